@@ -1,0 +1,9 @@
+//! Buffers and direct I/O on image files.
+
+pub mod buffer;
+
+pub use buffer::AlignedBuf;
+
+/// Tracking granularity of a replica, and the alignment of all image I/O, in bytes
+/// (Longhorn's "volume sector"; `volume.meta`'s `SectorSize` of 512 is something else).
+pub const BLOCK_SIZE: u64 = 4096;

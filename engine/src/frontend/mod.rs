@@ -1,0 +1,73 @@
+//! How a volume is offered to the kernel and to clients.
+//!
+//! A frontend serves one [`BlockDevice`]. It keeps no data: a write is acknowledged to the client only after the
+//! device has acknowledged it, and a flush only after the device has flushed.
+
+use std::future::Future;
+
+use crate::disk::AlignedBuf;
+
+/// How far a write has to have got before it is acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Durability {
+    /// In the disks' hands; a volatile cache may still hold it (a plain write).
+    Written,
+    /// On stable storage of every replica (FUA).
+    Stable,
+}
+
+/// Why a request on a volume failed, as frontends tell it to their clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IoErrorKind {
+    /// The request reaches past the end of the volume (`EINVAL` for reads, `ENOSPC` for writes).
+    OutOfRange,
+    /// No room is left on the disks of the replicas (`ENOSPC`).
+    NoSpace,
+    /// No replica could serve it (`EIO`).
+    Io,
+    /// The volume is being detached (`ESHUTDOWN`).
+    Shutdown,
+    /// A newer engine owns the volume (`EIO`).
+    Fenced,
+}
+
+/// A failed request: the kind decides the error number, the text is for people.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct IoError {
+    pub kind: IoErrorKind,
+    pub message: String,
+}
+
+impl IoError {
+    pub fn new(kind: IoErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+}
+
+/// What a frontend serves. Offsets and lengths are in bytes, any alignment. All methods may be called
+/// concurrently; overlapping requests are ordered by the device.
+pub trait BlockDevice: Send + Sync + 'static {
+    /// Size of the volume in bytes.
+    fn size(&self) -> u64;
+    fn read(&self, offset: u64, length: u32) -> impl Future<Output = Result<AlignedBuf, IoError>> + Send;
+    fn write(
+        &self,
+        offset: u64,
+        data: AlignedBuf,
+        durability: Durability,
+    ) -> impl Future<Output = Result<(), IoError>> + Send;
+    /// Returns when every write acknowledged before the call is on stable storage of every replica.
+    fn flush(&self) -> impl Future<Output = Result<(), IoError>> + Send;
+    /// Gives space back. Afterwards the range reads as zeros or as an older snapshot's data, the same on every
+    /// replica. Trims inwards to whole blocks.
+    fn discard(&self, offset: u64, length: u64) -> impl Future<Output = Result<(), IoError>> + Send;
+    /// Afterwards the range reads as zeros. `may_unmap`: space may be given back where no snapshot shows through.
+    fn write_zeroes(
+        &self,
+        offset: u64,
+        length: u64,
+        may_unmap: bool,
+        durability: Durability,
+    ) -> impl Future<Output = Result<(), IoError>> + Send;
+}

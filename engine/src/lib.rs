@@ -1,0 +1,25 @@
+//! The data plane of Aurochs: replicated block volumes in Longhorn's on-disk layout.
+//!
+//! The way of a write, file by file:
+//! 1. [`frontend`] — `nbd` or `fuse_loop` turns what the kernel or a client asks into a call on a [`frontend::BlockDevice`];
+//! 2. [`volume`] — `ordering` holds it back while an overlapping request is in flight, `fan_out` hands it to every replica;
+//! 3. [`link`] — `client` frames it, `server` (in the replica's process) reads it;
+//! 4. [`replica`] — `write` puts it into the head image and remembers where the newest data of each block lies;
+//! 5. [`disk`] — aligned, owned buffers and direct I/O.
+//!
+//! The answer goes back the same way. A read takes the same path to one replica; a flush goes to all of them and
+//! returns when every disk has synced.
+//!
+//! Invariants (SAFETY.md): every acknowledged write is on every recorded member; at most one epoch completes I/O; a
+//! replica outside the membership serves nothing; an acknowledged flush is on stable storage everywhere; a snapshot
+//! never changes.
+
+pub mod disk;
+pub mod frontend;
+pub mod grpc;
+pub mod instance;
+pub mod link;
+pub mod rebuild;
+pub mod replica;
+pub mod sys;
+pub mod volume;
