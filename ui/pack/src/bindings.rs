@@ -43,10 +43,8 @@ pub(crate) enum BindingsError {
 /// Binds the raw wasm at `raw` for `<script type="module">`.
 pub(crate) fn generate(raw: &Path, root: &Path) -> Result<Bound, BindingsError> {
     check_versions(&root.join("Cargo.lock"))?;
-    let failed = |error: &dyn std::fmt::Display| BindingsError::Bind {
-        path: raw.to_path_buf(),
-        reason: format!("{error:#}"),
-    };
+    let failed =
+        |error: &dyn std::fmt::Display| BindingsError::Bind { path: raw.to_path_buf(), reason: format!("{error:#}") };
     let mut bindgen = Bindgen::new();
     let mut output = bindgen
         .input_path(raw)
@@ -63,54 +61,31 @@ pub(crate) fn generate(raw: &Path, root: &Path) -> Result<Bound, BindingsError> 
         return Err(BindingsError::Snippets(snippets.join(", ")));
     }
     let script = output.js().to_owned();
-    Ok(Bound {
-        wasm: output.wasm_mut().emit_wasm(),
-        script: self_starting(&script),
-    })
+    Ok(Bound { wasm: output.wasm_mut().emit_wasm(), script })
 }
 
 /// Every crate has an entry in the list of inline snippets; most are empty.
 fn written_snippets(output: &Output) -> Vec<&str> {
-    let inline = output
-        .snippets()
-        .iter()
-        .filter(|(_, scripts)| !scripts.is_empty())
-        .map(|(name, _)| name.as_str());
-    inline
-        .chain(output.local_modules().keys().map(String::as_str))
-        .collect()
-}
-
-/// The module starts the program when it is loaded, so the page needs no inline script and can forbid them all.
-fn self_starting(script: &str) -> String {
-    format!("{script}\n__wbg_init();\n")
+    let inline = output.snippets().iter().filter(|(_, scripts)| !scripts.is_empty()).map(|(name, _)| name.as_str());
+    inline.chain(output.local_modules().keys().map(String::as_str)).collect()
 }
 
 /// wasm-bindgen's macro and its library exchange a private format that changes with every version.
 fn check_versions(lock: &Path) -> Result<(), BindingsError> {
-    let text = fs::read_to_string(lock).map_err(|source| BindingsError::Lock {
-        path: lock.to_path_buf(),
-        source,
-    })?;
+    let text = fs::read_to_string(lock).map_err(|source| BindingsError::Lock { path: lock.to_path_buf(), source })?;
     let library = locked_version(&text, LIBRARY).ok_or(BindingsError::NotLocked(LIBRARY))?;
     let support = locked_version(&text, SUPPORT).ok_or(BindingsError::NotLocked(SUPPORT))?;
     if library == support {
         Ok(())
     } else {
-        Err(BindingsError::VersionsDiffer {
-            library: library.to_owned(),
-            support: support.to_owned(),
-        })
+        Err(BindingsError::VersionsDiffer { library: library.to_owned(), support: support.to_owned() })
     }
 }
 
 fn locked_version<'a>(lock: &'a str, package: &str) -> Option<&'a str> {
     let name = format!("name = \"{package}\"");
     let mut lines = lock.lines().skip_while(|line| *line != name);
-    lines
-        .nth(1)?
-        .strip_prefix("version = \"")?
-        .strip_suffix('"')
+    lines.nth(1)?.strip_prefix("version = \"")?.strip_suffix('"')
 }
 
 #[cfg(test)]
@@ -121,8 +96,7 @@ mod tests {
 
     #[test]
     fn different_versions_are_refused_with_the_command_that_helps() {
-        let directory =
-            std::env::temp_dir().join(format!("aurochs-ui-pack-lock-{}", std::process::id()));
+        let directory = std::env::temp_dir().join(format!("aurochs-ui-pack-lock-{}", std::process::id()));
         fs::create_dir_all(&directory).unwrap();
         let lock = directory.join("Cargo.lock");
         fs::write(&lock, LOCK).unwrap();
@@ -130,10 +104,7 @@ mod tests {
         fs::write(&lock, LOCK.replace("0.2.129", "0.2.130")).unwrap();
         let accepted = check_versions(&lock);
         fs::remove_dir_all(&directory).unwrap();
-        assert!(
-            refused.contains("cargo update -p wasm-bindgen-cli-support --precise 0.2.130"),
-            "{refused}"
-        );
+        assert!(refused.contains("cargo update -p wasm-bindgen-cli-support --precise 0.2.130"), "{refused}");
         assert!(accepted.is_ok());
     }
 }

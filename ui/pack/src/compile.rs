@@ -16,9 +16,7 @@ pub(crate) enum CompileError {
     Start(#[source] io::Error),
     #[error("{PACKAGE} does not compile for {TARGET} ({status}); cargo's messages above say why")]
     Failed { status: std::process::ExitStatus },
-    #[error(
-        "cargo built {PACKAGE} but named no .wasm file; is `cdylib` still among its crate types?"
-    )]
+    #[error("cargo built {PACKAGE} but named no .wasm file; is `cdylib` still among its crate types?")]
     NoArtifact,
 }
 
@@ -26,19 +24,9 @@ pub(crate) enum CompileError {
 pub(crate) fn to_wasm(root: &Path, toolchain: &Toolchain) -> Result<PathBuf, CompileError> {
     let output = toolchain
         .cargo_build(root)
-        .args([
-            "--locked",
-            "--package",
-            PACKAGE,
-            "--lib",
-            "--profile",
-            PROFILE,
-        ])
+        .args(["--locked", "--package", PACKAGE, "--lib", "--profile", PROFILE])
         .args(["--message-format", "json-render-diagnostics"])
-        .env(
-            "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS",
-            path_flags(root),
-        )
+        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", path_flags(root))
         // Flags from outside would silently replace the ones above and change the published bytes.
         .env_remove("RUSTFLAGS")
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
@@ -46,9 +34,7 @@ pub(crate) fn to_wasm(root: &Path, toolchain: &Toolchain) -> Result<PathBuf, Com
         .output()
         .map_err(CompileError::Start)?;
     if !output.status.success() {
-        return Err(CompileError::Failed {
-            status: output.status,
-        });
+        return Err(CompileError::Failed { status: output.status });
     }
     wasm_path(&output.stdout).ok_or(CompileError::NoArtifact)
 }
@@ -56,18 +42,13 @@ pub(crate) fn to_wasm(root: &Path, toolchain: &Toolchain) -> Result<PathBuf, Com
 /// Panic messages carry source paths; without this the served file would tell the builder's home directory, and the
 /// same source would give other bytes on every machine.
 fn path_flags(root: &Path) -> String {
-    let cargo_home = std::env::var_os("CARGO_HOME")
-        .map(PathBuf::from)
-        .or_else(|| {
-            let home = std::env::var_os("HOME")?;
-            Some(Path::new(&home).join(".cargo"))
-        });
+    let cargo_home = std::env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| {
+        let home = std::env::var_os("HOME")?;
+        Some(Path::new(&home).join(".cargo"))
+    });
     let mut flags = format!("--remap-path-prefix={}=aurochs", root.display());
     if let Some(cargo_home) = cargo_home {
-        flags.push_str(&format!(
-            " --remap-path-prefix={}=cargo",
-            cargo_home.display()
-        ));
+        flags.push_str(&format!(" --remap-path-prefix={}=cargo", cargo_home.display()));
     }
     flags
 }
@@ -76,16 +57,11 @@ fn wasm_path(messages: &[u8]) -> Option<PathBuf> {
     messages
         .split(|byte| *byte == b'\n')
         .filter_map(|line| serde_json::from_slice::<serde_json::Value>(line).ok())
-        .filter(|message| {
-            message["reason"] == "compiler-artifact" && message["target"]["name"] == "aurochs_ui"
-        })
+        .filter(|message| message["reason"] == "compiler-artifact" && message["target"]["name"] == "aurochs_ui")
         .filter_map(|message| message["filenames"].as_array().cloned())
         .flatten()
         .filter_map(|name| name.as_str().map(PathBuf::from))
-        .find(|path| {
-            path.extension()
-                .is_some_and(|extension| extension == "wasm")
-        })
+        .find(|path| path.extension().is_some_and(|extension| extension == "wasm"))
 }
 
 #[cfg(test)]
@@ -99,13 +75,7 @@ mod tests {
             "{\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"aurochs_ui\"},\"filenames\":[\"/t/libaurochs_ui.rlib\",\"/t/aurochs_ui.wasm\"]}\n",
             "{\"reason\":\"build-finished\",\"success\":true}\n",
         );
-        assert_eq!(
-            wasm_path(messages.as_bytes()),
-            Some(PathBuf::from("/t/aurochs_ui.wasm"))
-        );
-        assert_eq!(
-            wasm_path(b"{\"reason\":\"build-finished\",\"success\":true}\n"),
-            None
-        );
+        assert_eq!(wasm_path(messages.as_bytes()), Some(PathBuf::from("/t/aurochs_ui.wasm")));
+        assert_eq!(wasm_path(b"{\"reason\":\"build-finished\",\"success\":true}\n"), None);
     }
 }

@@ -30,11 +30,7 @@ const SMALLEST_TO_COMPRESS: usize = 256;
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DistError {
     #[error("cannot {action} {path}: {source}")]
-    File {
-        action: &'static str,
-        path: PathBuf,
-        source: io::Error,
-    },
+    File { action: &'static str, path: PathBuf, source: io::Error },
     #[error(
         "the script does not load {0:?} exactly once; wasm-bindgen changed its output, and `ui/pack/src/dist.rs` has to follow"
     )]
@@ -67,21 +63,20 @@ struct Sizes {
     brotli: Option<usize>,
 }
 
-/// Reads the fonts and icons under `assets`. A directory that does not exist holds none.
+/// Reads the fonts and icons under `assets`; their logical names are their paths in there, as style sheets write them.
+/// A directory that does not exist holds none.
 pub(crate) fn read_assets(assets: &Path) -> Result<BTreeMap<String, Vec<u8>>, DistError> {
     let mut files = BTreeMap::new();
-    for directory in SERVED_ASSETS
-        .map(|name| assets.join(name))
-        .iter()
-        .filter(|directory| directory.is_dir())
-    {
-        for entry in fs::read_dir(directory).map_err(failed("list", directory))? {
-            let path = entry.map_err(failed("list", directory))?.path();
+    for kind in SERVED_ASSETS {
+        let directory = assets.join(kind);
+        if !directory.is_dir() {
+            continue;
+        }
+        for entry in fs::read_dir(&directory).map_err(failed("list", &directory))? {
+            let path = entry.map_err(failed("list", &directory))?.path();
             if let Some(name) = path.file_name().filter(|_| path.is_file()) {
-                files.insert(
-                    name.to_string_lossy().into_owned(),
-                    fs::read(&path).map_err(failed("read", &path))?,
-                );
+                let bytes = fs::read(&path).map_err(failed("read", &path))?;
+                files.insert(format!("{kind}/{}", name.to_string_lossy()), bytes);
             }
         }
     }
@@ -95,14 +90,8 @@ impl Dist {
 
     /// True if the last complete build had these inputs and all of its files are still there.
     pub(crate) fn is_current(&self, fingerprint: &str) -> bool {
-        let stamped =
-            fs::read_to_string(self.directory.join(STAMP)).is_ok_and(|stamp| stamp == fingerprint);
-        stamped
-            && self.manifest().is_some_and(|files| {
-                files
-                    .values()
-                    .all(|file| self.directory.join(file).is_file())
-            })
+        let stamped = fs::read_to_string(self.directory.join(STAMP)).is_ok_and(|stamp| stamp == fingerprint);
+        stamped && self.manifest().is_some_and(|files| files.values().all(|file| self.directory.join(file).is_file()))
     }
 
     /// Lays the page and removes what an earlier build left.
@@ -114,14 +103,8 @@ impl Dist {
         for (file, bytes) in files.values() {
             laid.push(self.lay_file(file, bytes, &mut expected)?);
         }
-        let names: BTreeMap<&String, &String> = files
-            .iter()
-            .map(|(logical, (file, _))| (logical, file))
-            .collect();
-        self.write(
-            MANIFEST,
-            format!("{:#}\n", serde_json::json!(names)).as_bytes(),
-        )?;
+        let names: BTreeMap<&String, &String> = files.iter().map(|(logical, (file, _))| (logical, file)).collect();
+        self.write(MANIFEST, format!("{:#}\n", serde_json::json!(names)).as_bytes())?;
         self.write(STAMP, fingerprint.as_bytes())?;
         self.remove_all_but(&expected)?;
         Ok(Laid(laid))
@@ -131,20 +114,11 @@ impl Dist {
         serde_json::from_slice(&fs::read(self.directory.join(MANIFEST)).ok()?).ok()
     }
 
-    fn lay_file(
-        &self,
-        file: &str,
-        bytes: &[u8],
-        expected: &mut BTreeSet<String>,
-    ) -> Result<Sizes, DistError> {
+    fn lay_file(&self, file: &str, bytes: &[u8], expected: &mut BTreeSet<String>) -> Result<Sizes, DistError> {
         self.write(file, bytes)?;
         expected.insert(file.to_owned());
         if !is_compressible(file) || bytes.len() < SMALLEST_TO_COMPRESS {
-            return Ok(Sizes {
-                file: file.to_owned(),
-                plain: bytes.len(),
-                brotli: None,
-            });
+            return Ok(Sizes { file: file.to_owned(), plain: bytes.len(), brotli: None });
         }
         let (brotli_file, gzip_file) = (format!("{file}.br"), format!("{file}.gz"));
         let brotli = brotli_of(bytes).map_err(failed("compress", Path::new(&brotli_file)))?;
@@ -152,11 +126,7 @@ impl Dist {
         self.write(&brotli_file, &brotli)?;
         self.write(&gzip_file, &gzip)?;
         expected.extend([brotli_file, gzip_file]);
-        Ok(Sizes {
-            file: file.to_owned(),
-            plain: bytes.len(),
-            brotli: Some(brotli.len()),
-        })
+        Ok(Sizes { file: file.to_owned(), plain: bytes.len(), brotli: Some(brotli.len()) })
     }
 
     /// Whole or not at all: under a passing name first, then renamed.
@@ -193,25 +163,18 @@ fn hashed_files(page: Page) -> Result<BTreeMap<String, (String, Vec<u8>)>, DistE
     for (logical, bytes) in page.assets {
         assets.insert(logical.clone(), add(&logical, bytes));
     }
-    add(
-        "aurochs.css",
-        styles::with_hashed_names(&page.styles, &assets).into_bytes(),
-    );
+    add("aurochs.css", styles::with_hashed_names(&page.styles, &assets)?.into_bytes());
     let wasm = add("aurochs.wasm", page.wasm);
     if page.script.matches(Bound::WASM_PLACEHOLDER).count() != 1 {
         return Err(DistError::Placeholder(Bound::WASM_PLACEHOLDER));
     }
-    add(
-        "aurochs.js",
-        page.script
-            .replace(Bound::WASM_PLACEHOLDER, &wasm)
-            .into_bytes(),
-    );
+    add("aurochs.js", page.script.replace(Bound::WASM_PLACEHOLDER, &wasm).into_bytes());
     Ok(files)
 }
 
-/// `aurochs.css` → `aurochs-0123456789abcdef.css`.
+/// `fonts/inter.woff2` → `inter-0123456789abcdef.woff2`: all files lie in one directory.
 fn hashed_name(logical: &str, bytes: &[u8]) -> String {
+    let logical = logical.rsplit('/').next().unwrap_or(logical);
     let mut hash = format!("{:x}", Sha256::digest(bytes));
     hash.truncate(HASH_DIGITS);
     match logical.rsplit_once('.') {
@@ -227,11 +190,7 @@ fn is_compressible(file: &str) -> bool {
 }
 
 fn brotli_of(bytes: &[u8]) -> io::Result<Vec<u8>> {
-    let parameters = brotli::enc::BrotliEncoderParams {
-        quality: 11,
-        lgwin: 24,
-        ..Default::default()
-    };
+    let parameters = brotli::enc::BrotliEncoderParams { quality: 11, lgwin: 24, ..Default::default() };
     let mut packed = Vec::new();
     brotli::BrotliCompress(&mut &*bytes, &mut packed, &parameters)?;
     Ok(packed)
@@ -245,22 +204,13 @@ fn gzip_of(bytes: &[u8]) -> io::Result<Vec<u8>> {
 
 fn failed(action: &'static str, path: &Path) -> impl Fn(io::Error) -> DistError {
     let path = path.to_path_buf();
-    move |source| DistError::File {
-        action,
-        path: path.clone(),
-        source,
-    }
+    move |source| DistError::File { action, path: path.clone(), source }
 }
 
 impl fmt::Display for Laid {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let in_kib = |bytes: usize| bytes as f64 / 1024.0;
-        for Sizes {
-            file,
-            plain,
-            brotli,
-        } in &self.0
-        {
+        for Sizes { file, plain, brotli } in &self.0 {
             write!(out, "dashboard: {:8.1} KiB  {file}", in_kib(*plain))?;
             match brotli {
                 Some(bytes) => writeln!(out, "  ({:.1} KiB as brotli)", in_kib(*bytes))?,
@@ -279,16 +229,13 @@ mod tests {
 
     impl TemporaryDist {
         fn new(name: &str) -> Self {
-            let directory =
-                std::env::temp_dir().join(format!("aurochs-ui-pack-{name}-{}", std::process::id()));
+            let directory = std::env::temp_dir().join(format!("aurochs-ui-pack-{name}-{}", std::process::id()));
             Self(Dist::at(directory))
         }
 
         fn names(&self) -> Vec<String> {
             let entries = fs::read_dir(&self.0.directory).unwrap();
-            let mut names: Vec<_> = entries
-                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-                .collect();
+            let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
             names.sort();
             names
         }
@@ -309,8 +256,8 @@ mod tests {
         Page {
             wasm: wasm.to_vec(),
             script: "new URL('aurochs_bg.wasm', import.meta.url)".to_owned(),
-            styles: "a { src: url(\"inter.woff2\"); }".to_owned(),
-            assets: BTreeMap::from([("inter.woff2".to_owned(), b"font".to_vec())]),
+            styles: "a { src: url(\"fonts/inter.woff2\"); }".to_owned(),
+            assets: BTreeMap::from([("fonts/inter.woff2".to_owned(), b"font".to_vec())]),
         }
     }
 
@@ -319,14 +266,8 @@ mod tests {
         let dist = TemporaryDist::new("names");
         dist.0.lay(page(b"program"), "inputs").unwrap();
         let manifest = dist.0.manifest().unwrap();
-        assert_eq!(
-            dist.text("aurochs.js"),
-            format!("new URL('{}', import.meta.url)", manifest["aurochs.wasm"])
-        );
-        assert_eq!(
-            dist.text("aurochs.css"),
-            format!("a {{ src: url(\"{}\"); }}", manifest["inter.woff2"])
-        );
+        assert_eq!(dist.text("aurochs.js"), format!("new URL('{}', import.meta.url)", manifest["aurochs.wasm"]));
+        assert_eq!(dist.text("aurochs.css"), format!("a {{ src: url({}); }}", manifest["fonts/inter.woff2"]));
     }
 
     #[test]
@@ -334,17 +275,12 @@ mod tests {
         let dist = TemporaryDist::new("replace");
         dist.0.lay(page(b"old"), "1").unwrap();
         let old = dist.0.manifest().unwrap();
-        let written = |logical: &str| {
-            fs::metadata(dist.0.directory.join(&old[logical])).and_then(|file| file.modified())
-        };
-        let font_written = written("inter.woff2").unwrap();
+        let written =
+            |logical: &str| fs::metadata(dist.0.directory.join(&old[logical])).and_then(|file| file.modified());
+        let font_written = written("fonts/inter.woff2").unwrap();
         dist.0.lay(page(b"new"), "2").unwrap();
-        assert!(
-            written("aurochs.wasm").is_err(),
-            "the old wasm is still there: {:?}",
-            dist.names()
-        );
-        assert_eq!(written("inter.woff2").unwrap(), font_written);
+        assert!(written("aurochs.wasm").is_err(), "the old wasm is still there: {:?}", dist.names());
+        assert_eq!(written("fonts/inter.woff2").unwrap(), font_written);
         assert_eq!(dist.names().len(), 2 + 4, "{:?}", dist.names());
     }
 
@@ -355,12 +291,7 @@ mod tests {
         dist.0.lay(page(b"program"), "inputs").unwrap();
         assert!(dist.0.is_current("inputs"));
         assert!(!dist.0.is_current("other inputs"));
-        fs::remove_file(
-            dist.0
-                .directory
-                .join(&dist.0.manifest().unwrap()["aurochs.css"]),
-        )
-        .unwrap();
+        fs::remove_file(dist.0.directory.join(&dist.0.manifest().unwrap()["aurochs.css"])).unwrap();
         assert!(!dist.0.is_current("inputs"));
     }
 
@@ -369,10 +300,7 @@ mod tests {
         let dist = TemporaryDist::new("compress");
         let program = b"aurochs ".repeat(1000);
         dist.0.lay(page(&program), "inputs").unwrap();
-        let wasm = dist
-            .0
-            .directory
-            .join(&dist.0.manifest().unwrap()["aurochs.wasm"]);
+        let wasm = dist.0.directory.join(&dist.0.manifest().unwrap()["aurochs.wasm"]);
         let mut unpacked = Vec::new();
         let brotli = fs::read(wasm.with_extension("wasm.br")).unwrap();
         brotli::BrotliDecompress(&mut &*brotli, &mut unpacked).unwrap();
@@ -386,13 +314,7 @@ mod tests {
     #[test]
     fn a_script_without_the_expected_reference_is_refused() {
         let dist = TemporaryDist::new("placeholder");
-        let page = Page {
-            script: "new URL('else.wasm')".to_owned(),
-            ..page(b"program")
-        };
-        assert!(matches!(
-            dist.0.lay(page, "inputs"),
-            Err(DistError::Placeholder(_))
-        ));
+        let page = Page { script: "new URL('else.wasm')".to_owned(), ..page(b"program") };
+        assert!(matches!(dist.0.lay(page, "inputs"), Err(DistError::Placeholder(_))));
     }
 }

@@ -33,10 +33,7 @@ pub(crate) fn of_inputs(root: &Path, toolchain: &Toolchain) -> Result<String, Fi
     let mut hash = Sha256::new();
     absorb(&mut hash, toolchain.identity().as_bytes());
     for path in files {
-        let content = fs::read(&path).map_err(|source| FingerprintError {
-            path: path.clone(),
-            source,
-        })?;
+        let content = fs::read(&path).map_err(|source| FingerprintError { path: path.clone(), source })?;
         let name = path.strip_prefix(root).unwrap_or(&path);
         absorb(&mut hash, name.as_os_str().as_encoded_bytes());
         absorb(&mut hash, &content);
@@ -51,10 +48,7 @@ fn absorb(hash: &mut Sha256, bytes: &[u8]) {
 }
 
 fn collect(path: &Path, files: &mut Vec<PathBuf>) -> Result<(), FingerprintError> {
-    let failed = |source| FingerprintError {
-        path: path.to_path_buf(),
-        source,
-    };
+    let failed = |source| FingerprintError { path: path.to_path_buf(), source };
     if !path.exists() {
         return Ok(());
     }

@@ -63,12 +63,7 @@ fn pack(root: &Path) -> Result<(), PackError> {
     let bound = timed("bound to JavaScript", || bindings::generate(&wasm, root))?;
     let assets = dist::read_assets(&root.join("assets"))?;
     let styles = styles::concatenate(&root.join("assets/styles"))?;
-    let page = Page {
-        wasm: bound.wasm,
-        script: bound.script,
-        styles,
-        assets,
-    };
+    let page = Page { wasm: bound.wasm, script: bound.script, styles, assets };
     let laid = timed("hashed and compressed", || dist.lay(page, &fingerprint))?;
     print!("{laid}");
     Ok(())
@@ -77,10 +72,7 @@ fn pack(root: &Path) -> Result<(), PackError> {
 fn timed<T, E>(what: &str, step: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
     let start = Instant::now();
     let result = step()?;
-    println!(
-        "dashboard: {what} in {:.1} s",
-        start.elapsed().as_secs_f32()
-    );
+    println!("dashboard: {what} in {:.1} s", start.elapsed().as_secs_f32());
     Ok(result)
 }
 

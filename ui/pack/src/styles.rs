@@ -10,6 +10,10 @@ use std::path::{Path, PathBuf};
 pub(crate) enum StylesError {
     #[error("cannot read the style sheets in {path}: {source}")]
     Read { path: PathBuf, source: io::Error },
+    #[error(
+        "the style sheets refer to {0:?}, which is not under assets/fonts or assets/icons; browsers would ask in vain"
+    )]
+    UnknownReference(String),
 }
 
 pub(crate) fn concatenate(directory: &Path) -> Result<String, StylesError> {
@@ -33,19 +37,24 @@ pub(crate) fn concatenate(directory: &Path) -> Result<String, StylesError> {
     Ok(without_comments(&all))
 }
 
-/// Replaces `url("name")` by `url("hashed name")` for every name in `hashed`. Both lie in the same directory, so the
-/// reference works under any path prefix.
-pub(crate) fn with_hashed_names(styles: &str, hashed: &BTreeMap<String, String>) -> String {
-    let mut result = styles.to_owned();
-    for (logical, file) in hashed {
-        for quote in ["\"", "'", ""] {
-            result = result.replace(
-                &format!("url({quote}{logical}{quote})"),
-                &format!("url({quote}{file}{quote})"),
-            );
-        }
+/// Replaces every `url("fonts/name")` by `url("hashed name")`. The result lies in the same directory as the files, so
+/// the reference works under any path prefix. Only data and fragments may be referred to besides.
+pub(crate) fn with_hashed_names(styles: &str, hashed: &BTreeMap<String, String>) -> Result<String, StylesError> {
+    let mut result = String::with_capacity(styles.len());
+    let mut rest = styles;
+    while let Some((before, tail)) = rest.split_once("url(") {
+        let (reference, after) = tail.split_once(')').unwrap_or((tail, ""));
+        let name = reference.trim().trim_matches(['"', '\'']);
+        let target = match hashed.get(name) {
+            Some(file) => file.as_str(),
+            None if name.starts_with("data:") || name.starts_with('#') => reference,
+            None => return Err(StylesError::UnknownReference(name.to_owned())),
+        };
+        result.extend([before, "url(", target, ")"]);
+        rest = after;
     }
-    result
+    result.push_str(rest);
+    Ok(result)
 }
 
 /// Comments are for us; a browser need not load them. A comment mark inside a string stays.
@@ -62,9 +71,7 @@ fn without_comments(styles: &str) -> String {
         rest = &tail[length..];
     }
     kept.push_str(rest);
-    kept.lines()
-        .filter(|line| !line.trim().is_empty())
-        .fold(String::new(), |text, line| text + line + "\n")
+    kept.lines().filter(|line| !line.trim().is_empty()).fold(String::new(), |text, line| text + line + "\n")
 }
 
 /// Bytes of the string, comment or single slash at the start of `text`.
@@ -101,12 +108,15 @@ mod tests {
     }
 
     #[test]
-    fn only_whole_references_get_hashed_names() {
-        let hashed = BTreeMap::from([("inter.woff2".to_owned(), "inter-0a.woff2".to_owned())]);
-        let styles = "url(\"inter.woff2\") url(inter.woff2) url('other-inter.woff2')";
+    fn references_get_hashed_names_and_unknown_ones_are_refused() {
+        let hashed = BTreeMap::from([("fonts/inter.woff2".to_owned(), "inter-0a.woff2".to_owned())]);
+        let styles =
+            "a { src: url(\"fonts/inter.woff2\") format(\"woff2\"); b: url(fonts/inter.woff2); c: url(\"data:x\") }";
         assert_eq!(
-            with_hashed_names(styles, &hashed),
-            "url(\"inter-0a.woff2\") url(inter-0a.woff2) url('other-inter.woff2')"
+            with_hashed_names(styles, &hashed).unwrap(),
+            "a { src: url(inter-0a.woff2) format(\"woff2\"); b: url(inter-0a.woff2); c: url(\"data:x\") }"
         );
+        let unknown = with_hashed_names("url('fonts/missing.woff2')", &hashed).unwrap_err();
+        assert!(unknown.to_string().contains("fonts/missing.woff2"), "{unknown}");
     }
 }

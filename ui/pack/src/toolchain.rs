@@ -36,9 +36,7 @@ pub(crate) enum ToolchainError {
          are not all installed. Run `scripts/install.sh`, which adds the one or the other"
     )]
     NoneFound,
-    #[error(
-        "{FORCE} asks for {0}, which is not complete on this machine; run `scripts/install.sh`"
-    )]
+    #[error("{FORCE} asks for {0}, which is not complete on this machine; run `scripts/install.sh`")]
     ForcedIsMissing(String),
     #[error("cannot ask {compiler} for its version: {reason}")]
     Silent { compiler: String, reason: String },
@@ -68,14 +66,10 @@ impl Toolchain {
     /// A `cargo build` for the wasm target, still without package and profile.
     pub(crate) fn cargo_build(&self, root: &Path) -> Command {
         let mut command = match self.origin {
-            Origin::Rustup => {
-                Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-            }
+            Origin::Rustup => Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())),
             Origin::Debian => debian_cargo(),
         };
-        command
-            .current_dir(root)
-            .args(["build", "--target", TARGET]);
+        command.current_dir(root).args(["build", "--target", TARGET]);
         if self.origin == Origin::Debian {
             command.arg("-Zbuild-std=std,panic_abort");
         }
@@ -89,11 +83,7 @@ impl fmt::Display for Toolchain {
             Origin::Rustup => "rustup's",
             Origin::Debian => "Debian's",
         };
-        write!(
-            out,
-            "{origin} {}",
-            self.version.lines().next().unwrap_or("rustc")
-        )
+        write!(out, "{origin} {}", self.version.lines().next().unwrap_or("rustc"))
     }
 }
 
@@ -110,29 +100,16 @@ impl Origin {
     fn is_complete(self, root: &Path) -> bool {
         match self {
             Self::Rustup => ask("rustc", root, &["--print", "sysroot"]).is_ok_and(|sysroot| {
-                PathBuf::from(sysroot.trim())
-                    .join("lib/rustlib")
-                    .join(TARGET)
-                    .join("lib")
-                    .is_dir()
+                PathBuf::from(sysroot.trim()).join("lib/rustlib").join(TARGET).join("lib").is_dir()
             }),
-            Self::Debian => [
-                DEBIAN_CARGO,
-                DEBIAN_RUSTC,
-                DEBIAN_STD_SOURCE,
-                "/usr/bin/wasm-ld",
-            ]
-            .iter()
-            .all(|path| Path::new(path).exists()),
+            Self::Debian => [DEBIAN_CARGO, DEBIAN_RUSTC, DEBIAN_STD_SOURCE, "/usr/bin/wasm-ld"]
+                .iter()
+                .all(|path| Path::new(path).exists()),
         }
     }
 
     fn forced(self, root: &Path) -> Result<Self, ToolchainError> {
-        if self.is_complete(root) {
-            Ok(self)
-        } else {
-            Err(ToolchainError::ForcedIsMissing(format!("{self:?}")))
-        }
+        if self.is_complete(root) { Ok(self) } else { Err(ToolchainError::ForcedIsMissing(format!("{self:?}"))) }
     }
 }
 
@@ -140,13 +117,7 @@ impl Origin {
 /// library path that would hand Debian's compiler the wrong libraries.
 fn debian_cargo() -> Command {
     let mut command = Command::new(DEBIAN_CARGO);
-    for inherited in [
-        "CARGO",
-        "RUSTUP_TOOLCHAIN",
-        "LD_LIBRARY_PATH",
-        "RUSTC_WRAPPER",
-        "RUSTC_WORKSPACE_WRAPPER",
-    ] {
+    for inherited in ["CARGO", "RUSTUP_TOOLCHAIN", "LD_LIBRARY_PATH", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER"] {
         command.env_remove(inherited);
     }
     command
@@ -158,24 +129,15 @@ fn debian_cargo() -> Command {
 }
 
 fn ask(program: &str, root: &Path, arguments: &[&str]) -> Result<String, ToolchainError> {
-    let failed = |reason: String| ToolchainError::Silent {
-        compiler: program.to_owned(),
-        reason,
-    };
+    let failed = |reason: String| ToolchainError::Silent { compiler: program.to_owned(), reason };
     let mut command = Command::new(program);
     if program == DEBIAN_RUSTC {
         command.env_remove("LD_LIBRARY_PATH");
     }
-    let output = command
-        .current_dir(root)
-        .args(arguments)
-        .output()
-        .map_err(|error| failed(error.to_string()))?;
+    let output = command.current_dir(root).args(arguments).output().map_err(|error| failed(error.to_string()))?;
     if output.status.success() {
         Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     } else {
-        Err(failed(
-            String::from_utf8_lossy(&output.stderr).trim().to_owned(),
-        ))
+        Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
     }
 }

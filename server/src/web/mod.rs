@@ -1,0 +1,4 @@
+//! What the browser gets: the embedded dashboard.
+
+pub mod assets;
+mod encoding;
