@@ -1,0 +1,105 @@
+//! Table of contents of the API.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::{DefaultBodyLimit, FromRef};
+use axum::handler::Handler;
+use axum::http::{HeaderName, Method};
+use axum::routing::{MethodFilter, MethodRouter, on};
+use axum::{Router, middleware};
+use tokio::net::TcpListener;
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
+
+use crate::auth::{self, Auth};
+use crate::routes::{body, fallback, health, session};
+use crate::web::shell::Files;
+use crate::web::{limits, security_headers};
+use crate::error;
+
+/// What a handler may touch. Clones share it.
+#[derive(Clone)]
+pub struct Api {
+    pub auth: Auth,
+    /// Name of this installation.
+    pub cluster: Arc<str>,
+    /// The embedded dashboard, if there is one.
+    pub files: Option<Arc<Files>>,
+}
+
+impl FromRef<Api> for Auth {
+    fn from_ref(api: &Api) -> Self {
+        api.auth.clone()
+    }
+}
+
+/// Every route, in the order of `api.md` §3.
+#[must_use]
+pub fn table() -> Table {
+    Table::default()
+        .get("/healthz", health::handle)
+        .get("/login", session::log_in::show)
+        .post("/login", session::log_in::submit)
+        .post("/logout", session::log_out::handle)
+        .get("/v1/session", session::get::handle)
+}
+
+/// The whole service. Layers from the outside in: request id and log, security headers, form of errors, panics, time,
+/// login, size of bodies.
+#[must_use]
+pub fn service(api: Api) -> Router {
+    let request_id = HeaderName::from_static(limits::REQUEST_ID);
+    let layers = ServiceBuilder::new()
+        .layer(SetRequestIdLayer::new(request_id.clone(), MakeRequestUuid))
+        .layer(PropagateRequestIdLayer::new(request_id))
+        .layer(middleware::from_fn(limits::trace))
+        .layer(middleware::from_fn(security_headers::add))
+        .layer(middleware::from_fn(error::render))
+        .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(middleware::from_fn(limits::time))
+        .layer(middleware::from_fn_with_state(api.auth.clone(), auth::require::require))
+        .layer(DefaultBodyLimit::max(body::LIMIT_BYTES));
+    let routes = table().router.method_not_allowed_fallback(error::method_not_allowed).fallback(fallback::handle);
+    routes.layer(layers).with_state(api)
+}
+
+/// Answers connections until `stop` is done, then finishes what is under way.
+pub async fn serve(
+    listener: TcpListener,
+    api: Api,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let service = service(api).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).with_graceful_shutdown(stop).await
+}
+
+/// The routes with their list, which tests walk through so that a new route can't be forgotten.
+#[derive(Default)]
+pub struct Table {
+    router: Router<Api>,
+    entries: Vec<(Method, &'static str)>,
+}
+
+impl Table {
+    fn get<T: 'static>(self, path: &'static str, handler: impl Handler<T, Api>) -> Self {
+        self.add(Method::GET, path, on(MethodFilter::GET, handler))
+    }
+
+    fn post<T: 'static>(self, path: &'static str, handler: impl Handler<T, Api>) -> Self {
+        self.add(Method::POST, path, on(MethodFilter::POST, handler))
+    }
+
+    fn add(mut self, method: Method, path: &'static str, handler: MethodRouter<Api>) -> Self {
+        self.router = self.router.route(path, handler);
+        self.entries.push((method, path));
+        self
+    }
+
+    /// Method and path pattern of each route.
+    #[must_use]
+    pub fn entries(&self) -> &[(Method, &'static str)] {
+        &self.entries
+    }
+}
