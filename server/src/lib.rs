@@ -1,1 +1,4 @@
-//! x
+//! The manager.
+
+pub mod resources;
+pub mod store;
