@@ -15,11 +15,8 @@ const TOKENS: &str = include_str!("../../../assets/styles/00-tokens.css");
 const TARGET_LENGTH_MAXIMUM: usize = 512;
 
 /// What the page shows.
-#[derive(Debug, Default, Template)]
-#[template(path = "login.html")]
+#[derive(Debug, Default)]
 pub struct LoginPage {
-    nonce: String,
-    tokens: &'static str,
     /// Name that was typed, kept when the password was wrong.
     pub user: String,
     /// Page to go to afterwards.
@@ -28,12 +25,22 @@ pub struct LoginPage {
     pub problem: Option<String>,
 }
 
+#[derive(Template)]
+#[template(path = "login.html")]
+struct LoginHtml<'a> {
+    nonce: &'a Nonce,
+    tokens: &'static str,
+    user: &'a str,
+    target: &'a Target,
+    problem: Option<&'a str>,
+}
+
 impl LoginPage {
-    pub fn respond(mut self, status: StatusCode) -> Response {
-        let nonce = Nonce::random();
-        self.nonce = nonce.to_string();
-        self.tokens = TOKENS;
-        page(&self, status, &nonce)
+    #[must_use]
+    pub fn respond(&self, status: StatusCode) -> Response {
+        let nonce = &Nonce::random();
+        let (user, target, problem) = (&self.user, &self.target, self.problem.as_deref());
+        page(&LoginHtml { nonce, tokens: TOKENS, user, target, problem }, status, nonce)
     }
 }
 
