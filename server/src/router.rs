@@ -14,19 +14,28 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 
 use crate::auth::{self, Auth};
+use crate::error;
 use crate::routes::{body, fallback, health, session};
+use crate::store::Store;
 use crate::web::shell::Files;
 use crate::web::{limits, security_headers};
-use crate::error;
 
 /// What a handler may touch. Clones share it.
 #[derive(Clone)]
 pub struct Api {
+    pub store: Store,
     pub auth: Auth,
     /// Name of this installation.
     pub cluster: Arc<str>,
     /// The embedded dashboard, if there is one.
     pub files: Option<Arc<Files>>,
+}
+
+impl Api {
+    #[must_use]
+    pub fn new(store: Store, auth: Auth, cluster: &str, files: Option<Files>) -> Self {
+        Self { store, auth, cluster: cluster.into(), files: files.map(Arc::new) }
+    }
 }
 
 impl FromRef<Api> for Auth {

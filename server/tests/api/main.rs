@@ -1,0 +1,5 @@
+//! The API as a client sees it: the real router, a real SQLite file in a temporary directory.
+
+mod envelope;
+mod harness;
+mod login;
