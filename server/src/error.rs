@@ -13,6 +13,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use crate::store::StoreError;
 use crate::web::request_url::RequestUrl;
 
 /// What kind of failure it is. The one table of HTTP statuses is [`ErrorKind::status`].
@@ -216,4 +217,21 @@ pub(crate) fn panicked(payload: Box<dyn std::any::Any + Send + 'static>) -> Resp
         .or_else(|| payload.downcast_ref::<&'static str>().copied())
         .unwrap_or("the manager panicked");
     ApiError::internal("answering the request", text).into_response()
+}
+
+// === from the store ===
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        match &error {
+            StoreError::NotFound { kind, name } => Self::not_found(&kind.to_lowercase(), name),
+            StoreError::AlreadyExists { .. } => Self::new(ErrorKind::Conflict, &error, "Choose another name."),
+            StoreError::Conflict { .. } => Self::new(ErrorKind::Conflict, &error, "Read it again and repeat the change."),
+            StoreError::Decode { .. } => Self::internal("reading the store", &error),
+            StoreError::Backend { .. } => {
+                tracing::error!(%error, "the store does not answer");
+                Self::new(ErrorKind::Unavailable, &error, "Look at the disk that holds the manager's data, then try again.")
+            }
+        }
+    }
 }
