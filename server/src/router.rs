@@ -15,16 +15,22 @@ use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetReques
 
 use crate::auth::{self, Auth};
 use crate::error;
-use crate::routes::{body, fallback, health, session};
+use crate::routes::{
+    body, fallback, health, instance_manager, live, node, root, session, setting, volume, volume_attachment,
+};
+use crate::settings::Settings;
 use crate::store::Store;
 use crate::web::shell::Files;
-use crate::web::{limits, security_headers};
+use crate::web::live::Live;
+use crate::web::{limits, schemas_header, security_headers};
 
 /// What a handler may touch. Clones share it.
 #[derive(Clone)]
 pub struct Api {
     pub store: Store,
+    pub settings: Settings,
     pub auth: Auth,
+    pub live: Live,
     /// Name of this installation.
     pub cluster: Arc<str>,
     /// The embedded dashboard, if there is one.
@@ -32,19 +38,15 @@ pub struct Api {
 }
 
 impl Api {
+    /// Begins to follow the store for the live stream. `cluster` is the installation's name, shown in the dashboard.
     #[must_use]
-    pub fn new(store: Store, auth: Auth, cluster: &str, files: Option<Files>) -> Self {
-        Self { store, auth, cluster: cluster.into(), files: files.map(Arc::new) }
+    pub fn new(store: Store, settings: Settings, auth: Auth, cluster: &str, files: Option<Files>) -> Self {
+        let live = Live::start(&store);
+        Self { store, settings, auth, live, cluster: cluster.into(), files: files.map(Arc::new) }
     }
 }
 
-impl FromRef<Api> for Auth {
-    fn from_ref(api: &Api) -> Self {
-        api.auth.clone()
-    }
-}
-
-/// Every route, in the order of `api.md` §3.
+/// Every route. What is not here is answered by [`fallback`]: the dashboard's pages, slashes too many, unknown paths.
 #[must_use]
 pub fn table() -> Table {
     Table::default()
@@ -52,7 +54,32 @@ pub fn table() -> Table {
         .get("/login", session::log_in::show)
         .post("/login", session::log_in::submit)
         .post("/logout", session::log_out::handle)
+        .get("/", root::versions::start)
+        .get("/v1", root::versions::v1)
+        .get("/v1/apiversions", root::versions::list)
+        .get("/v1/apiversions/v1", root::versions::v1)
+        .get("/v1/schemas", root::schemas::list)
+        .get("/v1/schemas/{id}", root::schemas::get)
         .get("/v1/session", session::get::handle)
+        .get("/v1/settings", setting::list::handle)
+        .get("/v1/settings/{name}", setting::get::handle)
+        .put("/v1/settings/{name}", setting::update::handle)
+        .get("/v1/volumes", volume::list::handle)
+        .post("/v1/volumes", volume::create::handle)
+        .get("/v1/volumes/{name}", volume::get::handle)
+        .post("/v1/volumes/{name}", volume::action::handle)
+        .delete("/v1/volumes/{name}", volume::delete::handle)
+        .get("/v1/volumeattachments", volume_attachment::list::handle)
+        .get("/v1/volumeattachments/{name}", volume_attachment::get::handle)
+        .get("/v1/nodes", node::list::handle)
+        .get("/v1/nodes/{name}", node::get::handle)
+        .put("/v1/nodes/{name}", node::update::handle)
+        .post("/v1/nodes/{name}", node::action::handle)
+        .get("/v1/instancemanagers", instance_manager::list::handle)
+        .get("/v1/instancemanagers/{name}", instance_manager::get::handle)
+        .get("/v1/ws/live", live::changes::handle)
+        .get("/v1/ws/{resource}", live::lists::handle)
+        .get("/v1/ws/{period}/{resource}", live::lists::handle_paced)
 }
 
 /// The whole service. Layers from the outside in: request id and log, security headers, form of errors, panics, time,
@@ -65,6 +92,7 @@ pub fn service(api: Api) -> Router {
         .layer(PropagateRequestIdLayer::new(request_id))
         .layer(middleware::from_fn(limits::trace))
         .layer(middleware::from_fn(security_headers::add))
+        .layer(middleware::from_fn(schemas_header::add))
         .layer(middleware::from_fn(error::render))
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(middleware::from_fn(limits::time))
@@ -100,6 +128,14 @@ impl Table {
         self.add(Method::POST, path, on(MethodFilter::POST, handler))
     }
 
+    fn put<T: 'static>(self, path: &'static str, handler: impl Handler<T, Api>) -> Self {
+        self.add(Method::PUT, path, on(MethodFilter::PUT, handler))
+    }
+
+    fn delete<T: 'static>(self, path: &'static str, handler: impl Handler<T, Api>) -> Self {
+        self.add(Method::DELETE, path, on(MethodFilter::DELETE, handler))
+    }
+
     fn add(mut self, method: Method, path: &'static str, handler: MethodRouter<Api>) -> Self {
         self.router = self.router.route(path, handler);
         self.entries.push((method, path));
@@ -110,5 +146,25 @@ impl Table {
     #[must_use]
     pub fn entries(&self) -> &[(Method, &'static str)] {
         &self.entries
+    }
+}
+
+// === parts of the state ===
+
+impl FromRef<Api> for Auth {
+    fn from_ref(api: &Api) -> Self {
+        api.auth.clone()
+    }
+}
+
+impl FromRef<Api> for Store {
+    fn from_ref(api: &Api) -> Self {
+        api.store.clone()
+    }
+}
+
+impl FromRef<Api> for Settings {
+    fn from_ref(api: &Api) -> Self {
+        api.settings.clone()
     }
 }

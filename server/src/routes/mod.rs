@@ -3,4 +3,11 @@
 pub mod body;
 pub mod fallback;
 pub mod health;
+pub mod instance_manager;
+pub mod live;
+pub mod node;
+pub mod root;
 pub mod session;
+pub mod setting;
+pub mod volume;
+pub mod volume_attachment;

@@ -5,6 +5,7 @@ pub mod envelope;
 pub mod instance_manager;
 pub mod node;
 pub mod ready;
+pub mod schemas;
 pub mod setting;
 pub mod snapshot;
 pub mod volume;

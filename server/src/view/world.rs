@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aurochs_api::instance_manager::InstanceManager as InstanceManagerView;
-use aurochs_api::live::LiveKind;
+use aurochs_api::live::{LiveItem, LiveKind};
 use aurochs_api::node::Node as NodeView;
 use aurochs_api::schema::Resource;
 use aurochs_api::setting::Setting as SettingView;
@@ -168,23 +168,28 @@ impl World {
         self.volumes.keys().filter_map(|name| self.volume(name, links)).collect()
     }
 
-    #[must_use]
-    pub fn node(&self, name: &str, links: Links<'_>) -> Option<Resource<NodeView>> {
+    fn node(&self, name: &str, links: Links<'_>) -> Option<Resource<NodeView>> {
         Some(node::resource(self.nodes.get(name)?, links))
     }
 
+    /// The view of a thing of the live stream; none when it is gone.
     #[must_use]
-    pub fn nodes(&self, links: Links<'_>) -> Vec<Resource<NodeView>> {
-        self.nodes.values().map(|object| node::resource(object, links)).collect()
+    pub fn live_item(&self, (kind, name): &ThingId, links: Links<'_>) -> Option<LiveItem> {
+        match kind {
+            LiveKind::Volume => self.volume(name, links).map(|found| LiveItem::Volume(Box::new(found))),
+            LiveKind::Node => self.node(name, links).map(|found| LiveItem::Node(Box::new(found))),
+            LiveKind::InstanceManager => {
+                self.instance_manager(name, links).map(|found| LiveItem::InstanceManager(Box::new(found)))
+            }
+            LiveKind::Setting => self.setting(name, links).map(|found| LiveItem::Setting(Box::new(found))),
+        }
     }
 
-    #[must_use]
-    pub fn instance_manager(&self, name: &str, links: Links<'_>) -> Option<Resource<InstanceManagerView>> {
+    fn instance_manager(&self, name: &str, links: Links<'_>) -> Option<Resource<InstanceManagerView>> {
         Some(instance_manager::resource(self.instance_managers.get(name)?, links))
     }
 
-    #[must_use]
-    pub fn setting(&self, name: &str, links: Links<'_>) -> Option<Resource<SettingView>> {
-        setting::resource(name, self.settings.get(name), links)
+    fn setting(&self, name: &str, links: Links<'_>) -> Option<Resource<SettingView>> {
+        Some(setting::resource(crate::settings::definition(name)?, self.settings.get(name), links))
     }
 }

@@ -40,10 +40,10 @@ impl RequestUrl {
         format!("{}{}", self.base, self.path)
     }
 
-    /// How to come from this request to the application's root, see [`way_to_root`].
+    /// Another address of ours, as the same client knows it.
     #[must_use]
-    pub fn way_to_root(&self) -> String {
-        way_to_root(&self.path)
+    pub fn at(&self, path: &str) -> Self {
+        Self { base: self.base.clone(), path: path.to_owned() }
     }
 }
 
