@@ -458,6 +458,14 @@ pub const TYPES: &[Type] = &[
             ("status", "string", ""),
             ("type", "string", ""),
         ]),
+    row("diskCondition", &[
+            ("lastProbeTime", "string", ""),
+            ("lastTransitionTime", "string", ""),
+            ("message", "string", ""),
+            ("reason", "string", ""),
+            ("status", "string", ""),
+            ("type", "string", ""),
+        ]),
     row("longhornCondition", &[
             ("lastProbeTime", "string", ""),
             ("lastTransitionTime", "string", ""),

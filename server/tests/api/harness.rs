@@ -1,7 +1,15 @@
 //! A manager without controllers: the store holds what a test puts there.
 
+use std::net::SocketAddr;
+
+use aurochs_api::condition::ConditionStatus;
+use aurochs_api::size::ByteSize;
+use aurochs_api::volume::VolumeState;
 use aurochs_server::auth::Auth;
+use aurochs_server::resources::node::{DiskSpec, DiskStatus, NodeSpec, NodeStatus, READY};
+use aurochs_server::resources::{Node, Object, Volume, condition};
 use aurochs_server::router::{self, Api};
+use aurochs_server::settings::Settings;
 use aurochs_server::store::Store;
 use aurochs_server::store::sqlite::Sqlite;
 use axum::Router;
@@ -12,6 +20,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use std::sync::Arc;
 use tempfile::TempDir;
+use tokio::net::TcpListener;
 use tower::ServiceExt;
 
 pub(crate) const USER: &str = "ann";
@@ -52,7 +61,7 @@ impl Manager {
         let sqlite = Sqlite::open(&directory.path().join("aurochs.db")).await.unwrap();
         let (auth, first) = Auth::open(directory.path(), sqlite.pool()).unwrap();
         assert!(first.is_none());
-        let api = Api::new(Store::new(Arc::new(sqlite)), auth, "test", None);
+        let api = Api::new(Store::new(Arc::new(sqlite)), Settings::default(), auth, "test", None);
         Self { service: router::service(api.clone()), api, directory }
     }
 
@@ -72,8 +81,42 @@ impl Manager {
         self.call("GET", path, "").await
     }
 
+    pub(crate) async fn post(&self, path: &str, body: serde_json::Value) -> Answer {
+        self.call("POST", path, &body.to_string()).await
+    }
+
     pub(crate) fn store(&self) -> &Store {
         &self.api.store
+    }
+
+    /// The same service on a port of its own, for clients that need a connection. Ends with the test's runtime.
+    pub(crate) async fn listen(&self) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(router::serve(listener, self.api.clone(), std::future::pending()));
+        address
+    }
+
+    /// A node that is ready, with one disk of this many bytes.
+    pub(crate) async fn add_node(&self, name: &str, disk_bytes: u64) {
+        let disk = DiskSpec { path: format!("/data/{name}"), allow_scheduling: true, ..DiskSpec::default() };
+        let disks = [("disk-1".to_owned(), disk)].into();
+        let spec = NodeSpec { name: name.to_owned(), allow_scheduling: true, disks, ..NodeSpec::default() };
+        self.store().create(&Object::<Node>::new(name, spec)).await.unwrap();
+        let change = |status: &mut NodeStatus| {
+            condition::set(&mut status.conditions, READY, ConditionStatus::True, "", "");
+            let storage_maximum = ByteSize(disk_bytes);
+            let found = DiskStatus { storage_maximum, storage_available: storage_maximum, ..DiskStatus::default() };
+            status.disk_status.insert("disk-1".to_owned(), found);
+        };
+        self.store().modify_status::<Node>(name, change).await.unwrap();
+    }
+
+    /// Creates a volume and brings it into this state, as its controller would.
+    pub(crate) async fn add_volume(&self, name: &str, state: VolumeState) {
+        let answer = self.post("/v1/volumes", serde_json::json!({"name": name, "size": "1Gi"})).await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        self.store().modify_status::<Volume>(name, |status| status.state = state).await.unwrap();
     }
 }
 

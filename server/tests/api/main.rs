@@ -3,3 +3,7 @@
 mod envelope;
 mod harness;
 mod login;
+mod live;
+mod nodes;
+mod settings;
+mod volumes;
