@@ -16,11 +16,10 @@ use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetReques
 use crate::auth::{self, Auth};
 use crate::error;
 use crate::routes::{
-    body, fallback, health, instance_manager, live, node, root, session, setting, volume, volume_attachment,
+    assets, body, fallback, health, instance_manager, live, node, root, session, setting, volume, volume_attachment,
 };
 use crate::settings::Settings;
 use crate::store::Store;
-use crate::web::shell::Files;
 use crate::web::live::Live;
 use crate::web::{limits, schemas_header, security_headers};
 
@@ -33,16 +32,14 @@ pub struct Api {
     pub live: Live,
     /// Name of this installation.
     pub cluster: Arc<str>,
-    /// The embedded dashboard, if there is one.
-    pub files: Option<Arc<Files>>,
 }
 
 impl Api {
     /// Begins to follow the store for the live stream. `cluster` is the installation's name, shown in the dashboard.
     #[must_use]
-    pub fn new(store: Store, settings: Settings, auth: Auth, cluster: &str, files: Option<Files>) -> Self {
+    pub fn new(store: Store, settings: Settings, auth: Auth, cluster: &str) -> Self {
         let live = Live::start(&store);
-        Self { store, settings, auth, live, cluster: cluster.into(), files: files.map(Arc::new) }
+        Self { store, settings, auth, live, cluster: cluster.into() }
     }
 }
 
@@ -77,6 +74,7 @@ pub fn table() -> Table {
         .post("/v1/nodes/{name}", node::action::handle)
         .get("/v1/instancemanagers", instance_manager::list::handle)
         .get("/v1/instancemanagers/{name}", instance_manager::get::handle)
+        .get("/assets/{*path}", assets::handle)
         .get("/v1/ws/live", live::changes::handle)
         .get("/v1/ws/{resource}", live::lists::handle)
         .get("/v1/ws/{period}/{resource}", live::lists::handle_paced)

@@ -1,5 +1,6 @@
 //! Handlers, one noun a directory, one verb a file. The router names them all: [`crate::router`].
 
+pub mod assets;
 pub mod body;
 pub mod fallback;
 pub mod health;

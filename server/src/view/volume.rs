@@ -62,7 +62,7 @@ fn view(parts: &Parts<'_>) -> VolumeView {
         name: parts.volume.name().to_owned(),
         size: spec.size,
         frontend: spec.frontend.word().to_owned(),
-        disable_frontend: status.frontend_disabled,
+        disable_frontend: spec.disable_frontend || status.frontend_disabled,
         from_backup: spec.from_backup.clone(),
         restore_volume_recurring_job: spec.restore_volume_recurring_job.word().to_owned(),
         data_source: spec.data_source.clone(),

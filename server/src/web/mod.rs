@@ -1,5 +1,7 @@
 //! What a browser gets: the login page, the page shell that loads the dashboard, its assets, and the headers around them.
 
+pub mod assets;
+mod encoding;
 pub mod limits;
 pub mod live;
 pub mod login_page;

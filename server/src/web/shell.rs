@@ -5,18 +5,27 @@ use askama::Template;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
+use super::assets;
 use super::nonce::Nonce;
 use super::request_url::way_to_root;
 use super::security_headers::dashboard_policy;
 use crate::error::ApiError;
-use crate::router::Api;
 
 /// Addresses of the dashboard's files, relative to the application's root.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Files {
-    pub style: String,
-    pub script: String,
-    pub wasm: String,
+struct Files {
+    style: String,
+    script: String,
+    wasm: String,
+}
+
+impl Files {
+    /// Those embedded in this binary; none when it was built without the dashboard.
+    fn embedded() -> Option<Self> {
+        let manifest = assets::manifest();
+        let address = |name| manifest.file(name).map(|file| format!("assets/{file}"));
+        Some(Self { style: address("aurochs.css")?, script: address("aurochs.js")?, wasm: address("aurochs.wasm")? })
+    }
 }
 
 #[derive(Template)]
@@ -25,13 +34,14 @@ struct Shell<'a> {
     nonce: &'a Nonce,
     /// Relative reference to the root: the document's own address tells the rest, whatever the prefix.
     root: String,
-    files: Option<&'a Files>,
+    files: Option<Files>,
 }
 
 /// Answers with the shell for the page at `path`.
-pub(crate) fn respond(api: &Api, path: &str) -> Response {
+#[must_use]
+pub fn respond(path: &str) -> Response {
     let nonce = Nonce::random();
-    let shell = Shell { nonce: &nonce, root: way_to_root(path), files: api.files.as_deref() };
+    let shell = Shell { nonce: &nonce, root: way_to_root(path), files: Files::embedded() };
     let html = match shell.render() {
         Ok(html) => html,
         Err(error) => return ApiError::internal("rendering the page", error).into_response(),
@@ -41,6 +51,6 @@ pub(crate) fn respond(api: &Api, path: &str) -> Response {
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
         (header::VARY, HeaderValue::from_static("Cookie, Accept")),
     ];
-    let status = if api.files.is_some() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if shell.files.is_some() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, headers, Html(html)).into_response()
 }

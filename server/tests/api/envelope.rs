@@ -72,6 +72,23 @@ async fn pages_find_their_root_at_every_depth() {
     for (path, root) in [("/volumes", "./"), ("/volumes/data", "../"), ("/a/b/c", "../../")] {
         let answer = manager.get(path).await;
         assert!(answer.text.contains(&format!("<base href=\"{root}\">")), "{path}: {}", answer.text);
-        assert!(answer.text.contains("built without its dashboard"), "no dashboard was embedded");
+    }
+}
+
+/// Whether this build has the dashboard or not: the page says so, or links files that are there.
+#[tokio::test]
+async fn the_page_loads_what_is_embedded() {
+    let manager = Manager::start().await;
+    let page = manager.get("/volumes").await;
+    if page.status == StatusCode::SERVICE_UNAVAILABLE {
+        assert!(page.text.contains("built without its dashboard"), "{}", page.text);
+        return;
+    }
+    let nonce = page.header(header::CONTENT_SECURITY_POLICY).split("'nonce-").nth(1).unwrap().split('\'').next().unwrap();
+    assert_eq!(page.text.matches("<script").count(), page.text.matches(&format!("nonce=\"{nonce}\">")).count() - 1);
+    for file in page.text.split("href=\"assets/").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+        let answer = manager.get(&format!("/assets/{file}")).await;
+        assert_eq!(answer.status, StatusCode::OK, "{file}");
+        assert!(answer.header(header::CACHE_CONTROL).contains("immutable"), "{file}");
     }
 }

@@ -61,7 +61,7 @@ impl Manager {
         let sqlite = Sqlite::open(&directory.path().join("aurochs.db")).await.unwrap();
         let (auth, first) = Auth::open(directory.path(), sqlite.pool()).unwrap();
         assert!(first.is_none());
-        let api = Api::new(Store::new(Arc::new(sqlite)), Settings::default(), auth, "test", None);
+        let api = Api::new(Store::new(Arc::new(sqlite)), Settings::default(), auth, "test");
         Self { service: router::service(api.clone()), api, directory }
     }
 

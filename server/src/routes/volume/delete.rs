@@ -24,11 +24,11 @@ async fn check_unused(store: &Store, volume: &Object<Volume>) -> Result<(), ApiE
     let attachment = store.find::<VolumeAttachment>(name).await?;
     let ticket = attachment.as_ref().and_then(|attachment| attachment.spec.attachment_tickets.values().next());
     let node = ticket.map_or(&volume.status.current_node_id, |ticket| &ticket.node_id);
-    if ticket.is_some() || volume.status.state == VolumeState::Attached {
+    if ticket.is_some() || (volume.status.state == VolumeState::Attached && !volume.spec.node_id.is_empty()) {
         let message = format_args!("volume {name} is attached to {node}, so it is not deleted");
         return Err(ApiError::new(ErrorKind::Conflict, message, "Unmount it, detach it, then delete it."));
     }
-    if matches!(volume.status.state, VolumeState::Attaching) || !volume.status.current_node_id.is_empty() {
+    if !volume.spec.node_id.is_empty() || !volume.status.current_node_id.is_empty() {
         let message = format_args!("volume {name} is still being detached from {node}");
         return Err(ApiError::new(ErrorKind::Conflict, message, "Wait until its state is detached, then delete it."));
     }

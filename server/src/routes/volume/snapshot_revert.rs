@@ -20,7 +20,7 @@ pub async fn handle(store: &Store, target: &Target, input: SnapshotInput) -> Res
         return Err(ApiError::new(ErrorKind::Invalid, message, "snapshotList tells the snapshots."));
     }
     if !engine.resource.spec.disable_frontend {
-        let message = format_args!("volume {volume} is offered as a device, so it can't be reverted now");
+        let message = format_args!("volume {volume} is not in maintenance mode: its device is in use, so it can't be reverted");
         let next_step = "Unmount and detach it, attach it in maintenance mode (disableFrontend), then revert.";
         return Err(ApiError::new(ErrorKind::Conflict, message, next_step));
     }
