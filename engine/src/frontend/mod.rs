@@ -41,7 +41,10 @@ pub struct IoError {
 
 impl IoError {
     pub fn new(kind: IoErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self {
+            kind,
+            message: message.into(),
+        }
     }
 }
 
@@ -50,7 +53,11 @@ impl IoError {
 pub trait BlockDevice: Send + Sync + 'static {
     /// Size of the volume in bytes.
     fn size(&self) -> u64;
-    fn read(&self, offset: u64, length: u32) -> impl Future<Output = Result<AlignedBuf, IoError>> + Send;
+    fn read(
+        &self,
+        offset: u64,
+        length: u32,
+    ) -> impl Future<Output = Result<AlignedBuf, IoError>> + Send;
     fn write(
         &self,
         offset: u64,
@@ -61,7 +68,8 @@ pub trait BlockDevice: Send + Sync + 'static {
     fn flush(&self) -> impl Future<Output = Result<(), IoError>> + Send;
     /// Gives space back. Afterwards the range reads as zeros or as an older snapshot's data, the same on every
     /// replica. Trims inwards to whole blocks.
-    fn discard(&self, offset: u64, length: u64) -> impl Future<Output = Result<(), IoError>> + Send;
+    fn discard(&self, offset: u64, length: u64)
+    -> impl Future<Output = Result<(), IoError>> + Send;
     /// Afterwards the range reads as zeros. `may_unmap`: space may be given back where no snapshot shows through.
     fn write_zeroes(
         &self,
