@@ -97,11 +97,11 @@ impl Engine for Service {
             let mut sent = None;
             loop {
                 let now = phase.borrow_and_update().clone();
-                // Registered before the look, so that a change in between is not missed.
-                let volume = match &now { Phase::Up { volume, .. } => Some(volume.clone()), _ => None };
+                // Subscribed before the look, so that a change in between is not missed.
+                let changes = match &now { Phase::Up { volume, .. } => Some(volume.shared.changed.subscribe()), _ => None };
                 let changed = async {
-                    match &volume {
-                        Some(volume) => volume.shared.changed.notified().await,
+                    match changes {
+                        Some(mut changes) => changes.changed().await.is_ok(),
                         None => std::future::pending().await,
                     }
                 };
@@ -112,7 +112,7 @@ impl Engine for Service {
                 }
                 tokio::time::sleep(WATCH_INTERVAL).await;
                 tokio::select! {
-                    () = changed => {}
+                    _ = changed => {}
                     ended = phase.changed() => if ended.is_err() { return },
                     () = tokio::time::sleep(LOOK_INTERVAL) => {}
                 }

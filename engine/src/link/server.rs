@@ -156,8 +156,8 @@ impl ReplicaServer {
         let replica = match open.take() {
             Some(replica) => replica,
             None => {
-                let (directory, options) = (self.directory.clone(), self.options.clone());
-                Arc::new(blocking(move || Replica::open(&directory, &options)).await.map_err(remote)?)
+                let (directory, options) = (self.directory.clone(), self.options);
+                Arc::new(blocking(move || Replica::open(&directory, options)).await.map_err(remote)?)
             }
         };
         *open = Some(Arc::clone(&replica));
@@ -175,12 +175,15 @@ impl ReplicaServer {
     async fn describe(&self) -> Result<Welcome, RemoteError> {
         let open = self.open.read().await;
         let replica = open.as_ref().ok_or_else(|| refused("the replica is closed"))?;
+        let fence = replica.fence();
+        // Unflushed writes survive the process, but not a reboot of its host.
+        let rebooted = fence.previous_boot_id.as_ref().is_some_and(|before| *before != fence.boot_id);
         Ok(Welcome {
             size: replica.size(),
             was_dirty: replica.was_dirty(),
             rebuilding: replica.rebuilding(),
-            generation: replica.fence().generation,
-            rebooted: replica.rebooted(),
+            generation: fence.generation,
+            rebooted: rebooted && replica.was_dirty(),
         })
     }
 
@@ -303,8 +306,16 @@ fn remote(error: ReplicaError) -> RemoteError {
     let kind = match &error {
         ReplicaError::NoSpace { .. } => RemoteErrorKind::NoSpace,
         ReplicaError::OutOfRange { .. } => RemoteErrorKind::OutOfRange,
-        ReplicaError::Fenced { .. } => RemoteErrorKind::Fenced,
-        other if other.is_refusal() => RemoteErrorKind::Refused,
+        ReplicaError::StaleEpoch { .. } => RemoteErrorKind::Fenced,
+        // The request makes no sense in this state; the directory is as it was.
+        ReplicaError::SnapshotExists { .. }
+        | ReplicaError::SnapshotNotFound { .. }
+        | ReplicaError::SnapshotRemoved { .. }
+        | ReplicaError::InvalidName { .. }
+        | ReplicaError::LayerNotFound { .. }
+        | ReplicaError::ChainTooLong { .. }
+        | ReplicaError::Rebuilding { .. }
+        | ReplicaError::NotRebuilding { .. } => RemoteErrorKind::Refused,
         _ => RemoteErrorKind::Failed,
     };
     RemoteError { kind, message: error.to_string() }

@@ -63,7 +63,7 @@ async fn copy_layer(
             .buffer_unordered(PARALLEL);
         while let Some(copied) = copies.next().await {
             progress.copied(copied?);
-            shared.changed.notify_waiters();
+            shared.changed.tell();
         }
         match extents.last() {
             Some(&(offset, length)) if extents.len() == EXTENTS => from = offset + length,

@@ -54,7 +54,7 @@ impl Volume {
     /// Takes a replica out of the membership.
     pub async fn remove_replica(&self, name: &str) -> Result<(), OperationError> {
         let removed = self.shared.membership.remove(name).await.map_err(failed)?;
-        self.shared.changed.notify_waiters();
+        self.shared.changed.tell();
         if removed {
             return Ok(());
         }
@@ -81,12 +81,12 @@ async fn run(shared: &Arc<Shared>, link: &ReplicaLink, progress: &Progress) {
         }
     }
     shared.refresh_layers().await;
-    shared.changed.notify_waiters();
+    shared.changed.tell();
 }
 
 async fn rebuild(shared: &Arc<Shared>, link: &ReplicaLink, progress: &Progress) -> Result<(), OperationError> {
     let layers = join(shared, link).await?;
-    shared.changed.notify_waiters();
+    shared.changed.tell();
     copy::layers(shared, link, &layers, progress).await?;
     let finish = link.control(&ControlRequest::RebuildFinish).await;
     finish.map_err(|error| OperationError::Failed(error.to_string()))?;

@@ -92,7 +92,7 @@ impl Volume {
         let done = tokio::spawn(work).await;
         let result = done.unwrap_or_else(|error| Err(OperationError::Failed(format!("ended unexpectedly: {error}"))));
         self.shared.refresh_layers().await;
-        self.shared.changed.notify_waiters();
+        self.shared.changed.tell();
         result
     }
 }

@@ -172,7 +172,7 @@ async fn to_all(shared: &Shared, view: &View, request: &Request) -> Result<(), I
     for (member, error) in &failures {
         shared.membership.report(member.link.name(), error);
     }
-    shared.changed.notify_waiters();
+    shared.changed.tell();
     shared.membership.settled().await
 }
 
@@ -192,7 +192,7 @@ fn nobody_has_it(
     if request.kind != Kind::Flush {
         shared.unequal.add(request.offset, u64::from(request.length));
     }
-    shared.changed.notify_waiters();
+    shared.changed.tell();
     shared.membership.check_running()?;
     let worst = failures.iter().find(|(_, error)| error.remote_kind() == Some(RemoteErrorKind::NoSpace));
     Err(worst.or(failures.first()).map_or_else(no_replica, |(_, error)| io_error(error)))

@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 
+use super::changes::Changes;
 use super::record::{Generation, Keeper, KeeperError, Record};
 use crate::frontend::{IoError, IoErrorKind};
 use crate::link::{LinkError, ReplicaLink};
@@ -265,16 +266,24 @@ impl Membership {
         });
     }
 
+    /// Resolves when a newer engine owns the volume.
+    pub(crate) async fn fenced(&self) {
+        let is_fenced =
+            |now: &Settlement| matches!(now, Settlement::Over(error) if error.kind == IoErrorKind::Fenced);
+        // An error means that the sender is gone, and with it the volume.
+        let _ = self.settlement.subscribe().wait_for(is_fenced).await;
+    }
+
     /// Brings the record in line with the view whenever they differ. Runs as long as the volume.
-    pub(crate) async fn run(&self, changed: &Notify) {
+    pub(crate) async fn run(&self, changed: &Changes) {
         loop {
             self.wake.notified().await;
             self.record_view(changed).await;
-            changed.notify_waiters();
+            changed.tell();
         }
     }
 
-    async fn record_view(&self, changed: &Notify) {
+    async fn record_view(&self, changed: &Changes) {
         let _recording = self.recording.lock().await;
         let mut pause = RETRY_FIRST;
         loop {
@@ -301,7 +310,7 @@ impl Membership {
                         }
                         recording
                     });
-                    changed.notify_waiters();
+                    changed.tell();
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(RETRY_LONGEST);
                 }

@@ -6,6 +6,7 @@
 //! does what needs all I/O to pause, [`reconcile`] makes members equal after an unclean stop.
 
 pub mod barrier;
+pub(crate) mod changes;
 pub mod counters;
 pub mod fan_out;
 pub mod membership;
@@ -19,10 +20,9 @@ pub mod watchdog;
 
 use std::sync::Arc;
 
-use tokio::sync::Notify;
-
 use crate::disk::AlignedBuf;
 use crate::frontend::{BlockDevice, Durability, IoError, IoErrorKind};
+use changes::Changes;
 use counters::Counters;
 use membership::Membership;
 use ordering::Ordering;
@@ -46,13 +46,18 @@ pub(crate) struct Shared {
     pub(crate) layers: LayerCache,
     pub(crate) rebuilds: crate::rebuild::Rebuilds,
     /// Something that the status shows has changed.
-    pub(crate) changed: Notify,
+    pub(crate) changed: Changes,
 }
 
 impl Volume {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.shared.name
+    }
+
+    /// Resolves when a newer engine owns the volume.
+    pub async fn fenced(&self) {
+        self.shared.membership.fenced().await;
     }
 
     /// Runs a write-like request to its end even when the caller goes away: its turn must not be given up while

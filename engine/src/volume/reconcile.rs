@@ -165,7 +165,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             tracing::warn!(%error, region, "could not make a region equal; trying again");
             tokio::time::sleep(std::time::Duration::from_secs(1)).await;
         }
-        shared.changed.notify_waiters();
+        shared.changed.tell();
     }
     if planned > 0 {
         tracing::info!(regions = planned, "all members are equal");

@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::future::join_all;
-use tokio::sync::Notify;
 
+use super::changes::Changes;
 use super::counters::Counters;
 use super::membership::{Member, Membership, Mode, View};
 use super::ordering::Ordering;
@@ -101,7 +101,7 @@ impl Volume {
             counters: Counters::default(),
             layers: LayerCache::default(),
             rebuilds: crate::rebuild::Rebuilds::default(),
-            changed: Notify::new(),
+            changed: Changes::default(),
         });
         for link in &links {
             watchdog::watch_link(&shared, link);

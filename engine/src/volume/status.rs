@@ -61,7 +61,7 @@ impl Shared {
             match link.control(&ControlRequest::Layers).await {
                 Ok(ControlReply::Layers(layers)) => {
                     if self.layers.set(layers) {
-                        self.changed.notify_waiters();
+                        self.changed.tell();
                     }
                     return;
                 }

@@ -22,7 +22,7 @@ pub(crate) fn watch_link(shared: &Arc<Shared>, link: &ReplicaLink) {
         link.lost().await;
         if let Some(shared) = shared.upgrade() {
             shared.membership.suspect(link.name(), link.lost_cause().unwrap_or("the link was lost"));
-            shared.changed.notify_waiters();
+            shared.changed.tell();
         }
     });
 }
