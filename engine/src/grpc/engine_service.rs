@@ -56,10 +56,15 @@ fn status_of(phase: &Phase) -> EngineStatus {
             frontend_reason: offer.reason.clone(),
             endpoint: offer.endpoint.clone(),
             nbd_uri: offer.nbd_uri.clone(),
-            mounted_at: crate::frontend::mounted_at(&offer.endpoint),
+            mounted_at: mounted_at(&offer.endpoint),
             ..volume.status()
         },
     }
+}
+
+fn mounted_at(endpoint: &str) -> Vec<String> {
+    let mounts = crate::frontend::mounted_at(std::path::Path::new(endpoint));
+    mounts.into_iter().map(|mount| mount.display().to_string()).collect()
 }
 
 fn operation_status(error: OperationError) -> Status {

@@ -88,10 +88,7 @@ impl InstanceManager for Service {
         stopped.map(|()| Response::new(InstanceStopReply {})).map_err(|error| process_status(&error))
     }
 
-    async fn instance_list(
-        &self,
-        _: Request<InstanceListRequest>,
-    ) -> Result<Response<InstanceListReply>, Status> {
+    async fn instance_list(&self, _: Request<InstanceListRequest>) -> Result<Response<InstanceListReply>, Status> {
         Ok(Response::new(InstanceListReply { instances: self.processes.list() }))
     }
 
@@ -158,7 +155,12 @@ impl InstanceManager for Service {
         request: Request<ReplicaDirectoryDeleteRequest>,
     ) -> Result<Response<ReplicaDirectoryDeleteReply>, Status> {
         let directory = request.into_inner().directory;
-        if let Some(user) = self.processes.list().into_iter().find(|instance| instance.directory == directory && instance.error.is_empty()) {
+        if let Some(user) = self
+            .processes
+            .list()
+            .into_iter()
+            .find(|instance| instance.directory == directory && instance.error.is_empty())
+        {
             let message = format!("{directory} is in use by instance {}; stop it first", user.name);
             return Err(Status::failed_precondition(message));
         }
@@ -167,10 +169,7 @@ impl InstanceManager for Service {
         deleted.map(|()| Response::new(ReplicaDirectoryDeleteReply {})).map_err(|error| disk_status(&error))
     }
 
-    async fn frontend_list(
-        &self,
-        _: Request<FrontendListRequest>,
-    ) -> Result<Response<FrontendListReply>, Status> {
+    async fn frontend_list(&self, _: Request<FrontendListRequest>) -> Result<Response<FrontendListReply>, Status> {
         let offers = blocking(choice::offers).await?;
         let frontends = offers.into_iter().map(|offer| FrontendOffer {
             kind: offer.kind.to_string(),

@@ -73,10 +73,11 @@ fn offering(text: &str) -> Result<Offering, String> {
 pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
     let asked = asked_to_end()?;
     let (phase, phases) = watch::channel(Phase::Starting { volume: arguments.volume.clone() });
-    let listener = arguments.listen.listen().await.map_err(|source| ProgramError::Io {
-        what: format!("listen on {}", arguments.listen),
-        source,
-    })?;
+    let listener = arguments
+        .listen
+        .listen()
+        .await
+        .map_err(|source| ProgramError::Io { what: format!("listen on {}", arguments.listen), source })?;
     let connections = async_stream::stream! {
         loop {
             yield listener.accept().await;
@@ -133,7 +134,7 @@ fn offer(serving: &Serving) -> Offer {
 /// A device that is still mounted is synced first and then detached all the same: whoever asked the process to end has
 /// decided, and what the file system had in memory is on the replicas.
 async fn stop_frontends(serving: Serving) {
-    let mounted_at = crate::frontend::mounted_at(&serving.endpoint());
+    let mounted_at = crate::frontend::mounted_at(std::path::Path::new(&serving.endpoint()));
     let Err(StopRefused { frontend, error }) = serving.stop(false).await else { return };
     tracing::warn!(%error, ?mounted_at, "still in use; synced and detached");
     let synced = tokio::task::spawn_blocking(move || {
@@ -141,7 +142,7 @@ async fn stop_frontends(serving: Serving) {
             let synced = std::fs::File::open(&mount)
                 .and_then(|directory| nix::unistd::syncfs(&directory).map_err(std::io::Error::from));
             if let Err(error) = synced {
-                tracing::error!(mount, %error, "could not sync the file system");
+                tracing::error!(mount = %mount.display(), %error, "could not sync the file system");
             }
         }
     });

@@ -38,10 +38,11 @@ pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
     if !Replica::exists(&arguments.directory) {
         Replica::create(&arguments.directory, arguments.size, options)?;
     }
-    let listener = arguments.listen.listen().await.map_err(|source| ProgramError::Io {
-        what: format!("listen on {}", arguments.listen),
-        source,
-    })?;
+    let listener = arguments
+        .listen
+        .listen()
+        .await
+        .map_err(|source| ProgramError::Io { what: format!("listen on {}", arguments.listen), source })?;
     tracing::info!(replica = arguments.name, directory = %arguments.directory.display(), "serving");
     let server = ReplicaServer::new(&arguments.volume, &arguments.name, arguments.directory, options);
     tokio::select! {

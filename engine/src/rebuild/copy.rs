@@ -57,10 +57,9 @@ async fn copy_layer(
     let mut from = 0;
     loop {
         let extents = extents(shared, &name, from).await?;
-        let pieces = extents.iter().flat_map(|&(offset, length)| pieces(&name, offset, length));
-        let mut copies = futures::stream::iter(pieces)
-            .map(|piece| copy_piece(shared, target, piece))
-            .buffer_unordered(PARALLEL);
+        let pieces: Vec<Piece> = extents.iter().flat_map(|(offset, length)| pieces(&name, *offset, *length)).collect();
+        let mut copies =
+            futures::stream::iter(pieces).map(|piece| copy_piece(shared, target, piece)).buffer_unordered(PARALLEL);
         while let Some(copied) = copies.next().await {
             progress.copied(copied?);
             shared.changed.tell();

@@ -15,8 +15,8 @@ use crate::replica::LayerInfo;
 use crate::volume::barrier::OperationError;
 use crate::volume::membership::Mode;
 use crate::volume::{Shared, Volume, start, watchdog};
-pub(crate) use state::Rebuilds;
 use state::Progress;
+pub(crate) use state::Rebuilds;
 
 impl Volume {
     /// Starts to rebuild a replica: it gets every write from now on, and its layers in the background.

@@ -46,35 +46,17 @@ impl FenceState {
     /// What the directory remembers, without changing it.
     pub(crate) fn load(directory: &Directory) -> Result<Self, ReplicaError> {
         let path = std::path::Path::new(BOOT_ID);
-        let boot_id = std::fs::read_to_string(path)
-            .map_err(DiskError::at("read", path))?
-            .trim()
-            .to_owned();
+        let boot_id = std::fs::read_to_string(path).map_err(DiskError::at("read", path))?.trim().to_owned();
         let Some(text) = directory.read(names::STATE_FILE)? else {
-            return Ok(Self {
-                boot_id,
-                ..Self::default()
-            });
+            return Ok(Self { boot_id, ..Self::default() });
         };
-        let file: StateFile = serde_json::from_slice(&text).map_err(|error| {
-            ReplicaError::corrupt(
-                names::STATE_FILE,
-                format!("its JSON does not parse: {error}"),
-            )
-        })?;
+        let file: StateFile = serde_json::from_slice(&text)
+            .map_err(|error| ReplicaError::corrupt(names::STATE_FILE, format!("its JSON does not parse: {error}")))?;
         if file.version != VERSION {
-            let why = format!(
-                "it has version {}, and this program knows version {VERSION}",
-                file.version
-            );
+            let why = format!("it has version {}, and this program knows version {VERSION}", file.version);
             return Err(ReplicaError::corrupt(names::STATE_FILE, why));
         }
-        Ok(Self {
-            epoch: file.epoch,
-            generation: file.generation,
-            boot_id,
-            previous_boot_id: Some(file.boot_id),
-        })
+        Ok(Self { epoch: file.epoch, generation: file.generation, boot_id, previous_boot_id: Some(file.boot_id) })
     }
 
     /// Makes the state durable.
@@ -85,8 +67,8 @@ impl FenceState {
             generation: self.generation,
             boot_id: self.boot_id.clone(),
         };
-        let mut text = serde_json::to_vec(&file)
-            .map_err(|error| ReplicaError::corrupt(names::STATE_FILE, error.to_string()))?;
+        let mut text =
+            serde_json::to_vec(&file).map_err(|error| ReplicaError::corrupt(names::STATE_FILE, error.to_string()))?;
         text.push(b'\n');
         directory.replace(names::STATE_FILE, &text, 0o600)
     }
@@ -95,21 +77,10 @@ impl FenceState {
     /// message and changes nothing.
     pub(crate) fn raised(&self, epoch: u64, generation: u64) -> Result<Self, ReplicaError> {
         if epoch < self.epoch {
-            return Err(ReplicaError::StaleEpoch {
-                offered: epoch,
-                seen: self.epoch,
-            });
+            return Err(ReplicaError::StaleEpoch { offered: epoch, seen: self.epoch });
         }
-        let generation = if epoch == self.epoch {
-            generation.max(self.generation)
-        } else {
-            generation
-        };
-        Ok(Self {
-            epoch,
-            generation,
-            ..self.clone()
-        })
+        let generation = if epoch == self.epoch { generation.max(self.generation) } else { generation };
+        Ok(Self { epoch, generation, ..self.clone() })
     }
 }
 
@@ -124,12 +95,6 @@ mod tests {
         assert_eq!((five.epoch, five.generation), (5, 2));
         assert_eq!(five.raised(5, 1).unwrap().generation, 2);
         assert_eq!(five.raised(6, 1).unwrap().generation, 1);
-        assert!(matches!(
-            five.raised(4, 9),
-            Err(ReplicaError::StaleEpoch {
-                offered: 4,
-                seen: 5
-            })
-        ));
+        assert!(matches!(five.raised(4, 9), Err(ReplicaError::StaleEpoch { offered: 4, seen: 5 })));
     }
 }

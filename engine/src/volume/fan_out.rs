@@ -37,7 +37,7 @@ pub(crate) async fn read(shared: &Shared, offset: u64, length: u32) -> Result<Al
 /// The caller holds a turn that covers the range.
 pub(crate) async fn read_ordered(shared: &Shared, offset: u64, length: u32) -> Result<AlignedBuf, IoError> {
     let view = shared.membership.view();
-    let mut failures = Vec::new();
+    let mut failures: Vec<(String, LinkError)> = Vec::new();
     for link in read_choice::in_order(&view, &shared.membership.read_turn) {
         match link.request(Request::new(Kind::Read, offset, length)).await {
             Ok(data) => {

@@ -268,8 +268,7 @@ impl Membership {
 
     /// Resolves when a newer engine owns the volume.
     pub(crate) async fn fenced(&self) {
-        let is_fenced =
-            |now: &Settlement| matches!(now, Settlement::Over(error) if error.kind == IoErrorKind::Fenced);
+        let is_fenced = |now: &Settlement| matches!(now, Settlement::Over(error) if error.kind == IoErrorKind::Fenced);
         // An error means that the sender is gone, and with it the volume.
         let _ = self.settlement.subscribe().wait_for(is_fenced).await;
     }
@@ -299,7 +298,8 @@ impl Membership {
                 Ok(()) => self.recorded(next),
                 Err(KeeperError::Conflict { .. } | KeeperError::Missing(_)) if self.is_over() => return,
                 Err(error @ (KeeperError::Conflict { .. } | KeeperError::Missing(_))) => {
-                    return self.end(IoError::new(IoErrorKind::Fenced, format!("a newer engine owns the volume: {error}")));
+                    return self
+                        .end(IoError::new(IoErrorKind::Fenced, format!("a newer engine owns the volume: {error}")));
                 }
                 Err(KeeperError::Unavailable(cause)) => {
                     let waits = format!("cannot record a change of the members, I/O waits: {cause}");

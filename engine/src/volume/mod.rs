@@ -134,10 +134,8 @@ impl BlockDevice for Volume {
         self.check_range(offset, length)?;
         let started = std::time::Instant::now();
         let shared = Arc::clone(&self.shared);
-        self.uncancelled(
-            async move { fan_out::write_zeroes(&shared, offset, length, may_unmap, durability).await },
-        )
-        .await?;
+        self.uncancelled(async move { fan_out::write_zeroes(&shared, offset, length, may_unmap, durability).await })
+            .await?;
         self.shared.counters.write(length, started.elapsed());
         Ok(())
     }

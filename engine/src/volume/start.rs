@@ -80,16 +80,16 @@ impl Volume {
         if !record.clean && candidates.len() > 1 {
             add_heads(&candidates, &unequal).await;
         }
-        Ok(Self::assemble(options, session, View { members: members(&candidates), failed, record: started }, keeper, unequal))
+        Ok(Self::assemble(
+            options,
+            session,
+            View { members: members(&candidates), failed, record: started },
+            keeper,
+            unequal,
+        ))
     }
 
-    fn assemble(
-        options: StartOptions,
-        session: String,
-        view: View,
-        keeper: Arc<dyn Keeper>,
-        unequal: Unequal,
-    ) -> Self {
+    fn assemble(options: StartOptions, session: String, view: View, keeper: Arc<dyn Keeper>, unequal: Unequal) -> Self {
         let links: Vec<_> = view.members.iter().map(|member| member.link.clone()).collect();
         let shared = Arc::new(Shared {
             name: options.volume,
@@ -144,7 +144,8 @@ async fn greet(
     record: &Record,
     session: &str,
 ) -> Result<(Vec<Candidate>, BTreeMap<String, String>), StartError> {
-    let greetings = record.members.iter().map(|name| async move { (name.clone(), greet_one(options, name, session).await) });
+    let greetings =
+        record.members.iter().map(|name| async move { (name.clone(), greet_one(options, name, session).await) });
     let mut candidates = Vec::new();
     let mut failed = BTreeMap::new();
     for (name, greeting) in join_all(greetings).await {

@@ -65,7 +65,9 @@ impl Shared {
                     }
                     return;
                 }
-                Ok(other) => tracing::warn!(replica = link.name(), ?other, "unexpected answer to a question for layers"),
+                Ok(other) => {
+                    tracing::warn!(replica = link.name(), ?other, "unexpected answer to a question for layers")
+                }
                 Err(error) => tracing::debug!(%error, "could not ask for layers"),
             }
         }

@@ -30,8 +30,9 @@ pub(crate) fn watch_link(shared: &Arc<Shared>, link: &ReplicaLink) {
 /// Slow is not dead: a member is dropped for its slowness only when another one answers well.
 fn overdue(view: &View) -> Vec<ReplicaLink> {
     let wait = |link: &ReplicaLink| link.oldest_wait().unwrap_or_default();
-    let answers_well =
-        |member: &&super::membership::Member| member.mode == Mode::ReadWrite && wait(&member.link) < REPLICA_TIMEOUT / 2;
+    let answers_well = |member: &&super::membership::Member| {
+        member.mode == Mode::ReadWrite && wait(&member.link) < REPLICA_TIMEOUT / 2
+    };
     if !view.members.iter().any(|member| answers_well(&member)) {
         return Vec::new();
     }

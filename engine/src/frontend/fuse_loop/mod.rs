@@ -24,6 +24,7 @@ use tokio::runtime::Handle;
 use self::error::Explain;
 pub use self::error::FuseLoopError;
 use self::loop_device::{Detached, LoopDevice};
+pub use self::mounts::mounted_at;
 use self::session::FuseSession;
 use super::{BlockDevice, Frontend, FrontendKind, StopRefused};
 

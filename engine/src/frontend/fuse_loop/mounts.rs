@@ -24,6 +24,19 @@ pub(super) fn at(path: &Path) -> io::Result<Vec<Mount>> {
     Ok(all()?.into_iter().filter(|mount| mount.mount_point == path).collect())
 }
 
+/// Where the block device at `node` is mounted; nowhere when it is no block device.
+#[must_use]
+pub fn mounted_at(node: &Path) -> Vec<PathBuf> {
+    use std::os::unix::fs::{FileTypeExt, MetadataExt};
+    let Ok(metadata) = std::fs::metadata(node) else { return Vec::new() };
+    if !metadata.file_type().is_block_device() {
+        return Vec::new();
+    }
+    let device = DeviceNumber::of_raw(metadata.rdev());
+    let mounts = all().unwrap_or_default().into_iter().filter(|mount| mount.device == device);
+    mounts.map(|mount| mount.mount_point).collect()
+}
+
 /// `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw`
 fn parse(line: &[u8]) -> Option<Mount> {
     let fields: Vec<&[u8]> = line.split(|&byte| byte == b' ').collect();
