@@ -40,11 +40,28 @@ pub(super) async fn layers(
     let sources = read_choice::in_order(&shared.membership.view(), &shared.membership.read_turn);
     let source = sources.first().map_or("", |link| link.name());
     let snapshots: Vec<_> = layers.iter().filter(|layer| !layer.is_head).collect();
-    progress.plan(source, snapshots.iter().map(|layer| layer.allocated_bytes).sum());
+    let mut planned = 0;
+    for layer in &snapshots {
+        planned += held_bytes(shared, &layer.file_name).await?;
+    }
+    progress.plan(source, planned);
     for layer in snapshots {
         copy_layer(shared, target, layer, progress).await?;
     }
     Ok(())
+}
+
+/// Bytes that will be moved: the extents' lengths. (Allocated blocks would count the file system's own ones too.)
+async fn held_bytes(shared: &Shared, layer: &str) -> Result<u64, OperationError> {
+    let (mut bytes, mut from) = (0, 0);
+    loop {
+        let extents = extents(shared, layer, from).await?;
+        bytes += extents.iter().map(|(_, length)| length).sum::<u64>();
+        match extents.last() {
+            Some(&(offset, length)) if extents.len() == EXTENTS => from = offset + length,
+            _ => return Ok(bytes),
+        }
+    }
 }
 
 async fn copy_layer(

@@ -169,6 +169,8 @@ impl Membership {
                 drop(view);
                 let message = format!("no replica is left: {name}, the last one, failed: {cause}");
                 self.end(IoError::new(IoErrorKind::Io, message));
+                // A newer engine may be the reason; the recorder finds out.
+                self.wake.notify_one();
             }
             return;
         }
@@ -253,11 +255,14 @@ impl Membership {
         self.wake.notify_one();
     }
 
-    /// Ends the volume: every request fails with `error` from now on. The first reason stays.
+    /// Ends the volume: every request fails with `error` from now on. The first reason stays, unless it turns out that
+    /// a newer engine was behind it.
     pub(crate) fn end(&self, error: IoError) {
         self.unsettled.store(true, Ordering::Release);
         self.settlement.send_if_modified(|now| {
-            if matches!(now, Settlement::Over(_)) {
+            if let Settlement::Over(earlier) = now
+                && (earlier.kind == error.kind || error.kind != IoErrorKind::Fenced)
+            {
                 return false;
             }
             tracing::info!(%error, "volume is over");
@@ -277,8 +282,25 @@ impl Membership {
     pub(crate) async fn run(&self, changed: &Changes) {
         loop {
             self.wake.notified().await;
-            self.record_view(changed).await;
+            if self.is_over() {
+                self.look_for_newer_engine().await;
+            } else {
+                self.record_view(changed).await;
+            }
             changed.tell();
+        }
+    }
+
+    /// An engine that lost its last replica to a newer one has to end; one that lost it otherwise stays and says so.
+    async fn look_for_newer_engine(&self) {
+        let ours = self.view().record.clone();
+        match self.keeper.get(&ours.volume).await {
+            Ok(now) if now.epoch > ours.epoch => {
+                let message = format!("a newer engine with epoch {} owns volume {}", now.epoch.0, ours.volume);
+                self.end(IoError::new(IoErrorKind::Fenced, message));
+            }
+            Ok(_) => {}
+            Err(error) => tracing::warn!(%error, "could not ask for the control record"),
         }
     }
 
@@ -296,7 +318,6 @@ impl Membership {
             let next = view.wanted_record();
             match self.keeper.compare_and_set(view.record.epoch, view.record.generation, &next).await {
                 Ok(()) => self.recorded(next),
-                Err(KeeperError::Conflict { .. } | KeeperError::Missing(_)) if self.is_over() => return,
                 Err(error @ (KeeperError::Conflict { .. } | KeeperError::Missing(_))) => {
                     return self
                         .end(IoError::new(IoErrorKind::Fenced, format!("a newer engine owns the volume: {error}")));
