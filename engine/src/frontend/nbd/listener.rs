@@ -49,6 +49,8 @@ pub(super) async fn run<D: BlockDevice>(
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
+            // In this order, so that places of clients that have left are free before the next one is counted.
+            biased;
             () = stopped(&mut stop) => break,
             Some(finished) = connections.join_next() => report(finished),
             accepted = listeners.accept() => match accepted {
