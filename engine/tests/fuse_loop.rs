@@ -9,9 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use aurochs_engine::frontend::fuse_loop::{FuseLoopConfig, FuseLoopError, FuseLoopFrontend};
-use aurochs_engine::frontend::{
-    Frontend, FrontendError, FrontendKind, Offering, ServeConfig, StopRefused, serve,
-};
+use aurochs_engine::frontend::{Frontend, FrontendError, FrontendKind, Offering, ServeConfig, StopRefused, serve};
 use file_device::{FileDevice, run};
 use tempfile::TempDir;
 
@@ -32,11 +30,7 @@ impl Place {
     }
 
     fn config(&self) -> FuseLoopConfig {
-        FuseLoopConfig {
-            volume: "vol-1".into(),
-            runtime_dir: self.path("run/fuse"),
-            device_dir: self.path("dev"),
-        }
+        FuseLoopConfig { volume: "vol-1".into(), runtime_dir: self.path("run/fuse"), device_dir: self.path("dev") }
     }
 
     fn device(&self) -> Arc<FileDevice> {
@@ -137,10 +131,26 @@ async fn fio_verifies_with_many_requests_at_once() {
     let device = place.device();
     let frontend = FuseLoopFrontend::start(Arc::clone(&device), place.config()).await.unwrap();
     let node = format!("--filename={}", frontend.endpoint());
-    let common = ["--ioengine=libaio", "--direct=1", "--iodepth=16", "--verify=crc32c", "--do_verify=1", "--verify_fatal=1", &node];
+    let common = [
+        "--ioengine=libaio",
+        "--direct=1",
+        "--iodepth=16",
+        "--verify=crc32c",
+        "--do_verify=1",
+        "--verify_fatal=1",
+        &node,
+    ];
     let small = ["--name=small", "--rw=randwrite", "--bs=4k", "--size=32m"];
     run("fio", &[&small[..], &common].concat()).await;
-    let mixed = ["--name=mixed", "--rw=randwrite", "--bsrange=512-1m", "--blockalign=512", "--offset=64m", "--size=128m", "--fsync=32"];
+    let mixed = [
+        "--name=mixed",
+        "--rw=randwrite",
+        "--bsrange=512-1m",
+        "--blockalign=512",
+        "--offset=64m",
+        "--size=128m",
+        "--fsync=32",
+    ];
     run("fio", &[&mixed[..], &common].concat()).await;
     let most = device.counts.most_running.load(Ordering::SeqCst);
     assert!(most > 4, "requests have to run at the same time, at most {most} did");
@@ -155,7 +165,8 @@ async fn zeroing_and_discarding_arrive_and_read_as_zeros() {
     let frontend = FuseLoopFrontend::start(Arc::clone(&device), place.config()).await.unwrap();
     let node = frontend.endpoint();
     let fill = format!("--filename={node}");
-    run("fio", &["--name=fill", "--rw=write", "--bs=1m", "--direct=1", "--size=16m", "--buffer_pattern=0xab", &fill]).await;
+    run("fio", &["--name=fill", "--rw=write", "--bs=1m", "--direct=1", "--size=16m", "--buffer_pattern=0xab", &fill])
+        .await;
     run("blkdiscard", &["-z", "-o", "1048576", "-l", "1048576", &node]).await;
     let keeping = device.counts.zeroes_keeping.load(Ordering::SeqCst);
     assert!(keeping >= 1, "zeroing without unmapping keeps space");
@@ -179,12 +190,8 @@ async fn an_open_device_is_not_taken_away_unless_forced() {
     let place = Place::new();
     let frontend = FuseLoopFrontend::start(place.device(), place.config()).await.unwrap();
     let script = format!("exec 3<{}; echo open; read", frontend.endpoint());
-    let mut holder = Command::new("bash")
-        .args(["-c", &script])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut holder =
+        Command::new("bash").args(["-c", &script]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     BufReader::new(holder.stdout.take().unwrap()).read_line(&mut String::new()).unwrap();
 
     let (frontend, why) = reason(frontend.stop(false).await.unwrap_err());

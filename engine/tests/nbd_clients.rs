@@ -143,8 +143,18 @@ async fn fio_verifies_under_many_requests_at_once() {
     run(
         "fio",
         &[
-            "--name=verify", "--ioengine=nbd", &uri, "--rw=randwrite", "--bsrange=512-128k", "--blockalign=512",
-            "--iodepth=32", "--size=32m", "--verify=crc32c", "--do_verify=1", "--verify_fatal=1", "--fsync=64",
+            "--name=verify",
+            "--ioengine=nbd",
+            &uri,
+            "--rw=randwrite",
+            "--bsrange=512-128k",
+            "--blockalign=512",
+            "--iodepth=32",
+            "--size=32m",
+            "--verify=crc32c",
+            "--do_verify=1",
+            "--verify_fatal=1",
+            "--fsync=64",
         ],
     )
     .await;
