@@ -1,10 +1,11 @@
 //! The block device: file systems, discards, fio, and what is left behind. Needs root, FUSE and loop devices.
+#![expect(clippy::unwrap_used, reason = "a panic in a test is its message")]
 
 mod file_device;
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -231,9 +232,8 @@ async fn a_volume_is_served_once_and_strangers_are_left_alone() {
     place.assert_clean();
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_killed_engine_is_cleared_away_by_the_next() {
-    let place = Place::new();
+/// Starts an engine in a process of its own and waits until it serves.
+fn engine_of_its_own(place: &Place) -> Child {
     let mut engine = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "engine_to_be_killed", "--ignored", "--nocapture"])
         .env("AUROCHS_TEST_PLACE", place.directory.path())
@@ -241,12 +241,18 @@ async fn a_killed_engine_is_cleared_away_by_the_next() {
         .spawn()
         .unwrap();
     let mut output = BufReader::new(engine.stdout.take().unwrap()).lines();
-    let serving = output.any(|line| line.unwrap().contains("serving"));
+    assert!(output.any(|line| line.unwrap().contains("serving")), "the engine did not start");
+    engine
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_engine_is_cleared_away_by_the_next() {
+    let place = Place::new();
+    let mut engine = engine_of_its_own(&place);
     run("mkfs.ext4", &["-q", text(&place.node())]).await;
     run("sync", &[text(&place.node())]).await;
     engine.kill().unwrap();
     engine.wait().unwrap();
-    assert!(serving);
     assert_eq!((place.mounts().len(), place.loops().len()), (1, 1), "a killed engine leaves its mount and loop device");
     assert!(std::fs::metadata(place.path("run/fuse")).is_err(), "the mount is dead");
 
@@ -257,7 +263,37 @@ async fn a_killed_engine_is_cleared_away_by_the_next() {
     place.assert_clean();
 }
 
-/// Not a test: the process that `a_killed_engine_is_cleared_away_by_the_next` kills.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_system_mounted_when_its_engine_was_killed_does_not_block_the_next() {
+    let place = Place::new();
+    let mut engine = engine_of_its_own(&place);
+    let (old, new) = (place.path("old"), place.path("new"));
+    std::fs::create_dir(&old).unwrap();
+    std::fs::create_dir(&new).unwrap();
+    run("mkfs.ext4", &["-q", text(&place.node())]).await;
+    run("mount", &[text(&place.node()), text(&old)]).await;
+    std::fs::write(old.join("kept"), "acknowledged and flushed").unwrap();
+    run("sync", &["-f", text(&old)]).await;
+    engine.kill().unwrap();
+    engine.wait().unwrap();
+
+    let frontend = FuseLoopFrontend::start(place.device(), place.config()).await.unwrap();
+    run("mount", &[text(&place.node()), text(&new)]).await;
+    assert_eq!(std::fs::read_to_string(new.join("kept")).unwrap(), "acknowledged and flushed");
+    run("umount", &[text(&old)]).await;
+    run("umount", &[text(&new)]).await;
+    frontend.stop(false).await.unwrap();
+    tokio::task::spawn_blocking(move || {
+        while !place.loops().is_empty() {
+            std::thread::yield_now();
+        }
+        place.assert_clean();
+    })
+    .await
+    .unwrap();
+}
+
+/// Not a test: the process that the tests above kill.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "started by another test"]
 async fn engine_to_be_killed() {

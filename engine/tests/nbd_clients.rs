@@ -1,4 +1,5 @@
 //! The NBD server and the clients that people use: libnbd's tools, QEMU, fio.
+#![expect(clippy::unwrap_used, reason = "a panic in a test is its message")]
 
 mod file_device;
 

@@ -1,4 +1,5 @@
 //! The NBD server and clients that misbehave: raw bytes on a real socket.
+#![expect(clippy::unwrap_used, reason = "a panic in a test is its message")]
 
 mod file_device;
 
