@@ -92,9 +92,22 @@ fn fuse_loop_obstacle() -> Option<String> {
     if !geteuid().is_root() {
         return Some("mounting and device nodes need root; run the instance manager as root".into());
     }
+    if !has_capability(CAP_SYS_ADMIN) {
+        return Some("this container may not mount; run the instance manager privileged (CAP_SYS_ADMIN)".into());
+    }
     present("/dev/fuse", "the kernel has not loaded fuse; load it with `modprobe fuse`")
         .and_then(|()| present("/dev/loop-control", "the kernel has not loaded loop; load it with `modprobe loop`"))
         .err()
+}
+
+/// `linux/capability.h`
+const CAP_SYS_ADMIN: u32 = 21;
+
+/// Root in a container has only the capabilities that it was given.
+fn has_capability(number: u32) -> bool {
+    let Ok(status) = std::fs::read_to_string("/proc/self/status") else { return false };
+    let effective = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    effective.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).is_some_and(|set| set >> number & 1 == 1)
 }
 
 fn present(path: &str, otherwise: &str) -> Result<(), String> {

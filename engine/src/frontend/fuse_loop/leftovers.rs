@@ -53,7 +53,17 @@ pub(super) fn clear(config: &FuseLoopConfig) -> Result<(), FuseLoopError> {
         tracing::info!(volume = config.volume, source = %mount.source.display(), "unmounting the FUSE mount of an engine that is gone");
         session::detach_mount(directory);
     }
-    node::remove(&node)
+    remove_stale_node(&node)
+}
+
+/// What is at the node's path now was not made by an engine of ours that still counts. A device of somebody else
+/// (Longhorn's own, say) that is in use stays.
+fn remove_stale_node(node: &Path) -> Result<(), FuseLoopError> {
+    if node::is_claimed(node).unwrap_or(false) {
+        let users = "it is the device of another engine, and mounted".to_owned();
+        return Err(FuseLoopError::InUse { path: node.to_owned(), users });
+    }
+    node::remove(node)
 }
 
 enum Liveness {

@@ -160,7 +160,7 @@ impl LoopDevice {
         let mounted = super::mounts::all().unwrap_or_default().into_iter().filter(|mount| mount.device == self.number);
         let mut users: Vec<String> =
             mounted.map(|mount| format!("mounted on {}", mount.mount_point.display())).collect();
-        users.extend(node::openers(self.number).into_iter().map(|process| format!("open in {process}")));
+        users.extend(node::openers(self.number, &self.node).into_iter().map(|process| format!("open in {process}")));
         if users.is_empty() {
             users.push("mounted in another namespace or used by another block device".into());
         }

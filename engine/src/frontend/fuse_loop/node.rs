@@ -3,8 +3,9 @@
 use std::fmt;
 use std::fs::File;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::libc;
@@ -74,15 +75,13 @@ pub(super) fn is_claimed(path: &Path) -> io::Result<bool> {
     }
 }
 
-/// Processes that have the device open, such as `fio[4711]`.
-pub(super) fn openers(number: DeviceNumber) -> Vec<String> {
+/// Processes that have the device open, such as `fio[4711]`, through `/dev` or through the node at `path`.
+pub(super) fn openers(number: DeviceNumber, path: &Path) -> Vec<String> {
     let own = std::process::id();
-    let Ok(processes) = std::fs::read_dir("/proc") else {
-        return Vec::new();
-    };
+    let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
     processes
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok())
-        .filter(|&process| process != own && has_open(process, number))
+        .filter(|&process| process != own && has_open(process, number, path))
         .map(|process| {
             let name = std::fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default();
             format!("{}[{process}]", name.trim())
@@ -90,17 +89,18 @@ pub(super) fn openers(number: DeviceNumber) -> Vec<String> {
         .collect()
 }
 
-fn has_open(process: u32, number: DeviceNumber) -> bool {
-    let Ok(descriptors) = std::fs::read_dir(format!("/proc/{process}/fd")) else {
-        return false;
-    };
-    descriptors.filter_map(Result::ok).any(|descriptor| points_to(&descriptor.path(), number))
+fn has_open(process: u32, number: DeviceNumber, path: &Path) -> bool {
+    let Ok(descriptors) = std::fs::read_dir(format!("/proc/{process}/fd")) else { return false };
+    descriptors.filter_map(Result::ok).any(|descriptor| points_to(&descriptor.path(), number, path))
 }
 
-/// Looks at the name first: to `stat` a file on a dead network mount may hang.
-fn points_to(descriptor: &PathBuf, number: DeviceNumber) -> bool {
-    let is_device = std::fs::read_link(descriptor).is_ok_and(|target| target.starts_with("/dev"));
-    is_device
+/// Looks at the name first: to `stat` a file on a dead network mount may hang. The name of a removed node ends in
+/// ` (deleted)`, hence only its beginning counts.
+fn points_to(descriptor: &Path, number: DeviceNumber, path: &Path) -> bool {
+    let may_be_it = std::fs::read_link(descriptor).is_ok_and(|target| {
+        target.starts_with("/dev") || target.as_os_str().as_bytes().starts_with(path.as_os_str().as_bytes())
+    });
+    may_be_it
         && std::fs::metadata(descriptor).is_ok_and(|metadata| {
             metadata.file_type().is_block_device() && DeviceNumber::of_raw(metadata.rdev()) == number
         })

@@ -15,8 +15,8 @@ use crate::frontend::BlockDevice;
 
 /// Clients at a time. Multi-connection clients use 4 to 16 connections; each may hold 64 MiB in flight.
 const MAX_CONNECTIONS: usize = 32;
-/// After a stop, so long may clients take to read the answers of what was in flight. Whoever does not read is cut
-/// off: an answer that nobody reads acknowledges nothing.
+/// After a stop, so long may the device take to finish what is in flight and the clients to read the answers. Then
+/// the rest is cut off: an answer that nobody has read acknowledges nothing.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(10);
 /// Pause after `accept` failed (out of file descriptors), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -49,6 +49,8 @@ pub(super) async fn run<D: BlockDevice>(
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
+            // In this order, so that places of clients that have left are free before the next one is counted.
+            biased;
             () = stopped(&mut stop) => break,
             Some(finished) = connections.join_next() => report(finished),
             accepted = listeners.accept() => match accepted {
@@ -77,7 +79,10 @@ async fn drain(mut connections: JoinSet<io::Result<()>>) {
         }
     };
     if tokio::time::timeout(DRAIN_PATIENCE, all).await.is_err() {
-        tracing::warn!(left = connections.len(), "NBD clients did not take their last answers and are cut off");
+        tracing::warn!(
+            left = connections.len(),
+            "NBD connections are cut off: their last requests were not answered, or their answers not read, in time"
+        );
         connections.shutdown().await;
     }
 }
