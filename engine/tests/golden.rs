@@ -3,6 +3,8 @@
 //! The archives are GNU-sparse: which blocks are allocated decides what a layer hides, so every image's extents are
 //! checked before any content is. A failure there is a failure of the extraction, not of the replica.
 
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -62,37 +64,19 @@ fn extract(name: &str) -> Golden {
         .unwrap();
     assert!(status.success(), "tar cannot extract {}", archive.display());
     let dir = scratch.path().join(&manifest.name);
-    Golden {
-        manifest,
-        dir,
-        scratch,
-    }
+    Golden { manifest, dir, scratch }
 }
 
 fn hex(digest: impl AsRef<[u8]>) -> String {
-    digest
-        .as_ref()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Golden {
     fn check_files(&self) {
         for (file, facts) in &self.manifest.files {
             let content = std::fs::read(self.dir.join(file)).unwrap();
-            assert_eq!(
-                content.len() as u64,
-                facts.bytes,
-                "{}/{file}",
-                self.manifest.name
-            );
-            assert_eq!(
-                hex(Sha256::digest(&content)),
-                facts.sha256,
-                "{}/{file}",
-                self.manifest.name
-            );
+            assert_eq!(content.len() as u64, facts.bytes, "{}/{file}", self.manifest.name);
+            assert_eq!(hex(Sha256::digest(&content)), facts.sha256, "{}/{file}", self.manifest.name);
         }
     }
 
@@ -112,10 +96,7 @@ impl Golden {
                 found.extend(more);
             }
             let name = &self.manifest.name;
-            assert_eq!(
-                &found, extents,
-                "{name}/{file}: extents differ, so the extraction is wrong"
-            );
+            assert_eq!(&found, extents, "{name}/{file}: extents differ, so the extraction is wrong");
         }
     }
 
@@ -126,12 +107,7 @@ impl Golden {
         for layer in layers {
             let disk = &self.manifest.disks[&layer.file_name];
             let parent = disk.chain_child_to_root.get(1).cloned().unwrap_or_default();
-            assert_eq!(
-                (layer.parent, layer.removed),
-                (parent, disk.removed),
-                "{}",
-                layer.file_name
-            );
+            assert_eq!((layer.parent, layer.removed), (parent, disk.removed), "{}", layer.file_name);
             assert_eq!(layer.file_size, disk.file_size);
             assert_eq!(layer.is_head, layer.file_name == self.manifest.head);
         }
@@ -142,28 +118,20 @@ impl Golden {
         for (file, disk) in &self.manifest.disks {
             let content = replica.read_layer_chain(file, 0, size).unwrap();
             let (name, expected) = (&self.manifest.name, &disk.sha256_at_volume_size);
-            assert_eq!(
-                hex(Sha256::digest(&content[..])),
-                *expected,
-                "{name}/{file}"
-            );
+            assert_eq!(hex(Sha256::digest(&content[..])), *expected, "{name}/{file}");
         }
         let head = &self.manifest.disks[&self.manifest.head].sha256_at_volume_size;
         assert_eq!(hex(replica.checksum(0, size).unwrap()), *head);
     }
 }
 
-const OPTIONS: OpenOptions = OpenOptions {
-    revision_counter: true,
-};
+const OPTIONS: OpenOptions = OpenOptions { revision_counter: true };
 
 fn check(name: &str) {
     let golden = extract(name);
     golden.check_files();
     let counted = golden.manifest.revision_counter;
-    let options = OpenOptions {
-        revision_counter: counted.is_some(),
-    };
+    let options = OpenOptions { revision_counter: counted.is_some() };
     let replica = Replica::open(&golden.dir, options).unwrap();
     assert_eq!(replica.size(), golden.manifest.volume_size);
     assert_eq!(replica.head_file(), golden.manifest.head);
@@ -177,10 +145,7 @@ fn check(name: &str) {
         // Opened, read and closed, a directory is as Longhorn left it, apart from our own file.
         std::fs::remove_file(golden.dir.join("aurochs.state")).unwrap();
         golden.check_files();
-        assert_eq!(
-            std::fs::read_dir(&golden.dir).unwrap().count(),
-            golden.manifest.files.len()
-        );
+        assert_eq!(std::fs::read_dir(&golden.dir).unwrap().count(), golden.manifest.files.len());
     }
 }
 
@@ -213,18 +178,11 @@ golden! {
 
 #[test]
 fn no_fixture_is_forgotten() {
-    let apart = [
-        "s06-rebuild-interrupted",
-        "s10-backing-raw",
-        "s10-backing-qcow2",
-    ];
+    let apart = ["s06-rebuild-interrupted", "s10-backing-raw", "s10-backing-qcow2"];
     for entry in std::fs::read_dir(fixtures()).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         if let Some(name) = name.strip_suffix(".tar.zst") {
-            assert!(
-                CHECKED.contains(&name) || apart.contains(&name),
-                "{name} has no test"
-            );
+            assert!(CHECKED.contains(&name) || apart.contains(&name), "{name} has no test");
         }
     }
 }
@@ -240,9 +198,7 @@ fn an_interrupted_rebuild_says_so_and_is_not_served() {
     let refused = |error| matches!(error, ReplicaError::Rebuilding { .. });
     assert!(refused(replica.read(0, 4096).unwrap_err()));
     assert!(refused(replica.checksum(0, 4096).unwrap_err()));
-    assert!(refused(
-        replica.read_layer_chain(&head, 0, 4096).unwrap_err()
-    ));
+    assert!(refused(replica.read_layer_chain(&head, 0, 4096).unwrap_err()));
     replica.close().unwrap();
     let reopened = Replica::open(&golden.dir, OPTIONS).unwrap();
     assert!(reopened.rebuilding(), "closing does not end a rebuild");
@@ -272,9 +228,7 @@ fn raw_backing_file() {
     replica.write_zeroes(0, replica.size(), true).unwrap();
     drop(replica);
     let replica = Replica::open(&golden.dir, OPTIONS).unwrap();
-    let content = replica
-        .read(0, u32::try_from(replica.size()).unwrap())
-        .unwrap();
+    let content = replica.read(0, u32::try_from(replica.size()).unwrap()).unwrap();
     assert!(content.iter().all(|&byte| byte == 0));
 }
 
@@ -286,8 +240,5 @@ fn qcow2_backing_file_is_refused_with_a_way_out() {
     let refused = Replica::open(&golden.dir, OPTIONS).unwrap_err().to_string();
     assert!(refused.contains("not supported yet"), "{refused}");
     assert!(refused.contains("qemu-img convert"), "{refused}");
-    assert_eq!(
-        std::fs::read(golden.dir.join("volume.meta")).unwrap(),
-        before
-    );
+    assert_eq!(std::fs::read(golden.dir.join("volume.meta")).unwrap(), before);
 }

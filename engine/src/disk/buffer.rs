@@ -26,10 +26,7 @@ impl AlignedBuf {
     #[must_use]
     pub fn zeroed(len: usize) -> Self {
         let count = len.div_ceil(BLOCK_SIZE as usize);
-        Self {
-            blocks: vec![ZERO_BLOCK; count],
-            len,
-        }
+        Self { blocks: vec![ZERO_BLOCK; count], len }
     }
 
     /// A buffer with a copy of `bytes`.
@@ -105,10 +102,7 @@ mod tests {
             assert_eq!(buffer.padded().as_ptr() as usize % 4096, 0);
             assert!(buffer.iter().all(|&byte| byte == 0));
             buffer.fill(7);
-            assert!(
-                buffer.padded()[len..].iter().all(|&byte| byte == 0),
-                "padding stays untouched"
-            );
+            assert!(buffer.padded()[len..].iter().all(|&byte| byte == 0), "padding stays untouched");
         }
     }
 

@@ -55,10 +55,7 @@ impl ImageFile {
             .custom_flags(libc::O_DIRECT | libc::O_NOFOLLOW)
             .open(path)
             .map_err(DiskError::at("open with O_DIRECT", path))?;
-        Ok(Self {
-            file,
-            path: path.to_path_buf(),
-        })
+        Ok(Self { file, path: path.to_path_buf() })
     }
 
     /// Opens a file that only supplies data from below the chain; it may be reached through a symbolic link.
@@ -68,10 +65,7 @@ impl ImageFile {
             .custom_flags(libc::O_DIRECT)
             .open(path)
             .map_err(DiskError::at("open with O_DIRECT", path))?;
-        Ok(Self {
-            file,
-            path: path.to_path_buf(),
-        })
+        Ok(Self { file, path: path.to_path_buf() })
     }
 
     /// Makes a new sparse image of `size` bytes whose existence in the directory is not yet durable.
@@ -85,13 +79,9 @@ impl ImageFile {
             .custom_flags(libc::O_DIRECT)
             .open(path)
             .map_err(DiskError::at("create with O_DIRECT", path))?;
-        file.set_len(size)
-            .map_err(DiskError::at("set the size of", path))?;
+        file.set_len(size).map_err(DiskError::at("set the size of", path))?;
         file.sync_all().map_err(DiskError::at("sync", path))?;
-        Ok(Self {
-            file,
-            path: path.to_path_buf(),
-        })
+        Ok(Self { file, path: path.to_path_buf() })
     }
 
     /// Fills `blocks` from `offset` on; what lies past the end of the file reads as zeros.
@@ -120,9 +110,7 @@ impl ImageFile {
         while done < blocks.len() {
             match self.file.write_at(&blocks[done..], offset + done as u64) {
                 Ok(0) => {
-                    return Err(DiskError::at("write", &self.path)(
-                        io::ErrorKind::WriteZero.into(),
-                    ));
+                    return Err(DiskError::at("write", &self.path)(io::ErrorKind::WriteZero.into()));
                 }
                 Ok(count) => done += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -135,27 +123,21 @@ impl ImageFile {
     /// Gives the range back to the file system: it becomes a hole.
     pub(crate) fn punch(&self, offset: u64, length: u64) -> Result<(), DiskError> {
         let flags = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
-        self.allocate(flags, offset, length)
-            .map_err(DiskError::at("punch a hole into", &self.path))
+        self.allocate(flags, offset, length).map_err(DiskError::at("punch a hole into", &self.path))
     }
 
     /// Makes the range allocated zeros, which hide what lower layers hold.
     pub(crate) fn zero(&self, offset: u64, length: u64) -> Result<(), DiskError> {
         let flags = FallocateFlags::FALLOC_FL_ZERO_RANGE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
         match self.allocate(flags, offset, length) {
-            Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => {
-                self.write_zeros(offset, length)
-            }
+            Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => self.write_zeros(offset, length),
             outcome => outcome.map_err(DiskError::at("zero a range of", &self.path)),
         }
     }
 
     fn allocate(&self, flags: FallocateFlags, offset: u64, length: u64) -> io::Result<()> {
         let too_large = |_| io::Error::from(io::ErrorKind::InvalidInput);
-        let (offset, length) = (
-            offset.try_into().map_err(too_large)?,
-            length.try_into().map_err(too_large)?,
-        );
+        let (offset, length) = (offset.try_into().map_err(too_large)?, length.try_into().map_err(too_large)?);
         loop {
             match fallocate(&self.file, flags, offset, length) {
                 Err(nix::errno::Errno::EINTR) => {}
@@ -177,9 +159,7 @@ impl ImageFile {
 
     /// Makes written data, and what is needed to find it again, durable.
     pub(crate) fn sync_data(&self) -> Result<(), DiskError> {
-        self.file
-            .sync_data()
-            .map_err(DiskError::at("sync", &self.path))
+        self.file.sync_data().map_err(DiskError::at("sync", &self.path))
     }
 
     /// Apparent size in bytes.
@@ -189,9 +169,7 @@ impl ImageFile {
 
     /// Size and allocation as the file system knows them.
     pub(crate) fn stat(&self) -> Result<std::fs::Metadata, DiskError> {
-        self.file
-            .metadata()
-            .map_err(DiskError::at("look at", &self.path))
+        self.file.metadata().map_err(DiskError::at("look at", &self.path))
     }
 
     /// Calls `each` for the ranges of whole blocks with storage that touch `start..end` (bytes), in order, rounded
@@ -204,15 +182,12 @@ impl ImageFile {
     ) -> Result<(), DiskError> {
         let mut from = start;
         while from < end {
-            let batch = fiemap::batch(&self.file, from, end)
-                .map_err(DiskError::at("map the extents of", &self.path))?;
+            let batch =
+                fiemap::batch(&self.file, from, end).map_err(DiskError::at("map the extents of", &self.path))?;
             for extent in &batch.extents {
                 let first = extent.offset / BLOCK_SIZE * BLOCK_SIZE;
                 let last = (extent.offset + extent.length).next_multiple_of(BLOCK_SIZE);
-                if !each(Extent {
-                    offset: first,
-                    length: last - first,
-                }) {
+                if !each(Extent { offset: first, length: last - first }) {
                     return Ok(());
                 }
             }
@@ -245,9 +220,7 @@ mod tests {
         let dir = tempfile::tempdir_in("/var/tmp").unwrap();
         let image = ImageFile::create(&dir.path().join("a.img"), 16 * 4096).unwrap();
         assert_eq!(extents(&image), []);
-        image
-            .write_blocks(4096, AlignedBuf::copy_of(&[7; 8192]).padded())
-            .unwrap();
+        image.write_blocks(4096, AlignedBuf::copy_of(&[7; 8192]).padded()).unwrap();
         image.zero(8 * 4096, 4096).unwrap();
         assert_eq!(extents(&image), [(4096, 8192), (8 * 4096, 4096)]);
         image.punch(4096, 4096).unwrap();
@@ -262,15 +235,10 @@ mod tests {
     fn past_the_end_reads_zeros() {
         let dir = tempfile::tempdir_in("/var/tmp").unwrap();
         let image = ImageFile::create(&dir.path().join("a.img"), 4096).unwrap();
-        image
-            .write_blocks(0, AlignedBuf::copy_of(&[7; 4096]).padded())
-            .unwrap();
+        image.write_blocks(0, AlignedBuf::copy_of(&[7; 4096]).padded()).unwrap();
         let mut buffer = AlignedBuf::copy_of(&[1; 8192]);
         image.read_blocks(0, buffer.padded_mut()).unwrap();
-        assert!(
-            buffer[..4096].iter().all(|&byte| byte == 7)
-                && buffer[4096..].iter().all(|&byte| byte == 0)
-        );
+        assert!(buffer[..4096].iter().all(|&byte| byte == 7) && buffer[4096..].iter().all(|&byte| byte == 0));
         assert!(
             matches!(ImageFile::create(&dir.path().join("a.img"), 1), Err(error) if error.what.starts_with("create"))
         );

@@ -23,16 +23,10 @@ pub(crate) struct Records(pub(crate) BTreeMap<String, LayerMeta>);
 
 impl Records {
     /// Reads every `<image>.img.meta`. The file name counts, not the `Name` inside.
-    pub(crate) fn discover(
-        directory: &Directory,
-        listing: &[String],
-    ) -> Result<Self, ReplicaError> {
+    pub(crate) fn discover(directory: &Directory, listing: &[String]) -> Result<Self, ReplicaError> {
         let mut records = BTreeMap::new();
         for file in listing {
-            let Some(image) = file
-                .strip_suffix(names::META_SUFFIX)
-                .filter(|image| image.ends_with(".img"))
-            else {
+            let Some(image) = file.strip_suffix(names::META_SUFFIX).filter(|image| image.ends_with(".img")) else {
                 continue;
             };
             let Some(text) = directory.read(file)? else {
@@ -53,28 +47,17 @@ impl Records {
         let mut at = file_name;
         while !at.is_empty() {
             let record = self.get(at).ok_or_else(|| {
-                let child = chain
-                    .last()
-                    .map_or(names::VOLUME_META, |child: &String| child.as_str());
-                ReplicaError::corrupt(
-                    names::meta_of(at),
-                    format!("it is missing, and {child} stands on this layer"),
-                )
+                let child = chain.last().map_or(names::VOLUME_META, |child: &String| child.as_str());
+                ReplicaError::corrupt(names::meta_of(at), format!("it is missing, and {child} stands on this layer"))
             })?;
             if chain.len() > self.0.len() {
-                return Err(ReplicaError::corrupt(
-                    names::meta_of(at),
-                    "its chain of parents comes back to itself",
-                ));
+                return Err(ReplicaError::corrupt(names::meta_of(at), "its chain of parents comes back to itself"));
             }
             chain.push(at.to_owned());
             at = &record.parent;
         }
         if chain.len() > LONGEST_CHAIN {
-            return Err(ReplicaError::ChainTooLong {
-                count: chain.len(),
-                limit: LONGEST_CHAIN,
-            });
+            return Err(ReplicaError::ChainTooLong { count: chain.len(), limit: LONGEST_CHAIN });
         }
         Ok(chain)
     }
@@ -89,12 +72,7 @@ mod tests {
     use super::*;
 
     fn records(pairs: &[(&str, &str)]) -> Records {
-        Records(
-            pairs
-                .iter()
-                .map(|(name, parent)| ((*name).to_owned(), LayerMeta::head(name, parent, "")))
-                .collect(),
-        )
+        Records(pairs.iter().map(|(name, parent)| ((*name).to_owned(), LayerMeta::head(name, parent, ""))).collect())
     }
 
     #[test]
@@ -106,18 +84,9 @@ mod tests {
 
     #[test]
     fn a_missing_record_and_a_circle_are_errors() {
-        let missing = records(&[("h", "b")])
-            .chain_from("h")
-            .unwrap_err()
-            .to_string();
-        assert!(
-            missing.contains("b.meta") && missing.contains("h stands on"),
-            "{missing}"
-        );
-        assert!(matches!(
-            records(&[("h", "b"), ("b", "h")]).chain_from("h"),
-            Err(ReplicaError::Corrupt { .. })
-        ));
+        let missing = records(&[("h", "b")]).chain_from("h").unwrap_err().to_string();
+        assert!(missing.contains("b.meta") && missing.contains("h stands on"), "{missing}");
+        assert!(matches!(records(&[("h", "b"), ("b", "h")]).chain_from("h"), Err(ReplicaError::Corrupt { .. })));
     }
 
     #[test]
@@ -126,20 +95,13 @@ mod tests {
             Records(
                 (0..count)
                     .map(|index| {
-                        let parent = if index == 0 {
-                            String::new()
-                        } else {
-                            format!("{}", index - 1)
-                        };
+                        let parent = if index == 0 { String::new() } else { format!("{}", index - 1) };
                         (format!("{index}"), LayerMeta::head("", &parent, ""))
                     })
                     .collect(),
             )
         };
         assert_eq!(long(250).chain_from("249").unwrap().len(), 250);
-        assert!(matches!(
-            long(251).chain_from("250"),
-            Err(ReplicaError::ChainTooLong { count: 251, .. })
-        ));
+        assert!(matches!(long(251).chain_from("250"), Err(ReplicaError::ChainTooLong { count: 251, .. })));
     }
 }

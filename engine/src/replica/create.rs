@@ -32,16 +32,8 @@ impl Replica {
         let head = names::FIRST_HEAD;
         ImageFile::create(&directory.file(head), size)?;
         let meta = names::meta_of(head);
-        directory.replace(
-            &meta,
-            &LayerMeta::head(head, "", &now()).encode(&meta)?,
-            0o644,
-        )?;
-        directory.replace(
-            names::VOLUME_META,
-            &VolumeMeta::new(size, head).encode()?,
-            0o644,
-        )
+        directory.replace(&meta, &LayerMeta::head(head, "", &now()).encode(&meta)?, 0o644)?;
+        directory.replace(names::VOLUME_META, &VolumeMeta::new(size, head).encode()?, 0o644)
     }
 
     /// Whether `dir` holds a replica.
@@ -53,36 +45,23 @@ impl Replica {
 
 pub(super) fn check_size(size: u64) -> Result<(), ReplicaError> {
     if size == 0 {
-        return Err(ReplicaError::InvalidSize {
-            size,
-            why: "it holds nothing; choose a larger size",
-        });
+        return Err(ReplicaError::InvalidSize { size, why: "it holds nothing; choose a larger size" });
     }
     if !size.is_multiple_of(BLOCK_SIZE) {
-        return Err(ReplicaError::InvalidSize {
-            size,
-            why: "a size is a multiple of 4096 bytes; round it up",
-        });
+        return Err(ReplicaError::InvalidSize { size, why: "a size is a multiple of 4096 bytes; round it up" });
     }
     Ok(())
 }
 
 /// Removes what an interrupted creation left. Anything that may hold data stops the creation instead.
 fn clear_interrupted_creation(directory: &Directory) -> Result<(), ReplicaError> {
-    let refuse = |why: String| ReplicaError::AlreadyExists {
-        dir: directory.path().to_path_buf(),
-        why,
-    };
+    let refuse = |why: String| ReplicaError::AlreadyExists { dir: directory.path().to_path_buf(), why };
     let listing = directory.list()?;
     if listing.iter().any(|file| file == names::VOLUME_META) {
-        return Err(refuse(
-            "a replica is already there; open it, or delete it first".to_owned(),
-        ));
+        return Err(refuse("a replica is already there; open it, or delete it first".to_owned()));
     }
     for file in listing.iter().filter(|file| file.ends_with(".img")) {
-        let allocated = directory
-            .identity(file)?
-            .map_or(0, |identity| identity.allocated_bytes);
+        let allocated = directory.identity(file)?.map_or(0, |identity| identity.allocated_bytes);
         if file != names::FIRST_HEAD || allocated > 0 {
             let why = format!(
                 "{file} is there without volume.meta and may hold data; open the replica, or move the file away"
@@ -97,8 +76,5 @@ fn clear_interrupted_creation(directory: &Directory) -> Result<(), ReplicaError>
 fn now() -> String {
     let now = OffsetDateTime::now_utc();
     // Formatting fails only for years beyond 9999.
-    now.replace_nanosecond(0)
-        .unwrap_or(now)
-        .format(&Rfc3339)
-        .unwrap_or_default()
+    now.replace_nanosecond(0).unwrap_or(now).format(&Rfc3339).unwrap_or_default()
 }

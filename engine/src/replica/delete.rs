@@ -16,9 +16,7 @@ use crate::disk::DiskError;
 /// [`ReplicaError::InUse`] while a process has it open; [`ReplicaError::NotEmpty`] where other files remain.
 pub fn delete_directory(dir: &Path) -> Result<(), ReplicaError> {
     if !dir.is_dir() {
-        return Err(ReplicaError::NotFound {
-            dir: dir.to_path_buf(),
-        });
+        return Err(ReplicaError::NotFound { dir: dir.to_path_buf() });
     }
     let directory = Directory::take(dir)?;
     let listing = directory.list()?;
@@ -26,43 +24,24 @@ pub fn delete_directory(dir: &Path) -> Result<(), ReplicaError> {
         directory.remove(file)?;
     }
     directory.sync()?;
-    for small in [
-        names::REVISION_COUNTER,
-        names::STATE_FILE,
-        names::VOLUME_META,
-    ] {
+    for small in [names::REVISION_COUNTER, names::STATE_FILE, names::VOLUME_META] {
         directory.remove(&format!("{small}{}", names::TMP_SUFFIX))?;
         directory.remove(small)?;
     }
     let left = directory.list()?;
     if !left.is_empty() {
-        return Err(ReplicaError::NotEmpty {
-            dir: dir.to_path_buf(),
-            left: left.join(", "),
-        });
+        return Err(ReplicaError::NotEmpty { dir: dir.to_path_buf(), left: left.join(", ") });
     }
     Ok(std::fs::remove_dir(dir).map_err(DiskError::at("remove the directory", dir))?)
 }
 
 /// Images, their metadata and checksums, finished or not. `volume-head` sorts before `volume-snap`.
 fn is_layer_file(file: &str) -> bool {
-    let Some((image, suffix)) = file
-        .rfind(".img")
-        .map(|at| file.split_at(at + ".img".len()))
-    else {
+    let Some((image, suffix)) = file.rfind(".img").map(|at| file.split_at(at + ".img".len())) else {
         return false;
     };
-    let known = matches!(
-        suffix,
-        "" | ".meta"
-            | ".meta.tmp"
-            | ".checksum"
-            | ".checksum..tmp"
-            | ".snap_tmp"
-            | ".snap_tmp.meta"
-    );
-    let ours = names::is_head(image)
-        || names::snapshot_of(image).is_some()
-        || image.starts_with("volume-delta-");
+    let known =
+        matches!(suffix, "" | ".meta" | ".meta.tmp" | ".checksum" | ".checksum..tmp" | ".snap_tmp" | ".snap_tmp.meta");
+    let ours = names::is_head(image) || names::snapshot_of(image).is_some() || image.starts_with("volume-delta-");
     known && ours
 }

@@ -25,10 +25,7 @@ impl Directory {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(()),
             Err(error) => return Err(DiskError::at("create the directory", path)(error).into()),
         }
-        let parent = path
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
+        let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let synced = File::open(parent).and_then(|handle| handle.sync_all());
         Ok(synced.map_err(DiskError::at("sync", parent))?)
     }
@@ -37,25 +34,15 @@ impl Directory {
     pub(crate) fn take(path: &Path) -> Result<Self, ReplicaError> {
         let handle = File::open(path).map_err(DiskError::at("open the directory", path))?;
         match handle.try_lock() {
-            Ok(()) => Ok(Self {
-                path: path.to_path_buf(),
-                handle,
-            }),
-            Err(TryLockError::WouldBlock) => Err(ReplicaError::InUse {
-                dir: path.to_path_buf(),
-            }),
-            Err(TryLockError::Error(error)) => {
-                Err(DiskError::at("lock the directory", path)(error).into())
-            }
+            Ok(()) => Ok(Self { path: path.to_path_buf(), handle }),
+            Err(TryLockError::WouldBlock) => Err(ReplicaError::InUse { dir: path.to_path_buf() }),
+            Err(TryLockError::Error(error)) => Err(DiskError::at("lock the directory", path)(error).into()),
         }
     }
 
     /// Lets another process have the directory.
     pub(crate) fn release(&self) -> Result<(), ReplicaError> {
-        Ok(self
-            .handle
-            .unlock()
-            .map_err(DiskError::at("unlock the directory", &self.path))?)
+        Ok(self.handle.unlock().map_err(DiskError::at("unlock the directory", &self.path))?)
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -69,9 +56,8 @@ impl Directory {
     /// A file system with larger blocks would give storage to neighbours of what is written, and they would hide
     /// older data.
     pub(crate) fn check_block_size(&self) -> Result<(), ReplicaError> {
-        let facts = nix::sys::statvfs::fstatvfs(&self.handle).map_err(|error| {
-            DiskError::at("ask for the file system of", &self.path)(error.into())
-        })?;
+        let facts = nix::sys::statvfs::fstatvfs(&self.handle)
+            .map_err(|error| DiskError::at("ask for the file system of", &self.path)(error.into()))?;
         let block = facts.fragment_size() as u64;
         if block > BLOCK_SIZE {
             return Err(ReplicaError::Unsupported {
@@ -86,10 +72,7 @@ impl Directory {
 
     /// Makes created, linked, renamed and removed names durable.
     pub(crate) fn sync(&self) -> Result<(), ReplicaError> {
-        Ok(self
-            .handle
-            .sync_all()
-            .map_err(DiskError::at("sync the directory", &self.path))?)
+        Ok(self.handle.sync_all().map_err(DiskError::at("sync the directory", &self.path))?)
     }
 
     /// Names of all files, sorted. Names that are not UTF-8 are not the replica's and are left out.
@@ -115,12 +98,7 @@ impl Directory {
 
     /// Replaces a small file. After success, and after any crash, it holds either the old or the new content;
     /// after success the new one is durable.
-    pub(crate) fn replace(
-        &self,
-        name: &str,
-        content: &[u8],
-        mode: u32,
-    ) -> Result<(), ReplicaError> {
+    pub(crate) fn replace(&self, name: &str, content: &[u8], mode: u32) -> Result<(), ReplicaError> {
         let tmp = self.file(&format!("{name}{}", names::TMP_SUFFIX));
         let outcome = self.write_and_rename(&tmp, name, content, mode);
         if outcome.is_err() {
@@ -130,13 +108,7 @@ impl Directory {
         outcome
     }
 
-    fn write_and_rename(
-        &self,
-        tmp: &Path,
-        name: &str,
-        content: &[u8],
-        mode: u32,
-    ) -> Result<(), ReplicaError> {
+    fn write_and_rename(&self, tmp: &Path, name: &str, content: &[u8], mode: u32) -> Result<(), ReplicaError> {
         let mut file = OpenOptions::new()
             .write(true)
             .create(true)
@@ -144,8 +116,7 @@ impl Directory {
             .mode(mode)
             .open(tmp)
             .map_err(DiskError::at("create", tmp))?;
-        file.write_all(content)
-            .map_err(DiskError::at("write", tmp))?;
+        file.write_all(content).map_err(DiskError::at("write", tmp))?;
         file.sync_all().map_err(DiskError::at("sync", tmp))?;
         fs::rename(tmp, self.file(name)).map_err(DiskError::at("rename into place", tmp))?;
         self.sync()
@@ -154,8 +125,7 @@ impl Directory {
     /// Gives a file a second name. The change is durable after [`Directory::sync`].
     pub(crate) fn link(&self, from: &str, to: &str) -> Result<(), ReplicaError> {
         let target = self.file(to);
-        Ok(fs::hard_link(self.file(from), &target)
-            .map_err(DiskError::at("make the hard link", &target))?)
+        Ok(fs::hard_link(self.file(from), &target).map_err(DiskError::at("make the hard link", &target))?)
     }
 
     /// Removes a name; says whether it was there. The change is durable after [`Directory::sync`].
@@ -171,11 +141,7 @@ impl Directory {
     /// Removes an image with what belongs to it. The metadata goes first: an image without metadata is no layer,
     /// while metadata without an image would be a broken one.
     pub(crate) fn remove_layer(&self, image: &str) -> Result<(), ReplicaError> {
-        for name in [
-            names::meta_of(image),
-            names::checksum_of(image),
-            image.to_owned(),
-        ] {
+        for name in [names::meta_of(image), names::checksum_of(image), image.to_owned()] {
             self.remove(&name)?;
         }
         Ok(())
@@ -194,6 +160,15 @@ impl Directory {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(DiskError::at("look at", &path)(error).into()),
         }
+    }
+}
+
+impl Drop for Directory {
+    /// Closing the handle is not enough: a child that another thread is just forking has a copy of it until its
+    /// exec, and the lock would live as long.
+    fn drop(&mut self) {
+        // Nothing can be done about a failure, and the end of the process lets go in any case.
+        let _ = self.handle.unlock();
     }
 }
 

@@ -16,24 +16,13 @@ pub enum ReplicaError {
     #[error("cannot {what} {}: no space left on device; free space on this disk or move the replica", path.display())]
     NoSpace { what: &'static str, path: PathBuf },
 
-    #[error(
-        "{what} of {length} bytes at {offset} goes past the end of {size} bytes; ask for a range inside it"
-    )]
-    OutOfRange {
-        what: &'static str,
-        offset: u64,
-        length: u64,
-        size: u64,
-    },
+    #[error("{what} of {length} bytes at {offset} goes past the end of {size} bytes; ask for a range inside it")]
+    OutOfRange { what: &'static str, offset: u64, length: u64, size: u64 },
 
     #[error(
         "{what} of {length} bytes at {offset} is not made of whole 4096-byte blocks; widen the request to whole blocks"
     )]
-    Unaligned {
-        what: &'static str,
-        offset: u64,
-        length: u64,
-    },
+    Unaligned { what: &'static str, offset: u64, length: u64 },
 
     #[error(
         "{file} cannot be trusted: {why}; nothing was changed; rebuild this replica from a healthy one, or repair the file"
@@ -62,23 +51,16 @@ pub enum ReplicaError {
     #[error("snapshot {name:?} is already existing; choose another name")]
     SnapshotExists { name: String },
 
-    #[error(
-        "there is no snapshot {name:?} in this replica; list the snapshots for the names there are"
-    )]
+    #[error("there is no snapshot {name:?} in this replica; list the snapshots for the names there are")]
     SnapshotNotFound { name: String },
 
     #[error("snapshot {name:?} is marked as removed; choose one that is not")]
     SnapshotRemoved { name: String },
 
     #[error("there is no layer {file_name:?} {place}")]
-    LayerNotFound {
-        file_name: String,
-        place: &'static str,
-    },
+    LayerNotFound { file_name: String, place: &'static str },
 
-    #[error(
-        "the chain has {count} images, and at most {limit} are possible; remove and purge snapshots first"
-    )]
+    #[error("the chain has {count} images, and at most {limit} are possible; remove and purge snapshots first")]
     ChainTooLong { count: usize, limit: usize },
 
     #[error(
@@ -115,17 +97,12 @@ pub enum ReplicaError {
 impl ReplicaError {
     /// A file whose content or place contradicts the format.
     pub(crate) fn corrupt(file: impl Into<String>, why: impl Into<String>) -> Self {
-        Self::Corrupt {
-            file: file.into(),
-            why: why.into(),
-        }
+        Self::Corrupt { file: file.into(), why: why.into() }
     }
 
     /// A panic in another thread left a lock, and what it protects, in an unknown state.
     pub(crate) fn poisoned() -> Self {
-        Self::Failed {
-            why: "an earlier operation panicked".to_owned(),
-        }
+        Self::Failed { why: "an earlier operation panicked".to_owned() }
     }
 }
 

@@ -17,9 +17,7 @@ pub(crate) struct ExtentMap<V> {
 
 impl<V> Default for ExtentMap<V> {
     fn default() -> Self {
-        Self {
-            entries: BTreeMap::new(),
-        }
+        Self { entries: BTreeMap::new() }
     }
 }
 
@@ -31,8 +29,7 @@ impl<V: Copy + PartialEq> ExtentMap<V> {
         }
         self.remove(blocks.clone());
         let Range { mut start, mut end } = blocks;
-        if let Some((&before, &(before_end, before_value))) =
-            self.entries.range(..start).next_back()
+        if let Some((&before, &(before_end, before_value))) = self.entries.range(..start).next_back()
             && before_end == start
             && before_value == value
         {
@@ -73,10 +70,7 @@ impl<V: Copy + PartialEq> ExtentMap<V> {
 
     /// Whether one entry covers all of `blocks`: the fast path of a write into space already allocated.
     pub(crate) fn covers(&self, blocks: &Blocks) -> bool {
-        self.entries
-            .range(..=blocks.start)
-            .next_back()
-            .is_some_and(|(_, &(end, _))| end >= blocks.end)
+        self.entries.range(..=blocks.start).next_back().is_some_and(|(_, &(end, _))| end >= blocks.end)
     }
 
     /// All of `blocks` in order, cut where the value changes; `None` where the map has nothing.
@@ -84,10 +78,9 @@ impl<V: Copy + PartialEq> ExtentMap<V> {
         let mut found = Vec::new();
         let mut at = blocks.start;
         let before = self.entries.range(..blocks.start).next_back();
-        for (&first, &(last, value)) in before.into_iter().chain(
-            self.entries
-                .range(blocks.start..blocks.end.max(blocks.start)),
-        ) {
+        for (&first, &(last, value)) in
+            before.into_iter().chain(self.entries.range(blocks.start..blocks.end.max(blocks.start)))
+        {
             let (first, last) = (first.max(at), last.min(blocks.end));
             if first >= last {
                 continue;
@@ -106,18 +99,12 @@ impl<V: Copy + PartialEq> ExtentMap<V> {
 
     /// How many of `blocks` have a value.
     pub(crate) fn count(&self, blocks: Blocks) -> u64 {
-        self.segments(blocks)
-            .iter()
-            .filter(|(_, value)| value.is_some())
-            .map(|(part, _)| part.end - part.start)
-            .sum()
+        self.segments(blocks).iter().filter(|(_, value)| value.is_some()).map(|(part, _)| part.end - part.start).sum()
     }
 
     /// Every entry, in order.
     pub(crate) fn entries(&self) -> impl Iterator<Item = (Blocks, V)> + '_ {
-        self.entries
-            .iter()
-            .map(|(&start, &(end, value))| (start..end, value))
+        self.entries.iter().map(|(&start, &(end, value))| (start..end, value))
     }
 }
 

@@ -28,19 +28,10 @@ impl Leftovers {
         head: &str,
         records: &mut Records,
     ) -> Result<Self, ReplicaError> {
-        let mut found = Self {
-            files: listing
-                .iter()
-                .filter(|file| is_tmp(file))
-                .cloned()
-                .collect(),
-            ..Self::default()
-        };
+        let mut found =
+            Self { files: listing.iter().filter(|file| is_tmp(file)).cloned().collect(), ..Self::default() };
         let head_identity = directory.identity(head)?;
-        for image in listing
-            .iter()
-            .filter(|file| file.ends_with(".img") && *file != head)
-        {
+        for image in listing.iter().filter(|file| file.ends_with(".img") && *file != head) {
             let Some(identity) = directory.identity(image)? else {
                 continue;
             };
@@ -57,9 +48,7 @@ impl Leftovers {
                 found.images.push(image.clone());
             }
         }
-        records
-            .0
-            .retain(|image, _| image == head || !names::is_head(image));
+        records.0.retain(|image, _| image == head || !names::is_head(image));
         Ok(found)
     }
 
@@ -71,18 +60,12 @@ impl Leftovers {
         for file in &self.files {
             directory.remove(file)?;
         }
-        if self.images.is_empty() && self.files.is_empty() {
-            Ok(())
-        } else {
-            directory.sync()
-        }
+        if self.images.is_empty() && self.files.is_empty() { Ok(()) } else { directory.sync() }
     }
 }
 
 fn is_tmp(file: &str) -> bool {
     file.strip_suffix(names::TMP_SUFFIX).is_some_and(|target| {
-        target.ends_with(names::META_SUFFIX)
-            || target == names::STATE_FILE
-            || target == names::REVISION_COUNTER
+        target.ends_with(names::META_SUFFIX) || target == names::STATE_FILE || target == names::REVISION_COUNTER
     })
 }

@@ -112,23 +112,16 @@ impl LayerMeta {
 }
 
 /// Labels as Longhorn writes them: none at all is `null`.
-pub(crate) fn labels_or_null(
-    labels: &BTreeMap<String, String>,
-) -> Option<BTreeMap<String, String>> {
+pub(crate) fn labels_or_null(labels: &BTreeMap<String, String>) -> Option<BTreeMap<String, String>> {
     (!labels.is_empty()).then(|| labels.clone())
 }
 
 fn encode(file: &str, value: &impl Serialize) -> Result<Vec<u8>, ReplicaError> {
-    let mut text = serde_json::to_string(value)
-        .map_err(|error| ReplicaError::corrupt(file, error.to_string()))?;
+    let mut text = serde_json::to_string(value).map_err(|error| ReplicaError::corrupt(file, error.to_string()))?;
     // These characters occur only inside strings, so the escapes can be put in afterwards.
-    for (character, escape) in [
-        ('<', "\\u003c"),
-        ('>', "\\u003e"),
-        ('&', "\\u0026"),
-        ('\u{2028}', "\\u2028"),
-        ('\u{2029}', "\\u2029"),
-    ] {
+    for (character, escape) in
+        [('<', "\\u003c"), ('>', "\\u003e"), ('&', "\\u0026"), ('\u{2028}', "\\u2028"), ('\u{2029}', "\\u2029")]
+    {
         if text.contains(character) {
             text = text.replace(character, escape);
         }
@@ -145,16 +138,11 @@ struct Fields<'file> {
 
 impl<'file> Fields<'file> {
     fn parse(file: &'file str, text: &[u8]) -> Result<Self, ReplicaError> {
-        let first = serde_json::Deserializer::from_slice(text)
-            .into_iter::<Value>()
-            .next();
+        let first = serde_json::Deserializer::from_slice(text).into_iter::<Value>().next();
         match first {
             Some(Ok(Value::Object(object))) => Ok(Self { file, object }),
             Some(Ok(_)) => Err(ReplicaError::corrupt(file, "its JSON is not an object")),
-            Some(Err(error)) => Err(ReplicaError::corrupt(
-                file,
-                format!("its JSON does not parse: {error}"),
-            )),
+            Some(Err(error)) => Err(ReplicaError::corrupt(file, format!("its JSON does not parse: {error}"))),
             None => Err(ReplicaError::corrupt(file, "it is empty")),
         }
     }
@@ -163,19 +151,13 @@ impl<'file> Fields<'file> {
         let found = if self.object.contains_key(key) {
             key.to_owned()
         } else {
-            self.object
-                .keys()
-                .find(|candidate| candidate.eq_ignore_ascii_case(key))?
-                .clone()
+            self.object.keys().find(|candidate| candidate.eq_ignore_ascii_case(key))?.clone()
         };
         self.object.remove(&found).filter(|value| !value.is_null())
     }
 
     fn wrong(&self, key: &str, wanted: &str, found: &Value) -> ReplicaError {
-        ReplicaError::corrupt(
-            self.file,
-            format!("its {key} should be {wanted} and is {found}"),
-        )
+        ReplicaError::corrupt(self.file, format!("its {key} should be {wanted} and is {found}"))
     }
 
     fn text(&mut self, key: &str) -> Result<String, ReplicaError> {
@@ -197,9 +179,7 @@ impl<'file> Fields<'file> {
     fn number(&mut self, key: &str) -> Result<u64, ReplicaError> {
         match self.take(key) {
             None => Ok(0),
-            Some(other) => other
-                .as_u64()
-                .ok_or_else(|| self.wrong(key, "a whole number of bytes", &other)),
+            Some(other) => other.as_u64().ok_or_else(|| self.wrong(key, "a whole number of bytes", &other)),
         }
     }
 
@@ -235,24 +215,15 @@ mod tests {
         let volume = VolumeMeta::decode("volume.meta", VOLUME.as_bytes()).unwrap();
         assert_eq!(String::from_utf8(volume.encode().unwrap()).unwrap(), VOLUME);
         let layer = LayerMeta::decode("x", LAYER.as_bytes()).unwrap();
-        assert_eq!(
-            String::from_utf8(layer.encode("x").unwrap()).unwrap(),
-            LAYER
-        );
+        assert_eq!(String::from_utf8(layer.encode("x").unwrap()).unwrap(), LAYER);
     }
 
     #[test]
     fn strings_are_escaped_as_go_does() {
         let mut layer = LayerMeta::head("a", "", "t");
-        layer.labels = Some(BTreeMap::from([(
-            "k".to_owned(),
-            "<b>&\u{2028}\"\\\n\u{1}ä".to_owned(),
-        )]));
+        layer.labels = Some(BTreeMap::from([("k".to_owned(), "<b>&\u{2028}\"\\\n\u{1}ä".to_owned())]));
         let text = String::from_utf8(layer.encode("x").unwrap()).unwrap();
-        assert!(
-            text.ends_with("{\"k\":\"\\u003cb\\u003e\\u0026\\u2028\\\"\\\\\\n\\u0001ä\"}}\n"),
-            "{text}"
-        );
+        assert!(text.ends_with("{\"k\":\"\\u003cb\\u003e\\u0026\\u2028\\\"\\\\\\n\\u0001ä\"}}\n"), "{text}");
         assert_eq!(LayerMeta::decode("x", text.as_bytes()).unwrap(), layer);
     }
 
@@ -260,33 +231,16 @@ mod tests {
     fn readers_are_as_lenient_as_gos() {
         let minimal = LayerMeta::decode("x", b"{\"Parent\":\"\"}\n").unwrap();
         assert_eq!(minimal, LayerMeta::head("", "", ""));
-        let odd = LayerMeta::decode(
-            "x",
-            b" {\"pARENT\":\"p\",\"New\":[1],\"Labels\":null,\"removed\":true} trailing",
-        )
-        .unwrap();
-        assert_eq!(
-            (odd.parent.as_str(), odd.removed, odd.labels),
-            ("p", true, None)
-        );
+        let odd = LayerMeta::decode("x", b" {\"pARENT\":\"p\",\"New\":[1],\"Labels\":null,\"removed\":true} trailing")
+            .unwrap();
+        assert_eq!((odd.parent.as_str(), odd.removed, odd.labels), ("p", true, None));
     }
 
     #[test]
     fn what_go_refuses_is_refused() {
-        for text in [
-            "",
-            "{",
-            "[]",
-            "{\"Size\":\"1\"}",
-            "{\"Size\":-1}",
-            "{\"Dirty\":1}",
-            "{\"Head\":7}",
-        ] {
+        for text in ["", "{", "[]", "{\"Size\":\"1\"}", "{\"Size\":-1}", "{\"Dirty\":1}", "{\"Head\":7}"] {
             let outcome = VolumeMeta::decode("volume.meta", text.as_bytes());
-            assert!(
-                matches!(outcome, Err(ReplicaError::Corrupt { .. })),
-                "{text}"
-            );
+            assert!(matches!(outcome, Err(ReplicaError::Corrupt { .. })), "{text}");
         }
         assert!(LayerMeta::decode("x", b"{\"Labels\":{\"a\":1}}").is_err());
     }

@@ -128,15 +128,13 @@ impl Replica {
     /// Whether the replica lacks data and serves no reads.
     #[must_use]
     pub fn rebuilding(&self) -> bool {
-        self.shared(|structure| Ok(structure.meta.rebuilding))
-            .unwrap_or(false)
+        self.shared(|structure| Ok(structure.meta.rebuilding)).unwrap_or(false)
     }
 
     /// File name of the head image; empty once closed.
     #[must_use]
     pub fn head_file(&self) -> String {
-        self.shared(|structure| Ok(structure.meta.head.clone()))
-            .unwrap_or_default()
+        self.shared(|structure| Ok(structure.meta.head.clone())).unwrap_or_default()
     }
 
     /// Value of `revision.counter`; `None` where it is not kept.
@@ -154,10 +152,7 @@ impl Replica {
     /// What the replica knows about engines and its host.
     #[must_use]
     pub fn fence(&self) -> FenceState {
-        self.fence
-            .lock()
-            .map(|state| state.clone())
-            .unwrap_or_else(|poisoned| poisoned.into_inner().clone())
+        self.fence.lock().map(|state| state.clone()).unwrap_or_else(|poisoned| poisoned.into_inner().clone())
     }
 
     /// Accepts an engine of `epoch`, durably before it returns. A lower generation of the same epoch changes nothing.
@@ -166,15 +161,21 @@ impl Replica {
     /// [`ReplicaError::StaleEpoch`] where a higher epoch was seen; otherwise the file could not be written, and the
     /// epoch is not accepted.
     pub fn raise_fence(&self, epoch: u64, generation: u64) -> Result<(), ReplicaError> {
-        self.shared(|_| {
-            let mut state = self.fence.lock().map_err(|_| ReplicaError::poisoned())?;
-            let raised = state.raised(epoch, generation)?;
-            if raised != *state {
-                raised.store(&self.directory)?;
-                *state = raised;
-            }
-            Ok(())
-        })
+        self.shared(|_| self.change_fence(|fence| fence.raised(epoch, generation)))
+    }
+
+    /// Replaces the fence by what `change` makes of it, durably before anybody sees it.
+    fn change_fence(
+        &self,
+        change: impl FnOnce(&FenceState) -> Result<FenceState, ReplicaError>,
+    ) -> Result<(), ReplicaError> {
+        let mut fence = self.fence.lock().map_err(|_| ReplicaError::poisoned())?;
+        let changed = change(&fence)?;
+        if changed != *fence {
+            changed.store(&self.directory)?;
+            *fence = changed;
+        }
+        Ok(())
     }
 
     /// Makes everything written so far durable.
@@ -189,9 +190,7 @@ impl Replica {
     }
 
     fn store_revision(&self) -> Result<(), ReplicaError> {
-        self.revision
-            .as_ref()
-            .map_or(Ok(()), |revision| revision.store(&self.directory))
+        self.revision.as_ref().map_or(Ok(()), |revision| revision.store(&self.directory))
     }
 
     fn count_revision(&self) {
@@ -201,19 +200,13 @@ impl Replica {
     }
 
     /// Runs `work` beside others, on a structure that stays as it is meanwhile.
-    fn shared<T>(
-        &self,
-        work: impl FnOnce(&Structure) -> Result<T, ReplicaError>,
-    ) -> Result<T, ReplicaError> {
+    fn shared<T>(&self, work: impl FnOnce(&Structure) -> Result<T, ReplicaError>) -> Result<T, ReplicaError> {
         let life = self.life.read().map_err(|_| ReplicaError::poisoned())?;
         work(life.open()?)
     }
 
     /// Runs `change` alone, after all I/O in flight has ended.
-    fn exclusive<T>(
-        &self,
-        change: impl FnOnce(&mut Structure) -> Result<T, ChangeError>,
-    ) -> Result<T, ReplicaError> {
+    fn exclusive<T>(&self, change: impl FnOnce(&mut Structure) -> Result<T, ChangeError>) -> Result<T, ReplicaError> {
         let mut life = self.life.write().map_err(|_| ReplicaError::poisoned())?;
         let Life::Open(structure) = &mut *life else {
             life.open()?;
@@ -223,29 +216,17 @@ impl Replica {
             Ok(value) => Ok(value),
             Err(ChangeError::Kept(error)) => Err(error),
             Err(ChangeError::Broken(error)) => {
-                *life = Life::Failed {
-                    why: error.to_string(),
-                };
+                *life = Life::Failed { why: error.to_string() };
                 Err(error)
             }
         }
     }
 
     /// Checks that a request lies inside the volume.
-    fn check_range(
-        &self,
-        what: &'static str,
-        offset: u64,
-        length: u64,
-    ) -> Result<(), ReplicaError> {
+    fn check_range(&self, what: &'static str, offset: u64, length: u64) -> Result<(), ReplicaError> {
         match offset.checked_add(length) {
             Some(end) if end <= self.size => Ok(()),
-            _ => Err(ReplicaError::OutOfRange {
-                what,
-                offset,
-                length,
-                size: self.size,
-            }),
+            _ => Err(ReplicaError::OutOfRange { what, offset, length, size: self.size }),
         }
     }
 }

@@ -34,20 +34,12 @@ pub(crate) fn is_head(file_name: &str) -> bool {
 
 /// The snapshot's name in its image's file name.
 pub(crate) fn snapshot_of(file_name: &str) -> Option<&str> {
-    file_name
-        .strip_prefix(SNAPSHOT_PREFIX)?
-        .strip_suffix(IMAGE_SUFFIX)
-        .filter(|name| !name.is_empty())
+    file_name.strip_prefix(SNAPSHOT_PREFIX)?.strip_suffix(IMAGE_SUFFIX).filter(|name| !name.is_empty())
 }
 
 /// The image a snapshot of this name has.
 pub(crate) fn snapshot_image(name: &str) -> Result<String, ReplicaError> {
-    let invalid = |why| {
-        Err(ReplicaError::InvalidName {
-            name: name.to_owned(),
-            why,
-        })
-    };
+    let invalid = |why| Err(ReplicaError::InvalidName { name: name.to_owned(), why });
     if name.is_empty() {
         return invalid("it is empty");
     }
@@ -70,10 +62,7 @@ pub(crate) fn head_after(head: &str) -> Result<String, ReplicaError> {
         .and_then(|number| number.chars().last())
         .and_then(|digit| digit.to_digit(10))
         .ok_or_else(|| {
-            ReplicaError::corrupt(
-                head,
-                "a head image is named volume-head-NNN.img with a decimal number",
-            )
+            ReplicaError::corrupt(head, "a head image is named volume-head-NNN.img with a decimal number")
         })?;
     Ok(format!("{HEAD_PREFIX}{:03}{IMAGE_SUFFIX}", last_digit + 1))
 }
@@ -90,10 +79,7 @@ mod tests {
             head = head_after(&head).unwrap();
             numbers.push(head[12..15].to_owned());
         }
-        assert_eq!(
-            numbers.join(" "),
-            "001 002 003 004 005 006 007 008 009 010 001 002 003"
-        );
+        assert_eq!(numbers.join(" "), "001 002 003 004 005 006 007 008 009 010 001 002 003");
         assert!(head_after("volume-head-.img").is_err());
         assert!(head_after("volume-head-00x.img").is_err());
     }
@@ -105,10 +91,7 @@ mod tests {
         assert_eq!(snapshot_of("volume-snap-.img"), None);
         assert_eq!(snapshot_of("volume-head-000.img"), None);
         for bad in ["", "a/../b", "a\0", &"x".repeat(226)] {
-            assert!(
-                matches!(snapshot_image(bad), Err(ReplicaError::InvalidName { .. })),
-                "{bad:?}"
-            );
+            assert!(matches!(snapshot_image(bad), Err(ReplicaError::InvalidName { .. })), "{bad:?}");
         }
         assert!(snapshot_image(&"x".repeat(225)).is_ok());
     }

@@ -39,8 +39,7 @@ impl Replica {
         self.shared(|structure| {
             let describe = |(name, record): (&String, &super::metadata::LayerMeta)| {
                 let path = self.directory.file(name);
-                let facts =
-                    std::fs::symlink_metadata(&path).map_err(DiskError::at("look at", &path))?;
+                let facts = std::fs::symlink_metadata(&path).map_err(DiskError::at("look at", &path))?;
                 Ok(LayerInfo {
                     file_name: name.clone(),
                     parent: record.parent.clone(),
@@ -62,12 +61,7 @@ impl Replica {
     ///
     /// # Errors
     /// [`ReplicaError::LayerNotFound`], or the file system's.
-    pub fn layer_extents(
-        &self,
-        file_name: &str,
-        from: u64,
-        max: usize,
-    ) -> Result<Vec<(u64, u64)>, ReplicaError> {
+    pub fn layer_extents(&self, file_name: &str, from: u64, max: usize) -> Result<Vec<(u64, u64)>, ReplicaError> {
         self.shared(|structure| {
             let image = self.raw_layer(structure, file_name)?;
             let size = image.size()?;
@@ -94,32 +88,19 @@ impl Replica {
     ///
     /// # Errors
     /// [`ReplicaError::LayerNotFound`], or the disk's.
-    pub fn layer_read(
-        &self,
-        file_name: &str,
-        offset: u64,
-        length: u32,
-    ) -> Result<AlignedBuf, ReplicaError> {
+    pub fn layer_read(&self, file_name: &str, offset: u64, length: u32) -> Result<AlignedBuf, ReplicaError> {
         self.check_range("a read of a layer", offset, u64::from(length))?;
         self.shared(|structure| {
             let image = self.raw_layer(structure, file_name)?;
-            super::read::cut(offset, length, |blocks, buffer| {
-                Ok(image.read_blocks(blocks.start * BLOCK_SIZE, buffer)?)
-            })
+            super::read::cut(offset, length, |blocks, buffer| Ok(image.read_blocks(blocks.start * BLOCK_SIZE, buffer)?))
         })
     }
 
     /// The image of a layer this replica knows; a name from outside never reaches the file system otherwise.
     fn raw_layer(&self, structure: &Structure, file_name: &str) -> Result<ImageFile, ReplicaError> {
         if structure.records.get(file_name).is_none() {
-            return Err(ReplicaError::LayerNotFound {
-                file_name: file_name.to_owned(),
-                place: "in this replica",
-            });
+            return Err(ReplicaError::LayerNotFound { file_name: file_name.to_owned(), place: "in this replica" });
         }
-        Ok(ImageFile::open(
-            &self.directory.file(file_name),
-            Access::ReadOnly,
-        )?)
+        Ok(ImageFile::open(&self.directory.file(file_name), Access::ReadOnly)?)
     }
 }

@@ -20,9 +20,7 @@ impl Replica {
         self.check_range("a read", offset, bytes)?;
         self.shared(|structure| {
             structure.complete_for("read")?;
-            cut(offset, length, |blocks, buffer| {
-                structure.read(blocks, buffer)
-            })
+            cut(offset, length, |blocks, buffer| structure.read(blocks, buffer))
         })
     }
 
@@ -31,43 +29,24 @@ impl Replica {
     ///
     /// # Errors
     /// As [`Replica::read`], and [`ReplicaError::LayerNotFound`].
-    pub fn read_layer_chain(
-        &self,
-        file_name: &str,
-        offset: u64,
-        length: u32,
-    ) -> Result<AlignedBuf, ReplicaError> {
+    pub fn read_layer_chain(&self, file_name: &str, offset: u64, length: u32) -> Result<AlignedBuf, ReplicaError> {
         self.check_range("a read", offset, u64::from(length))?;
         self.shared(|structure| {
             structure.complete_for("read a snapshot")?;
             if file_name == structure.meta.head {
-                return cut(offset, length, |blocks, buffer| {
-                    structure.read(blocks, buffer)
-                });
+                return cut(offset, length, |blocks, buffer| structure.read(blocks, buffer));
             }
             let layers = self.layers_from(structure, file_name)?;
             cut(offset, length, |blocks, buffer| layers.read(blocks, buffer))
         })
     }
 
-    fn layers_from(
-        &self,
-        structure: &Structure,
-        file_name: &str,
-    ) -> Result<super::stack::Layers, ReplicaError> {
+    fn layers_from(&self, structure: &Structure, file_name: &str) -> Result<super::stack::Layers, ReplicaError> {
         if structure.records.get(file_name).is_none() {
-            return Err(ReplicaError::LayerNotFound {
-                file_name: file_name.to_owned(),
-                place: "in this replica",
-            });
+            return Err(ReplicaError::LayerNotFound { file_name: file_name.to_owned(), place: "in this replica" });
         }
         let chain = structure.records.chain_from(file_name)?;
-        super::stack::Layers::load(
-            &self.directory,
-            &chain,
-            self.size,
-            structure.lower.backing(),
-        )
+        super::stack::Layers::load(&self.directory, &chain, self.size, structure.lower.backing())
     }
 }
 

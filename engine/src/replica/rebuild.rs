@@ -35,29 +35,16 @@ impl RebuildTarget {
 
     /// Makes what was copied so far durable.
     pub(super) fn sync(&self) -> Result<(), ReplicaError> {
-        let images: Vec<_> = self
-            .images
-            .lock()
-            .map_err(|_| ReplicaError::poisoned())?
-            .values()
-            .cloned()
-            .collect();
+        let images: Vec<_> = self.images.lock().map_err(|_| ReplicaError::poisoned())?.values().cloned().collect();
         images.iter().try_for_each(|image| Ok(image.sync_data()?))
     }
 
-    fn image(
-        &self,
-        directory: &Directory,
-        file_name: &str,
-    ) -> Result<Arc<ImageFile>, ReplicaError> {
+    fn image(&self, directory: &Directory, file_name: &str) -> Result<Arc<ImageFile>, ReplicaError> {
         let mut images = self.images.lock().map_err(|_| ReplicaError::poisoned())?;
         if let Some(image) = images.get(file_name) {
             return Ok(Arc::clone(image));
         }
-        let image = Arc::new(ImageFile::open(
-            &directory.file(file_name),
-            Access::ReadWrite,
-        )?);
+        let image = Arc::new(ImageFile::open(&directory.file(file_name), Access::ReadWrite)?);
         images.insert(file_name.to_owned(), Arc::clone(&image));
         Ok(image)
     }
@@ -93,46 +80,25 @@ impl Replica {
     /// # Errors
     /// [`ReplicaError::NotRebuilding`], [`ReplicaError::LayerNotFound`], [`ReplicaError::Unaligned`],
     /// [`ReplicaError::OutOfRange`], [`ReplicaError::NoSpace`], or the disk's.
-    pub fn layer_write(
-        &self,
-        file_name: &str,
-        offset: u64,
-        data: &AlignedBuf,
-    ) -> Result<(), ReplicaError> {
+    pub fn layer_write(&self, file_name: &str, offset: u64, data: &AlignedBuf) -> Result<(), ReplicaError> {
         let length = data.len() as u64;
         if !offset.is_multiple_of(BLOCK_SIZE) || !length.is_multiple_of(BLOCK_SIZE) {
-            return Err(ReplicaError::Unaligned {
-                what: "a write into a layer",
-                offset,
-                length,
-            });
+            return Err(ReplicaError::Unaligned { what: "a write into a layer", offset, length });
         }
         self.check_range("a write into a layer", offset, length)?;
         self.shared(|structure| {
             if !structure.meta.rebuilding {
-                return Err(ReplicaError::NotRebuilding {
-                    what: "write into a snapshot",
-                });
+                return Err(ReplicaError::NotRebuilding { what: "write into a snapshot" });
             }
-            let known =
-                structure.records.get(file_name).is_some() && file_name != structure.meta.head;
+            let known = structure.records.get(file_name).is_some() && file_name != structure.meta.head;
             if !known || structure.rebuild.frozen.contains(file_name) {
-                let place =
-                    "that this rebuild fills; begin the rebuild again with the source's layers";
-                return Err(ReplicaError::LayerNotFound {
-                    file_name: file_name.to_owned(),
-                    place,
-                });
+                let place = "that this rebuild fills; begin the rebuild again with the source's layers";
+                return Err(ReplicaError::LayerNotFound { file_name: file_name.to_owned(), place });
             }
             let image = structure.rebuild.image(&self.directory, file_name)?;
             let size = image.size()?;
             if offset + length > size {
-                return Err(ReplicaError::OutOfRange {
-                    what: "a write into a layer",
-                    offset,
-                    length,
-                    size,
-                });
+                return Err(ReplicaError::OutOfRange { what: "a write into a layer", offset, length, size });
             }
             Ok(image.write_blocks(offset, data)?)
         })
@@ -143,27 +109,22 @@ impl Replica {
     /// # Errors
     /// Something is missing or could not be made durable: the replica is still rebuilding.
     pub fn rebuild_finish(&self) -> Result<(), ReplicaError> {
+        // The bulk is synced while writes still flow.
+        self.shared(|structure| structure.rebuild.sync())?;
         self.exclusive(|structure| {
             if !structure.meta.rebuilding {
-                return Err(ReplicaError::NotRebuilding {
-                    what: "finish a rebuild",
-                }
-                .into());
+                return Err(ReplicaError::NotRebuilding { what: "finish a rebuild" }.into());
             }
             structure.head.image.sync_data()?;
             for name in structure.records.0.keys() {
                 ImageFile::open(&self.directory.file(name), Access::ReadOnly)?.sync_data()?;
             }
-            let lower = load_lower(
-                &self.directory,
-                &structure.meta,
-                &structure.records,
-                &structure.meta.head,
-            )?;
+            let lower = load_lower(&self.directory, &structure.meta, &structure.records, &structure.meta.head)?;
             set_rebuilding(&self.directory, structure, false)?;
             structure.lower = lower;
             structure.rebuild = RebuildTarget::default();
-            Ok(())
+            // What a reboot may have lost has been copied.
+            Ok(self.change_fence(|fence| Ok(fence.settled()))?)
         })
     }
 }
@@ -180,37 +141,21 @@ impl<'call> SourceLayers<'call> {
         let refuse = |why: String| ReplicaError::corrupt("the source's list of layers", why);
         let (heads, below): (Vec<_>, Vec<_>) = layers.iter().partition(|layer| layer.is_head);
         let [head] = heads[..] else {
-            return Err(refuse(format!(
-                "it names {} heads and should name one",
-                heads.len()
-            )));
+            return Err(refuse(format!("it names {} heads and should name one", heads.len())));
         };
         if head.file_size != size {
-            return Err(refuse(format!(
-                "its head has {} bytes and this replica {size}",
-                head.file_size
-            )));
+            return Err(refuse(format!("its head has {} bytes and this replica {size}", head.file_size)));
         }
         let mut records = Records::default();
         for layer in &below {
             let name = names::snapshot_of(&layer.file_name).unwrap_or_default();
             if names::snapshot_image(name)? != layer.file_name {
-                return Err(refuse(format!(
-                    "{:?} is not the name of a snapshot's image",
-                    layer.file_name
-                )));
+                return Err(refuse(format!("{:?} is not the name of a snapshot's image", layer.file_name)));
             }
             if layer.file_size > size {
-                return Err(refuse(format!(
-                    "{} is larger than the volume",
-                    layer.file_name
-                )));
+                return Err(refuse(format!("{} is larger than the volume", layer.file_name)));
             }
-            if records
-                .0
-                .insert(layer.file_name.clone(), meta_of(layer))
-                .is_some()
-            {
+            if records.0.insert(layer.file_name.clone(), meta_of(layer)).is_some() {
                 return Err(refuse(format!("{} is named twice", layer.file_name)));
             }
         }
@@ -233,28 +178,15 @@ fn meta_of(layer: &LayerInfo) -> LayerMeta {
     }
 }
 
-fn set_rebuilding(
-    directory: &Directory,
-    structure: &mut Structure,
-    rebuilding: bool,
-) -> Result<(), ChangeError> {
-    let meta = VolumeMeta {
-        rebuilding,
-        ..structure.meta.clone()
-    };
-    directory
-        .replace(names::VOLUME_META, &meta.encode()?, 0o644)
-        .map_err(ChangeError::Broken)?;
+fn set_rebuilding(directory: &Directory, structure: &mut Structure, rebuilding: bool) -> Result<(), ChangeError> {
+    let meta = VolumeMeta { rebuilding, ..structure.meta.clone() };
+    directory.replace(names::VOLUME_META, &meta.encode()?, 0o644).map_err(ChangeError::Broken)?;
     structure.meta = meta;
     Ok(())
 }
 
 /// An empty head with the source's parent takes the old head's place, so that there is a head at every moment.
-fn replace_head(
-    directory: &Directory,
-    structure: &mut Structure,
-    source: &LayerInfo,
-) -> Result<(), ChangeError> {
+fn replace_head(directory: &Directory, structure: &mut Structure, source: &LayerInfo) -> Result<(), ChangeError> {
     let fresh = FreshHead::make(directory, &structure.meta, &source.parent, &source.created)?;
     fresh.commit(directory, &mut structure.meta)?;
     structure.head = fresh.install(&mut structure.records);
@@ -262,13 +194,8 @@ fn replace_head(
 }
 
 fn drop_others(directory: &Directory, structure: &mut Structure) -> Result<(), ReplicaError> {
-    let others: Vec<String> = structure
-        .records
-        .0
-        .keys()
-        .filter(|name| **name != structure.meta.head)
-        .cloned()
-        .collect();
+    let others: Vec<String> =
+        structure.records.0.keys().filter(|name| **name != structure.meta.head).cloned().collect();
     for name in others {
         directory.remove_layer(&name)?;
         structure.records.0.remove(&name);
@@ -276,11 +203,7 @@ fn drop_others(directory: &Directory, structure: &mut Structure) -> Result<(), R
     directory.sync()
 }
 
-fn make_layer(
-    directory: &Directory,
-    structure: &mut Structure,
-    layer: &LayerInfo,
-) -> Result<(), ReplicaError> {
+fn make_layer(directory: &Directory, structure: &mut Structure, layer: &LayerInfo) -> Result<(), ReplicaError> {
     // An image without metadata is no layer, but its name may be in the way.
     directory.remove_layer(&layer.file_name)?;
     ImageFile::create(&directory.file(&layer.file_name), layer.file_size)?;

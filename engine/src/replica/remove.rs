@@ -18,10 +18,7 @@ impl Replica {
         self.exclusive(|structure| {
             structure.complete_for("remove a snapshot")?;
             if structure.records.get(&image).is_none() {
-                return Err(ReplicaError::SnapshotNotFound {
-                    name: name.to_owned(),
-                }
-                .into());
+                return Err(ReplicaError::SnapshotNotFound { name: name.to_owned() }.into());
             }
             mark(&self.directory, structure, &image)?;
             Ok(delete_leaves(&self.directory, structure, image)?)
@@ -37,11 +34,7 @@ fn mark(directory: &Directory, structure: &mut Structure, image: &str) -> Result
         return Ok(());
     }
     // Longhorn writes a rewritten record under the layer's present name.
-    let meta = LayerMeta {
-        name: image.to_owned(),
-        removed: true,
-        ..record.clone()
-    };
+    let meta = LayerMeta { name: image.to_owned(), removed: true, ..record.clone() };
     let file = names::meta_of(image);
     directory.replace(&file, &meta.encode(&file)?, 0o644)?;
     *record = meta;
@@ -50,11 +43,7 @@ fn mark(directory: &Directory, structure: &mut Structure, image: &str) -> Result
 
 /// Deletes `image` and then its ancestors, for as long as they are marked and nothing stands on them. The head stands
 /// on its parent, so no layer of the live chain is ever deleted.
-fn delete_leaves(
-    directory: &Directory,
-    structure: &mut Structure,
-    image: String,
-) -> Result<(), ReplicaError> {
+fn delete_leaves(directory: &Directory, structure: &mut Structure, image: String) -> Result<(), ReplicaError> {
     let mut at = image;
     let mut deleted = false;
     while let Some(record) = structure.records.get(&at)

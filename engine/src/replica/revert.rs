@@ -18,27 +18,16 @@ impl Replica {
             structure.complete_for("revert")?;
             match structure.records.get(&image) {
                 None => {
-                    return Err(ReplicaError::SnapshotNotFound {
-                        name: name.to_owned(),
-                    }
-                    .into());
+                    return Err(ReplicaError::SnapshotNotFound { name: name.to_owned() }.into());
                 }
                 Some(record) if record.removed => {
-                    return Err(ReplicaError::SnapshotRemoved {
-                        name: name.to_owned(),
-                    }
-                    .into());
+                    return Err(ReplicaError::SnapshotRemoved { name: name.to_owned() }.into());
                 }
                 Some(_) => {}
             }
             let old_head = structure.meta.head.clone();
             let chain = structure.records.chain_from(&image)?;
-            let lower = Layers::load(
-                &self.directory,
-                &chain,
-                self.size,
-                structure.lower.backing(),
-            )?;
+            let lower = Layers::load(&self.directory, &chain, self.size, structure.lower.backing())?;
             let fresh = FreshHead::make(&self.directory, &structure.meta, &image, created)?;
             fresh.commit(&self.directory, &mut structure.meta)?;
             structure.lower = lower;

@@ -23,10 +23,7 @@ impl RevisionCounter {
             None => 0,
             Some(content) => parse(&content)?,
         };
-        Ok(Self {
-            value: AtomicU64::new(value),
-            stored: std::sync::Mutex::new(value),
-        })
+        Ok(Self { value: AtomicU64::new(value), stored: std::sync::Mutex::new(value) })
     }
 
     pub(crate) fn create(directory: &Directory) -> Result<(), ReplicaError> {
@@ -66,12 +63,8 @@ fn encode(value: u64) -> Vec<u8> {
 fn parse(content: &[u8]) -> Result<u64, ReplicaError> {
     let text = String::from_utf8_lossy(content);
     let text = text.trim_matches('\0');
-    text.parse().map_err(|_| {
-        ReplicaError::corrupt(
-            names::REVISION_COUNTER,
-            format!("{text:?} is not a decimal number"),
-        )
-    })
+    text.parse()
+        .map_err(|_| ReplicaError::corrupt(names::REVISION_COUNTER, format!("{text:?} is not a decimal number")))
 }
 
 #[cfg(test)]

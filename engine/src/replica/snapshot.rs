@@ -2,9 +2,15 @@
 //!
 //! The order is Longhorn's (formats.md §5), with syncs between, so that a crash at any point leaves the old or the
 //! new structure and strays that `leftovers` recognises:
-//! 1. data of the old head is synced; 2. new head image; 3. its metadata; 4. stale files of the snapshot's name go;
-//! 5. the old head's image and metadata get the snapshot's names; 6. **`volume.meta` names the new head**: from here
-//! on the snapshot exists; 7. the snapshot's metadata gets its own content; 8. the old head's names go.
+//!
+//! 1. data of the old head is synced;
+//! 2. new head image;
+//! 3. its metadata;
+//! 4. stale files of the snapshot's name go;
+//! 5. the old head's image and metadata get the snapshot's names;
+//! 6. **`volume.meta` names the new head**: from here on the snapshot exists;
+//! 7. the snapshot's metadata gets its own content;
+//! 8. the old head's names go.
 
 use std::collections::BTreeMap;
 
@@ -32,28 +38,18 @@ impl Replica {
         labels: &BTreeMap<String, String>,
     ) -> Result<(), ReplicaError> {
         let image = names::snapshot_image(name)?;
+        // Most of the data goes to the disk while I/O still flows; what is left for the pause is little.
+        self.shared(|structure| Ok(structure.head.image.sync_data()?))?;
         self.exclusive(|structure| {
             if structure.records.get(&image).is_some() {
-                return Err(ReplicaError::SnapshotExists {
-                    name: name.to_owned(),
-                }
-                .into());
+                return Err(ReplicaError::SnapshotExists { name: name.to_owned() }.into());
             }
             let chain = structure.records.chain_from(&structure.meta.head)?;
             if chain.len() >= LONGEST_CHAIN {
-                return Err(ReplicaError::ChainTooLong {
-                    count: chain.len() + 1,
-                    limit: LONGEST_CHAIN,
-                }
-                .into());
+                return Err(ReplicaError::ChainTooLong { count: chain.len() + 1, limit: LONGEST_CHAIN }.into());
             }
             structure.head.image.sync_data()?;
-            let taken = Taken {
-                image: &image,
-                user_created,
-                created,
-                labels,
-            };
+            let taken = Taken { image: &image, user_created, created, labels };
             taken.take(&self.directory, structure)
         })
     }
@@ -79,10 +75,7 @@ impl Taken<'_> {
         };
         fresh.commit(directory, &mut structure.meta)?;
         structure.rebuild.freeze(self.image);
-        structure
-            .lower
-            .push_head(frozen, &structure.head)
-            .map_err(ChangeError::Broken)?;
+        structure.lower.push_head(frozen, &structure.head).map_err(ChangeError::Broken)?;
         structure.head = fresh.install(&mut structure.records);
         if let Some(record) = structure.records.0.remove(&old_head) {
             structure.records.0.insert(self.image.to_owned(), record);
@@ -96,19 +89,11 @@ impl Taken<'_> {
         directory.link(old_head, self.image)?;
         directory.link(&names::meta_of(old_head), &names::meta_of(self.image))?;
         directory.sync()?;
-        Ok(ImageFile::open(
-            &directory.file(self.image),
-            Access::ReadOnly,
-        )?)
+        Ok(ImageFile::open(&directory.file(self.image), Access::ReadOnly)?)
     }
 
     /// Steps 7 and 8.
-    fn finish(
-        &self,
-        directory: &Directory,
-        structure: &mut Structure,
-        old_head: &str,
-    ) -> Result<(), ChangeError> {
+    fn finish(&self, directory: &Directory, structure: &mut Structure, old_head: &str) -> Result<(), ChangeError> {
         if let Some(record) = structure.records.0.get_mut(self.image) {
             let meta = LayerMeta {
                 user_created: self.user_created,
@@ -143,9 +128,8 @@ impl FreshHead {
         let name = free_head(directory, &volume.head)?;
         let meta = LayerMeta::head(&name, parent, created);
         let file = names::meta_of(&name);
-        let made = ImageFile::create(&directory.file(&name), volume.size)
-            .map_err(ReplicaError::from)
-            .and_then(|image| {
+        let made =
+            ImageFile::create(&directory.file(&name), volume.size).map_err(ReplicaError::from).and_then(|image| {
                 directory.replace(&file, &meta.encode(&file)?, 0o644)?;
                 Ok(image)
             });
@@ -159,19 +143,9 @@ impl FreshHead {
     }
 
     /// Makes `volume.meta` name this head. Whether a failed replacement took place is not known.
-    pub(super) fn commit(
-        &self,
-        directory: &Directory,
-        volume: &mut VolumeMeta,
-    ) -> Result<(), ChangeError> {
-        let changed = VolumeMeta {
-            head: self.name.clone(),
-            parent: self.meta.parent.clone(),
-            ..volume.clone()
-        };
-        directory
-            .replace(names::VOLUME_META, &changed.encode()?, 0o644)
-            .map_err(ChangeError::Broken)?;
+    pub(super) fn commit(&self, directory: &Directory, volume: &mut VolumeMeta) -> Result<(), ChangeError> {
+        let changed = VolumeMeta { head: self.name.clone(), parent: self.meta.parent.clone(), ..volume.clone() };
+        directory.replace(names::VOLUME_META, &changed.encode()?, 0o644).map_err(ChangeError::Broken)?;
         *volume = changed;
         Ok(())
     }

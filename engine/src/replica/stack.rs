@@ -57,10 +57,7 @@ impl BackingFile {
 
 /// The bytes of `blocks`.
 pub(super) fn bytes_of(blocks: &Blocks) -> (u64, u64) {
-    (
-        blocks.start * BLOCK_SIZE,
-        (blocks.end - blocks.start) * BLOCK_SIZE,
-    )
+    (blocks.start * BLOCK_SIZE, (blocks.end - blocks.start) * BLOCK_SIZE)
 }
 
 /// The place of `part` in a buffer that starts with block `first`.
@@ -77,38 +74,21 @@ impl Head {
         for blocks in held(&image, 0..meta.size / BLOCK_SIZE)? {
             map.assign(blocks, ());
         }
-        Ok(Self {
-            image,
-            map: RwLock::new(map),
-        })
+        Ok(Self { image, map: RwLock::new(map) })
     }
 
     /// A head that holds nothing yet.
     pub(super) fn empty(image: ImageFile) -> Self {
-        Self {
-            image,
-            map: RwLock::default(),
-        }
+        Self { image, map: RwLock::default() }
     }
 
-    pub(super) fn segments(
-        &self,
-        blocks: Blocks,
-    ) -> Result<Vec<(Blocks, Option<()>)>, ReplicaError> {
-        Ok(self
-            .map
-            .read()
-            .map_err(|_| ReplicaError::poisoned())?
-            .segments(blocks))
+    pub(super) fn segments(&self, blocks: Blocks) -> Result<Vec<(Blocks, Option<()>)>, ReplicaError> {
+        Ok(self.map.read().map_err(|_| ReplicaError::poisoned())?.segments(blocks))
     }
 
     /// How many of `blocks` the head holds.
     pub(super) fn count(&self, blocks: Blocks) -> Result<u64, ReplicaError> {
-        Ok(self
-            .map
-            .read()
-            .map_err(|_| ReplicaError::poisoned())?
-            .count(blocks))
+        Ok(self.map.read().map_err(|_| ReplicaError::poisoned())?.count(blocks))
     }
 
     /// Writes whole blocks; `data` is aligned memory.
@@ -128,10 +108,7 @@ impl Head {
         let (offset, length) = bytes_of(&blocks);
         match self.image.punch(offset, length) {
             Ok(()) => {
-                self.map
-                    .write()
-                    .map_err(|_| ReplicaError::poisoned())?
-                    .remove(blocks);
+                self.map.write().map_err(|_| ReplicaError::poisoned())?.remove(blocks);
                 Ok(())
             }
             Err(error) => self.recheck(blocks, error),
@@ -147,16 +124,8 @@ impl Head {
         if let Err(error) = work(&self.image) {
             return self.recheck(blocks, error);
         }
-        if !self
-            .map
-            .read()
-            .map_err(|_| ReplicaError::poisoned())?
-            .covers(&blocks)
-        {
-            self.map
-                .write()
-                .map_err(|_| ReplicaError::poisoned())?
-                .assign(blocks, ());
+        if !self.map.read().map_err(|_| ReplicaError::poisoned())?.covers(&blocks) {
+            self.map.write().map_err(|_| ReplicaError::poisoned())?.assign(blocks, ());
         }
         Ok(())
     }
@@ -177,18 +146,14 @@ impl Head {
 /// The parts of `blocks` that have storage in `image`.
 fn held(image: &ImageFile, blocks: Blocks) -> Result<Vec<Blocks>, DiskError> {
     let mut found = Vec::new();
-    image.for_each_extent(
-        blocks.start * BLOCK_SIZE,
-        blocks.end * BLOCK_SIZE,
-        |extent| {
-            let start = (extent.offset / BLOCK_SIZE).max(blocks.start);
-            let end = ((extent.offset + extent.length) / BLOCK_SIZE).min(blocks.end);
-            if start < end {
-                found.push(start..end);
-            }
-            true
-        },
-    )?;
+    image.for_each_extent(blocks.start * BLOCK_SIZE, blocks.end * BLOCK_SIZE, |extent| {
+        let start = (extent.offset / BLOCK_SIZE).max(blocks.start);
+        let end = ((extent.offset + extent.length) / BLOCK_SIZE).min(blocks.end);
+        if start < end {
+            found.push(start..end);
+        }
+        true
+    })?;
     Ok(found)
 }
 
@@ -200,10 +165,7 @@ impl Layers {
         size: u64,
         backing: Option<Arc<BackingFile>>,
     ) -> Result<Self, ReplicaError> {
-        let mut layers = Self {
-            backing,
-            ..Self::default()
-        };
+        let mut layers = Self { backing, ..Self::default() };
         for name in chain.iter().rev() {
             let image = ImageFile::open(&directory.file(name), Access::ReadOnly)?;
             image.sync_data()?;
@@ -240,12 +202,8 @@ impl Layers {
         for (part, layer) in self.map.segments(blocks) {
             let place = &mut buffer[place_of(&part, first)];
             match (layer, &self.backing) {
-                (Some(layer), _) => {
-                    self.images[usize::from(layer)].read_blocks(part.start * BLOCK_SIZE, place)?
-                }
-                (None, Some(backing)) => {
-                    backing.image.read_blocks(part.start * BLOCK_SIZE, place)?
-                }
+                (Some(layer), _) => self.images[usize::from(layer)].read_blocks(part.start * BLOCK_SIZE, place)?,
+                (None, Some(backing)) => backing.image.read_blocks(part.start * BLOCK_SIZE, place)?,
                 (None, None) => place.fill(0),
             }
         }
@@ -277,10 +235,7 @@ impl Structure {
         for (part, held) in self.head.segments(blocks)? {
             let place = &mut buffer[place_of(&part, first)];
             match held {
-                Some(()) => self
-                    .head
-                    .image
-                    .read_blocks(part.start * BLOCK_SIZE, place)?,
+                Some(()) => self.head.image.read_blocks(part.start * BLOCK_SIZE, place)?,
                 None => self.lower.read(part, place)?,
             }
         }
@@ -289,10 +244,6 @@ impl Structure {
 
     /// Refuses what needs complete data while some may be missing.
     pub(super) fn complete_for(&self, what: &'static str) -> Result<(), ReplicaError> {
-        if self.meta.rebuilding {
-            Err(ReplicaError::Rebuilding { what })
-        } else {
-            Ok(())
-        }
+        if self.meta.rebuilding { Err(ReplicaError::Rebuilding { what }) } else { Ok(()) }
     }
 }

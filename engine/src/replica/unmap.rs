@@ -20,12 +20,7 @@ impl Replica {
     ///
     /// # Errors
     /// As [`Replica::write`].
-    pub fn write_zeroes(
-        &self,
-        offset: u64,
-        length: u64,
-        may_unmap: bool,
-    ) -> Result<(), ReplicaError> {
+    pub fn write_zeroes(&self, offset: u64, length: u64, may_unmap: bool) -> Result<(), ReplicaError> {
         self.check_range("a write of zeros", offset, length)?;
         self.shared(|structure| {
             self.count_revision();

@@ -34,9 +34,7 @@ impl Structure {
         if offset.is_multiple_of(BLOCK_SIZE) && length.is_multiple_of(BLOCK_SIZE) {
             return self.head.write(blocks, data);
         }
-        self.fill_in("a write", offset, length, |place| {
-            place.copy_from_slice(data)
-        })
+        self.fill_in("a write", offset, length, |place| place.copy_from_slice(data))
     }
 
     /// Writes a range with partial blocks: reads the blocks at its ends, lets `fill` put in the range, and writes all.
@@ -48,11 +46,7 @@ impl Structure {
         fill: impl FnOnce(&mut [u8]),
     ) -> Result<(), ReplicaError> {
         if self.meta.rebuilding {
-            return Err(ReplicaError::Unaligned {
-                what,
-                offset,
-                length,
-            });
+            return Err(ReplicaError::Unaligned { what, offset, length });
         }
         let blocks = touched(offset, length);
         let (first, last) = (blocks.start, blocks.end - 1);
@@ -61,9 +55,7 @@ impl Structure {
         if !offset.is_multiple_of(BLOCK_SIZE) {
             self.read(first..first + 1, &mut whole[..block])?;
         }
-        if !(offset + length).is_multiple_of(BLOCK_SIZE)
-            && (last > first || offset.is_multiple_of(BLOCK_SIZE))
-        {
+        if !(offset + length).is_multiple_of(BLOCK_SIZE) && (last > first || offset.is_multiple_of(BLOCK_SIZE)) {
             let start = whole.len() - block;
             self.read(last..last + 1, &mut whole[start..])?;
         }

@@ -80,13 +80,7 @@ pub(crate) fn batch(file: &File, start: u64, end: u64) -> io::Result<Batch> {
     let mapped = (request.header.mapped_extents as usize).min(BATCH);
     let raw = &request.extents[..mapped];
     let complete = mapped < BATCH || raw.last().is_none_or(|last| last.flags & EXTENT_LAST != 0);
-    let extents = raw
-        .iter()
-        .map(|extent| Extent {
-            offset: extent.logical,
-            length: extent.length,
-        })
-        .collect();
+    let extents = raw.iter().map(|extent| Extent { offset: extent.logical, length: extent.length }).collect();
     Ok(Batch { extents, complete })
 }
 
@@ -109,12 +103,6 @@ mod tests {
         let second = batch(&file, last.offset + last.length, u64::MAX).unwrap();
         assert!(second.complete);
         assert_eq!(first.extents.len() + second.extents.len(), count as usize);
-        assert_eq!(
-            second.extents.last(),
-            Some(&Extent {
-                offset: (count - 1) * 3 * 4096,
-                length: 4096
-            })
-        );
+        assert_eq!(second.extents.last(), Some(&Extent { offset: (count - 1) * 3 * 4096, length: 4096 }));
     }
 }

@@ -1,6 +1,7 @@
 //! Tests of a replica on a real file system: what it reads, what it leaves in its directory.
 
 mod crashes;
+mod full_disk;
 mod model;
 mod rebuilds;
 mod refusals;
@@ -38,11 +39,7 @@ impl Scratch {
         let root = Self::root();
         let dir = root.path().join("replica");
         Replica::create(&dir, (blocks * BLOCK) as u64, options).unwrap();
-        Self {
-            _root: root,
-            dir,
-            options,
-        }
+        Self { _root: root, dir, options }
     }
 
     fn open(&self) -> Replica {
@@ -59,10 +56,8 @@ impl Scratch {
 }
 
 fn listing(dir: &Path) -> Vec<String> {
-    let mut names: Vec<String> = std::fs::read_dir(dir)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
+    let mut names: Vec<String> =
+        std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
 }
@@ -75,16 +70,12 @@ fn filled(byte: u8, length: usize) -> AlignedBuf {
 
 /// Writes `byte` over whole blocks.
 fn put(replica: &Replica, block: usize, count: usize, byte: u8) {
-    replica
-        .write((block * BLOCK) as u64, &filled(byte, count * BLOCK))
-        .unwrap();
+    replica.write((block * BLOCK) as u64, &filled(byte, count * BLOCK)).unwrap();
 }
 
 /// The first byte of each block of a layer, after a check that all its bytes are the same.
 fn bytes_in(replica: &Replica, file_name: &str) -> Vec<u8> {
-    let content = replica
-        .read_layer_chain(file_name, 0, u32::try_from(replica.size()).unwrap())
-        .unwrap();
+    let content = replica.read_layer_chain(file_name, 0, u32::try_from(replica.size()).unwrap()).unwrap();
     content
         .chunks(BLOCK)
         .map(|block| {
@@ -99,7 +90,5 @@ fn head_bytes(replica: &Replica) -> Vec<u8> {
 }
 
 fn take(replica: &Replica, name: &str) {
-    replica
-        .snapshot(name, true, CREATED, &BTreeMap::new())
-        .unwrap();
+    replica.snapshot(name, true, CREATED, &BTreeMap::new()).unwrap();
 }

@@ -43,12 +43,10 @@ enum Step {
 
 /// Ranges with and without whole blocks.
 fn range() -> impl Strategy<Value = (usize, usize)> {
-    let blocks = (0..BLOCKS).prop_flat_map(|start| {
-        (1..=BLOCKS - start).prop_map(move |count| (start * BLOCK, count * BLOCK))
-    });
-    let bytes = (0..SIZE).prop_flat_map(|start| {
-        (1..=(SIZE - start).min(3 * BLOCK)).prop_map(move |length| (start, length))
-    });
+    let blocks =
+        (0..BLOCKS).prop_flat_map(|start| (1..=BLOCKS - start).prop_map(move |count| (start * BLOCK, count * BLOCK)));
+    let bytes =
+        (0..SIZE).prop_flat_map(|start| (1..=(SIZE - start).min(3 * BLOCK)).prop_map(move |length| (start, length)));
     prop_oneof![blocks, bytes]
 }
 
@@ -100,11 +98,7 @@ impl Model {
     fn content(&self, layer: &Layer) -> Vec<u8> {
         let mut content = vec![0; SIZE];
         for (block, place) in content.chunks_mut(BLOCK).enumerate() {
-            if let Some(data) = layer
-                .blocks
-                .get(&block)
-                .or_else(|| self.lower_block(layer.parent, block))
-            {
+            if let Some(data) = layer.blocks.get(&block).or_else(|| self.lower_block(layer.parent, block)) {
                 place.copy_from_slice(data);
             }
         }
@@ -115,9 +109,7 @@ impl Model {
         let mut content = self.content(&self.head);
         content[offset..offset + data.len()].copy_from_slice(data);
         for block in offset / BLOCK..(offset + data.len()).div_ceil(BLOCK) {
-            self.head
-                .blocks
-                .insert(block, content[block * BLOCK..(block + 1) * BLOCK].to_vec());
+            self.head.blocks.insert(block, content[block * BLOCK..(block + 1) * BLOCK].to_vec());
         }
     }
 
@@ -133,28 +125,20 @@ impl Model {
     /// Returns the bytes freed.
     fn discard(&mut self, offset: usize, length: usize) -> usize {
         let blocks = offset.div_ceil(BLOCK)..(offset + length) / BLOCK;
-        blocks
-            .filter(|block| self.head.blocks.remove(block).is_some())
-            .count()
-            * BLOCK
+        blocks.filter(|block| self.head.blocks.remove(block).is_some()).count() * BLOCK
     }
 
     fn snapshot(&mut self) -> usize {
         let number = self.next;
         self.next += 1;
-        self.snapshots
-            .insert(number, std::mem::take(&mut self.head));
+        self.snapshots.insert(number, std::mem::take(&mut self.head));
         self.head.parent = Some(number);
         number
     }
 
     fn choose(&self, choice: usize) -> Option<usize> {
-        let live: Vec<_> = self
-            .snapshots
-            .iter()
-            .filter(|(_, layer)| !layer.removed)
-            .map(|(number, _)| *number)
-            .collect();
+        let live: Vec<_> =
+            self.snapshots.iter().filter(|(_, layer)| !layer.removed).map(|(number, _)| *number).collect();
         (!live.is_empty()).then(|| live[choice % live.len()])
     }
 
@@ -164,10 +148,7 @@ impl Model {
         while let Some(number) = at
             && self.snapshots[&number].removed
             && self.head.parent != Some(number)
-            && !self
-                .snapshots
-                .values()
-                .any(|layer| layer.parent == Some(number))
+            && !self.snapshots.values().any(|layer| layer.parent == Some(number))
         {
             at = self.snapshots.remove(&number).unwrap().parent;
         }
@@ -184,32 +165,18 @@ impl Run {
     fn new() -> Self {
         let scratch = Scratch::new(BLOCKS);
         let replica = scratch.open();
-        Self {
-            scratch,
-            replica,
-            model: Model::default(),
-        }
+        Self { scratch, replica, model: Model::default() }
     }
 
     fn step(mut self, step: &Step) -> Self {
         let (replica, model) = (&self.replica, &mut self.model);
         match *step {
-            Step::Write {
-                offset,
-                length,
-                byte,
-            } => {
+            Step::Write { offset, length, byte } => {
                 replica.write(offset as u64, &filled(byte, length)).unwrap();
                 model.write(offset, &vec![byte; length]);
             }
-            Step::Zero {
-                offset,
-                length,
-                may_unmap,
-            } => {
-                replica
-                    .write_zeroes(offset as u64, length as u64, may_unmap)
-                    .unwrap();
+            Step::Zero { offset, length, may_unmap } => {
+                replica.write_zeroes(offset as u64, length as u64, may_unmap).unwrap();
                 model.zero(offset, length, may_unmap);
             }
             Step::Discard { offset, length } => {
@@ -220,10 +187,7 @@ impl Run {
             Step::Revert(choice) => {
                 if let Some(number) = model.choose(choice) {
                     replica.revert(&snapshot_name(number), CREATED).unwrap();
-                    model.head = Layer {
-                        parent: Some(number),
-                        ..Layer::default()
-                    };
+                    model.head = Layer { parent: Some(number), ..Layer::default() };
                 }
             }
             Step::Remove(choice) => {
@@ -237,19 +201,11 @@ impl Run {
                 if clean {
                     replica.close().unwrap();
                 }
-                let Self {
-                    scratch,
-                    replica,
-                    model,
-                } = self;
+                let Self { scratch, replica, model } = self;
                 drop(replica);
                 let replica = scratch.open();
                 assert_eq!(replica.was_dirty(), !clean);
-                return Self {
-                    scratch,
-                    replica,
-                    model,
-                };
+                return Self { scratch, replica, model };
             }
         }
         self
@@ -258,34 +214,19 @@ impl Run {
     fn check(&self) {
         let whole = u32::try_from(SIZE).unwrap();
         let head = self.model.content(&self.model.head);
-        assert!(
-            self.replica.read(0, whole).unwrap()[..] == head[..],
-            "the head differs"
-        );
+        assert!(self.replica.read(0, whole).unwrap()[..] == head[..], "the head differs");
         // The ways of a read that begins and ends inside a block.
-        assert_eq!(
-            self.replica.read(1000, 9000).unwrap()[..],
-            head[1000..10000]
-        );
+        assert_eq!(self.replica.read(1000, 9000).unwrap()[..], head[1000..10000]);
         let mut files = vec![self.replica.head_file()];
         for (number, layer) in &self.model.snapshots {
             let file = format!("volume-snap-{}.img", snapshot_name(*number));
             let content = self.replica.read_layer_chain(&file, 0, whole).unwrap();
-            assert!(
-                content[..] == self.model.content(layer)[..],
-                "{file} differs"
-            );
+            assert!(content[..] == self.model.content(layer)[..], "{file} differs");
             files.push(file);
         }
         files.sort();
         let layers = self.replica.layers().unwrap();
-        assert_eq!(
-            layers
-                .iter()
-                .map(|layer| layer.file_name.clone())
-                .collect::<Vec<_>>(),
-            files
-        );
+        assert_eq!(layers.iter().map(|layer| layer.file_name.clone()).collect::<Vec<_>>(), files);
         for layer in layers {
             let held: u64 = self
                 .replica
@@ -294,19 +235,9 @@ impl Run {
                 .iter()
                 .map(|extent| extent.1)
                 .sum();
-            let number = layer
-                .file_name
-                .strip_prefix("volume-snap-s")
-                .and_then(|rest| rest.strip_suffix(".img"));
-            let model = number.map_or(&self.model.head, |number| {
-                &self.model.snapshots[&number.parse().unwrap()]
-            });
-            assert_eq!(
-                held as usize,
-                model.blocks.len() * BLOCK,
-                "{}",
-                layer.file_name
-            );
+            let number = layer.file_name.strip_prefix("volume-snap-s").and_then(|rest| rest.strip_suffix(".img"));
+            let model = number.map_or(&self.model.head, |number| &self.model.snapshots[&number.parse().unwrap()]);
+            assert_eq!(held as usize, model.blocks.len() * BLOCK, "{}", layer.file_name);
         }
     }
 }
@@ -327,14 +258,8 @@ fn every_history_reads_as_the_model() {
         text
     });
     println!("{SEED_VARIABLE}={text}");
-    let config = Config {
-        cases: HISTORIES,
-        failure_persistence: None,
-        max_shrink_iters: 500,
-        ..Config::default()
-    };
-    let mut runner =
-        TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
+    let config = Config { cases: HISTORIES, failure_persistence: None, max_shrink_iters: 500, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
     let histories = proptest::collection::vec(step(), 1..20);
     runner
         .run(&histories, |history| {
@@ -370,10 +295,7 @@ fn snapshots_under_concurrent_writes_never_change() {
         }
         for number in 0..12 {
             take(&replica, &snapshot_name(number));
-            seen.push(super::bytes_in(
-                &replica,
-                &format!("volume-snap-{}.img", snapshot_name(number)),
-            ));
+            seen.push(super::bytes_in(&replica, &format!("volume-snap-{}.img", snapshot_name(number))));
         }
         stop.store(true, Ordering::Relaxed);
     });
@@ -381,22 +303,10 @@ fn snapshots_under_concurrent_writes_never_change() {
     drop(replica);
     let replica = scratch.open();
     for (number, expected) in seen[..12].iter().enumerate() {
-        assert_eq!(
-            super::bytes_in(
-                &replica,
-                &format!("volume-snap-{}.img", snapshot_name(number))
-            ),
-            *expected
-        );
+        assert_eq!(super::bytes_in(&replica, &format!("volume-snap-{}.img", snapshot_name(number))), *expected);
     }
     assert_eq!(head_bytes(&replica), seen[12]);
     for pair in seen.windows(2) {
-        assert!(
-            pair[0]
-                .iter()
-                .zip(&pair[1])
-                .all(|(before, after)| before <= after),
-            "{pair:?}"
-        );
+        assert!(pair[0].iter().zip(&pair[1]).all(|(before, after)| before <= after), "{pair:?}");
     }
 }

@@ -12,14 +12,7 @@ fn source() -> Scratch {
     put(&replica, 0, 8, 1);
     take(&replica, "base");
     put(&replica, 2, 2, 2);
-    replica
-        .snapshot(
-            "left",
-            false,
-            CREATED,
-            &BTreeMap::from([("k".to_owned(), "v".to_owned())]),
-        )
-        .unwrap();
+    replica.snapshot("left", false, CREATED, &BTreeMap::from([("k".to_owned(), "v".to_owned())])).unwrap();
     replica.revert("base", CREATED).unwrap();
     replica.write_zeroes(4 * 4096, 4096, true).unwrap();
     put(&replica, 10, 1, 3);
@@ -32,13 +25,8 @@ fn source() -> Scratch {
 
 fn copy_layers(source: &Replica, target: &Replica, layers: &[LayerInfo]) {
     for layer in layers.iter().filter(|layer| !layer.is_head) {
-        for (offset, length) in source
-            .layer_extents(&layer.file_name, 0, usize::MAX)
-            .unwrap()
-        {
-            let data = source
-                .layer_read(&layer.file_name, offset, u32::try_from(length).unwrap())
-                .unwrap();
+        for (offset, length) in source.layer_extents(&layer.file_name, 0, usize::MAX).unwrap() {
+            let data = source.layer_read(&layer.file_name, offset, u32::try_from(length).unwrap()).unwrap();
             target.layer_write(&layer.file_name, offset, &data).unwrap();
         }
     }
@@ -46,13 +34,7 @@ fn copy_layers(source: &Replica, target: &Replica, layers: &[LayerInfo]) {
 
 fn shape(replica: &Replica) -> Vec<LayerInfo> {
     let layers = replica.layers().unwrap().into_iter();
-    layers
-        .filter(|layer| !layer.is_head)
-        .map(|layer| LayerInfo {
-            allocated_bytes: 0,
-            ..layer
-        })
-        .collect()
+    layers.filter(|layer| !layer.is_head).map(|layer| LayerInfo { allocated_bytes: 0, ..layer }).collect()
 }
 
 #[test]
@@ -73,18 +55,9 @@ fn the_copy_equals_the_source_in_every_layer() {
         put(replica, 15, 1, 60);
         replica.discard(15 * 4096, 4096).unwrap();
     }
-    assert!(matches!(
-        target.read(0, 1),
-        Err(ReplicaError::Rebuilding { .. })
-    ));
-    assert!(matches!(
-        target.write(1, &filled(1, 1)),
-        Err(ReplicaError::Unaligned { .. })
-    ));
-    assert!(matches!(
-        target.write_zeroes(1, 4096, true),
-        Err(ReplicaError::Unaligned { .. })
-    ));
+    assert!(matches!(target.read(0, 1), Err(ReplicaError::Rebuilding { .. })));
+    assert!(matches!(target.write(1, &filled(1, 1)), Err(ReplicaError::Unaligned { .. })));
+    assert!(matches!(target.write_zeroes(1, 4096, true), Err(ReplicaError::Unaligned { .. })));
     copy_layers(&source, &target, &layers);
     target.rebuild_finish().unwrap();
     assert!(!target.rebuilding() && to.text("volume.meta").contains("\"Rebuilding\":false"));
@@ -93,19 +66,11 @@ fn the_copy_equals_the_source_in_every_layer() {
         assert_eq!(shape(target), shape(&source));
         assert_eq!(head_bytes(target), head_bytes(&source));
         for layer in shape(&source) {
-            assert_eq!(
-                bytes_in(target, &layer.file_name),
-                bytes_in(&source, &layer.file_name),
-                "{}",
-                layer.file_name
-            );
+            assert_eq!(bytes_in(target, &layer.file_name), bytes_in(&source, &layer.file_name), "{}", layer.file_name);
         }
     };
     reopened(&target);
-    assert_eq!(
-        head_bytes(&target),
-        [0, 1, 1, 1, 0, 50, 1, 1, 0, 0, 3, 0, 0, 0, 0, 0]
-    );
+    assert_eq!(head_bytes(&target), [0, 1, 1, 1, 0, 50, 1, 1, 0, 0, 3, 0, 0, 0, 0, 0]);
     drop(target);
     reopened(&to.open());
 }
@@ -156,33 +121,15 @@ fn snapshots_are_written_by_rebuilds_only() {
     let scratch = source();
     let replica = scratch.open();
     let write = |file: &str, offset, length| replica.layer_write(file, offset, &filled(9, length));
-    assert!(matches!(
-        write("volume-snap-base.img", 0, BLOCK),
-        Err(ReplicaError::NotRebuilding { .. })
-    ));
-    assert!(matches!(
-        replica.rebuild_finish(),
-        Err(ReplicaError::NotRebuilding { .. })
-    ));
+    assert!(matches!(write("volume-snap-base.img", 0, BLOCK), Err(ReplicaError::NotRebuilding { .. })));
+    assert!(matches!(replica.rebuild_finish(), Err(ReplicaError::NotRebuilding { .. })));
     let layers = replica.layers().unwrap();
     replica.rebuild_begin(&layers).unwrap();
     let head = replica.head_file();
-    assert!(matches!(
-        write(&head, 0, BLOCK),
-        Err(ReplicaError::LayerNotFound { .. })
-    ));
-    assert!(matches!(
-        write("volume-snap-none.img", 0, BLOCK),
-        Err(ReplicaError::LayerNotFound { .. })
-    ));
-    assert!(matches!(
-        write("volume-snap-base.img", 512, BLOCK),
-        Err(ReplicaError::Unaligned { .. })
-    ));
-    assert!(matches!(
-        write("volume-snap-base.img", 16 * 4096, BLOCK),
-        Err(ReplicaError::OutOfRange { .. })
-    ));
+    assert!(matches!(write(&head, 0, BLOCK), Err(ReplicaError::LayerNotFound { .. })));
+    assert!(matches!(write("volume-snap-none.img", 0, BLOCK), Err(ReplicaError::LayerNotFound { .. })));
+    assert!(matches!(write("volume-snap-base.img", 512, BLOCK), Err(ReplicaError::Unaligned { .. })));
+    assert!(matches!(write("volume-snap-base.img", 16 * 4096, BLOCK), Err(ReplicaError::OutOfRange { .. })));
 }
 
 #[test]
@@ -202,18 +149,8 @@ fn an_impossible_source_changes_nothing() {
     spoil(&|layers| layers.retain(|layer| !layer.is_head));
     spoil(&|layers| layers.retain(|layer| !layer.file_name.contains("base")));
     spoil(&|layers| layers.iter_mut().for_each(|layer| layer.file_size += 4096));
-    spoil(&|layers| {
-        layers.push(LayerInfo {
-            file_name: "volume-snap-/../x.img".to_owned(),
-            ..layers[1].clone()
-        })
-    });
-    spoil(&|layers| {
-        layers.push(LayerInfo {
-            file_name: "passwd".to_owned(),
-            ..layers[1].clone()
-        })
-    });
+    spoil(&|layers| layers.push(LayerInfo { file_name: "volume-snap-/../x.img".to_owned(), ..layers[1].clone() }));
+    spoil(&|layers| layers.push(LayerInfo { file_name: "passwd".to_owned(), ..layers[1].clone() }));
     spoil(&|layers| layers.push(layers[1].clone()));
     assert_eq!(head_bytes(&target)[0], 5);
 }
