@@ -3,9 +3,19 @@
 //! A frontend serves one [`BlockDevice`]. It keeps no data: a write is acknowledged to the client only after the
 //! device has acknowledged it, and a flush only after the device has flushed.
 
+pub mod choice;
+pub mod fuse_loop;
+pub mod nbd;
+mod running;
+mod serve;
+
 use std::future::Future;
 
 use crate::disk::AlignedBuf;
+
+pub use fuse_loop::mounted_at;
+pub use running::{Frontend, FrontendError, FrontendKind, StopRefused};
+pub use serve::{Offering, ServeConfig, Serving, serve};
 
 /// How far a write has to have got before it is acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,10 +51,7 @@ pub struct IoError {
 
 impl IoError {
     pub fn new(kind: IoErrorKind, message: impl Into<String>) -> Self {
-        Self {
-            kind,
-            message: message.into(),
-        }
+        Self { kind, message: message.into() }
     }
 }
 
@@ -53,11 +60,7 @@ impl IoError {
 pub trait BlockDevice: Send + Sync + 'static {
     /// Size of the volume in bytes.
     fn size(&self) -> u64;
-    fn read(
-        &self,
-        offset: u64,
-        length: u32,
-    ) -> impl Future<Output = Result<AlignedBuf, IoError>> + Send;
+    fn read(&self, offset: u64, length: u32) -> impl Future<Output = Result<AlignedBuf, IoError>> + Send;
     fn write(
         &self,
         offset: u64,
@@ -68,8 +71,7 @@ pub trait BlockDevice: Send + Sync + 'static {
     fn flush(&self) -> impl Future<Output = Result<(), IoError>> + Send;
     /// Gives space back. Afterwards the range reads as zeros or as an older snapshot's data, the same on every
     /// replica. Trims inwards to whole blocks.
-    fn discard(&self, offset: u64, length: u64)
-    -> impl Future<Output = Result<(), IoError>> + Send;
+    fn discard(&self, offset: u64, length: u64) -> impl Future<Output = Result<(), IoError>> + Send;
     /// Afterwards the range reads as zeros. `may_unmap`: space may be given back where no snapshot shows through.
     fn write_zeroes(
         &self,
