@@ -3,6 +3,8 @@
 //! The archives are GNU-sparse: which blocks are allocated decides what a layer hides, so every image's extents are
 //! checked before any content is. A failure there is a failure of the extraction, not of the replica.
 
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -163,6 +163,15 @@ impl Directory {
     }
 }
 
+impl Drop for Directory {
+    /// Closing the handle is not enough: a child that another thread is just forking has a copy of it until its
+    /// exec, and the lock would live as long.
+    fn drop(&mut self) {
+        // Nothing can be done about a failure, and the end of the process lets go in any case.
+        let _ = self.handle.unlock();
+    }
+}
+
 /// Unit of `st_blocks`, in bytes.
 pub(crate) const STAT_BLOCK: u64 = 512;
 

@@ -5,7 +5,9 @@
 //! | `version` | 1 |
 //! | `epoch` | highest epoch seen |
 //! | `generation` | last generation of the membership told by an engine of that epoch |
-//! | `boot_id` | the host's boot id when the directory was last opened |
+//! | `boot_id` | the host's boot id when the replica was last known to hold everything: opened clean, or rebuilt |
+//!
+//! A dirty replica keeps the boot id it had: writes lost in a reboot stay lost however often it is opened after that.
 //!
 //! Invariant: an epoch that `raise` accepted is on stable storage before `raise` returns, so that no crash makes the
 //! replica accept an older one.
@@ -29,9 +31,12 @@ pub struct FenceState {
     pub generation: u64,
     /// The host's boot id now.
     pub boot_id: String,
-    /// The host's boot id when the directory was opened the time before; `None` if it never was. Where it differs
-    /// from `boot_id` and the replica was dirty, acknowledged writes that were never flushed may be missing.
+    /// The host's boot id when the replica was last opened clean, or rebuilt, before this open; `None` if it never
+    /// was. Where it differs from `boot_id` and the replica was dirty, acknowledged writes that were never flushed
+    /// may be missing.
     pub previous_boot_id: Option<String>,
+    /// What the file holds from now on.
+    recorded_boot_id: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -44,11 +49,11 @@ struct StateFile {
 
 impl FenceState {
     /// What the directory remembers, without changing it.
-    pub(crate) fn load(directory: &Directory) -> Result<Self, ReplicaError> {
+    pub(crate) fn load(directory: &Directory, was_dirty: bool) -> Result<Self, ReplicaError> {
         let path = std::path::Path::new(BOOT_ID);
         let boot_id = std::fs::read_to_string(path).map_err(DiskError::at("read", path))?.trim().to_owned();
         let Some(text) = directory.read(names::STATE_FILE)? else {
-            return Ok(Self { boot_id, ..Self::default() });
+            return Ok(Self { recorded_boot_id: boot_id.clone(), boot_id, ..Self::default() });
         };
         let file: StateFile = serde_json::from_slice(&text)
             .map_err(|error| ReplicaError::corrupt(names::STATE_FILE, format!("its JSON does not parse: {error}")))?;
@@ -56,7 +61,14 @@ impl FenceState {
             let why = format!("it has version {}, and this program knows version {VERSION}", file.version);
             return Err(ReplicaError::corrupt(names::STATE_FILE, why));
         }
-        Ok(Self { epoch: file.epoch, generation: file.generation, boot_id, previous_boot_id: Some(file.boot_id) })
+        let recorded_boot_id = if was_dirty { file.boot_id.clone() } else { boot_id.clone() };
+        Ok(Self {
+            epoch: file.epoch,
+            generation: file.generation,
+            boot_id,
+            previous_boot_id: Some(file.boot_id),
+            recorded_boot_id,
+        })
     }
 
     /// Makes the state durable.
@@ -65,12 +77,18 @@ impl FenceState {
             version: VERSION,
             epoch: self.epoch,
             generation: self.generation,
-            boot_id: self.boot_id.clone(),
+            boot_id: self.recorded_boot_id.clone(),
         };
         let mut text =
             serde_json::to_vec(&file).map_err(|error| ReplicaError::corrupt(names::STATE_FILE, error.to_string()))?;
         text.push(b'\n');
         directory.replace(names::STATE_FILE, &text, 0o600)
+    }
+
+    /// The state of a replica that holds everything again.
+    pub(crate) fn settled(&self) -> Self {
+        let boot_id = self.boot_id.clone();
+        Self { previous_boot_id: Some(boot_id.clone()), recorded_boot_id: boot_id, ..self.clone() }
     }
 
     /// The state after an engine named `epoch` and `generation`; a lower generation of the same epoch is an old

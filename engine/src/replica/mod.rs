@@ -161,15 +161,21 @@ impl Replica {
     /// [`ReplicaError::StaleEpoch`] where a higher epoch was seen; otherwise the file could not be written, and the
     /// epoch is not accepted.
     pub fn raise_fence(&self, epoch: u64, generation: u64) -> Result<(), ReplicaError> {
-        self.shared(|_| {
-            let mut state = self.fence.lock().map_err(|_| ReplicaError::poisoned())?;
-            let raised = state.raised(epoch, generation)?;
-            if raised != *state {
-                raised.store(&self.directory)?;
-                *state = raised;
-            }
-            Ok(())
-        })
+        self.shared(|_| self.change_fence(|fence| fence.raised(epoch, generation)))
+    }
+
+    /// Replaces the fence by what `change` makes of it, durably before anybody sees it.
+    fn change_fence(
+        &self,
+        change: impl FnOnce(&FenceState) -> Result<FenceState, ReplicaError>,
+    ) -> Result<(), ReplicaError> {
+        let mut fence = self.fence.lock().map_err(|_| ReplicaError::poisoned())?;
+        let changed = change(&fence)?;
+        if changed != *fence {
+            changed.store(&self.directory)?;
+            *fence = changed;
+        }
+        Ok(())
     }
 
     /// Makes everything written so far durable.

@@ -41,7 +41,7 @@ impl Replica {
         let mut records = Records::discover(&directory, &listing)?;
         let leftovers = Leftovers::find(&directory, &listing, &meta.head, &mut records)?;
         let mut structure = open_structure(&directory, meta, records)?;
-        let fence = FenceState::load(&directory)?;
+        let fence = FenceState::load(&directory, structure.meta.dirty)?;
         let revision = options.revision_counter.then(|| RevisionCounter::load(&directory)).transpose()?;
 
         let was_dirty = std::mem::replace(&mut structure.meta.dirty, true);

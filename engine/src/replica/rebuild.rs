@@ -109,6 +109,8 @@ impl Replica {
     /// # Errors
     /// Something is missing or could not be made durable: the replica is still rebuilding.
     pub fn rebuild_finish(&self) -> Result<(), ReplicaError> {
+        // The bulk is synced while writes still flow.
+        self.shared(|structure| structure.rebuild.sync())?;
         self.exclusive(|structure| {
             if !structure.meta.rebuilding {
                 return Err(ReplicaError::NotRebuilding { what: "finish a rebuild" }.into());
@@ -121,7 +123,8 @@ impl Replica {
             set_rebuilding(&self.directory, structure, false)?;
             structure.lower = lower;
             structure.rebuild = RebuildTarget::default();
-            Ok(())
+            // What a reboot may have lost has been copied.
+            Ok(self.change_fence(|fence| Ok(fence.settled()))?)
         })
     }
 }

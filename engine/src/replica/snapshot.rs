@@ -2,9 +2,15 @@
 //!
 //! The order is Longhorn's (formats.md §5), with syncs between, so that a crash at any point leaves the old or the
 //! new structure and strays that `leftovers` recognises:
-//! 1. data of the old head is synced; 2. new head image; 3. its metadata; 4. stale files of the snapshot's name go;
-//! 5. the old head's image and metadata get the snapshot's names; 6. **`volume.meta` names the new head**: from here
-//! on the snapshot exists; 7. the snapshot's metadata gets its own content; 8. the old head's names go.
+//!
+//! 1. data of the old head is synced;
+//! 2. new head image;
+//! 3. its metadata;
+//! 4. stale files of the snapshot's name go;
+//! 5. the old head's image and metadata get the snapshot's names;
+//! 6. **`volume.meta` names the new head**: from here on the snapshot exists;
+//! 7. the snapshot's metadata gets its own content;
+//! 8. the old head's names go.
 
 use std::collections::BTreeMap;
 
@@ -32,6 +38,8 @@ impl Replica {
         labels: &BTreeMap<String, String>,
     ) -> Result<(), ReplicaError> {
         let image = names::snapshot_image(name)?;
+        // Most of the data goes to the disk while I/O still flows; what is left for the pause is little.
+        self.shared(|structure| Ok(structure.head.image.sync_data()?))?;
         self.exclusive(|structure| {
             if structure.records.get(&image).is_some() {
                 return Err(ReplicaError::SnapshotExists { name: name.to_owned() }.into());

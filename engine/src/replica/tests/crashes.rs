@@ -127,3 +127,42 @@ fn metadata_off_the_chain_without_its_image_is_ignored() {
     replica.close().unwrap();
     assert_eq!(scratch.open().layers().unwrap().len(), 3);
 }
+
+/// As if the host had rebooted since the file was written.
+fn forget_boot(scratch: &Scratch) {
+    let path = scratch.dir.join("aurochs.state");
+    let text = fs::read_to_string(&path).unwrap();
+    let (before, _) = text.split_once("\"boot_id\":\"").unwrap();
+    fs::write(&path, format!("{before}\"boot_id\":\"before\"}}\n")).unwrap();
+}
+
+#[test]
+fn a_reboot_while_dirty_is_remembered_until_the_replica_is_whole_again() {
+    let scratch = Scratch::new(4);
+    let rebooted = |replica: &super::Replica| {
+        let fence = replica.fence();
+        replica.was_dirty() && fence.previous_boot_id.is_some_and(|before| before != fence.boot_id)
+    };
+    drop(scratch.open());
+    assert!(!rebooted(&scratch.open()), "only the process ended");
+    forget_boot(&scratch);
+    for _ in 0..2 {
+        // Another crash, without a reboot, does not bring lost writes back.
+        let replica = scratch.open();
+        assert!(rebooted(&replica));
+        replica.raise_fence(3, 1).unwrap();
+    }
+    let replica = scratch.open();
+    let layers = replica.layers().unwrap();
+    replica.rebuild_begin(&layers).unwrap();
+    assert!(rebooted(&replica));
+    replica.rebuild_finish().unwrap();
+    drop(replica);
+    assert!(!rebooted(&scratch.open()));
+
+    forget_boot(&scratch);
+    scratch.open().close().unwrap();
+    assert!(!rebooted(&scratch.open()), "closed properly, nothing can be lost");
+    drop(scratch.open());
+    assert!(!rebooted(&scratch.open()));
+}
