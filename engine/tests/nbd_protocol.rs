@@ -299,14 +299,15 @@ async fn one_connection_has_a_bounded_number_of_requests_in_flight() {
     let served = Served::start().await;
     let mut client = served.transmitting().await;
     let held = served.device.hold().await;
-    for cookie in 0..500 {
+    // Few enough that the socket takes what the server does not read.
+    for cookie in 0..250 {
         client.request(READ, 0, cookie, 0, 4096).await;
     }
     while served.device.counts.running.load(Ordering::SeqCst) < 128 {
         tokio::task::yield_now().await;
     }
     drop(held);
-    for _ in 0..500 {
+    for _ in 0..250 {
         assert_eq!(client.simple_reply().await.0, 0);
         client.bytes(4096).await;
     }
