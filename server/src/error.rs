@@ -226,11 +226,17 @@ impl From<StoreError> for ApiError {
         match &error {
             StoreError::NotFound { kind, name } => Self::not_found(&kind.to_lowercase(), name),
             StoreError::AlreadyExists { .. } => Self::new(ErrorKind::Conflict, &error, "Choose another name."),
-            StoreError::Conflict { .. } => Self::new(ErrorKind::Conflict, &error, "Read it again and repeat the change."),
+            StoreError::Conflict { .. } => {
+                Self::new(ErrorKind::Conflict, &error, "Read it again and repeat the change.")
+            }
             StoreError::Decode { .. } => Self::internal("reading the store", &error),
             StoreError::Backend { .. } => {
                 tracing::error!(%error, "the store does not answer");
-                Self::new(ErrorKind::Unavailable, &error, "Look at the disk that holds the manager's data, then try again.")
+                Self::new(
+                    ErrorKind::Unavailable,
+                    &error,
+                    "Look at the disk that holds the manager's data, then try again.",
+                )
             }
         }
     }

@@ -82,7 +82,6 @@ pub fn table() -> Table {
 
 /// The whole service. Layers from the outside in: request id and log, security headers, form of errors, panics, time,
 /// login, size of bodies.
-#[must_use]
 pub fn service(api: Api) -> Router {
     let request_id = HeaderName::from_static(limits::REQUEST_ID);
     let layers = ServiceBuilder::new()

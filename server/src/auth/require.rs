@@ -72,8 +72,11 @@ fn foreign_request() -> ApiError {
 /// A browser that opens one of the dashboard's pages.
 fn wants_page(parts: &Parts) -> bool {
     let path = parts.uri.path();
-    let accepts_html =
-        parts.headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|value| value.contains("text/html"));
+    let accepts_html = parts
+        .headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| value.contains("text/html"));
     let is_page = path != "/v1" && !path.starts_with("/v1/") && !path.starts_with("/assets/");
     matches!(parts.method, Method::GET | Method::HEAD) && accepts_html && is_page
 }
@@ -86,8 +89,8 @@ fn not_logged_in() -> ApiError {
     )
 }
 
-/// 401. The challenge makes a browser ask for a password by itself, which nobody wants to see over the dashboard: only
-/// who opens an address by hand, and what is no browser, gets it.
+/// Answers 401. The challenge makes a browser ask for a password by itself, which nobody wants to see over the
+/// dashboard: only who opens an address by hand, and what is no browser, gets it.
 fn refuse(error: ApiError, headers: &HeaderMap) -> Response {
     let mut response = error.into_response();
     let from_page = headers.get("sec-fetch-mode").is_some_and(|mode| mode != "navigate");
@@ -117,9 +120,11 @@ impl<S: Sync> FromRequestParts<S> for User {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
-        parts.extensions.get::<Self>().cloned().ok_or_else(|| {
-            ApiError::new(ErrorKind::Unauthorized, "nobody is logged in", "Log in and try again.")
-        })
+        parts
+            .extensions
+            .get::<Self>()
+            .cloned()
+            .ok_or_else(|| ApiError::new(ErrorKind::Unauthorized, "nobody is logged in", "Log in and try again."))
     }
 }
 

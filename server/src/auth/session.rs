@@ -113,14 +113,16 @@ impl Sessions {
 
     pub(crate) async fn begin(&self, token: TokenHash, session: &Session, now: UnixSeconds) -> sqlx::Result<()> {
         self.sweep(now).await?;
-        sqlx::query("INSERT INTO sessions (token_hash, user, password_mark, created_at, seen_at) VALUES (?, ?, ?, ?, ?)")
-            .bind(&token.0[..])
-            .bind(&session.user)
-            .bind(&session.password_mark.0[..])
-            .bind(now)
-            .bind(now)
-            .execute(&self.pool)
-            .await?;
+        sqlx::query(
+            "INSERT INTO sessions (token_hash, user, password_mark, created_at, seen_at) VALUES (?, ?, ?, ?, ?)",
+        )
+        .bind(&token.0[..])
+        .bind(&session.user)
+        .bind(&session.password_mark.0[..])
+        .bind(now)
+        .bind(now)
+        .execute(&self.pool)
+        .await?;
         Ok(())
     }
 
@@ -137,7 +139,8 @@ impl Sessions {
             return Ok(None);
         }
         if now - seen_at >= seconds(SEEN_INTERVAL) {
-            let query = sqlx::query("UPDATE sessions SET seen_at = ? WHERE token_hash = ?").bind(now).bind(&token.0[..]);
+            let query =
+                sqlx::query("UPDATE sessions SET seen_at = ? WHERE token_hash = ?").bind(now).bind(&token.0[..]);
             query.execute(&self.pool).await?;
         }
         let mark: Vec<u8> = row.try_get("password_mark")?;

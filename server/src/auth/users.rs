@@ -237,7 +237,8 @@ mod tests {
     #[test]
     fn lines_of_htpasswd() {
         let hash = format!("$2y$05${}", "a".repeat(53));
-        let text = format!("# people\n\nann:{hash}\nbob:{{SHA}}abc\neve:plain\n:{hash}\nslow:$2y$31${}\n", "a".repeat(53));
+        let text =
+            format!("# people\n\nann:{hash}\nbob:{{SHA}}abc\neve:plain\n:{hash}\nslow:$2y$31${}\n", "a".repeat(53));
         let users = parse(&text, Path::new("users"));
         assert_eq!(users.keys().collect::<Vec<_>>(), ["ann"]);
     }

@@ -77,9 +77,12 @@ mod tests {
 
     #[test]
     fn plurals_of_longhorn() {
-        for (kind, wanted) in
-            [("volume", "volumes"), ("instanceManager", "instancemanagers"), ("empty", "emptys"), ("backupStatus", "backupstatuses")]
-        {
+        for (kind, wanted) in [
+            ("volume", "volumes"),
+            ("instanceManager", "instancemanagers"),
+            ("empty", "emptys"),
+            ("backupStatus", "backupstatuses"),
+        ] {
             assert_eq!(plural(kind), wanted);
         }
     }

@@ -215,7 +215,9 @@ pub const TYPES: &[Type] = &[
         ],
         listed: true,
     },
-    row("replica", &[
+    row(
+        "replica",
+        &[
             ("address", "string", ""),
             ("currentImage", "string", ""),
             ("dataEngine", "string", ""),
@@ -229,8 +231,11 @@ pub const TYPES: &[Type] = &[
             ("mode", "string", ""),
             ("name", "string", ""),
             ("running", "bool", ""),
-        ]),
-    row("controller", &[
+        ],
+    ),
+    row(
+        "controller",
+        &[
             ("actualSize", "string", ""),
             ("address", "string", ""),
             ("currentImage", "string", ""),
@@ -247,8 +252,11 @@ pub const TYPES: &[Type] = &[
             ("running", "bool", ""),
             ("size", "string", ""),
             ("unmapMarkSnapChainRemovedEnabled", "bool", ""),
-        ]),
-    row("kubernetesStatus", &[
+        ],
+    ),
+    row(
+        "kubernetesStatus",
+        &[
             ("lastPVCRefAt", "string", ""),
             ("lastPodRefAt", "string", ""),
             ("namespace", "string", ""),
@@ -256,21 +264,30 @@ pub const TYPES: &[Type] = &[
             ("pvStatus", "string", ""),
             ("pvcName", "string", ""),
             ("workloadsStatus", "array[workloadStatus]", ""),
-        ]),
-    row("workloadStatus", &[
+        ],
+    ),
+    row(
+        "workloadStatus",
+        &[
             ("podName", "string", ""),
             ("podStatus", "string", ""),
             ("workloadName", "string", ""),
             ("workloadType", "string", ""),
-        ]),
-    row("cloneStatus", &[
+        ],
+    ),
+    row(
+        "cloneStatus",
+        &[
             ("attemptCount", "int", ""),
             ("nextAllowedAttemptAt", "string", ""),
             ("snapshot", "string", ""),
             ("sourceVolume", "string", ""),
             ("state", "string", ""),
-        ]),
-    row("backupStatus", &[
+        ],
+    ),
+    row(
+        "backupStatus",
+        &[
             ("backupURL", "string", ""),
             ("error", "string", ""),
             ("id", "string", ""),
@@ -279,8 +296,11 @@ pub const TYPES: &[Type] = &[
             ("size", "string", ""),
             ("snapshot", "string", ""),
             ("state", "string", ""),
-        ]),
-    row("restoreStatus", &[
+        ],
+    ),
+    row(
+        "restoreStatus",
+        &[
             ("backupURL", "string", ""),
             ("error", "string", ""),
             ("filename", "string", ""),
@@ -289,15 +309,21 @@ pub const TYPES: &[Type] = &[
             ("progress", "int", ""),
             ("replica", "string", ""),
             ("state", "string", ""),
-        ]),
-    row("purgeStatus", &[
+        ],
+    ),
+    row(
+        "purgeStatus",
+        &[
             ("error", "string", ""),
             ("isPurging", "bool", ""),
             ("progress", "int", ""),
             ("replica", "string", ""),
             ("state", "string", ""),
-        ]),
-    row("rebuildStatus", &[
+        ],
+    ),
+    row(
+        "rebuildStatus",
+        &[
             ("error", "string", ""),
             ("fromReplicaList", "array[string]", ""),
             ("isRebuilding", "bool", ""),
@@ -307,31 +333,31 @@ pub const TYPES: &[Type] = &[
             ("plannedBytes", "int", ""),
             ("doneBytes", "int", ""),
             ("bytesPerSecond", "int", ""),
-        ]),
+        ],
+    ),
     Type {
         id: "volumeAttachment",
         collection: "GET",
         resource: "GET",
-        fields: &[
-            ("attachments", "map[attachment]", ""),
-            ("volume", "string", ""),
-        ],
+        fields: &[("attachments", "map[attachment]", ""), ("volume", "string", "")],
         actions: &[],
         listed: true,
     },
-    row("attachment", &[
+    row(
+        "attachment",
+        &[
             ("attachmentID", "string", ""),
             ("attachmentType", "string", ""),
             ("conditions", "array[longhornCondition]", ""),
             ("nodeID", "string", ""),
             ("parameters", "map[string]", ""),
             ("satisfied", "bool", ""),
-        ]),
-    row("volumeRecurringJob", &[
-            ("isGroup", "bool", ""),
-            ("name", "string", ""),
-        ]),
-    row("snapshot", &[
+        ],
+    ),
+    row("volumeRecurringJob", &[("isGroup", "bool", ""), ("name", "string", "")]),
+    row(
+        "snapshot",
+        &[
             ("checksum", "string", ""),
             ("children", "map[bool]", ""),
             ("created", "string", ""),
@@ -341,7 +367,8 @@ pub const TYPES: &[Type] = &[
             ("removed", "bool", ""),
             ("size", "string", ""),
             ("usercreated", "bool", ""),
-        ]),
+        ],
+    ),
     Type {
         id: "setting",
         collection: "GET",
@@ -355,7 +382,9 @@ pub const TYPES: &[Type] = &[
         actions: &[],
         listed: true,
     },
-    row("settingDefinition", &[
+    row(
+        "settingDefinition",
+        &[
             ("category", "string", ""),
             ("dataEngineSpecific", "bool", ""),
             ("default", "string", ""),
@@ -366,7 +395,8 @@ pub const TYPES: &[Type] = &[
             ("range", "map[string]", ""),
             ("readOnly", "bool", ""),
             ("required", "bool", ""),
-        ]),
+        ],
+    ),
     Type {
         id: "node",
         collection: "GET",
@@ -386,12 +416,12 @@ pub const TYPES: &[Type] = &[
             ("causes", "array[cause]", ""),
             ("frontends", "array[frontendOffer]", ""),
         ],
-        actions: &[
-            ("diskUpdate", "diskUpdateInput", "node"),
-        ],
+        actions: &[("diskUpdate", "diskUpdateInput", "node")],
         listed: true,
     },
-    row("diskInfo", &[
+    row(
+        "diskInfo",
+        &[
             ("allowScheduling", "bool", ""),
             ("conditions", "map[diskCondition]", ""),
             ("diskDriver", "string", ""),
@@ -409,8 +439,11 @@ pub const TYPES: &[Type] = &[
             ("storageScheduled", "int", ""),
             ("tags", "array[string]", ""),
             ("causes", "array[cause]", ""),
-        ]),
-    row("diskUpdate", &[
+        ],
+    ),
+    row(
+        "diskUpdate",
+        &[
             ("allowScheduling", "bool", ""),
             ("diskDriver", "string", ""),
             ("diskType", "string", ""),
@@ -418,15 +451,19 @@ pub const TYPES: &[Type] = &[
             ("path", "string", ""),
             ("storageReserved", "int", ""),
             ("tags", "array[string]", ""),
-        ]),
-    row("volumeCondition", &[
+        ],
+    ),
+    row(
+        "volumeCondition",
+        &[
             ("lastProbeTime", "string", ""),
             ("lastTransitionTime", "string", ""),
             ("message", "string", ""),
             ("reason", "string", ""),
             ("type", "string", ""),
             ("status", "string", ""),
-        ]),
+        ],
+    ),
     Type {
         id: "instanceManager",
         collection: "GET",
@@ -444,97 +481,74 @@ pub const TYPES: &[Type] = &[
         actions: &[],
         listed: true,
     },
-    row("instanceProcess", &[
-            ("state", "string", ""),
-            ("address", "string", ""),
-            ("pid", "int", ""),
-            ("error", "string", ""),
-        ]),
-    row("nodeCondition", &[
+    row(
+        "instanceProcess",
+        &[("state", "string", ""), ("address", "string", ""), ("pid", "int", ""), ("error", "string", "")],
+    ),
+    row(
+        "nodeCondition",
+        &[
             ("lastProbeTime", "string", ""),
             ("lastTransitionTime", "string", ""),
             ("message", "string", ""),
             ("reason", "string", ""),
             ("status", "string", ""),
             ("type", "string", ""),
-        ]),
-    row("diskCondition", &[
+        ],
+    ),
+    row(
+        "diskCondition",
+        &[
             ("lastProbeTime", "string", ""),
             ("lastTransitionTime", "string", ""),
             ("message", "string", ""),
             ("reason", "string", ""),
             ("status", "string", ""),
             ("type", "string", ""),
-        ]),
-    row("longhornCondition", &[
+        ],
+    ),
+    row(
+        "longhornCondition",
+        &[
             ("lastProbeTime", "string", ""),
             ("lastTransitionTime", "string", ""),
             ("message", "string", ""),
             ("reason", "string", ""),
             ("status", "string", ""),
             ("type", "string", ""),
-        ]),
-    row("cause", &[
+        ],
+    ),
+    row(
+        "cause",
+        &[
             ("code", "string", ""),
             ("severity", "string", ""),
             ("message", "string", ""),
             ("nextStep", "string", ""),
             ("objects", "array[string]", ""),
-        ]),
-    row("frontendOffer", &[
-            ("kind", "string", ""),
-            ("available", "bool", ""),
-            ("reason", "string", ""),
-        ]),
-    row("session", &[
-            ("user", "string", ""),
-            ("version", "string", ""),
-            ("cluster", "string", ""),
-        ]),
-    row("attachInput", &[
+        ],
+    ),
+    row("frontendOffer", &[("kind", "string", ""), ("available", "bool", ""), ("reason", "string", "")]),
+    row("session", &[("user", "string", ""), ("version", "string", ""), ("cluster", "string", "")]),
+    row(
+        "attachInput",
+        &[
             ("hostId", "string", "required"),
             ("disableFrontend", "bool", ""),
             ("attachedBy", "string", ""),
             ("attacherType", "string", ""),
             ("attachmentID", "string", ""),
-        ]),
-    row("detachInput", &[
-            ("attachmentID", "string", ""),
-            ("hostId", "string", ""),
-            ("forceDetach", "bool", ""),
-        ]),
-    row("snapshotInput", &[
-            ("name", "string", ""),
-            ("labels", "map[string]", ""),
-            ("backupMode", "string", ""),
-        ]),
-    row("snapshotListOutput", &[
-            ("data", "array[snapshot]", ""),
-        ]),
-    row("UpdateReplicaCountInput", &[
-            ("replicaCount", "int", "required"),
-        ]),
-    row("replicaRemoveInput", &[
-            ("name", "string", "required"),
-        ]),
-    row("diskUpdateInput", &[
-            ("disks", "array[diskUpdate]", ""),
-        ]),
-    row("error", &[
-            ("status", "int", ""),
-            ("code", "string", ""),
-            ("message", "string", ""),
-            ("detail", "string", ""),
-        ]),
+        ],
+    ),
+    row("detachInput", &[("attachmentID", "string", ""), ("hostId", "string", ""), ("forceDetach", "bool", "")]),
+    row("snapshotInput", &[("name", "string", ""), ("labels", "map[string]", ""), ("backupMode", "string", "")]),
+    row("snapshotListOutput", &[("data", "array[snapshot]", "")]),
+    row("UpdateReplicaCountInput", &[("replicaCount", "int", "required")]),
+    row("replicaRemoveInput", &[("name", "string", "required")]),
+    row("diskUpdateInput", &[("disks", "array[diskUpdate]", "")]),
+    row("error", &[("status", "int", ""), ("code", "string", ""), ("message", "string", ""), ("detail", "string", "")]),
     row("apiVersion", &[]),
-    Type {
-        id: "schema",
-        collection: "GET",
-        resource: "GET",
-        fields: &[],
-        actions: &[],
-        listed: true,
-    },
+    Type { id: "schema", collection: "GET", resource: "GET", fields: &[], actions: &[], listed: true },
     row("empty", &[]),
 ];
 

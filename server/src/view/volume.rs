@@ -117,7 +117,7 @@ fn view(parts: &Parts<'_>) -> VolumeView {
         rebuild_status: live.map(|engine| engine.status.rebuild_status.values().cloned().collect()).unwrap_or_default(),
         volume_attachment: attachment(parts.volume.name(), parts.attachment),
         causes: status.causes.clone(),
-        snapshots: live.map(|engine| snapshots(engine)).unwrap_or_default(),
+        snapshots: live.map(snapshots).unwrap_or_default(),
         frontend_in_use: live.map(|engine| engine.status.frontend_in_use.clone()).unwrap_or_default(),
         frontend_reason: live.map(|engine| engine.status.frontend_reason.clone()).unwrap_or_default(),
         nbd_uri: live.map(|engine| engine.status.nbd_uri.clone()).unwrap_or_default(),

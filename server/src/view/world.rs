@@ -19,6 +19,7 @@ use crate::store::{Store, StoreError, WatchEvent};
 
 /// A change of any kind that the world holds.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "one lives at a time, and is taken apart at once")]
 pub enum Change {
     Volume(WatchEvent<Volume>),
     Engine(WatchEvent<Engine>),

@@ -21,8 +21,12 @@ pub async fn time(request: Request, next: Next) -> Response {
         Ok(response) => response,
         Err(_) => {
             let message = format_args!("{path} took longer than {} s", ANSWER_TIMEOUT.as_secs());
-            ApiError::new(ErrorKind::Timeout, message, "What was begun goes on; look at the result before trying again.")
-                .into_response()
+            ApiError::new(
+                ErrorKind::Timeout,
+                message,
+                "What was begun goes on; look at the result before trying again.",
+            )
+            .into_response()
         }
     }
 }

@@ -14,10 +14,9 @@ pub async fn add(url: RequestUrl, request: Request, next: Next) -> Response {
     let path = request.uri().path();
     let is_api = path == "/" || path == "/v1" || path.starts_with("/v1/");
     let mut response = next.run(request).await;
-    if is_api && response.status().is_success() {
-        if let Ok(value) = HeaderValue::try_from(format!("{}/v1/schemas", url.base())) {
-            response.headers_mut().insert(NAME, value);
-        }
+    let schemas = HeaderValue::try_from(format!("{}/v1/schemas", url.base()));
+    if let (true, true, Ok(schemas)) = (is_api, response.status().is_success(), schemas) {
+        response.headers_mut().insert(NAME, schemas);
     }
     response
 }

@@ -84,7 +84,8 @@ async fn the_page_loads_what_is_embedded() {
         assert!(page.text.contains("built without its dashboard"), "{}", page.text);
         return;
     }
-    let nonce = page.header(header::CONTENT_SECURITY_POLICY).split("'nonce-").nth(1).unwrap().split('\'').next().unwrap();
+    let nonce =
+        page.header(header::CONTENT_SECURITY_POLICY).split("'nonce-").nth(1).unwrap().split('\'').next().unwrap();
     assert_eq!(page.text.matches("<script").count(), page.text.matches(&format!("nonce=\"{nonce}\">")).count() - 1);
     for file in page.text.split("href=\"assets/").skip(1).map(|rest| rest.split('"').next().unwrap()) {
         let answer = manager.get(&format!("/assets/{file}")).await;

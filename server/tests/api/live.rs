@@ -52,9 +52,9 @@ async fn next_that(socket: &mut Socket, wanted: impl Fn(&Value) -> bool) -> Valu
 }
 
 fn has_volume(message: &Value, id: &str) -> bool {
-    message["items"].as_array().is_some_and(|items| {
-        items.iter().any(|item| item["kind"] == "volume" && item["resource"]["id"] == id)
-    })
+    message["items"]
+        .as_array()
+        .is_some_and(|items| items.iter().any(|item| item["kind"] == "volume" && item["resource"]["id"] == id))
 }
 
 #[tokio::test]
@@ -95,7 +95,11 @@ async fn longhorns_streams_send_whole_lists() {
     let manager = Manager::start().await;
     manager.add_node("node-1", 1 << 40).await;
     let address = manager.listen().await;
-    for (path, kind) in [("/v1/ws/1s/nodes", "node"), ("/v1/ws/settings", "setting"), ("/v1/ws/1s/volumeattachments", "volumeAttachment")] {
+    for (path, kind) in [
+        ("/v1/ws/1s/nodes", "node"),
+        ("/v1/ws/settings", "setting"),
+        ("/v1/ws/1s/volumeattachments", "volumeAttachment"),
+    ] {
         let mut socket = connect(address, path, credentials()).await.unwrap();
         let list = next(&mut socket).await;
         assert_eq!((&list["type"], &list["resourceType"]), (&"collection".into(), &kind.into()), "{path}");

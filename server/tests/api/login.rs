@@ -67,9 +67,11 @@ async fn health_and_the_login_page_need_no_login() {
 async fn a_browser_is_sent_to_the_login_page_and_back() {
     let manager = Manager::start().await;
     let html = [("accept", "text/html,*/*;q=0.8")];
-    for (path, location) in
-        [("/", "./login"), ("/volumes", "./login?next=volumes"), ("/volumes/a?tab=b&c=d", "../login?next=volumes/a?tab=b%26c=d")]
-    {
+    for (path, location) in [
+        ("/", "./login"),
+        ("/volumes", "./login?next=volumes"),
+        ("/volumes/a?tab=b&c=d", "../login?next=volumes/a?tab=b%26c=d"),
+    ] {
         let answer = manager.send(request("GET", path, &html, "")).await;
         assert_eq!((answer.status, answer.header(header::LOCATION)), (StatusCode::SEE_OTHER, location), "{path}");
     }
@@ -162,7 +164,10 @@ async fn a_changed_password_ends_sessions_and_a_removed_user_is_out() {
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{user}");
     }
     let auth = basic(USER, "another one");
-    assert_eq!(manager.send(request("GET", "/v1/session", &[("authorization", &auth)], "")).await.status, StatusCode::OK);
+    assert_eq!(
+        manager.send(request("GET", "/v1/session", &[("authorization", &auth)], "")).await.status,
+        StatusCode::OK
+    );
 }
 
 #[tokio::test]

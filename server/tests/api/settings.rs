@@ -11,7 +11,10 @@ async fn settings_are_checked_and_stored() {
     let list = manager.get("/v1/settings").await.json();
     let all = list["data"].as_array().unwrap();
     let row = all.iter().find(|row| row["id"] == "storage-over-provisioning-percentage").unwrap();
-    assert_eq!((&row["value"], &row["definition"]["type"], &row["actions"]), (&json!("100"), &json!("int"), &json!({})));
+    assert_eq!(
+        (&row["value"], &row["definition"]["type"], &row["actions"]),
+        (&json!("100"), &json!("int"), &json!({}))
+    );
 
     let put = |name: &str, value: serde_json::Value| {
         let (path, body) = (format!("/v1/settings/{name}"), json!({"value": value}).to_string());

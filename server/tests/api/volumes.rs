@@ -27,7 +27,8 @@ fn assert_refused(answer: &Answer, status: StatusCode, words: &str) {
 #[tokio::test]
 async fn create_answers_with_the_volume_and_the_list_has_it() {
     let manager = with_nodes().await;
-    let answer = manager.post("/v1/volumes", json!({"name": "data", "size": "1073741825", "numberOfReplicas": 2})).await;
+    let answer =
+        manager.post("/v1/volumes", json!({"name": "data", "size": "1073741825", "numberOfReplicas": 2})).await;
     assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
     assert_eq!(answer.header("x-api-schemas"), "http://manager:9500/v1/schemas");
     let volume = answer.json();
@@ -159,7 +160,11 @@ async fn a_volume_is_on_one_node_in_one_way() {
     let elsewhere = manager.post("/v1/volumes/data?action=attach", json!({"hostId": "node-2"})).await;
     assert_refused(&elsewhere, StatusCode::CONFLICT, "attached to node-1");
     let maintenance = json!({"hostId": "node-1", "disableFrontend": true});
-    assert_refused(&manager.post("/v1/volumes/data?action=attach", maintenance).await, StatusCode::CONFLICT, "with its device");
+    assert_refused(
+        &manager.post("/v1/volumes/data?action=attach", maintenance).await,
+        StatusCode::CONFLICT,
+        "with its device",
+    );
     let attachment = manager.store().get::<VolumeAttachment>("data").await.unwrap();
     assert_eq!(attachment.spec.attachment_tickets[""].node_id, "node-1", "the first wish stands");
 }
@@ -244,7 +249,8 @@ async fn snapshots_need_an_attached_volume_and_a_good_name() {
 async fn the_number_of_replicas_can_be_changed() {
     let manager = with_nodes().await;
     manager.add_volume("data", VolumeState::Attached).await;
-    let update = |count: u32| manager.post("/v1/volumes/data?action=updateReplicaCount", json!({"replicaCount": count}));
+    let update =
+        |count: u32| manager.post("/v1/volumes/data?action=updateReplicaCount", json!({"replicaCount": count}));
     assert_eq!(update(2).await.json()["numberOfReplicas"], 2);
     assert_refused(&update(0).await, StatusCode::UNPROCESSABLE_ENTITY, "0 replicas");
     let removed = manager.post("/v1/volumes/data?action=replicaRemove", json!({"name": "data-r-0"})).await;

@@ -98,7 +98,11 @@ fn open(
 ) -> Result<Response, ApiError> {
     let Some(list) = List::parse(resource) else {
         let message = format_args!("there is no stream of {resource:?}");
-        return Err(ApiError::new(ErrorKind::NotFound, message, "Streams: volumes, volumeattachments, nodes, settings, live."));
+        return Err(ApiError::new(
+            ErrorKind::NotFound,
+            message,
+            "Streams: volumes, volumeattachments, nodes, settings, live.",
+        ));
     };
     // Links in the messages are those of the list's own address.
     let url = url.at(&format!("/v1/{resource}"));
@@ -166,7 +170,8 @@ mod tests {
 
     #[test]
     fn periods() {
-        for (text, milliseconds) in [("1s", 1000), ("500ms", 500), ("1m", 15_000), ("1.5s", 1500), ("x", 0), ("-1s", 0)] {
+        for (text, milliseconds) in [("1s", 1000), ("500ms", 500), ("1m", 15_000), ("1.5s", 1500), ("x", 0), ("-1s", 0)]
+        {
             assert_eq!(parse_period(text), Duration::from_millis(milliseconds), "{text}");
         }
     }

@@ -38,7 +38,12 @@ struct DiskInput {
 }
 
 /// Answers with the node.
-pub async fn handle(store: &Store, url: &RequestUrl, name: &str, input: DiskUpdateInput) -> Result<get::Answer, ApiError> {
+pub async fn handle(
+    store: &Store,
+    url: &RequestUrl,
+    name: &str,
+    input: DiskUpdateInput,
+) -> Result<get::Answer, ApiError> {
     let node = store.get::<Node>(name).await?;
     let mut disks = BTreeMap::new();
     for (disk, wish) in &input.disks {
@@ -60,7 +65,10 @@ fn checked(node: &Object<Node>, disk: &str, wish: &DiskInput) -> Result<DiskSpec
         return Err(invalid(format_args!("{disk:?} is no name for a disk"), "Use 1 to 63 characters."));
     }
     if wish.disk_type == DiskType::Block {
-        return Err(invalid(format_args!("disk {disk}: this version has no block disks"), "Use a directory on a file system."));
+        return Err(invalid(
+            format_args!("disk {disk}: this version has no block disks"),
+            "Use a directory on a file system.",
+        ));
     }
     let path = Path::new(&wish.path);
     if !path.is_absolute() || path.components().any(|part| part == Component::ParentDir) {
@@ -104,7 +112,8 @@ fn check_removed(node: &Object<Node>, disks: &BTreeMap<String, DiskSpec>) -> Res
     for (name, before) in node.spec.disks.iter().filter(|(name, _)| !disks.contains_key(*name)) {
         let replicas = node.status.disk_status.get(name).map_or(0, |status| status.scheduled_replica.len());
         if before.allow_scheduling || replicas > 0 {
-            let message = format_args!("disk {name} of {} can't be taken away: {replicas} replicas are on it", node.name());
+            let message =
+                format_args!("disk {name} of {} can't be taken away: {replicas} replicas are on it", node.name());
             let next_step = "Switch its scheduling off and move its replicas first.";
             return Err(ApiError::new(ErrorKind::Conflict, message, next_step));
         }

@@ -38,5 +38,11 @@ fn version(url: &RequestUrl) -> Version {
         .map(|plural| (plural.to_owned(), format!("{base}/v1/{}", plural.to_lowercase())))
         .collect();
     links.insert("self".to_owned(), format!("{base}/v1"));
-    Resource { id: "v1".to_owned(), kind: "apiVersion".to_owned(), links, actions: BTreeMap::new(), data: BTreeMap::new() }
+    Resource {
+        id: "v1".to_owned(),
+        kind: "apiVersion".to_owned(),
+        links,
+        actions: BTreeMap::new(),
+        data: BTreeMap::new(),
+    }
 }

@@ -12,6 +12,7 @@ use crate::web::request_url::RequestUrl;
 
 /// Answers with the user's name and the manager's version.
 pub async fn handle(State(api): State<Api>, url: RequestUrl, user: User) -> Json<Resource<Session>> {
-    let data = Session { user: user.name, version: env!("CARGO_PKG_VERSION").to_owned(), cluster: api.cluster.to_string() };
+    let data =
+        Session { user: user.name, version: env!("CARGO_PKG_VERSION").to_owned(), cluster: api.cluster.to_string() };
     Json(envelope::singleton("session", &url, data))
 }

@@ -66,7 +66,7 @@ fn show_again(form: &Credentials, target: Target, error: LoginError) -> Response
         LoginError::Failed(_) => "The login can't be checked right now. The manager's log says why.".to_owned(),
     };
     let error = ApiError::from(error);
-    let page = LoginPage { user: form.user.clone(), target, problem: Some(problem), ..LoginPage::default() };
+    let page = LoginPage { user: form.user.clone(), target, problem: Some(problem) };
     let mut response = page.respond(error.kind.status());
     if let Some(value) = error.retry_after_header() {
         response.headers_mut().insert(header::RETRY_AFTER, value);

@@ -30,7 +30,9 @@ pub async fn handle(
     let row = settings::definition(&name).ok_or_else(|| ApiError::not_found("setting", &name))?;
     let value = settings::check(&name, &update.value)?;
     let stored = match store.modify::<Setting>(&name, |setting| setting.spec.value.clone_from(&value)).await {
-        Err(StoreError::NotFound { .. }) => store.create(&Object::new(&name, SettingSpec { value: value.clone() })).await,
+        Err(StoreError::NotFound { .. }) => {
+            store.create(&Object::new(&name, SettingSpec { value: value.clone() })).await
+        }
         result => result,
     };
     tracing::info!(setting = name, value, "changed");

@@ -52,7 +52,11 @@ async fn check_node(store: &Store, volume: &Object<Volume>, name: &str) -> Resul
     let name_of_volume = volume.name();
     if name.is_empty() {
         let message = format_args!("attaching volume {name_of_volume} needs a node: hostId is empty");
-        return Err(ApiError::new(ErrorKind::Invalid, message, "Give hostId the name of a node; GET /v1/nodes lists them."));
+        return Err(ApiError::new(
+            ErrorKind::Invalid,
+            message,
+            "Give hostId the name of a node; GET /v1/nodes lists them.",
+        ));
     }
     let Some(node) = store.find::<Node>(name).await? else {
         let names: Vec<String> = store.list::<Node>().await?.iter().map(|node| node.name().to_owned()).collect();
@@ -70,7 +74,8 @@ async fn check_node(store: &Store, volume: &Object<Volume>, name: &str) -> Resul
 fn check_volume(volume: &Object<Volume>) -> Result<(), ApiError> {
     if volume.status.robustness == Robustness::Faulted {
         let why = volume.status.causes.first().map_or("no replica with all data can be used", |cause| &cause.message);
-        let next_step = volume.status.causes.first().map_or("Bring back a node that holds a replica.", |cause| &cause.next_step);
+        let next_step =
+            volume.status.causes.first().map_or("Bring back a node that holds a replica.", |cause| &cause.next_step);
         let message = format_args!("volume {} is faulted: {why}", volume.name());
         return Err(ApiError::new(ErrorKind::Conflict, message, next_step));
     }
@@ -87,7 +92,10 @@ fn check_rivals(
     for ticket in attachment.spec.attachment_tickets.values().filter(|ticket| ticket.kind.is_workload()) {
         let next_step = format_args!("Detach it from {} first.", ticket.node_id);
         if ticket.node_id != wanted.node_id {
-            let message = format_args!("volume {name} is attached to {}, so it can't be attached to {}", ticket.node_id, wanted.node_id);
+            let message = format_args!(
+                "volume {name} is attached to {}, so it can't be attached to {}",
+                ticket.node_id, wanted.node_id
+            );
             return Err(ApiError::new(ErrorKind::Conflict, message, next_step));
         }
         if ticket.disables_frontend() != wanted.disables_frontend() {

@@ -76,8 +76,15 @@ fn spec(input: &VolumeCreateInput, settings: &Settings) -> Result<VolumeSpec, Ap
         size: size(&input.size.0)?,
         number_of_replicas: count,
         frontend: if input.frontend.is_empty() { Frontend::Blockdev } else { choice("frontend", &input.frontend)? },
-        access_mode: if input.access_mode.is_empty() { AccessMode::Rwo } else { choice("accessMode", &input.access_mode)? },
-        data_locality: choice::<DataLocality>("dataLocality", &or_setting(&input.data_locality, Name::DefaultDataLocality))?,
+        access_mode: if input.access_mode.is_empty() {
+            AccessMode::Rwo
+        } else {
+            choice("accessMode", &input.access_mode)?
+        },
+        data_locality: choice::<DataLocality>(
+            "dataLocality",
+            &or_setting(&input.data_locality, Name::DefaultDataLocality),
+        )?,
         stale_replica_timeout: match input.stale_replica_timeout {
             0 => STALE_REPLICA_TIMEOUT_DEFAULT,
             minutes => minutes,
@@ -96,7 +103,9 @@ fn spec(input: &VolumeCreateInput, settings: &Settings) -> Result<VolumeSpec, Ap
         snapshot_max_count: match input.snapshot_max_count {
             0 => u32::try_from(settings.number(Name::SnapshotMaxCount)).unwrap_or(defaults.snapshot_max_count),
             count @ 2..=250 => count,
-            count => return Err(invalid(format_args!("snapshotMaxCount can't be {count}"), "Give a number from 2 to 250.")),
+            count => {
+                return Err(invalid(format_args!("snapshotMaxCount can't be {count}"), "Give a number from 2 to 250."));
+            }
         },
         snapshot_max_size: optional_size("snapshotMaxSize", &input.snapshot_max_size.0)?,
         snapshot_data_integrity: one_of(
@@ -205,8 +214,7 @@ async fn check_selectors(store: &Store, spec: &VolumeSpec) -> Result<(), ApiErro
     let node_tags: Vec<&String> = nodes.iter().flat_map(|node| &node.spec.tags).collect();
     let disk_tags: Vec<&String> =
         nodes.iter().flat_map(|node| node.spec.disks.values()).flat_map(|disk| &disk.tags).collect();
-    for (what, wished, known) in
-        [("node", &spec.node_selector, &node_tags), ("disk", &spec.disk_selector, &disk_tags)]
+    for (what, wished, known) in [("node", &spec.node_selector, &node_tags), ("disk", &spec.disk_selector, &disk_tags)]
     {
         if let Some(tag) = wished.iter().find(|tag| !known.contains(tag)) {
             let message = format_args!("no {what} has the tag {tag:?}, which the volume's {what}Selector asks for");

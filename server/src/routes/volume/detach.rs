@@ -40,6 +40,7 @@ fn check_others(attachment: &Object<VolumeAttachment>, input: &DetachInput) -> R
     };
     let (volume, who, node) = (attachment.name(), word(&other.kind), &other.node_id);
     let message = format_args!("volume {volume} stays attached to {node}: {who} asked for it (ticket {:?})", other.id);
-    let next_step = "Stop the workload that uses it; or detach with forceDetach, which takes it away from the workload.";
+    let next_step =
+        "Stop the workload that uses it; or detach with forceDetach, which takes it away from the workload.";
     Err(ApiError::new(ErrorKind::Conflict, message, next_step))
 }

@@ -32,9 +32,9 @@ impl RunningEngine {
     pub(crate) async fn of(store: &Store, target: &Target) -> Result<Self, ApiError> {
         let volume = target.volume(store).await?;
         let engines = store.list_labelled::<Engine>(LABEL_VOLUME, volume.name()).await?;
-        let running = engines.into_iter().find(|engine| {
-            engine.status.current_state == InstanceState::Running && !engine.status.address.is_empty()
-        });
+        let running = engines
+            .into_iter()
+            .find(|engine| engine.status.current_state == InstanceState::Running && !engine.status.address.is_empty());
         let Some(resource) = running else {
             let message = format_args!("volume {} is not attached, so its snapshots can't be reached", volume.name());
             return Err(ApiError::new(ErrorKind::Conflict, message, "Attach it, then try again."));

@@ -21,7 +21,11 @@ pub async fn handle(store: &Store, target: &Target, input: ReplicaRemoveInput) -
     let Some(replica) = replicas.iter().find(|replica| replica.name() == input.name) else {
         let names: Vec<&str> = replicas.iter().map(Object::name).collect();
         let message = format_args!("volume {} has no replica named {:?}", target.volume, input.name);
-        return Err(ApiError::new(ErrorKind::Invalid, message, format_args!("Its replicas are: {}.", names.join(", "))));
+        return Err(ApiError::new(
+            ErrorKind::Invalid,
+            message,
+            format_args!("Its replicas are: {}.", names.join(", ")),
+        ));
     };
     let other_good = replicas.iter().any(|other| other.name() != replica.name() && is_good(other));
     if is_good(replica) && !other_good {

@@ -14,7 +14,11 @@ use crate::view::envelope::Links;
 use crate::view::snapshot;
 
 /// Answers with the snapshot, when every replica has it. Without a name it gets a UUID.
-pub async fn handle(store: &Store, target: &Target, input: SnapshotInput) -> Result<Json<Resource<Snapshot>>, ApiError> {
+pub async fn handle(
+    store: &Store,
+    target: &Target,
+    input: SnapshotInput,
+) -> Result<Json<Resource<Snapshot>>, ApiError> {
     let name = if input.name.is_empty() { uuid::Uuid::new_v4().to_string() } else { input.name };
     check_snapshot_name(&name).map_err(|error| ApiError::new(ErrorKind::Invalid, error, "Choose another name."))?;
     let engine = RunningEngine::of(store, target).await?;

@@ -12,7 +12,11 @@ use crate::view::envelope::Links;
 use crate::view::snapshot;
 
 /// Answers with the snapshot of that name.
-pub async fn handle(store: &Store, target: &Target, input: SnapshotInput) -> Result<Json<Resource<Snapshot>>, ApiError> {
+pub async fn handle(
+    store: &Store,
+    target: &Target,
+    input: SnapshotInput,
+) -> Result<Json<Resource<Snapshot>>, ApiError> {
     let engine = RunningEngine::of(store, target).await?;
     let found = engine.snapshot(&input.name)?.clone();
     Ok(Json(snapshot::resource(found, Links::of(&target.url))))

@@ -20,16 +20,16 @@ pub async fn handle(store: &Store, target: &Target, input: SnapshotInput) -> Res
         return Err(ApiError::new(ErrorKind::Invalid, message, "snapshotList tells the snapshots."));
     }
     if !engine.resource.spec.disable_frontend {
-        let message = format_args!("volume {volume} is not in maintenance mode: its device is in use, so it can't be reverted");
+        let message =
+            format_args!("volume {volume} is not in maintenance mode: its device is in use, so it can't be reverted");
         let next_step = "Unmount and detach it, attach it in maintenance mode (disableFrontend), then revert.";
         return Err(ApiError::new(ErrorKind::Conflict, message, next_step));
     }
     let tried = format!("reverting volume {volume} to the snapshot {name}");
     let request = engine::request(SnapshotNameRequest { name: name.clone() });
     engine.client().snapshot_revert(request).await.map_err(|status| engine::refused(&tried, &status))?;
-    let on_top = |engine: &Object<Engine>| {
-        engine.status.snapshots.get(VOLUME_HEAD).is_some_and(|head| head.parent == name)
-    };
+    let on_top =
+        |engine: &Object<Engine>| engine.status.snapshots.get(VOLUME_HEAD).is_some_and(|head| head.parent == name);
     engine.wait_for(store, on_top).await;
     tracing::info!(volume, snapshot = name, "reverted");
     Ok(())

@@ -95,7 +95,8 @@ impl Live {
             return;
         }
         let messages = texts(&changed, &gone);
-        let kinds: HashSet<LiveKind> = changed.iter().map(|(thing, _)| thing.0).chain(gone.iter().map(|thing| thing.0)).collect();
+        let kinds: HashSet<LiveKind> =
+            changed.iter().map(|(thing, _)| thing.0).chain(gone.iter().map(|thing| thing.0)).collect();
         let mut told = self.told();
         told.extend(changed);
         gone.iter().for_each(|thing| drop(told.remove(thing)));
@@ -104,7 +105,9 @@ impl Live {
             let _ = self.0.messages.send(message);
         }
         drop(told);
-        self.0.revisions.send_modify(|revisions| kinds.into_iter().for_each(|kind| *revisions.entry(kind).or_default() += 1));
+        self.0
+            .revisions
+            .send_modify(|revisions| kinds.into_iter().for_each(|kind| *revisions.entry(kind).or_default() += 1));
     }
 
     fn told(&self) -> MutexGuard<'_, HashMap<ThingId, Arc<LiveItem>>> {
