@@ -1,5 +1,17 @@
 //! The gRPC interfaces: generated from `proto/`, thin services over the owners.
 
+pub mod connect;
+pub mod engine_service;
+pub mod keeper;
+
+use crate::link::Address;
+use crate::link::address::AddressError;
+
+/// A channel to `unix:/path` or `tcp:host:port`. Connects at its first use and again after a break.
+pub fn connect(address: &str) -> Result<tonic::transport::Channel, AddressError> {
+    Ok(connect::channel(&address.parse::<Address>()?))
+}
+
 /// `proto/instance.proto`: the instance manager.
 #[allow(
     clippy::all,
