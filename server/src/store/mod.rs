@@ -6,6 +6,8 @@
 
 mod raw;
 pub mod sqlite;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use std::collections::BTreeMap;

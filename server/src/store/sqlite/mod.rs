@@ -37,6 +37,11 @@ pub struct Sqlite {
 impl Sqlite {
     /// Opens the file, makes it when missing, and brings its tables up to date.
     pub async fn open(path: &Path) -> Result<Self, sqlx::Error> {
+        Self::open_buffered(path, CHANGES_BUFFERED).await
+    }
+
+    /// As `open`, with room for this many changes that a watcher has not read.
+    pub async fn open_buffered(path: &Path, changes_buffered: usize) -> Result<Self, sqlx::Error> {
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -47,7 +52,7 @@ impl Sqlite {
         let writer = SqlitePoolOptions::new().max_connections(1).connect_with(options.clone()).await?;
         MIGRATIONS.run(&writer).await?;
         let readers = SqlitePoolOptions::new().max_connections(4).connect_with(options).await?;
-        Ok(Self { readers, writer, changes: broadcast::Sender::new(CHANGES_BUFFERED) })
+        Ok(Self { readers, writer, changes: broadcast::Sender::new(changes_buffered) })
     }
 
     /// The readers' pool, for tables beside the resources. They may write too, waiting for the writer.
