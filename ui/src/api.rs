@@ -69,16 +69,17 @@ fn volume_path(volume: &str) -> String {
 }
 
 async fn act<B: Serialize>(volume: &str, action: &str, body: &B) -> Result<(), ApiError> {
-    let path = format!("{}?action={action}", volume_path(volume));
-    send(Method::POST, &path, Some(body)).await.map(drop)
+    let builder = RequestBuilder::new(&volume_path(volume)).query([("action", action)]);
+    send_built(builder.method(Method::POST), Some(body)).await.map(drop)
 }
 
 async fn send<B: Serialize>(method: Method, path: &str, body: Option<&B>) -> Result<Response, ApiError> {
+    send_built(RequestBuilder::new(path).method(method), body).await
+}
+
+async fn send_built<B: Serialize>(builder: RequestBuilder, body: Option<&B>) -> Result<Response, ApiError> {
     // The header tells the manager that no foreign page's form sent this.
-    let builder = RequestBuilder::new(path)
-        .method(method)
-        .header("Accept", "application/json")
-        .header("X-Requested-With", "aurochs-ui");
+    let builder = builder.header("Accept", "application/json").header("X-Requested-With", "aurochs-ui");
     let request: Result<Request, gloo_net::Error> = match body {
         Some(body) => builder.json(body),
         None => builder.build(),

@@ -40,6 +40,8 @@ fn drawing(mark: Mark) -> AnyView {
             <path d="M5 1a4 4 0 1 1-4 4" fill="none" stroke="currentColor" stroke-width="2" stroke-linecap="round" />
         }
         .into_any(),
-        Mark::Idle => view! { <circle cx="5" cy="5" r="4" fill="none" stroke="currentColor" stroke-width="1.8" /> }.into_any(),
+        Mark::Idle => {
+            view! { <circle cx="5" cy="5" r="4" fill="none" stroke="currentColor" stroke-width="1.8" /> }.into_any()
+        }
     }
 }

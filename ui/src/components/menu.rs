@@ -126,7 +126,8 @@ fn List(style: String, label: String, entries: Vec<Entry>, close: Callback<()>) 
 /// Below the button, right edges aligned, above it where there is no room below. Fixed, so that no card cuts it off.
 fn place(button: &HtmlElement, entries: usize) -> String {
     let edge = button.get_bounding_client_rect();
-    let size = |value: Result<wasm_bindgen::JsValue, _>| value.ok().and_then(|value| value.as_f64()).unwrap_or(f64::MAX);
+    let size =
+        |value: Result<wasm_bindgen::JsValue, _>| value.ok().and_then(|value| value.as_f64()).unwrap_or(f64::MAX);
     let (width, height) = (size(window().inner_width()), size(window().inner_height()));
     let right = (width - edge.right()).clamp(GAP_PIXELS, (width - WIDTH_PIXELS - GAP_PIXELS).max(GAP_PIXELS));
     #[expect(clippy::cast_precision_loss, reason = "a menu has a handful of entries")]
@@ -140,7 +141,8 @@ fn place(button: &HtmlElement, entries: usize) -> String {
 
 /// Moves the focus to the next entry, round the ends; without one that has it, to the first.
 fn focus_entry(list: &HtmlElement, direction: Direction) {
-    let focused = document().active_element().filter(|element| list.contains(Some(element)) && !element.is_same_node(Some(list)));
+    let focused =
+        document().active_element().filter(|element| list.contains(Some(element)) && !element.is_same_node(Some(list)));
     let next = match (focused, direction) {
         (None, _) => list.first_element_child(),
         (Some(entry), Direction::Down) => entry.next_element_sibling().or_else(|| list.first_element_child()),

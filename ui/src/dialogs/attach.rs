@@ -23,7 +23,7 @@ pub(super) fn AttachDialog(volumes: Vec<String>) -> impl IntoView {
     let live = Live::expect();
     let (questions, notices) = (Questions::expect(), Notices::expect());
     let names = RwSignal::new(volumes);
-    let first_able = live.nodes.all().into_iter().find(|node| can_run(node)).map(|node| node.name.clone());
+    let first_able = untrack(|| live.nodes.all()).into_iter().find(|node| can_run(node)).map(|node| node.name.clone());
     let node = RwSignal::new(first_able.unwrap_or_default());
     let maintenance = RwSignal::new(false);
     let call = Call::new();
@@ -72,7 +72,11 @@ pub(super) fn AttachDialog(volumes: Vec<String>) -> impl IntoView {
 fn NodeChoice(shape: std::sync::Arc<Node>, chosen: RwSignal<String>) -> impl IntoView {
     let name = shape.name.clone();
     let able = can_run(&shape);
-    let note = if able { shape.address.clone() } else { format!("{}: can't run volumes now", words::node_status(shape.status())) };
+    let note = if able {
+        shape.address.clone()
+    } else {
+        format!("{}: can't run volumes now", words::node_status(shape.status()))
+    };
     let (this, value) = (name.clone(), name.clone());
     view! {
         <label class="choice" class:off=!able>

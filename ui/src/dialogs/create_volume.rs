@@ -29,7 +29,8 @@ struct Fields {
 
 impl Fields {
     fn new(live: &Live) -> Self {
-        let replicas = live.setting_number("default-replica-count").unwrap_or(REPLICAS_WITHOUT_SETTING);
+        let setting = untrack(|| live.setting_number("default-replica-count"));
+        let replicas = setting.unwrap_or(REPLICAS_WITHOUT_SETTING);
         Self {
             name: RwSignal::new(String::new()),
             size: RwSignal::new("10".to_owned()),
@@ -75,7 +76,8 @@ impl Fields {
 fn check_size(number: &str, unit: &str) -> Result<ByteSize, String> {
     let number = number.trim();
     // A unit that is typed along counts more than the one beside it.
-    let text = if number.ends_with(|c: char| c.is_ascii_alphabetic()) { number.to_owned() } else { format!("{number}{unit}") };
+    let text =
+        if number.ends_with(|c: char| c.is_ascii_alphabetic()) { number.to_owned() } else { format!("{number}{unit}") };
     if number.is_empty() {
         return Err("Give a size, such as 10.".to_owned());
     }

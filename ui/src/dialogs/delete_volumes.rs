@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use aurochs_api::volume::Volume;
 use leptos::prelude::*;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::{use_location, use_navigate};
 
 use super::{Questions, subject};
 use crate::components::call::Call;
@@ -12,7 +14,7 @@ use crate::live::Live;
 use crate::model::action::may_hold_data;
 use crate::model::snapshot_tree::{LayerKind, kind};
 use crate::notices::Notices;
-use crate::{api, words};
+use crate::{address, api, words};
 
 #[component]
 pub(super) fn DeleteVolumesDialog(volumes: Vec<String>) -> impl IntoView {
@@ -27,12 +29,15 @@ pub(super) fn DeleteVolumesDialog(volumes: Vec<String>) -> impl IntoView {
     let to_type = names.with_untracked(|names| subject(names));
     let wanted = to_type.clone();
     let ready = Signal::derive(move || !typing_needed || typed.get().trim() == wanted);
+    let leave = leave_page_of(names.get_untracked());
     let answer = Callback::new(move |()| {
+        let leave = leave.clone();
         let what = names.with_untracked(|names| subject(names));
         let delete = |volume: String| async move { api::delete_volume(&volume).await };
         call.run_for_each(names, delete, move |_| {
             notices.done(format!("Deleting {what}."));
             questions.close();
+            leave();
         });
     });
     let typing = typing_needed.then(|| view! { <TypeToConfirm to_type typed /> });
@@ -52,6 +57,19 @@ pub(super) fn DeleteVolumesDialog(volumes: Vec<String>) -> impl IntoView {
             </ul>
             {typing}
         </Dialog>
+    }
+}
+
+/// Goes to the list when the page of one of these volumes is open: it has nothing to show any more.
+fn leave_page_of(names: Vec<String>) -> impl Fn() + Clone + Send + Sync {
+    let (path, navigate, root) =
+        (use_location().pathname, StoredValue::new_local(use_navigate()), address::root_path());
+    move || {
+        let here = path.get_untracked();
+        if names.iter().any(|name| here == format!("{root}/{}", address::volume(name))) {
+            let options = NavigateOptions { resolve: false, ..NavigateOptions::default() };
+            navigate.with_value(|navigate| navigate(&format!("{root}/volumes"), options));
+        }
     }
 }
 

@@ -27,7 +27,8 @@ pub(super) fn DetachDialog(volumes: Vec<String>) -> impl IntoView {
         let volume = live.volumes.get(&name)?;
         let device = volume.endpoint().to_owned();
         let node = volume.node().to_owned();
-        let device = if device.is_empty() { "No device is offered now".to_owned() } else { format!("{device} goes away") };
+        let device =
+            if device.is_empty() { "No device is offered now".to_owned() } else { format!("{device} goes away") };
         Some(view! { <li><strong>{name}</strong>" on "{node}". "<span class="dim">{device}"."</span></li> })
     };
     view! {

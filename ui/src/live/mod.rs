@@ -23,7 +23,9 @@ pub(crate) enum Link {
     Connecting,
     Live,
     /// What is shown is as old as `since` (seconds since 1970).
-    Reconnecting { since: i64 },
+    Reconnecting {
+        since: i64,
+    },
 }
 
 /// Everything that the manager keeps the page up to date with.

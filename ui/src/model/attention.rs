@@ -79,9 +79,10 @@ impl Attention {
         match (&self.subject, self.cause.code) {
             (Subject::Disk { .. }, _) => Remedy::ShowDisks,
             (Subject::Node { .. }, _) => Remedy::ShowNode,
-            (Subject::Volume { .. }, CauseCode::InsufficientStorage | CauseCode::DiskPressure | CauseCode::DiskNotReady) => {
-                Remedy::ShowDisks
-            }
+            (
+                Subject::Volume { .. },
+                CauseCode::InsufficientStorage | CauseCode::DiskPressure | CauseCode::DiskNotReady,
+            ) => Remedy::ShowDisks,
             (Subject::Volume { .. }, CauseCode::NodeDown | CauseCode::NotEnoughNodes) => Remedy::ShowNode,
             (Subject::Volume { .. }, CauseCode::Rebuilding | CauseCode::Reconciling) => Remedy::Watch,
             (

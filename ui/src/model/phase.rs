@@ -55,12 +55,9 @@ impl Phase {
     /// One shape, one group: a volume with a turning arc is counted where the arc is.
     pub(crate) fn group(self) -> Group {
         match self {
-            Self::Creating
-            | Self::Attaching
-            | Self::Detaching
-            | Self::Deleting
-            | Self::Starting
-            | Self::Rebuilding => Group::InProgress,
+            Self::Creating | Self::Attaching | Self::Detaching | Self::Deleting | Self::Starting | Self::Rebuilding => {
+                Group::InProgress
+            }
             Self::Healthy => Group::Healthy,
             Self::Degraded => Group::Degraded,
             Self::Faulted => Group::Faulted,

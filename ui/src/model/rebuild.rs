@@ -26,7 +26,8 @@ impl Rebuild {
 
     fn of(volume: &Volume, status: &RebuildStatus) -> Self {
         let node_of = |replica: &str| {
-            let found = volume.replicas.iter().find(|candidate| is_replica(&candidate.name, &candidate.address, replica));
+            let found =
+                volume.replicas.iter().find(|candidate| is_replica(&candidate.name, &candidate.address, replica));
             found.map(|replica| replica.host_id.clone()).unwrap_or_default()
         };
         Self {
@@ -62,7 +63,8 @@ mod tests {
 
     #[test]
     fn only_running_ones_with_their_node_and_time() {
-        let replica = |name: &str, node: &str| Replica { name: name.into(), host_id: node.into(), ..Replica::default() };
+        let replica =
+            |name: &str, node: &str| Replica { name: name.into(), host_id: node.into(), ..Replica::default() };
         let status = RebuildStatus {
             replica: "v-r-3".into(),
             is_rebuilding: true,
@@ -81,7 +83,10 @@ mod tests {
         };
         let running = Rebuild::running(&volume);
         assert_eq!(running.len(), 1);
-        assert_eq!((running[0].node.as_str(), running[0].from.as_slice()), ("node-3", ["node-1".to_owned()].as_slice()));
+        assert_eq!(
+            (running[0].node.as_str(), running[0].from.as_slice()),
+            ("node-3", ["node-1".to_owned()].as_slice())
+        );
         assert_eq!(running[0].seconds_left(), Some(43));
         assert_eq!(Rebuild { bytes_per_second: 0, ..running[0].clone() }.seconds_left(), None);
     }

@@ -184,11 +184,8 @@ mod tests {
 
     #[test]
     fn a_hidden_root_leaves_two_trees() {
-        let layers = [
-            layer("system", "", 1, false),
-            layer("a", "system", 2, true),
-            layer(VOLUME_HEAD, "system", 3, false),
-        ];
+        let layers =
+            [layer("system", "", 1, false), layer("a", "system", 2, true), layer(VOLUME_HEAD, "system", 3, false)];
         assert_eq!(drawn(&rows(&layers, false)), ["volume-head end", "a end"]);
     }
 

@@ -70,7 +70,9 @@ mod tests {
 
     #[test]
     fn never_and_nonsense() {
-        for text in ["", "never", "2024-13-01T00:00:00Z", "2024-05-01", "2024-05-01T10:00:00 noon", "ä24-05-01T10:00:00Z"] {
+        for text in
+            ["", "never", "2024-13-01T00:00:00Z", "2024-05-01", "2024-05-01T10:00:00 noon", "ä24-05-01T10:00:00Z"]
+        {
             assert_eq!(parse(text), None, "{text}");
         }
     }

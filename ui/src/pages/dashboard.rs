@@ -20,7 +20,11 @@ pub(crate) fn DashboardPage() -> impl IntoView {
     titled(|| "Dashboard".to_owned());
     let summary = move || {
         let disks = live.nodes.all().iter().map(|node| node.disks.len()).sum();
-        let parts = [words::count(live.nodes.len(), "node"), words::count(disks, "disk"), words::count(live.volumes.len(), "volume")];
+        let parts = [
+            words::count(live.nodes.len(), "node"),
+            words::count(disks, "disk"),
+            words::count(live.volumes.len(), "volume"),
+        ];
         live.loaded.get().then(|| parts.join(", "))
     };
     view! {

@@ -53,7 +53,8 @@ pub(crate) fn VolumePage() -> impl IntoView {
 #[component]
 fn Header(name: Memo<String>, volume: Memo<Option<Arc<Volume>>>) -> impl IntoView {
     let questions = Questions::expect();
-    let phase = Memo::new(move |_| volume.with(|volume| volume.as_ref().map_or(Phase::Starting, |volume| Phase::of(volume))));
+    let phase =
+        Memo::new(move |_| volume.with(|volume| volume.as_ref().map_or(Phase::Starting, |volume| Phase::of(volume))));
     let place = Memo::new(move |_| {
         volume.with(|volume| {
             let volume = volume.as_ref().filter(|volume| !volume.node().is_empty())?;
@@ -61,7 +62,9 @@ fn Header(name: Memo<String>, volume: Memo<Option<Arc<Volume>>>) -> impl IntoVie
             Some(format!("attached to {}{mode}", volume.node()))
         })
     });
-    let menu = Callback::new(move |()| volume.with_untracked(|volume| volume.as_ref().map(|volume| entries(volume, questions)).unwrap_or_default()));
+    let menu = Callback::new(move |()| {
+        volume.with_untracked(|volume| volume.as_ref().map(|volume| entries(volume, questions)).unwrap_or_default())
+    });
     let size = move || volume.with(|volume| volume.as_ref().map(|volume| volume.size.to_string()));
     view! {
         <div class="head">
@@ -94,10 +97,12 @@ fn MainAction(volume: Memo<Option<Arc<Volume>>>) -> impl IntoView {
         }
     };
     move || {
-        offered.get().map(|action| view! {
-            <button type="button" class:primary=action == Action::Attach on:click=move |_| ask(action)>
-                {words::action(action).trim_end_matches('…')}
-            </button>
+        offered.get().map(|action| {
+            view! {
+                <button type="button" class:primary=action == Action::Attach on:click=move |_| ask(action)>
+                    {words::action(action).trim_end_matches('…')}
+                </button>
+            }
         })
     }
 }

@@ -64,10 +64,15 @@ fn Line(line: Attention) -> impl IntoView {
     let remedy = line.remedy();
     let (mark, word, name, target): (Mark, &str, String, String) = match &line.subject {
         Subject::Volume { name, phase } => ((*phase).into(), words::phase(*phase), name.clone(), address::volume(name)),
-        Subject::Node { name } => (line.cause.severity.into(), words::severity(line.cause.severity), name.clone(), "nodes".to_owned()),
-        Subject::Disk { node, disk } => {
-            (line.cause.severity.into(), words::severity(line.cause.severity), format!("{node} / {disk}"), "nodes".to_owned())
+        Subject::Node { name } => {
+            (line.cause.severity.into(), words::severity(line.cause.severity), name.clone(), "nodes".to_owned())
         }
+        Subject::Disk { node, disk } => (
+            line.cause.severity.into(),
+            words::severity(line.cause.severity),
+            format!("{node} / {disk}"),
+            "nodes".to_owned(),
+        ),
     };
     let target = match remedy {
         Remedy::ShowVolume | Remedy::Watch => target,
@@ -79,7 +84,9 @@ fn Line(line: Attention) -> impl IntoView {
     };
     // A detached volume with a cause is not fine because it is detached.
     let (mark, word) = match (mark, line.cause.severity) {
-        (Mark::Healthy | Mark::Idle, severity @ (Severity::Warning | Severity::Error)) => (severity.into(), words::severity(severity)),
+        (Mark::Healthy | Mark::Idle, severity @ (Severity::Warning | Severity::Error)) => {
+            (severity.into(), words::severity(severity))
+        }
         other => (other.0, word),
     };
     let next_step = if line.cause.next_step.is_empty() { "Nothing to do.".to_owned() } else { line.cause.next_step };

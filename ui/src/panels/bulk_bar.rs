@@ -29,7 +29,9 @@ fn BulkButton(action: Action, selected: RwSignal<BTreeSet<String>>) -> impl Into
     let reason = Memo::new(move |_| {
         let names = selected.get();
         let volumes = names.iter().filter_map(|name| live.volumes.get(name));
-        let refused = |volume: std::sync::Arc<_>| refusal(action, &volume).map(|why| format!("{}: {}", volume.name, words::refusal(why)));
+        let refused = |volume: std::sync::Arc<_>| {
+            refusal(action, &volume).map(|why| format!("{}: {}", volume.name, words::refusal(why)))
+        };
         volumes.into_iter().find_map(refused)
     });
     let ask = move |_| {

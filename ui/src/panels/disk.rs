@@ -31,12 +31,19 @@ fn parts(disk: &Disk) -> [(&'static str, &'static str, ByteSize); 3] {
 pub(crate) fn DiskPart(name: String, disk: Disk) -> impl IntoView {
     let (mark, word) = state(&disk);
     let whole = disk.storage_maximum.bytes();
-    let bar: Vec<Part> = parts(&disk).iter().map(|(_, colour, size)| Part { share: share(size.bytes(), whole), colour }).collect();
-    let legend = parts(&disk).into_iter().map(|(name, colour, size)| view! {
-        <div><dt style=format!("--c:var(--{colour})")>{name}</dt><dd>{size.to_string()}</dd></div>
+    let bar: Vec<Part> =
+        parts(&disk).iter().map(|(_, colour, size)| Part { share: share(size.bytes(), whole), colour }).collect();
+    let legend = parts(&disk).into_iter().map(|(name, colour, size)| {
+        view! {
+            <div><dt style=format!("--c:var(--{colour})")>{name}</dt><dd>{size.to_string()}</dd></div>
+        }
     });
-    let scheduled = format!("{} promised to {}", disk.storage_scheduled, words::count(disk.scheduled_replica.len(), "replica"));
-    let causes = disk.causes.iter().map(|cause| view! { <li>{cause.message.clone()}" "<span class="dim">{cause.next_step.clone()}</span></li> });
+    let scheduled =
+        format!("{} promised to {}", disk.storage_scheduled, words::count(disk.scheduled_replica.len(), "replica"));
+    let causes = disk
+        .causes
+        .iter()
+        .map(|cause| view! { <li>{cause.message.clone()}" "<span class="dim">{cause.next_step.clone()}</span></li> });
     let tags = disk.tags.iter().map(|tag| view! { <span class="tag">{tag.clone()}</span> }).collect_view();
     view! {
         <div class="disk" data-testid=format!("disk-{name}")>
@@ -65,7 +72,8 @@ pub(crate) fn DiskPart(name: String, disk: Disk) -> impl IntoView {
 fn PlacedReplicas(replicas: Vec<(String, u64)>) -> impl IntoView {
     let live = Live::expect();
     let line = move |(replica, bytes): (String, u64)| {
-        let owner = live.volumes.all().into_iter().find(|volume| volume.replicas.iter().any(|other| other.name == replica));
+        let owner =
+            live.volumes.all().into_iter().find(|volume| volume.replicas.iter().any(|other| other.name == replica));
         let name = match owner {
             Some(volume) => view! { <a href=address::volume(&volume.name)>{volume.name.clone()}</a> }.into_any(),
             None => view! { <span class="mono">{replica}</span> }.into_any(),

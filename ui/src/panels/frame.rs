@@ -52,7 +52,12 @@ pub(crate) fn PhoneBar() -> impl IntoView {
 }
 
 #[component]
-fn Entry(href: &'static str, icon: Icon, label: &'static str, #[prop(into)] count: Signal<Option<String>>) -> impl IntoView {
+fn Entry(
+    href: &'static str,
+    icon: Icon,
+    label: &'static str,
+    #[prop(into)] count: Signal<Option<String>>,
+) -> impl IntoView {
     let path = use_location().pathname;
     let root = address::root_path();
     let is_here = move || {
@@ -171,9 +176,10 @@ pub(crate) fn StaleBanner() -> impl IntoView {
     let sentence = move || match (live.link.get(), live.loaded.get()) {
         (Link::Connecting | Link::Live, _) => None,
         (Link::Reconnecting { .. }, false) => Some("The manager can't be reached. Trying again…".to_owned()),
-        (Link::Reconnecting { since }, true) => {
-            Some(format!("The connection was lost {}. What you see is from then; trying again…", words::age(now.get() - since)))
-        }
+        (Link::Reconnecting { since }, true) => Some(format!(
+            "The connection was lost {}. What you see is from then; trying again…",
+            words::age(now.get() - since)
+        )),
     };
     view! {
         <div role="status">

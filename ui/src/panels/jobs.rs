@@ -11,10 +11,12 @@ use crate::words;
 #[component]
 pub(crate) fn JobsPanel() -> impl IntoView {
     let live = Live::expect();
-    let running = Memo::new(move |_| live.volumes.all().iter().flat_map(|volume| Rebuild::running(volume)).collect::<Vec<_>>());
+    let running =
+        Memo::new(move |_| live.volumes.all().iter().flat_map(|volume| Rebuild::running(volume)).collect::<Vec<_>>());
     let keys = move || running.get().into_iter().map(|job| (job.volume, job.replica)).collect::<Vec<_>>();
     let line = move |(volume, replica): (String, String)| {
-        let job = Memo::new(move |_| running.get().into_iter().find(|job| job.volume == volume && job.replica == replica));
+        let job =
+            Memo::new(move |_| running.get().into_iter().find(|job| job.volume == volume && job.replica == replica));
         move || job.get().map(|job| view! { <Job job /> })
     };
     view! {
@@ -32,8 +34,13 @@ pub(crate) fn JobsPanel() -> impl IntoView {
 #[component]
 fn Job(job: Rebuild) -> impl IntoView {
     let transferred = words::transferred(job.done, job.planned, job.bytes_per_second);
-    let note = [job.node.as_str(), transferred.as_str()].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ");
-    let left = job.seconds_left().map_or_else(|| format!("{} %", job.percent), |left| format!("{} left", words::span(left)));
+    let note = [job.node.as_str(), transferred.as_str()]
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect::<Vec<_>>()
+        .join(" · ");
+    let left =
+        job.seconds_left().map_or_else(|| format!("{} %", job.percent), |left| format!("{} left", words::span(left)));
     view! {
         <li>
             <div>

@@ -19,10 +19,16 @@ pub(crate) fn NodeCard(row: Row<Node>) -> impl IntoView {
     let about = move || {
         node.with(|node| {
             let zone = if node.zone.is_empty() { String::new() } else { format!("zone {}", node.zone) };
-            [node.address.clone(), node.region.clone(), zone].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
+            [node.address.clone(), node.region.clone(), zone]
+                .into_iter()
+                .filter(|part| !part.is_empty())
+                .collect::<Vec<_>>()
+                .join(" · ")
         })
     };
-    let tags = move || node.with(|node| node.tags.iter().map(|tag| view! { <span class="tag">{tag.clone()}</span> }).collect_view());
+    let tags = move || {
+        node.with(|node| node.tags.iter().map(|tag| view! { <span class="tag">{tag.clone()}</span> }).collect_view())
+    };
     let causes = Memo::new(move |_| node.with(|node| node.causes.clone()));
     let disks = Memo::new(move |_| node.with(|node| node.disks.clone()));
     view! {

@@ -33,13 +33,15 @@ pub(crate) fn NodeStatesPanel() -> impl IntoView {
     let line = move |(index, (status, _)): (usize, (NodeStatus, &str))| {
         let shown = Memo::new(move |_| status != NodeStatus::Unknown || counts.get()[index] > 0);
         move || {
-            shown.get().then(|| view! {
-                <li>
-                    <a href="nodes">
-                        <Badge mark=Signal::stored(status.into()) text=words::node_status(status).to_owned() />
-                        <strong class="num">{move || counts.get()[index]}</strong>
-                    </a>
-                </li>
+            shown.get().then(|| {
+                view! {
+                    <li>
+                        <a href="nodes">
+                            <Badge mark=Signal::stored(status.into()) text=words::node_status(status).to_owned() />
+                            <strong class="num">{move || counts.get()[index]}</strong>
+                        </a>
+                    </li>
+                }
             })
         }
     };

@@ -22,7 +22,9 @@ pub(crate) fn ReplicasPanel(volume: Memo<Option<Arc<Volume>>>) -> impl IntoView 
     let card = move |node: String| {
         let of_node = node.clone();
         let views = Memo::new(move |_| {
-            nodes.with(|nodes| nodes.iter().find(|(name, _)| *name == of_node).map(|(_, views)| views.clone()).unwrap_or_default())
+            nodes.with(|nodes| {
+                nodes.iter().find(|(name, _)| *name == of_node).map(|(_, views)| views.clone()).unwrap_or_default()
+            })
         });
         view! { <NodeBox node views actual /> }
     };
@@ -66,7 +68,8 @@ fn OneReplica(view: ReplicaView, actual: Memo<ByteSize>) -> impl IntoView {
         ReplicaPhase::Rebuilding | ReplicaPhase::Failed | ReplicaPhase::Stopped | ReplicaPhase::Starting => None,
     };
     let progress = rebuild.map(|rebuild| {
-        let from = if rebuild.from.is_empty() { String::new() } else { format!(" · from {}", rebuild.from.join(", ")) };
+        let from =
+            if rebuild.from.is_empty() { String::new() } else { format!(" · from {}", rebuild.from.join(", ")) };
         view! {
             <Progress percent=Signal::stored(rebuild.percent) label=format!("Rebuild of {}", rebuild.replica) />
             <div class="xs">{rebuild.percent}" %"{from}</div>

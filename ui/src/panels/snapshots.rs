@@ -83,7 +83,8 @@ fn Layer(row: TreeRow, volume: Memo<Option<Arc<Volume>>>) -> impl IntoView {
     let name = if head { "Volume head".to_owned() } else { row.snapshot.name.clone() };
     let created = row.snapshot.created.clone();
     let labels = row.snapshot.labels.clone().unwrap_or_default();
-    let labels = labels.into_iter().map(|(key, value)| view! { <span class="tag">{key}": "{value}</span> }).collect_view();
+    let labels =
+        labels.into_iter().map(|(key, value)| view! { <span class="tag">{key}": "{value}</span> }).collect_view();
     let note = words::layer_kind(kind);
     let snapshot = row.snapshot.name.clone();
     let menu = (!head).then(|| view! { <LayerMenu snapshot kind volume /> });
@@ -149,7 +150,11 @@ fn Graph(row: TreeRow) -> impl IntoView {
         Stem::Straight => lines.push(format!("M{own} {middle}V{ROW_PIXELS}")),
         Stem::Joins => {
             let below = x(row.column.saturating_sub(1));
-            lines.push(format!("M{own} {middle}C{own} {} {below} {} {below} {ROW_PIXELS}", middle + 14, ROW_PIXELS - 14));
+            lines.push(format!(
+                "M{own} {middle}C{own} {} {below} {} {below} {ROW_PIXELS}",
+                middle + 14,
+                ROW_PIXELS - 14
+            ));
         }
     }
     let (class, radius) = match kind(&row.snapshot) {

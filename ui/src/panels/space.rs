@@ -13,7 +13,10 @@ pub(crate) fn SpacePanel() -> impl IntoView {
     let space = Memo::new(move |_| Space::of(live.nodes.all().iter().map(AsRef::as_ref)));
     let parts = Signal::derive(move || {
         let space = space.get();
-        let part = |(_, colour, size): &(&str, &'static str, ByteSize)| Part { share: share(size.bytes(), space.total.bytes()), colour };
+        let part = |(_, colour, size): &(&str, &'static str, ByteSize)| Part {
+            share: share(size.bytes(), space.total.bytes()),
+            colour,
+        };
         named(space).iter().map(part).collect()
     });
     view! {

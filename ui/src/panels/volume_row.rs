@@ -66,7 +66,8 @@ fn Pick(name: String, is_selected: Memo<bool>, selected: RwSignal<BTreeSet<Strin
 /// Bytes on disk, and how much of the size that is.
 #[component]
 fn Actual(volume: RwSignal<Arc<Volume>>) -> impl IntoView {
-    let known = Memo::new(move |_| volume.with(|volume| (volume.actual_size(), volume.size, volume.controllers.is_empty())));
+    let known =
+        Memo::new(move |_| volume.with(|volume| (volume.actual_size(), volume.size, volume.controllers.is_empty())));
     let text = move || match known.get() {
         (_, _, true) => "–".to_owned(),
         (actual, _, false) => actual.to_string(),

@@ -39,7 +39,8 @@ pub(crate) fn VolumeStatesPanel() -> impl IntoView {
     let parts = Signal::derive(move || {
         let counts = counts.get();
         let total: usize = counts.iter().sum();
-        let part = |(count, group): (usize, Group)| Part { share: share(count as u64, total as u64), colour: colour(group) };
+        let part =
+            |(count, group): (usize, Group)| Part { share: share(count as u64, total as u64), colour: colour(group) };
         counts.into_iter().zip(Group::ALL).map(part).collect()
     });
     let line = move |(index, group): (usize, Group)| {

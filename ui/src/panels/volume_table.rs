@@ -45,7 +45,8 @@ pub(crate) fn VolumeTable(names: Memo<Vec<String>>, shown: Shown) -> impl IntoVi
     let limit = RwSignal::new(PAGE);
     let page = move || names.with(|names| names.iter().take(limit.get()).cloned().collect::<Vec<_>>());
     let hidden = move || names.with(Vec::len).saturating_sub(limit.get());
-    let row = move |name: String| live.volumes.row(&name).map(|row| view! { <VolumeRow row selected=shown.selected /> });
+    let row =
+        move |name: String| live.volumes.row(&name).map(|row| view! { <VolumeRow row selected=shown.selected /> });
     view! {
         <section class="card tablecard">
             <table class="volumes">
@@ -97,8 +98,11 @@ fn Column(key: SortKey, label: &'static str, sort: RwSignal<Sort>, #[prop(option
 #[component]
 fn PickAll(names: Memo<Vec<String>>, selected: RwSignal<BTreeSet<String>>) -> impl IntoView {
     let all = Memo::new(move |_| {
-        selected.with(|selected| names.with(|names| !names.is_empty() && names.iter().all(|name| selected.contains(name))))
+        selected
+            .with(|selected| names.with(|names| !names.is_empty() && names.iter().all(|name| selected.contains(name))))
     });
-    let toggle = move |_| selected.set(if all.get_untracked() { BTreeSet::new() } else { names.get_untracked().into_iter().collect() });
+    let toggle = move |_| {
+        selected.set(if all.get_untracked() { BTreeSet::new() } else { names.get_untracked().into_iter().collect() })
+    };
     view! { <input type="checkbox" aria-label="Select all" prop:checked=move || all.get() on:change=toggle /> }
 }

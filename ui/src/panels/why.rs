@@ -41,7 +41,8 @@ fn Reason(cause: Cause) -> impl IntoView {
 
 #[component]
 fn Repair(rebuild: Rebuild) -> impl IntoView {
-    let what = if rebuild.node.is_empty() { "Rebuilding".to_owned() } else { format!("Rebuilding on {}", rebuild.node) };
+    let what =
+        if rebuild.node.is_empty() { "Rebuilding".to_owned() } else { format!("Rebuilding on {}", rebuild.node) };
     let transferred = words::transferred(rebuild.done, rebuild.planned, rebuild.bytes_per_second);
     let left = rebuild.seconds_left().map(|left| view! { <strong>{words::span(left)}</strong>" left" });
     view! {
