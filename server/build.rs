@@ -16,6 +16,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let watched = if manifest.exists() { &manifest } else { &ui };
     println!("cargo::rerun-if-changed={}", watched.display());
     println!("cargo::rerun-if-changed=build.rs");
+    // The migrations are compiled in by a macro that cargo does not see through.
+    println!("cargo::rerun-if-changed=../migrations");
 
     let names: BTreeMap<String, String> = match fs::read(&manifest) {
         Ok(text) => serde_json::from_slice(&text)?,

@@ -1,0 +1,19 @@
+//! Shapes shared by the manager, the engine, the CSI driver and the dashboard.
+//!
+//! One resource a file. Field names and their spelling are Longhorn's REST API's (`/v1`); what is ours
+//! (`causes`, `live`) is added in the same conventions. serde only, so that the crate compiles to wasm.
+
+pub mod attachment;
+pub mod cause;
+pub mod condition;
+pub mod ids;
+pub mod instance_manager;
+pub mod live;
+pub mod node;
+pub mod replica;
+pub mod schema;
+pub mod session;
+pub mod setting;
+pub mod size;
+pub mod snapshot;
+pub mod volume;

@@ -1,1 +1,23 @@
-//! x
+//! A whole installation for process tests: the real manager with three nodes, its API, and the tools to use and to
+//! break it.
+//!
+//! [`Installation`] starts `aurochs serve` in a directory of its own and ends everything when it is dropped;
+//! [`Mounted`] holds a file system on a volume; [`tree`] compares directory trees by checksum.
+
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test fixture fails by panicking, and says why")]
+
+pub mod device;
+pub mod installation;
+pub mod processes;
+pub mod tree;
+
+pub use device::Mounted;
+pub use installation::{ApiError, Installation};
+
+use std::time::Duration;
+
+/// Longest wait for anything; whoever needs it has failed.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Pause between two looks at a state that has no event to wait for.
+pub const LOOK: Duration = Duration::from_millis(50);

@@ -19,6 +19,7 @@ pub mod frontend;
 pub mod grpc;
 pub mod instance;
 pub mod link;
+pub mod process;
 pub mod rebuild;
 pub mod replica;
 pub mod sys;

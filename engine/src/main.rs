@@ -1,1 +1,68 @@
-fn main() {}
+//! The data plane's programs in one binary.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use aurochs_engine::process::{self, ProgramError};
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+/// Replicas, engines and instance managers of Aurochs.
+#[derive(Debug, Parser)]
+#[command(version, about, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve one copy of a volume from its directory.
+    Replica(process::replica::Arguments),
+    /// Run the engine of one volume.
+    Engine(process::engine::Arguments),
+    /// Start and watch the engines and replicas of a node.
+    InstanceManager(process::instance_manager::Arguments),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let filter = EnvFilter::try_from_env("AUROCHS_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    // A thread that serves a block device must not wait for memory that only a write to that device would free.
+    builder.enable_all().on_thread_start(|| {
+        // Refused without CAP_SYS_RESOURCE; the volume works, with less certainty when memory is short.
+        let _ = aurochs_engine::frontend::fuse_loop::prepare_thread();
+    });
+    let runtime = match builder.build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&ProgramError::Io { what: "start the runtime".to_owned(), source: error }),
+    };
+    let result = runtime.block_on(async {
+        match cli.command {
+            Command::Replica(arguments) => process::replica::run(arguments).await,
+            Command::Engine(arguments) => process::engine::run(arguments).await,
+            Command::InstanceManager(arguments) => process::instance_manager::run(arguments).await,
+        }
+    });
+    // Requests that hang in a disk must not keep the process alive.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failed(&error),
+    }
+}
+
+/// The instance manager shows a process's last line as the reason of its end.
+fn failed(error: &ProgramError) -> ExitCode {
+    #[expect(clippy::print_stderr, reason = "the last word of a program goes to its standard error")]
+    {
+        eprintln!("error: {error}");
+    }
+    ExitCode::from(error.exit_code())
+}

@@ -1,8 +1,10 @@
 //! Buffers and direct I/O on image files.
 
 pub mod buffer;
+pub(crate) mod image;
 
 pub use buffer::AlignedBuf;
+pub use image::DiskError;
 
 /// Tracking granularity of a replica, and the alignment of all image I/O, in bytes
 /// (Longhorn's "volume sector"; `volume.meta`'s `SectorSize` of 512 is something else).

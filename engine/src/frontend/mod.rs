@@ -3,9 +3,19 @@
 //! A frontend serves one [`BlockDevice`]. It keeps no data: a write is acknowledged to the client only after the
 //! device has acknowledged it, and a flush only after the device has flushed.
 
+pub mod choice;
+pub mod fuse_loop;
+pub mod nbd;
+mod running;
+mod serve;
+
 use std::future::Future;
 
 use crate::disk::AlignedBuf;
+
+pub use fuse_loop::mounted_at;
+pub use running::{Frontend, FrontendError, FrontendKind, StopRefused};
+pub use serve::{Offering, ServeConfig, Serving, serve};
 
 /// How far a write has to have got before it is acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,1 +1,235 @@
-//! To come.
+//! The owner of one replica directory, in Longhorn's on-disk format. All calls block; threads may share a [`Replica`].
+//!
+//! The way of a write: [`write`](Replica::write) checks the range, completes partial blocks by reading what is
+//! there, puts whole blocks into the head image and then remembers in the head's extent map that the head holds them.
+//! The way of a read: [`read`](Replica::read) asks the head's map, then the map of the layers below, and issues one
+//! `pread` for every run of blocks that lie in one file.
+//!
+//! Invariants:
+//! - **One owner.** An flock on the directory is held from open to close.
+//! - **Maps say what the files say.** The head's map is what FIEMAP would answer for the head, after every call, failed
+//!   ones included. A reopened replica therefore reads the same bytes.
+//! - **Snapshots never change.** Only the head is written; a layer below it is written by a rebuild alone, while
+//!   `volume.meta` says `Rebuilding` and nothing is served from this replica.
+//! - **Metadata is durable.** When a call that changes the structure returns, the change survives a power cut; in
+//!   between, a crash leaves either the old or the new structure, and strays that the next open recognises.
+//!
+//! | lock | protects | taken by |
+//! |---|---|---|
+//! | structure, shared | which layers there are | reads, writes, discards, flushes |
+//! | structure, exclusive | the same | snapshot, revert, remove, rebuild begin and finish, close: they wait for I/O in flight |
+//! | the head's map | which blocks the head holds | for the moment of a look-up or an update, never across I/O |
+//!
+//! Two requests for the same block are never in flight together unless both are reads: the engine orders them.
+
+mod chain;
+mod checksum;
+mod create;
+mod delete;
+mod directory;
+mod error;
+mod extent_map;
+mod fence;
+mod leftovers;
+mod metadata;
+mod names;
+mod open;
+mod raw_layers;
+mod read;
+mod rebuild;
+mod remove;
+mod revert;
+mod revision_counter;
+mod snapshot;
+mod stack;
+mod unmap;
+mod write;
+
+use std::path::PathBuf;
+use std::sync::{Mutex, RwLock};
+
+pub use delete::delete_directory;
+pub use error::ReplicaError;
+pub use fence::FenceState;
+pub use raw_layers::LayerInfo;
+
+use directory::Directory;
+use revision_counter::RevisionCounter;
+use stack::Structure;
+
+/// How a directory is created and opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OpenOptions {
+    /// Keep Longhorn's `revision.counter`.
+    pub revision_counter: bool,
+}
+
+/// An open replica directory.
+#[derive(Debug)]
+pub struct Replica {
+    directory: Directory,
+    /// Volume size in bytes, a multiple of 4096.
+    size: u64,
+    was_dirty: bool,
+    life: RwLock<Life>,
+    fence: Mutex<FenceState>,
+    revision: Option<RevisionCounter>,
+}
+
+/// ```text
+///   Open ──close──► Closed
+///     └──a change of structure broke off where memory and files may differ──► Failed
+/// ```
+#[derive(Debug)]
+enum Life {
+    Open(Box<Structure>),
+    Closed,
+    Failed { why: String },
+}
+
+impl Life {
+    fn open(&self) -> Result<&Structure, ReplicaError> {
+        match self {
+            Self::Open(structure) => Ok(structure),
+            Self::Closed => Err(ReplicaError::Closed),
+            Self::Failed { why } => Err(ReplicaError::Failed { why: why.clone() }),
+        }
+    }
+}
+
+/// How a change of the structure ended without success.
+#[derive(Debug)]
+enum ChangeError {
+    /// Memory and files agree: the change was undone, or has taken place but for its last tidying.
+    Kept(ReplicaError),
+    /// Memory and files may differ; nothing more may be served from memory.
+    Broken(ReplicaError),
+}
+
+impl<E: Into<ReplicaError>> From<E> for ChangeError {
+    fn from(error: E) -> Self {
+        Self::Kept(error.into())
+    }
+}
+
+impl Replica {
+    /// Volume size in bytes.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Whether the directory had not been closed properly before it was opened.
+    #[must_use]
+    pub fn was_dirty(&self) -> bool {
+        self.was_dirty
+    }
+
+    /// Whether the replica lacks data and serves no reads.
+    #[must_use]
+    pub fn rebuilding(&self) -> bool {
+        self.shared(|structure| Ok(structure.meta.rebuilding)).unwrap_or(false)
+    }
+
+    /// File name of the head image; empty once closed.
+    #[must_use]
+    pub fn head_file(&self) -> String {
+        self.shared(|structure| Ok(structure.meta.head.clone())).unwrap_or_default()
+    }
+
+    /// Value of `revision.counter`; `None` where it is not kept.
+    #[must_use]
+    pub fn revision_counter(&self) -> Option<u64> {
+        self.revision.as_ref().map(RevisionCounter::get)
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn path(&self) -> PathBuf {
+        self.directory.path().to_path_buf()
+    }
+
+    /// What the replica knows about engines and its host.
+    #[must_use]
+    pub fn fence(&self) -> FenceState {
+        self.fence.lock().map(|state| state.clone()).unwrap_or_else(|poisoned| poisoned.into_inner().clone())
+    }
+
+    /// Accepts an engine of `epoch`, durably before it returns. A lower generation of the same epoch changes nothing.
+    ///
+    /// # Errors
+    /// [`ReplicaError::StaleEpoch`] where a higher epoch was seen; otherwise the file could not be written, and the
+    /// epoch is not accepted.
+    pub fn raise_fence(&self, epoch: u64, generation: u64) -> Result<(), ReplicaError> {
+        self.shared(|_| self.change_fence(|fence| fence.raised(epoch, generation)))
+    }
+
+    /// Replaces the fence by what `change` makes of it, durably before anybody sees it.
+    fn change_fence(
+        &self,
+        change: impl FnOnce(&FenceState) -> Result<FenceState, ReplicaError>,
+    ) -> Result<(), ReplicaError> {
+        let mut fence = self.fence.lock().map_err(|_| ReplicaError::poisoned())?;
+        let changed = change(&fence)?;
+        if changed != *fence {
+            changed.store(&self.directory)?;
+            *fence = changed;
+        }
+        Ok(())
+    }
+
+    /// Makes everything written so far durable.
+    ///
+    /// # Errors
+    /// The disk did not confirm; what was written since the last success may be lost in a power cut.
+    pub fn flush(&self) -> Result<(), ReplicaError> {
+        self.shared(|structure| {
+            structure.head.image.sync_data()?;
+            self.store_revision()
+        })
+    }
+
+    fn store_revision(&self) -> Result<(), ReplicaError> {
+        self.revision.as_ref().map_or(Ok(()), |revision| revision.store(&self.directory))
+    }
+
+    fn count_revision(&self) {
+        if let Some(revision) = &self.revision {
+            revision.count();
+        }
+    }
+
+    /// Runs `work` beside others, on a structure that stays as it is meanwhile.
+    fn shared<T>(&self, work: impl FnOnce(&Structure) -> Result<T, ReplicaError>) -> Result<T, ReplicaError> {
+        let life = self.life.read().map_err(|_| ReplicaError::poisoned())?;
+        work(life.open()?)
+    }
+
+    /// Runs `change` alone, after all I/O in flight has ended.
+    fn exclusive<T>(&self, change: impl FnOnce(&mut Structure) -> Result<T, ChangeError>) -> Result<T, ReplicaError> {
+        let mut life = self.life.write().map_err(|_| ReplicaError::poisoned())?;
+        let Life::Open(structure) = &mut *life else {
+            life.open()?;
+            return Err(ReplicaError::Closed);
+        };
+        match change(structure) {
+            Ok(value) => Ok(value),
+            Err(ChangeError::Kept(error)) => Err(error),
+            Err(ChangeError::Broken(error)) => {
+                *life = Life::Failed { why: error.to_string() };
+                Err(error)
+            }
+        }
+    }
+
+    /// Checks that a request lies inside the volume.
+    fn check_range(&self, what: &'static str, offset: u64, length: u64) -> Result<(), ReplicaError> {
+        match offset.checked_add(length) {
+            Some(end) if end <= self.size => Ok(()),
+            _ => Err(ReplicaError::OutOfRange { what, offset, length, size: self.size }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,3 +2,6 @@
 #![expect(unsafe_code, reason = "the one module that talks to the kernel directly; every block carries its proof")]
 
 pub(crate) mod bytes;
+pub(crate) mod fiemap;
+pub(crate) mod io_flusher;
+pub(crate) mod loop_device;

@@ -1,1 +1,142 @@
-//! To come.
+//! One volume: who its members are, how requests reach them, and what survives when one of them doesn't.
+//!
+//! [`Volume`] is what frontends and the gRPC service hold. The way of a request: [`ordering`] gives it its turn,
+//! [`fan_out`] sends it to the members of the current [`membership::View`], and before a write or flush is
+//! acknowledged [`membership`] has recorded every member that failed it. [`start`] brings a volume up, [`barrier`]
+//! does what needs all I/O to pause, [`reconcile`] makes members equal after an unclean stop.
+
+pub mod barrier;
+pub(crate) mod changes;
+pub mod counters;
+pub mod fan_out;
+pub mod membership;
+pub mod ordering;
+pub mod read_choice;
+pub mod reconcile;
+pub mod record;
+pub mod start;
+pub mod status;
+pub mod watchdog;
+
+use std::sync::Arc;
+
+use crate::disk::AlignedBuf;
+use crate::frontend::{BlockDevice, Durability, IoError, IoErrorKind};
+use changes::Changes;
+use counters::Counters;
+use membership::Membership;
+use ordering::Ordering;
+use reconcile::Unequal;
+use status::LayerCache;
+
+/// A running volume. Cheap to clone.
+#[derive(Clone)]
+pub struct Volume {
+    pub(crate) shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    pub(crate) name: String,
+    pub(crate) size: u64,
+    pub(crate) session: String,
+    pub(crate) ordering: Ordering,
+    pub(crate) membership: Membership,
+    pub(crate) unequal: Unequal,
+    pub(crate) counters: Counters,
+    pub(crate) layers: LayerCache,
+    pub(crate) rebuilds: crate::rebuild::Rebuilds,
+    /// Something that the status shows has changed.
+    pub(crate) changed: Changes,
+}
+
+impl Volume {
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.shared.name
+    }
+
+    /// Resolves when a newer engine owns the volume.
+    pub async fn fenced(&self) {
+        self.shared.membership.fenced().await;
+    }
+
+    /// Runs a write-like request to its end even when the caller goes away: its turn must not be given up while
+    /// replicas may still be working on it.
+    async fn uncancelled<F>(&self, work: F) -> Result<(), IoError>
+    where
+        F: Future<Output = Result<(), IoError>> + Send + 'static,
+    {
+        match tokio::spawn(work).await {
+            Ok(result) => result,
+            Err(error) => Err(IoError::new(IoErrorKind::Io, format!("the request ended unexpectedly: {error}"))),
+        }
+    }
+
+    fn check_range(&self, offset: u64, length: u64) -> Result<(), IoError> {
+        if offset.checked_add(length).is_some_and(|end| end <= self.shared.size) {
+            return Ok(());
+        }
+        let message = format!(
+            "a request for {length} bytes at {offset} reaches past the end of volume {} ({} bytes)",
+            self.shared.name, self.shared.size
+        );
+        Err(IoError::new(IoErrorKind::OutOfRange, message))
+    }
+}
+
+impl BlockDevice for Volume {
+    fn size(&self) -> u64 {
+        self.shared.size
+    }
+
+    async fn read(&self, offset: u64, length: u32) -> Result<AlignedBuf, IoError> {
+        self.check_range(offset, u64::from(length))?;
+        let started = std::time::Instant::now();
+        let data = fan_out::read(&self.shared, offset, length).await?;
+        self.shared.counters.read(u64::from(length), started.elapsed());
+        Ok(data)
+    }
+
+    async fn write(&self, offset: u64, data: AlignedBuf, durability: Durability) -> Result<(), IoError> {
+        let length = data.len() as u64;
+        self.check_range(offset, length)?;
+        if length == 0 {
+            return Ok(());
+        }
+        let started = std::time::Instant::now();
+        let shared = Arc::clone(&self.shared);
+        self.uncancelled(async move { fan_out::write(&shared, offset, data, durability).await }).await?;
+        self.shared.counters.write(length, started.elapsed());
+        Ok(())
+    }
+
+    async fn flush(&self) -> Result<(), IoError> {
+        fan_out::flush(&self.shared).await?;
+        self.shared.counters.flush();
+        Ok(())
+    }
+
+    async fn discard(&self, offset: u64, length: u64) -> Result<(), IoError> {
+        self.check_range(offset, length)?;
+        let shared = Arc::clone(&self.shared);
+        self.uncancelled(async move { fan_out::discard(&shared, offset, length).await }).await?;
+        self.shared.counters.discard();
+        Ok(())
+    }
+
+    async fn write_zeroes(
+        &self,
+        offset: u64,
+        length: u64,
+        may_unmap: bool,
+        durability: Durability,
+    ) -> Result<(), IoError> {
+        self.check_range(offset, length)?;
+        let started = std::time::Instant::now();
+        let shared = Arc::clone(&self.shared);
+        self.uncancelled(async move { fan_out::write_zeroes(&shared, offset, length, may_unmap, durability).await })
+            .await?;
+        self.shared.counters.write(length, started.elapsed());
+        Ok(())
+    }
+}

@@ -1,0 +1,50 @@
+//! Messages of the dashboard's WebSocket (`/v1/ws/live`): first everything, then only what changed.
+
+use serde::{Deserialize, Serialize};
+
+use crate::instance_manager::InstanceManager;
+use crate::node::Node;
+use crate::schema::Resource;
+use crate::setting::Setting;
+use crate::volume::Volume;
+
+/// What the server sends, one JSON object a message.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "camelCase")]
+pub enum LiveMessage {
+    /// The whole state; replaces all that the client holds. First message, and again after a gap.
+    Everything(Box<Everything>),
+    /// Resources that are new or changed.
+    Changed { items: Vec<LiveItem> },
+    /// A resource is gone.
+    Gone { kind: LiveKind, id: String },
+    /// Sent when nothing changed for a while, so that a dead connection is noticed.
+    Alive,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Everything {
+    pub volumes: Vec<Resource<Volume>>,
+    pub nodes: Vec<Resource<Node>>,
+    pub instance_managers: Vec<Resource<InstanceManager>>,
+    pub settings: Vec<Resource<Setting>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum LiveKind {
+    Volume,
+    Node,
+    InstanceManager,
+    Setting,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "resource", rename_all = "camelCase")]
+pub enum LiveItem {
+    Volume(Box<Resource<Volume>>),
+    Node(Box<Resource<Node>>),
+    InstanceManager(Box<Resource<InstanceManager>>),
+    Setting(Box<Resource<Setting>>),
+}

@@ -1,0 +1,197 @@
+//! Nodes and their disks.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cause::Cause;
+use crate::condition::{ConditionMap, ConditionStatus};
+use crate::size::{ByteSize, as_number};
+
+/// A machine that holds replicas and runs engines.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Node {
+    pub name: String,
+    pub address: String,
+    pub allow_scheduling: bool,
+    pub eviction_requested: bool,
+    pub auto_evicting: bool,
+    pub conditions: ConditionMap,
+    /// Keyed by disk name.
+    pub disks: BTreeMap<String, Disk>,
+    pub region: String,
+    pub zone: String,
+    pub tags: Vec<String>,
+    #[serde(rename = "instanceManagerCPURequest")]
+    pub instance_manager_cpu_request: u32,
+    /// Ours: what keeps the node from being fully usable.
+    pub causes: Vec<Cause>,
+    /// Ours: the ways a volume can be offered on this node, and why not the others.
+    pub frontends: Vec<FrontendOffer>,
+}
+
+/// One way to offer a volume.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FrontendOffer {
+    pub kind: String,
+    pub available: bool,
+    pub reason: String,
+}
+
+/// A disk of a node. Figures are JSON numbers, in bytes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Disk {
+    pub path: String,
+    pub disk_type: String,
+    pub disk_driver: String,
+    #[serde(rename = "diskUUID")]
+    pub disk_uuid: String,
+    pub allow_scheduling: bool,
+    pub eviction_requested: bool,
+    pub conditions: ConditionMap,
+    #[serde(with = "as_number")]
+    pub storage_maximum: ByteSize,
+    /// Really free on the file system.
+    #[serde(with = "as_number")]
+    pub storage_available: ByteSize,
+    /// Kept for others.
+    #[serde(with = "as_number")]
+    pub storage_reserved: ByteSize,
+    /// Sum of the sizes of the replicas placed here.
+    #[serde(with = "as_number")]
+    pub storage_scheduled: ByteSize,
+    /// Replica name to bytes.
+    pub scheduled_replica: BTreeMap<String, u64>,
+    pub scheduled_backing_image: BTreeMap<String, u64>,
+    pub tags: Vec<String>,
+    /// Ours: what keeps replicas from being placed here.
+    pub causes: Vec<Cause>,
+}
+
+/// The one word for a node, as Longhorn's dashboard derives it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum NodeStatus {
+    Schedulable,
+    Unschedulable,
+    Disabled,
+    Down,
+    Unknown,
+}
+
+impl Node {
+    /// First match wins: down, disabled, unschedulable, schedulable, unknown.
+    #[must_use]
+    pub fn status(&self) -> NodeStatus {
+        let condition = |name: &str| self.conditions.get(name).map(|condition| condition.status);
+        match condition("Ready") {
+            Some(ConditionStatus::False) => return NodeStatus::Down,
+            Some(ConditionStatus::True) => {}
+            Some(ConditionStatus::Unknown) | None => return NodeStatus::Unknown,
+        }
+        if !self.allow_scheduling || self.disks.values().all(|disk| !disk.allow_scheduling) {
+            return NodeStatus::Disabled;
+        }
+        let usable = self.disks.values().any(|disk| disk.allow_scheduling && disk.is_schedulable());
+        if condition("Schedulable") == Some(ConditionStatus::False) || !usable {
+            return NodeStatus::Unschedulable;
+        }
+        NodeStatus::Schedulable
+    }
+}
+
+impl Disk {
+    #[must_use]
+    pub fn is_schedulable(&self) -> bool {
+        self.conditions.get("Schedulable").is_some_and(|condition| condition.status == ConditionStatus::True)
+    }
+}
+
+/// Sums for the dashboard's space bar.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Space {
+    /// Room for new replicas.
+    pub schedulable: ByteSize,
+    /// Kept for others by the disks' reservation, as far as it is not used yet.
+    pub reserved: ByteSize,
+    /// Not free on the disks.
+    pub used: ByteSize,
+    /// On disks or nodes that are switched off.
+    pub disabled: ByteSize,
+    pub total: ByteSize,
+}
+
+impl Space {
+    /// The four parts of these nodes' disks. They add up to `total`, unlike Longhorn's, whose segments overlap:
+    /// used is what the file system says is used, reserved is what of the reservation is still free, and
+    /// schedulable is what is left.
+    #[must_use]
+    pub fn of<'a>(nodes: impl IntoIterator<Item = &'a Node>) -> Self {
+        let mut space = Self::default();
+        for node in nodes {
+            for disk in node.disks.values() {
+                space.total = space.total.saturating_add(disk.storage_maximum);
+                if !node.allow_scheduling || !disk.allow_scheduling {
+                    space.disabled = space.disabled.saturating_add(disk.storage_maximum);
+                    continue;
+                }
+                let reserved = disk.storage_reserved.min(disk.storage_available);
+                let used = disk.storage_maximum.saturating_sub(disk.storage_available);
+                space.used = space.used.saturating_add(used);
+                space.reserved = space.reserved.saturating_add(reserved);
+                space.schedulable = space.schedulable.saturating_add(disk.storage_available.saturating_sub(reserved));
+            }
+        }
+        space
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::condition::Condition;
+
+    fn node(allow: bool, maximum: u64, available: u64, reserved: u64) -> Node {
+        let condition = Condition { status: ConditionStatus::True, ..Condition::default() };
+        let disk = Disk {
+            allow_scheduling: true,
+            storage_maximum: ByteSize(maximum),
+            storage_available: ByteSize(available),
+            storage_reserved: ByteSize(reserved),
+            conditions: [("Schedulable".to_owned(), condition.clone())].into(),
+            ..Disk::default()
+        };
+        Node {
+            allow_scheduling: allow,
+            conditions: [("Ready".to_owned(), condition)].into(),
+            disks: [("d".to_owned(), disk)].into(),
+            ..Node::default()
+        }
+    }
+
+    #[test]
+    fn parts_add_up() {
+        let nodes = [node(true, 100, 60, 30), node(true, 100, 10, 30), node(false, 50, 50, 0)];
+        let space = Space::of(&nodes);
+        assert_eq!(space.total, ByteSize(250));
+        assert_eq!(space.used, ByteSize(130));
+        assert_eq!(space.reserved, ByteSize(40));
+        assert_eq!(space.schedulable, ByteSize(30));
+        assert_eq!(space.disabled, ByteSize(50));
+    }
+
+    #[test]
+    fn status_words() {
+        assert_eq!(node(true, 1, 1, 0).status(), NodeStatus::Schedulable);
+        assert_eq!(node(false, 1, 1, 0).status(), NodeStatus::Disabled);
+        assert_eq!(Node::default().status(), NodeStatus::Unknown);
+        let mut down = node(true, 1, 1, 0);
+        down.conditions.insert("Ready".into(), Condition { status: ConditionStatus::False, ..Condition::default() });
+        assert_eq!(down.status(), NodeStatus::Down);
+        let mut full = node(true, 1, 1, 0);
+        full.disks.values_mut().for_each(|disk| disk.conditions.clear());
+        assert_eq!(full.status(), NodeStatus::Unschedulable);
+    }
+}

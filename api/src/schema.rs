@@ -1,0 +1,54 @@
+//! The envelope of Longhorn's API: resource header, collection, error.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// A resource with its header. Keys of the resource itself are beside the header's on the wire.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Resource<T> {
+    #[serde(default)]
+    pub id: String,
+    #[serde(rename = "type", default)]
+    pub kind: String,
+    #[serde(default)]
+    pub links: BTreeMap<String, String>,
+    /// Always an object, `{}` when nothing is offered: Longhorn's UI breaks on null.
+    #[serde(default)]
+    pub actions: BTreeMap<String, String>,
+    #[serde(flatten)]
+    pub data: T,
+}
+
+/// Answer of a list.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Collection<T> {
+    #[serde(rename = "type", default)]
+    pub kind: String,
+    #[serde(default)]
+    pub resource_type: String,
+    #[serde(default)]
+    pub links: BTreeMap<String, String>,
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub create_types: Option<BTreeMap<String, String>>,
+    pub data: Vec<T>,
+}
+
+/// Body of every answer that is not 2xx.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ErrorBody {
+    /// `error`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub status: u16,
+    /// Standard text of the status, such as `Not Found`.
+    pub code: String,
+    /// What was tried and why it failed. The only key that Longhorn's own UI shows.
+    pub message: String,
+    /// Longhorn leaves it empty; ours says what to do next.
+    pub detail: String,
+    pub links: BTreeMap<String, String>,
+    pub actions: BTreeMap<String, String>,
+}

@@ -1,0 +1,14 @@
+//! Who is logged in.
+
+use serde::{Deserialize, Serialize};
+
+/// Answer of `GET /v1/session`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Session {
+    pub user: String,
+    /// Version of the manager.
+    pub version: String,
+    /// Name of this installation, shown in the corner.
+    pub cluster: String,
+}

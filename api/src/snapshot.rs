@@ -1,0 +1,36 @@
+//! Snapshots of a volume, in the engine's view (`snapshot*` actions).
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::size::ByteSize;
+
+/// One layer of a volume; `volume-head` is among them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Snapshot {
+    pub name: String,
+    /// Name of the snapshot below, empty for the oldest.
+    pub parent: String,
+    pub children: BTreeMap<String, bool>,
+    pub removed: bool,
+    /// Lower-case on the wire, as Longhorn has it.
+    pub usercreated: bool,
+    /// RFC 3339, UTC.
+    pub created: String,
+    /// Bytes that this layer alone holds.
+    pub size: ByteSize,
+    pub labels: Option<BTreeMap<String, String>>,
+    pub checksum: String,
+}
+
+/// Body of `snapshotCreate`, `snapshotGet`, `snapshotDelete` and `snapshotRevert`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SnapshotInput {
+    /// Empty at creation: a UUID is chosen.
+    pub name: String,
+    pub labels: Option<BTreeMap<String, String>>,
+    pub backup_mode: String,
+}

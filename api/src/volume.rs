@@ -1,0 +1,280 @@
+//! Volumes: the resource everything turns around.
+
+use serde::{Deserialize, Serialize};
+
+use crate::attachment::VolumeAttachment;
+use crate::cause::Cause;
+use crate::condition::ConditionMap;
+use crate::replica::Replica;
+use crate::size::ByteSize;
+use crate::snapshot::Snapshot;
+
+/// Where a volume is in its life.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VolumeState {
+    #[default]
+    Creating,
+    Attached,
+    Detached,
+    Attaching,
+    Detaching,
+    Deleting,
+}
+
+/// How safe its data is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Robustness {
+    Healthy,
+    Degraded,
+    Faulted,
+    #[default]
+    Unknown,
+}
+
+/// A volume as the API shows it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Volume {
+    pub name: String,
+    pub size: ByteSize,
+    /// `blockdev`, `iscsi` or empty.
+    pub frontend: String,
+    pub disable_frontend: bool,
+    pub from_backup: String,
+    pub restore_volume_recurring_job: String,
+    pub data_source: String,
+    pub data_locality: String,
+    pub stale_replica_timeout: u32,
+    pub state: VolumeState,
+    pub robustness: Robustness,
+    pub image: String,
+    pub current_image: String,
+    pub backing_image: String,
+    /// Go's default time text, `2024-05-01 10:00:00 +0000 UTC`: Longhorn's UI knows no other form here.
+    pub created: String,
+    pub last_backup: String,
+    pub last_backup_at: String,
+    pub last_attached_by: String,
+    pub standby: bool,
+    pub restore_required: bool,
+    pub restore_initiated: bool,
+    pub revision_counter_disabled: bool,
+    pub snapshot_data_integrity: String,
+    pub snapshot_max_count: u32,
+    pub snapshot_max_size: ByteSize,
+    pub unmap_mark_snap_chain_removed: String,
+    pub backup_compression_method: String,
+    pub backup_target_name: String,
+    pub backup_block_size: ByteSize,
+    pub replica_soft_anti_affinity: String,
+    pub replica_zone_soft_anti_affinity: String,
+    pub replica_disk_soft_anti_affinity: String,
+    pub freeze_filesystem_for_snapshot: String,
+    pub offline_rebuilding: String,
+    pub data_engine: String,
+    pub disk_selector: Vec<String>,
+    pub node_selector: Vec<String>,
+    pub number_of_replicas: u32,
+    pub replica_auto_balance: String,
+    pub recurring_job_selector: Vec<RecurringJobRef>,
+    pub conditions: ConditionMap,
+    pub kubernetes_status: KubernetesStatus,
+    pub clone_status: CloneStatus,
+    pub ready: bool,
+    pub not_ready_message: String,
+    pub access_mode: String,
+    pub share_endpoint: String,
+    pub share_state: String,
+    pub migratable: bool,
+    pub encrypted: bool,
+    pub replicas: Vec<Replica>,
+    pub controllers: Vec<Controller>,
+    /// Backups running from this volume; filled by the backup feature.
+    pub backup_status: Vec<TransferStatus>,
+    pub restore_status: Vec<TransferStatus>,
+    /// `null` when there is nothing, as Longhorn has it.
+    pub purge_status: Option<Vec<TransferStatus>>,
+    pub rebuild_status: Vec<RebuildStatus>,
+    pub volume_attachment: VolumeAttachment,
+    /// Ours: why the volume is not as wished, worst first.
+    pub causes: Vec<Cause>,
+    /// Ours: all layers while attached, so that the dashboard's tree is live; empty while detached.
+    pub snapshots: Vec<Snapshot>,
+    /// Ours: which frontend offers the device, and why this one.
+    pub frontend_in_use: String,
+    pub frontend_reason: String,
+    /// Ours: NBD address for standard clients, empty when there is none.
+    pub nbd_uri: String,
+}
+
+impl Volume {
+    /// Bytes that one replica holds on disk, all layers together.
+    #[must_use]
+    pub fn actual_size(&self) -> ByteSize {
+        self.controllers.first().map(|controller| controller.actual_size).unwrap_or_default()
+    }
+
+    /// Node the volume is attached to, empty when it is not.
+    #[must_use]
+    pub fn node(&self) -> &str {
+        self.controllers.first().map_or("", |controller| controller.host_id.as_str())
+    }
+
+    /// Device path or address, empty when none is offered.
+    #[must_use]
+    pub fn endpoint(&self) -> &str {
+        self.controllers.first().map_or("", |controller| controller.endpoint.as_str())
+    }
+}
+
+/// The running engine of a volume.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Controller {
+    pub name: String,
+    pub running: bool,
+    pub host_id: String,
+    pub instance_manager_name: String,
+    pub endpoint: String,
+    pub address: String,
+    pub size: ByteSize,
+    pub actual_size: ByteSize,
+    pub image: String,
+    pub current_image: String,
+    pub is_expanding: bool,
+    pub last_expansion_error: String,
+    pub last_expansion_failed_at: String,
+    pub last_restored_backup: String,
+    pub requested_backup_restore: String,
+    pub unmap_mark_snap_chain_removed_enabled: bool,
+}
+
+/// Progress of one rebuild.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RebuildStatus {
+    pub replica: String,
+    pub is_rebuilding: bool,
+    /// Percent.
+    pub progress: u32,
+    /// `in_progress`, `complete`, `error`.
+    pub state: String,
+    pub error: String,
+    pub from_replica_list: Vec<String>,
+    /// Ours.
+    #[serde(with = "crate::size::as_number")]
+    pub planned_bytes: ByteSize,
+    #[serde(with = "crate::size::as_number")]
+    pub done_bytes: ByteSize,
+    pub bytes_per_second: u64,
+}
+
+/// Progress of a backup, restore or purge on one replica.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct TransferStatus {
+    pub replica: String,
+    pub progress: u32,
+    pub state: String,
+    pub error: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RecurringJobRef {
+    pub name: String,
+    pub is_group: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct KubernetesStatus {
+    pub namespace: String,
+    pub pv_name: String,
+    pub pv_status: String,
+    pub pvc_name: String,
+    #[serde(rename = "lastPVCRefAt")]
+    pub last_pvc_ref_at: String,
+    pub last_pod_ref_at: String,
+    pub workloads_status: Option<Vec<WorkloadStatus>>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct WorkloadStatus {
+    pub pod_name: String,
+    pub pod_status: String,
+    pub workload_name: String,
+    pub workload_type: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CloneStatus {
+    pub source_volume: String,
+    pub snapshot: String,
+    pub state: String,
+    pub attempt_count: u32,
+    pub next_allowed_attempt_at: String,
+}
+
+/// Body of a create. What is absent gets the setting's default.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct VolumeCreateInput {
+    pub name: String,
+    /// Kubernetes quantity text or bytes.
+    pub size: SizeText,
+    pub number_of_replicas: u32,
+    pub frontend: String,
+    pub access_mode: String,
+    pub data_locality: String,
+    pub data_engine: String,
+    pub stale_replica_timeout: u32,
+    pub revision_counter_disabled: bool,
+    pub disk_selector: Vec<String>,
+    pub node_selector: Vec<String>,
+    pub replica_soft_anti_affinity: String,
+    pub replica_zone_soft_anti_affinity: String,
+    pub replica_disk_soft_anti_affinity: String,
+    pub snapshot_max_count: u32,
+    pub snapshot_max_size: SizeText,
+    pub snapshot_data_integrity: String,
+    pub backup_compression_method: String,
+    pub unmap_mark_snap_chain_removed: String,
+    pub freeze_filesystem_for_snapshot: String,
+    pub offline_rebuilding: String,
+    pub replica_auto_balance: String,
+    pub restore_volume_recurring_job: String,
+    pub backup_target_name: String,
+    pub encrypted: bool,
+    pub migratable: bool,
+    pub standby: bool,
+    pub from_backup: String,
+    pub data_source: String,
+    pub backing_image: String,
+}
+
+/// A size as a client wrote it (text or number), checked later so that the message can name the field.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct SizeText(pub String);
+
+impl<'de> Deserialize<'de> for SizeText {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Form {
+            Integer(i64),
+            Float(f64),
+            Text(String),
+        }
+        Ok(Self(match Form::deserialize(deserializer)? {
+            Form::Integer(number) => number.to_string(),
+            Form::Float(number) => number.to_string(),
+            Form::Text(text) => text,
+        }))
+    }
+}

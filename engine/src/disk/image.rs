@@ -1,0 +1,246 @@
+//! One image file of a replica, read and written past the page cache.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use nix::fcntl::{FallocateFlags, fallocate};
+use nix::libc;
+
+use super::{AlignedBuf, BLOCK_SIZE};
+use crate::sys::fiemap::{self, Extent};
+
+/// Zeros are written in pieces of this many bytes where a file system cannot zero a range by itself.
+const ZERO_PIECE: u64 = 1 << 20;
+
+/// What was tried on which file, and what the kernel said.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {what} {}: {source}", path.display())]
+pub struct DiskError {
+    pub what: &'static str,
+    pub path: PathBuf,
+    #[source]
+    pub source: io::Error,
+}
+
+impl DiskError {
+    /// Turns an [`io::Error`] into one that says what was tried on `path`.
+    pub(crate) fn at(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_path_buf();
+        move |source| Self { what, path, source }
+    }
+}
+
+/// Whether an image is opened to be changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    ReadOnly,
+    ReadWrite,
+}
+
+/// An open image. Offsets, lengths and memory of reads and writes are multiples of [`BLOCK_SIZE`].
+#[derive(Debug)]
+pub(crate) struct ImageFile {
+    file: File,
+    path: PathBuf,
+}
+
+impl ImageFile {
+    /// Opens an image that exists.
+    pub(crate) fn open(path: &Path, access: Access) -> Result<Self, DiskError> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(access == Access::ReadWrite)
+            .custom_flags(libc::O_DIRECT | libc::O_NOFOLLOW)
+            .open(path)
+            .map_err(DiskError::at("open with O_DIRECT", path))?;
+        Ok(Self { file, path: path.to_path_buf() })
+    }
+
+    /// Opens a file that only supplies data from below the chain; it may be reached through a symbolic link.
+    pub(crate) fn open_backing(path: &Path) -> Result<Self, DiskError> {
+        let file = OpenOptions::new()
+            .read(true)
+            .custom_flags(libc::O_DIRECT)
+            .open(path)
+            .map_err(DiskError::at("open with O_DIRECT", path))?;
+        Ok(Self { file, path: path.to_path_buf() })
+    }
+
+    /// Makes a new sparse image of `size` bytes whose existence in the directory is not yet durable.
+    /// A file of that name must not exist.
+    pub(crate) fn create(path: &Path, size: u64) -> Result<Self, DiskError> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create_new(true)
+            .mode(0o644)
+            .custom_flags(libc::O_DIRECT)
+            .open(path)
+            .map_err(DiskError::at("create with O_DIRECT", path))?;
+        file.set_len(size).map_err(DiskError::at("set the size of", path))?;
+        file.sync_all().map_err(DiskError::at("sync", path))?;
+        Ok(Self { file, path: path.to_path_buf() })
+    }
+
+    /// Fills `blocks` from `offset` on; what lies past the end of the file reads as zeros.
+    pub(crate) fn read_blocks(&self, offset: u64, blocks: &mut [u8]) -> Result<(), DiskError> {
+        let mut done = 0;
+        while done < blocks.len() {
+            let count = match self.file.read_at(&mut blocks[done..], offset + done as u64) {
+                Ok(0) => break,
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(DiskError::at("read", &self.path)(error)),
+            };
+            done += count;
+            if !done.is_multiple_of(BLOCK_SIZE as usize) {
+                // Direct reads end inside a block only at the end of the file.
+                break;
+            }
+        }
+        blocks[done..].fill(0);
+        Ok(())
+    }
+
+    /// Writes all of `blocks` at `offset`.
+    pub(crate) fn write_blocks(&self, offset: u64, blocks: &[u8]) -> Result<(), DiskError> {
+        let mut done = 0;
+        while done < blocks.len() {
+            match self.file.write_at(&blocks[done..], offset + done as u64) {
+                Ok(0) => {
+                    return Err(DiskError::at("write", &self.path)(io::ErrorKind::WriteZero.into()));
+                }
+                Ok(count) => done += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(DiskError::at("write", &self.path)(error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives the range back to the file system: it becomes a hole.
+    pub(crate) fn punch(&self, offset: u64, length: u64) -> Result<(), DiskError> {
+        let flags = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
+        self.allocate(flags, offset, length).map_err(DiskError::at("punch a hole into", &self.path))
+    }
+
+    /// Makes the range allocated zeros, which hide what lower layers hold.
+    pub(crate) fn zero(&self, offset: u64, length: u64) -> Result<(), DiskError> {
+        let flags = FallocateFlags::FALLOC_FL_ZERO_RANGE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
+        match self.allocate(flags, offset, length) {
+            Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => self.write_zeros(offset, length),
+            outcome => outcome.map_err(DiskError::at("zero a range of", &self.path)),
+        }
+    }
+
+    fn allocate(&self, flags: FallocateFlags, offset: u64, length: u64) -> io::Result<()> {
+        let too_large = |_| io::Error::from(io::ErrorKind::InvalidInput);
+        let (offset, length) = (offset.try_into().map_err(too_large)?, length.try_into().map_err(too_large)?);
+        loop {
+            match fallocate(&self.file, flags, offset, length) {
+                Err(nix::errno::Errno::EINTR) => {}
+                outcome => return outcome.map_err(io::Error::from),
+            }
+        }
+    }
+
+    fn write_zeros(&self, offset: u64, length: u64) -> Result<(), DiskError> {
+        let zeros = AlignedBuf::zeroed(length.min(ZERO_PIECE) as usize);
+        let mut done = 0;
+        while done < length {
+            let piece = (length - done).min(ZERO_PIECE);
+            self.write_blocks(offset + done, &zeros.padded()[..piece as usize])?;
+            done += piece;
+        }
+        Ok(())
+    }
+
+    /// Makes written data, and what is needed to find it again, durable.
+    pub(crate) fn sync_data(&self) -> Result<(), DiskError> {
+        self.file.sync_data().map_err(DiskError::at("sync", &self.path))
+    }
+
+    /// Apparent size in bytes.
+    pub(crate) fn size(&self) -> Result<u64, DiskError> {
+        Ok(self.stat()?.size())
+    }
+
+    /// Size and allocation as the file system knows them.
+    pub(crate) fn stat(&self) -> Result<std::fs::Metadata, DiskError> {
+        self.file.metadata().map_err(DiskError::at("look at", &self.path))
+    }
+
+    /// Calls `each` for the ranges of whole blocks with storage that touch `start..end` (bytes), in order, rounded
+    /// outwards to blocks. Neighbours are not merged. Ends early when `each` says `false`.
+    pub(crate) fn for_each_extent(
+        &self,
+        start: u64,
+        end: u64,
+        mut each: impl FnMut(Extent) -> bool,
+    ) -> Result<(), DiskError> {
+        let mut from = start;
+        while from < end {
+            let batch =
+                fiemap::batch(&self.file, from, end).map_err(DiskError::at("map the extents of", &self.path))?;
+            for extent in &batch.extents {
+                let first = extent.offset / BLOCK_SIZE * BLOCK_SIZE;
+                let last = (extent.offset + extent.length).next_multiple_of(BLOCK_SIZE);
+                if !each(Extent { offset: first, length: last - first }) {
+                    return Ok(());
+                }
+            }
+            match batch.extents.last() {
+                Some(last) if !batch.complete => from = last.offset + last.length,
+                _ => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn extents(image: &ImageFile) -> Vec<(u64, u64)> {
+        let mut found = Vec::new();
+        image
+            .for_each_extent(0, u64::MAX / 2, |extent| {
+                found.push((extent.offset, extent.length));
+                true
+            })
+            .unwrap();
+        found
+    }
+
+    #[test]
+    fn zeros_are_data_and_holes_are_not() {
+        let dir = tempfile::tempdir_in("/var/tmp").unwrap();
+        let image = ImageFile::create(&dir.path().join("a.img"), 16 * 4096).unwrap();
+        assert_eq!(extents(&image), []);
+        image.write_blocks(4096, AlignedBuf::copy_of(&[7; 8192]).padded()).unwrap();
+        image.zero(8 * 4096, 4096).unwrap();
+        assert_eq!(extents(&image), [(4096, 8192), (8 * 4096, 4096)]);
+        image.punch(4096, 4096).unwrap();
+        assert_eq!(extents(&image), [(8192, 4096), (8 * 4096, 4096)]);
+        let mut buffer = AlignedBuf::copy_of(&[1; 3 * 4096]);
+        image.read_blocks(0, buffer.padded_mut()).unwrap();
+        assert!(buffer[..8192].iter().all(|&byte| byte == 0));
+        assert!(buffer[8192..].iter().all(|&byte| byte == 7));
+    }
+
+    #[test]
+    fn past_the_end_reads_zeros() {
+        let dir = tempfile::tempdir_in("/var/tmp").unwrap();
+        let image = ImageFile::create(&dir.path().join("a.img"), 4096).unwrap();
+        image.write_blocks(0, AlignedBuf::copy_of(&[7; 4096]).padded()).unwrap();
+        let mut buffer = AlignedBuf::copy_of(&[1; 8192]);
+        image.read_blocks(0, buffer.padded_mut()).unwrap();
+        assert!(buffer[..4096].iter().all(|&byte| byte == 7) && buffer[4096..].iter().all(|&byte| byte == 0));
+        assert!(
+            matches!(ImageFile::create(&dir.path().join("a.img"), 1), Err(error) if error.what.starts_with("create"))
+        );
+    }
+}

@@ -1,0 +1,77 @@
+//! What is mounted: `/proc/self/mountinfo`.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+use super::node::DeviceNumber;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Mount {
+    pub(super) device: DeviceNumber,
+    pub(super) mount_point: PathBuf,
+    pub(super) source: PathBuf,
+}
+
+/// All mounts this process sees, oldest first.
+pub(super) fn all() -> io::Result<Vec<Mount>> {
+    Ok(std::fs::read("/proc/self/mountinfo")?.split(|&byte| byte == b'\n').filter_map(parse).collect())
+}
+
+/// Mounts at exactly `path`, lowest first.
+pub(super) fn at(path: &Path) -> io::Result<Vec<Mount>> {
+    Ok(all()?.into_iter().filter(|mount| mount.mount_point == path).collect())
+}
+
+/// Where the block device at `node` is mounted; nowhere when it is no block device.
+#[must_use]
+pub fn mounted_at(node: &Path) -> Vec<PathBuf> {
+    use std::os::unix::fs::{FileTypeExt, MetadataExt};
+    let Ok(metadata) = std::fs::metadata(node) else { return Vec::new() };
+    if !metadata.file_type().is_block_device() {
+        return Vec::new();
+    }
+    let device = DeviceNumber::of_raw(metadata.rdev());
+    let mounts = all().unwrap_or_default().into_iter().filter(|mount| mount.device == device);
+    mounts.map(|mount| mount.mount_point).collect()
+}
+
+/// `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw`
+fn parse(line: &[u8]) -> Option<Mount> {
+    let fields: Vec<&[u8]> = line.split(|&byte| byte == b' ').collect();
+    let separator = fields.iter().position(|field| *field == b"-")?;
+    Some(Mount {
+        device: DeviceNumber::parse(std::str::from_utf8(fields.get(2)?).ok()?)?,
+        mount_point: unescaped(fields.get(4)?),
+        source: unescaped(fields.get(separator + 2)?),
+    })
+}
+
+/// The kernel writes space, tab, newline and backslash as `\` and three octal digits.
+fn unescaped(field: &[u8]) -> PathBuf {
+    let mut bytes = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let Some((&first, tail)) = rest.split_first() {
+        let octal = (first == b'\\').then(|| tail.get(..3)).flatten();
+        let value = octal.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok());
+        bytes.push(value.unwrap_or(first));
+        rest = if value.is_some() { &tail[3..] } else { tail };
+    }
+    PathBuf::from(OsString::from_vec(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_mountinfo() {
+        let line = br"36 35 7:12 / /mnt/a\040b rw,noatime master:1 - fuse aurochs:vol\0401 rw";
+        let mount = parse(line).unwrap();
+        assert_eq!(mount.device, DeviceNumber { major: 7, minor: 12 });
+        assert_eq!(mount.mount_point, Path::new("/mnt/a b"));
+        assert_eq!(mount.source, Path::new("aurochs:vol 1"));
+        assert_eq!(parse(b""), None);
+    }
+}

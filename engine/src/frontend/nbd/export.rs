@@ -1,0 +1,35 @@
+//! The one export of a server, as the handshake describes it.
+
+use super::protocol::transmission_flag as flag;
+
+/// Smallest unit of a request: any byte. The device merges partial blocks itself.
+pub(super) const MINIMUM_BLOCK_BYTES: u32 = 1;
+/// Requests of whole blocks need no read-modify-write: the tracking granularity of a replica.
+pub(super) const PREFERRED_BLOCK_BYTES: u32 = 4096;
+/// Largest payload of one request. 32 MiB is what the protocol asks every server to take.
+pub(super) const MAX_PAYLOAD_BYTES: u32 = 32 << 20;
+
+#[derive(Clone, Debug)]
+pub(super) struct Export {
+    pub(super) name: String,
+    pub(super) size_bytes: u64,
+}
+
+impl Export {
+    /// The volume's name, or the empty name of the default export.
+    pub(super) fn answers_to(&self, name: &str) -> bool {
+        name.is_empty() || name == self.name
+    }
+
+    /// What the client may send. Multiple connections are one device: a flush on any of them covers them all.
+    pub(super) fn transmission_flags(&self, structured: bool) -> u16 {
+        let always = flag::HAS_FLAGS
+            | flag::SEND_FLUSH
+            | flag::SEND_FUA
+            | flag::SEND_TRIM
+            | flag::SEND_WRITE_ZEROES
+            | flag::CAN_MULTI_CONN
+            | flag::SEND_FAST_ZERO;
+        if structured { always | flag::SEND_DF } else { always }
+    }
+}

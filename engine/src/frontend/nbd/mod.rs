@@ -1,0 +1,145 @@
+//! An NBD server for one volume, on a unix socket, on TCP, or on both.
+//!
+//! The way of a request: [`listener`] accepts → [`handshake`] negotiates (with [`option`]) → [`transmission`] reads
+//! [`request`]s and runs them on the device → [`reply`] writes the answers.
+//!
+//! Invariants: a write is answered after the device acknowledged it, a flush after the device flushed everything
+//! acknowledged before on any connection; nothing a client sends makes the server panic or hold more memory than
+//! [`in_flight`] and the listener's connection limit allow.
+
+mod connection;
+mod export;
+mod handshake;
+mod in_flight;
+mod listener;
+mod option;
+mod protocol;
+mod reply;
+mod request;
+mod socket_file;
+mod transmission;
+mod uri;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use self::listener::Listeners;
+use self::socket_file::SocketFile;
+use super::{BlockDevice, Frontend, FrontendKind, StopRefused};
+
+/// Where and under which name to serve. At least one address is needed.
+#[derive(Clone, Debug)]
+pub struct NbdConfig {
+    /// Name of the export: the volume's. The default export is the same volume.
+    pub export: String,
+    /// Path of a unix socket (mode 0600), at most 107 bytes. Its directory has to exist.
+    pub unix_socket: Option<PathBuf>,
+    /// Address to listen on; port 0 takes a free one. There is no TLS: keep it to trusted networks.
+    pub tcp: Option<SocketAddr>,
+}
+
+/// Why an NBD server could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum NbdError {
+    #[error("the NBD server of {export} has no address: give a unix socket or a TCP address")]
+    NoAddress { export: String },
+    #[error("somebody listens on the NBD socket {} already: stop that server or choose another path", path.display())]
+    SocketInUse { path: PathBuf },
+    #[error("{} is in the way of the NBD socket and is no socket: move it away or choose another path", path.display())]
+    NotASocket { path: PathBuf },
+    #[error("the NBD server can't listen on {address}: {source}; choose another address or free this one")]
+    Bind { address: String, source: io::Error },
+}
+
+/// A running NBD server.
+#[derive(Debug)]
+pub struct NbdFrontend {
+    export: String,
+    unix_socket: Option<PathBuf>,
+    tcp: Option<SocketAddr>,
+    stop: watch::Sender<bool>,
+    /// One task, in a set so that it ends with this value.
+    server: JoinSet<()>,
+}
+
+impl NbdFrontend {
+    /// Starts to serve `device`; clients can connect when this returns.
+    ///
+    /// # Errors
+    /// When no address is given or one can't be listened on. Nothing is left behind then.
+    pub async fn start<D: BlockDevice>(device: Arc<D>, config: NbdConfig) -> Result<Self, NbdError> {
+        let NbdConfig { export, unix_socket, tcp } = config;
+        if unix_socket.is_none() && tcp.is_none() {
+            return Err(NbdError::NoAddress { export });
+        }
+        let mut listeners = Listeners::default();
+        let mut bound_tcp = None;
+        if let Some(address) = tcp {
+            let failed = |source| NbdError::Bind { address: address.to_string(), source };
+            let listener = TcpListener::bind(address).await.map_err(failed)?;
+            bound_tcp = Some(listener.local_addr().map_err(failed)?);
+            listeners.tcp = Some(listener);
+        }
+        if let Some(path) = &unix_socket {
+            listeners.unix = Some(SocketFile::listen(path)?);
+        }
+        let (stop, stopping) = watch::channel(false);
+        let mut server = JoinSet::new();
+        server.spawn(listener::run(device, export.clone(), listeners, stopping));
+        Ok(Self { export, unix_socket, tcp: bound_tcp, stop, server })
+    }
+
+    /// The TCP address that is listened on, with the real port.
+    #[must_use]
+    pub fn tcp_address(&self) -> Option<SocketAddr> {
+        self.tcp
+    }
+
+    /// `nbd+unix:///…` where there is a unix socket, else `nbd://…`.
+    #[must_use]
+    pub fn uri(&self) -> String {
+        match (&self.unix_socket, self.tcp) {
+            (Some(path), _) => uri::of_unix(&self.export, path),
+            (None, Some(address)) => uri::of_tcp(&self.export, address),
+            (None, None) => String::new(),
+        }
+    }
+
+    /// `nbd://…` where TCP is listened on.
+    #[must_use]
+    pub fn tcp_uri(&self) -> Option<String> {
+        self.tcp.map(|address| uri::of_tcp(&self.export, address))
+    }
+}
+
+impl Frontend for NbdFrontend {
+    fn kind(&self) -> FrontendKind {
+        FrontendKind::Nbd
+    }
+
+    fn endpoint(&self) -> String {
+        self.uri()
+    }
+
+    /// Never refused: clients get the answers of what is in flight and `ESHUTDOWN` for anything new. With `force`
+    /// they are cut off at once; what was in flight is then not acknowledged.
+    async fn stop(mut self, force: bool) -> Result<(), StopRefused<Self>> {
+        if force {
+            self.server.shutdown().await;
+            return Ok(());
+        }
+        self.stop.send_replace(true);
+        while let Some(finished) = self.server.join_next().await {
+            if let Err(error) = finished {
+                tracing::error!(export = self.export, %error, "the NBD server failed inside");
+            }
+        }
+        Ok(())
+    }
+}

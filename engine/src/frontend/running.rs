@@ -1,0 +1,82 @@
+//! What every running frontend can do, whatever its kind.
+
+use std::fmt;
+use std::future::Future;
+
+use super::fuse_loop::FuseLoopError;
+use super::nbd::NbdError;
+
+/// The ways of offering a volume, best first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FrontendKind {
+    /// A block device by the kernel's userspace block driver.
+    Ublk,
+    /// A block device by the kernel's own NBD client.
+    NbdKernel,
+    /// A SCSI disk by the host's iSCSI initiator.
+    Iscsi,
+    /// A block device by a loop device over a FUSE file.
+    FuseLoop,
+    /// An NBD server for any client, without root.
+    Nbd,
+}
+
+impl FrontendKind {
+    /// All kinds, best first.
+    pub const ALL: [Self; 5] = [Self::Ublk, Self::NbdKernel, Self::Iscsi, Self::FuseLoop, Self::Nbd];
+
+    /// The name in settings, in the API and in messages.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ublk => "ublk",
+            Self::NbdKernel => "nbd-kernel",
+            Self::Iscsi => "iscsi",
+            Self::FuseLoop => "fuse-loop",
+            Self::Nbd => "nbd",
+        }
+    }
+
+    /// Whether this kind gives a block device on the node.
+    #[must_use]
+    pub fn gives_block_device(self) -> bool {
+        !matches!(self, Self::Nbd)
+    }
+}
+
+impl fmt::Display for FrontendKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+/// A frontend that serves a volume until it is stopped. Dropping one ends it too, without waiting for anybody.
+pub trait Frontend: Sized + Send {
+    fn kind(&self) -> FrontendKind;
+
+    /// Where users find the volume: the path of a block device or a URI.
+    fn endpoint(&self) -> String;
+
+    /// Stops serving: no new requests, those in flight are finished, nothing stays behind.
+    ///
+    /// # Errors
+    /// When the volume is still in use, the frontend goes on serving and is handed back with the reason. `force`
+    /// detaches all the same, as far as the kernel allows; users of the device then see I/O errors.
+    fn stop(self, force: bool) -> impl Future<Output = Result<(), StopRefused<Self>>> + Send;
+}
+
+/// A frontend that could not be stopped and is still there.
+#[derive(Debug)]
+pub struct StopRefused<F> {
+    pub frontend: Box<F>,
+    pub error: FrontendError,
+}
+
+/// Why a frontend could not be started or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum FrontendError {
+    #[error(transparent)]
+    Nbd(#[from] NbdError),
+    #[error(transparent)]
+    FuseLoop(#[from] FuseLoopError),
+}

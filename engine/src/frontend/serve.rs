@@ -1,0 +1,142 @@
+//! The frontends of one volume together: what an engine process starts, holds and stops.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::choice::{self, Choice, FrontendOffer};
+use super::fuse_loop::{FuseLoopConfig, FuseLoopFrontend};
+use super::nbd::{NbdConfig, NbdFrontend};
+use super::{BlockDevice, Frontend, FrontendError, FrontendKind, StopRefused};
+
+/// What the volume is attached for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offering {
+    /// A block device on this node, and the NBD server on its unix socket. Where no block device is possible,
+    /// the NBD server alone, with the reason.
+    BlockDevice,
+    /// The NBD server alone.
+    Nbd,
+    /// Nobody may use the volume (revert, maintenance).
+    Nothing,
+}
+
+/// Names and places. Paths that are not needed for the offering are not touched.
+#[derive(Clone, Debug)]
+pub struct ServeConfig {
+    pub volume: String,
+    pub offering: Offering,
+    /// Directory of this volume alone: the NBD socket and the FUSE mount go there. Made where missing.
+    pub runtime_dir: PathBuf,
+    /// Directory of the device node, `/dev/longhorn` in production.
+    pub device_dir: PathBuf,
+    /// TCP address of the NBD server; none: the unix socket only.
+    pub nbd_tcp: Option<SocketAddr>,
+}
+
+/// The running frontends of a volume.
+#[derive(Debug)]
+pub struct Serving {
+    block: Option<FuseLoopFrontend>,
+    nbd: Option<NbdFrontend>,
+    reason: String,
+}
+
+/// Starts what `config` asks for.
+///
+/// # Errors
+/// When a chosen frontend does not start; nothing is left running then.
+pub async fn serve<D: BlockDevice>(device: Arc<D>, config: ServeConfig) -> Result<Serving, FrontendError> {
+    let mut serving = Serving { block: None, nbd: None, reason: "attached without a frontend, as asked".into() };
+    if config.offering == Offering::Nothing {
+        return Ok(serving);
+    }
+    let choice = wanted(config.offering, &choice::offers());
+    serving.reason = choice.reason;
+    serving.nbd = Some(start_nbd(Arc::clone(&device), &config).await?);
+    if choice.kind == FrontendKind::FuseLoop {
+        let places = FuseLoopConfig {
+            volume: config.volume,
+            runtime_dir: config.runtime_dir.join("fuse"),
+            device_dir: config.device_dir,
+        };
+        // On failure the NBD server is dropped, and ends with that.
+        serving.block = Some(FuseLoopFrontend::start(device, places).await?);
+    }
+    Ok(serving)
+}
+
+fn wanted(offering: Offering, offers: &[FrontendOffer]) -> Choice {
+    let nbd_alone = |reason: &str| Choice { kind: FrontendKind::Nbd, reason: reason.into() };
+    match offering {
+        Offering::BlockDevice => {
+            choice::choose(offers).unwrap_or_else(|| nbd_alone("nbd: the one frontend that needs nothing of the node"))
+        }
+        Offering::Nbd => nbd_alone("nbd: asked for"),
+        Offering::Nothing => nbd_alone("no frontend: asked for"),
+    }
+}
+
+async fn start_nbd<D: BlockDevice>(device: Arc<D>, config: &ServeConfig) -> Result<NbdFrontend, FrontendError> {
+    let socket = config.runtime_dir.join("nbd.sock");
+    std::fs::create_dir_all(&config.runtime_dir)
+        .map_err(|source| super::nbd::NbdError::Bind { address: socket.display().to_string(), source })?;
+    let places = NbdConfig { export: config.volume.clone(), unix_socket: Some(socket), tcp: config.nbd_tcp };
+    Ok(NbdFrontend::start(device, places).await?)
+}
+
+impl Serving {
+    /// The block device where there is one, else the NBD URI, else nothing.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        match (&self.block, &self.nbd) {
+            (Some(block), _) => block.endpoint(),
+            (None, Some(nbd)) => nbd.endpoint(),
+            (None, None) => String::new(),
+        }
+    }
+
+    /// URI of the NBD server, where one runs.
+    #[must_use]
+    pub fn nbd_uri(&self) -> Option<String> {
+        self.nbd.as_ref().map(NbdFrontend::uri)
+    }
+
+    /// URI of the NBD server's TCP address, where it has one.
+    #[must_use]
+    pub fn nbd_tcp_uri(&self) -> Option<String> {
+        self.nbd.as_ref().and_then(NbdFrontend::tcp_uri)
+    }
+
+    /// The kind behind [`Serving::endpoint`].
+    #[must_use]
+    pub fn kind(&self) -> Option<FrontendKind> {
+        self.block.as_ref().map(Frontend::kind).or_else(|| self.nbd.as_ref().map(Frontend::kind))
+    }
+
+    /// Why it is served like this.
+    #[must_use]
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
+    /// Stops everything, the block device first: if that is in use, all goes on as before.
+    ///
+    /// # Errors
+    /// As [`Frontend::stop`]; the frontends are handed back.
+    pub async fn stop(mut self, force: bool) -> Result<(), StopRefused<Self>> {
+        if let Some(block) = self.block.take()
+            && let Err(StopRefused { frontend, error }) = block.stop(force).await
+        {
+            self.block = Some(*frontend);
+            return Err(StopRefused { frontend: Box::new(self), error });
+        }
+        if let Some(nbd) = self.nbd.take()
+            && let Err(StopRefused { frontend, error }) = nbd.stop(force).await
+        {
+            self.nbd = Some(*frontend);
+            return Err(StopRefused { frontend: Box::new(self), error });
+        }
+        Ok(())
+    }
+}

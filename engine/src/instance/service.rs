@@ -1,0 +1,190 @@
+//! The gRPC face of the instance manager.
+
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::time::Duration;
+
+use futures::Stream;
+use tokio::sync::Notify;
+use tonic::{Request, Response, Status};
+
+use super::disk::{self, DiskError};
+use super::process::{ProcessError, Processes};
+use super::records::RecordFiles;
+use crate::frontend::choice;
+use crate::grpc::instance_v1::instance_manager_server::InstanceManager;
+use crate::grpc::instance_v1::{
+    DiskInspectReply, DiskInspectRequest, FrontendListReply, FrontendListRequest, FrontendOffer, Instance,
+    InstanceListReply, InstanceListRequest, InstanceStartRequest, InstanceStopReply, InstanceStopRequest,
+    RecordCompareAndSetRequest, RecordDeleteReply, RecordGetRequest, RecordReply, ReplicaDirectoryDeleteReply,
+    ReplicaDirectoryDeleteRequest, ShutdownReply, ShutdownRequest, VersionReply, VersionRequest,
+};
+use crate::volume::record::{Epoch, Generation, KeeperError};
+
+/// How long a shutdown waits for each process before it kills it.
+const SHUTDOWN_GRACE: Duration = Duration::from_secs(60);
+
+/// One instance manager.
+pub struct Service {
+    pub node: String,
+    pub processes: Processes,
+    pub records: RecordFiles,
+    /// Told when the instance manager has stopped all instances and should end itself.
+    pub end: std::sync::Arc<Notify>,
+}
+
+/// The one table from errors to gRPC codes.
+fn process_status(error: &ProcessError) -> Status {
+    match error {
+        ProcessError::OtherArguments(_) => Status::already_exists(error.to_string()),
+        ProcessError::NothingToStart { .. } | ProcessError::BadName(_) => Status::invalid_argument(error.to_string()),
+        ProcessError::Io { .. } => Status::internal(error.to_string()),
+        ProcessError::DoesNotEnd { .. } => Status::deadline_exceeded(error.to_string()),
+    }
+}
+
+fn keeper_status(error: &KeeperError) -> Status {
+    match error {
+        KeeperError::Conflict { .. } => Status::aborted(error.to_string()),
+        KeeperError::Missing(_) => Status::not_found(error.to_string()),
+        KeeperError::Unavailable(_) => Status::unavailable(error.to_string()),
+    }
+}
+
+fn disk_status(error: &DiskError) -> Status {
+    match error {
+        DiskError::Io { .. } => Status::unavailable(error.to_string()),
+        DiskError::Configuration { .. } => Status::failed_precondition(error.to_string()),
+        DiskError::NotAReplica(_) => Status::invalid_argument(error.to_string()),
+    }
+}
+
+/// Disk and record work blocks; it must not hold the runtime's threads.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Status> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| Status::internal(error.to_string()))
+}
+
+#[tonic::async_trait]
+impl InstanceManager for Service {
+    async fn version(&self, _: Request<VersionRequest>) -> Result<Response<VersionReply>, Status> {
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        Ok(Response::new(VersionReply { version, node: self.node.clone(), pid: std::process::id() }))
+    }
+
+    async fn instance_start(&self, request: Request<InstanceStartRequest>) -> Result<Response<Instance>, Status> {
+        let started = self.processes.start(request.get_ref());
+        started.map(Response::new).map_err(|error| process_status(&error))
+    }
+
+    async fn instance_stop(
+        &self,
+        request: Request<InstanceStopRequest>,
+    ) -> Result<Response<InstanceStopReply>, Status> {
+        let InstanceStopRequest { name, grace_seconds } = request.into_inner();
+        let processes = self.processes.clone();
+        // In a task of its own: a caller that goes away must not leave a process half asked to stop.
+        let stop = tokio::spawn(async move { processes.stop(&name, Duration::from_secs(grace_seconds.into())).await });
+        let stopped = stop.await.map_err(|error| Status::internal(error.to_string()))?;
+        stopped.map(|()| Response::new(InstanceStopReply {})).map_err(|error| process_status(&error))
+    }
+
+    async fn instance_list(&self, _: Request<InstanceListRequest>) -> Result<Response<InstanceListReply>, Status> {
+        Ok(Response::new(InstanceListReply { instances: self.processes.list() }))
+    }
+
+    type InstanceWatchStream = Pin<Box<dyn Stream<Item = Result<InstanceListReply, Status>> + Send>>;
+
+    async fn instance_watch(
+        &self,
+        _: Request<InstanceListRequest>,
+    ) -> Result<Response<Self::InstanceWatchStream>, Status> {
+        let processes = self.processes.clone();
+        let mut changes = processes.changes();
+        let lists = async_stream::stream! {
+            loop {
+                changes.mark_unchanged();
+                yield Ok(InstanceListReply { instances: processes.list() });
+                if changes.changed().await.is_err() {
+                    return;
+                }
+            }
+        };
+        Ok(Response::new(Box::pin(lists)))
+    }
+
+    async fn record_get(&self, request: Request<RecordGetRequest>) -> Result<Response<RecordReply>, Status> {
+        let (records, volume) = (self.records.clone(), request.into_inner().volume);
+        let found = blocking(move || records.get(&volume)).await?.map_err(|error| keeper_status(&error))?;
+        Ok(Response::new(RecordReply { record: found.map(Into::into) }))
+    }
+
+    async fn record_compare_and_set(
+        &self,
+        request: Request<RecordCompareAndSetRequest>,
+    ) -> Result<Response<RecordReply>, Status> {
+        let request = request.into_inner();
+        let next = request.next.ok_or_else(|| Status::invalid_argument("the request has no record"))?;
+        let (records, record) = (self.records.clone(), next.clone().into());
+        let (epoch, generation) = (Epoch(request.expected_epoch), Generation(request.expected_generation));
+        let set = blocking(move || records.compare_and_set(epoch, generation, &record)).await?;
+        set.map_err(|error| keeper_status(&error))?;
+        Ok(Response::new(RecordReply { record: Some(next) }))
+    }
+
+    async fn record_delete(&self, request: Request<RecordGetRequest>) -> Result<Response<RecordDeleteReply>, Status> {
+        let (records, volume) = (self.records.clone(), request.into_inner().volume);
+        blocking(move || records.delete(&volume)).await?.map_err(|error| keeper_status(&error))?;
+        Ok(Response::new(RecordDeleteReply {}))
+    }
+
+    async fn disk_inspect(&self, request: Request<DiskInspectRequest>) -> Result<Response<DiskInspectReply>, Status> {
+        let path = PathBuf::from(request.into_inner().path);
+        let disk = blocking(move || disk::inspect(&path)).await?.map_err(|error| disk_status(&error))?;
+        Ok(Response::new(DiskInspectReply {
+            disk_uuid: disk.uuid,
+            filesystem_type: disk.filesystem_type,
+            filesystem_id: disk.filesystem_id,
+            maximum_bytes: disk.maximum_bytes,
+            available_bytes: disk.available_bytes,
+            replica_directories: disk.replica_directories.into_iter().collect(),
+        }))
+    }
+
+    async fn replica_directory_delete(
+        &self,
+        request: Request<ReplicaDirectoryDeleteRequest>,
+    ) -> Result<Response<ReplicaDirectoryDeleteReply>, Status> {
+        let directory = request.into_inner().directory;
+        if let Some(user) = self
+            .processes
+            .list()
+            .into_iter()
+            .find(|instance| instance.directory == directory && instance.error.is_empty())
+        {
+            let message = format!("{directory} is in use by instance {}; stop it first", user.name);
+            return Err(Status::failed_precondition(message));
+        }
+        let directory = PathBuf::from(directory);
+        let deleted = blocking(move || disk::delete_replica(&directory)).await?;
+        deleted.map(|()| Response::new(ReplicaDirectoryDeleteReply {})).map_err(|error| disk_status(&error))
+    }
+
+    async fn frontend_list(&self, _: Request<FrontendListRequest>) -> Result<Response<FrontendListReply>, Status> {
+        let offers = blocking(choice::offers).await?;
+        let frontends = offers.into_iter().map(|offer| FrontendOffer {
+            kind: offer.kind.to_string(),
+            available: offer.available,
+            reason: offer.reason,
+        });
+        Ok(Response::new(FrontendListReply { frontends: frontends.collect() }))
+    }
+
+    async fn shutdown(&self, _: Request<ShutdownRequest>) -> Result<Response<ShutdownReply>, Status> {
+        let errors = self.processes.stop_all(SHUTDOWN_GRACE).await;
+        if let Some(error) = errors.first() {
+            return Err(process_status(error));
+        }
+        self.end.notify_one();
+        Ok(Response::new(ShutdownReply {}))
+    }
+}

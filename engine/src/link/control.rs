@@ -1,0 +1,105 @@
+//! The rarer requests of the data link, as JSON: who I am, snapshots, layers, rebuilds.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::replica::LayerInfo;
+
+/// What an engine asks of a replica beside reads and writes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ControlRequest {
+    /// First request of every stream; everything else before it is refused.
+    Hello(Hello),
+    Layers,
+    LayerExtents {
+        layer: String,
+        from: u64,
+        maximum: usize,
+    },
+    Checksum {
+        offset: u64,
+        length: u32,
+    },
+    Snapshot {
+        name: String,
+        user_created: bool,
+        created: String,
+        labels: BTreeMap<String, String>,
+    },
+    Revert {
+        name: String,
+        created: String,
+    },
+    RemoveSnapshot {
+        name: String,
+    },
+    RebuildBegin {
+        layers: Vec<LayerInfo>,
+    },
+    RebuildFinish,
+    /// The membership changed; the replica remembers the generation.
+    Generation {
+        generation: u64,
+    },
+    /// The engine stops cleanly: sync, mark clean, let go.
+    Close,
+}
+
+/// Who speaks.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Hello {
+    pub volume: String,
+    pub replica: String,
+    pub epoch: u64,
+    /// One start of one engine; all its streams carry it. Two engines with the same epoch can't both be right.
+    pub session: String,
+}
+
+/// Who answers.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Welcome {
+    pub size: u64,
+    /// It was not closed cleanly before this open.
+    pub was_dirty: bool,
+    /// An interrupted rebuild: its content is not valid.
+    pub rebuilding: bool,
+    /// Highest generation the replica was told of.
+    pub generation: u64,
+    /// The host rebooted since the replica was opened before, so unflushed writes may be missing.
+    pub rebooted: bool,
+}
+
+/// Answers, by request.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ControlReply {
+    Welcome(Welcome),
+    Layers(Vec<LayerInfo>),
+    Extents(Vec<(u64, u64)>),
+    Checksum([u8; 32]),
+    Done,
+}
+
+/// Kind of a failure on the replica's side; decides what the engine does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RemoteErrorKind {
+    /// A higher epoch was seen: this engine is out of date and has to end.
+    Fenced,
+    NoSpace,
+    OutOfRange,
+    /// The request makes no sense in the replica's state; the replica itself is fine.
+    Refused,
+    /// The replica can't be trusted to have done it.
+    Failed,
+}
+
+/// A failure as it crosses the wire.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[error("{message}")]
+pub struct RemoteError {
+    pub kind: RemoteErrorKind,
+    pub message: String,
+}

@@ -1,0 +1,353 @@
+//! The replica's end of the data link: who may speak, and the way of each request to the directory.
+//!
+//! Invariants: nothing is answered before HELLO; an epoch below the highest seen is refused; a higher one is durable
+//! and everything of the lower ones has ended before it is answered; of one epoch, only one session speaks.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::io::AsyncWriteExt;
+use tokio::sync::{RwLock, Semaphore, mpsc, watch};
+
+use super::address::{Listener, Stream};
+use super::control::{ControlReply, ControlRequest, Hello, RemoteError, RemoteErrorKind, Welcome};
+use super::frame::{self, Header, Kind, LAYER_NAME_LENGTH};
+use crate::disk::AlignedBuf;
+use crate::replica::{OpenOptions, Replica, ReplicaError};
+
+/// Requests of one stream worked on at once; more wait in the socket. Bounds memory: each may hold a payload.
+const IN_FLIGHT_MAXIMUM: usize = 128;
+
+/// A replica as its process holds it: open while an engine speaks to it.
+pub struct ReplicaServer {
+    volume: String,
+    name: String,
+    directory: PathBuf,
+    options: OpenOptions,
+    open: RwLock<Option<Arc<Replica>>>,
+    /// Who speaks now; streams of anybody else end themselves.
+    session: watch::Sender<Session>,
+    hello: tokio::sync::Mutex<()>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Session {
+    epoch: u64,
+    id: String,
+}
+
+type Answer = Result<AlignedBuf, RemoteError>;
+
+impl ReplicaServer {
+    /// `directory` has to hold a replica already.
+    #[must_use]
+    pub fn new(volume: &str, name: &str, directory: PathBuf, options: OpenOptions) -> Arc<Self> {
+        Arc::new(Self {
+            volume: volume.to_owned(),
+            name: name.to_owned(),
+            directory,
+            options,
+            open: RwLock::new(None),
+            session: watch::Sender::new(Session::default()),
+            hello: tokio::sync::Mutex::new(()),
+        })
+    }
+
+    /// Serves until the process ends.
+    pub async fn serve(self: Arc<Self>, listener: Listener) -> std::io::Result<()> {
+        loop {
+            let stream = listener.accept().await?;
+            let server = Arc::clone(&self);
+            tokio::spawn(async move { server.serve_stream(stream).await });
+        }
+    }
+
+    /// Ends all streams, waits for requests in flight, closes the directory cleanly.
+    pub async fn close(&self) -> Result<(), ReplicaError> {
+        self.session.send_replace(Session::default());
+        let open = self.open.write().await.take();
+        match open {
+            Some(replica) => blocking(move || replica.close()).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn serve_stream(self: Arc<Self>, stream: Stream) {
+        let (mut reader, writer) = tokio::io::split(stream);
+        let (answers, outgoing) = mpsc::channel(IN_FLIGHT_MAXIMUM);
+        let writing = tokio::spawn(run_writer(writer, outgoing));
+        let first = match frame::read(&mut reader).await {
+            Ok(Some((header, payload))) if header.kind == Kind::Control => (header, payload),
+            Ok(_) => return,
+            Err(error) => return tracing::warn!(replica = %self.name, %error, "stream refused"),
+        };
+        let hello = match serde_json::from_slice(&first.1) {
+            Ok(ControlRequest::Hello(hello)) => self.welcome(&hello).await.map(|welcome| (hello, welcome)),
+            _ => Err(refused("the first request of a stream has to be HELLO")),
+        };
+        let session = match hello {
+            Ok((hello, welcome)) => {
+                let _ = answers.send((first.0, control_answer(ControlReply::Welcome(welcome)))).await;
+                Session { epoch: hello.epoch, id: hello.session }
+            }
+            Err(error) => {
+                tracing::warn!(replica = %self.name, %error, "HELLO refused");
+                let _ = answers.send((first.0, Err(error))).await;
+                drop(answers);
+                let _ = writing.await;
+                return;
+            }
+        };
+        self.serve_session(reader, &session, answers).await;
+    }
+
+    async fn serve_session(
+        self: Arc<Self>,
+        mut reader: tokio::io::ReadHalf<Stream>,
+        session: &Session,
+        answers: mpsc::Sender<(Header, Answer)>,
+    ) {
+        let permits = Arc::new(Semaphore::new(IN_FLIGHT_MAXIMUM));
+        let mut current = self.session.subscribe();
+        loop {
+            let frame = tokio::select! {
+                frame = frame::read(&mut reader) => frame,
+                // Somebody else speaks now, or the replica is being closed.
+                _ = current.wait_for(|now| now != session) => return,
+            };
+            let (header, payload) = match frame {
+                Ok(Some(frame)) => frame,
+                Ok(None) => return,
+                Err(error) => return tracing::warn!(replica = %self.name, %error, "stream ended"),
+            };
+            let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
+            let (server, answers, session) = (Arc::clone(&self), answers.clone(), session.clone());
+            tokio::spawn(async move {
+                let answer = server.handle(&session, &header, payload).await;
+                // The stream may be gone; the engine then knows nothing of the outcome and treats the replica so.
+                let _ = answers.send((header, answer)).await;
+                drop(permit);
+            });
+        }
+    }
+
+    /// HELLO: fences lower epochs, opens the directory, tells its state.
+    async fn welcome(&self, hello: &Hello) -> Result<Welcome, RemoteError> {
+        if hello.volume != self.volume || hello.replica != self.name {
+            return Err(refused(&format!(
+                "this is replica {} of volume {}; the engine asked for {} of {}",
+                self.name, self.volume, hello.replica, hello.volume
+            )));
+        }
+        let _one_at_a_time = self.hello.lock().await;
+        let now = self.session.borrow().clone();
+        let theirs = Session { epoch: hello.epoch, id: hello.session.clone() };
+        if now == theirs {
+            // A further lane of the engine that speaks already.
+            return self.describe().await;
+        }
+        if hello.epoch < now.epoch || (hello.epoch == now.epoch && !now.id.is_empty()) {
+            return Err(fenced(hello.epoch, now.epoch));
+        }
+        // From here on no stream of a lower epoch takes another request; then wait for those in flight (they hold the
+        // read side of `open`) before anything is answered to the new engine.
+        self.session.send_replace(Session::default());
+        let mut open = self.open.write().await;
+        let replica = match open.take() {
+            Some(replica) => replica,
+            None => {
+                let (directory, options) = (self.directory.clone(), self.options);
+                Arc::new(blocking(move || Replica::open(&directory, options)).await.map_err(remote)?)
+            }
+        };
+        *open = Some(Arc::clone(&replica));
+        if hello.epoch < replica.fence().epoch {
+            return Err(fenced(hello.epoch, replica.fence().epoch));
+        }
+        let (epoch, generation) = (hello.epoch, replica.fence().generation);
+        let raised = Arc::clone(&replica);
+        blocking(move || raised.raise_fence(epoch, generation)).await.map_err(remote)?;
+        drop(open);
+        self.session.send_replace(theirs);
+        self.describe().await
+    }
+
+    async fn describe(&self) -> Result<Welcome, RemoteError> {
+        let open = self.open.read().await;
+        let replica = open.as_ref().ok_or_else(|| refused("the replica is closed"))?;
+        let fence = replica.fence();
+        // Unflushed writes survive the process, but not a reboot of its host.
+        let rebooted = fence.previous_boot_id.as_ref().is_some_and(|before| *before != fence.boot_id);
+        Ok(Welcome {
+            size: replica.size(),
+            was_dirty: replica.was_dirty(),
+            rebuilding: replica.rebuilding(),
+            generation: fence.generation,
+            rebooted: rebooted && replica.was_dirty(),
+        })
+    }
+
+    async fn handle(&self, session: &Session, header: &Header, payload: AlignedBuf) -> Answer {
+        // Held for the whole request: a new epoch and a close wait for it.
+        let open = self.open.read().await;
+        if *self.session.borrow() != *session {
+            return Err(fenced(session.epoch, self.session.borrow().epoch));
+        }
+        let replica = Arc::clone(open.as_ref().ok_or_else(|| refused("the replica is closed"))?);
+        if header.kind == Kind::Control {
+            let request = serde_json::from_slice(&payload)
+                .map_err(|error| refused(&format!("the control request is unreadable: {error}")))?;
+            if matches!(request, ControlRequest::Close) {
+                drop(open);
+                return self.close_for_engine().await;
+            }
+            return blocking(move || control(&replica, request)).await.and_then(control_answer);
+        }
+        let header = *header;
+        blocking(move || data(&replica, &header, &payload)).await
+    }
+
+    /// The engine lets go: the directory is clean, and the next HELLO opens it again.
+    async fn close_for_engine(&self) -> Answer {
+        let replica = self.open.write().await.take();
+        if let Some(replica) = replica {
+            blocking(move || replica.close()).await.map_err(remote)?;
+        }
+        control_answer(ControlReply::Done)
+    }
+}
+
+/// Runs a blocking piece of work of a replica.
+async fn blocking<T, F>(work: F) -> T
+where
+    T: Send + 'static,
+    F: FnOnce() -> T + Send + 'static,
+{
+    match tokio::task::spawn_blocking(work).await {
+        Ok(value) => value,
+        // The runtime cancels blocking work only at its own end; a panic in it must not be swallowed.
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+fn data(replica: &Replica, header: &Header, payload: &AlignedBuf) -> Answer {
+    let empty = AlignedBuf::default();
+    let result = match header.kind {
+        Kind::Read => return replica.read(header.offset, header.length).map_err(remote),
+        Kind::LayerRead => {
+            let layer = layer_name(payload)?;
+            return replica.layer_read(layer, header.offset, header.length).map_err(remote);
+        }
+        Kind::Write => replica.write(header.offset, payload),
+        Kind::WriteZeroes => replica.write_zeroes(header.offset, u64::from(header.length), header.may_unmap),
+        Kind::Discard => replica.discard(header.offset, u64::from(header.length)).map(drop),
+        Kind::Flush => replica.flush(),
+        Kind::Ping => Ok(()),
+        Kind::LayerWrite => {
+            if payload.len() < LAYER_NAME_LENGTH {
+                return Err(refused("the layer write names no layer"));
+            }
+            let layer = layer_name(&payload[..LAYER_NAME_LENGTH])?;
+            let data = AlignedBuf::copy_of(&payload[LAYER_NAME_LENGTH..]);
+            replica.layer_write(layer, header.offset, &data)
+        }
+        Kind::Control | Kind::Done | Kind::Failed => return Err(refused("not a request")),
+    };
+    let result = if header.stable { result.and_then(|()| replica.flush()) } else { result };
+    result.map(|()| empty).map_err(remote)
+}
+
+fn layer_name(bytes: &[u8]) -> Result<&str, RemoteError> {
+    let end = bytes.iter().position(|&byte| byte == 0).unwrap_or(bytes.len());
+    std::str::from_utf8(&bytes[..end]).map_err(|_| refused("the layer name is not UTF-8"))
+}
+
+fn control(replica: &Replica, request: ControlRequest) -> Result<ControlReply, RemoteError> {
+    let result = match request {
+        ControlRequest::Hello(_) => return Err(refused("HELLO was said already")),
+        ControlRequest::Layers => return replica.layers().map(ControlReply::Layers).map_err(remote),
+        ControlRequest::LayerExtents { layer, from, maximum } => {
+            return replica.layer_extents(&layer, from, maximum).map(ControlReply::Extents).map_err(remote);
+        }
+        ControlRequest::Checksum { offset, length } => {
+            return replica.checksum(offset, length).map(ControlReply::Checksum).map_err(remote);
+        }
+        ControlRequest::Snapshot { name, user_created, created, labels } => {
+            replica.snapshot(&name, user_created, &created, &labels)
+        }
+        ControlRequest::Revert { name, created } => replica.revert(&name, &created),
+        ControlRequest::RemoveSnapshot { name } => replica.remove_snapshot(&name),
+        ControlRequest::RebuildBegin { layers } => replica.rebuild_begin(&layers),
+        ControlRequest::RebuildFinish => replica.rebuild_finish(),
+        ControlRequest::Generation { generation } => replica.raise_fence(replica.fence().epoch, generation),
+        ControlRequest::Close => Ok(()),
+    };
+    result.map(|()| ControlReply::Done).map_err(remote)
+}
+
+fn control_answer(reply: ControlReply) -> Answer {
+    match serde_json::to_vec(&reply) {
+        Ok(bytes) => Ok(AlignedBuf::copy_of(&bytes)),
+        Err(error) => Err(refused(&format!("the answer can't be written: {error}"))),
+    }
+}
+
+fn refused(message: &str) -> RemoteError {
+    RemoteError { kind: RemoteErrorKind::Refused, message: message.to_owned() }
+}
+
+fn fenced(theirs: u64, seen: u64) -> RemoteError {
+    let message = format!("an engine with epoch {theirs} is out of date: epoch {seen} owns the replica");
+    RemoteError { kind: RemoteErrorKind::Fenced, message }
+}
+
+/// The one table from a directory's errors to what the engine is told.
+fn remote(error: ReplicaError) -> RemoteError {
+    let kind = match &error {
+        ReplicaError::NoSpace { .. } => RemoteErrorKind::NoSpace,
+        ReplicaError::OutOfRange { .. } => RemoteErrorKind::OutOfRange,
+        ReplicaError::StaleEpoch { .. } => RemoteErrorKind::Fenced,
+        // The request makes no sense in this state; the directory is as it was.
+        ReplicaError::SnapshotExists { .. }
+        | ReplicaError::SnapshotNotFound { .. }
+        | ReplicaError::SnapshotRemoved { .. }
+        | ReplicaError::InvalidName { .. }
+        | ReplicaError::LayerNotFound { .. }
+        | ReplicaError::ChainTooLong { .. }
+        | ReplicaError::Rebuilding { .. }
+        | ReplicaError::NotRebuilding { .. } => RemoteErrorKind::Refused,
+        _ => RemoteErrorKind::Failed,
+    };
+    RemoteError { kind, message: error.to_string() }
+}
+
+/// Bytes gathered before a write to the socket.
+const GATHER: usize = 64 << 10;
+
+async fn run_writer(mut writer: tokio::io::WriteHalf<Stream>, mut answers: mpsc::Receiver<(Header, Answer)>) {
+    let mut gathered = Vec::with_capacity(GATHER);
+    while let Some(answer) = answers.recv().await {
+        let mut next = Some(answer);
+        while let Some((request, answer)) = next.take() {
+            let (kind, payload) = match answer {
+                Ok(payload) => (Kind::Done, payload),
+                Err(error) => (Kind::Failed, AlignedBuf::copy_of(&serde_json::to_vec(&error).unwrap_or_default())),
+            };
+            let header = Header { kind, ..request };
+            gathered.extend_from_slice(&header.encode(&payload));
+            if gathered.len() + payload.len() > GATHER {
+                if writer.write_all(&gathered).await.is_err() || writer.write_all(&payload).await.is_err() {
+                    return;
+                }
+                gathered.clear();
+            } else {
+                gathered.extend_from_slice(&payload);
+            }
+            next = answers.try_recv().ok();
+        }
+        if writer.write_all(&gathered).await.is_err() {
+            return;
+        }
+        gathered.clear();
+    }
+}

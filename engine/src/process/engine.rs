@@ -1,0 +1,153 @@
+//! `aurochs-engine engine`: the engine of one volume.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use tokio::sync::watch;
+
+use super::{ProgramError, asked_to_end};
+use crate::frontend::{FrontendKind, IoErrorKind, Offering, ServeConfig, Serving, StopRefused, serve};
+use crate::grpc::engine_service::{Offer, Phase, Service};
+use crate::grpc::engine_v1::engine_server::EngineServer;
+use crate::grpc::keeper::InstanceManagerKeeper;
+use crate::link::Address;
+use crate::volume::Volume;
+use crate::volume::record::Epoch;
+use crate::volume::start::StartOptions;
+
+/// The engine of one volume.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    #[arg(long)]
+    volume: String,
+    /// Name of this engine.
+    #[arg(long)]
+    name: String,
+    /// Size of the volume in bytes.
+    #[arg(long)]
+    size: u64,
+    /// Epoch of this start, already raised in the control record.
+    #[arg(long)]
+    epoch: u64,
+    /// A replica and where it listens: name=address. Repeat for each.
+    #[arg(long = "replica", value_parser = name_and_address)]
+    replicas: Vec<(String, Address)>,
+    /// How the volume is offered: blockdev, nbd, or empty for maintenance.
+    #[arg(long, default_value = "", value_parser = offering)]
+    frontend: Offering,
+    /// Where the gRPC service listens.
+    #[arg(long)]
+    listen: Address,
+    /// Address of the instance manager that keeps the control record.
+    #[arg(long)]
+    keeper: Address,
+    /// Sockets and mounts of this node's volumes.
+    #[arg(long)]
+    run_directory: PathBuf,
+    /// Where the block device appears.
+    #[arg(long, default_value = "/dev/longhorn")]
+    device_directory: PathBuf,
+    /// TCP address of the NBD server; without it the server is on its unix socket only.
+    #[arg(long)]
+    nbd_listen: Option<SocketAddr>,
+}
+
+fn name_and_address(text: &str) -> Result<(String, Address), String> {
+    let (name, address) = text.split_once('=').ok_or("it has to be name=address")?;
+    Ok((name.to_owned(), address.parse().map_err(|error| format!("{error}"))?))
+}
+
+fn offering(text: &str) -> Result<Offering, String> {
+    match text {
+        "blockdev" => Ok(Offering::BlockDevice),
+        "nbd" => Ok(Offering::Nbd),
+        "" => Ok(Offering::Nothing),
+        other => Err(format!("{other:?} is no frontend of this version; use blockdev, nbd or nothing")),
+    }
+}
+
+/// Runs until it is asked to end, or a newer engine owns the volume.
+pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
+    let asked = asked_to_end()?;
+    let (phase, phases) = watch::channel(Phase::Starting { volume: arguments.volume.clone() });
+    let listener = arguments
+        .listen
+        .listen()
+        .await
+        .map_err(|source| ProgramError::Io { what: format!("listen on {}", arguments.listen), source })?;
+    let connections = async_stream::stream! {
+        loop {
+            yield listener.accept().await;
+        }
+    };
+    let server = tonic::transport::Server::builder().add_service(EngineServer::new(Service { phase: phases }));
+    let grpc = tokio::spawn(server.serve_with_incoming(connections));
+    let keeper = Arc::new(InstanceManagerKeeper::new(crate::grpc::connect::channel(&arguments.keeper)));
+    let options = StartOptions {
+        volume: arguments.volume.clone(),
+        size: arguments.size,
+        epoch: Epoch(arguments.epoch),
+        replicas: arguments.replicas.iter().cloned().collect::<BTreeMap<_, _>>(),
+    };
+    let volume = Volume::start(options, keeper).await?;
+    let serving = serve(Arc::new(volume.clone()), places(&arguments)).await?;
+    tracing::info!(engine = arguments.name, endpoint = serving.endpoint(), reason = serving.reason(), "volume is up");
+    phase.send_replace(Phase::Up { volume: volume.clone(), offer: offer(&serving) });
+    tokio::select! {
+        () = asked => {}
+        () = volume.fenced() => {}
+        // The server ends only with a fault of its own; the volume goes down cleanly, and is started again.
+        _ = grpc => {}
+    }
+    phase.send_replace(Phase::Stopping { volume: arguments.volume.clone() });
+    stop_frontends(serving).await;
+    match volume.close().await {
+        // Nobody waits for a clean end of an engine that has lost its volume.
+        Err(error) if error.kind != IoErrorKind::Shutdown => Err(ProgramError::Close(error)),
+        _ => Ok(()),
+    }
+}
+
+fn places(arguments: &Arguments) -> ServeConfig {
+    ServeConfig {
+        volume: arguments.volume.clone(),
+        offering: arguments.frontend,
+        runtime_dir: arguments.run_directory.join("volumes").join(&arguments.volume),
+        device_dir: arguments.device_directory.clone(),
+        nbd_tcp: arguments.nbd_listen,
+    }
+}
+
+fn offer(serving: &Serving) -> Offer {
+    let nbd = serving.nbd_tcp_uri().or_else(|| serving.nbd_uri());
+    Offer {
+        frontend: serving.kind().map(FrontendKind::name).unwrap_or_default().to_owned(),
+        reason: serving.reason().to_owned(),
+        endpoint: serving.endpoint(),
+        nbd_uri: nbd.unwrap_or_default(),
+    }
+}
+
+/// A device that is still mounted is synced first and then detached all the same: whoever asked the process to end has
+/// decided, and what the file system had in memory is on the replicas.
+async fn stop_frontends(serving: Serving) {
+    let mounted_at = crate::frontend::mounted_at(std::path::Path::new(&serving.endpoint()));
+    let Err(StopRefused { frontend, error }) = serving.stop(false).await else { return };
+    tracing::warn!(%error, ?mounted_at, "still in use; synced and detached");
+    let synced = tokio::task::spawn_blocking(move || {
+        for mount in mounted_at {
+            let synced = std::fs::File::open(&mount)
+                .and_then(|directory| nix::unistd::syncfs(&directory).map_err(std::io::Error::from));
+            if let Err(error) = synced {
+                tracing::error!(mount = %mount.display(), %error, "could not sync the file system");
+            }
+        }
+    });
+    let _ = synced.await;
+    if let Err(StopRefused { error, .. }) = frontend.stop(true).await {
+        tracing::error!(%error, "frontend did not stop");
+    }
+}

@@ -1,0 +1,84 @@
+//! `aurochs-engine instance-manager`: one per node.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use tokio::sync::Notify;
+
+use super::{ProgramError, asked_to_end};
+use crate::grpc::instance_v1::instance_manager_server::InstanceManagerServer;
+use crate::instance::process::{Processes, Settings};
+use crate::instance::records::RecordFiles;
+use crate::instance::service::Service;
+use crate::link::Address;
+
+/// The instance manager of one node.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Name of the node.
+    #[arg(long)]
+    node: String,
+    /// The node's data directory: its default disk, and logs of its processes.
+    #[arg(long)]
+    data: PathBuf,
+    /// Control records of volumes; shared by all nodes of one machine.
+    #[arg(long)]
+    records: PathBuf,
+    /// Sockets and notes of running processes.
+    #[arg(long)]
+    run_dir: PathBuf,
+    /// Where block devices appear.
+    #[arg(long, default_value = "/dev/longhorn")]
+    dev_dir: PathBuf,
+    /// Where to listen; <run-dir>/im.sock by default.
+    #[arg(long)]
+    listen: Option<Address>,
+}
+
+/// Runs until it is told to shut down. A signal ends it alone: its processes go on and are found again.
+pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
+    let asked = asked_to_end()?;
+    let io = |what: &str| {
+        let what = what.to_owned();
+        move |source| ProgramError::Io { what, source }
+    };
+    std::fs::create_dir_all(&arguments.run_dir).map_err(io("make the run directory"))?;
+    let own_address = arguments.listen.unwrap_or_else(|| Address::Unix(arguments.run_dir.join("im.sock")));
+    // Before anything else: a second instance manager of the node must not touch the first one's processes.
+    let listener = own_address.listen().await.map_err(io(&format!("listen on {own_address}")))?;
+    let settings = Settings {
+        node: arguments.node.clone(),
+        binary: std::env::current_exe().map_err(io("find this program's own file"))?,
+        run_directory: arguments.run_dir,
+        log_directory: arguments.data.join("logs"),
+        device_directory: arguments.dev_dir,
+        own_address,
+    };
+    let end = Arc::new(Notify::new());
+    let service = Service {
+        node: arguments.node.clone(),
+        processes: Processes::open(settings).map_err(io("look for running processes"))?,
+        records: RecordFiles::open(&arguments.records).map_err(io("open the control records"))?,
+        end: Arc::clone(&end),
+    };
+    tracing::info!(node = arguments.node, "instance manager ready");
+    let connections = async_stream::stream! {
+        loop {
+            yield listener.accept().await;
+        }
+    };
+    let ended = async move {
+        tokio::select! {
+            () = end.notified() => {}
+            () = asked => {}
+        }
+    };
+    let server = tonic::transport::Server::builder().add_service(InstanceManagerServer::new(service));
+    tokio::select! {
+        served = server.serve_with_incoming(connections) => served?,
+        // Watches never end by themselves; the answer to `Shutdown` gets a moment to leave.
+        () = async { ended.await; tokio::time::sleep(std::time::Duration::from_millis(200)).await } => {}
+    }
+    Ok(())
+}

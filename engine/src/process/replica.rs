@@ -1,0 +1,58 @@
+//! `aurochs-engine replica`: owns one directory and serves it to the volume's engine.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{ProgramError, asked_to_end};
+use crate::link::Address;
+use crate::link::server::ReplicaServer;
+use crate::replica::{OpenOptions, Replica};
+
+/// One copy of a volume.
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Directory with the replica's files; made when it holds no replica yet.
+    #[arg(long)]
+    directory: PathBuf,
+    /// Size of the volume in bytes.
+    #[arg(long)]
+    size: u64,
+    #[arg(long)]
+    volume: String,
+    /// Name of the replica.
+    #[arg(long)]
+    name: String,
+    /// Where the engine connects: unix:/path or tcp:host:port.
+    #[arg(long)]
+    listen: Address,
+    /// Keep Longhorn's revision.counter.
+    #[arg(long)]
+    revision_counter: bool,
+}
+
+/// Runs until it is asked to end; then the directory is closed cleanly.
+pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
+    let end = asked_to_end()?;
+    let options = OpenOptions { revision_counter: arguments.revision_counter };
+    if !Replica::exists(&arguments.directory) {
+        Replica::create(&arguments.directory, arguments.size, options)?;
+    }
+    let listener = arguments
+        .listen
+        .listen()
+        .await
+        .map_err(|source| ProgramError::Io { what: format!("listen on {}", arguments.listen), source })?;
+    tracing::info!(replica = arguments.name, directory = %arguments.directory.display(), "serving");
+    let server = ReplicaServer::new(&arguments.volume, &arguments.name, arguments.directory, options);
+    tokio::select! {
+        served = std::sync::Arc::clone(&server).serve(listener) => served.map_err(|source| ProgramError::Io {
+            what: "accept connections".to_owned(),
+            source,
+        })?,
+        () = end => {}
+    }
+    server.close().await?;
+    tracing::info!(replica = arguments.name, "closed");
+    Ok(())
+}

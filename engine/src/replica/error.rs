@@ -1,0 +1,130 @@
+//! What can go wrong with a replica directory, said so that a person knows what to do.
+
+use std::io;
+use std::path::PathBuf;
+
+use nix::libc;
+
+use crate::disk::DiskError;
+
+/// Every failure of the replica library.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReplicaError {
+    /// The file system under the replica is full (or a quota is reached).
+    // Longhorn's engine recognises a full disk by the phrase "no space left on device".
+    #[error("cannot {what} {}: no space left on device; free space on this disk or move the replica", path.display())]
+    NoSpace { what: &'static str, path: PathBuf },
+
+    #[error("{what} of {length} bytes at {offset} goes past the end of {size} bytes; ask for a range inside it")]
+    OutOfRange { what: &'static str, offset: u64, length: u64, size: u64 },
+
+    #[error(
+        "{what} of {length} bytes at {offset} is not made of whole 4096-byte blocks; widen the request to whole blocks"
+    )]
+    Unaligned { what: &'static str, offset: u64, length: u64 },
+
+    #[error(
+        "{file} cannot be trusted: {why}; nothing was changed; rebuild this replica from a healthy one, or repair the file"
+    )]
+    Corrupt { file: String, why: String },
+
+    #[error("{what} is not supported: {why}")]
+    Unsupported { what: String, why: String },
+
+    #[error("cannot create a replica in {}: {why}", dir.display())]
+    AlreadyExists { dir: PathBuf, why: String },
+
+    #[error("there is no replica in {}: neither volume.meta nor a head image is there; create it first", dir.display())]
+    NotFound { dir: PathBuf },
+
+    #[error("replica directory {} is in use by another process; stop that one first", dir.display())]
+    InUse { dir: PathBuf },
+
+    #[error("a volume of {size} bytes is not possible: {why}")]
+    InvalidSize { size: u64, why: &'static str },
+
+    #[error("name {name:?} cannot be used for a snapshot: {why}; choose another name")]
+    InvalidName { name: String, why: &'static str },
+
+    // Longhorn's engine recognises this case by the phrase "already existing".
+    #[error("snapshot {name:?} is already existing; choose another name")]
+    SnapshotExists { name: String },
+
+    #[error("there is no snapshot {name:?} in this replica; list the snapshots for the names there are")]
+    SnapshotNotFound { name: String },
+
+    #[error("snapshot {name:?} is marked as removed; choose one that is not")]
+    SnapshotRemoved { name: String },
+
+    #[error("there is no layer {file_name:?} {place}")]
+    LayerNotFound { file_name: String, place: &'static str },
+
+    #[error("the chain has {count} images, and at most {limit} are possible; remove and purge snapshots first")]
+    ChainTooLong { count: usize, limit: usize },
+
+    #[error(
+        "cannot {what}: this replica is being rebuilt and its data is not complete; use another replica until the rebuild has finished"
+    )]
+    Rebuilding { what: &'static str },
+
+    #[error("cannot {what}: this replica is not being rebuilt; begin a rebuild first")]
+    NotRebuilding { what: &'static str },
+
+    #[error(
+        "epoch {offered} is older than epoch {seen}, which this replica has seen; the engine of epoch {offered} was replaced and must stop"
+    )]
+    StaleEpoch { offered: u64, seen: u64 },
+
+    #[error("the replica is closed; open it again")]
+    Closed,
+
+    #[error("the replica stopped itself: {why}; close this process and open the directory again")]
+    Failed { why: String },
+
+    #[error("{} still holds {left} after the replica's own files were deleted; look at them and delete the directory by hand", dir.display())]
+    NotEmpty { dir: PathBuf, left: String },
+
+    #[error("cannot {what} {}: {source}; {}", path.display(), remedy(source))]
+    Io {
+        what: &'static str,
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl ReplicaError {
+    /// A file whose content or place contradicts the format.
+    pub(crate) fn corrupt(file: impl Into<String>, why: impl Into<String>) -> Self {
+        Self::Corrupt { file: file.into(), why: why.into() }
+    }
+
+    /// A panic in another thread left a lock, and what it protects, in an unknown state.
+    pub(crate) fn poisoned() -> Self {
+        Self::Failed { why: "an earlier operation panicked".to_owned() }
+    }
+}
+
+impl From<DiskError> for ReplicaError {
+    fn from(error: DiskError) -> Self {
+        let DiskError { what, path, source } = error;
+        match source.raw_os_error() {
+            Some(libc::ENOSPC | libc::EDQUOT) => Self::NoSpace { what, path },
+            _ => Self::Io { what, path, source },
+        }
+    }
+}
+
+/// The next step for the kernel's answers that have one of their own.
+fn remedy(source: &io::Error) -> &'static str {
+    match source.raw_os_error() {
+        Some(libc::EINVAL | libc::EOPNOTSUPP) => {
+            "the file system may lack direct I/O or extent maps: put the replica on ext4 or XFS (not tmpfs)"
+        }
+        Some(libc::ENOENT) => "the file is missing: rebuild this replica from a healthy one",
+        Some(libc::EACCES | libc::EPERM) => "run as a user that may use this directory",
+        Some(libc::EROFS) => "the disk is read-only: check the kernel's log and the disk",
+        _ => "check the disk and the kernel's log",
+    }
+}

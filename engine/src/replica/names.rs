@@ -1,0 +1,98 @@
+//! File names of a replica directory.
+
+use super::error::ReplicaError;
+
+pub(crate) const VOLUME_META: &str = "volume.meta";
+pub(crate) const REVISION_COUNTER: &str = "revision.counter";
+/// Ours; Longhorn ignores it.
+pub(crate) const STATE_FILE: &str = "aurochs.state";
+pub(crate) const FIRST_HEAD: &str = "volume-head-000.img";
+pub(crate) const META_SUFFIX: &str = ".meta";
+pub(crate) const TMP_SUFFIX: &str = ".tmp";
+
+const HEAD_PREFIX: &str = "volume-head-";
+const SNAPSHOT_PREFIX: &str = "volume-snap-";
+const IMAGE_SUFFIX: &str = ".img";
+/// `NAME_MAX` of Linux: the longest file name in bytes.
+const FILE_NAME_MAX: usize = 255;
+/// Room for what is put behind an image's name: `.checksum..tmp` is the longest.
+const LONGEST_SUFFIX: usize = 14;
+
+/// Metadata of an image.
+pub(crate) fn meta_of(image: &str) -> String {
+    format!("{image}{META_SUFFIX}")
+}
+
+/// Longhorn's checksum of an image.
+pub(crate) fn checksum_of(image: &str) -> String {
+    format!("{image}.checksum")
+}
+
+pub(crate) fn is_head(file_name: &str) -> bool {
+    file_name.starts_with(HEAD_PREFIX) && file_name.ends_with(IMAGE_SUFFIX)
+}
+
+/// The snapshot's name in its image's file name.
+pub(crate) fn snapshot_of(file_name: &str) -> Option<&str> {
+    file_name.strip_prefix(SNAPSHOT_PREFIX)?.strip_suffix(IMAGE_SUFFIX).filter(|name| !name.is_empty())
+}
+
+/// The image a snapshot of this name has.
+pub(crate) fn snapshot_image(name: &str) -> Result<String, ReplicaError> {
+    let invalid = |why| Err(ReplicaError::InvalidName { name: name.to_owned(), why });
+    if name.is_empty() {
+        return invalid("it is empty");
+    }
+    if name.contains(['/', '\0']) {
+        return invalid("it becomes part of a file name and may hold neither '/' nor NUL");
+    }
+    let image = format!("{SNAPSHOT_PREFIX}{name}{IMAGE_SUFFIX}");
+    if image.len() + LONGEST_SUFFIX > FILE_NAME_MAX {
+        return invalid("it is too long for a file name");
+    }
+    Ok(image)
+}
+
+/// The head that follows `head`. Longhorn takes only the last digit of the old number, so that numbers run
+/// 000 … 009, 010, 001, 002 …; whoever shares the directory with Longhorn counts the same way.
+pub(crate) fn head_after(head: &str) -> Result<String, ReplicaError> {
+    let last_digit = head
+        .strip_prefix(HEAD_PREFIX)
+        .and_then(|rest| rest.strip_suffix(IMAGE_SUFFIX))
+        .and_then(|number| number.chars().last())
+        .and_then(|digit| digit.to_digit(10))
+        .ok_or_else(|| {
+            ReplicaError::corrupt(head, "a head image is named volume-head-NNN.img with a decimal number")
+        })?;
+    Ok(format!("{HEAD_PREFIX}{:03}{IMAGE_SUFFIX}", last_digit + 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn head_numbers_wrap_as_longhorns_do() {
+        let mut head = FIRST_HEAD.to_owned();
+        let mut numbers = Vec::new();
+        for _ in 0..13 {
+            head = head_after(&head).unwrap();
+            numbers.push(head[12..15].to_owned());
+        }
+        assert_eq!(numbers.join(" "), "001 002 003 004 005 006 007 008 009 010 001 002 003");
+        assert!(head_after("volume-head-.img").is_err());
+        assert!(head_after("volume-head-00x.img").is_err());
+    }
+
+    #[test]
+    fn snapshot_names_go_both_ways_and_cannot_leave_the_directory() {
+        assert_eq!(snapshot_image("a b").unwrap(), "volume-snap-a b.img");
+        assert_eq!(snapshot_of("volume-snap-a b.img"), Some("a b"));
+        assert_eq!(snapshot_of("volume-snap-.img"), None);
+        assert_eq!(snapshot_of("volume-head-000.img"), None);
+        for bad in ["", "a/../b", "a\0", &"x".repeat(226)] {
+            assert!(matches!(snapshot_image(bad), Err(ReplicaError::InvalidName { .. })), "{bad:?}");
+        }
+        assert!(snapshot_image(&"x".repeat(225)).is_ok());
+    }
+}

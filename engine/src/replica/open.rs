@@ -1,0 +1,183 @@
+//! Opening and closing.
+//!
+//! Everything is read and judged first; only then the directory is marked dirty, and only after that anything else
+//! in it changes. A directory that cannot be trusted is left exactly as it is.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, RwLock};
+
+use super::chain::Records;
+use super::create::check_size;
+use super::directory::Directory;
+use super::error::ReplicaError;
+use super::fence::FenceState;
+use super::leftovers::Leftovers;
+use super::metadata::VolumeMeta;
+use super::names;
+use super::revision_counter::RevisionCounter;
+use super::stack::{BackingFile, Head, Layers, Structure};
+use super::{Life, OpenOptions, Replica};
+use crate::disk::DiskError;
+use crate::disk::image::ImageFile;
+
+const QCOW2_MAGIC: [u8; 4] = *b"QFI\xfb";
+
+impl Replica {
+    /// Takes the directory for this process and marks it dirty, durably, before anything else can change in it.
+    ///
+    /// # Errors
+    /// [`ReplicaError::InUse`] where another process (or an earlier value in this one) owns it,
+    /// [`ReplicaError::Corrupt`] where its files contradict each other: nothing was changed then.
+    pub fn open(dir: &Path, options: OpenOptions) -> Result<Self, ReplicaError> {
+        if !dir.is_dir() {
+            return Err(ReplicaError::NotFound { dir: dir.to_path_buf() });
+        }
+        let directory = Directory::take(dir)?;
+        directory.check_block_size()?;
+        let listing = directory.list()?;
+        let meta = read_volume_meta(&directory, &listing)?;
+        let mut records = Records::discover(&directory, &listing)?;
+        let leftovers = Leftovers::find(&directory, &listing, &meta.head, &mut records)?;
+        let mut structure = open_structure(&directory, meta, records)?;
+        let fence = FenceState::load(&directory, structure.meta.dirty)?;
+        let revision = options.revision_counter.then(|| RevisionCounter::load(&directory)).transpose()?;
+
+        let was_dirty = std::mem::replace(&mut structure.meta.dirty, true);
+        directory.replace(names::VOLUME_META, &structure.meta.encode()?, 0o644)?;
+        fence.store(&directory)?;
+        leftovers.remove(&directory)?;
+        if revision.is_some() && !listing.iter().any(|file| file == names::REVISION_COUNTER) {
+            RevisionCounter::create(&directory)?;
+        }
+        let size = structure.meta.size;
+        let life = RwLock::new(Life::Open(Box::new(structure)));
+        Ok(Self { directory, size, was_dirty, life, fence: Mutex::new(fence), revision })
+    }
+
+    /// Makes everything durable, takes the dirty mark away and lets go of the directory. Later calls fail with
+    /// [`ReplicaError::Closed`].
+    ///
+    /// # Errors
+    /// Something could not be written; the replica stays open and dirty, and close may be tried again.
+    pub fn close(&self) -> Result<(), ReplicaError> {
+        let mut life = self.life.write().map_err(|_| ReplicaError::poisoned())?;
+        let structure = life.open()?;
+        structure.head.image.sync_data()?;
+        structure.rebuild.sync()?;
+        self.store_revision()?;
+        let clean = VolumeMeta { dirty: false, ..structure.meta.clone() };
+        self.directory.replace(names::VOLUME_META, &clean.encode()?, 0o644)?;
+        *life = Life::Closed;
+        self.directory.release()
+    }
+}
+
+/// `volume.meta`; where it is missing or empty, what Longhorn would guess from the head image.
+fn read_volume_meta(directory: &Directory, listing: &[String]) -> Result<VolumeMeta, ReplicaError> {
+    let meta = match directory.read(names::VOLUME_META)? {
+        Some(text) if !text.is_empty() => VolumeMeta::decode(names::VOLUME_META, &text)?,
+        _ => guess_volume_meta(directory, listing)?,
+    };
+    if !names::is_head(&meta.head) || meta.head.contains('/') {
+        let why = format!("its head {:?} is not the name of a head image", meta.head);
+        return Err(ReplicaError::corrupt(names::VOLUME_META, why));
+    }
+    check_size(meta.size)
+        .map_err(|error| ReplicaError::corrupt(names::VOLUME_META, format!("its size cannot be: {error}")))?;
+    Ok(meta)
+}
+
+/// With one head there is no doubt. With several, a wrong choice would lose what the other holds.
+fn guess_volume_meta(directory: &Directory, listing: &[String]) -> Result<VolumeMeta, ReplicaError> {
+    let heads: Vec<&String> = listing.iter().filter(|file| names::is_head(file)).collect();
+    let [head] = heads[..] else {
+        if heads.is_empty() {
+            return Err(ReplicaError::NotFound { dir: directory.path().to_path_buf() });
+        }
+        let why = format!("it is missing or empty, and {} head images are there to choose from", heads.len());
+        return Err(ReplicaError::corrupt(names::VOLUME_META, why));
+    };
+    let path = directory.file(head);
+    let size = std::fs::metadata(&path).map_err(DiskError::at("look at", &path))?.len();
+    let mut meta = VolumeMeta { dirty: true, ..VolumeMeta::new(size, head) };
+    let head_meta = names::meta_of(head);
+    if let Some(text) = directory.read(&head_meta)? {
+        meta.parent = super::metadata::LayerMeta::decode(&head_meta, &text)?.parent;
+    }
+    tracing::warn!(head, size, directory = %directory.path().display(), "volume.meta was missing or empty and is made anew from the head image");
+    Ok(meta)
+}
+
+/// Opens the images and checks that they fit together.
+fn open_structure(directory: &Directory, meta: VolumeMeta, mut records: Records) -> Result<Structure, ReplicaError> {
+    let head = Head::open(directory, &meta)?;
+    let head_size = head.image.size()?;
+    if head_size != meta.size {
+        let why = format!("it has {head_size} bytes and volume.meta says {}", meta.size);
+        return Err(ReplicaError::corrupt(&meta.head, why));
+    }
+    // While rebuilding, layers may be missing or half filled; nothing is read from them until the rebuild finishes.
+    let lower = if meta.rebuilding { Layers::default() } else { load_lower(directory, &meta, &records, &meta.head)? };
+    drop_records_without_image(directory, &mut records)?;
+    Ok(Structure { meta, records, head, lower, rebuild: super::rebuild::RebuildTarget::default() })
+}
+
+/// The layers under `top`, with the backing file at the bottom.
+pub(super) fn load_lower(
+    directory: &Directory,
+    meta: &VolumeMeta,
+    records: &Records,
+    top: &str,
+) -> Result<Layers, ReplicaError> {
+    let chain = records.chain_from(top)?;
+    Layers::load(directory, &chain[1..], meta.size, open_backing(&meta.backing_file_path)?)
+}
+
+/// Everything on the chain was opened before; what is left is the rest of a deletion.
+fn drop_records_without_image(directory: &Directory, records: &mut Records) -> Result<(), ReplicaError> {
+    let mut gone = Vec::new();
+    for image in records.0.keys() {
+        if directory.identity(image)?.is_none() {
+            gone.push(image.clone());
+        }
+    }
+    for image in gone {
+        tracing::warn!(image, directory = %directory.path().display(), "ignoring metadata whose image is gone");
+        records.0.remove(&image);
+    }
+    Ok(())
+}
+
+fn open_backing(path: &str) -> Result<Option<Arc<BackingFile>>, ReplicaError> {
+    if path.is_empty() {
+        return Ok(None);
+    }
+    let path = backing_image(Path::new(path))?;
+    let mut magic = [0; 4];
+    let file = File::open(&path).map_err(DiskError::at("open the backing file", &path))?;
+    let read = file.read_at(&mut magic, 0).map_err(DiskError::at("read the backing file", &path))?;
+    if read == magic.len() && magic == QCOW2_MAGIC {
+        let why =
+            "it is in qcow2 format, which is not supported yet; convert it with qemu-img convert -O raw".to_owned();
+        return Err(ReplicaError::Unsupported { what: format!("backing file {}", path.display()), why });
+    }
+    Ok(Some(Arc::new(BackingFile::new(ImageFile::open_backing(&path)?)?)))
+}
+
+/// The recorded path may name the file, or a directory that holds nothing else.
+fn backing_image(path: &Path) -> Result<PathBuf, ReplicaError> {
+    if !path.is_dir() {
+        return Ok(path.to_path_buf());
+    }
+    let failed = || DiskError::at("list the directory of the backing file", path);
+    let entries: Result<Vec<_>, _> = std::fs::read_dir(path).map_err(failed())?.collect();
+    match &entries.map_err(failed())?[..] {
+        [only] => Ok(only.path()),
+        several => Err(ReplicaError::Unsupported {
+            what: format!("backing file directory {}", path.display()),
+            why: format!("it must hold exactly one file and holds {}", several.len()),
+        }),
+    }
+}

@@ -1,0 +1,215 @@
+//! The receiving side of a rebuild.
+//!
+//! Invariant: from before the first layer is dropped until every copied layer is durable, `volume.meta` says
+//! `Rebuilding`, and nothing is read from this replica. A crash in between leaves a replica that opens as rebuilding
+//! and starts over.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use super::chain::Records;
+use super::directory::Directory;
+use super::metadata::{LayerMeta, VolumeMeta, labels_or_null};
+use super::names;
+use super::open::load_lower;
+use super::raw_layers::LayerInfo;
+use super::snapshot::FreshHead;
+use super::stack::{Layers, Structure};
+use super::{ChangeError, Replica, ReplicaError};
+use crate::disk::image::{Access, ImageFile};
+use crate::disk::{AlignedBuf, BLOCK_SIZE};
+
+/// The layers a rebuild writes to.
+#[derive(Debug, Default)]
+pub(super) struct RebuildTarget {
+    /// Opened when the first data for a layer arrives, synced when the rebuild finishes.
+    images: Mutex<BTreeMap<String, Arc<ImageFile>>>,
+    /// Snapshots taken of our own head meanwhile: complete already, and never to be changed.
+    frozen: BTreeSet<String>,
+}
+
+impl RebuildTarget {
+    pub(super) fn freeze(&mut self, image: &str) {
+        self.frozen.insert(image.to_owned());
+    }
+
+    /// Makes what was copied so far durable.
+    pub(super) fn sync(&self) -> Result<(), ReplicaError> {
+        let images: Vec<_> = self.images.lock().map_err(|_| ReplicaError::poisoned())?.values().cloned().collect();
+        images.iter().try_for_each(|image| Ok(image.sync_data()?))
+    }
+
+    fn image(&self, directory: &Directory, file_name: &str) -> Result<Arc<ImageFile>, ReplicaError> {
+        let mut images = self.images.lock().map_err(|_| ReplicaError::poisoned())?;
+        if let Some(image) = images.get(file_name) {
+            return Ok(Arc::clone(image));
+        }
+        let image = Arc::new(ImageFile::open(&directory.file(file_name), Access::ReadWrite)?);
+        images.insert(file_name.to_owned(), Arc::clone(&image));
+        Ok(image)
+    }
+}
+
+impl Replica {
+    /// Drops every layer this replica has and prepares empty ones like `layers`: all layers of the source, its head
+    /// included, whose parent becomes our head's parent. Writes from now on go to the new head, in whole blocks.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Corrupt`] where `layers` cannot be a replica of this volume: nothing changed. Other errors:
+    /// the replica is rebuilding, and the call may be repeated.
+    pub fn rebuild_begin(&self, layers: &[LayerInfo]) -> Result<(), ReplicaError> {
+        let source = SourceLayers::check(layers, self.size)?;
+        self.exclusive(|structure| {
+            if let Some(revision) = &self.revision {
+                revision.set(0);
+            }
+            set_rebuilding(&self.directory, structure, true)?;
+            structure.lower = Layers::default();
+            structure.rebuild = RebuildTarget::default();
+            replace_head(&self.directory, structure, source.head)?;
+            drop_others(&self.directory, structure)?;
+            for layer in &source.below {
+                make_layer(&self.directory, structure, layer)?;
+            }
+            Ok(self.directory.sync()?)
+        })
+    }
+
+    /// Puts whole blocks of the source into a layer below the head. May be called by several threads.
+    ///
+    /// # Errors
+    /// [`ReplicaError::NotRebuilding`], [`ReplicaError::LayerNotFound`], [`ReplicaError::Unaligned`],
+    /// [`ReplicaError::OutOfRange`], [`ReplicaError::NoSpace`], or the disk's.
+    pub fn layer_write(&self, file_name: &str, offset: u64, data: &AlignedBuf) -> Result<(), ReplicaError> {
+        let length = data.len() as u64;
+        if !offset.is_multiple_of(BLOCK_SIZE) || !length.is_multiple_of(BLOCK_SIZE) {
+            return Err(ReplicaError::Unaligned { what: "a write into a layer", offset, length });
+        }
+        self.check_range("a write into a layer", offset, length)?;
+        self.shared(|structure| {
+            if !structure.meta.rebuilding {
+                return Err(ReplicaError::NotRebuilding { what: "write into a snapshot" });
+            }
+            let known = structure.records.get(file_name).is_some() && file_name != structure.meta.head;
+            if !known || structure.rebuild.frozen.contains(file_name) {
+                let place = "that this rebuild fills; begin the rebuild again with the source's layers";
+                return Err(ReplicaError::LayerNotFound { file_name: file_name.to_owned(), place });
+            }
+            let image = structure.rebuild.image(&self.directory, file_name)?;
+            let size = image.size()?;
+            if offset + length > size {
+                return Err(ReplicaError::OutOfRange { what: "a write into a layer", offset, length, size });
+            }
+            Ok(image.write_blocks(offset, data)?)
+        })
+    }
+
+    /// Makes every layer durable and serves reads from now on.
+    ///
+    /// # Errors
+    /// Something is missing or could not be made durable: the replica is still rebuilding.
+    pub fn rebuild_finish(&self) -> Result<(), ReplicaError> {
+        // The bulk is synced while writes still flow.
+        self.shared(|structure| structure.rebuild.sync())?;
+        self.exclusive(|structure| {
+            if !structure.meta.rebuilding {
+                return Err(ReplicaError::NotRebuilding { what: "finish a rebuild" }.into());
+            }
+            structure.head.image.sync_data()?;
+            for name in structure.records.0.keys() {
+                ImageFile::open(&self.directory.file(name), Access::ReadOnly)?.sync_data()?;
+            }
+            let lower = load_lower(&self.directory, &structure.meta, &structure.records, &structure.meta.head)?;
+            set_rebuilding(&self.directory, structure, false)?;
+            structure.lower = lower;
+            structure.rebuild = RebuildTarget::default();
+            // What a reboot may have lost has been copied.
+            Ok(self.change_fence(|fence| Ok(fence.settled()))?)
+        })
+    }
+}
+
+/// What a source told, found to be possible.
+struct SourceLayers<'call> {
+    head: &'call LayerInfo,
+    below: Vec<&'call LayerInfo>,
+}
+
+impl<'call> SourceLayers<'call> {
+    /// The names come from another machine and become file names here.
+    fn check(layers: &'call [LayerInfo], size: u64) -> Result<Self, ReplicaError> {
+        let refuse = |why: String| ReplicaError::corrupt("the source's list of layers", why);
+        let (heads, below): (Vec<_>, Vec<_>) = layers.iter().partition(|layer| layer.is_head);
+        let [head] = heads[..] else {
+            return Err(refuse(format!("it names {} heads and should name one", heads.len())));
+        };
+        if head.file_size != size {
+            return Err(refuse(format!("its head has {} bytes and this replica {size}", head.file_size)));
+        }
+        let mut records = Records::default();
+        for layer in &below {
+            let name = names::snapshot_of(&layer.file_name).unwrap_or_default();
+            if names::snapshot_image(name)? != layer.file_name {
+                return Err(refuse(format!("{:?} is not the name of a snapshot's image", layer.file_name)));
+            }
+            if layer.file_size > size {
+                return Err(refuse(format!("{} is larger than the volume", layer.file_name)));
+            }
+            if records.0.insert(layer.file_name.clone(), meta_of(layer)).is_some() {
+                return Err(refuse(format!("{} is named twice", layer.file_name)));
+            }
+        }
+        records.0.insert(head.file_name.clone(), meta_of(head));
+        for layer in layers {
+            records.chain_from(&layer.file_name)?;
+        }
+        Ok(Self { head, below })
+    }
+}
+
+fn meta_of(layer: &LayerInfo) -> LayerMeta {
+    LayerMeta {
+        name: layer.file_name.clone(),
+        parent: layer.parent.clone(),
+        removed: layer.removed,
+        user_created: layer.user_created,
+        created: layer.created.clone(),
+        labels: labels_or_null(&layer.labels),
+    }
+}
+
+fn set_rebuilding(directory: &Directory, structure: &mut Structure, rebuilding: bool) -> Result<(), ChangeError> {
+    let meta = VolumeMeta { rebuilding, ..structure.meta.clone() };
+    directory.replace(names::VOLUME_META, &meta.encode()?, 0o644).map_err(ChangeError::Broken)?;
+    structure.meta = meta;
+    Ok(())
+}
+
+/// An empty head with the source's parent takes the old head's place, so that there is a head at every moment.
+fn replace_head(directory: &Directory, structure: &mut Structure, source: &LayerInfo) -> Result<(), ChangeError> {
+    let fresh = FreshHead::make(directory, &structure.meta, &source.parent, &source.created)?;
+    fresh.commit(directory, &mut structure.meta)?;
+    structure.head = fresh.install(&mut structure.records);
+    Ok(())
+}
+
+fn drop_others(directory: &Directory, structure: &mut Structure) -> Result<(), ReplicaError> {
+    let others: Vec<String> =
+        structure.records.0.keys().filter(|name| **name != structure.meta.head).cloned().collect();
+    for name in others {
+        directory.remove_layer(&name)?;
+        structure.records.0.remove(&name);
+    }
+    directory.sync()
+}
+
+fn make_layer(directory: &Directory, structure: &mut Structure, layer: &LayerInfo) -> Result<(), ReplicaError> {
+    // An image without metadata is no layer, but its name may be in the way.
+    directory.remove_layer(&layer.file_name)?;
+    ImageFile::create(&directory.file(&layer.file_name), layer.file_size)?;
+    let meta = meta_of(layer);
+    let file = names::meta_of(&layer.file_name);
+    directory.replace(&file, &meta.encode(&file)?, 0o644)?;
+    structure.records.0.insert(layer.file_name.clone(), meta);
+    Ok(())
+}

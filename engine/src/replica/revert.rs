@@ -1,0 +1,40 @@
+//! Going back to a snapshot: an empty head on top of it, and the old head goes.
+
+use super::names;
+use super::snapshot::FreshHead;
+use super::stack::Layers;
+use super::{Replica, ReplicaError};
+
+impl Replica {
+    /// Makes the volume's content that of the snapshot `name`. What was written since the last snapshot is gone;
+    /// snapshots of the abandoned branch stay. Durable when this returns.
+    ///
+    /// # Errors
+    /// [`ReplicaError::SnapshotNotFound`], [`ReplicaError::SnapshotRemoved`], [`ReplicaError::Rebuilding`]: nothing
+    /// changed.
+    pub fn revert(&self, name: &str, created: &str) -> Result<(), ReplicaError> {
+        let image = names::snapshot_image(name)?;
+        self.exclusive(|structure| {
+            structure.complete_for("revert")?;
+            match structure.records.get(&image) {
+                None => {
+                    return Err(ReplicaError::SnapshotNotFound { name: name.to_owned() }.into());
+                }
+                Some(record) if record.removed => {
+                    return Err(ReplicaError::SnapshotRemoved { name: name.to_owned() }.into());
+                }
+                Some(_) => {}
+            }
+            let old_head = structure.meta.head.clone();
+            let chain = structure.records.chain_from(&image)?;
+            let lower = Layers::load(&self.directory, &chain, self.size, structure.lower.backing())?;
+            let fresh = FreshHead::make(&self.directory, &structure.meta, &image, created)?;
+            fresh.commit(&self.directory, &mut structure.meta)?;
+            structure.lower = lower;
+            structure.head = fresh.install(&mut structure.records);
+            structure.records.0.remove(&old_head);
+            self.directory.remove_layer(&old_head)?;
+            Ok(self.directory.sync()?)
+        })
+    }
+}

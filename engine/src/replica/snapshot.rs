@@ -1,0 +1,183 @@
+//! Taking a snapshot: the head becomes a read-only layer, and an empty head goes on top.
+//!
+//! The order is Longhorn's (formats.md §5), with syncs between, so that a crash at any point leaves the old or the
+//! new structure and strays that `leftovers` recognises:
+//!
+//! 1. data of the old head is synced;
+//! 2. new head image;
+//! 3. its metadata;
+//! 4. stale files of the snapshot's name go;
+//! 5. the old head's image and metadata get the snapshot's names;
+//! 6. **`volume.meta` names the new head**: from here on the snapshot exists;
+//! 7. the snapshot's metadata gets its own content;
+//! 8. the old head's names go.
+
+use std::collections::BTreeMap;
+
+use super::chain::LONGEST_CHAIN;
+use super::directory::Directory;
+use super::error::ReplicaError;
+use super::metadata::{LayerMeta, VolumeMeta, labels_or_null};
+use super::names;
+use super::stack::{Head, Structure};
+use super::{ChangeError, Replica};
+use crate::disk::image::{Access, ImageFile};
+
+impl Replica {
+    /// Takes a snapshot, durable when this returns. `created` is RFC 3339 in UTC with a `Z`; the new head carries the
+    /// same time.
+    ///
+    /// # Errors
+    /// [`ReplicaError::SnapshotExists`], [`ReplicaError::InvalidName`], [`ReplicaError::ChainTooLong`]: nothing
+    /// changed. Other errors: the snapshot may or may not exist; [`Replica::layers`] tells.
+    pub fn snapshot(
+        &self,
+        name: &str,
+        user_created: bool,
+        created: &str,
+        labels: &BTreeMap<String, String>,
+    ) -> Result<(), ReplicaError> {
+        let image = names::snapshot_image(name)?;
+        // Most of the data goes to the disk while I/O still flows; what is left for the pause is little.
+        self.shared(|structure| Ok(structure.head.image.sync_data()?))?;
+        self.exclusive(|structure| {
+            if structure.records.get(&image).is_some() {
+                return Err(ReplicaError::SnapshotExists { name: name.to_owned() }.into());
+            }
+            let chain = structure.records.chain_from(&structure.meta.head)?;
+            if chain.len() >= LONGEST_CHAIN {
+                return Err(ReplicaError::ChainTooLong { count: chain.len() + 1, limit: LONGEST_CHAIN }.into());
+            }
+            structure.head.image.sync_data()?;
+            let taken = Taken { image: &image, user_created, created, labels };
+            taken.take(&self.directory, structure)
+        })
+    }
+}
+
+struct Taken<'call> {
+    image: &'call str,
+    user_created: bool,
+    created: &'call str,
+    labels: &'call BTreeMap<String, String>,
+}
+
+impl Taken<'_> {
+    fn take(&self, directory: &Directory, structure: &mut Structure) -> Result<(), ChangeError> {
+        let old_head = structure.meta.head.clone();
+        let fresh = FreshHead::make(directory, &structure.meta, self.image, self.created)?;
+        let frozen = match self.link(directory, &old_head) {
+            Ok(frozen) => frozen,
+            Err(error) => {
+                undo(directory, &[self.image, &fresh.name]);
+                return Err(error.into());
+            }
+        };
+        fresh.commit(directory, &mut structure.meta)?;
+        structure.rebuild.freeze(self.image);
+        structure.lower.push_head(frozen, &structure.head).map_err(ChangeError::Broken)?;
+        structure.head = fresh.install(&mut structure.records);
+        if let Some(record) = structure.records.0.remove(&old_head) {
+            structure.records.0.insert(self.image.to_owned(), record);
+        }
+        self.finish(directory, structure, &old_head)
+    }
+
+    /// Steps 4 and 5.
+    fn link(&self, directory: &Directory, old_head: &str) -> Result<ImageFile, ReplicaError> {
+        directory.remove_layer(self.image)?;
+        directory.link(old_head, self.image)?;
+        directory.link(&names::meta_of(old_head), &names::meta_of(self.image))?;
+        directory.sync()?;
+        Ok(ImageFile::open(&directory.file(self.image), Access::ReadOnly)?)
+    }
+
+    /// Steps 7 and 8.
+    fn finish(&self, directory: &Directory, structure: &mut Structure, old_head: &str) -> Result<(), ChangeError> {
+        if let Some(record) = structure.records.0.get_mut(self.image) {
+            let meta = LayerMeta {
+                user_created: self.user_created,
+                created: self.created.to_owned(),
+                labels: labels_or_null(self.labels),
+                ..record.clone()
+            };
+            let file = names::meta_of(self.image);
+            directory.replace(&file, &meta.encode(&file)?, 0o644)?;
+            *record = meta;
+        }
+        directory.remove_layer(old_head)?;
+        Ok(directory.sync()?)
+    }
+}
+
+/// A new, empty head that `volume.meta` does not name yet.
+pub(super) struct FreshHead {
+    pub(super) name: String,
+    meta: LayerMeta,
+    image: ImageFile,
+}
+
+impl FreshHead {
+    /// Makes image and metadata of the head that follows the present one, on top of `parent`.
+    pub(super) fn make(
+        directory: &Directory,
+        volume: &VolumeMeta,
+        parent: &str,
+        created: &str,
+    ) -> Result<Self, ReplicaError> {
+        let name = free_head(directory, &volume.head)?;
+        let meta = LayerMeta::head(&name, parent, created);
+        let file = names::meta_of(&name);
+        let made =
+            ImageFile::create(&directory.file(&name), volume.size).map_err(ReplicaError::from).and_then(|image| {
+                directory.replace(&file, &meta.encode(&file)?, 0o644)?;
+                Ok(image)
+            });
+        match made {
+            Ok(image) => Ok(Self { name, meta, image }),
+            Err(error) => {
+                undo(directory, &[&name]);
+                Err(error)
+            }
+        }
+    }
+
+    /// Makes `volume.meta` name this head. Whether a failed replacement took place is not known.
+    pub(super) fn commit(&self, directory: &Directory, volume: &mut VolumeMeta) -> Result<(), ChangeError> {
+        let changed = VolumeMeta { head: self.name.clone(), parent: self.meta.parent.clone(), ..volume.clone() };
+        directory.replace(names::VOLUME_META, &changed.encode()?, 0o644).map_err(ChangeError::Broken)?;
+        *volume = changed;
+        Ok(())
+    }
+
+    /// The head to write to from now on.
+    pub(super) fn install(self, records: &mut super::chain::Records) -> Head {
+        records.0.insert(self.name, self.meta);
+        Head::empty(self.image)
+    }
+}
+
+/// The number that follows, past images that an open found to hold data of their own and left alone.
+fn free_head(directory: &Directory, head: &str) -> Result<String, ReplicaError> {
+    let first = names::head_after(head)?;
+    let mut name = first.clone();
+    while directory.identity(&name)?.is_some() {
+        name = names::head_after(&name)?;
+        if name == first || name == head {
+            return Err(ReplicaError::corrupt(
+                name,
+                "every number for a new head image is taken; remove unused head images",
+            ));
+        }
+    }
+    Ok(name)
+}
+
+/// Removes layers that nothing refers to yet. What cannot be removed is recognised by the next open.
+pub(super) fn undo(directory: &Directory, images: &[&str]) {
+    for image in images {
+        if let Err(error) = directory.remove_layer(image) {
+            tracing::warn!(image, %error, "cannot undo a failed change; the next open of the replica removes this image");
+        }
+    }
+}

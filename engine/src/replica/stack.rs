@@ -1,0 +1,249 @@
+//! The open images of a chain and the maps that say which of them holds a block.
+
+use std::sync::{Arc, RwLock};
+
+use super::chain::Records;
+use super::directory::Directory;
+use super::error::ReplicaError;
+use super::extent_map::{Blocks, ExtentMap};
+use super::metadata::VolumeMeta;
+use super::rebuild::RebuildTarget;
+use crate::disk::image::{Access, ImageFile};
+use crate::disk::{BLOCK_SIZE, DiskError};
+
+/// Everything about a replica that a snapshot, revert or rebuild changes.
+#[derive(Debug)]
+pub(super) struct Structure {
+    /// As `volume.meta` holds it.
+    pub(super) meta: VolumeMeta,
+    pub(super) records: Records,
+    pub(super) head: Head,
+    /// What lies below the head. Empty while rebuilding: nothing is read then.
+    pub(super) lower: Layers,
+    pub(super) rebuild: RebuildTarget,
+}
+
+/// The layer that takes writes.
+#[derive(Debug)]
+pub(super) struct Head {
+    pub(super) image: ImageFile,
+    /// Which blocks the head holds: always what FIEMAP says, see [`Head::recheck`].
+    map: RwLock<ExtentMap<()>>,
+}
+
+/// Read-only images over each other, and a file under all of them.
+#[derive(Debug, Default)]
+pub(super) struct Layers {
+    /// Root first.
+    images: Vec<Arc<ImageFile>>,
+    /// Block → index in `images` of the topmost that holds it. Eight bits are enough for [`super::chain::LONGEST_CHAIN`].
+    map: ExtentMap<u8>,
+    backing: Option<Arc<BackingFile>>,
+}
+
+/// Answers for every block no layer holds.
+#[derive(Debug)]
+pub(super) struct BackingFile {
+    image: ImageFile,
+    blocks: u64,
+}
+
+impl BackingFile {
+    pub(super) fn new(image: ImageFile) -> Result<Self, DiskError> {
+        let blocks = image.size()?.div_ceil(BLOCK_SIZE);
+        Ok(Self { image, blocks })
+    }
+}
+
+/// The bytes of `blocks`.
+pub(super) fn bytes_of(blocks: &Blocks) -> (u64, u64) {
+    (blocks.start * BLOCK_SIZE, (blocks.end - blocks.start) * BLOCK_SIZE)
+}
+
+/// The place of `part` in a buffer that starts with block `first`.
+fn place_of(part: &Blocks, first: u64) -> std::ops::Range<usize> {
+    ((part.start - first) * BLOCK_SIZE) as usize..((part.end - first) * BLOCK_SIZE) as usize
+}
+
+impl Head {
+    /// Opens the head and reads its map.
+    pub(super) fn open(directory: &Directory, meta: &VolumeMeta) -> Result<Self, ReplicaError> {
+        let image = ImageFile::open(&directory.file(&meta.head), Access::ReadWrite)?;
+        image.sync_data()?;
+        let mut map = ExtentMap::default();
+        for blocks in held(&image, 0..meta.size / BLOCK_SIZE)? {
+            map.assign(blocks, ());
+        }
+        Ok(Self { image, map: RwLock::new(map) })
+    }
+
+    /// A head that holds nothing yet.
+    pub(super) fn empty(image: ImageFile) -> Self {
+        Self { image, map: RwLock::default() }
+    }
+
+    pub(super) fn segments(&self, blocks: Blocks) -> Result<Vec<(Blocks, Option<()>)>, ReplicaError> {
+        Ok(self.map.read().map_err(|_| ReplicaError::poisoned())?.segments(blocks))
+    }
+
+    /// How many of `blocks` the head holds.
+    pub(super) fn count(&self, blocks: Blocks) -> Result<u64, ReplicaError> {
+        Ok(self.map.read().map_err(|_| ReplicaError::poisoned())?.count(blocks))
+    }
+
+    /// Writes whole blocks; `data` is aligned memory.
+    pub(super) fn write(&self, blocks: Blocks, data: &[u8]) -> Result<(), ReplicaError> {
+        let (offset, _) = bytes_of(&blocks);
+        self.taking(blocks, |image| image.write_blocks(offset, data))
+    }
+
+    /// Makes `blocks` allocated zeros.
+    pub(super) fn zero(&self, blocks: Blocks) -> Result<(), ReplicaError> {
+        let (offset, length) = bytes_of(&blocks);
+        self.taking(blocks, |image| image.zero(offset, length))
+    }
+
+    /// Makes `blocks` a hole.
+    pub(super) fn punch(&self, blocks: Blocks) -> Result<(), ReplicaError> {
+        let (offset, length) = bytes_of(&blocks);
+        match self.image.punch(offset, length) {
+            Ok(()) => {
+                self.map.write().map_err(|_| ReplicaError::poisoned())?.remove(blocks);
+                Ok(())
+            }
+            Err(error) => self.recheck(blocks, error),
+        }
+    }
+
+    /// Does `work`, after which the head holds `blocks`.
+    fn taking(
+        &self,
+        blocks: Blocks,
+        work: impl FnOnce(&ImageFile) -> Result<(), DiskError>,
+    ) -> Result<(), ReplicaError> {
+        if let Err(error) = work(&self.image) {
+            return self.recheck(blocks, error);
+        }
+        if !self.map.read().map_err(|_| ReplicaError::poisoned())?.covers(&blocks) {
+            self.map.write().map_err(|_| ReplicaError::poisoned())?.assign(blocks, ());
+        }
+        Ok(())
+    }
+
+    /// After a failed change of `blocks` asks the file what it holds now, so that the map stays true to it.
+    fn recheck(&self, blocks: Blocks, error: DiskError) -> Result<(), ReplicaError> {
+        if let Ok(found) = held(&self.image, blocks.clone()) {
+            let mut map = self.map.write().map_err(|_| ReplicaError::poisoned())?;
+            map.remove(blocks);
+            for part in found {
+                map.assign(part, ());
+            }
+        }
+        Err(error.into())
+    }
+}
+
+/// The parts of `blocks` that have storage in `image`.
+fn held(image: &ImageFile, blocks: Blocks) -> Result<Vec<Blocks>, DiskError> {
+    let mut found = Vec::new();
+    image.for_each_extent(blocks.start * BLOCK_SIZE, blocks.end * BLOCK_SIZE, |extent| {
+        let start = (extent.offset / BLOCK_SIZE).max(blocks.start);
+        let end = ((extent.offset + extent.length) / BLOCK_SIZE).min(blocks.end);
+        if start < end {
+            found.push(start..end);
+        }
+        true
+    })?;
+    Ok(found)
+}
+
+impl Layers {
+    /// Opens the images of `chain` (topmost first) and reads their maps.
+    pub(super) fn load(
+        directory: &Directory,
+        chain: &[String],
+        size: u64,
+        backing: Option<Arc<BackingFile>>,
+    ) -> Result<Self, ReplicaError> {
+        let mut layers = Self { backing, ..Self::default() };
+        for name in chain.iter().rev() {
+            let image = ImageFile::open(&directory.file(name), Access::ReadOnly)?;
+            image.sync_data()?;
+            let parts = held(&image, 0..size / BLOCK_SIZE)?;
+            layers.push(Arc::new(image), parts);
+        }
+        Ok(layers)
+    }
+
+    /// Puts an image on top that holds `parts`.
+    fn push(&mut self, image: Arc<ImageFile>, parts: impl IntoIterator<Item = Blocks>) {
+        // The chain's limit of 250 keeps the index within a byte.
+        let index = self.images.len() as u8;
+        self.images.push(image);
+        for blocks in parts {
+            self.map.assign(blocks, index);
+        }
+    }
+
+    /// The former head becomes the topmost layer; `image` is the same file under its new name.
+    pub(super) fn push_head(&mut self, image: ImageFile, head: &Head) -> Result<(), ReplicaError> {
+        let map = head.map.read().map_err(|_| ReplicaError::poisoned())?;
+        self.push(Arc::new(image), map.entries().map(|(blocks, ())| blocks));
+        Ok(())
+    }
+
+    pub(super) fn backing(&self) -> Option<Arc<BackingFile>> {
+        self.backing.clone()
+    }
+
+    /// Fills `buffer` with `blocks` as they are seen from the topmost of these layers.
+    pub(super) fn read(&self, blocks: Blocks, buffer: &mut [u8]) -> Result<(), ReplicaError> {
+        let first = blocks.start;
+        for (part, layer) in self.map.segments(blocks) {
+            let place = &mut buffer[place_of(&part, first)];
+            match (layer, &self.backing) {
+                (Some(layer), _) => self.images[usize::from(layer)].read_blocks(part.start * BLOCK_SIZE, place)?,
+                (None, Some(backing)) => backing.image.read_blocks(part.start * BLOCK_SIZE, place)?,
+                (None, None) => place.fill(0),
+            }
+        }
+        Ok(())
+    }
+
+    /// Cuts `blocks` where it changes whether any layer (or the backing file) holds them.
+    pub(super) fn hidden_data(&self, blocks: Blocks) -> Vec<(Blocks, bool)> {
+        let covered = self.backing.as_ref().map_or(0, |backing| backing.blocks);
+        let mut found: Vec<(Blocks, bool)> = Vec::new();
+        let mut add = |part: Blocks, holds: bool| match found.last_mut() {
+            _ if part.is_empty() => {}
+            Some((last, same)) if *same == holds => last.end = part.end,
+            _ => found.push((part, holds)),
+        };
+        for (part, layer) in self.map.segments(blocks) {
+            let cut = covered.clamp(part.start, part.end);
+            add(part.start..cut, true);
+            add(cut..part.end, layer.is_some());
+        }
+        found
+    }
+}
+
+impl Structure {
+    /// Fills `buffer` with `blocks` as a reader of the volume sees them.
+    pub(super) fn read(&self, blocks: Blocks, buffer: &mut [u8]) -> Result<(), ReplicaError> {
+        let first = blocks.start;
+        for (part, held) in self.head.segments(blocks)? {
+            let place = &mut buffer[place_of(&part, first)];
+            match held {
+                Some(()) => self.head.image.read_blocks(part.start * BLOCK_SIZE, place)?,
+                None => self.lower.read(part, place)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses what needs complete data while some may be missing.
+    pub(super) fn complete_for(&self, what: &'static str) -> Result<(), ReplicaError> {
+        if self.meta.rebuilding { Err(ReplicaError::Rebuilding { what }) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,92 @@
+//! A full disk is said to be full, undoes what it stopped, and leaves a replica that reads the same after a reopen.
+//!
+//! Needs root: the small disk is an image file mounted through a loop device.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::super::{OpenOptions, Replica, ReplicaError};
+use super::{BLOCK, CREATED, Scratch, filled};
+
+struct SmallDisk {
+    mount_point: PathBuf,
+    _root: tempfile::TempDir,
+}
+
+impl SmallDisk {
+    /// Room for about a quarter of [`VOLUME_BLOCKS`].
+    fn mounted() -> Self {
+        let root = Scratch::root();
+        let (image, mount_point) = (root.path().join("disk"), root.path().join("mounted"));
+        std::fs::File::create(&image).unwrap().set_len(16 << 20).unwrap();
+        std::fs::create_dir(&mount_point).unwrap();
+        run("mkfs.ext4", &["-q", "-b", "4096", "-m", "0", "-O", "^has_journal"], &[&image]);
+        run("mount", &["-o", "loop"], &[&image, &mount_point]);
+        Self { mount_point, _root: root }
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        run("umount", &[], &[&self.mount_point]);
+    }
+}
+
+fn run(program: &str, arguments: &[&str], paths: &[&Path]) {
+    let output = Command::new(program).args(arguments).args(paths).output().unwrap();
+    assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+const VOLUME_BLOCKS: usize = 16 << 10;
+
+#[test]
+fn writes_and_snapshots_on_a_full_disk() {
+    if !nix::unistd::Uid::effective().is_root() {
+        eprintln!("not checked: mounting a small disk needs root");
+        return;
+    }
+    let disk = SmallDisk::mounted();
+    let dir = disk.mount_point.join("replica");
+    Replica::create(&dir, (VOLUME_BLOCKS * BLOCK) as u64, OpenOptions::default()).unwrap();
+    let replica = Replica::open(&dir, OpenOptions::default()).unwrap();
+    replica.write(0, &filled(1, 64 * BLOCK)).unwrap();
+    replica.snapshot("s", true, CREATED, &BTreeMap::new()).unwrap();
+
+    let piece = 64 * BLOCK;
+    let full_at =
+        (0..VOLUME_BLOCKS / 64).find(|index| match replica.write((index * piece) as u64, &filled(2, piece)) {
+            Ok(()) => false,
+            Err(ReplicaError::NoSpace { .. }) => true,
+            Err(other) => panic!("{other}"),
+        });
+    let full_at = full_at.unwrap() * piece;
+    // The last free blocks go too, so that not even a small file fits.
+    let mut at = full_at;
+    while replica.write(at as u64, &filled(2, BLOCK)).is_ok() {
+        at += BLOCK;
+    }
+    let files = super::listing(&dir);
+    let error = replica.snapshot("t", true, CREATED, &BTreeMap::new()).unwrap_err();
+    assert!(matches!(error, ReplicaError::NoSpace { .. }), "{error}");
+    assert!(error.to_string().contains("no space left on device"));
+    assert_eq!(super::listing(&dir), files);
+
+    let checked = u32::try_from(full_at + 2 * piece).unwrap();
+    let before = replica.checksum(0, checked).unwrap();
+    assert!(replica.read(0, u32::try_from(full_at).unwrap()).unwrap().iter().all(|&byte| byte == 2));
+
+    // With some space back it goes on.
+    assert_eq!(replica.discard(0, piece as u64).unwrap(), piece as u64);
+    assert!(replica.read(0, u32::try_from(piece).unwrap()).unwrap().iter().all(|&byte| byte == 1));
+    replica.write(0, &filled(2, piece)).unwrap();
+    assert_eq!(replica.checksum(0, checked).unwrap(), before);
+    replica.discard(0, piece as u64).unwrap();
+    replica.snapshot("t", true, CREATED, &BTreeMap::new()).unwrap();
+    let now = replica.checksum(0, checked).unwrap();
+    replica.close().unwrap();
+    drop(replica);
+    let replica = Replica::open(&dir, OpenOptions::default()).unwrap();
+    assert_eq!(replica.checksum(0, checked).unwrap(), now);
+    drop(replica);
+}

@@ -1,0 +1,94 @@
+//! Tests of a replica on a real file system: what it reads, what it leaves in its directory.
+
+mod crashes;
+mod full_disk;
+mod model;
+mod rebuilds;
+mod refusals;
+mod texts;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use super::{OpenOptions, Replica};
+use crate::disk::AlignedBuf;
+
+const BLOCK: usize = 4096;
+const CREATED: &str = "2026-11-21T02:06:49Z";
+
+/// A replica directory that goes away with the test.
+struct Scratch {
+    _root: TempDir,
+    dir: PathBuf,
+    options: OpenOptions,
+}
+
+impl Scratch {
+    /// `/var/tmp` lies on a disk, where `/tmp` may be memory without extents.
+    fn root() -> TempDir {
+        tempfile::tempdir_in("/var/tmp").unwrap()
+    }
+
+    fn new(blocks: usize) -> Self {
+        Self::with(blocks, OpenOptions::default())
+    }
+
+    fn with(blocks: usize, options: OpenOptions) -> Self {
+        let root = Self::root();
+        let dir = root.path().join("replica");
+        Replica::create(&dir, (blocks * BLOCK) as u64, options).unwrap();
+        Self { _root: root, dir, options }
+    }
+
+    fn open(&self) -> Replica {
+        Replica::open(&self.dir, self.options).unwrap()
+    }
+
+    fn text(&self, file: &str) -> String {
+        std::fs::read_to_string(self.dir.join(file)).unwrap()
+    }
+
+    fn listing(&self) -> Vec<String> {
+        listing(&self.dir)
+    }
+}
+
+fn listing(dir: &Path) -> Vec<String> {
+    let mut names: Vec<String> =
+        std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+fn filled(byte: u8, length: usize) -> AlignedBuf {
+    let mut buffer = AlignedBuf::zeroed(length);
+    buffer.fill(byte);
+    buffer
+}
+
+/// Writes `byte` over whole blocks.
+fn put(replica: &Replica, block: usize, count: usize, byte: u8) {
+    replica.write((block * BLOCK) as u64, &filled(byte, count * BLOCK)).unwrap();
+}
+
+/// The first byte of each block of a layer, after a check that all its bytes are the same.
+fn bytes_in(replica: &Replica, file_name: &str) -> Vec<u8> {
+    let content = replica.read_layer_chain(file_name, 0, u32::try_from(replica.size()).unwrap()).unwrap();
+    content
+        .chunks(BLOCK)
+        .map(|block| {
+            assert!(block.iter().all(|byte| *byte == block[0]));
+            block[0]
+        })
+        .collect()
+}
+
+fn head_bytes(replica: &Replica) -> Vec<u8> {
+    bytes_in(replica, &replica.head_file())
+}
+
+fn take(replica: &Replica, name: &str) {
+    replica.snapshot(name, true, CREATED, &BTreeMap::new()).unwrap();
+}

@@ -1,0 +1,177 @@
+//! What needs all I/O to pause: snapshots, their removal, reverts.
+//!
+//! Each waits for everything in flight, is done on every member and joiner, durably, and only then acknowledged. A
+//! member that fails is dropped first. A refusal that all members share (a name that exists already) changes nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::future::join_all;
+
+use super::membership::Mode;
+use super::ordering::Turn;
+use super::{Shared, Volume};
+use crate::link::LinkError;
+use crate::link::control::{ControlRequest, RemoteErrorKind};
+
+/// Files of a live chain, head included (Longhorn's limit: larger chains don't open).
+pub(crate) const CHAIN_MAXIMUM: usize = 250;
+
+/// Why an operation was not done. Nothing has changed then.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum OperationError {
+    /// The request makes no sense now; the text says what to do.
+    #[error("{0}")]
+    Refused(String),
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl Volume {
+    /// Takes a snapshot on all members; an empty name gets a UUID. Returns the name.
+    pub async fn snapshot(
+        &self,
+        name: &str,
+        labels: BTreeMap<String, String>,
+        user_created: bool,
+    ) -> Result<String, OperationError> {
+        let name = if name.is_empty() { uuid::Uuid::new_v4().to_string() } else { name.to_owned() };
+        aurochs_api::ids::check_snapshot_name(&name).map_err(|error| OperationError::Refused(error.to_string()))?;
+        let volume = self.clone();
+        let taken = name.clone();
+        self.operation(async move {
+            let _everything = volume.shared.equal_barrier().await?;
+            volume.shared.take_snapshot(&taken, labels, user_created).await
+        })
+        .await?;
+        Ok(name)
+    }
+
+    /// Puts the volume's content back to a snapshot. The caller has made sure that no frontend is up.
+    pub async fn revert(&self, name: &str) -> Result<(), OperationError> {
+        let (volume, name) = (self.clone(), name.to_owned());
+        self.operation(async move {
+            let shared = &volume.shared;
+            let _everything = shared.equal_barrier().await?;
+            if let Some(joiner) = shared.membership.view().joiner() {
+                let message = format!(
+                    "cannot revert volume {} while replica {} is being rebuilt; try again when the rebuild is done",
+                    shared.name,
+                    joiner.link.name()
+                );
+                return Err(OperationError::Refused(message));
+            }
+            shared.on_all(&ControlRequest::Revert { name, created: now() }).await
+        })
+        .await
+    }
+
+    /// Marks a snapshot removed; its files go at once when nothing stands on them.
+    pub async fn remove_snapshot(&self, name: &str) -> Result<(), OperationError> {
+        let (volume, name) = (self.clone(), name.to_owned());
+        self.operation(async move {
+            let shared = &volume.shared;
+            let _everything = shared.equal_barrier().await?;
+            if let Some(joiner) = shared.membership.view().joiner() {
+                let message = format!(
+                    "cannot delete snapshot {name} while replica {} is being rebuilt; try again when the rebuild is done",
+                    joiner.link.name()
+                );
+                return Err(OperationError::Refused(message));
+            }
+            shared.on_all(&ControlRequest::RemoveSnapshot { name }).await
+        })
+        .await
+    }
+
+    /// Runs an operation to its end even when the caller goes away.
+    async fn operation<F>(&self, work: F) -> Result<(), OperationError>
+    where
+        F: Future<Output = Result<(), OperationError>> + Send + 'static,
+    {
+        let done = tokio::spawn(work).await;
+        let result = done.unwrap_or_else(|error| Err(OperationError::Failed(format!("ended unexpectedly: {error}"))));
+        self.shared.refresh_layers().await;
+        self.shared.changed.tell();
+        result
+    }
+}
+
+impl Shared {
+    /// A barrier with all members equal: what still differs after an unclean stop must not be frozen into a layer.
+    pub(crate) async fn equal_barrier(&self) -> Result<Turn, OperationError> {
+        loop {
+            let equal = super::reconcile::make_all_equal(self).await;
+            equal.map_err(|error| OperationError::Failed(error.message))?;
+            let turn = self.ordering.barrier().await;
+            if self.unequal.left() == 0 {
+                return Ok(turn);
+            }
+        }
+    }
+
+    /// Takes a snapshot; the caller holds the barrier.
+    pub(crate) async fn take_snapshot(
+        self: &Arc<Self>,
+        name: &str,
+        labels: BTreeMap<String, String>,
+        user_created: bool,
+    ) -> Result<(), OperationError> {
+        self.refresh_layers().await;
+        let chain = self.layers.chain_length();
+        if chain >= CHAIN_MAXIMUM {
+            let message = format!(
+                "volume {} has {chain} layers, the most that can be opened again; delete snapshots first",
+                self.name
+            );
+            return Err(OperationError::Refused(message));
+        }
+        self.on_all(&ControlRequest::Snapshot { name: name.to_owned(), user_created, created: now(), labels }).await
+    }
+
+    /// Does it on every member and joiner, under the caller's barrier.
+    pub(crate) async fn on_all(&self, request: &ControlRequest) -> Result<(), OperationError> {
+        let over = |error: crate::frontend::IoError| OperationError::Failed(error.message);
+        self.membership.check_running().map_err(over)?;
+        let view = self.membership.view();
+        let answers = join_all(view.members.iter().map(|member| member.link.control(request))).await;
+        let failures: Vec<(&super::membership::Member, LinkError)> = view
+            .members
+            .iter()
+            .zip(answers)
+            .filter_map(|(member, answer)| answer.err().map(|error| (member, error)))
+            .collect();
+        let readable = view.members.iter().filter(|member| member.mode == Mode::ReadWrite).count();
+        let failed_readable = failures.iter().filter(|(member, _)| member.mode == Mode::ReadWrite).count();
+        if failed_readable == readable
+            && let Some((_, error)) = failures.first()
+        {
+            return Err(self.nobody_did_it(error, &failures));
+        }
+        for (member, error) in &failures {
+            self.membership.report(member.link.name(), error);
+        }
+        self.membership.settled().await.map_err(over)
+    }
+
+    fn nobody_did_it(&self, first: &LinkError, failures: &[(&super::membership::Member, LinkError)]) -> OperationError {
+        if failures.iter().all(|(_, error)| error.remote_kind() == Some(RemoteErrorKind::Refused)) {
+            return match first {
+                LinkError::Remote { error, .. } => OperationError::Refused(error.message.clone()),
+                LinkError::Lost { .. } => OperationError::Refused(first.to_string()),
+            };
+        }
+        // Members may now differ in their layers: all but the last of those that failed are dropped and rebuilt.
+        for (member, error) in failures {
+            self.membership.report(member.link.name(), error);
+        }
+        OperationError::Failed(first.to_string())
+    }
+}
+
+/// The time as Longhorn writes it into metadata: RFC 3339, UTC, whole seconds.
+pub(crate) fn now() -> String {
+    let now = time::OffsetDateTime::now_utc();
+    let now = now.replace_nanosecond(0).unwrap_or(now);
+    now.format(&time::format_description::well_known::Rfc3339).unwrap_or_default()
+}

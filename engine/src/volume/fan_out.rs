@@ -1,0 +1,258 @@
+//! From one request to all members, and what its answers mean.
+//!
+//! A write is acknowledged when every recorded member has it. A member that fails it is dropped, and that is recorded,
+//! before the acknowledgement leaves. When no member has it, nobody is dropped: the request fails, and the range is
+//! made equal before it is read again, since some members may have written a part.
+
+use std::sync::Arc;
+
+use futures::future::join_all;
+
+use super::Shared;
+use super::membership::{Mode, View};
+use super::ordering::Access;
+use super::read_choice;
+use crate::disk::{AlignedBuf, BLOCK_SIZE};
+use crate::frontend::{Durability, IoError, IoErrorKind};
+use crate::link::client::{LinkError, Request};
+use crate::link::control::RemoteErrorKind;
+use crate::link::frame::Kind;
+
+/// Longest range of one discard or write-zeroes request to a replica: keeps each within the replica's patience.
+const RANGE_MAXIMUM: u64 = 256 << 20;
+
+pub(crate) async fn read(shared: &Shared, offset: u64, length: u32) -> Result<AlignedBuf, IoError> {
+    loop {
+        shared.membership.check_running()?;
+        let turn = shared.ordering.turn(offset, u64::from(length), Access::Read).await;
+        if shared.unequal.touches(offset, u64::from(length)) {
+            drop(turn);
+            super::reconcile::make_equal(shared, offset, u64::from(length)).await?;
+            continue;
+        }
+        return read_ordered(shared, offset, length).await;
+    }
+}
+
+/// The caller holds a turn that covers the range.
+pub(crate) async fn read_ordered(shared: &Shared, offset: u64, length: u32) -> Result<AlignedBuf, IoError> {
+    let view = shared.membership.view();
+    let mut failures: Vec<(String, LinkError)> = Vec::new();
+    for link in read_choice::in_order(&view, &shared.membership.read_turn) {
+        match link.request(Request::new(Kind::Read, offset, length)).await {
+            Ok(data) => {
+                for (name, error) in failures {
+                    shared.membership.report(&name, &error);
+                }
+                shared.membership.check_running()?;
+                return Ok(data);
+            }
+            Err(error) => failures.push((link.name().to_owned(), error)),
+        }
+    }
+    // Nobody could: members whose link is gone are reported, a medium error alone takes nobody out.
+    for (name, error) in failures.iter().filter(|(_, error)| error.remote_kind() != Some(RemoteErrorKind::Failed)) {
+        shared.membership.report(name, error);
+    }
+    shared.membership.check_running()?;
+    Err(failures.first().map_or_else(no_replica, |(_, error)| io_error(error)))
+}
+
+pub(crate) async fn write(
+    shared: &Arc<Shared>,
+    offset: u64,
+    data: AlignedBuf,
+    durability: Durability,
+) -> Result<(), IoError> {
+    shared.membership.check_running()?;
+    let _turn = shared.ordering.turn(offset, data.len() as u64, Access::Write).await;
+    let view = shared.membership.view();
+    let (offset, data) = if view.joiner().is_some() { widened(shared, offset, data).await? } else { (offset, data) };
+    // Payloads are bounded by the frontends, far below 4 GiB.
+    let length = u32::try_from(data.len()).unwrap_or(u32::MAX);
+    let mut request = Request::new(Kind::Write, offset, length);
+    request.stable = durability == Durability::Stable;
+    request.payload = Arc::new(data).into();
+    to_all(shared, &view, &request).await
+}
+
+pub(crate) async fn write_zeroes(
+    shared: &Arc<Shared>,
+    offset: u64,
+    length: u64,
+    may_unmap: bool,
+    durability: Durability,
+) -> Result<(), IoError> {
+    for (offset, length) in pieces(offset, length) {
+        shared.membership.check_running()?;
+        let turn = shared.ordering.turn(offset, u64::from(length), Access::Write).await;
+        let view = shared.membership.view();
+        // A joiner lacks the data around unaligned edges; whole blocks of zeros with merged edges go the way of a write.
+        let aligned = offset.is_multiple_of(BLOCK_SIZE) && u64::from(length).is_multiple_of(BLOCK_SIZE);
+        if view.joiner().is_some() && !aligned {
+            drop(turn);
+            write_zeroes_as_data(shared, offset, length, durability).await?;
+            continue;
+        }
+        let mut request = Request::new(Kind::WriteZeroes, offset, length);
+        request.may_unmap = may_unmap;
+        request.stable = durability == Durability::Stable;
+        to_all(shared, &view, &request).await?;
+    }
+    Ok(())
+}
+
+/// Zeros as ordinary writes of at most a MiB.
+async fn write_zeroes_as_data(
+    shared: &Arc<Shared>,
+    offset: u64,
+    length: u32,
+    durability: Durability,
+) -> Result<(), IoError> {
+    const PIECE: u32 = 1 << 20;
+    let mut done = 0;
+    while done < length {
+        let piece = PIECE.min(length - done);
+        write(shared, offset + u64::from(done), AlignedBuf::zeroed(piece as usize), durability).await?;
+        done += piece;
+    }
+    Ok(())
+}
+
+pub(crate) async fn discard(shared: &Arc<Shared>, offset: u64, length: u64) -> Result<(), IoError> {
+    for (offset, length) in pieces(offset, length) {
+        shared.membership.check_running()?;
+        let _turn = shared.ordering.turn(offset, u64::from(length), Access::Write).await;
+        let view = shared.membership.view();
+        to_all(shared, &view, &Request::new(Kind::Discard, offset, length)).await?;
+    }
+    Ok(())
+}
+
+/// Syncs every member. Needs no turn: it speaks for the writes acknowledged before it came.
+pub(crate) async fn flush(shared: &Shared) -> Result<(), IoError> {
+    shared.membership.check_running()?;
+    let view = shared.membership.view();
+    to_all(shared, &view, &Request::new(Kind::Flush, 0, 0)).await
+}
+
+/// Cuts a range into pieces of at most `RANGE_MAXIMUM`, at multiples of it.
+fn pieces(offset: u64, length: u64) -> impl Iterator<Item = (u64, u32)> {
+    let end = offset + length;
+    let mut at = offset;
+    std::iter::from_fn(move || {
+        if at >= end {
+            return None;
+        }
+        let next = (at / RANGE_MAXIMUM + 1).saturating_mul(RANGE_MAXIMUM).min(end);
+        let piece = (at, u32::try_from(next - at).unwrap_or(u32::MAX));
+        at = next;
+        Some(piece)
+    })
+}
+
+/// Sends to every member of `view` and waits for all; the acknowledgement rule is here.
+async fn to_all(shared: &Shared, view: &View, request: &Request) -> Result<(), IoError> {
+    let asked = view.members.iter().map(|member| member.link.request(request.clone()));
+    let answers = join_all(asked).await;
+    let mut failures = Vec::new();
+    let mut readable_successes = 0;
+    for (member, answer) in view.members.iter().zip(answers) {
+        match answer {
+            Ok(_) => readable_successes += usize::from(member.mode == Mode::ReadWrite),
+            Err(error) => failures.push((member, error)),
+        }
+    }
+    if failures.is_empty() {
+        return shared.membership.settled().await;
+    }
+    if readable_successes == 0 {
+        return nobody_has_it(shared, request, &failures);
+    }
+    for (member, error) in &failures {
+        shared.membership.report(member.link.name(), error);
+    }
+    shared.changed.tell();
+    shared.membership.settled().await
+}
+
+/// No member could do it: those whose link is gone or who are fenced are reported, the rest stay and the range is
+/// compared before its next read.
+fn nobody_has_it(
+    shared: &Shared,
+    request: &Request,
+    failures: &[(&super::membership::Member, LinkError)],
+) -> Result<(), IoError> {
+    for (member, error) in failures {
+        let is_answer = matches!(error, LinkError::Remote { error, .. } if error.kind != RemoteErrorKind::Fenced);
+        if !is_answer || member.mode != Mode::ReadWrite {
+            shared.membership.report(member.link.name(), error);
+        }
+    }
+    if request.kind != Kind::Flush {
+        shared.unequal.add(request.offset, u64::from(request.length));
+    }
+    shared.changed.tell();
+    shared.membership.check_running()?;
+    let worst = failures.iter().find(|(_, error)| error.remote_kind() == Some(RemoteErrorKind::NoSpace));
+    Err(worst.or(failures.first()).map_or_else(no_replica, |(_, error)| io_error(error)))
+}
+
+/// Widens a write to whole blocks with data from the members: a joiner must never merge with data that it lacks.
+async fn widened(shared: &Shared, offset: u64, data: AlignedBuf) -> Result<(u64, AlignedBuf), IoError> {
+    let end = offset + data.len() as u64;
+    let (start, stop) = (offset / BLOCK_SIZE * BLOCK_SIZE, end.div_ceil(BLOCK_SIZE) * BLOCK_SIZE);
+    let stop = stop.min(shared.size);
+    if start == offset && stop == end {
+        return Ok((offset, data));
+    }
+    // At most 32 MiB and two edges.
+    let length = usize::try_from(stop - start).unwrap_or(usize::MAX);
+    let mut wide = AlignedBuf::zeroed(length);
+    let block = usize::try_from(BLOCK_SIZE).unwrap_or(usize::MAX).min(length);
+    // This write's own turn covers whole blocks, so the edges can't change meanwhile.
+    let head = read_ordered(shared, start, u32::try_from(block).unwrap_or(u32::MAX)).await?;
+    wide[..block].copy_from_slice(&head);
+    let tail_at = length.saturating_sub(1) / block.max(1) * block;
+    if tail_at > 0 {
+        let tail_length = u32::try_from(length - tail_at).unwrap_or(u32::MAX);
+        let tail = read_ordered(shared, start + tail_at as u64, tail_length).await?;
+        wide[tail_at..].copy_from_slice(&tail);
+    }
+    let inner = usize::try_from(offset - start).unwrap_or(usize::MAX);
+    wide[inner..inner + data.len()].copy_from_slice(&data);
+    Ok((start, wide))
+}
+
+fn no_replica() -> IoError {
+    IoError::new(IoErrorKind::Io, "no replica can be reached")
+}
+
+/// What a frontend tells its client about a failed request.
+pub(crate) fn io_error(error: &LinkError) -> IoError {
+    let kind = match error.remote_kind() {
+        Some(RemoteErrorKind::NoSpace) => IoErrorKind::NoSpace,
+        Some(RemoteErrorKind::OutOfRange) => IoErrorKind::OutOfRange,
+        Some(RemoteErrorKind::Fenced) => IoErrorKind::Fenced,
+        Some(RemoteErrorKind::Refused | RemoteErrorKind::Failed) | None => IoErrorKind::Io,
+    };
+    IoError::new(kind, error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_cover_the_range_once() {
+        for (offset, length) in [(0, 0), (0, 1), (5, RANGE_MAXIMUM), (RANGE_MAXIMUM - 1, 3 * RANGE_MAXIMUM), (7, 100)] {
+            let mut at = offset;
+            for (start, size) in pieces(offset, length) {
+                assert_eq!(start, at);
+                assert!(size > 0 && u64::from(size) <= RANGE_MAXIMUM);
+                at += u64::from(size);
+            }
+            assert_eq!(at, offset + length);
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Members made equal again where writes may have reached only some of them.
+//!
+//! After an unclean stop, or a write that failed on every member, members may differ where requests were in flight. Any
+//! of the versions is a right answer, but only one of them, for ever. So: a region in the set is compared, and copied
+//! from one member to the others where it differs, **before** it is read; a worker goes through the rest in the
+//! background. Writes go to all members as always and need not wait.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures::future::join_all;
+
+use super::Shared;
+use super::membership::{Mode, View};
+use super::ordering::Access;
+use crate::disk::AlignedBuf;
+use crate::frontend::IoError;
+use crate::link::client::{LinkError, Request};
+use crate::link::control::{ControlReply, ControlRequest};
+use crate::link::frame::Kind;
+
+/// Unit of comparing, in bytes: one request to each member, short enough not to hold a reader up.
+const REGION: u64 = 1 << 20;
+
+/// Regions whose bytes may differ between members.
+#[derive(Default)]
+pub(crate) struct Unequal {
+    any: AtomicBool,
+    regions: Mutex<BTreeSet<u64>>,
+}
+
+impl Unequal {
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<u64>> {
+        self.regions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn add(&self, offset: u64, length: u64) {
+        if length > 0 {
+            self.lock().extend(regions(offset, length));
+            self.any.store(true, Ordering::Release);
+        }
+    }
+
+    pub(crate) fn touches(&self, offset: u64, length: u64) -> bool {
+        self.any.load(Ordering::Acquire) && length > 0 && self.lock().range(regions(offset, length)).next().is_some()
+    }
+
+    pub(crate) fn left(&self) -> u64 {
+        self.lock().len() as u64
+    }
+
+    fn contains(&self, region: u64) -> bool {
+        self.lock().contains(&region)
+    }
+
+    fn first(&self) -> Option<u64> {
+        self.lock().first().copied()
+    }
+
+    fn remove(&self, region: u64) {
+        let mut regions = self.lock();
+        regions.remove(&region);
+        if regions.is_empty() {
+            self.any.store(false, Ordering::Release);
+        }
+    }
+}
+
+fn regions(offset: u64, length: u64) -> std::ops::RangeInclusive<u64> {
+    offset / REGION..=(offset + length - 1) / REGION
+}
+
+/// Makes every region of the range equal on all members.
+pub(crate) async fn make_equal(shared: &Shared, offset: u64, length: u64) -> Result<(), IoError> {
+    for region in regions(offset, length) {
+        make_region_equal(shared, region).await?;
+    }
+    Ok(())
+}
+
+/// Works through the whole set.
+pub(crate) async fn make_all_equal(shared: &Shared) -> Result<(), IoError> {
+    while let Some(region) = shared.unequal.first() {
+        make_region_equal(shared, region).await?;
+    }
+    Ok(())
+}
+
+async fn make_region_equal(shared: &Shared, region: u64) -> Result<(), IoError> {
+    if !shared.unequal.contains(region) {
+        return Ok(());
+    }
+    let offset = region * REGION;
+    // The last region of a volume may be short; regions are far below 4 GiB.
+    let length = u32::try_from(REGION.min(shared.size - offset)).unwrap_or(u32::MAX);
+    let _turn = shared.ordering.turn(offset, u64::from(length), Access::Write).await;
+    if !shared.unequal.contains(region) {
+        return Ok(());
+    }
+    loop {
+        shared.membership.check_running()?;
+        let view = shared.membership.view();
+        match compare_and_copy(&view, offset, length).await {
+            Ok(()) => break,
+            // A failed member is out now; the others are compared again, until one is left and equal to itself.
+            Err((name, error)) => {
+                let readable = view.members.iter().filter(|member| member.mode == Mode::ReadWrite).count();
+                shared.membership.report(&name, &error);
+                if readable <= 1 {
+                    return Err(super::fan_out::io_error(&error));
+                }
+            }
+        }
+    }
+    shared.membership.settled().await?;
+    shared.unequal.remove(region);
+    Ok(())
+}
+
+async fn compare_and_copy(view: &View, offset: u64, length: u32) -> Result<(), (String, LinkError)> {
+    let members: Vec<_> = view.members.iter().filter(|member| member.mode == Mode::ReadWrite).collect();
+    let Some((source, others)) = members.split_first() else { return Ok(()) };
+    if others.is_empty() {
+        return Ok(());
+    }
+    let request = ControlRequest::Checksum { offset, length };
+    let sums = join_all(members.iter().map(|member| member.link.control(&request))).await;
+    let mut checksums = Vec::new();
+    for (member, sum) in members.iter().zip(sums) {
+        match sum {
+            Ok(ControlReply::Checksum(sum)) => checksums.push(sum),
+            Ok(other) => {
+                let cause = format!("answered a checksum request with {other:?}");
+                let replica = member.link.name().to_owned();
+                return Err((replica.clone(), LinkError::Lost { replica, cause }));
+            }
+            Err(error) => return Err((member.link.name().to_owned(), error)),
+        }
+    }
+    let different: Vec<_> = others.iter().zip(&checksums[1..]).filter(|(_, sum)| **sum != checksums[0]).collect();
+    if different.is_empty() {
+        return Ok(());
+    }
+    let read = source.link.request(Request::new(Kind::Read, offset, length)).await;
+    let data: Arc<AlignedBuf> = Arc::new(read.map_err(|error| (source.link.name().to_owned(), error))?);
+    for (member, _) in different {
+        tracing::info!(replica = member.link.name(), offset, length, "made equal");
+        let mut request = Request::new(Kind::Write, offset, length);
+        request.stable = true;
+        request.payload = Arc::clone(&data).into();
+        member.link.request(request).await.map_err(|error| (member.link.name().to_owned(), error))?;
+    }
+    Ok(())
+}
+
+/// Works through the set until it is empty or the volume is over.
+pub(crate) async fn run(shared: Arc<Shared>) {
+    let planned = shared.unequal.left();
+    while let Some(region) = shared.unequal.first() {
+        if let Err(error) = make_region_equal(&shared, region).await {
+            if shared.membership.check_running().is_err() {
+                return;
+            }
+            tracing::warn!(%error, region, "could not make a region equal; trying again");
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        }
+        shared.changed.tell();
+    }
+    if planned > 0 {
+        tracing::info!(regions = planned, "all members are equal");
+    }
+}

@@ -1,0 +1,272 @@
+//! How a volume comes up (SAFETY.md, "Start") and goes down.
+//!
+//! 1. The record names this engine's epoch, raised by whoever started it.
+//! 2. HELLO to every member; each makes the epoch durable and lets lower ones go.
+//! 3. Members that don't answer, are in the middle of a rebuild or have other layers than the rest are taken out, and
+//!    a snapshot that only some have is completed; all this is recorded before the first request is served.
+//! 4. After an unclean stop everything in the members' heads is compared before it is read.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures::future::join_all;
+
+use super::changes::Changes;
+use super::counters::Counters;
+use super::membership::{Member, Membership, Mode, View};
+use super::ordering::Ordering;
+use super::reconcile::Unequal;
+use super::record::{Epoch, Generation, Keeper, KeeperError, Record};
+use super::status::LayerCache;
+use super::{Shared, Volume, watchdog};
+use crate::frontend::{IoError, IoErrorKind};
+use crate::link::control::{ControlReply, ControlRequest, Hello};
+use crate::link::{Address, LinkError, ReplicaLink};
+use crate::replica::LayerInfo;
+
+/// What an engine is started with.
+#[derive(Clone, Debug)]
+pub struct StartOptions {
+    pub volume: String,
+    pub size: u64,
+    pub epoch: Epoch,
+    /// Where the replicas listen, by name.
+    pub replicas: BTreeMap<String, Address>,
+}
+
+/// Why a volume did not come up.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Keeper(#[from] KeeperError),
+    #[error("volume {volume}: this engine has epoch {}, the control record {}: a newer engine was started", .epoch.0, .recorded.0)]
+    OutOfDate { volume: String, epoch: Epoch, recorded: Epoch },
+    #[error("volume {volume}: none of its replicas with all data can be used: {reasons}")]
+    NoReplica { volume: String, reasons: String },
+    #[error("volume {volume}: {0}", volume = .1)]
+    Fenced(String, String),
+}
+
+/// A member that answered, with its layers.
+struct Candidate {
+    link: ReplicaLink,
+    layers: Vec<LayerInfo>,
+}
+
+impl Volume {
+    /// Brings the volume up. Nothing is served before this returns.
+    pub async fn start(options: StartOptions, keeper: Arc<dyn Keeper>) -> Result<Self, StartError> {
+        let record = keeper.get(&options.volume).await?;
+        if record.epoch != options.epoch {
+            let StartOptions { volume, epoch, .. } = options;
+            return Err(StartError::OutOfDate { volume, epoch, recorded: record.epoch });
+        }
+        let session = uuid::Uuid::new_v4().to_string();
+        let (candidates, mut failed) = greet(&options, &record, &session).await?;
+        let candidates = agree_on_layers(candidates, &mut failed).await;
+        if candidates.is_empty() {
+            let reasons = failed.iter().map(|(name, cause)| format!("{name}: {cause}")).collect::<Vec<_>>().join("; ");
+            return Err(StartError::NoReplica { volume: options.volume, reasons });
+        }
+        let started = Record {
+            generation: Generation(record.generation.0 + 1),
+            members: candidates.iter().map(|candidate| candidate.link.name().to_owned()).collect(),
+            joining: BTreeSet::new(),
+            clean: false,
+            ..record.clone()
+        };
+        keeper.compare_and_set(record.epoch, record.generation, &started).await?;
+        let unequal = Unequal::default();
+        if !record.clean && candidates.len() > 1 {
+            add_heads(&candidates, &unequal).await;
+        }
+        Ok(Self::assemble(
+            options,
+            session,
+            View { members: members(&candidates), failed, record: started },
+            keeper,
+            unequal,
+        ))
+    }
+
+    fn assemble(options: StartOptions, session: String, view: View, keeper: Arc<dyn Keeper>, unequal: Unequal) -> Self {
+        let links: Vec<_> = view.members.iter().map(|member| member.link.clone()).collect();
+        let shared = Arc::new(Shared {
+            name: options.volume,
+            size: options.size,
+            session,
+            ordering: Ordering::default(),
+            membership: Membership::new(view, keeper),
+            unequal,
+            counters: Counters::default(),
+            layers: LayerCache::default(),
+            rebuilds: crate::rebuild::Rebuilds::default(),
+            changed: Changes::default(),
+        });
+        for link in &links {
+            watchdog::watch_link(&shared, link);
+        }
+        let recorder = Arc::clone(&shared);
+        tokio::spawn(async move { recorder.membership.run(&recorder.changed).await });
+        tokio::spawn(watchdog::run(Arc::clone(&shared)));
+        tokio::spawn(super::status::run_refresh(Arc::clone(&shared)));
+        tokio::spawn(super::reconcile::run(Arc::clone(&shared)));
+        Self { shared }
+    }
+
+    /// Goes down cleanly: drains, syncs and closes every member, and records that. The frontends have stopped already.
+    pub async fn close(&self) -> Result<(), IoError> {
+        let shared = &self.shared;
+        let _everything = shared.ordering.barrier().await;
+        super::fan_out::flush(shared).await?;
+        // What was not compared yet would be forgotten by a clean mark.
+        let equal = shared.unequal.left() == 0;
+        let view = shared.membership.view();
+        let closing = view.members.iter().map(|member| member.link.control(&ControlRequest::Close));
+        let all_closed = join_all(closing).await.iter().all(Result::is_ok);
+        let unchanged = Arc::ptr_eq(&view, &shared.membership.view());
+        shared.membership.end(IoError::new(IoErrorKind::Shutdown, format!("volume {} is detached", shared.name)));
+        if equal && all_closed && unchanged {
+            let recorded = shared.membership.record_clean().await;
+            recorded.map_err(|error| IoError::new(IoErrorKind::Io, error.to_string()))?;
+        }
+        Ok(())
+    }
+}
+
+fn members(candidates: &[Candidate]) -> Vec<Member> {
+    candidates.iter().map(|candidate| Member { link: candidate.link.clone(), mode: Mode::ReadWrite }).collect()
+}
+
+/// HELLO to every member; those that can't be used go to the failed ones with their reason.
+async fn greet(
+    options: &StartOptions,
+    record: &Record,
+    session: &str,
+) -> Result<(Vec<Candidate>, BTreeMap<String, String>), StartError> {
+    let greetings =
+        record.members.iter().map(|name| async move { (name.clone(), greet_one(options, name, session).await) });
+    let mut candidates = Vec::new();
+    let mut failed = BTreeMap::new();
+    for (name, greeting) in join_all(greetings).await {
+        match greeting {
+            Ok(candidate) => candidates.push(candidate),
+            Err(error) if error.remote_kind() == Some(crate::link::control::RemoteErrorKind::Fenced) => {
+                return Err(StartError::Fenced(error.to_string(), options.volume.clone()));
+            }
+            Err(error) => {
+                tracing::warn!(replica = name, %error, "member can't be used");
+                failed.insert(name, error.to_string());
+            }
+        }
+    }
+    Ok((candidates, failed))
+}
+
+async fn greet_one(options: &StartOptions, name: &str, session: &str) -> Result<Candidate, LinkError> {
+    let lost = |cause: String| LinkError::Lost { replica: name.to_owned(), cause };
+    let address = options.replicas.get(name).ok_or_else(|| lost("it is not running".to_owned()))?;
+    let link = ReplicaLink::connect(name, address, &hello(options, name, session)).await?;
+    let welcome = link.welcome();
+    if welcome.rebuilding {
+        return Err(lost("its last rebuild was interrupted, so its data is not complete".to_owned()));
+    }
+    if welcome.size != options.size {
+        return Err(lost(format!("it has {} bytes, the volume {}", welcome.size, options.size)));
+    }
+    let layers = ask_layers(&link).await?;
+    Ok(Candidate { link, layers })
+}
+
+fn hello(options: &StartOptions, name: &str, session: &str) -> Hello {
+    Hello {
+        volume: options.volume.clone(),
+        replica: name.to_owned(),
+        epoch: options.epoch.0,
+        session: session.to_owned(),
+    }
+}
+
+pub(crate) async fn ask_layers(link: &ReplicaLink) -> Result<Vec<LayerInfo>, LinkError> {
+    match link.control(&ControlRequest::Layers).await? {
+        ControlReply::Layers(layers) => Ok(layers),
+        other => {
+            let cause = format!("answered a question for its layers with {other:?}");
+            Err(LinkError::Lost { replica: link.name().to_owned(), cause })
+        }
+    }
+}
+
+/// The snapshots a member has, and what the head stands on: all that has to agree. Sizes may differ.
+fn shape(layers: &[LayerInfo]) -> (BTreeMap<&str, (&str, bool)>, &str) {
+    let snapshots = layers.iter().filter(|layer| !layer.is_head);
+    let tree = snapshots.map(|layer| (layer.file_name.as_str(), (layer.parent.as_str(), layer.removed))).collect();
+    let head_parent = layers.iter().find(|layer| layer.is_head).map_or("", |head| head.parent.as_str());
+    (tree, head_parent)
+}
+
+/// Rule 5: a snapshot that only some members have was not acknowledged. It was taken with nothing in flight and
+/// nothing was written since, so it is completed on the others. Members that differ in any other way (an operation
+/// that ended half-way) are taken out and rebuilt; the one with the most layers, the earliest by name, is right.
+async fn agree_on_layers(mut candidates: Vec<Candidate>, failed: &mut BTreeMap<String, String>) -> Vec<Candidate> {
+    candidates.sort_by(|a, b| b.layers.len().cmp(&a.layers.len()).then_with(|| a.link.name().cmp(b.link.name())));
+    let Some(model) = candidates.first().map(|candidate| candidate.layers.clone()) else { return candidates };
+    let mut agreed = Vec::new();
+    for mut candidate in candidates {
+        if shape(&candidate.layers) != shape(&model) {
+            match complete_snapshot(&candidate, &model).await {
+                Ok(layers) => candidate.layers = layers,
+                Err(error) => tracing::warn!(replica = candidate.link.name(), %error, "snapshot not completed"),
+            }
+        }
+        if shape(&candidate.layers) == shape(&model) {
+            agreed.push(candidate);
+        } else {
+            let cause = "its layers differ from the other replicas'; it has to be rebuilt";
+            failed.insert(candidate.link.name().to_owned(), cause.to_owned());
+        }
+    }
+    agreed
+}
+
+/// Takes the model's newest snapshot on a member that lacks just that one.
+async fn complete_snapshot(candidate: &Candidate, model: &[LayerInfo]) -> Result<Vec<LayerInfo>, LinkError> {
+    let (_, newest) = shape(model);
+    let missing = model.iter().find(|layer| !layer.is_head && layer.file_name == newest);
+    let has_it = candidate.layers.iter().any(|layer| layer.file_name == newest);
+    let Some(missing) = missing.filter(|_| !has_it) else { return Ok(candidate.layers.clone()) };
+    let name = missing.file_name.strip_prefix("volume-snap-").and_then(|name| name.strip_suffix(".img"));
+    let request = ControlRequest::Snapshot {
+        name: name.unwrap_or(&missing.file_name).to_owned(),
+        user_created: missing.user_created,
+        created: missing.created.clone(),
+        labels: missing.labels.clone(),
+    };
+    candidate.link.control(&request).await?;
+    ask_layers(&candidate.link).await
+}
+
+/// Everything that any member holds in its head may differ; snapshots were taken with nothing in flight.
+async fn add_heads(candidates: &[Candidate], unequal: &Unequal) {
+    const BATCH: usize = 4096;
+    for candidate in candidates {
+        let Some(head) = candidate.layers.iter().find(|layer| layer.is_head) else { continue };
+        let mut from = 0;
+        loop {
+            let request = ControlRequest::LayerExtents { layer: head.file_name.clone(), from, maximum: BATCH };
+            let extents = match candidate.link.control(&request).await {
+                Ok(ControlReply::Extents(extents)) => extents,
+                // Not knowing is no reason to trust: then everything is compared.
+                _ => vec![(from, candidate.link.welcome().size.saturating_sub(from))],
+            };
+            for &(offset, length) in &extents {
+                let end = (offset + length).min(candidate.link.welcome().size);
+                unequal.add(offset, end.saturating_sub(offset));
+            }
+            match extents.last() {
+                Some(&(offset, length)) if extents.len() == BATCH => from = offset + length,
+                _ => break,
+            }
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! What the engine tells about its volume.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::membership::{Mode, Settlement, View};
+use super::{Shared, Volume};
+use crate::grpc::engine_v1::{EngineState, EngineStatus, Replica, ReplicaMode, Snapshot};
+use crate::link::control::{ControlReply, ControlRequest};
+use crate::replica::LayerInfo;
+use aurochs_api::ids::VOLUME_HEAD;
+
+/// How often sizes of layers are looked at while the volume is being written.
+const REFRESH_INTERVAL: Duration = Duration::from_secs(2);
+
+/// The layers of one member, as last asked.
+#[derive(Default)]
+pub(crate) struct LayerCache {
+    layers: Mutex<Arc<Vec<LayerInfo>>>,
+}
+
+impl LayerCache {
+    fn lock(&self) -> MutexGuard<'_, Arc<Vec<LayerInfo>>> {
+        self.layers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn get(&self) -> Arc<Vec<LayerInfo>> {
+        Arc::clone(&self.lock())
+    }
+
+    fn set(&self, layers: Vec<LayerInfo>) -> bool {
+        let mut now = self.lock();
+        let changed = **now != layers;
+        *now = Arc::new(layers);
+        changed
+    }
+
+    /// Files from the head to the root.
+    pub(crate) fn chain_length(&self) -> usize {
+        let layers = self.get();
+        let by_name: HashMap<&str, &LayerInfo> = layers.iter().map(|layer| (layer.file_name.as_str(), layer)).collect();
+        let mut length = 0;
+        let mut next = layers.iter().find(|layer| layer.is_head);
+        while let Some(layer) = next {
+            length += 1;
+            if length > layers.len() {
+                break;
+            }
+            next = by_name.get(layer.parent.as_str()).copied();
+        }
+        length
+    }
+}
+
+impl Shared {
+    /// Asks a member for its layers. A failure leaves what was known.
+    pub(crate) async fn refresh_layers(&self) {
+        let view = self.membership.view();
+        for link in super::read_choice::in_order(&view, &self.membership.read_turn) {
+            match link.control(&ControlRequest::Layers).await {
+                Ok(ControlReply::Layers(layers)) => {
+                    if self.layers.set(layers) {
+                        self.changed.tell();
+                    }
+                    return;
+                }
+                Ok(other) => {
+                    tracing::warn!(replica = link.name(), ?other, "unexpected answer to a question for layers")
+                }
+                Err(error) => tracing::debug!(%error, "could not ask for layers"),
+            }
+        }
+    }
+}
+
+/// Keeps the sizes of layers current while there are writes.
+pub(crate) async fn run_refresh(shared: Arc<Shared>) {
+    let mut seen = u64::MAX;
+    loop {
+        let now = shared.counters.modifications();
+        if now != seen {
+            seen = now;
+            shared.refresh_layers().await;
+        }
+        tokio::time::sleep(REFRESH_INTERVAL).await;
+    }
+}
+
+impl Volume {
+    /// The status but for what the frontends know (kind, endpoint).
+    #[must_use]
+    pub fn status(&self) -> EngineStatus {
+        let shared = &self.shared;
+        let view = shared.membership.view();
+        let (state, cause) = match shared.membership.settlement() {
+            Settlement::Settled => (EngineState::Running, String::new()),
+            Settlement::Recording(cause) => (EngineState::Running, cause),
+            Settlement::Over(error) => (EngineState::Failed, error.message),
+        };
+        let layers = shared.layers.get();
+        EngineStatus {
+            volume: shared.name.clone(),
+            state: state.into(),
+            cause,
+            size_bytes: shared.size,
+            epoch: view.record.epoch.0,
+            generation: view.record.generation.0,
+            replicas: replicas(&view),
+            snapshots: snapshots(&layers),
+            rebuilds: shared.rebuilds.list(),
+            actual_size_bytes: layers.iter().map(|layer| layer.allocated_bytes).sum(),
+            io: Some(shared.counters.snapshot()),
+            reconcile_regions_left: shared.unequal.left(),
+            ..EngineStatus::default()
+        }
+    }
+}
+
+fn replicas(view: &View) -> Vec<Replica> {
+    let members = view.members.iter().map(|member| Replica {
+        name: member.link.name().to_owned(),
+        address: member.link.address().to_string(),
+        mode: match member.mode {
+            Mode::ReadWrite => ReplicaMode::Rw.into(),
+            Mode::WriteOnly | Mode::Promoting => ReplicaMode::Wo.into(),
+        },
+        cause: String::new(),
+    });
+    let failed = view.failed.iter().map(|(name, cause)| Replica {
+        name: name.clone(),
+        address: String::new(),
+        mode: ReplicaMode::Err.into(),
+        cause: cause.clone(),
+    });
+    members.chain(failed).collect()
+}
+
+/// Layers in the words of users: names without prefix and suffix, children beside parents.
+fn snapshots(layers: &[LayerInfo]) -> Vec<Snapshot> {
+    let mut children: BTreeMap<&str, std::collections::HashMap<String, bool>> = BTreeMap::new();
+    for layer in layers.iter().filter(|layer| !layer.parent.is_empty()) {
+        children.entry(&layer.parent).or_default().insert(name_of(layer), true);
+    }
+    let mut snapshots: Vec<Snapshot> = layers
+        .iter()
+        .map(|layer| Snapshot {
+            name: name_of(layer),
+            parent: snapshot_name(&layer.parent).to_owned(),
+            children: children.remove(layer.file_name.as_str()).unwrap_or_default(),
+            removed: layer.removed,
+            user_created: layer.user_created,
+            created: layer.created.clone(),
+            size_bytes: layer.allocated_bytes,
+            labels: layer.labels.clone().into_iter().collect(),
+        })
+        .collect();
+    snapshots.sort_by(|a, b| a.name.cmp(&b.name));
+    snapshots
+}
+
+fn name_of(layer: &LayerInfo) -> String {
+    if layer.is_head { VOLUME_HEAD.to_owned() } else { snapshot_name(&layer.file_name).to_owned() }
+}
+
+fn snapshot_name(file_name: &str) -> &str {
+    let name = file_name.strip_prefix("volume-snap-").unwrap_or(file_name);
+    name.strip_suffix(".img").unwrap_or(name)
+}

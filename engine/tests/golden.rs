@@ -1,0 +1,244 @@
+//! Replica directories made by Longhorn open here and read as Longhorn's manifests say.
+//!
+//! The archives are GNU-sparse: which blocks are allocated decides what a layer hides, so every image's extents are
+//! checked before any content is. A failure there is a failure of the extraction, not of the replica.
+
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use aurochs_engine::replica::{OpenOptions, Replica, ReplicaError};
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+use tempfile::TempDir;
+
+#[derive(Deserialize)]
+struct Manifest {
+    name: String,
+    head: String,
+    volume_size: u64,
+    revision_counter: Option<u64>,
+    disks: BTreeMap<String, Disk>,
+    files: BTreeMap<String, FileFacts>,
+}
+
+#[derive(Deserialize)]
+struct Disk {
+    chain_child_to_root: Vec<String>,
+    file_size: u64,
+    removed: bool,
+    sha256_at_volume_size: String,
+}
+
+#[derive(Deserialize)]
+struct FileFacts {
+    bytes: u64,
+    sha256: String,
+    data_extents: Option<Vec<(u64, u64)>>,
+}
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/golden")
+}
+
+struct Golden {
+    manifest: Manifest,
+    dir: PathBuf,
+    scratch: TempDir,
+}
+
+fn extract(name: &str) -> Golden {
+    let manifest = std::fs::read(fixtures().join(format!("{name}.json"))).unwrap();
+    let manifest: Manifest = serde_json::from_slice(&manifest).unwrap();
+    // The build's directory lies on a real file system, which `/tmp` need not.
+    let scratch = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let archive = fixtures().join(format!("{name}.tar.zst"));
+    let status = Command::new("tar")
+        .args(["--zstd", "-S", "--no-same-owner", "-xf"])
+        .arg(&archive)
+        .arg("-C")
+        .arg(scratch.path())
+        .status()
+        .unwrap();
+    assert!(status.success(), "tar cannot extract {}", archive.display());
+    let dir = scratch.path().join(&manifest.name);
+    Golden { manifest, dir, scratch }
+}
+
+fn hex(digest: impl AsRef<[u8]>) -> String {
+    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl Golden {
+    fn check_files(&self) {
+        for (file, facts) in &self.manifest.files {
+            let content = std::fs::read(self.dir.join(file)).unwrap();
+            assert_eq!(content.len() as u64, facts.bytes, "{}/{file}", self.manifest.name);
+            assert_eq!(hex(Sha256::digest(&content)), facts.sha256, "{}/{file}", self.manifest.name);
+        }
+    }
+
+    fn check_extents(&self, replica: &Replica) {
+        for (file, facts) in &self.manifest.files {
+            let Some(extents) = &facts.data_extents else {
+                continue;
+            };
+            let mut found = Vec::new();
+            // Two at a time, so that going on from a partial answer is tested too.
+            loop {
+                let from = found.last().map_or(0, |&(offset, length)| offset + length);
+                let more = replica.layer_extents(file, from, 2).unwrap();
+                if more.is_empty() {
+                    break;
+                }
+                found.extend(more);
+            }
+            let name = &self.manifest.name;
+            assert_eq!(&found, extents, "{name}/{file}: extents differ, so the extraction is wrong");
+        }
+    }
+
+    fn check_layers(&self, replica: &Replica) {
+        let layers = replica.layers().unwrap();
+        let names: Vec<_> = layers.iter().map(|layer| &layer.file_name).collect();
+        assert_eq!(names, self.manifest.disks.keys().collect::<Vec<_>>());
+        for layer in layers {
+            let disk = &self.manifest.disks[&layer.file_name];
+            let parent = disk.chain_child_to_root.get(1).cloned().unwrap_or_default();
+            assert_eq!((layer.parent, layer.removed), (parent, disk.removed), "{}", layer.file_name);
+            assert_eq!(layer.file_size, disk.file_size);
+            assert_eq!(layer.is_head, layer.file_name == self.manifest.head);
+        }
+    }
+
+    fn check_content(&self, replica: &Replica) {
+        let size = u32::try_from(self.manifest.volume_size).unwrap();
+        for (file, disk) in &self.manifest.disks {
+            let content = replica.read_layer_chain(file, 0, size).unwrap();
+            let (name, expected) = (&self.manifest.name, &disk.sha256_at_volume_size);
+            assert_eq!(hex(Sha256::digest(&content[..])), *expected, "{name}/{file}");
+        }
+        let head = &self.manifest.disks[&self.manifest.head].sha256_at_volume_size;
+        assert_eq!(hex(replica.checksum(0, size).unwrap()), *head);
+    }
+}
+
+const OPTIONS: OpenOptions = OpenOptions { revision_counter: true };
+
+fn check(name: &str) {
+    let golden = extract(name);
+    golden.check_files();
+    let counted = golden.manifest.revision_counter;
+    let options = OpenOptions { revision_counter: counted.is_some() };
+    let replica = Replica::open(&golden.dir, options).unwrap();
+    assert_eq!(replica.size(), golden.manifest.volume_size);
+    assert_eq!(replica.head_file(), golden.manifest.head);
+    assert_eq!(replica.revision_counter(), counted);
+    assert_eq!(replica.was_dirty(), name == "s07-dirty");
+    golden.check_extents(&replica);
+    golden.check_layers(&replica);
+    golden.check_content(&replica);
+    replica.close().unwrap();
+    if name != "s07-dirty" {
+        // Opened, read and closed, a directory is as Longhorn left it, apart from our own file.
+        std::fs::remove_file(golden.dir.join("aurochs.state")).unwrap();
+        golden.check_files();
+        assert_eq!(std::fs::read_dir(&golden.dir).unwrap().count(), golden.manifest.files.len());
+    }
+}
+
+macro_rules! golden {
+    ($($test:ident: $name:literal),* $(,)?) => {
+        $(#[test] fn $test() { check($name); })*
+        const CHECKED: &[&str] = &[$($name),*];
+    };
+}
+
+golden! {
+    basic: "s01-basic",
+    without_revision_counter: "s02-norev",
+    removed_after_purge: "s03-removed-after-purge",
+    removed_before_purge: "s03-removed-before-purge",
+    expanded: "s04-expanded",
+    branched: "s05-branched",
+    branched_purged: "s05-branched-purged",
+    rebuilt_source: "s06-rebuilt-source",
+    rebuilt_target: "s06-rebuilt-target",
+    dirty: "s07-dirty",
+    hashed: "s08-hashed",
+    unmap_chain: "s09-unmap-chain",
+    unmapped: "s09-unmapped",
+    cloned: "s11-cloned",
+    restored_full: "s12-restored-full",
+    restored_incremental: "s12-restored-incremental",
+    head_wrap: "s13-headwrap",
+}
+
+#[test]
+fn no_fixture_is_forgotten() {
+    let apart = ["s06-rebuild-interrupted", "s10-backing-raw", "s10-backing-qcow2"];
+    for entry in std::fs::read_dir(fixtures()).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if let Some(name) = name.strip_suffix(".tar.zst") {
+            assert!(CHECKED.contains(&name) || apart.contains(&name), "{name} has no test");
+        }
+    }
+}
+
+#[test]
+fn an_interrupted_rebuild_says_so_and_is_not_served() {
+    let golden = extract("s06-rebuild-interrupted");
+    golden.check_files();
+    let replica = Replica::open(&golden.dir, OPTIONS).unwrap();
+    assert!(replica.rebuilding() && replica.was_dirty());
+    golden.check_extents(&replica);
+    let head = replica.head_file();
+    let refused = |error| matches!(error, ReplicaError::Rebuilding { .. });
+    assert!(refused(replica.read(0, 4096).unwrap_err()));
+    assert!(refused(replica.checksum(0, 4096).unwrap_err()));
+    assert!(refused(replica.read_layer_chain(&head, 0, 4096).unwrap_err()));
+    replica.close().unwrap();
+    let reopened = Replica::open(&golden.dir, OPTIONS).unwrap();
+    assert!(reopened.rebuilding(), "closing does not end a rebuild");
+}
+
+/// The path in `volume.meta` is one of the machine that made the data.
+fn move_backing_file(golden: &Golden, file: &str) {
+    let meta = golden.dir.join("volume.meta");
+    let text = std::fs::read_to_string(&meta).unwrap();
+    let (before, rest) = text.split_once("\"BackingFilePath\":\"").unwrap();
+    let (_, after) = rest.split_once('"').unwrap();
+    let path = golden.scratch.path().join(file);
+    let moved = format!("{before}\"BackingFilePath\":\"{}\"{after}", path.display());
+    std::fs::write(&meta, moved).unwrap();
+}
+
+#[test]
+fn raw_backing_file() {
+    let golden = extract("s10-backing-raw");
+    let refused = Replica::open(&golden.dir, OPTIONS).unwrap_err().to_string();
+    assert!(refused.contains("backing.raw"), "{refused}");
+    move_backing_file(&golden, "backing.raw");
+    let replica = Replica::open(&golden.dir, OPTIONS).unwrap();
+    golden.check_layers(&replica);
+    golden.check_content(&replica);
+    // Zeros written over the backing file stay zeros.
+    replica.write_zeroes(0, replica.size(), true).unwrap();
+    drop(replica);
+    let replica = Replica::open(&golden.dir, OPTIONS).unwrap();
+    let content = replica.read(0, u32::try_from(replica.size()).unwrap()).unwrap();
+    assert!(content.iter().all(|&byte| byte == 0));
+}
+
+#[test]
+fn qcow2_backing_file_is_refused_with_a_way_out() {
+    let golden = extract("s10-backing-qcow2");
+    move_backing_file(&golden, "backing.qcow2");
+    let before = std::fs::read(golden.dir.join("volume.meta")).unwrap();
+    let refused = Replica::open(&golden.dir, OPTIONS).unwrap_err().to_string();
+    assert!(refused.contains("not supported yet"), "{refused}");
+    assert!(refused.contains("qemu-img convert"), "{refused}");
+    assert_eq!(std::fs::read(golden.dir.join("volume.meta")).unwrap(), before);
+}
