@@ -32,7 +32,7 @@ pub(crate) struct Manager {
     pub(crate) directory: TempDir,
 }
 
-/// An answer, read to its end.
+/// An answer, read to its end; what is no text is mangled.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -127,5 +127,5 @@ pub(crate) fn basic(user: &str, password: &str) -> String {
 async fn read(response: Response<Body>) -> Answer {
     let (parts, body) = response.into_parts();
     let bytes = axum::body::to_bytes(body, 64 << 20).await.unwrap();
-    Answer { status: parts.status, headers: parts.headers, text: String::from_utf8(bytes.to_vec()).unwrap() }
+    Answer { status: parts.status, headers: parts.headers, text: String::from_utf8_lossy(&bytes).into_owned() }
 }
