@@ -51,7 +51,7 @@ impl List {
         }
     }
 
-    async fn load(self, api: &App, url: RequestUrl) -> Result<String, ApiError> {
+    async fn load(self, app: &App, url: RequestUrl) -> Result<String, ApiError> {
         let store = State(app.store.clone());
         match self {
             Self::Volumes => text(volume::list::handle(store, url).await?.0),
