@@ -9,25 +9,22 @@ use std::fs;
 use std::path::Path;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let ui = Path::new(&env::var("CARGO_MANIFEST_DIR")?)
-        .join("../ui")
-        .canonicalize()?;
+    let ui = Path::new(&env::var("CARGO_MANIFEST_DIR")?).join("../ui").canonicalize()?;
     let manifest = ui.join("dist/manifest.json");
     // Names carry hashes, so the manifest changes whenever any file does. Where there is none, its directory is
     // watched instead: cargo would take a missing file as changed and rebuild the manager every time.
     let watched = if manifest.exists() { &manifest } else { &ui };
     println!("cargo::rerun-if-changed={}", watched.display());
     println!("cargo::rerun-if-changed=build.rs");
+    // The migrations are compiled in by a macro that cargo does not see through.
+    println!("cargo::rerun-if-changed=../migrations");
 
     let names: BTreeMap<String, String> = match fs::read(&manifest) {
         Ok(text) => serde_json::from_slice(&text)?,
         Err(_) => BTreeMap::new(),
     };
     let table = table(&ui.join("dist"), &names)?;
-    fs::write(
-        Path::new(&env::var("OUT_DIR")?).join("embedded_assets.rs"),
-        table,
-    )?;
+    fs::write(Path::new(&env::var("OUT_DIR")?).join("embedded_assets.rs"), table)?;
     Ok(())
 }
 
@@ -48,9 +45,5 @@ fn table(dist: &Path, names: &BTreeMap<String, String>) -> Result<String, std::f
 }
 
 fn optional(path: &Path) -> String {
-    if path.exists() {
-        format!("Some(include_bytes!({path:?}))")
-    } else {
-        "None".to_owned()
-    }
+    if path.exists() { format!("Some(include_bytes!({path:?}))") } else { "None".to_owned() }
 }

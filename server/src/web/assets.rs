@@ -50,10 +50,7 @@ impl Manifest {
 
     /// The hashed name to link for a logical name.
     pub fn file(self, logical: &str) -> Option<&'static str> {
-        self.0
-            .iter()
-            .find(|file| file.logical == logical)
-            .map(|file| file.name)
+        self.0.iter().find(|file| file.logical == logical).map(|file| file.name)
     }
 }
 
@@ -78,13 +75,7 @@ impl EmbeddedFile {
 
     /// Strong, so it differs between encodings: the bytes do.
     fn entity_tag(&self, encoding: Encoding) -> String {
-        format!(
-            "\"{}{}\"",
-            self.name,
-            encoding
-                .token()
-                .map_or(String::new(), |token| format!("+{token}"))
-        )
+        format!("\"{}{}\"", self.name, encoding.token().map_or(String::new(), |token| format!("+{token}")))
     }
 }
 
@@ -94,21 +85,14 @@ fn respond_from(files: &[EmbeddedFile], path: &str, request: &HeaderMap) -> Opti
     let entity_tag = file.entity_tag(encoding);
     let known = client_has(request, &entity_tag);
 
-    let mut response = Response::new(if known {
-        Body::empty()
-    } else {
-        Body::from(bytes)
-    });
+    let mut response = Response::new(if known { Body::empty() } else { Body::from(bytes) });
     if known {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
     }
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, FOREVER);
     headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if let Ok(entity_tag) = HeaderValue::try_from(entity_tag) {
         headers.insert(header::ETAG, entity_tag);
     }
@@ -156,34 +140,21 @@ mod tests {
             brotli: Some(b"br"),
             gzip: Some(b"gz"),
         },
-        EmbeddedFile {
-            logical: "inter.woff2",
-            name: "inter-02.woff2",
-            plain: b"font",
-            brotli: None,
-            gzip: None,
-        },
+        EmbeddedFile { logical: "inter.woff2", name: "inter-02.woff2", plain: b"font", brotli: None, gzip: None },
     ];
 
     fn request(headers: &[(header::HeaderName, &'static str)]) -> HeaderMap {
-        headers
-            .iter()
-            .map(|(name, value)| (name.clone(), HeaderValue::from_static(value)))
-            .collect()
+        headers.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect()
     }
 
     fn encoding_for(path: &str, accept: &'static str) -> Option<String> {
-        let response =
-            respond_from(FILES, path, &request(&[(header::ACCEPT_ENCODING, accept)])).unwrap();
+        let response = respond_from(FILES, path, &request(&[(header::ACCEPT_ENCODING, accept)])).unwrap();
         let value = response.headers().get(header::CONTENT_ENCODING)?;
         Some(value.to_str().unwrap().to_owned())
     }
 
     async fn body(response: Response) -> Vec<u8> {
-        axum::body::to_bytes(response.into_body(), usize::MAX)
-            .await
-            .unwrap()
-            .to_vec()
+        axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap().to_vec()
     }
 
     #[tokio::test]
@@ -193,40 +164,23 @@ mod tests {
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(response.headers()[header::CONTENT_TYPE], "application/wasm");
         assert_eq!(response.headers()[header::CONTENT_ENCODING], "br");
-        assert_eq!(
-            response.headers()[header::CACHE_CONTROL],
-            "public, max-age=31536000, immutable"
-        );
+        assert_eq!(response.headers()[header::CACHE_CONTROL], "public, max-age=31536000, immutable");
         assert_eq!(response.headers()[header::VARY], "accept-encoding");
         assert_eq!(body(response).await, b"br");
     }
 
     #[test]
     fn weights_decide_and_missing_copies_fall_back_to_plain() {
-        assert_eq!(
-            encoding_for("aurochs-01.wasm", "br;q=0.2, gzip;q=0.9").as_deref(),
-            Some("gzip")
-        );
-        assert_eq!(
-            encoding_for("aurochs-01.wasm", "br;q=0, gzip"),
-            Some("gzip".to_owned())
-        );
+        assert_eq!(encoding_for("aurochs-01.wasm", "br;q=0.2, gzip;q=0.9").as_deref(), Some("gzip"));
+        assert_eq!(encoding_for("aurochs-01.wasm", "br;q=0, gzip"), Some("gzip".to_owned()));
         assert_eq!(encoding_for("aurochs-01.wasm", "deflate"), None);
-        assert_eq!(
-            encoding_for("aurochs-01.wasm", "identity;q=0, br;q=0"),
-            None
-        );
+        assert_eq!(encoding_for("aurochs-01.wasm", "identity;q=0, br;q=0"), None);
         assert_eq!(encoding_for("inter-02.woff2", "br, gzip"), None);
     }
 
     #[tokio::test]
     async fn a_known_file_is_not_sent_again() {
-        let first = respond_from(
-            FILES,
-            "aurochs-01.wasm",
-            &request(&[(header::ACCEPT_ENCODING, "br")]),
-        )
-        .unwrap();
+        let first = respond_from(FILES, "aurochs-01.wasm", &request(&[(header::ACCEPT_ENCODING, "br")])).unwrap();
         let mut again = request(&[(header::ACCEPT_ENCODING, "br")]);
         again.insert(header::IF_NONE_MATCH, first.headers()[header::ETAG].clone());
         let second = respond_from(FILES, "aurochs-01.wasm", &again).unwrap();
@@ -235,26 +189,13 @@ mod tests {
 
         again.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
         let other_encoding = respond_from(FILES, "aurochs-01.wasm", &again).unwrap();
-        assert_eq!(
-            other_encoding.status(),
-            StatusCode::OK,
-            "the tag belongs to the brotli bytes only"
-        );
+        assert_eq!(other_encoding.status(), StatusCode::OK, "the tag belongs to the brotli bytes only");
     }
 
     #[test]
     fn only_embedded_names_are_answered() {
-        for path in [
-            "",
-            "aurochs.wasm",
-            "../Cargo.toml",
-            "aurochs-01.wasm.br",
-            "/aurochs-01.wasm",
-        ] {
-            assert!(
-                respond_from(FILES, path, &HeaderMap::new()).is_none(),
-                "{path:?} was answered"
-            );
+        for path in ["", "aurochs.wasm", "../Cargo.toml", "aurochs-01.wasm.br", "/aurochs-01.wasm"] {
+            assert!(respond_from(FILES, path, &HeaderMap::new()).is_none(), "{path:?} was answered");
         }
     }
 
@@ -272,12 +213,7 @@ mod tests {
     fn every_embedded_file_is_served_under_its_hashed_name() {
         for file in super::FILES {
             let response = respond(file.name, &HeaderMap::new()).unwrap();
-            assert_ne!(
-                response.headers()[header::CONTENT_TYPE],
-                "application/octet-stream",
-                "{}",
-                file.name
-            );
+            assert_ne!(response.headers()[header::CONTENT_TYPE], "application/octet-stream", "{}", file.name);
             assert_ne!(file.name, file.logical);
         }
     }

@@ -40,14 +40,9 @@ pub(crate) struct Preferences {
 
 impl Preferences {
     pub(crate) fn of(request: &HeaderMap) -> Self {
-        let values = request
-            .get_all(header::ACCEPT_ENCODING)
-            .iter()
-            .filter_map(|value| value.to_str().ok());
-        let wishes: Vec<(&str, Thousandths)> = values
-            .flat_map(|value| value.split(','))
-            .filter_map(parse_wish)
-            .collect();
+        let values = request.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+        let wishes: Vec<(&str, Thousandths)> =
+            values.flat_map(|value| value.split(',')).filter_map(parse_wish).collect();
         let named = |encoding: Encoding| wishes.iter().find(|(word, _)| encoding.is_named(word));
         let any_other = wishes.iter().find(|(word, _)| *word == "*");
         let weight = |encoding: Encoding| match (named(encoding).or(any_other), encoding) {
@@ -56,19 +51,13 @@ impl Preferences {
             (None, Encoding::Identity) => 1,
             (None, _) => 0,
         };
-        Self {
-            weights: Encoding::ALL.map(weight),
-        }
+        Self { weights: Encoding::ALL.map(weight) }
     }
 
     /// Acceptable encodings, the most wanted first; among equals the smallest first.
     pub(crate) fn best_first(&self) -> impl Iterator<Item = Encoding> {
-        let mut ranked: Vec<(Thousandths, Encoding)> = self
-            .weights
-            .into_iter()
-            .zip(Encoding::ALL)
-            .filter(|(weight, _)| *weight > 0)
-            .collect();
+        let mut ranked: Vec<(Thousandths, Encoding)> =
+            self.weights.into_iter().zip(Encoding::ALL).filter(|(weight, _)| *weight > 0).collect();
         ranked.sort_by_key(|(weight, _)| std::cmp::Reverse(*weight));
         ranked.into_iter().map(|(_, encoding)| encoding)
     }
@@ -84,9 +73,7 @@ fn parse_wish(wish: &str) -> Option<(&str, Thousandths)> {
 
 fn parse_weight(text: &str) -> Thousandths {
     match text.trim().parse::<f32>() {
-        Ok(weight) if (0.0..=1.0).contains(&weight) => {
-            (weight * f32::from(FULL)).round() as Thousandths
-        }
+        Ok(weight) if (0.0..=1.0).contains(&weight) => (weight * f32::from(FULL)).round() as Thousandths,
         _ => 0,
     }
 }
@@ -97,11 +84,8 @@ mod tests {
     use axum::http::HeaderValue;
 
     fn ranked(accept: Option<&'static str>) -> Vec<Encoding> {
-        let headers =
-            accept.map(|value| (header::ACCEPT_ENCODING, HeaderValue::from_static(value)));
-        Preferences::of(&headers.into_iter().collect())
-            .best_first()
-            .collect()
+        let headers = accept.map(|value| (header::ACCEPT_ENCODING, HeaderValue::from_static(value)));
+        Preferences::of(&headers.into_iter().collect()).best_first().collect()
     }
 
     #[test]
@@ -117,10 +101,7 @@ mod tests {
     #[test]
     fn weights_and_refusals_count() {
         use Encoding::{Brotli, Gzip, Identity};
-        assert_eq!(
-            ranked(Some("br;q=0.5, gzip;q=0.8")),
-            [Gzip, Brotli, Identity]
-        );
+        assert_eq!(ranked(Some("br;q=0.5, gzip;q=0.8")), [Gzip, Brotli, Identity]);
         assert_eq!(ranked(Some("br;q=0, *")), [Gzip, Identity]);
         assert_eq!(ranked(Some("identity, gzip; q=0.001")), [Identity, Gzip]);
         assert_eq!(ranked(Some("*;q=0")), []);

@@ -52,7 +52,7 @@ async fn create_answers_with_the_volume_and_the_list_has_it() {
 #[tokio::test]
 async fn defaults_come_from_the_settings() {
     let manager = with_nodes().await;
-    manager.api.settings.set("default-replica-count", r#"{"v1":"1","v2":"1"}"#);
+    manager.app.settings.set("default-replica-count", r#"{"v1":"1","v2":"1"}"#);
     let answer = manager.post("/v1/volumes", json!({"name": "data", "size": "1Gi"})).await;
     assert_eq!(answer.json()["numberOfReplicas"], 1);
 }
