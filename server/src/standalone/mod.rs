@@ -22,7 +22,7 @@ use crate::auth::Auth;
 use crate::auth::users::{FirstPassword, UsersError};
 use crate::controllers::{self, Context, Controllers};
 use crate::instance::{Clients, Instances};
-use crate::settings::Settings;
+use crate::settings::{Name, Settings};
 use crate::store::Store;
 use crate::store::sqlite::Sqlite;
 
@@ -31,6 +31,10 @@ pub use layout::{Layout, LayoutError};
 
 /// What the dashboard's corner says; Kubernetes will have names of its own.
 const INSTALLATION_NAME: &str = "standalone";
+
+/// Settings that start with another value than Longhorn's. One machine's root disk is shared with the system and is
+/// often more than three quarters full; a quarter of it kept free would refuse every volume there.
+const FIRST_SETTINGS: &[(Name, &str)] = &[(Name::StorageMinimalAvailablePercentage, "10")];
 
 /// How `aurochs serve` was called.
 #[derive(Clone, Debug)]
@@ -102,6 +106,7 @@ impl Manager {
             instances: Instances::new(clients.nodes()),
             clients,
             default_disks: Arc::new(layout.default_disks()),
+            first_settings: FIRST_SETTINGS,
         };
         let controllers = Controllers::start(&context).await?;
         let app = App::new(context.store.clone(), context.settings.clone(), auth, INSTALLATION_NAME);
