@@ -61,9 +61,24 @@ pub async fn stop(data: &Path) -> Result<Stopped, StopError> {
     for node in answering {
         let shut_down = clients.manager(node)?.shutdown(within(SHUTDOWN_TIMEOUT, ShutdownRequest {})).await;
         shut_down.map_err(rpc(format!("shutting down the instance manager of {node}")))?;
+        wait_until_silent(&clients, node).await;
         stopped.nodes.push(node.to_owned());
     }
     Ok(stopped)
+}
+
+/// The answer to a shutdown comes before the end of the process; a manager started at once must not meet it.
+async fn wait_until_silent(clients: &Clients, node: &str) {
+    let silent = async {
+        while let Ok(mut manager) = clients.manager(node) {
+            if manager.version(within(LOOK_TIMEOUT, VersionRequest {})).await.is_err() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    // One that lingers is adopted by the next manager, and told to end by the next stop.
+    let _ = tokio::time::timeout(LOOK_TIMEOUT, silent).await;
 }
 
 async fn wait_for_manager(layout: &Layout) -> Result<(), StopError> {
