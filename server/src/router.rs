@@ -1,9 +1,8 @@
 //! Table of contents of the API.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 
-use axum::extract::{DefaultBodyLimit, FromRef};
+use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
 use axum::http::{HeaderName, Method};
 use axum::routing::{MethodFilter, MethodRouter, on};
@@ -13,35 +12,13 @@ use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 
-use crate::auth::{self, Auth};
+use crate::app::App;
+use crate::auth;
 use crate::error;
 use crate::routes::{
     assets, body, fallback, health, instance_manager, live, node, root, session, setting, volume, volume_attachment,
 };
-use crate::settings::Settings;
-use crate::store::Store;
-use crate::web::live::Live;
 use crate::web::{limits, schemas_header, security_headers};
-
-/// What a handler may touch. Clones share it.
-#[derive(Clone)]
-pub struct Api {
-    pub store: Store,
-    pub settings: Settings,
-    pub auth: Auth,
-    pub live: Live,
-    /// Name of this installation.
-    pub cluster: Arc<str>,
-}
-
-impl Api {
-    /// Begins to follow the store for the live stream. `cluster` is the installation's name, shown in the dashboard.
-    #[must_use]
-    pub fn new(store: Store, settings: Settings, auth: Auth, cluster: &str) -> Self {
-        let live = Live::start(&store);
-        Self { store, settings, auth, live, cluster: cluster.into() }
-    }
-}
 
 /// Every route. What is not here is answered by [`fallback`]: the dashboard's pages, slashes too many, unknown paths.
 #[must_use]
@@ -82,7 +59,7 @@ pub fn table() -> Table {
 
 /// The whole service. Layers from the outside in: request id and log, security headers, form of errors, panics, time,
 /// login, size of bodies.
-pub fn service(api: Api) -> Router {
+pub fn service(app: App) -> Router {
     let request_id = HeaderName::from_static(limits::REQUEST_ID);
     let layers = ServiceBuilder::new()
         .layer(SetRequestIdLayer::new(request_id.clone(), MakeRequestUuid))
@@ -93,47 +70,47 @@ pub fn service(api: Api) -> Router {
         .layer(middleware::from_fn(error::render))
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(middleware::from_fn(limits::time))
-        .layer(middleware::from_fn_with_state(api.auth.clone(), auth::require::require))
+        .layer(middleware::from_fn_with_state(app.auth.clone(), auth::require::require))
         .layer(DefaultBodyLimit::max(body::LIMIT_BYTES));
     let routes = table().router.method_not_allowed_fallback(error::method_not_allowed).fallback(fallback::handle);
-    routes.layer(layers).with_state(api)
+    routes.layer(layers).with_state(app)
 }
 
 /// Answers connections until `stop` is done, then finishes what is under way.
 pub async fn serve(
     listener: TcpListener,
-    api: Api,
+    app: App,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    let service = service(api).into_make_service_with_connect_info::<SocketAddr>();
+    let service = service(app).into_make_service_with_connect_info::<SocketAddr>();
     axum::serve(listener, service).with_graceful_shutdown(stop).await
 }
 
 /// The routes with their list, which tests walk through so that a new route can't be forgotten.
 #[derive(Default)]
 pub struct Table {
-    router: Router<Api>,
+    router: Router<App>,
     entries: Vec<(Method, &'static str)>,
 }
 
 impl Table {
-    fn get<T: 'static>(self, path: &'static str, handler: impl Handler<T, Api>) -> Self {
+    fn get<T: 'static>(self, path: &'static str, handler: impl Handler<T, App>) -> Self {
         self.add(Method::GET, path, on(MethodFilter::GET, handler))
     }
 
-    fn post<T: 'static>(self, path: &'static str, handler: impl Handler<T, Api>) -> Self {
+    fn post<T: 'static>(self, path: &'static str, handler: impl Handler<T, App>) -> Self {
         self.add(Method::POST, path, on(MethodFilter::POST, handler))
     }
 
-    fn put<T: 'static>(self, path: &'static str, handler: impl Handler<T, Api>) -> Self {
+    fn put<T: 'static>(self, path: &'static str, handler: impl Handler<T, App>) -> Self {
         self.add(Method::PUT, path, on(MethodFilter::PUT, handler))
     }
 
-    fn delete<T: 'static>(self, path: &'static str, handler: impl Handler<T, Api>) -> Self {
+    fn delete<T: 'static>(self, path: &'static str, handler: impl Handler<T, App>) -> Self {
         self.add(Method::DELETE, path, on(MethodFilter::DELETE, handler))
     }
 
-    fn add(mut self, method: Method, path: &'static str, handler: MethodRouter<Api>) -> Self {
+    fn add(mut self, method: Method, path: &'static str, handler: MethodRouter<App>) -> Self {
         self.router = self.router.route(path, handler);
         self.entries.push((method, path));
         self
@@ -143,25 +120,5 @@ impl Table {
     #[must_use]
     pub fn entries(&self) -> &[(Method, &'static str)] {
         &self.entries
-    }
-}
-
-// === parts of the state ===
-
-impl FromRef<Api> for Auth {
-    fn from_ref(api: &Api) -> Self {
-        api.auth.clone()
-    }
-}
-
-impl FromRef<Api> for Store {
-    fn from_ref(api: &Api) -> Self {
-        api.store.clone()
-    }
-}
-
-impl FromRef<Api> for Settings {
-    fn from_ref(api: &Api) -> Self {
-        api.settings.clone()
     }
 }

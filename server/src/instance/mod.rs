@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use aurochs_engine::grpc::engine_v1::engine_client::EngineClient;
 use aurochs_engine::grpc::instance_v1::instance_manager_client::InstanceManagerClient;
-use tonic::transport::{Channel, Endpoint};
+use aurochs_engine::link::address::AddressError;
+use tonic::transport::Channel;
 
 pub use observed::{Answering, InstanceChange, Instances, Seen, state_of};
 
@@ -115,22 +116,10 @@ impl Clients {
         if let Some(channel) = channels.get(address) {
             return Ok(channel.clone());
         }
-        let channel = connect(address)?;
+        let reason =
+            |error: AddressError| ClientError::Address { address: address.to_owned(), reason: error.to_string() };
+        let channel = aurochs_engine::grpc::connect(address).map_err(reason)?;
         channels.insert(address.to_owned(), channel.clone());
         Ok(channel)
     }
-}
-
-/// How long a connection may take; local sockets answer at once, a dead host never.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-fn connect(address: &str) -> Result<Channel, ClientError> {
-    let error = |reason: String| ClientError::Address { address: address.to_owned(), reason };
-    let uri = match address.split_once(':') {
-        Some(("unix", path)) if path.starts_with('/') => format!("unix://{path}"),
-        Some(("tcp", host_port)) => format!("http://{host_port}"),
-        _ => return Err(error("it is neither unix:/path nor tcp:host:port".to_owned())),
-    };
-    let endpoint = Endpoint::from_shared(uri).map_err(|source| error(source.to_string()))?;
-    Ok(endpoint.connect_timeout(CONNECT_TIMEOUT).connect_lazy())
 }

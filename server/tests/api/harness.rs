@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 use aurochs_api::condition::ConditionStatus;
 use aurochs_api::size::ByteSize;
 use aurochs_api::volume::VolumeState;
+use aurochs_server::app::App;
 use aurochs_server::auth::Auth;
 use aurochs_server::resources::node::{DiskSpec, DiskStatus, NodeSpec, NodeStatus, READY};
 use aurochs_server::resources::{Node, Object, Volume, condition};
-use aurochs_server::router::{self, Api};
+use aurochs_server::router;
 use aurochs_server::settings::Settings;
 use aurochs_server::store::Store;
 use aurochs_server::store::sqlite::Sqlite;
@@ -27,12 +28,12 @@ pub(crate) const USER: &str = "ann";
 pub(crate) const PASSWORD: &str = "correct horse";
 
 pub(crate) struct Manager {
-    pub(crate) api: Api,
+    pub(crate) app: App,
     service: Router,
     pub(crate) directory: TempDir,
 }
 
-/// An answer, read to its end.
+/// An answer, read to its end; what is no text is mangled.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -61,8 +62,8 @@ impl Manager {
         let sqlite = Sqlite::open(&directory.path().join("aurochs.db")).await.unwrap();
         let (auth, first) = Auth::open(directory.path(), sqlite.pool()).unwrap();
         assert!(first.is_none());
-        let api = Api::new(Store::new(Arc::new(sqlite)), Settings::default(), auth, "test");
-        Self { service: router::service(api.clone()), api, directory }
+        let app = App::new(Store::new(Arc::new(sqlite)), Settings::default(), auth, "test");
+        Self { service: router::service(app.clone()), app, directory }
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
@@ -86,14 +87,14 @@ impl Manager {
     }
 
     pub(crate) fn store(&self) -> &Store {
-        &self.api.store
+        &self.app.store
     }
 
     /// The same service on a port of its own, for clients that need a connection. Ends with the test's runtime.
     pub(crate) async fn listen(&self) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(router::serve(listener, self.api.clone(), std::future::pending()));
+        tokio::spawn(router::serve(listener, self.app.clone(), std::future::pending()));
         address
     }
 
@@ -127,5 +128,5 @@ pub(crate) fn basic(user: &str, password: &str) -> String {
 async fn read(response: Response<Body>) -> Answer {
     let (parts, body) = response.into_parts();
     let bytes = axum::body::to_bytes(body, 64 << 20).await.unwrap();
-    Answer { status: parts.status, headers: parts.headers, text: String::from_utf8(bytes.to_vec()).unwrap() }
+    Answer { status: parts.status, headers: parts.headers, text: String::from_utf8_lossy(&bytes).into_owned() }
 }

@@ -40,16 +40,22 @@ pub(crate) fn Menu(
     entries: Callback<(), Vec<Entry>>,
 ) -> impl IntoView {
     let button = NodeRef::<html::Button>::new();
-    let open = RwSignal::new(None::<String>);
+    let open = RwSignal::new(false);
+    let position = RwSignal::new(String::new());
+    let settle = Callback::new(move |()| {
+        if let Some(button) = button.get_untracked() {
+            position.set(place(&button, entries.run(()).len()));
+        }
+    });
     let close = Callback::new(move |()| {
-        open.set(None);
+        open.set(false);
         if let Some(button) = button.get_untracked() {
             _ = button.focus();
         }
     });
-    let toggle = move |_| match (open.get_untracked(), button.get_untracked()) {
-        (None, Some(element)) => open.set(Some(place(&element, entries.run(()).len()))),
-        _ => open.set(None),
+    let toggle = move |_| {
+        settle.run(());
+        open.update(|open| *open = !*open);
     };
     let with_words = text.is_some();
     view! {
@@ -60,22 +66,28 @@ pub(crate) fn Menu(
             class:square=!with_words
             aria-label=label.clone()
             aria-haspopup="menu"
-            aria-expanded=move || open.get().is_some().to_string()
+            aria-expanded=move || open.get().to_string()
             on:click=toggle
         >
             {text}
             <Pictogram icon=Icon::More />
         </button>
-        {move || open.get().map(|style| view! { <List style label=label.clone() entries=entries.run(()) close /> })}
+        {move || open.get().then(|| view! { <List position label=label.clone() entries=entries.run(()) settle close /> })}
     }
 }
 
 #[component]
-fn List(style: String, label: String, entries: Vec<Entry>, close: Callback<()>) -> impl IntoView {
+fn List(
+    position: RwSignal<String>,
+    label: String,
+    entries: Vec<Entry>,
+    settle: Callback<()>,
+    close: Callback<()>,
+) -> impl IntoView {
     Hold::expect().while_mounted();
     let list = NodeRef::<html::Div>::new();
     list.on_load(|list| focus_entry(&list, Direction::Down));
-    close_from_outside(list, close);
+    follow_the_outside(list, settle, close);
     let keys = move |event: KeyboardEvent| {
         let Some(list) = list.get_untracked() else { return };
         let direction = match event.key().as_str() {
@@ -117,7 +129,7 @@ fn List(style: String, label: String, entries: Vec<Entry>, close: Callback<()>) 
         }
     };
     view! {
-        <div node_ref=list class="menu" role="menu" aria-label=label style=style on:keydown=keys>
+        <div node_ref=list class="menu" role="menu" aria-label=label style=move || position.get() on:keydown=keys>
             {entries.into_iter().map(entry).collect_view()}
         </div>
     }
@@ -153,7 +165,8 @@ fn focus_entry(list: &HtmlElement, direction: Direction) {
     }
 }
 
-fn close_from_outside(list: NodeRef<html::Div>, close: Callback<()>) {
+/// A press elsewhere closes it; when the page scrolls or turns, it stays at its button.
+fn follow_the_outside(list: NodeRef<html::Div>, settle: Callback<()>, close: Callback<()>) {
     let pressed = window_event_listener(ev::pointerdown, move |event| {
         let target = event.target().and_then(|target| target.dyn_into::<web_sys::Node>().ok());
         let inside = list.get_untracked().is_some_and(|list| list.contains(target.as_ref()));
@@ -164,8 +177,8 @@ fn close_from_outside(list: NodeRef<html::Div>, close: Callback<()>) {
             close.run(());
         }
     });
-    let resized = window_event_listener(ev::resize, move |_| close.run(()));
-    let scrolled = window_event_listener(ev::scroll, move |_| close.run(()));
+    let resized = window_event_listener(ev::resize, move |_| settle.run(()));
+    let scrolled = window_event_listener(ev::scroll, move |_| settle.run(()));
     on_cleanup(move || {
         pressed.remove();
         resized.remove();

@@ -207,14 +207,8 @@ fn FrontendField(frontend: RwSignal<String>) -> impl IntoView {
             <span>"Frontend"</span>
             <select name="frontend" bind:value=frontend>
                 <option value="blockdev" selected>{words::frontend("blockdev")}</option>
-                <option value="nbd">{words::frontend("nbd")}</option>
             </select>
-            <span class="hint">
-                {move || match frontend.get().as_str() {
-                    "nbd" => "An address for NBD clients, no device",
-                    _ => "A device under /dev/longhorn",
-                }}
-            </span>
+            <span class="hint">"A device under /dev/longhorn, where it is attached"</span>
         </label>
     }
 }

@@ -77,7 +77,7 @@ fn Header(name: Memo<String>, volume: Memo<Option<Arc<Volume>>>) -> impl IntoVie
             <span class="dim">{size}{move || place.get().map(|place| format!(", {place}"))}</span>
             <div class="right">
                 <MainAction volume />
-                {move || view! { <Menu label=format!("Actions for {}", name.get()) text="More" entries=menu /> }}
+                {move || view! { <Menu label=format!("More actions for {}", name.get()) text="More" entries=menu /> }}
             </div>
         </div>
     }

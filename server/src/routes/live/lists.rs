@@ -10,9 +10,9 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::changes::INCOMING_LIMIT_BYTES;
+use crate::app::App;
 use crate::auth::User;
 use crate::error::{ApiError, ErrorKind};
-use crate::router::Api;
 use crate::routes::{node, setting, volume, volume_attachment};
 use crate::web::live::socket::{Client, Event};
 use crate::web::request_url::RequestUrl;
@@ -51,8 +51,8 @@ impl List {
         }
     }
 
-    async fn load(self, api: &Api, url: RequestUrl) -> Result<String, ApiError> {
-        let store = State(api.store.clone());
+    async fn load(self, app: &App, url: RequestUrl) -> Result<String, ApiError> {
+        let store = State(app.store.clone());
         match self {
             Self::Volumes => text(volume::list::handle(store, url).await?.0),
             Self::VolumeAttachments => text(volume_attachment::list::handle(store, url).await?.0),
@@ -68,7 +68,7 @@ fn text(list: impl Serialize) -> Result<String, ApiError> {
 
 /// `/v1/ws/{resource}`
 pub async fn handle(
-    state: State<Api>,
+    state: State<App>,
     url: RequestUrl,
     user: User,
     Path(resource): Path<String>,
@@ -79,7 +79,7 @@ pub async fn handle(
 
 /// `/v1/ws/{period}/{resource}`
 pub async fn handle_paced(
-    state: State<Api>,
+    state: State<App>,
     url: RequestUrl,
     user: User,
     Path((period, resource)): Path<(String, String)>,
@@ -89,7 +89,7 @@ pub async fn handle_paced(
 }
 
 fn open(
-    State(api): State<Api>,
+    State(app): State<App>,
     url: RequestUrl,
     user: User,
     period: Duration,
@@ -107,16 +107,16 @@ fn open(
     // Links in the messages are those of the list's own address.
     let url = url.at(&format!("/v1/{resource}"));
     let upgrade = upgrade.max_message_size(INCOMING_LIMIT_BYTES);
-    Ok(upgrade.on_upgrade(move |socket| run(Client::new(socket, user, api.auth.clone()), api, list, url, period)))
+    Ok(upgrade.on_upgrade(move |socket| run(Client::new(socket, user, app.auth.clone()), app, list, url, period)))
 }
 
 /// Sends the list at once, then when it changed, not more often than the period allows.
-async fn run(mut client: Client, api: Api, list: List, url: RequestUrl, period: Duration) {
-    let mut revisions = api.live.revisions();
+async fn run(mut client: Client, app: App, list: List, url: RequestUrl, period: Duration) {
+    let mut revisions = app.live.revisions();
     let mut sent = (String::new(), Instant::now());
     loop {
         revisions.borrow_and_update();
-        match list.load(&api, url.clone()).await {
+        match list.load(&app, url.clone()).await {
             Ok(now) if now != sent.0 || sent.1.elapsed() >= REPEAT => {
                 if !client.send(Message::Text(now.as_str().into())).await {
                     return;
