@@ -3,6 +3,7 @@
 use aurochs_api::attachment::DetachInput;
 
 use super::action::Target;
+use super::engine::RunningEngine;
 use super::get;
 use crate::error::{ApiError, ErrorKind};
 use crate::resources::{Object, Volume, VolumeAttachment};
@@ -16,6 +17,9 @@ pub async fn handle(store: &Store, target: &Target, input: DetachInput) -> Resul
         return get::answer(store, &target.url, &target.volume).await;
     };
     check_others(&attachment, &input)?;
+    if !input.force_detach {
+        check_mounts(store, target).await?;
+    }
     store
         .modify::<VolumeAttachment>(attachment.name(), |attachment| {
             let tickets = &mut attachment.spec.attachment_tickets;
@@ -28,6 +32,16 @@ pub async fn handle(store: &Store, target: &Target, input: DetachInput) -> Resul
         .await?;
     tracing::info!(volume = target.volume, ticket = input.attachment_id, force = input.force_detach, "asked to detach");
     get::answer(store, &target.url, &target.volume).await
+}
+
+/// A mounted file system would lose what it has in memory. An engine that can't be asked has no device to protect.
+async fn check_mounts(store: &Store, target: &Target) -> Result<(), ApiError> {
+    let Ok(engine) = RunningEngine::of(store, target).await else { return Ok(()) };
+    let Some(place) = engine.mounted_at().await.into_iter().next() else { return Ok(()) };
+    let message = format_args!("volume {} is in use: its file system is mounted at {place}", target.volume);
+    let next_step = format!("Unmount it (umount {place}), then detach; or detach with forceDetach: what is in memory is \
+                             written first, and open files then fail.");
+    Err(ApiError::new(ErrorKind::Conflict, message, next_step))
 }
 
 /// A person who detaches should not be told "done" while someone else's ticket keeps the volume attached. Who names a

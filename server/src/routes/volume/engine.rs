@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aurochs_api::snapshot::Snapshot;
 use aurochs_engine::grpc;
-use aurochs_engine::grpc::engine_v1::Snapshot as EngineSnapshot;
+use aurochs_engine::grpc::engine_v1::{Snapshot as EngineSnapshot, StatusRequest};
 use aurochs_engine::grpc::engine_v1::engine_client::EngineClient;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
@@ -46,6 +46,12 @@ impl RunningEngine {
 
     pub(crate) fn client(&self) -> EngineClient<Channel> {
         self.client.clone()
+    }
+
+    /// Where its device is mounted on its node; nowhere when it does not answer.
+    pub(crate) async fn mounted_at(&self) -> Vec<String> {
+        let asked = self.client().status(request(StatusRequest {})).await;
+        asked.map(|status| status.into_inner().mounted_at).unwrap_or_default()
     }
 
     /// The snapshot, or 404.
