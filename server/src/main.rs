@@ -78,6 +78,14 @@ async fn serve(options: Options) -> Result<()> {
     let asked = asked_to_end()?;
     let manager = Manager::start(&options).await?;
     say(&format!("Aurochs is at http://{}", manager.address));
+    if let Some(first) = &manager.first_password {
+        say(&format!(
+            "Log in as {} with the password {} (kept in {}).",
+            first.user,
+            first.password,
+            first.path.display()
+        ));
+    }
     manager.serve(asked).await?;
     say("The manager has ended; attached volumes stay in use. `aurochs stop` ends them too.");
     Ok(())

@@ -229,6 +229,11 @@ impl Membership {
         }
         self.suspect(name, "removed on request");
         self.settled().await?;
+        // Whoever asked knows that it is out; the list of failed ones is for those who don't.
+        let mut view = self.lock();
+        let mut next = View::clone(&view);
+        next.failed.remove(name);
+        *view = Arc::new(next);
         Ok(true)
     }
 

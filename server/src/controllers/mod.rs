@@ -60,6 +60,8 @@ pub struct Context {
     pub instances: Instances,
     /// Node name to the path of the disk that a new node gets.
     pub default_disks: Arc<std::collections::BTreeMap<String, PathBuf>>,
+    /// Values that settings get when they are created, where they differ from the defaults.
+    pub first_settings: &'static [(crate::settings::Name, &'static str)],
 }
 
 /// The running controllers. Dropping it stops them; what they started goes on.

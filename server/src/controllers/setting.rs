@@ -12,7 +12,8 @@ use crate::store::StoreError;
 pub async fn ensure_defaults(context: &Context) -> Result<(), Error> {
     for definition in DEFINITIONS {
         let name = definition.name.word();
-        let value = definition.default.to_owned();
+        let first = context.first_settings.iter().find(|(first, _)| *first == definition.name);
+        let value = first.map_or(definition.default, |(_, value)| *value).to_owned();
         let setting = match context.store.create(&Object::<Setting>::new(name, SettingSpec { value })).await {
             Err(StoreError::AlreadyExists { .. }) if definition.read_only => {
                 let change = |setting: &mut Object<Setting>| definition.default.clone_into(&mut setting.spec.value);

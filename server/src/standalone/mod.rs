@@ -18,14 +18,23 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 
 use crate::app::App;
+use crate::auth::Auth;
+use crate::auth::users::{FirstPassword, UsersError};
 use crate::controllers::{self, Context, Controllers};
 use crate::instance::{Clients, Instances};
-use crate::settings::Settings;
+use crate::settings::{Name, Settings};
 use crate::store::Store;
 use crate::store::sqlite::Sqlite;
 
 pub use claim::ClaimError;
 pub use layout::{Layout, LayoutError};
+
+/// What the dashboard's corner says; Kubernetes will have names of its own.
+const INSTALLATION_NAME: &str = "standalone";
+
+/// Settings that start with another value than Longhorn's. One machine's root disk is shared with the system and is
+/// often more than three quarters full; a quarter of it kept free would refuse every volume there.
+const FIRST_SETTINGS: &[(Name, &str)] = &[(Name::StorageMinimalAvailablePercentage, "10")];
 
 /// How `aurochs serve` was called.
 #[derive(Clone, Debug)]
@@ -55,6 +64,8 @@ pub enum Error {
     Listen { address: SocketAddr, source: std::io::Error },
     #[error("the controllers can't start: {0}")]
     Controllers(#[from] controllers::Error),
+    #[error(transparent)]
+    Users(#[from] UsersError),
     #[error("serving HTTP failed: {0}")]
     Http(std::io::Error),
 }
@@ -64,6 +75,8 @@ pub enum Error {
 pub struct Manager {
     pub app: App,
     pub address: SocketAddr,
+    /// Made at the first start, to be shown once.
+    pub first_password: Option<FirstPassword>,
     listener: TcpListener,
     _controllers: Controllers,
     _instance_managers: supervise::Supervisor,
@@ -82,6 +95,7 @@ impl Manager {
         let database = layout.database();
         let sqlite = Sqlite::open(&database).await;
         let sqlite = sqlite.map_err(|source| Error::Database { path: database, source })?;
+        let (auth, first_password) = Auth::open(&layout.data, sqlite.pool())?;
         let instance_managers = supervise::Supervisor::start(&layout, &binary);
 
         let nbd_tcp = options.nbd_tcp.map(|address| address.to_string()).unwrap_or_default();
@@ -92,20 +106,15 @@ impl Manager {
             instances: Instances::new(clients.nodes()),
             clients,
             default_disks: Arc::new(layout.default_disks()),
+            first_settings: FIRST_SETTINGS,
         };
         let controllers = Controllers::start(&context).await?;
-        let app = App {
-            store: context.store.clone(),
-            settings: context.settings.clone(),
-            clients: context.clients.clone(),
-            data_dir: Arc::new(layout.data.clone()),
-            pool: sqlite.pool(),
-            version: env!("CARGO_PKG_VERSION"),
-        };
+        let app = App::new(context.store.clone(), context.settings.clone(), auth, INSTALLATION_NAME);
         let address = listener.local_addr().map_err(Error::Http)?;
         Ok(Self {
             app,
             address,
+            first_password,
             listener,
             _controllers: controllers,
             _instance_managers: instance_managers,
@@ -115,8 +124,7 @@ impl Manager {
 
     /// Answers requests until `stop` is done, then finishes what is under way.
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), Error> {
-        let router = crate::router::build(self.app.clone());
-        axum::serve(self.listener, router).with_graceful_shutdown(stop).await.map_err(Error::Http)
+        crate::router::serve(self.listener, self.app.clone(), stop).await.map_err(Error::Http)
     }
 }
 
