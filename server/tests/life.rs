@@ -1,10 +1,13 @@
 //! The life of a volume on real processes: the manager runs inside the test, instance managers, engines and replicas
 //! are the real binary. Needs `aurochs-engine` beside the test's target directory (`cargo build -p aurochs-engine`).
 
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test says with a panic what is wrong")]
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use aurochs_api::condition::ConditionStatus;
+use aurochs_server::resources::engine::InstanceState;
 use aurochs_server::resources::node::READY;
 use aurochs_server::resources::replica::ReplicaSpec;
 use aurochs_server::resources::setting::SettingSpec;
@@ -281,5 +284,31 @@ async fn everything_was_stopped_and_comes_back_as_it_was() {
         })
         .await;
     installation.until_healthy().await;
+    installation.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_manager_that_is_killed_comes_back_and_finds_its_processes() {
+    let installation = Installation::start(2).await;
+    installation.create(2).await;
+    installation.attach("node-1", false).await;
+    installation.until_healthy().await;
+    let engine = format!("{VOLUME}-e-0");
+    let engine_pid = installation.pid_of(&engine).await;
+    let manager_of = async |node: &str| {
+        let managers = installation.store().list::<InstanceManager>().await.unwrap();
+        managers.into_iter().find(|manager| manager.spec.node_id == node).unwrap()
+    };
+    let first = manager_of("node-1").await.status.pid;
+    kill(Pid::from_raw(first.try_into().unwrap()), Signal::SIGKILL).unwrap();
+    installation
+        .until("another instance manager serves node-1", async |_| {
+            let now = manager_of("node-1").await.status;
+            now.pid != 0 && now.pid != first && now.current_state == InstanceState::Running
+        })
+        .await;
+    installation.until_healthy().await;
+    assert_eq!(installation.pid_of(&engine).await, engine_pid);
+    assert_eq!(installation.engine().await.status.epoch, 1);
     installation.stop().await;
 }

@@ -133,11 +133,13 @@ impl Instances {
         let mut events = Vec::new();
         self.with(|nodes| {
             let Some(state) = nodes.get_mut(node) else { return };
-            if state.answering != answering {
+            // What is told again after a silence is news, be it the same: it was unknown meanwhile.
+            let heard_again = state.answering != answering;
+            if heard_again {
                 events.push(InstanceChange::Node(node.to_owned()));
             }
             for name in state.instances.keys().chain(next.keys()) {
-                if state.instances.get(name) != next.get(name) {
+                if heard_again || state.instances.get(name) != next.get(name) {
                     events.push(InstanceChange::Instance { node: node.to_owned(), name: name.clone() });
                 }
             }
@@ -224,6 +226,17 @@ mod tests {
         instances.lost("node-1", "gone");
         assert_eq!(instances.see("node-1", "a").state(), InstanceState::Unknown);
         assert_eq!(instances.see("node-9", "a").state(), InstanceState::Unknown);
+    }
+
+    #[test]
+    fn after_a_silence_everything_is_news() {
+        let instances = Instances::new(["node-1"]);
+        instances.replace("node-1", "1", 7, vec![instance("a", Told::Running)]);
+        instances.lost("node-1", "gone");
+        let mut changes = instances.changes();
+        instances.replace("node-1", "1", 8, vec![instance("a", Told::Running)]);
+        let told: Vec<_> = std::iter::from_fn(|| changes.try_recv().ok()).collect();
+        assert!(told.contains(&InstanceChange::Instance { node: "node-1".into(), name: "a".into() }), "{told:?}");
     }
 
     #[test]

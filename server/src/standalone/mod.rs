@@ -36,6 +36,9 @@ const INSTALLATION_NAME: &str = "standalone";
 /// often more than three quarters full; a quarter of it kept free would refuse every volume there.
 const FIRST_SETTINGS: &[(Name, &str)] = &[(Name::StorageMinimalAvailablePercentage, "10")];
 
+/// How long a start waits for its nodes before it serves all the same.
+const NODES_PATIENCE: std::time::Duration = std::time::Duration::from_secs(15);
+
 /// How `aurochs serve` was called.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -111,6 +114,7 @@ impl Manager {
         let controllers = Controllers::start(&context).await?;
         let app = App::new(context.store.clone(), context.settings.clone(), auth, INSTALLATION_NAME);
         let address = listener.local_addr().map_err(Error::Http)?;
+        wait_for_nodes(&context.store, &context.clients).await;
         Ok(Self {
             app,
             address,
@@ -126,6 +130,24 @@ impl Manager {
     pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), Error> {
         crate::router::serve(self.listener, self.app.clone(), stop).await.map_err(Error::Http)
     }
+}
+
+/// Gives the nodes a moment to come up, so that the first request finds them. One that stays away shows as down.
+async fn wait_for_nodes(store: &Store, clients: &Clients) {
+    let is_ready = |node: &crate::resources::Object<crate::resources::Node>| {
+        let ready = node.status.conditions.iter().find(|condition| condition.kind == "Ready");
+        ready.is_some_and(|condition| condition.status == aurochs_api::condition::ConditionStatus::True)
+    };
+    let all_ready = async {
+        loop {
+            let nodes = store.list::<crate::resources::Node>().await.unwrap_or_default();
+            if clients.nodes().all(|name| nodes.iter().any(|node| node.name() == name && is_ready(node))) {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    let _ = tokio::time::timeout(NODES_PATIENCE, all_ready).await;
 }
 
 /// The binary beside this program, unless another is named.

@@ -62,7 +62,7 @@ pub async fn stop(data: &Path) -> Result<Stopped, StopError> {
     for (node, process) in answering {
         let shut_down = clients.manager(node)?.shutdown(within(SHUTDOWN_TIMEOUT, ShutdownRequest {})).await;
         shut_down.map_err(rpc(format!("shutting down the instance manager of {node}")))?;
-        // It answers before it ends.
+        // It answers before it ends; a manager started at once must not meet it.
         process.wait_for_end().await;
         stopped.nodes.push(node.to_owned());
     }

@@ -63,7 +63,7 @@ impl Manager {
         let (auth, first) = Auth::open(directory.path(), sqlite.pool()).unwrap();
         assert!(first.is_none());
         let app = App::new(Store::new(Arc::new(sqlite)), Settings::default(), auth, "test");
-        Self { service: router::service(app.clone()), api, directory }
+        Self { service: router::service(app.clone()), app, directory }
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {

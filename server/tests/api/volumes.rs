@@ -1,7 +1,8 @@
 //! Volumes over REST, with the store in the place of the controllers.
 
 use aurochs_api::volume::{Robustness, VolumeState};
-use aurochs_server::resources::{Volume, VolumeAttachment};
+use aurochs_server::resources::replica::ReplicaSpec;
+use aurochs_server::resources::{Object, Replica, Volume, VolumeAttachment};
 use axum::http::StatusCode;
 use serde_json::json;
 
@@ -199,6 +200,22 @@ async fn attaching_needs_a_good_node_and_a_good_volume() {
     let change = |status: &mut aurochs_server::resources::volume::VolumeStatus| status.robustness = Robustness::Faulted;
     manager.store().modify_status::<Volume>("data", change).await.unwrap();
     assert_refused(&attach(json!({"hostId": "node-1"})).await, StatusCode::CONFLICT, "faulted");
+}
+
+#[tokio::test]
+async fn a_volume_without_a_placed_replica_is_not_attached() {
+    let manager = with_nodes().await;
+    manager.add_volume("data", VolumeState::Detached).await;
+    let volume = manager.store().get::<Volume>("data").await.unwrap();
+    let mut replica = Object::<Replica>::new("data-r-1", ReplicaSpec::default()).owned_by_volume(&volume);
+    manager.store().create(&replica).await.unwrap();
+    let attach = || manager.post("/v1/volumes/data?action=attach", json!({"hostId": "node-1"}));
+    assert_refused(&attach().await, StatusCode::CONFLICT, "none of its replicas has a place");
+    replica = manager.store().get("data-r-1").await.unwrap();
+    replica.spec.node_id = "node-2".to_owned();
+    replica.spec.disk_path = "/data/node-2".to_owned();
+    manager.store().update(&replica).await.unwrap();
+    assert_eq!(attach().await.status, StatusCode::OK);
 }
 
 #[tokio::test]

@@ -29,6 +29,8 @@ const SMALLEST_TO_COMPRESS: usize = 256;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DistError {
+    #[error(transparent)]
+    Styles(#[from] styles::StylesError),
     #[error("cannot {action} {path}: {source}")]
     File { action: &'static str, path: PathBuf, source: io::Error },
     #[error(

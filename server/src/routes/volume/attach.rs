@@ -9,10 +9,11 @@ use super::action::Target;
 use super::get;
 use crate::error::{ApiError, ErrorKind};
 use crate::resources::node::READY;
+use crate::resources::volume::DataLocality;
 use crate::resources::volume_attachment::{
     AttacherType, AttachmentTicket, PARAMETER_DISABLE_FRONTEND, PARAMETER_LAST_ATTACHED_BY, VolumeAttachmentSpec,
 };
-use crate::resources::{Node, Object, Volume, VolumeAttachment, condition};
+use crate::resources::{LABEL_VOLUME, Node, Object, Replica, Volume, VolumeAttachment, condition};
 use crate::store::{Store, StoreError};
 
 /// Answers with the volume; its state tells how far it is.
@@ -20,6 +21,7 @@ pub async fn handle(store: &Store, target: &Target, input: AttachInput) -> Resul
     let volume = target.volume(store).await?;
     check_node(store, &volume, &input.host_id).await?;
     check_volume(&volume)?;
+    check_placed(store, &volume).await?;
     let ticket = ticket(&input)?;
     let attachment = attachment_of(store, &volume).await?;
     check_rivals(&volume, &attachment, &ticket)?;
@@ -80,6 +82,21 @@ fn check_volume(volume: &Object<Volume>) -> Result<(), ApiError> {
         return Err(ApiError::new(ErrorKind::Conflict, message, next_step));
     }
     Ok(())
+}
+
+/// Without a single placed replica an attach would wait for room, silently. A volume whose replicas do not exist yet is
+/// just being created, and one that follows its node is placed by the attach.
+async fn check_placed(store: &Store, volume: &Object<Volume>) -> Result<(), ApiError> {
+    let replicas = store.list_labelled::<Replica>(LABEL_VOLUME, volume.name()).await?;
+    let waits = replicas.is_empty() || volume.spec.data_locality != DataLocality::Disabled;
+    if waits || replicas.iter().any(|replica| replica.spec.is_placed()) {
+        return Ok(());
+    }
+    let cause = volume.status.causes.first();
+    let why = cause.map_or("the search goes on", |cause| &cause.message);
+    let message = format_args!("volume {} can't be attached: none of its replicas has a place: {why}", volume.name());
+    let next_step = cause.map_or("Look at the volume again in a moment.", |cause| &cause.next_step);
+    Err(ApiError::new(ErrorKind::Conflict, message, next_step))
 }
 
 /// A volume is on one node at a time, in one way: with a device or without.
