@@ -16,7 +16,7 @@ use aurochs_server::resources::volume_attachment::{AttacherType, AttachmentTicke
 use aurochs_server::resources::{
     Engine, InstanceManager, LABEL_VOLUME, Node, Object, Replica, Volume, VolumeAttachment, condition,
 };
-use aurochs_server::standalone::{Manager, Options, stop};
+use aurochs_server::standalone::{Layout, Manager, Options, stop};
 use aurochs_server::store::Store;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -171,6 +171,7 @@ impl Drop for Installation {
     fn drop(&mut self) {
         self.manager.take();
         let data = self.data.path().to_owned();
+        let run = Layout::find(&data).map(|layout| layout.run);
         let stopping = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async { stop::stop(&data).await.map(drop) })
@@ -178,6 +179,8 @@ impl Drop for Installation {
         if let Ok(Err(error)) = stopping.join() {
             eprintln!("stopping the test's processes failed: {error}");
         }
+        // Nothing is mounted there: these volumes are offered over NBD only.
+        let _ = run.map(std::fs::remove_dir_all);
     }
 }
 

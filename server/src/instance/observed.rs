@@ -1,6 +1,6 @@
 //! What the instance managers last told about their processes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aurochs_engine::grpc::instance_v1::{Instance, InstanceState as Told};
@@ -138,7 +138,8 @@ impl Instances {
             if heard_again {
                 events.push(InstanceChange::Node(node.to_owned()));
             }
-            for name in state.instances.keys().chain(next.keys()) {
+            let names: BTreeSet<&String> = state.instances.keys().chain(next.keys()).collect();
+            for name in names {
                 if heard_again || state.instances.get(name) != next.get(name) {
                     events.push(InstanceChange::Instance { node: node.to_owned(), name: name.clone() });
                 }
