@@ -82,10 +82,7 @@ impl Replicas {
         let started = self.0.clients.manager(node)?.instance_start(within(CHANGE_TIMEOUT, request)).await;
         let doing = format!("starting replica {} on {node}", replica.name());
         match started.map_err(rpc(doing)) {
-            Ok(instance) => {
-                self.0.instances.put(node, instance.get_ref().clone());
-                Ok(Seen::Present(Box::new(instance.into_inner())))
-            }
+            Ok(instance) => Ok(Seen::Present(Box::new(self.0.instances.put(node, instance.into_inner())))),
             Err(error) if error.is_unreachable() => Err(error.into()),
             // A refusal stands until the volume controller asks again: it decides whether others suffice.
             Err(error) => {

@@ -1,6 +1,6 @@
 //! What the instance managers last told about their processes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aurochs_engine::grpc::instance_v1::{Instance, InstanceState as Told};
@@ -133,11 +133,14 @@ impl Instances {
         let mut events = Vec::new();
         self.with(|nodes| {
             let Some(state) = nodes.get_mut(node) else { return };
-            if state.answering != answering {
+            // What is told again after a silence is news, be it the same: it was unknown meanwhile.
+            let heard_again = state.answering != answering;
+            if heard_again {
                 events.push(InstanceChange::Node(node.to_owned()));
             }
-            for name in state.instances.keys().chain(next.keys()) {
-                if state.instances.get(name) != next.get(name) {
+            let names: BTreeSet<&String> = state.instances.keys().chain(next.keys()).collect();
+            for name in names {
+                if heard_again || state.instances.get(name) != next.get(name) {
                     events.push(InstanceChange::Instance { node: node.to_owned(), name: name.clone() });
                 }
             }
@@ -146,15 +149,22 @@ impl Instances {
         self.announce(events);
     }
 
-    /// Takes over one instance, as a start answered it: the next list may still be on its way.
-    pub fn put(&self, node: &str, instance: Instance) {
+    /// Takes over one instance, as a start answered it: the next list may still be on its way. When a list has told of
+    /// the same process already, the list is the younger news. Answers with what holds now.
+    pub fn put(&self, node: &str, instance: Instance) -> Instance {
         let event = InstanceChange::Instance { node: node.to_owned(), name: instance.name.clone() };
-        self.with(|nodes| {
-            if let Some(state) = nodes.get_mut(node) {
-                state.instances.insert(instance.name.clone(), instance);
+        let now = self.with(|nodes| {
+            let Some(state) = nodes.get_mut(node) else { return instance };
+            match state.instances.get(&instance.name) {
+                Some(listed) if listed.pid == instance.pid => listed.clone(),
+                _ => {
+                    state.instances.insert(instance.name.clone(), instance.clone());
+                    instance
+                }
             }
         });
         self.announce(vec![event]);
+        now
     }
 
     /// Notes that an instance was stopped.
@@ -217,6 +227,28 @@ mod tests {
         instances.lost("node-1", "gone");
         assert_eq!(instances.see("node-1", "a").state(), InstanceState::Unknown);
         assert_eq!(instances.see("node-9", "a").state(), InstanceState::Unknown);
+    }
+
+    #[test]
+    fn after_a_silence_everything_is_news() {
+        let instances = Instances::new(["node-1"]);
+        instances.replace("node-1", "1", 7, vec![instance("a", Told::Running)]);
+        instances.lost("node-1", "gone");
+        let mut changes = instances.changes();
+        instances.replace("node-1", "1", 8, vec![instance("a", Told::Running)]);
+        let told: Vec<_> = std::iter::from_fn(|| changes.try_recv().ok()).collect();
+        assert!(told.contains(&InstanceChange::Instance { node: "node-1".into(), name: "a".into() }), "{told:?}");
+    }
+
+    #[test]
+    fn the_answer_to_a_start_does_not_undo_what_a_list_told_since() {
+        let instances = Instances::new(["node-1"]);
+        let started = Instance { pid: 5, ..instance("a", Told::Starting) };
+        instances.replace("node-1", "1", 7, vec![Instance { pid: 5, ..instance("a", Told::Running) }]);
+        assert_eq!(state_of(&instances.put("node-1", started)), InstanceState::Running);
+        assert_eq!(instances.see("node-1", "a").state(), InstanceState::Running);
+        let newer = Instance { pid: 6, ..instance("a", Told::Starting) };
+        assert_eq!(state_of(&instances.put("node-1", newer)), InstanceState::Starting);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{Flock, FlockArg};
@@ -84,11 +85,42 @@ fn try_lock(layout: &Layout) -> Result<Result<Flock<File>, ()>, ClaimError> {
     }
 }
 
-/// The kernel's word for when a process began: the 22nd field of `/proc/<pid>/stat`.
+/// A process, told from a later one of the same id.
+pub(super) struct Process {
+    pid: u32,
+    start: Option<String>,
+}
+
+/// Longest wait for a process that has already said it would end.
+const END_PATIENCE: Duration = Duration::from_secs(10);
+
+impl Process {
+    pub(super) fn of(pid: u32) -> Self {
+        Self { pid, start: start_time(pid) }
+    }
+
+    /// Returns when it has ended, or when patience has.
+    pub(super) async fn wait_for_end(&self) {
+        let ended = async {
+            while self.start.is_some() && start_time(self.pid) == self.start {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        if tokio::time::timeout(END_PATIENCE, ended).await.is_err() {
+            tracing::warn!(pid = self.pid, "a process said it would end and did not");
+        }
+    }
+}
+
+/// The kernel's word for when a process began: the 22nd field of `/proc/<pid>/stat`. `None` when it has ended, though
+/// its parent may not have taken note yet.
 fn start_time(pid: u32) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The second field is the program's name in parentheses and may itself hold spaces and parentheses.
     let (_, after_name) = stat.rsplit_once(") ")?;
+    if after_name.starts_with('Z') {
+        return None;
+    }
     after_name.split(' ').nth(19).map(str::to_owned)
 }
 

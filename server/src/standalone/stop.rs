@@ -7,6 +7,7 @@ use aurochs_engine::grpc::instance_v1::{
     InstanceKind, InstanceListRequest, InstanceStopRequest, ShutdownRequest, VersionRequest,
 };
 
+use super::claim::Process;
 use super::{ClaimError, Layout, LayoutError, claim};
 use crate::instance::{ClientError, Clients, LOOK_TIMEOUT, rpc, within};
 
@@ -50,35 +51,22 @@ pub async fn stop(data: &Path) -> Result<Stopped, StopError> {
     let mut answering = Vec::new();
     for node in clients.nodes() {
         let version = clients.manager(node)?.version(within(LOOK_TIMEOUT, VersionRequest {})).await;
-        if version.is_ok() {
-            answering.push(node);
+        if let Ok(version) = version {
+            answering.push((node, Process::of(version.into_inner().pid)));
         }
     }
     // All engines before any replica: an engine that loses replicas while it flushes would record them as failed.
-    for node in &answering {
+    for (node, _) in &answering {
         stopped.engines.extend(stop_engines(&clients, node).await?);
     }
-    for node in answering {
+    for (node, process) in answering {
         let shut_down = clients.manager(node)?.shutdown(within(SHUTDOWN_TIMEOUT, ShutdownRequest {})).await;
         shut_down.map_err(rpc(format!("shutting down the instance manager of {node}")))?;
-        wait_until_silent(&clients, node).await;
+        // It answers before it ends; a manager started at once must not meet it.
+        process.wait_for_end().await;
         stopped.nodes.push(node.to_owned());
     }
     Ok(stopped)
-}
-
-/// The answer to a shutdown comes before the end of the process; a manager started at once must not meet it.
-async fn wait_until_silent(clients: &Clients, node: &str) {
-    let silent = async {
-        while let Ok(mut manager) = clients.manager(node) {
-            if manager.version(within(LOOK_TIMEOUT, VersionRequest {})).await.is_err() {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    };
-    // One that lingers is adopted by the next manager, and told to end by the next stop.
-    let _ = tokio::time::timeout(LOOK_TIMEOUT, silent).await;
 }
 
 async fn wait_for_manager(layout: &Layout) -> Result<(), StopError> {

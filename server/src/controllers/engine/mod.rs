@@ -112,10 +112,7 @@ impl Controller for Engines {
 impl Engines {
     async fn start(&self, engine: &Object<Engine>) -> Result<Seen, Error> {
         match start::start(&self.context, engine).await {
-            Ok(instance) => {
-                self.context.instances.put(&engine.spec.node_id, instance.clone());
-                Ok(Seen::Present(Box::new(instance)))
-            }
+            Ok(instance) => Ok(Seen::Present(Box::new(self.context.instances.put(&engine.spec.node_id, instance)))),
             Err(Error::Client(error)) if !error.is_unreachable() => {
                 tracing::warn!(engine = engine.name(), %error, "an engine could not be started");
                 let failed = aurochs_engine::grpc::instance_v1::Instance {
