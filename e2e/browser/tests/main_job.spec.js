@@ -68,7 +68,7 @@ test("log in, create, attach, watch, snapshot, revert, detach, delete", async ({
 
   await row.getByRole("link", { name: volume }).click();
   await expect(page.getByTestId("volume-state")).toContainText("Healthy");
-  await expect(page.getByTestId("use-it")).toContainText(`/dev/longhorn/${volume}`);
+  await expect(page.getByTestId("use-it").getByLabel("Device", { exact: true })).toHaveValue(`/dev/longhorn/${volume}`);
   await expect(page.getByTestId("replicas").getByText("Healthy")).toHaveCount(3);
 
   // Real data: a pattern, a snapshot of it, another pattern over it.

@@ -20,7 +20,10 @@ pub(crate) fn UseItPanel(volume: Memo<Option<Arc<Volume>>>) -> impl IntoView {
             {move || facts.get().map(|facts| {
                 let note = facts.note.map(|note| view! { <p class="dim">{note}</p> });
                 let frontend = facts.frontend.map(|(name, reason)| view! {
-                    <div class="fact"><span class="label">"Frontend"</span><span>{name}<span class="xs">{reason}</span></span></div>
+                    <div class="fact"><span class="label">"Frontend"</span><details class="why-frontend">
+                        <summary>{name}<span class="xs">" Why this one"</span></summary>
+                        <p class="xs">{reason}</p>
+                    </details></div>
                 });
                 let lines = facts.lines.into_iter().map(|(label, text)| view! {
                     <div class="fact"><span class="label">{label}</span><Command label text /></div>
