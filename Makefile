@@ -1,36 +1,47 @@
-# Aurochs. `make help` lists what there is.
+# Everything that people type. `make` alone explains it.
 ADDRESS ?= 127.0.0.1:9500
-DATA    ?= $(CURDIR)/data
-NODES   ?= 3
-ARGS    ?=
+DATA ?= ./data
+NODES ?= 3
 
-TARGET  := $(or $(CARGO_TARGET_DIR),target)
+TARGET_DIR := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
+RELEASE := $(TARGET_DIR)/release
 
-help: ## what there is
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+# Only where rust-toolchain.toml cannot be followed (see the script) is another toolchain named. Recipes pass it on
+# instead of the environment of make, so that `make help` stays instant.
+USE_RUST = t=$$(scripts/rust-toolchain.sh); [ -z "$$t" ] || export RUSTUP_TOOLCHAIN=$$t
 
-run: build ## build what is missing and run: three nodes on this machine, dashboard at ADDRESS, all in DATA
-	@exec $(TARGET)/release/aurochs serve --data $(DATA) --nodes $(NODES) --address $(ADDRESS) $(ARGS)
+.DEFAULT_GOAL := help
+.PHONY: help run stop build ui test bench install-deps clean
 
-stop: ## stop everything that runs in DATA: engines cleanly, then the rest
-	@$(TARGET)/release/aurochs stop --data $(DATA)
+help: ## this text
+	@echo "Aurochs: distributed block storage with a dashboard. Targets:"
+	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@echo "Settings: ADDRESS=$(ADDRESS) DATA=$(DATA) NODES=$(NODES)"
 
-build: ui ## install what is missing and build the programs
-	cargo build --release -p aurochs-engine -p aurochs-server
+run: build ## install what is missing, build, and start three nodes on this machine (Ctrl-C ends the manager only)
+	@exec $(RELEASE)/aurochs serve --nodes $(NODES) --data $(DATA) --address $(ADDRESS)
 
-ui: ## build the dashboard (cached)
+stop: ## stop the manager, all engines and all nodes
+	@$(RELEASE)/aurochs stop --data $(DATA)
+
+build: ui ## build the manager and the engine, optimised
+	@$(USE_RUST); cargo build --locked --release -p aurochs-engine -p aurochs-server --bins
+
+ui: ## build the dashboard into ui/dist
 	@scripts/install.sh run
-	cargo run -q -p aurochs-ui-pack
+	@$(USE_RUST); cargo run --locked --quiet -p aurochs-ui-pack
 
-test: ## everything that has to pass
-	@scripts/test.sh
+test: ## formatting, lints, all tests; process and browser tests included
+	@scripts/install.sh test
+	@$(USE_RUST); scripts/test.sh
 
 bench: build ## speed of a volume beside the raw file, in one run
 	@scripts/install.sh test
-	@AUROCHS_BIN_DIR=$(TARGET)/release scripts/bench.sh
+	@AUROCHS_BIN_DIR=$(RELEASE) scripts/bench.sh
 
-clean: ## remove what was built
-	cargo clean
+install-deps: ## install what running and testing need (Debian 12)
+	@scripts/install.sh test
+
+clean: ## remove what was built; data stays
 	rm -rf ui/dist e2e/browser/node_modules e2e/browser/test-results e2e/browser/shots
-
-.PHONY: help run stop build ui test bench clean
+	cargo clean

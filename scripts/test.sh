@@ -1,34 +1,50 @@
 #!/usr/bin/env bash
-# Everything that has to pass, part by part; the first part that fails ends it and is named last.
+# All tests, part by part. Every part runs even if one before it failed, except where it could only fail for the same
+# reason. Ends with the durations and, last, the names of the parts that failed; the exit code says whether any did.
 set -uo pipefail
 cd "$(dirname "$0")/.."
-export CARGO_TERM_PROGRESS_WHEN=never
-times=""
+
+target=${CARGO_TARGET_DIR:-target}
+export AUROCHS_BIN_DIR; AUROCHS_BIN_DIR=$(realpath -m "$target/debug")
+summary=()
+failed=()
 
 part() {
-  local name=$1 started=$SECONDS
+  local name=$1 start=$SECONDS outcome=ok
   shift
-  printf '\n=== %s\n' "$name"
-  if ! "$@"; then
-    printf '\n%s\n=== FAILED: %s (after %d s)\n' "$times" "$name" $((SECONDS - started))
-    exit 1
-  fi
-  times+=$(printf '%6d s  %s' $((SECONDS - started)) "$name")$'\n'
+  printf '\n== %s\n' "$name"
+  "$@" || { outcome=FAILED; failed+=("$name"); }
+  summary+=("$(printf '%-16s %6d s  %s' "$name" $((SECONDS - start)) "$outcome")")
+  [ "$outcome" = ok ]
 }
 
+report() {
+  printf '\n'
+  printf '%s\n' "${summary[@]}"
+  [ ${#failed[@]} -eq 0 ] && exit 0
+  printf 'failed: %s\n' "${failed[*]}"
+  exit 1
+}
+
+# One selection of packages for all: with another one cargo joins features otherwise and builds dependencies again.
+everything=(--workspace --locked)
+e2e_tests=()
+for file in e2e/tests/*.rs; do e2e_tests+=(--test "$(basename "$file" .rs)"); done
+
+lint() { cargo clippy "${everything[@]}" --all-targets --quiet -- -D warnings; }
+compile() { cargo build "${everything[@]}" --bins && cargo test "${everything[@]}" --no-run --quiet; }
+unit_tests() { cargo test --locked --workspace --exclude aurochs-e2e --quiet; }
+process_tests() { cargo test "${everything[@]}" "${e2e_tests[@]}" -- --test-threads=1; }
 browser_tests() {
-  (cd e2e/browser && { [ -d node_modules ] || npm ci --no-audit --no-fund --loglevel=error; } && npx playwright test)
+  (cd e2e/browser && { [ node_modules -nt package-lock.json ] || npm ci --no-progress --silent && touch node_modules; } &&
+    npx --no-install playwright test)
 }
 
-bin=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug
-export AUROCHS_BIN_DIR=$bin
-
-part "tools" scripts/install.sh test
-part "formatting" cargo fmt --all --check
-part "dashboard (wasm)" cargo run -q -p aurochs-ui-pack
-part "lints" cargo clippy --workspace --all-targets -- -D warnings
-part "build" cargo build -p aurochs-engine -p aurochs-server
-part "unit, model and process tests" cargo test --workspace --exclude aurochs-e2e
-part "main job and bad input on real block devices" cargo test -p aurochs-e2e
-part "browser" browser_tests
-printf '\n%s=== all passed in %d s\n' "$times" $SECONDS
+part format cargo fmt --all --check
+part dashboard cargo run --locked --quiet -p aurochs-ui-pack
+part lint lint
+part build compile || report
+part tests unit_tests
+part processes process_tests
+part browser browser_tests
+report
