@@ -39,8 +39,10 @@ async fn check_mounts(store: &Store, target: &Target) -> Result<(), ApiError> {
     let Ok(engine) = RunningEngine::of(store, target).await else { return Ok(()) };
     let Some(place) = engine.mounted_at().await.into_iter().next() else { return Ok(()) };
     let message = format_args!("volume {} is in use: its file system is mounted at {place}", target.volume);
-    let next_step = format!("Unmount it (umount {place}), then detach; or detach with forceDetach: what is in memory is \
-                             written first, and open files then fail.");
+    let next_step = format!(
+        "Unmount it (umount {place}), then detach; or detach with forceDetach: what is in memory is \
+                             written first, and open files then fail."
+    );
     Err(ApiError::new(ErrorKind::Conflict, message, next_step))
 }
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use aurochs_api::snapshot::Snapshot;
 use aurochs_engine::grpc;
-use aurochs_engine::grpc::engine_v1::{Snapshot as EngineSnapshot, StatusRequest};
 use aurochs_engine::grpc::engine_v1::engine_client::EngineClient;
+use aurochs_engine::grpc::engine_v1::{Snapshot as EngineSnapshot, StatusRequest};
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
