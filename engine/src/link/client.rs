@@ -21,8 +21,17 @@ use crate::disk::AlignedBuf;
 /// on one machine.
 pub const LANES: usize = 2;
 
-/// How long a connection and its HELLO may take before the replica counts as not reachable.
+/// How long a connection may take before the replica counts as not reachable.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a HELLO may take: the replica waits for the disk to finish what an older engine asked, and reads the maps
+/// of all its layers. Longer than a connection, because a member that misses it has to be rebuilt.
+const HELLO_TIMEOUT: Duration = Duration::from_secs(20);
+/// Control requests sync, delete and compare files, and a rebuild's end is asked of one replica alone: they may take
+/// this much longer than a read or a write before their replica counts as slow.
+const CONTROL_ALLOWANCE: Duration = Duration::from_secs(30);
+
+/// Numbers the links of this process.
+static LINKS: AtomicU64 = AtomicU64::new(1);
 
 /// Requests waiting for a lane's writer. The frontends bound what is in flight; this only smooths bursts.
 const QUEUE: usize = 256;
@@ -96,6 +105,7 @@ impl Payload {
 struct Pending {
     answer: oneshot::Sender<Result<AlignedBuf, LinkError>>,
     since: Instant,
+    allowance: Duration,
 }
 
 /// A data request to a replica.
@@ -121,23 +131,23 @@ impl ReplicaLink {
     /// Connects all lanes and says HELLO on each; the answer of the first tells the replica's state.
     pub async fn connect(name: &str, address: &Address, hello: &Hello) -> Result<Self, LinkError> {
         let lost = |cause: String| LinkError::Lost { replica: name.to_owned(), cause };
-        let attempt = async {
-            let mut streams = Vec::with_capacity(LANES);
-            let mut welcome = Welcome::default();
-            for lane in 0..LANES {
-                let mut stream =
-                    address.connect().await.map_err(|error| lost(format!("cannot connect to {address}: {error}")))?;
-                let answer = say_hello(name, &mut stream, hello).await?;
-                if lane == 0 {
-                    welcome = answer;
-                }
-                streams.push(stream);
+        let too_late =
+            |what: &str, limit: Duration| lost(format!("{address} did not {what} within {} s", limit.as_secs()));
+        let hello = Hello { link: LINKS.fetch_add(1, Ordering::Relaxed), ..hello.clone() };
+        let mut streams = Vec::with_capacity(LANES);
+        let mut welcome = Welcome::default();
+        for lane in 0..LANES {
+            let connected = tokio::time::timeout(CONNECT_TIMEOUT, address.connect()).await;
+            let mut stream = connected
+                .map_err(|_| too_late("accept a connection", CONNECT_TIMEOUT))?
+                .map_err(|error| lost(format!("cannot connect to {address}: {error}")))?;
+            let answer = tokio::time::timeout(HELLO_TIMEOUT, say_hello(name, &mut stream, &hello)).await;
+            let answer = answer.map_err(|_| too_late("answer HELLO", HELLO_TIMEOUT))??;
+            if lane == 0 {
+                welcome = answer;
             }
-            Ok((streams, welcome))
-        };
-        let (streams, welcome) = tokio::time::timeout(CONNECT_TIMEOUT, attempt)
-            .await
-            .map_err(|_| lost(format!("{address} did not answer HELLO within {} s", CONNECT_TIMEOUT.as_secs())))??;
+            streams.push(stream);
+        }
         Ok(Self::start(name, address, streams, welcome))
     }
 
@@ -164,7 +174,7 @@ impl ReplicaLink {
         for (stream, requests, pending) in ends {
             let (reader, writer) = tokio::io::split(stream);
             // The tasks hold the link weakly: dropping the last handle ends them.
-            tokio::spawn(run_writer(Arc::downgrade(&shared), writer, requests));
+            tokio::spawn(run_writer(Arc::downgrade(&shared), writer, requests, shared.lost_signal.subscribe()));
             tokio::spawn(run_reader(Arc::downgrade(&shared), reader, pending, shared.lost_signal.subscribe()));
         }
         Self { shared }
@@ -187,6 +197,12 @@ impl ReplicaLink {
         &self.shared.welcome
     }
 
+    /// Whether both are the same link; a replica that was dropped and rebuilt has another one under its name.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+
     /// Requests that wait for an answer.
     #[must_use]
     pub fn in_flight(&self) -> usize {
@@ -206,14 +222,14 @@ impl ReplicaLink {
         let _ = signal.wait_for(|lost| *lost).await;
     }
 
-    /// Age of the request that has waited longest for its answer.
+    /// Age of the request that has waited longest for its answer, beyond what its kind is allowed.
     #[must_use]
     pub fn oldest_wait(&self) -> Option<Duration> {
         let oldest = |lane: &Lane| {
-            let pending = lane.pending.lock().unwrap_or_else(PoisonError::into_inner);
-            pending.values().map(|pending| pending.since).min()
+            let waited = |pending: &Pending| pending.since.elapsed().saturating_sub(pending.allowance);
+            lane.lock_pending().values().map(waited).max()
         };
-        self.shared.lanes.iter().filter_map(oldest).min().map(|since| since.elapsed())
+        self.shared.lanes.iter().filter_map(oldest).max()
     }
 
     /// Ends the link; everything in flight fails with this cause.
@@ -228,7 +244,11 @@ impl ReplicaLink {
         let id = shared.next_id.fetch_add(1, Ordering::Relaxed);
         let (answer, answered) = oneshot::channel();
         let _count = InFlight::count(&shared.in_flight);
-        lane.lock_pending().insert(id, Pending { answer, since: Instant::now() });
+        // A place in the queue first: a request that is given up before it is sent must not wait for an answer.
+        let closed = || shared.lost_error(shared.lost.get().map_or("the connection was closed", String::as_str));
+        let place = lane.queue.reserve().await.map_err(|_| closed())?;
+        let allowance = if request.kind == Kind::Control { CONTROL_ALLOWANCE } else { Duration::ZERO };
+        lane.lock_pending().insert(id, Pending { answer, since: Instant::now(), allowance });
         // Checked after the insert: `fail` marks the loss first and then empties the tables.
         if let Some(cause) = shared.lost.get() {
             lane.lock_pending().remove(&id);
@@ -242,10 +262,8 @@ impl ReplicaLink {
             offset: request.offset,
             length: request.length,
         };
-        if lane.queue.send(Outgoing { header, payload: request.payload }).await.is_err() {
-            shared.fail("the connection was closed");
-        }
-        answered.await.unwrap_or_else(|_| Err(shared.lost_error("the connection was closed")))
+        place.send(Outgoing { header, payload: request.payload });
+        answered.await.unwrap_or_else(|_| Err(closed()))
     }
 
     /// Sends a control request.
@@ -358,7 +376,20 @@ fn remote_error(replica: &str, payload: &[u8]) -> LinkError {
 /// Bytes gathered before a write to the socket: small requests share a system call, large payloads are not copied.
 const GATHER: usize = 64 << 10;
 
+/// Ends with the link even while the replica takes nothing more: those who wait for a place in the queue are let go.
 async fn run_writer(
+    shared: std::sync::Weak<Shared>,
+    writer: tokio::io::WriteHalf<Stream>,
+    requests: mpsc::Receiver<Outgoing>,
+    mut lost: watch::Receiver<bool>,
+) {
+    tokio::select! {
+        () = write_requests(shared, writer, requests) => {}
+        _ = lost.wait_for(|lost| *lost) => {}
+    }
+}
+
+async fn write_requests(
     shared: std::sync::Weak<Shared>,
     mut writer: tokio::io::WriteHalf<Stream>,
     mut requests: mpsc::Receiver<Outgoing>,

@@ -55,6 +55,12 @@ pub struct Hello {
     pub epoch: u64,
     /// One start of one engine; all its streams carry it. Two engines with the same epoch can't both be right.
     pub session: String,
+    /// Which link of this session; all streams of a link carry it. A later one ends the earlier: what that still has
+    /// on the way must not be applied once the replica is being rebuilt. Set by `ReplicaLink::connect`.
+    pub link: u64,
+    /// An engine has served from this replica before. One that was never part of a volume lacks what it should hold
+    /// (its disk is not mounted, its directory was replaced), and says so instead of taking part.
+    pub holds_data: bool,
 }
 
 /// Who answers.

@@ -1,7 +1,8 @@
 //! The replica's end of the data link: who may speak, and the way of each request to the directory.
 //!
 //! Invariants: nothing is answered before HELLO; an epoch below the highest seen is refused; a higher one is durable
-//! and everything of the lower ones has ended before it is answered; of one epoch, only one session speaks.
+//! and everything of the lower ones has ended before it is answered; of one epoch, only one session speaks; of one
+//! session, only the latest link.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,6 +18,9 @@ use crate::replica::{OpenOptions, Replica, ReplicaError};
 
 /// Requests of one stream worked on at once; more wait in the socket. Bounds memory: each may hold a payload.
 const IN_FLIGHT_MAXIMUM: usize = 128;
+
+/// Pause after a connection that could not be accepted.
+const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
 
 /// A replica as its process holds it: open while an engine speaks to it.
 pub struct ReplicaServer {
@@ -34,6 +38,22 @@ pub struct ReplicaServer {
 struct Session {
     epoch: u64,
     id: String,
+    link: u64,
+}
+
+impl Session {
+    fn of(hello: &Hello) -> Self {
+        Self { epoch: hello.epoch, id: hello.session.clone(), link: hello.link }
+    }
+
+    /// Whether `next` may speak instead: a higher epoch, or a later link of the same engine.
+    fn gives_way_to(&self, next: &Self) -> bool {
+        match next.epoch.cmp(&self.epoch) {
+            std::cmp::Ordering::Greater => true,
+            std::cmp::Ordering::Equal => self.id.is_empty() || (self.id == next.id && self.link < next.link),
+            std::cmp::Ordering::Less => false,
+        }
+    }
 }
 
 type Answer = Result<AlignedBuf, RemoteError>;
@@ -53,10 +73,18 @@ impl ReplicaServer {
         })
     }
 
-    /// Serves until the process ends.
-    pub async fn serve(self: Arc<Self>, listener: Listener) -> std::io::Result<()> {
+    /// Serves for ever.
+    pub async fn serve(self: Arc<Self>, listener: Listener) {
         loop {
-            let stream = listener.accept().await?;
+            let stream = match listener.accept().await {
+                Ok(stream) => stream,
+                // A connection that broke while it was made, or no file descriptor left for it: others may come.
+                Err(error) => {
+                    tracing::warn!(replica = %self.name, %error, "could not accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
             let server = Arc::clone(&self);
             tokio::spawn(async move { server.serve_stream(stream).await });
         }
@@ -88,7 +116,7 @@ impl ReplicaServer {
         let session = match hello {
             Ok((hello, welcome)) => {
                 let _ = answers.send((first.0, control_answer(ControlReply::Welcome(welcome)))).await;
-                Session { epoch: hello.epoch, id: hello.session }
+                Session::of(&hello)
             }
             Err(error) => {
                 tracing::warn!(replica = %self.name, %error, "HELLO refused");
@@ -141,16 +169,16 @@ impl ReplicaServer {
         }
         let _one_at_a_time = self.hello.lock().await;
         let now = self.session.borrow().clone();
-        let theirs = Session { epoch: hello.epoch, id: hello.session.clone() };
+        let theirs = Session::of(hello);
         if now == theirs {
-            // A further lane of the engine that speaks already.
+            // A further lane of the link that speaks already.
             return self.describe().await;
         }
-        if hello.epoch < now.epoch || (hello.epoch == now.epoch && !now.id.is_empty()) {
+        if !now.gives_way_to(&theirs) {
             return Err(fenced(hello.epoch, now.epoch));
         }
-        // From here on no stream of a lower epoch takes another request; then wait for those in flight (they hold the
-        // read side of `open`) before anything is answered to the new engine.
+        // From here on no stream of an earlier one takes another request; then wait for those in flight (they hold the
+        // read side of `open`) before anything is answered to the new one.
         self.session.send_replace(Session::default());
         let mut open = self.open.write().await;
         let replica = match open.take() {
@@ -163,6 +191,14 @@ impl ReplicaServer {
         *open = Some(Arc::clone(&replica));
         if hello.epoch < replica.fence().epoch {
             return Err(fenced(hello.epoch, replica.fence().epoch));
+        }
+        if hello.holds_data && replica.fence().epoch == 0 {
+            // Nothing is remembered of this engine, so that the next one gets the same answer.
+            return Err(refused(&format!(
+                "{} holds a new, empty replica instead of the volume's data; mount the disk that has the data and \
+                 start the replica again, or remove this replica so that another one is built",
+                self.directory.display()
+            )));
         }
         let (epoch, generation) = (hello.epoch, replica.fence().generation);
         let raised = Arc::clone(&replica);
@@ -190,8 +226,13 @@ impl ReplicaServer {
     async fn handle(&self, session: &Session, header: &Header, payload: AlignedBuf) -> Answer {
         // Held for the whole request: a new epoch and a close wait for it.
         let open = self.open.read().await;
-        if *self.session.borrow() != *session {
-            return Err(fenced(session.epoch, self.session.borrow().epoch));
+        let now = self.session.borrow().clone();
+        if now.epoch > session.epoch {
+            return Err(fenced(session.epoch, now.epoch));
+        }
+        if now != *session {
+            // No newer engine: the process is being stopped, or this link was given up for a later one.
+            return Err(refused("the replica is being stopped"));
         }
         let replica = Arc::clone(open.as_ref().ok_or_else(|| refused("the replica is closed"))?);
         if header.kind == Kind::Control {

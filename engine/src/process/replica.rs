@@ -46,10 +46,7 @@ pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
     tracing::info!(replica = arguments.name, directory = %arguments.directory.display(), "serving");
     let server = ReplicaServer::new(&arguments.volume, &arguments.name, arguments.directory, options);
     tokio::select! {
-        served = std::sync::Arc::clone(&server).serve(listener) => served.map_err(|source| ProgramError::Io {
-            what: "accept connections".to_owned(),
-            source,
-        })?,
+        () = std::sync::Arc::clone(&server).serve(listener) => {}
         () = end => {}
     }
     server.close().await?;

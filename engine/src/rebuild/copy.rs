@@ -8,8 +8,8 @@ use std::sync::Arc;
 use futures::StreamExt;
 
 use super::state::Progress;
-use crate::link::ReplicaLink;
 use crate::link::control::{ControlReply, ControlRequest};
+use crate::link::{LinkError, ReplicaLink};
 use crate::replica::LayerInfo;
 use crate::volume::Shared;
 use crate::volume::barrier::OperationError;
@@ -31,6 +31,11 @@ struct Piece {
 }
 
 /// Copies every layer but the head.
+///
+/// Members agree on what is seen from each layer, not on which layer holds a block: making them equal after an unclean
+/// stop may have put more into one head than into another. So extents and data of a layer come from one member. When
+/// that one is lost, the layer is copied again from another on top of what is there: all of it is what is seen from
+/// this layer, whoever it came from.
 pub(super) async fn layers(
     shared: &Shared,
     target: &ReplicaLink,
@@ -38,24 +43,51 @@ pub(super) async fn layers(
     progress: &Progress,
 ) -> Result<(), OperationError> {
     let sources = read_choice::in_order(&shared.membership.view(), &shared.membership.read_turn);
-    let source = sources.first().map_or("", |link| link.name());
     let snapshots: Vec<_> = layers.iter().filter(|layer| !layer.is_head).collect();
-    let mut planned = 0;
-    for layer in &snapshots {
-        planned += held_bytes(shared, &layer.file_name).await?;
+    let mut last = "no replica is left to copy from".to_owned();
+    let mut done = 0;
+    for source in sources {
+        match from_one(shared, &source, target, &snapshots, &mut done, progress).await {
+            Ok(()) => return Ok(()),
+            Err(CopyError::Source(error)) => last = error.to_string(),
+            Err(CopyError::Target(error)) => return Err(OperationError::Failed(error.to_string())),
+        }
     }
-    progress.plan(source, planned);
-    for layer in snapshots {
-        copy_layer(shared, target, layer, progress).await?;
+    Err(OperationError::Failed(last))
+}
+
+/// Whose fault it is that a copy broke off.
+enum CopyError {
+    Source(LinkError),
+    Target(LinkError),
+}
+
+/// Copies the layers from number `done` on, and counts it up.
+async fn from_one(
+    shared: &Shared,
+    source: &ReplicaLink,
+    target: &ReplicaLink,
+    snapshots: &[&LayerInfo],
+    done: &mut usize,
+    progress: &Progress,
+) -> Result<(), CopyError> {
+    let mut planned = 0;
+    for layer in &snapshots[*done..] {
+        planned += held_bytes(source, &layer.file_name).await.map_err(CopyError::Source)?;
+    }
+    progress.plan(source.name(), planned);
+    while let Some(layer) = snapshots.get(*done) {
+        copy_layer(shared, source, target, layer, progress).await?;
+        *done += 1;
     }
     Ok(())
 }
 
 /// Bytes that will be moved: the extents' lengths. (Allocated blocks would count the file system's own ones too.)
-async fn held_bytes(shared: &Shared, layer: &str) -> Result<u64, OperationError> {
+async fn held_bytes(source: &ReplicaLink, layer: &str) -> Result<u64, LinkError> {
     let (mut bytes, mut from) = (0, 0);
     loop {
-        let extents = extents(shared, layer, from).await?;
+        let extents = extents(source, layer, from).await?;
         bytes += extents.iter().map(|(_, length)| length).sum::<u64>();
         match extents.last() {
             Some(&(offset, length)) if extents.len() == EXTENTS => from = offset + length,
@@ -66,17 +98,18 @@ async fn held_bytes(shared: &Shared, layer: &str) -> Result<u64, OperationError>
 
 async fn copy_layer(
     shared: &Shared,
+    source: &ReplicaLink,
     target: &ReplicaLink,
     layer: &LayerInfo,
     progress: &Progress,
-) -> Result<(), OperationError> {
+) -> Result<(), CopyError> {
     let name: Arc<str> = layer.file_name.as_str().into();
     let mut from = 0;
     loop {
-        let extents = extents(shared, &name, from).await?;
+        let extents = extents(source, &name, from).await.map_err(CopyError::Source)?;
         let pieces: Vec<Piece> = extents.iter().flat_map(|(offset, length)| pieces(&name, *offset, *length)).collect();
         let mut copies =
-            futures::stream::iter(pieces).map(|piece| copy_piece(shared, target, piece)).buffer_unordered(PARALLEL);
+            futures::stream::iter(pieces).map(|piece| copy_piece(source, target, piece)).buffer_unordered(PARALLEL);
         while let Some(copied) = copies.next().await {
             progress.copied(copied?);
             shared.changed.tell();
@@ -98,32 +131,21 @@ fn pieces(layer: &Arc<str>, offset: u64, length: u64) -> impl Iterator<Item = Pi
     })
 }
 
-async fn extents(shared: &Shared, layer: &str, from: u64) -> Result<Vec<(u64, u64)>, OperationError> {
+async fn extents(source: &ReplicaLink, layer: &str, from: u64) -> Result<Vec<(u64, u64)>, LinkError> {
     let request = ControlRequest::LayerExtents { layer: layer.to_owned(), from, maximum: EXTENTS };
-    let mut last = "no replica is left to copy from".to_owned();
-    for source in read_choice::in_order(&shared.membership.view(), &shared.membership.read_turn) {
-        match source.control(&request).await {
-            Ok(ControlReply::Extents(extents)) => return Ok(extents),
-            Ok(other) => last = format!("{} answered a question for extents with {other:?}", source.name()),
-            Err(error) => last = error.to_string(),
+    match source.control(&request).await? {
+        ControlReply::Extents(extents) => Ok(extents),
+        other => {
+            let cause = format!("answered a question for extents with {other:?}");
+            Err(LinkError::Lost { replica: source.name().to_owned(), cause })
         }
     }
-    Err(OperationError::Failed(last))
 }
 
-/// Reads from any member (layers are the same on all) and writes to the joiner. Returns the bytes moved.
-async fn copy_piece(shared: &Shared, target: &ReplicaLink, piece: Piece) -> Result<u64, OperationError> {
-    let mut last = "no replica is left to copy from".to_owned();
-    for source in read_choice::in_order(&shared.membership.view(), &shared.membership.read_turn) {
-        match source.layer_read(&piece.layer, piece.offset, piece.length).await {
-            Ok(data) => {
-                let written = target.layer_write(&piece.layer, piece.offset, &data).await;
-                return written
-                    .map(|()| u64::from(piece.length))
-                    .map_err(|error| OperationError::Failed(error.to_string()));
-            }
-            Err(error) => last = error.to_string(),
-        }
-    }
-    Err(OperationError::Failed(last))
+/// Returns the bytes moved.
+async fn copy_piece(source: &ReplicaLink, target: &ReplicaLink, piece: Piece) -> Result<u64, CopyError> {
+    let read = source.layer_read(&piece.layer, piece.offset, piece.length).await;
+    let data = read.map_err(CopyError::Source)?;
+    target.layer_write(&piece.layer, piece.offset, &data).await.map_err(CopyError::Target)?;
+    Ok(u64::from(piece.length))
 }

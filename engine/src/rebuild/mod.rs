@@ -38,6 +38,8 @@ impl Volume {
             replica: name.to_owned(),
             epoch: view.record.epoch.0,
             session: shared.session.clone(),
+            link: 0,
+            holds_data: false,
         };
         let link = match ReplicaLink::connect(name, &address, &hello).await {
             Ok(link) => link,
@@ -75,7 +77,7 @@ async fn run(shared: &Arc<Shared>, link: &ReplicaLink, progress: &Progress) {
         }
         Err(error) => {
             tracing::warn!(replica = link.name(), %error, "rebuild failed");
-            shared.membership.suspect(link.name(), &format!("its rebuild failed: {error}"));
+            shared.membership.suspect(link, &format!("its rebuild failed: {error}"));
             link.fail("its rebuild failed");
             progress.fail(&error.to_string());
         }
@@ -90,7 +92,11 @@ async fn rebuild(shared: &Arc<Shared>, link: &ReplicaLink, progress: &Progress) 
     copy::layers(shared, link, &layers, progress).await?;
     let finish = link.control(&ControlRequest::RebuildFinish).await;
     finish.map_err(|error| OperationError::Failed(error.to_string()))?;
-    compare_layers(link, &layers).await?;
+    {
+        // No snapshot is half taken while the layers are compared; those taken meanwhile count.
+        let _everything = shared.ordering.barrier().await;
+        compare_layers(shared, link).await?;
+    }
     shared.membership.promote(link.name()).await.map_err(failed)
 }
 
@@ -98,15 +104,14 @@ async fn rebuild(shared: &Arc<Shared>, link: &ReplicaLink, progress: &Progress) 
 /// directory with the same layers. Returns the layers to copy.
 async fn join(shared: &Arc<Shared>, link: &ReplicaLink) -> Result<Vec<LayerInfo>, OperationError> {
     let _everything = shared.equal_barrier().await?;
+    // Its own loss is recorded before anything of it is thrown away.
+    shared.membership.settled().await.map_err(failed)?;
     shared.refresh_layers().await;
     if !can_reuse_newest_snapshot(&shared.layers.get()) {
         let name = uuid::Uuid::new_v4().to_string();
         shared.take_snapshot(&name, std::collections::BTreeMap::new(), false).await?;
     }
-    let view = shared.membership.view();
-    let source = view.members.iter().find(|member| member.mode == Mode::ReadWrite);
-    let source = source.ok_or_else(|| OperationError::Failed("no replica is left to copy from".to_owned()))?;
-    let asked = start::ask_layers(&source.link).await;
+    let asked = start::ask_layers(&source(shared)?).await;
     let layers = asked.map_err(|error| OperationError::Failed(error.to_string()))?;
     let begun = link.control(&ControlRequest::RebuildBegin { layers: layers.clone() }).await;
     begun.map_err(|error| OperationError::Failed(error.to_string()))?;
@@ -123,18 +128,22 @@ fn can_reuse_newest_snapshot(layers: &[LayerInfo]) -> bool {
     head.allocated_bytes == 0 && parent.is_some_and(|parent| !parent.user_created && !parent.removed)
 }
 
-/// What can be compared without reading everything again: the set of layers, their parents and sizes.
-async fn compare_layers(link: &ReplicaLink, wanted: &[LayerInfo]) -> Result<(), OperationError> {
-    let has = start::ask_layers(link).await.map_err(|error| OperationError::Failed(error.to_string()))?;
-    let shape = |layers: &[LayerInfo]| {
-        let snapshots = layers.iter().filter(|layer| !layer.is_head);
-        let mut shape: Vec<_> =
-            snapshots.map(|layer| (layer.file_name.clone(), layer.parent.clone(), layer.file_size)).collect();
-        shape.sort();
-        shape
-    };
-    if shape(&has) == shape(wanted) {
+/// What can be compared without reading everything again: the layers, their parents, marks and sizes.
+async fn compare_layers(shared: &Shared, link: &ReplicaLink) -> Result<(), OperationError> {
+    let lost = |error: crate::link::LinkError| OperationError::Failed(error.to_string());
+    let has = start::ask_layers(link).await.map_err(lost)?;
+    let wanted = start::ask_layers(&source(shared)?).await.map_err(lost)?;
+    let sizes = |layers: &[LayerInfo]| layers.iter().map(|layer| layer.file_size).sum::<u64>();
+    if start::shape(&has) == start::shape(&wanted) && sizes(&has) == sizes(&wanted) {
         return Ok(());
     }
     Err(OperationError::Failed("after the copy the layers differ from the source's".to_owned()))
+}
+
+/// A member with all data.
+fn source(shared: &Shared) -> Result<ReplicaLink, OperationError> {
+    let view = shared.membership.view();
+    let source = view.members.iter().find(|member| member.mode == Mode::ReadWrite);
+    let source = source.ok_or_else(|| OperationError::Failed("no replica is left to copy from".to_owned()))?;
+    Ok(source.link.clone())
 }

@@ -16,7 +16,7 @@ struct Entry {
     started: Instant,
 }
 
-/// Hand on one running rebuild.
+/// Hand on one running rebuild. Whatever becomes of its holder, the rebuild does not look running for ever.
 pub(crate) struct Progress {
     rebuilds: Rebuilds,
     replica: String,
@@ -50,10 +50,11 @@ impl Progress {
         }
     }
 
+    /// From here on `bytes` more will be copied from this source.
     pub(crate) fn plan(&self, source: &str, bytes: u64) {
         self.update(|entry| {
             entry.shown.from_replica = source.to_owned();
-            entry.shown.planned_bytes = bytes;
+            entry.shown.planned_bytes = entry.shown.done_bytes + bytes;
             entry.started = Instant::now();
         });
     }
@@ -81,6 +82,17 @@ impl Progress {
         self.update(|entry| {
             entry.shown.running = false;
             entry.shown.error = error.to_owned();
+        });
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.update(|entry| {
+            if entry.shown.running {
+                entry.shown.running = false;
+                entry.shown.error = "it was given up before it began".to_owned();
+            }
         });
     }
 }

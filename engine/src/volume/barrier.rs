@@ -10,9 +10,10 @@ use futures::future::join_all;
 
 use super::membership::Mode;
 use super::ordering::Turn;
-use super::{Shared, Volume};
+use super::{Shared, Volume, start};
 use crate::link::LinkError;
 use crate::link::control::{ControlRequest, RemoteErrorKind};
+use crate::replica::LayerInfo;
 
 /// Files of a live chain, head included (Longhorn's limit: larger chains don't open).
 pub(crate) const CHAIN_MAXIMUM: usize = 250;
@@ -146,24 +147,52 @@ impl Shared {
         if failed_readable == readable
             && let Some((_, error)) = failures.first()
         {
-            return Err(self.nobody_did_it(error, &failures));
+            return Err(self.nobody_did_it(error, &failures).await);
         }
         for (member, error) in &failures {
-            self.membership.report(member.link.name(), error);
+            self.membership.report(&member.link, error);
         }
-        self.membership.settled().await.map_err(over)
+        self.membership.settled().await.map_err(over)?;
+        let now = self.membership.view();
+        match failures.iter().find(|(member, _)| now.is_readable(&member.link)) {
+            // Those that did it were dropped for other reasons meanwhile, and one that did not stayed as the last.
+            Some((_, error)) => Err(OperationError::Failed(error.to_string())),
+            None => Ok(()),
+        }
     }
 
-    fn nobody_did_it(&self, first: &LinkError, failures: &[(&super::membership::Member, LinkError)]) -> OperationError {
+    async fn nobody_did_it(
+        &self,
+        first: &LinkError,
+        failures: &[(&super::membership::Member, LinkError)],
+    ) -> OperationError {
+        // A joiner that did what no member did differs from all of them.
+        if let Some(joiner) = self.membership.view().joiner()
+            && !failures.iter().any(|(member, _)| member.link.is_same(&joiner.link))
+        {
+            self.membership.suspect(&joiner.link, "it did what every other replica failed to do");
+        }
         if failures.iter().all(|(_, error)| error.remote_kind() == Some(RemoteErrorKind::Refused)) {
             return match first {
                 LinkError::Remote { error, .. } => OperationError::Refused(error.message.clone()),
                 LinkError::Lost { .. } => OperationError::Refused(first.to_string()),
             };
         }
-        // Members may now differ in their layers: all but the last of those that failed are dropped and rebuilt.
+        // Some may have done a part: those that still answer and stand as the first that does stay, the others are
+        // dropped and rebuilt.
+        let mut model: Option<Vec<LayerInfo>> = None;
         for (member, error) in failures {
-            self.membership.report(member.link.name(), error);
+            let layers = start::ask_layers(&member.link).await;
+            let stands = match (&layers, &model) {
+                (Err(_), _) => false,
+                (Ok(_), None) => member.mode == Mode::ReadWrite,
+                (Ok(layers), Some(model)) => start::shape(layers) == start::shape(model),
+            };
+            if !stands {
+                self.membership.report(&member.link, error);
+            } else if model.is_none() {
+                model = layers.ok();
+            }
         }
         OperationError::Failed(first.to_string())
     }

@@ -14,6 +14,7 @@ use super::ordering::Access;
 use super::read_choice;
 use crate::disk::{AlignedBuf, BLOCK_SIZE};
 use crate::frontend::{Durability, IoError, IoErrorKind};
+use crate::link::ReplicaLink;
 use crate::link::client::{LinkError, Request};
 use crate::link::control::RemoteErrorKind;
 use crate::link::frame::Kind;
@@ -21,38 +22,46 @@ use crate::link::frame::Kind;
 /// Longest range of one discard or write-zeroes request to a replica: keeps each within the replica's patience.
 const RANGE_MAXIMUM: u64 = 256 << 20;
 
-pub(crate) async fn read(shared: &Shared, offset: u64, length: u32) -> Result<AlignedBuf, IoError> {
+pub(crate) async fn read(shared: &Arc<Shared>, offset: u64, length: u32) -> Result<AlignedBuf, IoError> {
     loop {
         shared.membership.check_running()?;
         let turn = shared.ordering.turn(offset, u64::from(length), Access::Read).await;
         if shared.unequal.touches(offset, u64::from(length)) {
             drop(turn);
-            super::reconcile::make_equal(shared, offset, u64::from(length)).await?;
+            make_equal(shared, offset, u64::from(length)).await?;
             continue;
         }
         return read_ordered(shared, offset, length).await;
     }
 }
 
+/// Runs to its end even when the reader goes away: a copy that is still on the way to a member after its turn was given
+/// up would overwrite what is written next.
+async fn make_equal(shared: &Arc<Shared>, offset: u64, length: u64) -> Result<(), IoError> {
+    let shared = Arc::clone(shared);
+    let work = tokio::spawn(async move { super::reconcile::make_equal(&shared, offset, length).await });
+    work.await.unwrap_or_else(|error| Err(IoError::new(IoErrorKind::Io, format!("ended unexpectedly: {error}"))))
+}
+
 /// The caller holds a turn that covers the range.
 pub(crate) async fn read_ordered(shared: &Shared, offset: u64, length: u32) -> Result<AlignedBuf, IoError> {
     let view = shared.membership.view();
-    let mut failures: Vec<(String, LinkError)> = Vec::new();
+    let mut failures: Vec<(ReplicaLink, LinkError)> = Vec::new();
     for link in read_choice::in_order(&view, &shared.membership.read_turn) {
         match link.request(Request::new(Kind::Read, offset, length)).await {
             Ok(data) => {
-                for (name, error) in failures {
-                    shared.membership.report(&name, &error);
+                for (failed, error) in failures {
+                    shared.membership.report(&failed, &error);
                 }
                 shared.membership.check_running()?;
                 return Ok(data);
             }
-            Err(error) => failures.push((link.name().to_owned(), error)),
+            Err(error) => failures.push((link, error)),
         }
     }
     // Nobody could: members whose link is gone are reported, a medium error alone takes nobody out.
-    for (name, error) in failures.iter().filter(|(_, error)| error.remote_kind() != Some(RemoteErrorKind::Failed)) {
-        shared.membership.report(name, error);
+    for (link, error) in failures.iter().filter(|(_, error)| error.remote_kind() != Some(RemoteErrorKind::Failed)) {
+        shared.membership.report(link, error);
     }
     shared.membership.check_running()?;
     Err(failures.first().map_or_else(no_replica, |(_, error)| io_error(error)))
@@ -170,14 +179,20 @@ async fn to_all(shared: &Shared, view: &View, request: &Request) -> Result<(), I
         return nobody_has_it(shared, request, &failures);
     }
     for (member, error) in &failures {
-        shared.membership.report(member.link.name(), error);
+        shared.membership.report(&member.link, error);
     }
     shared.changed.tell();
-    shared.membership.settled().await
+    shared.membership.settled().await?;
+    // Those that have it may have been dropped for other reasons meanwhile; then one that lacks it stayed as the last.
+    let view = shared.membership.view();
+    if failures.iter().any(|(member, _)| view.is_readable(&member.link)) {
+        return nobody_has_it(shared, request, &failures);
+    }
+    Ok(())
 }
 
 /// No member could do it: those whose link is gone or who are fenced are reported, the rest stay and the range is
-/// compared before its next read.
+/// compared before its next read. A joiner may have done it, and is not compared: it starts over.
 fn nobody_has_it(
     shared: &Shared,
     request: &Request,
@@ -186,11 +201,14 @@ fn nobody_has_it(
     for (member, error) in failures {
         let is_answer = matches!(error, LinkError::Remote { error, .. } if error.kind != RemoteErrorKind::Fenced);
         if !is_answer || member.mode != Mode::ReadWrite {
-            shared.membership.report(member.link.name(), error);
+            shared.membership.report(&member.link, error);
         }
     }
     if request.kind != Kind::Flush {
         shared.unequal.add(request.offset, u64::from(request.length));
+        shared
+            .membership
+            .drop_joiner("a write failed on every replica that has all data; the rebuild has to start over");
     }
     shared.changed.tell();
     shared.membership.check_running()?;

@@ -76,6 +76,11 @@ impl View {
         self.members.iter().find(|member| member.mode != Mode::ReadWrite)
     }
 
+    /// Whether this very link is a member that may be read.
+    pub(crate) fn is_readable(&self, link: &ReplicaLink) -> bool {
+        self.members.iter().any(|member| member.mode == Mode::ReadWrite && member.link.is_same(link))
+    }
+
     fn readable(&self) -> usize {
         self.members.iter().filter(|member| member.mode == Mode::ReadWrite).count()
     }
@@ -160,10 +165,13 @@ impl Membership {
 
     /// A member failed: nothing more goes to it or is read from it, and no acknowledgement leaves before that is
     /// recorded. The last readable member stays; when its link is gone, the volume is over.
-    pub(crate) fn suspect(&self, name: &str, cause: &str) {
+    ///
+    /// Named by its link: news of a link that was dropped says nothing about the one that came after it.
+    pub(crate) fn suspect(&self, link: &ReplicaLink, cause: &str) {
         let mut view = self.lock();
-        let Some(at) = view.members.iter().position(|member| member.link.name() == name) else { return };
+        let Some(at) = view.members.iter().position(|member| member.link.is_same(link)) else { return };
         let member = view.members[at].clone();
+        let name = link.name();
         if member.mode == Mode::ReadWrite && view.readable() == 1 {
             if member.link.lost_cause().is_some() {
                 drop(view);
@@ -185,11 +193,18 @@ impl Membership {
     }
 
     /// A failed request tells about its member: a newer epoch ends the volume, anything else makes it suspect.
-    pub(crate) fn report(&self, name: &str, error: &LinkError) {
+    pub(crate) fn report(&self, link: &ReplicaLink, error: &LinkError) {
         if error.remote_kind() == Some(crate::link::control::RemoteErrorKind::Fenced) {
             return self.end(IoError::new(IoErrorKind::Fenced, format!("a newer engine owns the volume: {error}")));
         }
-        self.suspect(name, &error.to_string());
+        self.suspect(link, &error.to_string());
+    }
+
+    /// Drops the replica that is being rebuilt, if there is one.
+    pub(crate) fn drop_joiner(&self, cause: &str) {
+        if let Some(joiner) = self.view().joiner() {
+            self.suspect(&joiner.link, cause);
+        }
     }
 
     /// Adds a replica that gets every write from now on. Only under a barrier.
@@ -219,16 +234,15 @@ impl Membership {
 
     /// Takes a replica out on request. False when it is the last one.
     pub(crate) async fn remove(&self, name: &str) -> Result<bool, IoError> {
-        let is_last = {
-            let view = self.view();
-            let only = view.readable() == 1;
-            view.members.iter().any(|member| member.link.name() == name && member.mode == Mode::ReadWrite && only)
-        };
-        if is_last {
+        let find = |view: &View| view.members.iter().find(|member| member.link.name() == name).cloned();
+        if let Some(member) = find(&self.view()) {
+            self.suspect(&member.link, "removed on request");
+        }
+        self.settled().await?;
+        // The last one stays where it is.
+        if find(&self.view()).is_some() {
             return Ok(false);
         }
-        self.suspect(name, "removed on request");
-        self.settled().await?;
         // Whoever asked knows that it is out; the list of failed ones is for those who don't.
         let mut view = self.lock();
         let mut next = View::clone(&view);
@@ -263,7 +277,6 @@ impl Membership {
     /// Ends the volume: every request fails with `error` from now on. The first reason stays, unless it turns out that
     /// a newer engine was behind it.
     pub(crate) fn end(&self, error: IoError) {
-        self.unsettled.store(true, Ordering::Release);
         self.settlement.send_if_modified(|now| {
             if let Settlement::Over(earlier) = now
                 && (earlier.kind == error.kind || error.kind != IoErrorKind::Fenced)
@@ -272,6 +285,8 @@ impl Membership {
             }
             tracing::info!(%error, "volume is over");
             *now = Settlement::Over(error);
+            // In here, beside `settle`: a change that is settled this moment must not hide the end.
+            self.unsettled.store(true, Ordering::Release);
             true
         });
     }
@@ -312,6 +327,8 @@ impl Membership {
     async fn record_view(&self, changed: &Changes) {
         let _recording = self.recording.lock().await;
         let mut pause = RETRY_FIRST;
+        // Changes that were sent and not answered: the keeper may have made one of them.
+        let mut unanswered: Vec<Record> = Vec::new();
         loop {
             let view = self.view();
             if view.is_recorded() {
@@ -321,13 +338,19 @@ impl Membership {
                 continue;
             }
             let next = view.wanted_record();
-            match self.keeper.compare_and_set(view.record.epoch, view.record.generation, &next).await {
-                Ok(()) => self.recorded(next),
+            match self.record_or_find(&view.record, &next, &unanswered).await {
+                Ok(made) => {
+                    unanswered.clear();
+                    self.recorded(made);
+                }
                 Err(error @ (KeeperError::Conflict { .. } | KeeperError::Missing(_))) => {
                     return self
                         .end(IoError::new(IoErrorKind::Fenced, format!("a newer engine owns the volume: {error}")));
                 }
                 Err(KeeperError::Unavailable(cause)) => {
+                    if !unanswered.contains(&next) {
+                        unanswered.push(next);
+                    }
                     let waits = format!("cannot record a change of the members, I/O waits: {cause}");
                     self.settlement.send_if_modified(|now| {
                         let recording = matches!(now, Settlement::Recording(_));
@@ -341,6 +364,18 @@ impl Membership {
                     pause = (pause * 2).min(RETRY_LONGEST);
                 }
             }
+        }
+    }
+
+    /// Changes the record; returns what it says now. That may be an earlier change of ours whose answer got lost.
+    async fn record_or_find(&self, now: &Record, next: &Record, unanswered: &[Record]) -> Result<Record, KeeperError> {
+        match self.keeper.compare_and_set(now.epoch, now.generation, next).await {
+            Ok(()) => Ok(next.clone()),
+            Err(conflict @ KeeperError::Conflict { .. }) if !unanswered.is_empty() => {
+                let found = self.keeper.get(&now.volume).await?;
+                if unanswered.contains(&found) { Ok(found) } else { Err(conflict) }
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -379,10 +414,15 @@ impl Membership {
         true
     }
 
-    /// Records that the engine closed properly. Only after everything was drained, synced and closed.
+    /// Records that the engine closed properly. Only after everything was drained, synced and closed; members that
+    /// failed and are not recorded yet are no part of that, so that the record then stays as it is.
     pub(crate) async fn record_clean(&self) -> Result<(), KeeperError> {
         let _recording = self.recording.lock().await;
-        let record = self.view().record.clone();
+        let view = self.view();
+        if !view.is_recorded() {
+            return Ok(());
+        }
+        let record = view.record.clone();
         let next = Record { clean: true, generation: Generation(record.generation.0 + 1), ..record.clone() };
         self.keeper.compare_and_set(record.epoch, record.generation, &next).await
     }

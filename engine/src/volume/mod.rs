@@ -16,6 +16,7 @@ pub mod reconcile;
 pub mod record;
 pub mod start;
 pub mod status;
+pub(crate) mod unequal;
 pub mod watchdog;
 
 use std::sync::Arc;
@@ -26,8 +27,8 @@ use changes::Changes;
 use counters::Counters;
 use membership::Membership;
 use ordering::Ordering;
-use reconcile::Unequal;
 use status::LayerCache;
+use unequal::Unequal;
 
 /// A running volume. Cheap to clone.
 #[derive(Clone)]
@@ -111,7 +112,9 @@ impl BlockDevice for Volume {
     }
 
     async fn flush(&self) -> Result<(), IoError> {
-        fan_out::flush(&self.shared).await?;
+        let shared = Arc::clone(&self.shared);
+        // A member that failed to sync says so once only; nobody else may be told that it did.
+        self.uncancelled(async move { fan_out::flush(&shared).await }).await?;
         self.shared.counters.flush();
         Ok(())
     }

@@ -4,72 +4,23 @@
 //! of the versions is a right answer, but only one of them, for ever. So: a region in the set is compared, and copied
 //! from one member to the others where it differs, **before** it is read; a worker goes through the rest in the
 //! background. Writes go to all members as always and need not wait.
+//!
+//! Invariants: a region in the set is compared on every member before it leaves the set; while the set holds anything,
+//! no replica joins (one that does is dropped when something comes in), because a joiner is not compared.
 
-use std::collections::BTreeSet;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use futures::future::join_all;
 
 use super::Shared;
 use super::membership::{Mode, View};
 use super::ordering::Access;
+use super::unequal::{REGION, regions};
 use crate::disk::AlignedBuf;
 use crate::frontend::IoError;
-use crate::link::client::{LinkError, Request};
+use crate::link::client::{LinkError, ReplicaLink, Request};
 use crate::link::control::{ControlReply, ControlRequest};
 use crate::link::frame::Kind;
-
-/// Unit of comparing, in bytes: one request to each member, short enough not to hold a reader up.
-const REGION: u64 = 1 << 20;
-
-/// Regions whose bytes may differ between members.
-#[derive(Default)]
-pub(crate) struct Unequal {
-    any: AtomicBool,
-    regions: Mutex<BTreeSet<u64>>,
-}
-
-impl Unequal {
-    fn lock(&self) -> MutexGuard<'_, BTreeSet<u64>> {
-        self.regions.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn add(&self, offset: u64, length: u64) {
-        if length > 0 {
-            self.lock().extend(regions(offset, length));
-            self.any.store(true, Ordering::Release);
-        }
-    }
-
-    pub(crate) fn touches(&self, offset: u64, length: u64) -> bool {
-        self.any.load(Ordering::Acquire) && length > 0 && self.lock().range(regions(offset, length)).next().is_some()
-    }
-
-    pub(crate) fn left(&self) -> u64 {
-        self.lock().len() as u64
-    }
-
-    fn contains(&self, region: u64) -> bool {
-        self.lock().contains(&region)
-    }
-
-    fn first(&self) -> Option<u64> {
-        self.lock().first().copied()
-    }
-
-    fn remove(&self, region: u64) {
-        let mut regions = self.lock();
-        regions.remove(&region);
-        if regions.is_empty() {
-            self.any.store(false, Ordering::Release);
-        }
-    }
-}
-
-fn regions(offset: u64, length: u64) -> std::ops::RangeInclusive<u64> {
-    offset / REGION..=(offset + length - 1) / REGION
-}
 
 /// Makes every region of the range equal on all members.
 pub(crate) async fn make_equal(shared: &Shared, offset: u64, length: u64) -> Result<(), IoError> {
@@ -104,9 +55,9 @@ async fn make_region_equal(shared: &Shared, region: u64) -> Result<(), IoError> 
         match compare_and_copy(&view, offset, length).await {
             Ok(()) => break,
             // A failed member is out now; the others are compared again, until one is left and equal to itself.
-            Err((name, error)) => {
+            Err((link, error)) => {
                 let readable = view.members.iter().filter(|member| member.mode == Mode::ReadWrite).count();
-                shared.membership.report(&name, &error);
+                shared.membership.report(&link, &error);
                 if readable <= 1 {
                     return Err(super::fan_out::io_error(&error));
                 }
@@ -118,7 +69,8 @@ async fn make_region_equal(shared: &Shared, region: u64) -> Result<(), IoError> 
     Ok(())
 }
 
-async fn compare_and_copy(view: &View, offset: u64, length: u32) -> Result<(), (String, LinkError)> {
+/// The first member is the source: `start` puts those whose host has not rebooted in front.
+async fn compare_and_copy(view: &View, offset: u64, length: u32) -> Result<(), (ReplicaLink, LinkError)> {
     let members: Vec<_> = view.members.iter().filter(|member| member.mode == Mode::ReadWrite).collect();
     let Some((source, others)) = members.split_first() else { return Ok(()) };
     if others.is_empty() {
@@ -133,9 +85,9 @@ async fn compare_and_copy(view: &View, offset: u64, length: u32) -> Result<(), (
             Ok(other) => {
                 let cause = format!("answered a checksum request with {other:?}");
                 let replica = member.link.name().to_owned();
-                return Err((replica.clone(), LinkError::Lost { replica, cause }));
+                return Err((member.link.clone(), LinkError::Lost { replica, cause }));
             }
-            Err(error) => return Err((member.link.name().to_owned(), error)),
+            Err(error) => return Err((member.link.clone(), error)),
         }
     }
     let different: Vec<_> = others.iter().zip(&checksums[1..]).filter(|(_, sum)| **sum != checksums[0]).collect();
@@ -143,31 +95,34 @@ async fn compare_and_copy(view: &View, offset: u64, length: u32) -> Result<(), (
         return Ok(());
     }
     let read = source.link.request(Request::new(Kind::Read, offset, length)).await;
-    let data: Arc<AlignedBuf> = Arc::new(read.map_err(|error| (source.link.name().to_owned(), error))?);
+    let data: Arc<AlignedBuf> = Arc::new(read.map_err(|error| (source.link.clone(), error))?);
     for (member, _) in different {
         tracing::info!(replica = member.link.name(), offset, length, "made equal");
         let mut request = Request::new(Kind::Write, offset, length);
         request.stable = true;
         request.payload = Arc::clone(&data).into();
-        member.link.request(request).await.map_err(|error| (member.link.name().to_owned(), error))?;
+        member.link.request(request).await.map_err(|error| (member.link.clone(), error))?;
     }
     Ok(())
 }
 
-/// Works through the set until it is empty or the volume is over.
+/// Works through the set, and through what comes in later, until the volume is over.
 pub(crate) async fn run(shared: Arc<Shared>) {
-    let planned = shared.unequal.left();
-    while let Some(region) = shared.unequal.first() {
-        if let Err(error) = make_region_equal(&shared, region).await {
-            if shared.membership.check_running().is_err() {
-                return;
+    loop {
+        let planned = shared.unequal.left();
+        while let Some(region) = shared.unequal.first() {
+            if let Err(error) = make_region_equal(&shared, region).await {
+                if shared.membership.check_running().is_err() {
+                    return;
+                }
+                tracing::warn!(%error, region, "could not make a region equal; trying again");
+                tokio::time::sleep(std::time::Duration::from_secs(1)).await;
             }
-            tracing::warn!(%error, region, "could not make a region equal; trying again");
-            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            shared.changed.tell();
         }
-        shared.changed.tell();
-    }
-    if planned > 0 {
-        tracing::info!(regions = planned, "all members are equal");
+        if planned > 0 {
+            tracing::info!(regions = planned, "all members are equal");
+        }
+        shared.unequal.added().await;
     }
 }

@@ -4,10 +4,12 @@
 //! 2. HELLO to every member; each makes the epoch durable and lets lower ones go.
 //! 3. Members that don't answer, are in the middle of a rebuild or have other layers than the rest are taken out, and
 //!    a snapshot that only some have is completed; all this is recorded before the first request is served.
-//! 4. After an unclean stop everything in the members' heads is compared before it is read.
+//! 4. After an unclean stop everything in the members' heads is compared before it is read. A member whose host has not
+//!    rebooted is the source: the others may lack acknowledged writes that were never flushed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::join_all;
 
@@ -15,14 +17,19 @@ use super::changes::Changes;
 use super::counters::Counters;
 use super::membership::{Member, Membership, Mode, View};
 use super::ordering::Ordering;
-use super::reconcile::Unequal;
 use super::record::{Epoch, Generation, Keeper, KeeperError, Record};
 use super::status::LayerCache;
+use super::unequal::Unequal;
 use super::{Shared, Volume, watchdog};
 use crate::frontend::{IoError, IoErrorKind};
 use crate::link::control::{ControlReply, ControlRequest, Hello};
 use crate::link::{Address, LinkError, ReplicaLink};
 use crate::replica::LayerInfo;
+
+/// How long a member may take for an answer during the start.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Generation of a record that no engine has changed yet.
+const FIRST_GENERATION: Generation = Generation(1);
 
 /// What an engine is started with.
 #[derive(Clone, Debug)]
@@ -63,7 +70,9 @@ impl Volume {
         }
         let session = uuid::Uuid::new_v4().to_string();
         let (candidates, mut failed) = greet(&options, &record, &session).await?;
-        let candidates = agree_on_layers(candidates, &mut failed).await;
+        let mut candidates = agree_on_layers(candidates, &mut failed).await;
+        // The order that `reconcile` takes its source from.
+        candidates.sort_by_key(|candidate| candidate.link.welcome().rebooted);
         if candidates.is_empty() {
             let reasons = failed.iter().map(|(name, cause)| format!("{name}: {cause}")).collect::<Vec<_>>().join("; ");
             return Err(StartError::NoReplica { volume: options.volume, reasons });
@@ -144,8 +153,12 @@ async fn greet(
     record: &Record,
     session: &str,
 ) -> Result<(Vec<Candidate>, BTreeMap<String, String>), StartError> {
-    let greetings =
-        record.members.iter().map(|name| async move { (name.clone(), greet_one(options, name, session).await) });
+    // Every start raises the generation, so that from the second one on each member has served an engine before.
+    let holds_data = record.generation > FIRST_GENERATION;
+    let greetings = record
+        .members
+        .iter()
+        .map(|name| async move { (name.clone(), greet_one(options, name, session, holds_data).await) });
     let mut candidates = Vec::new();
     let mut failed = BTreeMap::new();
     for (name, greeting) in join_all(greetings).await {
@@ -163,10 +176,15 @@ async fn greet(
     Ok((candidates, failed))
 }
 
-async fn greet_one(options: &StartOptions, name: &str, session: &str) -> Result<Candidate, LinkError> {
+async fn greet_one(
+    options: &StartOptions,
+    name: &str,
+    session: &str,
+    holds_data: bool,
+) -> Result<Candidate, LinkError> {
     let lost = |cause: String| LinkError::Lost { replica: name.to_owned(), cause };
     let address = options.replicas.get(name).ok_or_else(|| lost("it is not running".to_owned()))?;
-    let link = ReplicaLink::connect(name, address, &hello(options, name, session)).await?;
+    let link = ReplicaLink::connect(name, address, &hello(options, name, session, holds_data)).await?;
     let welcome = link.welcome();
     if welcome.rebuilding {
         return Err(lost("its last rebuild was interrupted, so its data is not complete".to_owned()));
@@ -174,17 +192,28 @@ async fn greet_one(options: &StartOptions, name: &str, session: &str) -> Result<
     if welcome.size != options.size {
         return Err(lost(format!("it has {} bytes, the volume {}", welcome.size, options.size)));
     }
-    let layers = ask_layers(&link).await?;
+    let layers = in_time(&link, ask_layers(&link)).await?;
     Ok(Candidate { link, layers })
 }
 
-fn hello(options: &StartOptions, name: &str, session: &str) -> Hello {
+fn hello(options: &StartOptions, name: &str, session: &str, holds_data: bool) -> Hello {
     Hello {
         volume: options.volume.clone(),
         replica: name.to_owned(),
         epoch: options.epoch.0,
         session: session.to_owned(),
+        link: 0,
+        holds_data,
     }
+}
+
+/// Before the volume is up nobody watches its links, and a member that stands still must not hold the others up.
+async fn in_time<T>(link: &ReplicaLink, answer: impl Future<Output = Result<T, LinkError>>) -> Result<T, LinkError> {
+    tokio::time::timeout(ANSWER_TIMEOUT, answer).await.unwrap_or_else(|_| {
+        let cause = format!("no answer within {} s while the volume was started", ANSWER_TIMEOUT.as_secs());
+        link.fail(&cause);
+        Err(LinkError::Lost { replica: link.name().to_owned(), cause })
+    })
 }
 
 pub(crate) async fn ask_layers(link: &ReplicaLink) -> Result<Vec<LayerInfo>, LinkError> {
@@ -198,7 +227,7 @@ pub(crate) async fn ask_layers(link: &ReplicaLink) -> Result<Vec<LayerInfo>, Lin
 }
 
 /// The snapshots a member has, and what the head stands on: all that has to agree. Sizes may differ.
-fn shape(layers: &[LayerInfo]) -> (BTreeMap<&str, (&str, bool)>, &str) {
+pub(crate) fn shape(layers: &[LayerInfo]) -> (BTreeMap<&str, (&str, bool)>, &str) {
     let snapshots = layers.iter().filter(|layer| !layer.is_head);
     let tree = snapshots.map(|layer| (layer.file_name.as_str(), (layer.parent.as_str(), layer.removed))).collect();
     let head_parent = layers.iter().find(|layer| layer.is_head).map_or("", |head| head.parent.as_str());
@@ -235,6 +264,10 @@ async fn complete_snapshot(candidate: &Candidate, model: &[LayerInfo]) -> Result
     let missing = model.iter().find(|layer| !layer.is_head && layer.file_name == newest);
     let has_it = candidate.layers.iter().any(|layer| layer.file_name == newest);
     let Some(missing) = missing.filter(|_| !has_it) else { return Ok(candidate.layers.clone()) };
+    if candidate.link.welcome().rebooted {
+        // Its head may lack writes that were not flushed, and a snapshot must not keep that for ever.
+        return Ok(candidate.layers.clone());
+    }
     let name = missing.file_name.strip_prefix("volume-snap-").and_then(|name| name.strip_suffix(".img"));
     let request = ControlRequest::Snapshot {
         name: name.unwrap_or(&missing.file_name).to_owned(),
@@ -242,8 +275,8 @@ async fn complete_snapshot(candidate: &Candidate, model: &[LayerInfo]) -> Result
         created: missing.created.clone(),
         labels: missing.labels.clone(),
     };
-    candidate.link.control(&request).await?;
-    ask_layers(&candidate.link).await
+    in_time(&candidate.link, candidate.link.control(&request)).await?;
+    in_time(&candidate.link, ask_layers(&candidate.link)).await
 }
 
 /// Everything that any member holds in its head may differ; snapshots were taken with nothing in flight.
@@ -254,7 +287,7 @@ async fn add_heads(candidates: &[Candidate], unequal: &Unequal) {
         let mut from = 0;
         loop {
             let request = ControlRequest::LayerExtents { layer: head.file_name.clone(), from, maximum: BATCH };
-            let extents = match candidate.link.control(&request).await {
+            let extents = match in_time(&candidate.link, candidate.link.control(&request)).await {
                 Ok(ControlReply::Extents(extents)) => extents,
                 // Not knowing is no reason to trust: then everything is compared.
                 _ => vec![(from, candidate.link.welcome().size.saturating_sub(from))],

@@ -21,7 +21,7 @@ pub(crate) fn watch_link(shared: &Arc<Shared>, link: &ReplicaLink) {
     tokio::spawn(async move {
         link.lost().await;
         if let Some(shared) = shared.upgrade() {
-            shared.membership.suspect(link.name(), link.lost_cause().unwrap_or("the link was lost"));
+            shared.membership.suspect(&link, link.lost_cause().unwrap_or("the link was lost"));
             shared.changed.tell();
         }
     });
