@@ -90,7 +90,8 @@ impl View {
 #[derive(Clone, Debug)]
 pub(crate) enum Settlement {
     Settled,
-    /// Acknowledgements wait; the text says for what.
+    /// Acknowledgements wait for the record. The text says why that takes longer than a moment, empty as long as it
+    /// doesn't: people are not told of what has passed before they can read it.
     Recording(String),
     /// No request succeeds any more.
     Over(IoError),
@@ -186,8 +187,7 @@ impl Membership {
         let mut next = View::clone(&view);
         next.members.remove(at);
         next.failed.insert(name.to_owned(), cause.to_owned());
-        let waits = format!("replica {name} failed ({cause}); I/O goes on as soon as that is recorded");
-        self.replace(&mut view, next, waits);
+        self.replace(&mut view, next);
         drop(view);
         member.link.fail("the engine dropped this replica");
     }
@@ -256,18 +256,18 @@ impl Membership {
             let mut view = self.lock();
             let mut next = View::clone(&view);
             change(&mut next);
-            self.replace(&mut view, next, "a change of the members is being recorded".to_owned());
+            self.replace(&mut view, next);
         }
         self.settled().await
     }
 
-    fn replace(&self, view: &mut Arc<View>, next: View, cause: String) {
+    fn replace(&self, view: &mut Arc<View>, next: View) {
         *view = Arc::new(next);
         self.unsettled.store(true, Ordering::Release);
         self.settlement.send_if_modified(|now| {
             let over = matches!(now, Settlement::Over(_));
             if !over {
-                *now = Settlement::Recording(cause);
+                *now = Settlement::Recording(String::new());
             }
             !over
         });
