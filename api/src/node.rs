@@ -103,6 +103,17 @@ impl Node {
 }
 
 impl Disk {
+    /// Used is what the file system says is used; reserved is what others may still take of their reservation (what is
+    /// used beyond the replicas' sizes is theirs already); schedulable is what is left.
+    #[must_use]
+    pub fn parts(&self) -> Space {
+        let used = self.storage_maximum.saturating_sub(self.storage_available);
+        let used_by_others = used.saturating_sub(self.storage_scheduled);
+        let reserved = self.storage_reserved.saturating_sub(used_by_others).min(self.storage_available);
+        let schedulable = self.storage_available.saturating_sub(reserved);
+        Space { schedulable, reserved, used, disabled: ByteSize::ZERO, total: self.storage_maximum }
+    }
+
     #[must_use]
     pub fn is_schedulable(&self) -> bool {
         self.conditions.get("Schedulable").is_some_and(|condition| condition.status == ConditionStatus::True)
@@ -124,9 +135,7 @@ pub struct Space {
 }
 
 impl Space {
-    /// The four parts of these nodes' disks. They add up to `total`, unlike Longhorn's, whose segments overlap:
-    /// used is what the file system says is used; reserved is what others may still take of the reservation (what is
-    /// used beyond the replicas' sizes is theirs already); schedulable is what is left.
+    /// The four parts of these nodes' disks. They add up to `total`, unlike Longhorn's, whose segments overlap.
     #[must_use]
     pub fn of<'a>(nodes: impl IntoIterator<Item = &'a Node>) -> Self {
         let mut space = Self::default();
@@ -137,12 +146,10 @@ impl Space {
                     space.disabled = space.disabled.saturating_add(disk.storage_maximum);
                     continue;
                 }
-                let used = disk.storage_maximum.saturating_sub(disk.storage_available);
-                let used_by_others = used.saturating_sub(disk.storage_scheduled);
-                let reserved = disk.storage_reserved.saturating_sub(used_by_others).min(disk.storage_available);
-                space.used = space.used.saturating_add(used);
-                space.reserved = space.reserved.saturating_add(reserved);
-                space.schedulable = space.schedulable.saturating_add(disk.storage_available.saturating_sub(reserved));
+                let parts = disk.parts();
+                space.used = space.used.saturating_add(parts.used);
+                space.reserved = space.reserved.saturating_add(parts.reserved);
+                space.schedulable = space.schedulable.saturating_add(parts.schedulable);
             }
         }
         space

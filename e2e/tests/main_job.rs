@@ -1,7 +1,5 @@
 //! The main job as a user does it: a file system on a replicated volume, with faults in the middle.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::path::Path;
 use std::process::Command;
 

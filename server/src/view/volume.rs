@@ -154,10 +154,12 @@ fn replica_view(replica: &Object<Replica>, engine: Option<&Object<Engine>>) -> R
 fn controller(engine: &Object<Engine>) -> Controller {
     let (spec, status) = (&engine.spec, &engine.status);
     let running = status.current_state == InstanceState::Running;
+    // A stopped engine remembers where it was last; that is no place where the volume is attached.
+    let attached = running || spec.desire_state == InstanceState::Running;
     Controller {
         name: engine.name().to_owned(),
         running,
-        host_id: spec.node_id.clone(),
+        host_id: if attached { spec.node_id.clone() } else { String::new() },
         instance_manager_name: status.instance_manager_name.clone(),
         endpoint: if running { status.endpoint.clone() } else { String::new() },
         address: status.address.clone(),

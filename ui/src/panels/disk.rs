@@ -21,10 +21,12 @@ fn state(disk: &Disk) -> (Mark, &'static str) {
 
 /// Used, reserved and free: they add up to the disk.
 fn parts(disk: &Disk) -> [(&'static str, &'static str, ByteSize); 3] {
-    let used = disk.storage_maximum.saturating_sub(disk.storage_available);
-    let reserved = disk.storage_reserved.min(disk.storage_available);
-    let free = disk.storage_available.saturating_sub(reserved);
-    [("Used", "bar-used", used), ("Reserved", "bar-reserved", reserved), ("Free", "bar-schedulable", free)]
+    let parts = disk.parts();
+    [
+        ("Used", "bar-used", parts.used),
+        ("Reserved", "bar-reserved", parts.reserved),
+        ("Free", "bar-schedulable", parts.schedulable),
+    ]
 }
 
 #[component]

@@ -128,5 +128,14 @@ fn InstanceManagerLine(node: RwSignal<Arc<Node>>) -> impl IntoView {
 #[component]
 fn OfferLine(offer: FrontendOffer) -> impl IntoView {
     let mark = if offer.available { Mark::Healthy } else { Mark::Idle };
-    view! { <Check mark text=words::frontend(&offer.kind).to_owned() reason=offer.reason /> }
+    let question = if offer.available { "What it is" } else { "Why not" };
+    view! {
+        <li>
+            <span class=format!("dot {}", mark.class())><Shape mark=Signal::stored(mark) /></span>
+            <details class="why-frontend">
+                <summary>{words::frontend(&offer.kind).to_owned()}<span class="xs">{question}</span></summary>
+                <p class="xs">{offer.reason}</p>
+            </details>
+        </li>
+    }
 }

@@ -21,7 +21,7 @@ pub(crate) fn UseItPanel(volume: Memo<Option<Arc<Volume>>>) -> impl IntoView {
                 let note = facts.note.map(|note| view! { <p class="dim">{note}</p> });
                 let frontend = facts.frontend.map(|(name, reason)| view! {
                     <div class="fact"><span class="label">"Frontend"</span><details class="why-frontend">
-                        <summary>{name}<span class="xs">" Why this one"</span></summary>
+                        <summary>{name}<span class="xs">"Why this one"</span></summary>
                         <p class="xs">{reason}</p>
                     </details></div>
                 });
