@@ -5,6 +5,8 @@
 //!
 //! `AUROCHS_HISTORIES=<count>` runs more of them, `AUROCHS_SEED=<seed>` just one. Each failure names its seed.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 mod parties;
 
 use std::collections::BTreeMap;
@@ -209,9 +211,9 @@ impl History {
             0..=2 => self.parties.replicas[victim].crash().await,
             3 => self.parties.replicas[victim].stop().await,
             4 | 5 => self.parties.replicas[victim].proxy.cut(),
-            6 => self.parties.replicas[victim].proxy.hold(),
+            6 => self.stand_still(victim).await,
             7 => self.parties.replicas[victim].proxy.release(),
-            8 => self.remove(victim),
+            8 => drop(self.remove(victim)),
             9 => self.parties.keeper.set_mood(Mood::Unreachable),
             10 => self.parties.keeper.set_mood(Mood::LosesAnswers),
             11 | 12 => self.parties.keeper.set_mood(Mood::Answers),
@@ -224,10 +226,20 @@ impl History {
         }
     }
 
-    fn remove(&self, victim: usize) {
+    /// A replica's process stops in the middle; sometimes it is dropped for that, and rebuilt before it goes on.
+    async fn stand_still(&mut self, victim: usize) {
+        self.parties.replicas[victim].proxy.hold();
+        if self.rng.random_bool(0.5) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            let _ = tokio::time::timeout(Duration::from_millis(20), self.remove(victim)).await;
+            self.mend(victim);
+        }
+    }
+
+    fn remove(&self, victim: usize) -> tokio::task::JoinHandle<()> {
         let name = self.parties.replicas[victim].name.clone();
-        // Its answer may wait for the keeper; nobody asks for it.
-        drop(self.engine.spawn(|volume| async move { volume.remove_replica(&name).await }));
+        // Its answer may wait for the keeper, and may be that it is the last one.
+        self.engine.spawn(|volume| async move { drop(volume.remove_replica(&name).await) })
     }
 
     fn snapshot(&mut self) {
