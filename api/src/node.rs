@@ -114,7 +114,7 @@ impl Disk {
 pub struct Space {
     /// Room for new replicas.
     pub schedulable: ByteSize,
-    /// Kept for others by the disks' reservation, as far as it is not used yet.
+    /// Kept for others by the disks' reservation, as far as they don't use it yet.
     pub reserved: ByteSize,
     /// Not free on the disks.
     pub used: ByteSize,
@@ -125,8 +125,8 @@ pub struct Space {
 
 impl Space {
     /// The four parts of these nodes' disks. They add up to `total`, unlike Longhorn's, whose segments overlap:
-    /// used is what the file system says is used, reserved is what of the reservation is still free, and
-    /// schedulable is what is left.
+    /// used is what the file system says is used; reserved is what others may still take of the reservation (what is
+    /// used beyond the replicas' sizes is theirs already); schedulable is what is left.
     #[must_use]
     pub fn of<'a>(nodes: impl IntoIterator<Item = &'a Node>) -> Self {
         let mut space = Self::default();
@@ -137,8 +137,9 @@ impl Space {
                     space.disabled = space.disabled.saturating_add(disk.storage_maximum);
                     continue;
                 }
-                let reserved = disk.storage_reserved.min(disk.storage_available);
                 let used = disk.storage_maximum.saturating_sub(disk.storage_available);
+                let used_by_others = used.saturating_sub(disk.storage_scheduled);
+                let reserved = disk.storage_reserved.saturating_sub(used_by_others).min(disk.storage_available);
                 space.used = space.used.saturating_add(used);
                 space.reserved = space.reserved.saturating_add(reserved);
                 space.schedulable = space.schedulable.saturating_add(disk.storage_available.saturating_sub(reserved));
@@ -153,6 +154,8 @@ mod tests {
     use super::*;
     use crate::condition::Condition;
 
+    const SCHEDULED: u64 = 20;
+
     fn node(allow: bool, maximum: u64, available: u64, reserved: u64) -> Node {
         let condition = Condition { status: ConditionStatus::True, ..Condition::default() };
         let disk = Disk {
@@ -160,6 +163,7 @@ mod tests {
             storage_maximum: ByteSize(maximum),
             storage_available: ByteSize(available),
             storage_reserved: ByteSize(reserved),
+            storage_scheduled: ByteSize(SCHEDULED),
             conditions: [("Schedulable".to_owned(), condition.clone())].into(),
             ..Disk::default()
         };
@@ -177,8 +181,9 @@ mod tests {
         let space = Space::of(&nodes);
         assert_eq!(space.total, ByteSize(250));
         assert_eq!(space.used, ByteSize(130));
-        assert_eq!(space.reserved, ByteSize(40));
-        assert_eq!(space.schedulable, ByteSize(30));
+        // On the first, others use 20 of the 30 reserved for them; on the second, more than all of it.
+        assert_eq!(space.reserved, ByteSize(10));
+        assert_eq!(space.schedulable, ByteSize(60));
         assert_eq!(space.disabled, ByteSize(50));
     }
 

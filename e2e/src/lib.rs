@@ -4,6 +4,8 @@
 //! [`Installation`] starts `aurochs serve` in a directory of its own and ends everything when it is dropped;
 //! [`Mounted`] holds a file system on a volume; [`tree`] compares directory trees by checksum.
 
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test fixture fails by panicking, and says why")]
+
 pub mod device;
 pub mod installation;
 pub mod processes;

@@ -1,5 +1,7 @@
 //! What a user gets wrong: each time a clear answer that says what to do, and nothing lost.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use aurochs_api::volume::VolumeState;
 use aurochs_e2e::{ApiError, Installation};
 use reqwest::Method;

@@ -1,5 +1,7 @@
 //! The main job as a user does it: a file system on a replicated volume, with faults in the middle.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::Path;
 use std::process::Command;
 
@@ -93,6 +95,9 @@ async fn a_snapshot_brings_back_what_was_overwritten() {
     assert_eq!(head.parent, "before");
     device::run("rm", &["-rf", &mounted.path.join("data").display().to_string()]);
     std::fs::write(mounted.path.join("other"), vec![7_u8; 32 << 20]).unwrap();
+    // A mounted file system is not pulled away without being told so twice.
+    let in_use = installation.action(&name, "detach", json!({})).await.unwrap_err();
+    assert!(in_use.status == 409 && in_use.body.message.contains("mounted at"), "{in_use}");
     mounted.unmount();
 
     let refused = installation.action(&name, "snapshotRevert", json!({"name": "before"})).await.unwrap_err();

@@ -33,7 +33,13 @@ fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .init();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    // A thread that serves a block device must not wait for memory that only a write to that device would free.
+    builder.enable_all().on_thread_start(|| {
+        // Refused without CAP_SYS_RESOURCE; the volume works, with less certainty when memory is short.
+        let _ = aurochs_engine::frontend::fuse_loop::prepare_thread();
+    });
+    let runtime = match builder.build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&ProgramError::Io { what: "start the runtime".to_owned(), source: error }),
     };

@@ -137,6 +137,7 @@ async fn fio_verifies_with_many_requests_at_once() {
         "--direct=1",
         "--iodepth=16",
         "--verify=crc32c",
+        "--verify_state_save=0",
         "--do_verify=1",
         "--verify_fatal=1",
         &node,

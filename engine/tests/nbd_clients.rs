@@ -153,6 +153,7 @@ async fn fio_verifies_under_many_requests_at_once() {
             "--iodepth=32",
             "--size=32m",
             "--verify=crc32c",
+            "--verify_state_save=0",
             "--do_verify=1",
             "--verify_fatal=1",
             "--fsync=64",

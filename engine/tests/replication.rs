@@ -1,5 +1,7 @@
 //! A volume on real processes: what is on the replicas after copies, kills, rebuilds, snapshots and unclean ends.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 mod node;
 
 use std::collections::HashMap;

@@ -1,1 +1,28 @@
-//! x
+//! The manager: API, login, controllers, scheduling and the dashboard.
+//!
+//! The way of a wish, file by file:
+//! 1. [`auth`], then [`router`] and [`routes`] — a request of someone who may becomes a change of a resource's spec;
+//! 2. [`store`] — the change is kept (optimistic concurrency, finalizers) and announced to everyone who watches;
+//! 3. [`controllers`] — the controller of its kind takes one step from what is towards what is wished, with
+//!    [`scheduling`] for places and [`instance`] for processes, and writes a status with causes;
+//! 4. [`store`] again — the status reaches the dashboard by the same watches: [`view`] gives it its shape, [`web`]
+//!    the live stream and the page around it.
+//!
+//! [`standalone`] puts it together on one machine. Invariants: `spec` says what is wished and `status` what is; every
+//! pass can be repeated at any time; what runs is adopted, never restarted; the control record alone says which
+//! replicas hold all data.
+
+pub mod app;
+pub mod auth;
+pub mod controllers;
+pub mod error;
+pub mod instance;
+pub mod resources;
+pub mod router;
+pub mod routes;
+pub mod scheduling;
+pub mod settings;
+pub mod standalone;
+pub mod store;
+pub mod view;
+pub mod web;

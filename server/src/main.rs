@@ -1,1 +1,124 @@
-fn main() {}
+//! `aurochs`: arguments → state → run.
+
+use std::io::IsTerminal;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use aurochs_server::standalone::{Manager, Options, stop};
+use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// Replicated block storage with a dashboard.
+#[derive(Debug, Parser)]
+#[command(version, about, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the manager on this machine; engines and replicas run on when it ends.
+    Serve {
+        /// Where everything is kept.
+        #[arg(long)]
+        data: PathBuf,
+        /// Number of logical nodes, each with a disk of its own in the data directory.
+        #[arg(long, default_value_t = 1)]
+        nodes: u32,
+        /// Address of the dashboard and the API.
+        #[arg(long, default_value = "127.0.0.1:9500")]
+        address: SocketAddr,
+        /// Offer every attached volume over NBD on this TCP address too; port 0 chooses one for each.
+        #[arg(long)]
+        nbd_tcp: Option<SocketAddr>,
+        /// The data plane's program; the aurochs-engine beside this one by default.
+        #[arg(long)]
+        engine_binary: Option<PathBuf>,
+    },
+    /// Stop the manager, all engines (cleanly), replicas and instance managers.
+    Stop {
+        /// The data directory that `serve` was given.
+        #[arg(long)]
+        data: PathBuf,
+    },
+    /// Print the version.
+    Version,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let filter = EnvFilter::try_from_env("AUROCHS_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let ansi = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi).init();
+    let result = match Cli::parse().command {
+        Command::Serve { data, nodes, address, nbd_tcp, engine_binary } => {
+            serve(Options { data, nodes, address, nbd_tcp, engine_binary }).await
+        }
+        Command::Stop { data } => stop_all(&data).await,
+        Command::Version => {
+            say(&format!("aurochs {}", env!("CARGO_PKG_VERSION")));
+            Ok(())
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("error: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+async fn serve(options: Options) -> Result<()> {
+    let asked = asked_to_end()?;
+    let manager = Manager::start(&options).await?;
+    say(&format!("Aurochs is at http://{}", manager.address));
+    if let Some(first) = &manager.first_password {
+        say(&format!(
+            "Log in as {} with the password {} (kept in {}).",
+            first.user,
+            first.password,
+            first.path.display()
+        ));
+    }
+    manager.serve(asked).await?;
+    say("The manager has ended; attached volumes stay in use. `aurochs stop` ends them too.");
+    Ok(())
+}
+
+async fn stop_all(data: &std::path::Path) -> Result<()> {
+    let stopped = stop::stop(data).await?;
+    if stopped == stop::Stopped::default() {
+        say("Nothing was running.");
+        return Ok(());
+    }
+    let manager = if stopped.manager { "the manager, " } else { "" };
+    say(&format!("Stopped: {manager}{} engines, {} nodes.", stopped.engines.len(), stopped.nodes.len()));
+    Ok(())
+}
+
+/// Ends at Ctrl-C and at a service manager's request. Both are listened to from now on.
+fn asked_to_end() -> Result<impl Future<Output = ()> + Send + 'static> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+#[expect(clippy::print_stdout, reason = "what a person at the terminal is told")]
+fn say(text: &str) {
+    println!("{text}");
+}
+
+#[expect(clippy::print_stderr, reason = "the last word of a program goes to its standard error")]
+fn complain(text: &str) {
+    eprintln!("{text}");
+}

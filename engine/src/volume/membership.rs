@@ -240,7 +240,15 @@ impl Membership {
         }
         self.settled().await?;
         // The last one stays where it is.
-        Ok(find(&self.view()).is_none())
+        if find(&self.view()).is_some() {
+            return Ok(false);
+        }
+        // Whoever asked knows that it is out; the list of failed ones is for those who don't.
+        let mut view = self.lock();
+        let mut next = View::clone(&view);
+        next.failed.remove(name);
+        *view = Arc::new(next);
+        Ok(true)
     }
 
     async fn change(&self, change: impl FnOnce(&mut View)) -> Result<(), IoError> {

@@ -1,0 +1,47 @@
+# Everything that people type. `make` alone explains it.
+ADDRESS ?= 127.0.0.1:9500
+DATA ?= ./data
+NODES ?= 3
+
+TARGET_DIR := $(if $(CARGO_TARGET_DIR),$(CARGO_TARGET_DIR),target)
+RELEASE := $(TARGET_DIR)/release
+
+# Only where rust-toolchain.toml cannot be followed (see the script) is another toolchain named. Recipes pass it on
+# instead of the environment of make, so that `make help` stays instant.
+USE_RUST = t=$$(scripts/rust-toolchain.sh); [ -z "$$t" ] || export RUSTUP_TOOLCHAIN=$$t
+
+.DEFAULT_GOAL := help
+.PHONY: help run stop build ui test bench install-deps clean
+
+help: ## this text
+	@echo "Aurochs: distributed block storage with a dashboard. Targets:"
+	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@echo "Settings: ADDRESS=$(ADDRESS) DATA=$(DATA) NODES=$(NODES)"
+
+run: build ## install what is missing, build, and start three nodes on this machine (Ctrl-C ends the manager only)
+	@exec $(RELEASE)/aurochs serve --nodes $(NODES) --data $(DATA) --address $(ADDRESS)
+
+stop: ## stop the manager, all engines and all nodes
+	@$(RELEASE)/aurochs stop --data $(DATA)
+
+build: ui ## build the manager and the engine, optimised
+	@$(USE_RUST); cargo build --locked --release -p aurochs-engine -p aurochs-server --bins
+
+ui: ## build the dashboard into ui/dist
+	@scripts/install.sh run
+	@$(USE_RUST); cargo run --locked --quiet -p aurochs-ui-pack
+
+test: ## formatting, lints, all tests; process and browser tests included
+	@scripts/install.sh test
+	@$(USE_RUST); scripts/test.sh
+
+bench: build ## speed of a volume beside the raw file, in one run
+	@scripts/install.sh test
+	@AUROCHS_BIN_DIR=$(RELEASE) scripts/bench.sh
+
+install-deps: ## install what running and testing need (Debian 12)
+	@scripts/install.sh test
+
+clean: ## remove what was built; data stays
+	rm -rf ui/dist e2e/browser/node_modules e2e/browser/test-results e2e/browser/shots
+	cargo clean

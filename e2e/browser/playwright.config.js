@@ -1,0 +1,34 @@
+// Every test runs in two projects: a desk and a phone. The pages are the same; only the width differs.
+import { defineConfig } from "@playwright/test";
+
+// Debian's Chromium. The switches keep it from looking up its vendor's hosts: a closed network refuses them one by one.
+const chromium = {
+  executablePath: process.env.AUROCHS_CHROMIUM ?? "/usr/bin/chromium",
+  args: ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync"],
+};
+
+export default defineConfig({
+  testDir: "tests",
+  outputDir: "test-results",
+  // One server with three nodes, its engines and replicas beside one browser: enough for two cores.
+  workers: 1,
+  fullyParallel: false,
+  forbidOnly: true,
+  retries: 0,
+  timeout: 120_000,
+  expect: { timeout: 20_000 },
+  reporter: [["list"]],
+  use: {
+    browserName: "chromium",
+    headless: true,
+    launchOptions: chromium,
+    locale: "en-GB",
+    trace: "retain-on-failure",
+    screenshot: "only-on-failure",
+  },
+  projects: [
+    { name: "desk", use: { viewport: { width: 1440, height: 900 } } },
+    { name: "phone", use: { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true } },
+  ],
+});

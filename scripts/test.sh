@@ -1,0 +1,50 @@
+#!/usr/bin/env bash
+# All tests, part by part. Every part runs even if one before it failed, except where it could only fail for the same
+# reason. Ends with the durations and, last, the names of the parts that failed; the exit code says whether any did.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+target=${CARGO_TARGET_DIR:-target}
+export AUROCHS_BIN_DIR; AUROCHS_BIN_DIR=$(realpath -m "$target/debug")
+summary=()
+failed=()
+
+part() {
+  local name=$1 start=$SECONDS outcome=ok
+  shift
+  printf '\n== %s\n' "$name"
+  "$@" || { outcome=FAILED; failed+=("$name"); }
+  summary+=("$(printf '%-16s %6d s  %s' "$name" $((SECONDS - start)) "$outcome")")
+  [ "$outcome" = ok ]
+}
+
+report() {
+  printf '\n'
+  printf '%s\n' "${summary[@]}"
+  [ ${#failed[@]} -eq 0 ] && exit 0
+  printf 'failed: %s\n' "${failed[*]}"
+  exit 1
+}
+
+# One selection of packages for all: with another one cargo joins features otherwise and builds dependencies again.
+everything=(--workspace --locked)
+e2e_tests=()
+for file in e2e/tests/*.rs; do e2e_tests+=(--test "$(basename "$file" .rs)"); done
+
+lint() { cargo clippy "${everything[@]}" --all-targets --quiet -- -D warnings; }
+compile() { cargo build "${everything[@]}" --bins && cargo test "${everything[@]}" --no-run --quiet; }
+unit_tests() { cargo test --locked --workspace --exclude aurochs-e2e --quiet; }
+process_tests() { cargo test "${everything[@]}" "${e2e_tests[@]}" -- --test-threads=1; }
+browser_tests() {
+  (cd e2e/browser && { [ node_modules -nt package-lock.json ] || npm ci --no-progress --silent && touch node_modules; } &&
+    npx --no-install playwright test)
+}
+
+part format cargo fmt --all --check
+part dashboard cargo run --locked --quiet -p aurochs-ui-pack
+part lint lint
+part build compile || report
+part tests unit_tests
+part processes process_tests
+part browser browser_tests
+report

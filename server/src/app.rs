@@ -1,0 +1,51 @@
+//! What a request handler may touch.
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+
+use crate::auth::Auth;
+use crate::settings::Settings;
+use crate::store::Store;
+use crate::web::live::Live;
+
+/// Everything the API works with. Clones share it.
+#[derive(Clone)]
+pub struct App {
+    pub store: Store,
+    /// Typed values of the settings.
+    pub settings: Settings,
+    pub auth: Auth,
+    pub live: Live,
+    /// Name of this installation, shown in the dashboard.
+    pub cluster: Arc<str>,
+}
+
+impl App {
+    /// Begins to follow the store for the live stream; to be called inside a tokio runtime.
+    #[must_use]
+    pub fn new(store: Store, settings: Settings, auth: Auth, cluster: &str) -> Self {
+        let live = Live::start(&store);
+        Self { store, settings, auth, live, cluster: cluster.into() }
+    }
+}
+
+// === parts that handlers ask for ===
+
+impl FromRef<App> for Auth {
+    fn from_ref(app: &App) -> Self {
+        app.auth.clone()
+    }
+}
+
+impl FromRef<App> for Store {
+    fn from_ref(app: &App) -> Self {
+        app.store.clone()
+    }
+}
+
+impl FromRef<App> for Settings {
+    fn from_ref(app: &App) -> Self {
+        app.settings.clone()
+    }
+}

@@ -1,0 +1,199 @@
+//! Login: who asks, and may they.
+//!
+//! 1. [`require`] stands in front of every route but the health check and the login page itself.
+//! 2. A browser has a session cookie ([`session`]), a script sends HTTP Basic; both are checked against the users'
+//!    file ([`users`]).
+//! 3. Wrong passwords are slowed down ([`slowdown`]); right ones are remembered for a few minutes ([`verified`]).
+//! 4. Requests that another site's page sent in the user's name are refused ([`client`]).
+
+pub(crate) mod client;
+pub mod require;
+pub mod session;
+mod slowdown;
+pub mod users;
+mod verified;
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use sqlx::SqlitePool;
+use time::OffsetDateTime;
+use tokio::sync::{Semaphore, broadcast};
+
+use self::session::{PasswordMark, Session, Sessions, Token, TokenHash};
+use self::slowdown::Slowdown;
+use self::users::{FirstPassword, Users, UsersError};
+use self::verified::Verified;
+
+/// Passwords checked at the same time: bcrypt is slow on purpose, and the machine has other work.
+const CHECKS_AT_ONCE: usize = 2;
+/// A login that waits longer than this for its turn is told to come back.
+const TURN_WAIT: Duration = Duration::from_secs(10);
+/// bcrypt reads 72 bytes; names and passwords far beyond any use are refused before they cost anything.
+const CREDENTIAL_LENGTH_MAXIMUM: usize = 256;
+
+/// Who is logged in. An extractor: see [`require`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    pub name: String,
+    pub proof: Proof,
+}
+
+/// How a user showed who they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Proof {
+    Session(TokenHash),
+    Password,
+}
+
+/// Why a login failed.
+#[derive(Debug, thiserror::Error)]
+pub enum LoginError {
+    #[error("the user name or the password is wrong")]
+    Wrong,
+    #[error("too many wrong passwords; the next try is possible in {} s", .0.as_secs() + 1)]
+    TooMany(Duration),
+    #[error("too many logins are waiting for their turn")]
+    Busy,
+    #[error("cannot check the login: {0}")]
+    Failed(String),
+}
+
+impl From<sqlx::Error> for LoginError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Failed(format!("the table of sessions does not answer: {error}"))
+    }
+}
+
+/// All that login needs. Clones share it.
+#[derive(Clone)]
+pub struct Auth(Arc<Inner>);
+
+struct Inner {
+    users: Users,
+    sessions: Sessions,
+    slowdown: Mutex<Slowdown>,
+    verified: Mutex<Verified>,
+    turns: Semaphore,
+    ended: broadcast::Sender<TokenHash>,
+}
+
+impl Auth {
+    /// Opens `DIR/users`, or makes it at the first start; then the password is returned once, to be printed.
+    /// `pool` has the table `sessions`.
+    pub fn open(directory: &Path, pool: SqlitePool) -> Result<(Self, Option<FirstPassword>), UsersError> {
+        let (users, first) = Users::open(directory)?;
+        let inner = Inner {
+            users,
+            sessions: Sessions::new(pool),
+            slowdown: Mutex::default(),
+            verified: Mutex::new(Verified::new()),
+            turns: Semaphore::new(CHECKS_AT_ONCE),
+            ended: broadcast::channel(64).0,
+        };
+        Ok((Self(Arc::new(inner)), first))
+    }
+
+    /// Checks a password. Right ones of the last minutes pass at once; others wait for their turn and for bcrypt.
+    pub(crate) async fn check_password(&self, name: &str, password: &str, client: IpAddr) -> Result<User, LoginError> {
+        if name.len() > CREDENTIAL_LENGTH_MAXIMUM || password.len() > CREDENTIAL_LENGTH_MAXIMUM {
+            return Err(LoginError::Wrong);
+        }
+        let known = self.0.users.hash_of(name);
+        let exists = known.is_some();
+        let hash = known.unwrap_or_else(|| self.0.users.hash_of_nobody());
+        let mark = lock(&self.0.verified).mark(name, password, &hash);
+        let user = User { name: name.to_owned(), proof: Proof::Password };
+        if lock(&self.0.verified).contains(mark, Instant::now()) {
+            return Ok(user);
+        }
+        self.check_slowdown(name, client)?;
+        let _turn = match tokio::time::timeout(TURN_WAIT, self.0.turns.acquire()).await {
+            Ok(Ok(turn)) => turn,
+            Ok(Err(_)) | Err(_) => return Err(LoginError::Busy),
+        };
+        // Many requests of one script may have waited together: the first has done the work for all, or used up the
+        // patience for all.
+        if lock(&self.0.verified).contains(mark, Instant::now()) {
+            return Ok(user);
+        }
+        self.check_slowdown(name, client)?;
+        if bcrypt_fits(password, hash).await? && exists {
+            lock(&self.0.slowdown).succeeded(name, client, Instant::now());
+            lock(&self.0.verified).insert(mark, Instant::now());
+            return Ok(user);
+        }
+        lock(&self.0.slowdown).failed(name, client, Instant::now());
+        tracing::warn!(user = name, %client, "wrong user name or password");
+        Err(LoginError::Wrong)
+    }
+
+    fn check_slowdown(&self, name: &str, client: IpAddr) -> Result<(), LoginError> {
+        let wait = lock(&self.0.slowdown).wait(name, client, Instant::now());
+        if wait.is_zero() { Ok(()) } else { Err(LoginError::TooMany(wait)) }
+    }
+
+    /// Checks a password and begins a session.
+    pub(crate) async fn log_in(&self, name: &str, password: &str, client: IpAddr) -> Result<Token, LoginError> {
+        let user = self.check_password(name, password, client).await?.name;
+        let hash = self.0.users.hash_of(name).ok_or(LoginError::Wrong)?;
+        let token = Token::random().map_err(|error| LoginError::Failed(error.to_string()))?;
+        let session = Session { user, password_mark: PasswordMark::of(&hash) };
+        self.0.sessions.begin(token.hash(), &session, unix_now()).await?;
+        tracing::info!(user = name, %client, "logged in");
+        Ok(token)
+    }
+
+    /// Ends a session; its WebSockets are closed.
+    pub(crate) async fn log_out(&self, token: TokenHash) -> Result<(), LoginError> {
+        self.0.sessions.end(token).await?;
+        // Nobody may be listening.
+        let _ = self.0.ended.send(token);
+        Ok(())
+    }
+
+    /// The user of a session, unless it is over, its user is gone or has another password now.
+    pub(crate) async fn check_session(&self, token: TokenHash) -> Result<Option<User>, LoginError> {
+        let Some(session) = self.0.sessions.find(token, unix_now()).await? else { return Ok(None) };
+        let hash = self.0.users.hash_of(&session.user);
+        if hash.is_some_and(|hash| PasswordMark::of(&hash) == session.password_mark) {
+            return Ok(Some(User { name: session.user, proof: Proof::Session(token) }));
+        }
+        self.log_out(token).await?;
+        Ok(None)
+    }
+
+    /// Whether a user who was let in may still be: asked from time to time by what stays open.
+    pub async fn is_still_in(&self, user: &User) -> bool {
+        match user.proof {
+            Proof::Session(token) => matches!(self.check_session(token).await, Ok(Some(_))),
+            Proof::Password => self.0.users.hash_of(&user.name).is_some(),
+        }
+    }
+
+    /// Tells which sessions were ended by a logout.
+    #[must_use]
+    pub fn ended_sessions(&self) -> broadcast::Receiver<TokenHash> {
+        self.0.ended.subscribe()
+    }
+}
+
+async fn bcrypt_fits(password: &str, hash: String) -> Result<bool, LoginError> {
+    let password = password.to_owned();
+    let check = tokio::task::spawn_blocking(move || bcrypt::verify(password, &hash));
+    match check.await {
+        Ok(Ok(fits)) => Ok(fits),
+        Ok(Err(error)) => Err(LoginError::Failed(format!("the stored password hash is damaged: {error}"))),
+        Err(error) => Err(LoginError::Failed(error.to_string())),
+    }
+}
+
+fn unix_now() -> i64 {
+    OffsetDateTime::now_utc().unix_timestamp()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

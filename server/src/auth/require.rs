@@ -1,0 +1,146 @@
+//! The guard in front of every route.
+//!
+//! Only [`OPEN_PATHS`] pass without login: a route that is added later is closed by default. A browser that opens a page
+//! is sent to the login page, everything else gets 401 in JSON.
+
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::client::{self, Sender};
+use super::session::Token;
+use super::{Auth, LoginError, User};
+use crate::error::{ApiError, ErrorKind};
+use crate::web::login_page;
+
+/// All that can be reached without login.
+pub const OPEN_PATHS: [&str; 2] = ["/healthz", "/login"];
+
+/// Middleware: lets a request through with its [`User`], or answers it.
+pub async fn require(State(auth): State<Auth>, request: Request, next: Next) -> Response {
+    let (mut parts, body) = request.into_parts();
+    if OPEN_PATHS.contains(&parts.uri.path()) {
+        return next.run(Request::from_parts(parts, body)).await;
+    }
+    match identify(&auth, &parts).await {
+        Ok(Some(user)) => {
+            parts.extensions.insert(user);
+            next.run(Request::from_parts(parts, body)).await
+        }
+        Ok(None) if wants_page(&parts) => login_page::send_there(&parts),
+        Ok(None) => refuse(not_logged_in(), &parts.headers),
+        Err(error) if error.kind == ErrorKind::Unauthorized => refuse(error, &parts.headers),
+        Err(error) => error.into_response(),
+    }
+}
+
+/// Who sent the request; none without (or with outdated) credentials.
+async fn identify(auth: &Auth, parts: &Parts) -> Result<Option<User>, ApiError> {
+    let own_header = client::has_own_header(&parts.headers);
+    if let Some((name, password)) = basic_credentials(&parts.headers) {
+        // A browser that was once given a password sends it along with other sites' requests, too.
+        if changes_something(parts) && client::sender(&parts.headers) == Sender::Foreign && !own_header {
+            return Err(foreign_request());
+        }
+        return auth.check_password(&name, &password, client::address(parts)).await.map(Some).map_err(ApiError::from);
+    }
+    let Some(token) = Token::from_cookies(&parts.headers) else { return Ok(None) };
+    let Some(user) = auth.check_session(token.hash()).await? else { return Ok(None) };
+    if changes_something(parts) && client::sender(&parts.headers) != Sender::SameOrigin && !own_header {
+        return Err(foreign_request());
+    }
+    Ok(Some(user))
+}
+
+/// Everything but a plain read; a WebSocket counts, since another site's page could read from it.
+fn changes_something(parts: &Parts) -> bool {
+    !matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS) || parts.headers.contains_key(header::UPGRADE)
+}
+
+fn foreign_request() -> ApiError {
+    ApiError::new(
+        ErrorKind::Forbidden,
+        "the request was sent by another site's page, so it is not done in your name",
+        "Do it from the dashboard. A script that uses a session cookie adds the header X-Requested-With: XMLHttpRequest.",
+    )
+}
+
+/// A browser that opens one of the dashboard's pages.
+fn wants_page(parts: &Parts) -> bool {
+    let path = parts.uri.path();
+    let accepts_html = parts
+        .headers
+        .get(header::ACCEPT)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(|value| value.contains("text/html"));
+    let is_page = path != "/v1" && !path.starts_with("/v1/") && !path.starts_with("/assets/");
+    matches!(parts.method, Method::GET | Method::HEAD) && accepts_html && is_page
+}
+
+fn not_logged_in() -> ApiError {
+    ApiError::new(
+        ErrorKind::Unauthorized,
+        "nobody is logged in",
+        "Log in on the dashboard, or send a user name and password by HTTP Basic (curl -u admin …).",
+    )
+}
+
+/// Answers 401. The challenge makes a browser ask for a password by itself, which nobody wants to see over the
+/// dashboard: only who opens an address by hand, and what is no browser, gets it.
+fn refuse(error: ApiError, headers: &HeaderMap) -> Response {
+    let mut response = error.into_response();
+    let from_page = headers.get("sec-fetch-mode").is_some_and(|mode| mode != "navigate");
+    if !client::has_own_header(headers) && !from_page {
+        let challenge = HeaderValue::from_static("Basic realm=\"Aurochs\", charset=\"UTF-8\"");
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    }
+    response
+}
+
+/// Name and password of `Authorization: Basic`.
+fn basic_credentials(headers: &HeaderMap) -> Option<(String, String)> {
+    let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, encoded) = value.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let (name, password) = decoded.split_once(':')?;
+    // Longhorn's Python client sends an empty pair when it was given nothing.
+    (!name.is_empty()).then(|| (name.to_owned(), password.to_owned()))
+}
+
+// === impl User ===
+
+impl<S: Sync> FromRequestParts<S> for User {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        parts
+            .extensions
+            .get::<Self>()
+            .cloned()
+            .ok_or_else(|| ApiError::new(ErrorKind::Unauthorized, "nobody is logged in", "Log in and try again."))
+    }
+}
+
+// === impl LoginError ===
+
+impl From<LoginError> for ApiError {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::Wrong => Self::new(ErrorKind::Unauthorized, &error, "Check both and try again."),
+            LoginError::TooMany(wait) => {
+                Self::new(ErrorKind::TooManyRequests, &error, "Wait, then log in with the right password.")
+                    .retry_after(wait)
+            }
+            LoginError::Busy => Self::new(ErrorKind::Unavailable, &error, "Try again in a moment.")
+                .retry_after(std::time::Duration::from_secs(5)),
+            LoginError::Failed(reason) => Self::internal("cannot check the login", reason),
+        }
+    }
+}

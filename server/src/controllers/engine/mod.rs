@@ -1,0 +1,241 @@
+//! Engines: starts them with a new epoch, follows what they tell, passes on who should be rebuilt, stops them.
+//!
+//! An engine that runs is never restarted from here, whatever the store says: it is adopted. An engine that ended is
+//! not started again by itself either: the volume controller first takes the volume down, then up again.
+
+mod follow;
+mod membership;
+mod start;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use aurochs_engine::grpc::instance_v1::InstanceStopRequest;
+use tokio::task::JoinHandle;
+
+use super::queue::WorkQueue;
+use super::runtime::{self, Controller, Next};
+use super::{Context, Error};
+use crate::instance::{Answering, InstanceChange, Seen, rpc, within};
+use crate::resources::engine::{EngineStatus, InstanceState};
+use crate::resources::{Engine, Object};
+
+/// Time an engine gets to drain and flush to slow disks before it is killed, which would cost a reconcile.
+const STOP_GRACE_SECONDS: u32 = 120;
+const STOP_TIMEOUT: Duration = Duration::from_secs(STOP_GRACE_SECONDS as u64 + 15);
+
+/// How soon to look again at an engine whose node has not been heard since the manager started.
+const NOT_HEARD_YET_PAUSE: Duration = Duration::from_millis(500);
+
+struct Engines {
+    context: Context,
+    queue: WorkQueue,
+    /// The followed engines, by name.
+    followers: Mutex<HashMap<String, Follower>>,
+}
+
+struct Follower {
+    address: String,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// Keys are engine names.
+pub fn start(context: &Context) -> Vec<JoinHandle<()>> {
+    let queue = WorkQueue::default();
+    let engines = Engines { context: context.clone(), queue: queue.clone(), followers: Mutex::default() };
+    vec![
+        runtime::feed_from_store::<Engine>(&context.store, &queue, |engine| vec![engine.name().to_owned()]),
+        runtime::feed_from_instances(&context.instances, &queue, |change| match change {
+            InstanceChange::Instance { name, .. } => vec![name.clone()],
+            InstanceChange::Node(_) => Vec::new(),
+        }),
+        runtime::feed_from_store::<crate::resources::Replica>(&context.store, &queue, |replica| {
+            vec![replica.spec.engine_name.clone()]
+        }),
+        runtime::resync::<Engine>(&context.store, &queue, runtime::RESYNC),
+        runtime::run(Arc::new(engines), queue),
+    ]
+}
+
+impl Controller for Engines {
+    const NAME: &'static str = "engine";
+
+    async fn reconcile(&self, name: &str) -> Result<Next, Error> {
+        let Some(engine) = self.context.store.find::<Engine>(name).await? else {
+            self.unfollow(name);
+            return Ok(Next::Wait);
+        };
+        let node = &engine.spec.node_id;
+        if engine.is_deleting() {
+            if !node.is_empty() && self.context.instances.see(node, name) != Seen::Absent {
+                self.stop(&engine).await?;
+            }
+            self.context.store.remove_finalizer::<Engine>(name).await?;
+            return Ok(Next::Wait);
+        }
+        if node.is_empty() {
+            return Ok(Next::Wait);
+        }
+        if self.context.instances.answering(node) == Answering::NotYet {
+            // A manager that has just started concludes nothing from its own ignorance.
+            return Ok(Next::After(NOT_HEARD_YET_PAUSE));
+        }
+        let seen = self.context.instances.see(node, name);
+        let seen = match (engine.spec.desire_state, seen) {
+            (InstanceState::Running, Seen::Absent) if engine.status.current_state == InstanceState::Stopped => {
+                self.start(&engine).await?
+            }
+            (InstanceState::Stopped, Seen::Present(_)) => {
+                self.stop(&engine).await?;
+                Seen::Absent
+            }
+            (_, seen) => seen,
+        };
+        let wished_running = engine.spec.desire_state == InstanceState::Running;
+        let engine =
+            self.context.store.modify_status::<Engine>(name, |status| mirror(status, &seen, wished_running)).await?;
+        self.follow_if_running(&engine, &seen);
+        if engine.status.current_state == InstanceState::Running && wished_running {
+            membership::settle(&self.context, &engine).await?;
+        }
+        Ok(Next::Wait)
+    }
+}
+
+impl Engines {
+    async fn start(&self, engine: &Object<Engine>) -> Result<Seen, Error> {
+        match start::start(&self.context, engine).await {
+            Ok(instance) => Ok(Seen::Present(Box::new(self.context.instances.put(&engine.spec.node_id, instance)))),
+            Err(Error::Client(error)) if !error.is_unreachable() => {
+                tracing::warn!(engine = engine.name(), %error, "an engine could not be started");
+                let failed = aurochs_engine::grpc::instance_v1::Instance {
+                    name: engine.name().to_owned(),
+                    state: aurochs_engine::grpc::instance_v1::InstanceState::Error.into(),
+                    error: error.to_string(),
+                    ..Default::default()
+                };
+                Ok(Seen::Present(Box::new(failed)))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn stop(&self, engine: &Object<Engine>) -> Result<(), Error> {
+        let (name, node) = (engine.name(), &engine.spec.node_id);
+        self.unfollow(name);
+        let request = InstanceStopRequest { name: name.to_owned(), grace_seconds: STOP_GRACE_SECONDS };
+        let stopped = self.context.clients.manager(node)?.instance_stop(within(STOP_TIMEOUT, request)).await;
+        stopped.map_err(rpc(format!("stopping engine {name} on {node}")))?;
+        self.context.instances.forget(node, name);
+        Ok(())
+    }
+
+    fn follow_if_running(&self, engine: &Object<Engine>, seen: &Seen) {
+        let address = match seen {
+            Seen::Present(instance) if seen.state() == InstanceState::Running => &instance.address,
+            _ => return self.unfollow(engine.name()),
+        };
+        let mut followers = self.followers.lock().unwrap_or_else(PoisonError::into_inner);
+        let followed = followers.get(engine.name());
+        if followed.is_some_and(|follower| &follower.address == address && !follower.task.is_finished()) {
+            return;
+        }
+        let task = follow::follow(self.context.clone(), self.queue.clone(), engine.name().to_owned(), address.clone());
+        let follower = Follower { address: address.clone(), task: tokio::spawn(task) };
+        followers.insert(engine.name().to_owned(), follower);
+    }
+
+    fn unfollow(&self, name: &str) {
+        self.followers.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+}
+
+/// What the process table says. Whether a process that runs serves its volume already, only the engine itself can
+/// tell: `Running` is written by its follower.
+fn mirror(status: &mut EngineStatus, seen: &Seen, wished_running: bool) {
+    let before = status.current_state;
+    let next = match seen.state() {
+        InstanceState::Running if before == InstanceState::Running => InstanceState::Running,
+        // An engine that told of its failure stays failed, although its process has not ended yet.
+        InstanceState::Running if before == InstanceState::Error && wished_running => InstanceState::Error,
+        InstanceState::Running => InstanceState::Starting,
+        InstanceState::Stopped if wished_running && before != InstanceState::Stopped => InstanceState::Error,
+        state => state,
+    };
+    status.current_state = next;
+    status.started = next == InstanceState::Running;
+    status.starting = next == InstanceState::Starting;
+    match seen {
+        Seen::Present(instance) => {
+            status.address.clone_from(&instance.address);
+            if matches!(seen.state(), InstanceState::Error | InstanceState::Stopped) {
+                status.cause.clone_from(&instance.error);
+            }
+        }
+        Seen::Absent if next == InstanceState::Error && status.cause.is_empty() => {
+            "its process is gone".clone_into(&mut status.cause);
+        }
+        Seen::Absent | Seen::Unknown => {}
+    }
+    if matches!(next, InstanceState::Stopped | InstanceState::Error) {
+        clear_what_only_a_running_engine_has(status);
+    }
+}
+
+fn clear_what_only_a_running_engine_has(status: &mut EngineStatus) {
+    status.address.clear();
+    status.endpoint.clear();
+    status.nbd_uri.clear();
+    status.frontend_in_use.clear();
+    status.replica_mode_map.clear();
+    status.replica_transition_time_map.clear();
+    status.current_replica_address_map.clear();
+    status.rebuild_status.clear();
+    status.reconcile_regions_left = 0;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aurochs_engine::grpc::instance_v1::{Instance, InstanceState as Told};
+
+    fn present(state: Told) -> Seen {
+        Seen::Present(Box::new(Instance { state: state.into(), address: "unix:/e".into(), ..Instance::default() }))
+    }
+
+    #[test]
+    fn a_running_process_is_starting_until_the_engine_itself_says_more() {
+        let mut status = EngineStatus::default();
+        mirror(&mut status, &present(Told::Running), true);
+        assert_eq!(status.current_state, InstanceState::Starting);
+        status.current_state = InstanceState::Running;
+        mirror(&mut status, &present(Told::Running), true);
+        assert_eq!(status.current_state, InstanceState::Running);
+    }
+
+    #[test]
+    fn an_engine_that_vanishes_is_an_error_and_offers_nothing() {
+        let mut status =
+            EngineStatus { current_state: InstanceState::Running, endpoint: "/dev/x".into(), ..Default::default() };
+        mirror(&mut status, &Seen::Absent, true);
+        assert_eq!(status.current_state, InstanceState::Error);
+        assert!(status.endpoint.is_empty() && !status.cause.is_empty());
+        mirror(&mut status, &Seen::Absent, false);
+        assert_eq!(status.current_state, InstanceState::Stopped);
+    }
+
+    #[test]
+    fn a_silent_instance_manager_does_not_take_the_endpoint_away() {
+        let mut status =
+            EngineStatus { current_state: InstanceState::Running, endpoint: "/dev/x".into(), ..Default::default() };
+        mirror(&mut status, &Seen::Unknown, true);
+        assert_eq!((status.current_state, status.endpoint.as_str()), (InstanceState::Unknown, "/dev/x"));
+    }
+}

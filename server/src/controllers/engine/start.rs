@@ -1,0 +1,119 @@
+//! Starting an engine: a higher epoch in the control record first, then the process with that epoch.
+//!
+//! Invariant (SAFETY.md, start 1): no engine process is started with an epoch that was not first made the highest by
+//! compare-and-set. A raised epoch whose engine never started costs nothing; two engines with one epoch cost data.
+
+use std::collections::{BTreeMap, HashMap};
+
+use aurochs_engine::grpc::instance_v1::{
+    EngineSpec as Arguments, Instance, InstanceListRequest, InstanceStartRequest, InstanceState as Told, Record,
+    instance_start_request::Spec,
+};
+
+use super::super::{Context, Error};
+use crate::instance::{CHANGE_TIMEOUT, LOOK_TIMEOUT, record, rpc, within};
+use crate::resources::{Engine, Object};
+
+pub(super) async fn start(context: &Context, engine: &Object<Engine>) -> Result<Instance, Error> {
+    let (node, name) = (&engine.spec.node_id, engine.name());
+    // The view of the processes may be a moment old; an engine that runs must be adopted, not fenced off.
+    if let Some(running) = find_running(context, node, name).await? {
+        return Ok(running);
+    }
+    let seen = record::get(&context.clients, &engine.spec.volume_name).await?;
+    let next = next_record(engine, seen.as_ref())?;
+    let stored = record::compare_and_set(&context.clients, seen.as_ref(), next).await?;
+    let request = InstanceStartRequest {
+        name: name.to_owned(),
+        volume: engine.spec.volume_name.clone(),
+        spec: Some(Spec::Engine(Arguments {
+            size_bytes: engine.spec.volume_size.bytes(),
+            epoch: stored.epoch,
+            frontend: if engine.spec.disable_frontend { String::new() } else { engine.spec.frontend.word().to_owned() },
+            replicas: addresses(&stored.members, &engine.spec.replica_address_map),
+            nbd_tcp_listen: context.clients.nbd_tcp_listen().to_owned(),
+        })),
+    };
+    let started = context.clients.manager(node)?.instance_start(within(CHANGE_TIMEOUT, request)).await;
+    Ok(started.map_err(rpc(format!("starting engine {name} on {node}")))?.into_inner())
+}
+
+async fn find_running(context: &Context, node: &str, name: &str) -> Result<Option<Instance>, Error> {
+    let list = context.clients.manager(node)?.instance_list(within(LOOK_TIMEOUT, InstanceListRequest {})).await;
+    let list = list.map_err(rpc(format!("listing the instances of {node}")))?.into_inner();
+    let lives = |instance: &Instance| {
+        instance.name == name && matches!(instance.state(), Told::Starting | Told::Running | Told::Stopping)
+    };
+    Ok(list.instances.into_iter().find(lives))
+}
+
+/// The record with which the engine starts: the epoch raised, everything else as the last engine left it. A volume
+/// that was never attached gets its first record, with all its replicas as members: they are equal, being empty.
+fn next_record(engine: &Object<Engine>, seen: Option<&Record>) -> Result<Record, Error> {
+    let volume = &engine.spec.volume_name;
+    let members = &engine.spec.replica_address_map;
+    match seen {
+        None if members.is_empty() => Err(Error::Other(format!("{volume} has no running replica to start with"))),
+        None => Ok(Record {
+            volume: volume.clone(),
+            epoch: 1,
+            generation: 1,
+            members: members.keys().cloned().collect(),
+            joining: Vec::new(),
+            clean: true,
+        }),
+        Some(seen) if seen.members.iter().any(|member| members.contains_key(member)) => {
+            Ok(Record { epoch: seen.epoch + 1, ..seen.clone() })
+        }
+        Some(seen) => Err(Error::Other(format!(
+            "none of the replicas that hold all data of {volume} runs ({}); an engine can't start without one",
+            seen.members.join(", ")
+        ))),
+    }
+}
+
+/// Addresses of the members that run. The engine itself takes the others out of the record before it acknowledges
+/// anything.
+fn addresses(members: &[String], running: &BTreeMap<String, String>) -> HashMap<String, String> {
+    let address = |member: &String| Some((member.clone(), running.get(member)?.clone()));
+    members.iter().filter_map(address).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resources::engine::EngineSpec;
+
+    fn engine(replicas: &[&str]) -> Object<Engine> {
+        let replica_address_map = replicas.iter().map(|&name| (name.to_owned(), format!("unix:/{name}"))).collect();
+        let volume_name = "v".to_owned();
+        Object::new("v-e-0", EngineSpec { volume_name, replica_address_map, ..EngineSpec::default() })
+    }
+
+    #[test]
+    fn the_first_record_has_all_replicas() {
+        let record = next_record(&engine(&["a", "b"]), None).unwrap();
+        assert_eq!((record.epoch, record.generation, record.clean), (1, 1, true));
+        assert_eq!(record.members, ["a", "b"]);
+        assert!(next_record(&engine(&[]), None).is_err());
+    }
+
+    #[test]
+    fn only_the_epoch_is_raised() {
+        let members = vec!["a".to_owned(), "c".to_owned()];
+        let seen =
+            Record { volume: "v".into(), epoch: 4, generation: 9, members, joining: vec!["b".into()], clean: false };
+        let next = next_record(&engine(&["a", "b"]), Some(&seen)).unwrap();
+        assert_eq!(next, Record { epoch: 5, ..seen.clone() });
+        let addresses = addresses(&next.members, &engine(&["a", "b"]).spec.replica_address_map);
+        assert_eq!(addresses.keys().collect::<Vec<_>>(), ["a"]);
+    }
+
+    #[test]
+    fn never_without_a_member() {
+        let seen =
+            Record { volume: "v".into(), epoch: 1, generation: 1, members: vec!["a".into()], ..Record::default() };
+        let refusal = next_record(&engine(&["b"]), Some(&seen)).unwrap_err().to_string();
+        assert!(refusal.contains("(a)"), "{refusal}");
+    }
+}

@@ -1,0 +1,99 @@
+//! The controllers: one per kind, each moving its objects one step at a time from what they are to what they should
+//! be. They share nothing but the store, the view of the running processes, and wake-ups for each other.
+//!
+//! Who writes what:
+//! | controller | reads | writes |
+//! |---|---|---|
+//! | [`attachment`] | tickets | `volume.spec.nodeID`, `disableFrontend`, ticket status |
+//! | [`volume`] | everything of a volume | volume status, engine and replica specs, creation and deletion of both |
+//! | [`engine`] | engine spec | the engine process, its membership wishes, engine status |
+//! | [`replica`] | replica spec | the replica process, its directory, replica status |
+//! | [`node`] | disks, replicas | node status, first disk |
+//! | [`instance_manager`] | running processes | instance manager resources |
+//! | [`snapshot`] | engine status | snapshot resources |
+//! | [`setting`] | settings | defaults, the copy in memory |
+
+pub mod attachment;
+pub mod engine;
+pub mod instance_manager;
+pub mod node;
+pub mod queue;
+pub mod replica;
+pub mod runtime;
+pub mod setting;
+pub mod snapshot;
+pub mod volume;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::task::JoinHandle;
+
+use crate::instance::{ClientError, Clients, Instances, watcher};
+use crate::settings::Settings;
+use crate::store::{Store, StoreError};
+
+/// Why a pass failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error("{0}")]
+    Other(String),
+}
+
+impl Error {
+    #[must_use]
+    pub const fn is_conflict(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Conflict { .. } | StoreError::AlreadyExists { .. }))
+    }
+}
+
+/// What every controller works with; cheap to clone.
+#[derive(Clone)]
+pub struct Context {
+    pub store: Store,
+    pub settings: Settings,
+    pub clients: Clients,
+    pub instances: Instances,
+    /// Node name to the path of the disk that a new node gets.
+    pub default_disks: Arc<std::collections::BTreeMap<String, PathBuf>>,
+    /// Values that settings get when they are created, where they differ from the defaults.
+    pub first_settings: &'static [(crate::settings::Name, &'static str)],
+}
+
+/// The running controllers. Dropping it stops them; what they started goes on.
+pub struct Controllers {
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Controllers {
+    /// Brings settings and nodes into being, then starts everything.
+    pub async fn start(context: &Context) -> Result<Self, Error> {
+        setting::ensure_defaults(context).await?;
+        let mut tasks = Vec::new();
+        for node in context.clients.nodes() {
+            let (clients, instances) = (context.clients.clone(), context.instances.clone());
+            tasks.push(tokio::spawn(watcher::follow(clients, instances, node.to_owned())));
+        }
+        tasks.extend(setting::start(context));
+        tasks.extend(node::start(context));
+        tasks.extend(instance_manager::start(context));
+        tasks.extend(replica::start(context));
+        tasks.extend(engine::start(context));
+        tasks.extend(volume::start(context));
+        tasks.extend(attachment::start(context));
+        tasks.extend(snapshot::start(context));
+        Ok(Self { tasks })
+    }
+}
+
+impl Drop for Controllers {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}

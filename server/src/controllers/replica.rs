@@ -1,0 +1,201 @@
+//! Replicas: starts and stops their processes, mirrors their state, removes their data when they are deleted.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aurochs_engine::grpc::instance_v1::{
+    InstanceStartRequest, InstanceStopRequest, ReplicaDirectoryDeleteRequest, ReplicaSpec as Arguments,
+    instance_start_request::Spec,
+};
+use tokio::task::JoinHandle;
+
+use super::queue::WorkQueue;
+use super::runtime::{self, Controller, Next};
+use super::{Context, Error};
+use crate::instance::{Answering, CHANGE_TIMEOUT, InstanceChange, Seen, rpc, within};
+use crate::resources::engine::InstanceState;
+use crate::resources::replica::ReplicaStatus;
+use crate::resources::{Engine, LABEL_VOLUME, Object, Replica};
+
+/// Time a replica gets to close its files; it has no writes in flight, its engine is gone.
+const STOP_GRACE_SECONDS: u32 = 30;
+
+struct Replicas(Context);
+
+/// Keys are replica names.
+pub fn start(context: &Context) -> Vec<JoinHandle<()>> {
+    let queue = WorkQueue::default();
+    vec![
+        runtime::feed_from_store::<Replica>(&context.store, &queue, |replica| vec![replica.name().to_owned()]),
+        runtime::feed_from_instances(&context.instances, &queue, |change| match change {
+            InstanceChange::Instance { name, .. } => vec![name.clone()],
+            // Each of the node's instances is told too; replicas without one are met by the resync.
+            InstanceChange::Node(_) => Vec::new(),
+        }),
+        runtime::resync::<Replica>(&context.store, &queue, runtime::RESYNC),
+        runtime::run(Arc::new(Replicas(context.clone())), queue),
+    ]
+}
+
+impl Controller for Replicas {
+    const NAME: &'static str = "replica";
+
+    async fn reconcile(&self, name: &str) -> Result<Next, Error> {
+        // Instances of engines come by too: they are no replicas, and that is that.
+        let Some(replica) = self.0.store.find::<Replica>(name).await? else { return Ok(Next::Wait) };
+        if replica.is_deleting() {
+            return self.delete(&replica).await;
+        }
+        if !replica.spec.is_placed() {
+            return Ok(Next::Wait);
+        }
+        if self.0.instances.answering(&replica.spec.node_id) == Answering::NotYet {
+            // A manager that has just started concludes nothing from its own ignorance.
+            return Ok(Next::After(Duration::from_millis(500)));
+        }
+        let seen = self.0.instances.see(&replica.spec.node_id, name);
+        let seen = match (replica.spec.desire_state, seen) {
+            (InstanceState::Running, Seen::Absent) if replica.status.current_state == InstanceState::Stopped => {
+                self.start(&replica).await?
+            }
+            (InstanceState::Stopped, Seen::Present(_)) => self.stop(&replica).await?,
+            (_, seen) => seen,
+        };
+        let wished_running = replica.spec.desire_state == InstanceState::Running;
+        self.0.store.modify_status::<Replica>(name, |status| mirror(status, &seen, wished_running)).await?;
+        Ok(Next::Wait)
+    }
+}
+
+impl Replicas {
+    async fn start(&self, replica: &Object<Replica>) -> Result<Seen, Error> {
+        let node = &replica.spec.node_id;
+        let request = InstanceStartRequest {
+            name: replica.name().to_owned(),
+            volume: replica.spec.volume_name.clone(),
+            spec: Some(Spec::Replica(Arguments {
+                directory: replica.spec.data_path(),
+                size_bytes: replica.spec.volume_size.bytes(),
+                revision_counter: !replica.spec.revision_counter_disabled,
+            })),
+        };
+        let started = self.0.clients.manager(node)?.instance_start(within(CHANGE_TIMEOUT, request)).await;
+        let doing = format!("starting replica {} on {node}", replica.name());
+        match started.map_err(rpc(doing)) {
+            Ok(instance) => Ok(Seen::Present(Box::new(self.0.instances.put(node, instance.into_inner())))),
+            Err(error) if error.is_unreachable() => Err(error.into()),
+            // A refusal stands until the volume controller asks again: it decides whether others suffice.
+            Err(error) => {
+                tracing::warn!(replica = replica.name(), %error, "a replica could not be started");
+                let failed = aurochs_engine::grpc::instance_v1::Instance {
+                    name: replica.name().to_owned(),
+                    state: aurochs_engine::grpc::instance_v1::InstanceState::Error.into(),
+                    error: error.to_string(),
+                    ..Default::default()
+                };
+                Ok(Seen::Present(Box::new(failed)))
+            }
+        }
+    }
+
+    /// An engine that still runs has to let go of the replica first, or the stop would look like a failure to it.
+    async fn stop(&self, replica: &Object<Replica>) -> Result<Seen, Error> {
+        let node = &replica.spec.node_id;
+        let request = InstanceStopRequest { name: replica.name().to_owned(), grace_seconds: STOP_GRACE_SECONDS };
+        let stopped = self.0.clients.manager(node)?.instance_stop(within(CHANGE_TIMEOUT, request)).await;
+        stopped.map_err(rpc(format!("stopping replica {} on {node}", replica.name())))?;
+        self.0.instances.forget(node, replica.name());
+        Ok(Seen::Absent)
+    }
+
+    /// Out of the engine, out of the process table, off the disk, then gone.
+    async fn delete(&self, replica: &Object<Replica>) -> Result<Next, Error> {
+        let name = replica.name();
+        if self.is_in_engine(replica).await? {
+            // The engine controller takes it out; its status wakes us through the resync at the latest.
+            return Ok(Next::After(Duration::from_millis(500)));
+        }
+        if replica.spec.is_placed() {
+            let node = &replica.spec.node_id;
+            if !matches!(self.0.instances.see(node, name), Seen::Absent) {
+                self.stop(replica).await?;
+            }
+            let request = ReplicaDirectoryDeleteRequest { directory: replica.spec.data_path() };
+            let deleted = self.0.clients.manager(node)?.replica_directory_delete(within(CHANGE_TIMEOUT, request)).await;
+            deleted.map_err(rpc(format!("removing {} on {node}", replica.spec.data_path())))?;
+        }
+        self.0.store.remove_finalizer::<Replica>(name).await?;
+        Ok(Next::Wait)
+    }
+
+    async fn is_in_engine(&self, replica: &Object<Replica>) -> Result<bool, Error> {
+        let engines = self.0.store.list_labelled::<Engine>(LABEL_VOLUME, &replica.spec.volume_name).await?;
+        Ok(engines.iter().any(|engine| {
+            engine.status.current_state == InstanceState::Running
+                && engine.status.replica_mode_map.contains_key(replica.name())
+        }))
+    }
+}
+
+/// What the process table says, as a status. A process that is wished for and vanished has ended: an error, which
+/// stays until the volume controller wishes it stopped.
+fn mirror(status: &mut ReplicaStatus, seen: &Seen, wished_running: bool) {
+    let before = status.current_state;
+    let vanished = wished_running && matches!(seen, Seen::Absent) && !matches!(before, InstanceState::Stopped);
+    status.current_state = if vanished { InstanceState::Error } else { seen.state() };
+    status.started = status.current_state == InstanceState::Running;
+    status.starting = status.current_state == InstanceState::Starting;
+    match seen {
+        Seen::Present(instance) => {
+            status.address = if status.started { instance.address.clone() } else { String::new() };
+            status.cause.clone_from(&instance.error);
+        }
+        Seen::Absent => {
+            status.address.clear();
+            if vanished && status.cause.is_empty() {
+                "its process is gone".clone_into(&mut status.cause);
+            } else if !vanished {
+                status.cause.clear();
+            }
+        }
+        // Its process may run; the address stays good.
+        Seen::Unknown => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aurochs_engine::grpc::instance_v1::{Instance, InstanceState as Told};
+
+    fn present(state: Told, error: &str) -> Seen {
+        let instance =
+            Instance { state: state.into(), error: error.into(), address: "unix:/a".into(), ..Instance::default() };
+        Seen::Present(Box::new(instance))
+    }
+
+    #[test]
+    fn a_process_that_vanishes_is_an_error_until_it_is_wished_stopped() {
+        let mut status = ReplicaStatus::default();
+        mirror(&mut status, &present(Told::Running, ""), true);
+        assert_eq!((status.current_state, status.address.as_str()), (InstanceState::Running, "unix:/a"));
+        mirror(&mut status, &Seen::Absent, true);
+        assert_eq!(status.current_state, InstanceState::Error);
+        assert!(status.address.is_empty() && !status.cause.is_empty());
+        mirror(&mut status, &Seen::Absent, true);
+        assert_eq!(status.current_state, InstanceState::Error);
+        mirror(&mut status, &Seen::Absent, false);
+        assert_eq!(status.current_state, InstanceState::Stopped);
+        assert!(status.cause.is_empty());
+    }
+
+    #[test]
+    fn a_silent_instance_manager_proves_nothing() {
+        let mut status = ReplicaStatus::default();
+        mirror(&mut status, &present(Told::Running, ""), true);
+        mirror(&mut status, &Seen::Unknown, true);
+        assert_eq!((status.current_state, status.address.as_str()), (InstanceState::Unknown, "unix:/a"));
+        mirror(&mut status, &present(Told::Running, ""), true);
+        assert_eq!(status.current_state, InstanceState::Running);
+    }
+}

@@ -1,0 +1,193 @@
+//! Runs a controller: takes keys from its queue, works on several at once, tries failed ones again with growing
+//! pauses. Level-triggered: a key says *what* to look at, never what happened.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rand::Rng;
+use tokio::sync::Semaphore;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::task::JoinHandle;
+
+use super::Error;
+use super::queue::WorkQueue;
+use crate::instance::{InstanceChange, Instances};
+use crate::resources::{Kind, Object};
+use crate::store::Store;
+
+/// What to do after a pass that did not fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Nothing until something changes.
+    Wait,
+    /// Look again after this time, even when nothing changes.
+    After(Duration),
+}
+
+/// One pass over one key: reads the present, moves it one step towards the wished, and can be repeated at any time.
+pub trait Controller: Send + Sync + 'static {
+    const NAME: &'static str;
+
+    fn reconcile(&self, key: &str) -> impl Future<Output = Result<Next, Error>> + Send;
+}
+
+/// Keys of one controller that are worked on at the same time. Passes wait for processes and disks, not for the CPU.
+const KEYS_AT_ONCE: usize = 64;
+/// First pause after a failure, doubled with each further one.
+const PAUSE_FIRST: Duration = Duration::from_millis(100);
+/// Longest pause: what failed for long is still tried often enough that a person sees it heal.
+const PAUSE_LONGEST: Duration = Duration::from_secs(30);
+/// Every key is looked at again this often, in case a change was missed.
+pub const RESYNC: Duration = Duration::from_secs(60);
+
+/// Starts the controller's task; aborting it stops the controller between two steps of its passes.
+pub fn run<C: Controller>(controller: Arc<C>, queue: WorkQueue) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let permits = Arc::new(Semaphore::new(KEYS_AT_ONCE));
+        let failures: Arc<Mutex<HashMap<String, u32>>> = Arc::default();
+        let mut passes = tokio::task::JoinSet::new();
+        loop {
+            let Ok(permit) = permits.clone().acquire_owned().await else { return };
+            let key = queue.next().await;
+            while passes.try_join_next().is_some() {}
+            let (controller, queue, failures) = (controller.clone(), queue.clone(), failures.clone());
+            passes.spawn(async move {
+                let result = controller.reconcile(&key).await;
+                schedule_next::<C>(&queue, &failures, &key, result);
+                queue.done(&key);
+                drop(permit);
+            });
+        }
+    })
+}
+
+fn schedule_next<C: Controller>(
+    queue: &WorkQueue,
+    failures: &Mutex<HashMap<String, u32>>,
+    key: &str,
+    result: Result<Next, Error>,
+) {
+    let mut failures = failures.lock().unwrap_or_else(PoisonError::into_inner);
+    match result {
+        Ok(next) => {
+            failures.remove(key);
+            if let Next::After(delay) = next {
+                queue.add_after(key, delay);
+            }
+        }
+        // Somebody else changed what this pass had read: normal, and the next pass sees it.
+        Err(error) if error.is_conflict() => queue.add_after(key, jittered(PAUSE_FIRST / 10)),
+        Err(error) => {
+            let count = failures.entry(key.to_owned()).or_default();
+            let pause = jittered(pause_after(*count));
+            *count += 1;
+            tracing::warn!(controller = C::NAME, key, %error, ?pause, "a pass failed; trying again");
+            queue.add_after(key, pause);
+        }
+    }
+}
+
+/// Capped exponential: 0.1 s, 0.2 s, … 30 s.
+pub(super) fn pause_after(failures: u32) -> Duration {
+    PAUSE_FIRST.saturating_mul(1 << failures.min(16)).min(PAUSE_LONGEST)
+}
+
+/// ± 20 %, so that many keys that failed together do not come back together.
+fn jittered(pause: Duration) -> Duration {
+    pause.mul_f64(rand::rng().random_range(0.8..1.2))
+}
+
+/// Feeds a queue from a watch: every object told adds the keys that `keys` names.
+pub fn feed_from_store<K: Kind>(
+    store: &Store,
+    queue: &WorkQueue,
+    keys: impl Fn(&Object<K>) -> Vec<String> + Send + 'static,
+) -> JoinHandle<()> {
+    let (mut watch, queue) = (store.watch::<K>(), queue.clone());
+    tokio::spawn(async move {
+        while let Some(event) = watch.next().await {
+            for key in keys(event.object()) {
+                queue.add(&key);
+            }
+        }
+    })
+}
+
+/// Feeds a queue from what instance managers tell; `all` names every key when too much changed to be told.
+pub fn feed_from_instances(
+    instances: &Instances,
+    queue: &WorkQueue,
+    keys: impl Fn(&InstanceChange) -> Vec<String> + Send + 'static,
+) -> JoinHandle<()> {
+    let (mut changes, queue) = (instances.changes(), queue.clone());
+    tokio::spawn(async move {
+        loop {
+            match changes.recv().await {
+                Ok(change) => keys(&change).iter().for_each(|key| queue.add(key)),
+                // What was missed is found by the resync.
+                Err(RecvError::Lagged(missed)) => tracing::debug!(missed, "instance changes were missed"),
+                Err(RecvError::Closed) => return,
+            }
+        }
+    })
+}
+
+/// Adds every object's key now and then.
+pub fn resync<K: Kind>(store: &Store, queue: &WorkQueue, every: Duration) -> JoinHandle<()> {
+    let (store, queue) = (store.clone(), queue.clone());
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(jittered(every)).await;
+            match store.list::<K>().await {
+                Ok(objects) => objects.iter().for_each(|object| queue.add(object.name())),
+                Err(error) => tracing::warn!(%error, "a resync could not list"),
+            }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::sync::mpsc;
+
+    struct FailsTwice {
+        passes: mpsc::UnboundedSender<String>,
+        left: Mutex<u32>,
+    }
+
+    impl Controller for FailsTwice {
+        const NAME: &'static str = "test";
+
+        async fn reconcile(&self, key: &str) -> Result<Next, Error> {
+            self.passes.send(key.to_owned()).unwrap();
+            let mut left = self.left.lock().unwrap();
+            if *left > 0 {
+                *left -= 1;
+                return Err(Error::Other("not yet".into()));
+            }
+            Ok(Next::Wait)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_failed_key_is_tried_again_until_it_works() {
+        let (passes, mut seen) = mpsc::unbounded_channel();
+        let queue = WorkQueue::default();
+        let task = run(Arc::new(FailsTwice { passes, left: Mutex::new(2) }), queue.clone());
+        queue.add("a");
+        for _ in 0..3 {
+            assert_eq!(seen.recv().await.unwrap(), "a");
+        }
+        task.abort();
+    }
+
+    #[test]
+    fn pauses_grow_to_a_cap() {
+        assert_eq!(pause_after(0), PAUSE_FIRST);
+        assert!(pause_after(3) > pause_after(2));
+        assert_eq!(pause_after(40), PAUSE_LONGEST);
+    }
+}

@@ -1,0 +1,117 @@
+//! Why a volume is not as wished, in sentences: from its engine and replicas.
+
+use aurochs_api::cause::{Cause, CauseCode, Severity};
+
+use super::family::Family;
+use super::upkeep::CONDITION_FAILED;
+use crate::resources::engine::InstanceState;
+use crate::resources::volume::{Frontend, VolumeState};
+use crate::resources::{Object, Replica, Volume, condition};
+
+/// The engine went away by itself.
+pub(super) fn engine_ended(volume: &Object<Volume>, reason: &str) -> Cause {
+    let (next_step, severity) = if volume.spec.node_id.is_empty() {
+        ("Attach the volume again; its data is checked when the engine starts.", Severity::Warning)
+    } else {
+        ("It is being attached again by itself; acknowledged and flushed data is kept.", Severity::Warning)
+    };
+    Cause {
+        code: CauseCode::EngineFailed,
+        severity,
+        message: format!("The engine of {} ended: {}.", volume.name(), reason.trim_end_matches('.')),
+        next_step: next_step.to_owned(),
+        objects: vec![volume.name().to_owned()],
+    }
+}
+
+/// What the engine and the replicas tell. `told` are the causes found so far: a replica that one of them speaks of is
+/// not told again.
+pub(super) fn of_family(volume: &Object<Volume>, family: &Family, state: VolumeState, told: &[Cause]) -> Vec<Cause> {
+    let mut causes = Vec::new();
+    for replica in family.staying() {
+        let spoken_of = told.iter().any(|cause| cause.objects.iter().any(|object| object == replica.name()));
+        if replica.spec.has_failed() && !spoken_of {
+            causes.push(replica_failed(replica));
+        }
+    }
+    if state != VolumeState::Attached {
+        return causes;
+    }
+    let status = &family.engine.status;
+    match status.current_state {
+        InstanceState::Unknown => causes.push(node_silent(volume, family)),
+        InstanceState::Running => {
+            if !status.cause.is_empty() {
+                causes.push(io_waits(volume, &status.cause));
+            }
+            if status.reconcile_regions_left > 0 {
+                causes.push(reconciling(volume));
+            }
+            let wants_device = volume.spec.frontend == Frontend::Blockdev && !volume.spec.disable_frontend;
+            if wants_device && !status.endpoint.starts_with('/') {
+                causes.push(no_device(volume, &status.frontend_reason));
+            }
+        }
+        _ => {}
+    }
+    causes
+}
+
+fn replica_failed(replica: &Object<Replica>) -> Cause {
+    let (name, node) = (replica.name(), &replica.spec.node_id);
+    let reason = condition::find(&replica.status.conditions, CONDITION_FAILED).map(|failed| failed.message.as_str());
+    let reason = reason.filter(|reason| !reason.is_empty()).unwrap_or("the engine dropped it");
+    Cause {
+        code: CauseCode::ReplicaFailed,
+        severity: Severity::Warning,
+        message: format!(
+            "Replica {name} on {node} lacks data since {}: {}.",
+            replica.spec.failed_at,
+            reason.trim_end_matches('.')
+        ),
+        next_step: "It is rebuilt by itself while the volume is attached.".to_owned(),
+        objects: vec![name.to_owned(), node.clone()],
+    }
+}
+
+fn node_silent(volume: &Object<Volume>, family: &Family) -> Cause {
+    let node = &family.engine.spec.node_id;
+    Cause {
+        code: CauseCode::NodeDown,
+        severity: Severity::Warning,
+        message: format!("{node} does not answer; the engine of {} there may well be running.", volume.name()),
+        next_step: "Bring the node's instance manager back; nothing else is needed.".to_owned(),
+        objects: vec![node.clone()],
+    }
+}
+
+fn io_waits(volume: &Object<Volume>, reason: &str) -> Cause {
+    Cause {
+        code: CauseCode::RecordUnavailable,
+        severity: Severity::Error,
+        message: format!("I/O of {} waits: {}.", volume.name(), reason.trim_end_matches('.')),
+        next_step: "It goes on by itself when the reason is gone.".to_owned(),
+        objects: vec![volume.name().to_owned()],
+    }
+}
+
+fn reconciling(volume: &Object<Volume>) -> Cause {
+    Cause {
+        code: CauseCode::Reconciling,
+        severity: Severity::Info,
+        message: format!("The replicas of {} are being made equal after an unclean stop.", volume.name()),
+        next_step: String::new(),
+        objects: vec![volume.name().to_owned()],
+    }
+}
+
+fn no_device(volume: &Object<Volume>, reason: &str) -> Cause {
+    let reason = if reason.is_empty() { "this node offers no block device" } else { reason };
+    Cause {
+        code: CauseCode::FrontendUnavailable,
+        severity: Severity::Warning,
+        message: format!("{} has no device: {}.", volume.name(), reason.trim_end_matches('.')),
+        next_step: "Use its NBD address, or start aurochs as root.".to_owned(),
+        objects: vec![volume.name().to_owned()],
+    }
+}

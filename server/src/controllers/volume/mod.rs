@@ -1,0 +1,206 @@
+//! Volumes: one pass moves a volume one step towards what its spec says.
+//!
+//! 1. [`family`] — find or make its engine and replicas;
+//! 2. [`placement`] — places for replicas without one;
+//! 3. [`upkeep`] — take over the engine's word on who is whole;
+//! 4. [`state`] — the table: what to do now;
+//! 5. [`open_close`] or [`upkeep`] and [`rebuild`] — do it;
+//! 6. [`status`] — state, robustness and causes, written when they changed.
+
+mod causes;
+mod deletion;
+mod family;
+mod memory;
+mod open_close;
+pub mod placement;
+mod rebuild;
+pub mod state;
+mod status;
+mod upkeep;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aurochs_api::cause::Cause;
+use tokio::sync::Mutex;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::task::JoinHandle;
+
+use self::family::Family;
+use self::memory::Memory;
+use self::open_close::Opening;
+use self::state::{Action, EnginePhase, Inputs, Step};
+use super::queue::WorkQueue;
+use super::runtime::{self, Controller, Next};
+use super::{Context, Error};
+use crate::instance::InstanceChange;
+use crate::resources::volume::{Robustness, VolumeState};
+use crate::resources::{Engine, LABEL_VOLUME, Object, Replica, Volume};
+
+/// How often a replica without a place is offered to the scheduler again.
+const SCHEDULING_RETRY: Duration = Duration::from_secs(30);
+
+pub(super) struct Volumes {
+    context: Context,
+    memory: Memory,
+    /// Held while a replica is placed: two placements at once would both see the same free space.
+    placing: Mutex<()>,
+}
+
+/// Keys are volume names.
+pub fn start(context: &Context) -> Vec<JoinHandle<()>> {
+    let queue = WorkQueue::default();
+    let volumes = Volumes { context: context.clone(), memory: Memory::default(), placing: Mutex::default() };
+    vec![
+        runtime::feed_from_store::<Volume>(&context.store, &queue, |volume| vec![volume.name().to_owned()]),
+        runtime::feed_from_store::<Engine>(&context.store, &queue, |engine| vec![engine.spec.volume_name.clone()]),
+        runtime::feed_from_store::<Replica>(&context.store, &queue, |replica| vec![replica.spec.volume_name.clone()]),
+        feed_from_nodes(context, &queue),
+        runtime::resync::<Volume>(&context.store, &queue, runtime::RESYNC),
+        runtime::run(Arc::new(volumes), queue),
+    ]
+}
+
+/// A node that came or went may matter to any volume.
+fn feed_from_nodes(context: &Context, queue: &WorkQueue) -> JoinHandle<()> {
+    let (mut changes, store, queue) = (context.instances.changes(), context.store.clone(), queue.clone());
+    tokio::spawn(async move {
+        loop {
+            match changes.recv().await {
+                Ok(InstanceChange::Instance { .. }) => continue,
+                Ok(InstanceChange::Node(_)) | Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return,
+            }
+            match store.list::<Volume>().await {
+                Ok(volumes) => volumes.iter().for_each(|volume| queue.add(volume.name())),
+                Err(error) => tracing::warn!(%error, "volumes could not be listed after a node changed"),
+            }
+        }
+    })
+}
+
+/// What a pass found out besides the step.
+#[derive(Debug, Default)]
+struct Findings {
+    causes: Vec<Cause>,
+    /// No replica with all data can be had.
+    faulted: bool,
+    look_again: Option<Duration>,
+}
+
+impl Findings {
+    fn look_again_in(&mut self, delay: Duration) {
+        self.look_again = Some(self.look_again.map_or(delay, |before| before.min(delay)));
+    }
+}
+
+impl Controller for Volumes {
+    const NAME: &'static str = "volume";
+
+    async fn reconcile(&self, name: &str) -> Result<Next, Error> {
+        let Some(volume) = self.context.store.find::<Volume>(name).await? else {
+            self.memory.forget(name);
+            return Ok(Next::Wait);
+        };
+        if volume.is_deleting() {
+            return deletion::run(&self.context, &volume).await;
+        }
+        let mut family = Family::of(&self.context, &volume).await?;
+        let mut findings = Findings::default();
+        let unplaced = placement::ensure(self, &volume, &mut family).await?;
+        if let Some(cause) = &unplaced {
+            findings.causes.push(cause.clone());
+            findings.look_again_in(SCHEDULING_RETRY);
+        }
+        upkeep::note_modes(&self.context, &family).await?;
+        family.replicas = self.context.store.list_labelled::<Replica>(LABEL_VOLUME, name).await?;
+
+        let step = self.step(&volume, &family, &mut findings);
+        self.act(&volume, &family, &step, &mut findings).await?;
+        let recovered = self.has_recovered(&volume, &family, &mut findings);
+        let look_again = findings.look_again;
+        status::write(&self.context, &volume, &family, &step, findings, unplaced.as_ref(), recovered).await?;
+        Ok(look_again.map_or(Next::Wait, Next::After))
+    }
+}
+
+impl Volumes {
+    /// The table's answer; an opening that failed lately rests first.
+    fn step(&self, volume: &Object<Volume>, family: &Family, findings: &mut Findings) -> Step {
+        let inputs = Inputs {
+            state: volume.status.state,
+            wanted: volume.spec.node_id.clone(),
+            current: volume.status.current_node_id.clone(),
+            engine: EnginePhase::of(family.engine.status.current_state),
+            all_closed: family.all_closed(),
+        };
+        let step = state::step(&inputs);
+        let name = volume.name();
+        if inputs.engine == EnginePhase::Ended && inputs.state != VolumeState::Detaching {
+            self.memory.note_end(name, &family.engine.status.cause);
+        }
+        if step.state == VolumeState::Attached && inputs.engine == EnginePhase::Running {
+            self.memory.note_attached(name);
+        }
+        let pause = self.memory.open_pause(name);
+        if step.action == Action::Open && inputs.state == VolumeState::Detached && !pause.is_zero() {
+            findings.look_again_in(pause);
+            return Step { action: Action::Close, state: VolumeState::Detached, current: String::new() };
+        }
+        step
+    }
+
+    async fn act(
+        &self,
+        volume: &Object<Volume>,
+        family: &Family,
+        step: &Step,
+        findings: &mut Findings,
+    ) -> Result<(), Error> {
+        let attached = step.state == VolumeState::Attached;
+        match step.action {
+            Action::Open => {
+                if let Opening::Impossible(cause) = open_close::open(&self.context, volume, family).await? {
+                    let unplaced = family.staying().all(|replica| !replica.spec.is_placed());
+                    // Without any place there is no data to miss: that is the scheduler's cause, not a fault.
+                    if !unplaced {
+                        self.memory.note_end(volume.name(), &cause.message);
+                        findings.faulted = true;
+                        findings.causes.push(cause);
+                    }
+                }
+            }
+            Action::Close => open_close::close(&self.context, family).await?,
+            Action::Keep
+                if attached
+                    && family.engine.status.current_state == crate::resources::engine::InstanceState::Running =>
+            {
+                let upkeep = upkeep::keep(self, volume, family).await?;
+                findings.causes.extend(upkeep.causes);
+                if let Some(delay) = upkeep.look_again {
+                    findings.look_again_in(delay);
+                }
+            }
+            Action::Keep => {}
+        }
+        if !attached && let Some(end) = self.memory.last_end(volume.name()) {
+            findings.causes.push(causes::engine_ended(volume, &end));
+        }
+        Ok(())
+    }
+
+    /// A faulted, detached volume is given another chance when a replica's node answers again.
+    fn has_recovered(&self, volume: &Object<Volume>, family: &Family, findings: &mut Findings) -> bool {
+        if volume.status.robustness != Robustness::Faulted || volume.status.state != VolumeState::Detached {
+            return false;
+        }
+        let pause = self.memory.open_pause(volume.name());
+        if !pause.is_zero() {
+            findings.look_again_in(pause);
+            return false;
+        }
+        family
+            .staying()
+            .any(|replica| replica.spec.is_placed() && self.context.instances.answers(&replica.spec.node_id))
+    }
+}

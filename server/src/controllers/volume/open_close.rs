@@ -1,0 +1,157 @@
+//! Opening: the replicas that hold all data first, then the engine. Closing: the other way round.
+
+use std::collections::BTreeMap;
+
+use aurochs_api::cause::{Cause, CauseCode, Severity};
+use aurochs_engine::grpc::instance_v1::Record;
+
+use super::super::{Context, Error};
+use super::family::Family;
+use super::upkeep;
+use crate::instance::{Answering, record};
+use crate::resources::engine::InstanceState;
+use crate::resources::{Engine, Object, Replica, Volume};
+
+/// How far opening got.
+#[derive(Debug)]
+pub(super) enum Opening {
+    /// Replicas or the engine are on their way up.
+    Underway,
+    /// No replica that holds all data can be had.
+    Impossible(Cause),
+}
+
+/// One step of opening. The control record, not a replica's own status, says who holds all data.
+pub(super) async fn open(context: &Context, volume: &Object<Volume>, family: &Family) -> Result<Opening, Error> {
+    if family.engine.spec.desire_state == InstanceState::Running {
+        return Ok(Opening::Underway);
+    }
+    let record = record::get(&context.clients, volume.name()).await?;
+    let members: Vec<&Object<Replica>> =
+        family.staying().filter(|replica| replica.spec.is_placed() && is_member(replica, record.as_ref())).collect();
+    note_outsiders(context, family, record.as_ref()).await?;
+
+    let (mut ready, mut waiting, mut lost) = (BTreeMap::new(), false, Vec::new());
+    for replica in &members {
+        match readiness(context, replica) {
+            Readiness::Ready => {
+                ready.insert(replica.name().to_owned(), replica.status.address.clone());
+            }
+            Readiness::Coming => {
+                wish_running(context, replica).await?;
+                waiting = true;
+            }
+            Readiness::Lost(reason) => lost.push((*replica, reason)),
+        }
+    }
+    if waiting {
+        return Ok(Opening::Underway);
+    }
+    if ready.is_empty() {
+        return Ok(Opening::Impossible(no_usable_replica(volume, &lost)));
+    }
+    start_engine(context, volume, family, ready).await?;
+    Ok(Opening::Underway)
+}
+
+fn is_member(replica: &Object<Replica>, record: Option<&Record>) -> bool {
+    match record {
+        Some(record) => record.members.iter().any(|member| member == replica.name()),
+        // Never attached: all are empty and thereby equal.
+        None => true,
+    }
+}
+
+enum Readiness {
+    Ready,
+    Coming,
+    Lost(String),
+}
+
+fn readiness(context: &Context, replica: &Object<Replica>) -> Readiness {
+    let node = &replica.spec.node_id;
+    match context.instances.answering(node) {
+        Answering::NotYet => return Readiness::Coming,
+        Answering::No { since, .. } => return Readiness::Lost(format!("{node} has not answered since {since}")),
+        Answering::Yes { .. } => {}
+    }
+    let wished = replica.spec.desire_state == InstanceState::Running;
+    match replica.status.current_state {
+        InstanceState::Running if wished && !replica.status.address.is_empty() => Readiness::Ready,
+        InstanceState::Error if wished => Readiness::Lost(format!("on {node}: {}", replica.status.cause)),
+        _ => Readiness::Coming,
+    }
+}
+
+async fn wish_running(context: &Context, replica: &Object<Replica>) -> Result<(), Error> {
+    let change = |replica: &mut Object<Replica>| {
+        replica.spec.desire_state = InstanceState::Running;
+        // A member holds every acknowledged write, whatever was thought of it.
+        replica.spec.failed_at.clear();
+    };
+    context.store.modify::<Replica>(replica.name(), change).await?;
+    Ok(())
+}
+
+/// Replicas that were good when last seen and are no members any more were dropped while no manager looked.
+async fn note_outsiders(context: &Context, family: &Family, record: Option<&Record>) -> Result<(), Error> {
+    for replica in family.staying() {
+        let was_good = !replica.spec.healthy_at.is_empty() && !replica.spec.has_failed();
+        if was_good && !is_member(replica, record) {
+            upkeep::fail(context, replica, "the engine went on without it").await?;
+        }
+    }
+    Ok(())
+}
+
+async fn start_engine(
+    context: &Context,
+    volume: &Object<Volume>,
+    family: &Family,
+    ready: BTreeMap<String, String>,
+) -> Result<(), Error> {
+    let change = |engine: &mut Object<Engine>| {
+        engine.spec.node_id.clone_from(&volume.spec.node_id);
+        engine.spec.desire_state = InstanceState::Running;
+        engine.spec.frontend = volume.spec.frontend;
+        engine.spec.disable_frontend = volume.spec.disable_frontend;
+        engine.spec.volume_size = volume.spec.size;
+        engine.spec.replica_address_map.clone_from(&ready);
+    };
+    context.store.modify::<Engine>(family.engine.name(), change).await?;
+    Ok(())
+}
+
+/// One step of closing: the engine drains and flushes before any replica is stopped beneath it.
+pub(super) async fn close(context: &Context, family: &Family) -> Result<(), Error> {
+    let stop_engine = |engine: &mut Object<Engine>| engine.spec.desire_state = InstanceState::Stopped;
+    let engine = context.store.modify::<Engine>(family.engine.name(), stop_engine).await?;
+    if engine.status.current_state != InstanceState::Stopped {
+        return Ok(());
+    }
+    for replica in &family.replicas {
+        let stop = |replica: &mut Object<Replica>| replica.spec.desire_state = InstanceState::Stopped;
+        context.store.modify::<Replica>(replica.name(), stop).await?;
+    }
+    Ok(())
+}
+
+fn no_usable_replica(volume: &Object<Volume>, lost: &[(&Object<Replica>, String)]) -> Cause {
+    let reasons: Vec<String> = lost.iter().map(|(replica, reason)| format!("{} ({reason})", replica.name())).collect();
+    let message = if reasons.is_empty() {
+        format!("{} has no replica that holds all of its data.", volume.name())
+    } else {
+        format!("No replica with all data of {} can be reached: {}.", volume.name(), reasons.join("; "))
+    };
+    let mut objects: Vec<String> = Vec::new();
+    for (replica, _) in lost {
+        objects.extend([replica.spec.node_id.clone(), replica.name().to_owned()]);
+    }
+    Cause {
+        code: CauseCode::NoUsableReplica,
+        severity: Severity::Error,
+        message,
+        next_step: "Bring one of these nodes or disks back; the volume then attaches by itself.".to_owned(),
+        objects,
+    }
+}

@@ -1,0 +1,136 @@
+//! A volume's status after a pass: state, robustness, conditions and causes.
+
+use aurochs_api::cause::Cause;
+use aurochs_api::condition::ConditionStatus;
+
+use super::super::{Context, Error};
+use super::family::Family;
+use super::state::{EnginePhase, Step};
+use super::{Findings, causes};
+use crate::resources::volume::{CONDITION_SCHEDULED, REASON_SCHEDULING_FAILURE, Robustness, VolumeState, VolumeStatus};
+use crate::resources::{Object, Volume, condition, timestamp};
+
+/// What robustness depends on.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Redundancy {
+    pub attached: bool,
+    pub engine: EnginePhase,
+    /// Replicas that serve; `None` before the engine's first words.
+    pub serving: Option<usize>,
+    pub wished: usize,
+    /// Opening found no replica with all data.
+    pub faulted: bool,
+    /// A faulted volume may try again.
+    pub recovered: bool,
+    pub before: Robustness,
+}
+
+/// Longhorn's rules (behaviour.md §1), first match wins.
+pub(super) const fn robustness(redundancy: &Redundancy) -> Robustness {
+    if redundancy.faulted {
+        return Robustness::Faulted;
+    }
+    if redundancy.attached {
+        return match (redundancy.engine, redundancy.serving) {
+            (EnginePhase::Running, Some(0)) => Robustness::Faulted,
+            (EnginePhase::Running, Some(serving)) if serving >= redundancy.wished => Robustness::Healthy,
+            (EnginePhase::Running, Some(_)) => Robustness::Degraded,
+            _ => Robustness::Unknown,
+        };
+    }
+    match redundancy.before {
+        Robustness::Faulted if !redundancy.recovered => Robustness::Faulted,
+        _ => Robustness::Unknown,
+    }
+}
+
+/// Writes the status if the pass changed it.
+pub(super) async fn write(
+    context: &Context,
+    volume: &Object<Volume>,
+    family: &Family,
+    step: &Step,
+    findings: Findings,
+    unplaced: Option<&Cause>,
+    recovered: bool,
+) -> Result<(), Error> {
+    let modes = &family.engine.status.replica_mode_map;
+    let redundancy = Redundancy {
+        attached: step.state == VolumeState::Attached,
+        engine: EnginePhase::of(family.engine.status.current_state),
+        serving: (!modes.is_empty()).then(|| family.serving()),
+        wished: usize::try_from(volume.spec.number_of_replicas).unwrap_or(usize::MAX),
+        faulted: findings.faulted,
+        recovered,
+        before: volume.status.robustness,
+    };
+    let robustness = robustness(&redundancy);
+    let mut causes = findings.causes;
+    causes.extend(causes::of_family(volume, family, step.state, &causes));
+    causes.sort_by_key(|cause| std::cmp::Reverse(cause.severity));
+    let change = |status: &mut VolumeStatus| {
+        status.state = step.state;
+        status.current_node_id.clone_from(&step.current);
+        status.frontend_disabled = redundancy.attached && volume.spec.disable_frontend;
+        status.current_image.clone_from(&volume.spec.image);
+        if family.engine.status.actual_size.bytes() > 0 {
+            status.actual_size = family.engine.status.actual_size;
+        }
+        if robustness == Robustness::Degraded && status.robustness != Robustness::Degraded {
+            status.last_degraded_at = timestamp::now();
+        }
+        status.robustness = robustness;
+        tell_scheduled(status, unplaced);
+        keep_unless_changed(&mut status.causes, &causes);
+    };
+    context.store.modify_status::<Volume>(volume.name(), change).await?;
+    Ok(())
+}
+
+fn tell_scheduled(status: &mut VolumeStatus, unplaced: Option<&Cause>) {
+    let (value, reason, message) = match unplaced {
+        None => (ConditionStatus::True, "", ""),
+        Some(cause) => (ConditionStatus::False, REASON_SCHEDULING_FAILURE, cause.message.as_str()),
+    };
+    condition::set(&mut status.conditions, CONDITION_SCHEDULED, value, reason, message);
+}
+
+fn keep_unless_changed(before: &mut Vec<Cause>, now: &[Cause]) {
+    if before != now {
+        now.clone_into(before);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ATTACHED: Redundancy = Redundancy {
+        attached: true,
+        engine: EnginePhase::Running,
+        serving: Some(3),
+        wished: 3,
+        faulted: false,
+        recovered: false,
+        before: Robustness::Unknown,
+    };
+
+    #[test]
+    fn by_the_number_of_serving_replicas() {
+        assert_eq!(robustness(&ATTACHED), Robustness::Healthy);
+        assert_eq!(robustness(&Redundancy { serving: Some(2), ..ATTACHED }), Robustness::Degraded);
+        assert_eq!(robustness(&Redundancy { serving: Some(0), ..ATTACHED }), Robustness::Faulted);
+        assert_eq!(robustness(&Redundancy { serving: None, ..ATTACHED }), Robustness::Unknown);
+        assert_eq!(robustness(&Redundancy { engine: EnginePhase::Unknown, ..ATTACHED }), Robustness::Unknown);
+    }
+
+    #[test]
+    fn a_fault_stays_until_a_replica_can_be_reached() {
+        let detached = Redundancy { attached: false, serving: None, ..ATTACHED };
+        let faulted = Redundancy { before: Robustness::Faulted, ..detached };
+        assert_eq!(robustness(&Redundancy { faulted: true, ..detached }), Robustness::Faulted);
+        assert_eq!(robustness(&faulted), Robustness::Faulted);
+        assert_eq!(robustness(&Redundancy { recovered: true, ..faulted }), Robustness::Unknown);
+        assert_eq!(robustness(&Redundancy { before: Robustness::Healthy, ..detached }), Robustness::Unknown);
+    }
+}

@@ -1,0 +1,125 @@
+//! The processes outside: instance managers and engines, as the manager talks to them.
+//!
+//! [`Clients`] makes calls, [`record`] changes control records, [`Instances`] keeps what the instance managers last
+//! told, [`watcher`] keeps that fresh.
+
+mod observed;
+pub mod record;
+pub mod watcher;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use aurochs_engine::grpc::engine_v1::engine_client::EngineClient;
+use aurochs_engine::grpc::instance_v1::instance_manager_client::InstanceManagerClient;
+use aurochs_engine::link::address::AddressError;
+use tonic::transport::Channel;
+
+pub use observed::{Answering, InstanceChange, Instances, Seen, state_of};
+
+/// Calls that only look: a healthy process answers in milliseconds.
+pub const LOOK_TIMEOUT: Duration = Duration::from_secs(10);
+/// Calls that start a process or change a membership: they wait for disks.
+pub const CHANGE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Why a call to a process failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    #[error("there is no node named {0:?}; list /v1/nodes for the names")]
+    UnknownNode(String),
+    #[error("the address {address:?} can't be used: {reason}")]
+    Address { address: String, reason: String },
+    #[error("{doing} failed: {}", .status.message())]
+    Rpc { doing: String, status: tonic::Status },
+    #[error("no instance manager answers, so the control record of {volume} can't be {doing}")]
+    NoKeeper { volume: String, doing: &'static str },
+}
+
+impl ClientError {
+    /// Whether nobody answered at all, as opposed to an answer that says no.
+    #[must_use]
+    pub fn is_unreachable(&self) -> bool {
+        match self {
+            Self::Rpc { status, .. } => {
+                matches!(
+                    status.code(),
+                    tonic::Code::Unavailable | tonic::Code::DeadlineExceeded | tonic::Code::Cancelled
+                )
+            }
+            Self::NoKeeper { .. } => true,
+            Self::UnknownNode(_) | Self::Address { .. } => false,
+        }
+    }
+}
+
+/// Makes the error of a failed call; `doing` reads like "starting replica v-r-1 on node-1".
+pub fn rpc(doing: impl Into<String>) -> impl FnOnce(tonic::Status) -> ClientError {
+    let doing = doing.into();
+    move |status| ClientError::Rpc { doing, status }
+}
+
+/// A request with a deadline.
+pub fn within<T>(timeout: Duration, message: T) -> tonic::Request<T> {
+    let mut request = tonic::Request::new(message);
+    request.set_timeout(timeout);
+    request
+}
+
+/// Connections to all instance managers and engines; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Clients {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    /// Node name to address of its instance manager.
+    managers: BTreeMap<String, String>,
+    /// By address. A channel connects at its first use and again after a break.
+    channels: Mutex<HashMap<String, Channel>>,
+    /// Where engines offer NBD over TCP; empty for unix sockets only.
+    nbd_tcp_listen: String,
+}
+
+impl Clients {
+    /// `managers`: node name to `unix:/path` or `tcp:host:port`.
+    #[must_use]
+    pub fn new(managers: BTreeMap<String, String>, nbd_tcp_listen: String) -> Self {
+        let channels = Mutex::default();
+        Self { inner: Arc::new(Inner { managers, channels, nbd_tcp_listen }) }
+    }
+
+    /// Names of the nodes.
+    pub fn nodes(&self) -> impl Iterator<Item = &str> {
+        self.inner.managers.keys().map(String::as_str)
+    }
+
+    #[must_use]
+    pub fn nbd_tcp_listen(&self) -> &str {
+        &self.inner.nbd_tcp_listen
+    }
+
+    /// The instance manager of a node.
+    pub fn manager(&self, node: &str) -> Result<InstanceManagerClient<Channel>, ClientError> {
+        let address = self.inner.managers.get(node).ok_or_else(|| ClientError::UnknownNode(node.to_owned()))?;
+        Ok(InstanceManagerClient::new(self.channel(address)?))
+    }
+
+    /// An engine by the address in its status.
+    pub fn engine(&self, address: &str) -> Result<EngineClient<Channel>, ClientError> {
+        Ok(EngineClient::new(self.channel(address)?))
+    }
+
+    fn channel(&self, address: &str) -> Result<Channel, ClientError> {
+        let mut channels = self.inner.channels.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(channel) = channels.get(address) {
+            return Ok(channel.clone());
+        }
+        let reason =
+            |error: AddressError| ClientError::Address { address: address.to_owned(), reason: error.to_string() };
+        let channel = aurochs_engine::grpc::connect(address).map_err(reason)?;
+        channels.insert(address.to_owned(), channel.clone());
+        Ok(channel)
+    }
+}

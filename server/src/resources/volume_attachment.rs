@@ -1,0 +1,120 @@
+//! VolumeAttachment: the tickets of those who want a volume attached. Its name is the volume's.
+
+use std::collections::BTreeMap;
+
+use aurochs_api::condition::Condition;
+use serde::{Deserialize, Serialize};
+
+use super::Kind;
+
+#[derive(Clone, Copy, Debug, Default)]
+pub struct VolumeAttachment;
+
+impl Kind for VolumeAttachment {
+    const KIND: &'static str = "VolumeAttachment";
+    const PLURAL: &'static str = "volumeattachments";
+    const FINALIZED: bool = true;
+    type Spec = VolumeAttachmentSpec;
+    type Status = VolumeAttachmentStatus;
+}
+
+/// Ticket parameter that asks for maintenance mode: the engine runs without a device.
+pub const PARAMETER_DISABLE_FRONTEND: &str = "disableFrontend";
+/// Ticket parameter that says who asked.
+pub const PARAMETER_LAST_ATTACHED_BY: &str = "lastAttachedBy";
+/// Condition of a ticket.
+pub const CONDITION_SATISFIED: &str = "Satisfied";
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct VolumeAttachmentSpec {
+    pub volume: String,
+    /// Keyed by ticket id.
+    pub attachment_tickets: BTreeMap<String, AttachmentTicket>,
+}
+
+/// Who asks. The order of the variants says nothing; see [`AttacherType::priority`].
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AttacherType {
+    CsiAttacher,
+    #[default]
+    #[serde(alias = "")]
+    LonghornApi,
+    SnapshotController,
+    BackupController,
+    VolumeCloneController,
+    VolumeRestoreController,
+    VolumeExpansionController,
+    VolumeRebuildingController,
+    VolumeEvictionController,
+    ShareManagerController,
+    SalvageController,
+    LonghornUpgrader,
+    #[serde(other)]
+    Other,
+}
+
+impl AttacherType {
+    /// The highest wins when several tickets could be served.
+    #[must_use]
+    pub const fn priority(&self) -> u32 {
+        match self {
+            Self::VolumeRestoreController | Self::VolumeExpansionController => 2000,
+            Self::LonghornApi => 1000,
+            Self::CsiAttacher | Self::ShareManagerController | Self::SalvageController => 900,
+            Self::SnapshotController
+            | Self::BackupController
+            | Self::VolumeCloneController
+            | Self::VolumeRebuildingController
+            | Self::VolumeEvictionController
+            | Self::LonghornUpgrader
+            | Self::Other => 800,
+        }
+    }
+
+    /// A workload's ticket may push an interruptible one away.
+    #[must_use]
+    pub const fn is_interruptible(&self) -> bool {
+        matches!(self, Self::SnapshotController | Self::BackupController)
+    }
+
+    #[must_use]
+    pub const fn is_workload(&self) -> bool {
+        matches!(self, Self::CsiAttacher | Self::LonghornApi | Self::ShareManagerController)
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct AttachmentTicket {
+    pub id: String,
+    #[serde(rename = "type")]
+    pub kind: AttacherType,
+    #[serde(rename = "nodeID")]
+    pub node_id: String,
+    pub parameters: BTreeMap<String, String>,
+    pub generation: i64,
+}
+
+impl AttachmentTicket {
+    #[must_use]
+    pub fn disables_frontend(&self) -> bool {
+        self.parameters.get(PARAMETER_DISABLE_FRONTEND).is_some_and(|value| value == "true")
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct VolumeAttachmentStatus {
+    pub attachment_ticket_statuses: BTreeMap<String, AttachmentTicketStatus>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct AttachmentTicketStatus {
+    pub id: String,
+    pub satisfied: bool,
+    pub generation: i64,
+    pub conditions: Vec<Condition>,
+}

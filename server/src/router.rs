@@ -1,0 +1,124 @@
+//! Table of contents of the API.
+
+use std::net::SocketAddr;
+
+use axum::extract::DefaultBodyLimit;
+use axum::handler::Handler;
+use axum::http::{HeaderName, Method};
+use axum::routing::{MethodFilter, MethodRouter, on};
+use axum::{Router, middleware};
+use tokio::net::TcpListener;
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
+
+use crate::app::App;
+use crate::auth;
+use crate::error;
+use crate::routes::{
+    assets, body, fallback, health, instance_manager, live, node, root, session, setting, volume, volume_attachment,
+};
+use crate::web::{limits, schemas_header, security_headers};
+
+/// Every route. What is not here is answered by [`fallback`]: the dashboard's pages, slashes too many, unknown paths.
+#[must_use]
+pub fn table() -> Table {
+    Table::default()
+        .get("/healthz", health::handle)
+        .get("/login", session::log_in::show)
+        .post("/login", session::log_in::submit)
+        .post("/logout", session::log_out::handle)
+        .get("/", root::versions::start)
+        .get("/v1", root::versions::v1)
+        .get("/v1/apiversions", root::versions::list)
+        .get("/v1/apiversions/v1", root::versions::v1)
+        .get("/v1/schemas", root::schemas::list)
+        .get("/v1/schemas/{id}", root::schemas::get)
+        .get("/v1/session", session::get::handle)
+        .get("/v1/settings", setting::list::handle)
+        .get("/v1/settings/{name}", setting::get::handle)
+        .put("/v1/settings/{name}", setting::update::handle)
+        .get("/v1/volumes", volume::list::handle)
+        .post("/v1/volumes", volume::create::handle)
+        .get("/v1/volumes/{name}", volume::get::handle)
+        .post("/v1/volumes/{name}", volume::action::handle)
+        .delete("/v1/volumes/{name}", volume::delete::handle)
+        .get("/v1/volumeattachments", volume_attachment::list::handle)
+        .get("/v1/volumeattachments/{name}", volume_attachment::get::handle)
+        .get("/v1/nodes", node::list::handle)
+        .get("/v1/nodes/{name}", node::get::handle)
+        .put("/v1/nodes/{name}", node::update::handle)
+        .post("/v1/nodes/{name}", node::action::handle)
+        .get("/v1/instancemanagers", instance_manager::list::handle)
+        .get("/v1/instancemanagers/{name}", instance_manager::get::handle)
+        .get("/assets/{*path}", assets::handle)
+        .get("/v1/ws/live", live::changes::handle)
+        .get("/v1/ws/{resource}", live::lists::handle)
+        .get("/v1/ws/{period}/{resource}", live::lists::handle_paced)
+}
+
+/// The whole service. Layers from the outside in: request id and log, security headers, form of errors, panics, time,
+/// login, size of bodies.
+pub fn service(app: App) -> Router {
+    let request_id = HeaderName::from_static(limits::REQUEST_ID);
+    let layers = ServiceBuilder::new()
+        .layer(SetRequestIdLayer::new(request_id.clone(), MakeRequestUuid))
+        .layer(PropagateRequestIdLayer::new(request_id))
+        .layer(middleware::from_fn(limits::trace))
+        .layer(middleware::from_fn(security_headers::add))
+        .layer(middleware::from_fn(schemas_header::add))
+        .layer(middleware::from_fn(error::render))
+        .layer(CatchPanicLayer::custom(error::panicked))
+        .layer(middleware::from_fn(limits::time))
+        .layer(middleware::from_fn_with_state(app.auth.clone(), auth::require::require))
+        .layer(DefaultBodyLimit::max(body::LIMIT_BYTES));
+    let routes = table().router.method_not_allowed_fallback(error::method_not_allowed).fallback(fallback::handle);
+    routes.layer(layers).with_state(app)
+}
+
+/// Answers connections until `stop` is done, then finishes what is under way.
+pub async fn serve(
+    listener: TcpListener,
+    app: App,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let service = service(app).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).with_graceful_shutdown(stop).await
+}
+
+/// The routes with their list, which tests walk through so that a new route can't be forgotten.
+#[derive(Default)]
+pub struct Table {
+    router: Router<App>,
+    entries: Vec<(Method, &'static str)>,
+}
+
+impl Table {
+    fn get<T: 'static>(self, path: &'static str, handler: impl Handler<T, App>) -> Self {
+        self.add(Method::GET, path, on(MethodFilter::GET, handler))
+    }
+
+    fn post<T: 'static>(self, path: &'static str, handler: impl Handler<T, App>) -> Self {
+        self.add(Method::POST, path, on(MethodFilter::POST, handler))
+    }
+
+    fn put<T: 'static>(self, path: &'static str, handler: impl Handler<T, App>) -> Self {
+        self.add(Method::PUT, path, on(MethodFilter::PUT, handler))
+    }
+
+    fn delete<T: 'static>(self, path: &'static str, handler: impl Handler<T, App>) -> Self {
+        self.add(Method::DELETE, path, on(MethodFilter::DELETE, handler))
+    }
+
+    fn add(mut self, method: Method, path: &'static str, handler: MethodRouter<App>) -> Self {
+        self.router = self.router.route(path, handler);
+        self.entries.push((method, path));
+        self
+    }
+
+    /// Method and path pattern of each route.
+    #[must_use]
+    pub fn entries(&self) -> &[(Method, &'static str)] {
+        &self.entries
+    }
+}

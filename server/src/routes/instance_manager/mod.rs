@@ -1,0 +1,4 @@
+//! Instance managers: to look at only.
+
+pub mod get;
+pub mod list;

@@ -1,0 +1,88 @@
+//! `GET /login`: the page. `POST /login`: its form.
+
+use axum::Form;
+use axum::extract::rejection::{FormRejection, QueryRejection};
+use axum::extract::{FromRequest, Query, Request, State};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+
+use crate::auth::{Auth, LoginError, client};
+use crate::error::{ApiError, ErrorKind};
+use crate::web::login_page::{LoginPage, Target, see_other};
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Wanted {
+    /// Page to go to afterwards.
+    next: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Credentials {
+    user: String,
+    password: String,
+    next: String,
+}
+
+/// Shows the empty form.
+pub async fn show(wanted: Result<Query<Wanted>, QueryRejection>) -> Response {
+    let target = Target::parse(&wanted.map(|Query(wanted)| wanted.next).unwrap_or_default());
+    LoginPage { target, ..LoginPage::default() }.respond(StatusCode::OK)
+}
+
+/// Checks name and password; sends the browser on, or shows the form again with the reason.
+pub async fn submit(State(auth): State<Auth>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    if client::sender(&parts.headers) == client::Sender::Foreign {
+        return foreign_form().into_response();
+    }
+    let (address, secure) = (client::address(&parts), client::is_https(&parts.headers));
+    let form = match Form::<Credentials>::from_request(Request::from_parts(parts, body), &()).await {
+        Ok(Form(form)) => form,
+        Err(rejection) => return not_a_form(&rejection).into_response(),
+    };
+    let target = Target::parse(&form.next);
+    // People copy names with a blank at the end.
+    match auth.log_in(form.user.trim(), &form.password, address).await {
+        Ok(token) => {
+            let mut response = see_other(&target.location());
+            response.headers_mut().insert(header::SET_COOKIE, token.set_cookie(secure));
+            response
+        }
+        Err(error) => show_again(&form, target, error),
+    }
+}
+
+fn show_again(form: &Credentials, target: Target, error: LoginError) -> Response {
+    let problem = match &error {
+        LoginError::Wrong => "The user name or the password is wrong.".to_owned(),
+        LoginError::TooMany(wait) => {
+            let seconds = wait.as_secs() + 1;
+            format!("Too many wrong passwords. Wait {seconds} s, then try again.")
+        }
+        LoginError::Busy => "Many logins are waiting. Try again in a moment.".to_owned(),
+        LoginError::Failed(_) => "The login can't be checked right now. The manager's log says why.".to_owned(),
+    };
+    let error = ApiError::from(error);
+    let page = LoginPage { user: form.user.clone(), target, problem: Some(problem) };
+    let mut response = page.respond(error.kind.status());
+    if let Some(value) = error.retry_after_header() {
+        response.headers_mut().insert(header::RETRY_AFTER, value);
+    }
+    response
+}
+
+fn foreign_form() -> ApiError {
+    let next_step = "Open the login page of this manager itself.";
+    ApiError::new(ErrorKind::Forbidden, "the login was sent by another site's page", next_step)
+}
+
+fn not_a_form(rejection: &FormRejection) -> ApiError {
+    ApiError::new(
+        ErrorKind::BadRequest,
+        format_args!("the login is not a form with user and password: {rejection}"),
+        "Use the login page, or HTTP Basic on any address.",
+    )
+}

@@ -1,0 +1,5 @@
+//! Settings.
+
+pub mod get;
+pub mod list;
+pub mod update;

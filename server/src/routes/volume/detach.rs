@@ -1,0 +1,62 @@
+//! `detach`: takes a ticket back; the volume is detached when nobody wants it any more.
+
+use aurochs_api::attachment::DetachInput;
+
+use super::action::Target;
+use super::engine::RunningEngine;
+use super::get;
+use crate::error::{ApiError, ErrorKind};
+use crate::resources::{Object, Volume, VolumeAttachment};
+use crate::store::Store;
+use crate::view::volume::word;
+
+/// Answers with the volume. Repeating it is fine, also without a body.
+pub async fn handle(store: &Store, target: &Target, input: DetachInput) -> Result<get::Answer, ApiError> {
+    let volume = store.get::<Volume>(&target.volume).await?;
+    let Some(attachment) = store.find::<VolumeAttachment>(volume.name()).await? else {
+        return get::answer(store, &target.url, &target.volume).await;
+    };
+    check_others(&attachment, &input)?;
+    if !input.force_detach {
+        check_mounts(store, target).await?;
+    }
+    store
+        .modify::<VolumeAttachment>(attachment.name(), |attachment| {
+            let tickets = &mut attachment.spec.attachment_tickets;
+            if input.force_detach {
+                tickets.clear();
+            } else {
+                tickets.remove(&input.attachment_id);
+            }
+        })
+        .await?;
+    tracing::info!(volume = target.volume, ticket = input.attachment_id, force = input.force_detach, "asked to detach");
+    get::answer(store, &target.url, &target.volume).await
+}
+
+/// A mounted file system would lose what it has in memory. An engine that can't be asked has no device to protect.
+async fn check_mounts(store: &Store, target: &Target) -> Result<(), ApiError> {
+    let Ok(engine) = RunningEngine::of(store, target).await else { return Ok(()) };
+    let Some(place) = engine.mounted_at().await.into_iter().next() else { return Ok(()) };
+    let message = format_args!("volume {} is in use: its file system is mounted at {place}", target.volume);
+    let next_step = format!(
+        "Unmount it (umount {place}), then detach; or detach with forceDetach: what is in memory is \
+                             written first, and open files then fail."
+    );
+    Err(ApiError::new(ErrorKind::Conflict, message, next_step))
+}
+
+/// A person who detaches should not be told "done" while someone else's ticket keeps the volume attached. Who names a
+/// ticket (the CSI driver) speaks of that one only.
+fn check_others(attachment: &Object<VolumeAttachment>, input: &DetachInput) -> Result<(), ApiError> {
+    let tickets = &attachment.spec.attachment_tickets;
+    let concerned = input.attachment_id.is_empty() && !input.force_detach && !tickets.contains_key("");
+    let Some(other) = tickets.values().find(|ticket| ticket.kind.is_workload()).filter(|_| concerned) else {
+        return Ok(());
+    };
+    let (volume, who, node) = (attachment.name(), word(&other.kind), &other.node_id);
+    let message = format_args!("volume {volume} stays attached to {node}: {who} asked for it (ticket {:?})", other.id);
+    let next_step =
+        "Stop the workload that uses it; or detach with forceDetach, which takes it away from the workload.";
+    Err(ApiError::new(ErrorKind::Conflict, message, next_step))
+}

@@ -1,0 +1,141 @@
+//! The running engine of a volume, as the snapshot actions need it.
+
+use std::time::Duration;
+
+use aurochs_api::snapshot::Snapshot;
+use aurochs_engine::grpc;
+use aurochs_engine::grpc::engine_v1::engine_client::EngineClient;
+use aurochs_engine::grpc::engine_v1::{Snapshot as EngineSnapshot, StatusRequest};
+use tonic::transport::Channel;
+use tonic::{Code, Request, Status};
+
+use super::action::Target;
+use crate::error::{ApiError, ErrorKind};
+use crate::resources::engine::InstanceState;
+use crate::resources::{Engine, LABEL_VOLUME, Object};
+use crate::store::Store;
+
+/// A snapshot is a barrier: requests in flight end, files are made and synced on every replica. Slow disks need time.
+const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// The engine tells its new state within a quarter of a second; past this the client gets the answer without it.
+const EFFECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// A running engine with a client for it.
+#[derive(Debug)]
+pub(crate) struct RunningEngine {
+    pub(crate) resource: Object<Engine>,
+    client: EngineClient<Channel>,
+}
+
+impl RunningEngine {
+    /// The engine of the volume; 409 while none runs.
+    pub(crate) async fn of(store: &Store, target: &Target) -> Result<Self, ApiError> {
+        let volume = target.volume(store).await?;
+        let engines = store.list_labelled::<Engine>(LABEL_VOLUME, volume.name()).await?;
+        let running = engines
+            .into_iter()
+            .find(|engine| engine.status.current_state == InstanceState::Running && !engine.status.address.is_empty());
+        let Some(resource) = running else {
+            let message = format_args!("volume {} is not attached, so its snapshots can't be reached", volume.name());
+            return Err(ApiError::new(ErrorKind::Conflict, message, "Attach it, then try again."));
+        };
+        let address = &resource.status.address;
+        let channel = grpc::connect(address).map_err(|error| ApiError::internal("reaching the engine", error))?;
+        Ok(Self { resource, client: EngineClient::new(channel) })
+    }
+
+    pub(crate) fn client(&self) -> EngineClient<Channel> {
+        self.client.clone()
+    }
+
+    /// Where its device is mounted on its node; nowhere when it does not answer.
+    pub(crate) async fn mounted_at(&self) -> Vec<String> {
+        let asked = self.client().status(request(StatusRequest {})).await;
+        asked.map(|status| status.into_inner().mounted_at).unwrap_or_default()
+    }
+
+    /// The snapshot, or 404.
+    pub(crate) fn snapshot(&self, name: &str) -> Result<&Snapshot, ApiError> {
+        self.resource.status.snapshots.get(name).ok_or_else(|| {
+            let volume = &self.resource.spec.volume_name;
+            let message = format_args!("volume {volume} has no snapshot named {name:?}");
+            ApiError::new(ErrorKind::NotFound, message, "snapshotList tells their names.")
+        })
+    }
+
+    /// Waits until the engine's resource shows what was done, so that the client's next read does, too. Gives up
+    /// silently: the thing is done all the same.
+    pub(crate) async fn wait_for(&self, store: &Store, shows: impl Fn(&Object<Engine>) -> bool + Send) {
+        let mut watch = store.watch::<Engine>();
+        let name = self.resource.name();
+        let seen = async {
+            while let Some(event) = watch.next().await {
+                if event.object().name() == name && shows(event.object()) {
+                    return;
+                }
+            }
+        };
+        if tokio::time::timeout(EFFECT_TIMEOUT, seen).await.is_err() {
+            tracing::warn!(engine = name, "the engine's resource does not show a change that the engine has made");
+        }
+    }
+}
+
+/// A message with the deadline of an engine call.
+pub(crate) fn request<T>(message: T) -> Request<T> {
+    let mut request = Request::new(message);
+    request.set_timeout(CALL_TIMEOUT);
+    request
+}
+
+/// The engine's refusal in HTTP's words.
+pub(crate) fn refused(tried: &str, status: &Status) -> ApiError {
+    let (kind, next_step) = match status.code() {
+        Code::FailedPrecondition | Code::AlreadyExists | Code::Aborted => {
+            (ErrorKind::Conflict, "Bring the volume into the state that is asked for, then try again.")
+        }
+        Code::NotFound => (ErrorKind::NotFound, "snapshotList tells the names of the snapshots."),
+        Code::InvalidArgument | Code::OutOfRange => (ErrorKind::Invalid, "Correct the value and try again."),
+        Code::DeadlineExceeded | Code::Cancelled => {
+            (ErrorKind::Timeout, "It may still be done; look at the snapshots before trying again.")
+        }
+        Code::ResourceExhausted => (ErrorKind::Conflict, "Delete snapshots that are not needed, then try again."),
+        _ => (ErrorKind::Unavailable, "Look at the volume's state; try again when it is attached and healthy."),
+    };
+    ApiError::new(kind, format_args!("{tried}: {}", status.message()), next_step)
+}
+
+/// The engine's snapshot in the API's shape.
+pub(crate) fn to_api(snapshot: EngineSnapshot) -> Snapshot {
+    Snapshot {
+        name: snapshot.name,
+        parent: snapshot.parent,
+        children: snapshot.children.into_iter().collect(),
+        removed: snapshot.removed,
+        usercreated: snapshot.user_created,
+        created: snapshot.created,
+        size: aurochs_api::size::ByteSize(snapshot.size_bytes),
+        labels: Some(snapshot.labels.into_iter().collect()),
+        checksum: String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_are_no_server_errors() {
+        for (code, kind) in [
+            (Code::FailedPrecondition, ErrorKind::Conflict),
+            (Code::NotFound, ErrorKind::NotFound),
+            (Code::InvalidArgument, ErrorKind::Invalid),
+            (Code::DeadlineExceeded, ErrorKind::Timeout),
+            (Code::Unavailable, ErrorKind::Unavailable),
+        ] {
+            let error = refused("taking a snapshot of data", &Status::new(code, "because"));
+            assert_eq!(error.kind, kind);
+            assert!(error.message.contains("taking a snapshot of data: because"));
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! Where everything of a standalone installation lies.
+//!
+//! | path | what |
+//! |---|---|
+//! | `DATA/aurochs.db` | resources, sessions, history |
+//! | `DATA/aurochs.pid` | the running manager, locked while it runs |
+//! | `DATA/records/` | control records of the volumes |
+//! | `DATA/nodes/node-N/` | a node's disk: `longhorn-disk.cfg`, `replicas/` |
+//! | `DATA/logs/` | logs of the instance managers |
+//! | `RUN/node-N/im.sock` | a node's instance manager |
+//!
+//! RUN is `/run/aurochs-<8 hex of the data directory's path>` for root, else under `$XDG_RUNTIME_DIR` or `/tmp`: paths
+//! of unix sockets must be short, data directories need not be.
+
+use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest, Sha256};
+
+/// The longest path of a unix socket is 108 bytes with its end; engines add file names below the run directory.
+const RUN_PATH_MAXIMUM: usize = 60;
+/// Hardly more than one machine can use; a number beyond is a typing error.
+const NODES_MAXIMUM: u32 = 32;
+
+#[derive(Debug, thiserror::Error)]
+pub enum LayoutError {
+    #[error("can't {what} {path}: {source}")]
+    Io { what: &'static str, path: PathBuf, source: io::Error },
+    #[error("{0} logical nodes are not possible; give 1 to 32 with --nodes")]
+    Nodes(u32),
+    #[error("the directory for sockets {0} is too long a path; set XDG_RUNTIME_DIR to a shorter one")]
+    RunPathTooLong(PathBuf),
+    #[error("{0} belongs to another user; remove it or set XDG_RUNTIME_DIR")]
+    RunDirectoryOfOther(PathBuf),
+}
+
+/// Paths of one installation.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    /// Canonical.
+    pub data: PathBuf,
+    pub run: PathBuf,
+    /// Names of the nodes.
+    pub nodes: Vec<String>,
+}
+
+impl Layout {
+    /// Makes the directories.
+    pub fn make(data: &Path, nodes: u32) -> Result<Self, LayoutError> {
+        if nodes == 0 || nodes > NODES_MAXIMUM {
+            return Err(LayoutError::Nodes(nodes));
+        }
+        make_private(data)?;
+        let nodes = (1..=nodes).map(|number| format!("node-{number}")).collect();
+        let layout = Self { nodes, ..Self::find(data)? };
+        make_private(&layout.run)?;
+        let owner = fs::symlink_metadata(&layout.run).map(|metadata| (metadata.uid(), metadata.is_dir()));
+        if owner.ok() != Some((nix::unistd::geteuid().as_raw(), true)) {
+            return Err(LayoutError::RunDirectoryOfOther(layout.run));
+        }
+        make_private(&layout.logs())?;
+        make_private(&layout.records())?;
+        for node in &layout.nodes {
+            make_private(&layout.node_data(node))?;
+            make_private(&layout.node_run(node))?;
+        }
+        Ok(layout)
+    }
+
+    /// The paths of an existing installation; its nodes are those with a run directory.
+    pub fn find(data: &Path) -> Result<Self, LayoutError> {
+        let canonical = data.canonicalize();
+        let data = canonical.map_err(|source| LayoutError::Io { what: "find", path: data.to_owned(), source })?;
+        let run = run_directory(&data);
+        if run.as_os_str().len() > RUN_PATH_MAXIMUM {
+            return Err(LayoutError::RunPathTooLong(run));
+        }
+        let mut nodes = Vec::new();
+        for entry in fs::read_dir(&run).into_iter().flatten().flatten() {
+            if entry.path().join("im.sock").exists() {
+                nodes.push(entry.file_name().to_string_lossy().into_owned());
+            }
+        }
+        nodes.sort();
+        Ok(Self { data, run, nodes })
+    }
+
+    #[must_use]
+    pub fn database(&self) -> PathBuf {
+        self.data.join("aurochs.db")
+    }
+
+    #[must_use]
+    pub fn pid_file(&self) -> PathBuf {
+        self.data.join("aurochs.pid")
+    }
+
+    #[must_use]
+    pub fn records(&self) -> PathBuf {
+        self.data.join("records")
+    }
+
+    #[must_use]
+    pub fn logs(&self) -> PathBuf {
+        self.data.join("logs")
+    }
+
+    #[must_use]
+    pub fn node_data(&self, node: &str) -> PathBuf {
+        self.data.join("nodes").join(node)
+    }
+
+    #[must_use]
+    pub fn node_run(&self, node: &str) -> PathBuf {
+        self.run.join(node)
+    }
+
+    #[must_use]
+    pub fn instance_manager_addresses(&self) -> BTreeMap<String, String> {
+        let address = |node: &String| format!("unix:{}", self.node_run(node).join("im.sock").display());
+        self.nodes.iter().map(|node| (node.clone(), address(node))).collect()
+    }
+
+    /// Node name to the path of its disk.
+    #[must_use]
+    pub fn default_disks(&self) -> BTreeMap<String, PathBuf> {
+        self.nodes.iter().map(|node| (node.clone(), self.node_data(node))).collect()
+    }
+}
+
+fn run_directory(data: &Path) -> PathBuf {
+    use std::os::unix::ffi::OsStrExt;
+    let digest = Sha256::digest(data.as_os_str().as_bytes());
+    let hash: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let uid = nix::unistd::geteuid();
+    if uid.is_root() {
+        return PathBuf::from(format!("/run/aurochs-{hash}"));
+    }
+    match std::env::var_os("XDG_RUNTIME_DIR").filter(|directory| !directory.is_empty()) {
+        Some(directory) => PathBuf::from(directory).join(format!("aurochs-{hash}")),
+        None => PathBuf::from(format!("/tmp/aurochs-{uid}-{hash}")),
+    }
+}
+
+/// Only for its owner: data of volumes and sockets that command them lie within.
+fn make_private(path: &Path) -> Result<(), LayoutError> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.map_err(|source| LayoutError::Io { what: "make the directory", path: path.to_owned(), source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_directory_by_another_path_is_the_same_installation() {
+        let directory = tempfile::tempdir().unwrap();
+        let data = directory.path().join("data");
+        fs::create_dir(&data).unwrap();
+        let roundabout = directory.path().join("data/../data");
+        assert_eq!(Layout::find(&data).unwrap().run, Layout::find(&roundabout).unwrap().run);
+        assert_ne!(Layout::find(&data).unwrap().run, Layout::find(directory.path()).unwrap().run);
+    }
+
+    #[test]
+    fn node_numbers_are_checked() {
+        let directory = tempfile::tempdir().unwrap();
+        assert!(matches!(Layout::make(directory.path(), 0), Err(LayoutError::Nodes(0))));
+        assert!(matches!(Layout::make(directory.path(), 33), Err(LayoutError::Nodes(33))));
+    }
+}

@@ -1,0 +1,163 @@
+//! One machine without Kubernetes: a data directory, an instance manager process for each logical node, one manager.
+//!
+//! 1. [`layout`] — where everything lies;
+//! 2. [`claim`] — only one manager for a data directory, and how to find it;
+//! 3. [`supervise`] — instance managers are started, adopted, started again;
+//! 4. this file — serve until told to stop; [`stop`] — stop everything.
+
+mod claim;
+mod layout;
+pub mod stop;
+mod supervise;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+
+use crate::app::App;
+use crate::auth::Auth;
+use crate::auth::users::{FirstPassword, UsersError};
+use crate::controllers::{self, Context, Controllers};
+use crate::instance::{Clients, Instances};
+use crate::settings::{Name, Settings};
+use crate::store::Store;
+use crate::store::sqlite::Sqlite;
+
+pub use claim::ClaimError;
+pub use layout::{Layout, LayoutError};
+
+/// What the dashboard's corner says; Kubernetes will have names of its own.
+const INSTALLATION_NAME: &str = "standalone";
+
+/// Settings that start with another value than Longhorn's. One machine's root disk is shared with the system and is
+/// often more than three quarters full; a quarter of it kept free would refuse every volume there.
+const FIRST_SETTINGS: &[(Name, &str)] = &[(Name::StorageMinimalAvailablePercentage, "10")];
+
+/// How long a start waits for its nodes before it serves all the same.
+const NODES_PATIENCE: std::time::Duration = std::time::Duration::from_secs(15);
+
+/// How `aurochs serve` was called.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub data: PathBuf,
+    /// Number of logical nodes.
+    pub nodes: u32,
+    pub address: SocketAddr,
+    /// Where engines offer NBD over TCP; `None` for unix sockets only.
+    pub nbd_tcp: Option<SocketAddr>,
+    /// The data plane's binary; `None` for the one beside this program.
+    pub engine_binary: Option<PathBuf>,
+}
+
+/// Why the manager could not start or had to end.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error(transparent)]
+    Layout(#[from] LayoutError),
+    #[error(transparent)]
+    Claim(#[from] ClaimError),
+    #[error("there is no {0}; build it (make run does) or name it with --engine-binary")]
+    NoEngineBinary(PathBuf),
+    #[error("can't open the database {path}: {source}; if the file is damaged, move it aside and restore a copy")]
+    Database { path: PathBuf, source: sqlx::Error },
+    #[error("can't listen on {address}: {source}; choose another address with --address")]
+    Listen { address: SocketAddr, source: std::io::Error },
+    #[error("the controllers can't start: {0}")]
+    Controllers(#[from] controllers::Error),
+    #[error(transparent)]
+    Users(#[from] UsersError),
+    #[error("serving HTTP failed: {0}")]
+    Http(std::io::Error),
+}
+
+/// A manager that has everything but its HTTP service: made by [`Manager::start`], ended by dropping it. Engines and
+/// replicas run on.
+pub struct Manager {
+    pub app: App,
+    pub address: SocketAddr,
+    /// Made at the first start, to be shown once.
+    pub first_password: Option<FirstPassword>,
+    listener: TcpListener,
+    _controllers: Controllers,
+    _instance_managers: supervise::Supervisor,
+    _claim: claim::Claim,
+}
+
+impl Manager {
+    /// Claims the data directory, opens the store, brings the instance managers up, starts the controllers.
+    pub async fn start(options: &Options) -> Result<Self, Error> {
+        let binary = engine_binary(options.engine_binary.clone())?;
+        let layout = Layout::make(&options.data, options.nodes)?;
+        let claim = claim::Claim::take(&layout)?;
+        // Bound before anything is started: an address in use must not leave processes behind.
+        let address = options.address;
+        let listener = TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })?;
+        let database = layout.database();
+        let sqlite = Sqlite::open(&database).await;
+        let sqlite = sqlite.map_err(|source| Error::Database { path: database, source })?;
+        let (auth, first_password) = Auth::open(&layout.data, sqlite.pool())?;
+        let instance_managers = supervise::Supervisor::start(&layout, &binary);
+
+        let nbd_tcp = options.nbd_tcp.map(|address| address.to_string()).unwrap_or_default();
+        let clients = Clients::new(layout.instance_manager_addresses(), nbd_tcp);
+        let context = Context {
+            store: Store::new(Arc::new(sqlite.clone())),
+            settings: Settings::default(),
+            instances: Instances::new(clients.nodes()),
+            clients,
+            default_disks: Arc::new(layout.default_disks()),
+            first_settings: FIRST_SETTINGS,
+        };
+        let controllers = Controllers::start(&context).await?;
+        let app = App::new(context.store.clone(), context.settings.clone(), auth, INSTALLATION_NAME);
+        let address = listener.local_addr().map_err(Error::Http)?;
+        wait_for_nodes(&context.store, &context.clients).await;
+        Ok(Self {
+            app,
+            address,
+            first_password,
+            listener,
+            _controllers: controllers,
+            _instance_managers: instance_managers,
+            _claim: claim,
+        })
+    }
+
+    /// Answers requests until `stop` is done, then finishes what is under way.
+    pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), Error> {
+        crate::router::serve(self.listener, self.app.clone(), stop).await.map_err(Error::Http)
+    }
+}
+
+/// Gives the nodes a moment to come up, so that the first request finds them. One that stays away shows as down.
+async fn wait_for_nodes(store: &Store, clients: &Clients) {
+    let is_ready = |node: &crate::resources::Object<crate::resources::Node>| {
+        let ready = node.status.conditions.iter().find(|condition| condition.kind == "Ready");
+        ready.is_some_and(|condition| condition.status == aurochs_api::condition::ConditionStatus::True)
+    };
+    let all_ready = async {
+        loop {
+            let nodes = store.list::<crate::resources::Node>().await.unwrap_or_default();
+            if clients.nodes().all(|name| nodes.iter().any(|node| node.name() == name && is_ready(node))) {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+    };
+    let _ = tokio::time::timeout(NODES_PATIENCE, all_ready).await;
+}
+
+/// The binary beside this program, unless another is named.
+fn engine_binary(named: Option<PathBuf>) -> Result<PathBuf, Error> {
+    let binary = match named {
+        Some(named) => named,
+        None => std::env::current_exe()
+            .map(|own| own.with_file_name("aurochs-engine"))
+            .unwrap_or_else(|_| PathBuf::from("aurochs-engine")),
+    };
+    // Canonical: instance managers are started with another working directory in mind.
+    binary.canonicalize().map_err(|_| Error::NoEngineBinary(binary))
+}

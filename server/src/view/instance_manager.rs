@@ -1,0 +1,23 @@
+//! An instance manager with its processes.
+
+use aurochs_api::instance_manager::InstanceManager as InstanceManagerView;
+use aurochs_api::schema::Resource;
+
+use super::envelope::Links;
+use crate::resources::{InstanceManager, Object};
+
+#[must_use]
+pub fn resource(manager: &Object<InstanceManager>, links: Links<'_>) -> Resource<InstanceManagerView> {
+    let (spec, status) = (&manager.spec, &manager.status);
+    let view = InstanceManagerView {
+        name: manager.name().to_owned(),
+        current_state: status.current_state.word().to_owned(),
+        image: spec.image.clone(),
+        node_id: spec.node_id.clone(),
+        manager_type: spec.kind.clone(),
+        data_engine: spec.data_engine.clone(),
+        instance_engines: status.instance_engines.clone(),
+        instance_replicas: status.instance_replicas.clone(),
+    };
+    links.resource("instanceManager", manager.name(), &[], view)
+}

@@ -1,0 +1,168 @@
+//! Follows the store and tells all clients what changed, computed once.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use aurochs_api::live::{Everything, LiveItem, LiveKind, LiveMessage};
+use axum::extract::ws::Utf8Bytes;
+use futures::stream::{BoxStream, StreamExt, select_all};
+use tokio::sync::{broadcast, watch};
+
+use crate::resources::{Engine, InstanceManager, Node, Replica, Setting, Volume, VolumeAttachment};
+use crate::store::Store;
+use crate::view::envelope::Links;
+use crate::view::world::{Change, ThingId, World};
+
+/// Changes are gathered for this long: a volume that is attached changes in a dozen places within moments.
+const GATHER: Duration = Duration::from_millis(100);
+/// Messages that a slow client may lag behind before it gets everything again.
+const QUEUE_LENGTH: usize = 256;
+/// Things in one message: keeps a message below a megabyte when thousands change at once.
+const ITEMS_PER_MESSAGE: usize = 200;
+/// Links of the stream are relative to the application's root: the same text is right for every client, whatever
+/// address and prefix it knows us by.
+const LINKS: Links<'static> = Links::new(".");
+
+/// The stream that clients join. Clones share it.
+#[derive(Clone)]
+pub struct Live(Arc<Shared>);
+
+struct Shared {
+    /// What was told last, as a client that joins now has to know it.
+    told: Mutex<HashMap<ThingId, Arc<LiveItem>>>,
+    messages: broadcast::Sender<Utf8Bytes>,
+    /// Counts changes of each kind, for clients that want whole lists.
+    revisions: watch::Sender<HashMap<LiveKind, u64>>,
+}
+
+impl Live {
+    /// Begins to follow the store, in a task of its own that ends with the store.
+    #[must_use]
+    pub fn start(store: &Store) -> Self {
+        let messages = broadcast::channel(QUEUE_LENGTH).0;
+        let revisions = watch::Sender::new(HashMap::new());
+        let live = Self(Arc::new(Shared { told: Mutex::default(), messages, revisions }));
+        tokio::spawn(live.clone().follow(changes(store)));
+        live
+    }
+
+    /// Everything as it was told until now, and the messages from now on.
+    pub(crate) fn join(&self) -> (Vec<Arc<LiveItem>>, broadcast::Receiver<Utf8Bytes>) {
+        // Under the lock no message can be sent, so none is missed and none comes twice.
+        let told = self.told();
+        (told.values().cloned().collect(), self.0.messages.subscribe())
+    }
+
+    /// Tells when something changed.
+    pub(crate) fn revisions(&self) -> watch::Receiver<HashMap<LiveKind, u64>> {
+        self.0.revisions.subscribe()
+    }
+
+    async fn follow(self, mut changes: BoxStream<'static, Change>) {
+        let mut world = World::default();
+        while let Some(change) = changes.next().await {
+            let mut touched: HashSet<ThingId> = world.apply(change).into_iter().collect();
+            let gathered = tokio::time::sleep(GATHER);
+            tokio::pin!(gathered);
+            loop {
+                tokio::select! {
+                    () = &mut gathered => break,
+                    change = changes.next() => match change {
+                        Some(change) => touched.extend(world.apply(change)),
+                        None => break,
+                    },
+                }
+            }
+            self.tell(&world, touched);
+        }
+    }
+
+    /// Makes the touched views again and sends those that look different now.
+    fn tell(&self, world: &World, touched: HashSet<ThingId>) {
+        let mut changed = Vec::new();
+        let mut gone = Vec::new();
+        for thing in touched {
+            let before = self.told().get(&thing).cloned();
+            match (world.live_item(&thing, LINKS), before) {
+                (Some(now), Some(before)) if now == *before => {}
+                (Some(now), _) => changed.push((thing, Arc::new(now))),
+                (None, Some(_)) => gone.push(thing),
+                (None, None) => {}
+            }
+        }
+        if changed.is_empty() && gone.is_empty() {
+            return;
+        }
+        let messages = texts(&changed, &gone);
+        let kinds: HashSet<LiveKind> =
+            changed.iter().map(|(thing, _)| thing.0).chain(gone.iter().map(|thing| thing.0)).collect();
+        let mut told = self.told();
+        told.extend(changed);
+        gone.iter().for_each(|thing| drop(told.remove(thing)));
+        for message in messages {
+            // Nobody may be listening.
+            let _ = self.0.messages.send(message);
+        }
+        drop(told);
+        self.0
+            .revisions
+            .send_modify(|revisions| kinds.into_iter().for_each(|kind| *revisions.entry(kind).or_default() += 1));
+    }
+
+    fn told(&self) -> MutexGuard<'_, HashMap<ThingId, Arc<LiveItem>>> {
+        self.0.told.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn texts(changed: &[(ThingId, Arc<LiveItem>)], gone: &[ThingId]) -> Vec<Utf8Bytes> {
+    let changed = changed.chunks(ITEMS_PER_MESSAGE).map(|chunk| {
+        let items = chunk.iter().map(|(_, item)| LiveItem::clone(item)).collect();
+        text(&LiveMessage::Changed { items })
+    });
+    let gone = gone.iter().map(|(kind, id)| text(&LiveMessage::Gone { kind: *kind, id: id.clone() }));
+    changed.chain(gone).collect()
+}
+
+/// A message as it goes over the wire.
+pub(crate) fn text(message: &LiveMessage) -> Utf8Bytes {
+    // These types have no maps with keys that JSON can't hold, so this does not fail.
+    serde_json::to_string(message).unwrap_or_else(|_| "{\"event\":\"alive\"}".to_owned()).into()
+}
+
+/// The first message of a client, sorted so that lists don't jump when a page is loaded again.
+pub(crate) fn everything(mut items: Vec<Arc<LiveItem>>) -> LiveMessage {
+    fn id(item: &LiveItem) -> &str {
+        match item {
+            LiveItem::Volume(found) => &found.id,
+            LiveItem::Node(found) => &found.id,
+            LiveItem::InstanceManager(found) => &found.id,
+            LiveItem::Setting(found) => &found.id,
+        }
+    }
+    items.sort_by(|a, b| id(a).cmp(id(b)));
+    let mut everything = Everything::default();
+    for item in items {
+        match LiveItem::clone(&item) {
+            LiveItem::Volume(found) => everything.volumes.push(*found),
+            LiveItem::Node(found) => everything.nodes.push(*found),
+            LiveItem::InstanceManager(found) => everything.instance_managers.push(*found),
+            LiveItem::Setting(found) => everything.settings.push(*found),
+        }
+    }
+    LiveMessage::Everything(Box::new(everything))
+}
+
+/// The watches of all kinds as one stream. It begins with what is there.
+fn changes(store: &Store) -> BoxStream<'static, Change> {
+    select_all([
+        store.watch::<Volume>().into_stream().map(Change::Volume).boxed(),
+        store.watch::<Engine>().into_stream().map(Change::Engine).boxed(),
+        store.watch::<Replica>().into_stream().map(Change::Replica).boxed(),
+        store.watch::<VolumeAttachment>().into_stream().map(Change::Attachment).boxed(),
+        store.watch::<Node>().into_stream().map(Change::Node).boxed(),
+        store.watch::<InstanceManager>().into_stream().map(Change::InstanceManager).boxed(),
+        store.watch::<Setting>().into_stream().map(Change::Setting).boxed(),
+    ])
+    .boxed()
+}

@@ -1,0 +1,107 @@
+//! One client's WebSocket: passes messages on, notices when either side or the login is gone.
+
+use std::time::Duration;
+
+use aurochs_api::live::LiveMessage;
+use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code};
+use tokio::sync::broadcast;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::time::{Interval, MissedTickBehavior, interval_at};
+
+use super::Live;
+use super::hub::{everything, text};
+use crate::auth::session::TokenHash;
+use crate::auth::{Auth, Proof, User};
+
+/// A sign of life is sent, and the login checked, this often.
+pub(crate) const ALIVE_INTERVAL: Duration = Duration::from_secs(15);
+/// A client that does not take a message for this long is gone.
+const SEND_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A WebSocket of a user, with what closes it.
+pub(crate) struct Client {
+    socket: WebSocket,
+    user: User,
+    auth: Auth,
+    ended: broadcast::Receiver<TokenHash>,
+    alive: Interval,
+}
+
+/// What happened on the client's side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// Time for a sign of life.
+    Alive,
+    /// The socket is closed, by either side.
+    Closed,
+}
+
+impl Client {
+    pub(crate) fn new(socket: WebSocket, user: User, auth: Auth) -> Self {
+        let ended = auth.ended_sessions();
+        let mut alive = interval_at(tokio::time::Instant::now() + ALIVE_INTERVAL, ALIVE_INTERVAL);
+        alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { socket, user, auth, ended, alive }
+    }
+
+    /// Sends a message; false when the client is gone.
+    pub(crate) async fn send(&mut self, message: Message) -> bool {
+        matches!(tokio::time::timeout(SEND_TIMEOUT, self.socket.send(message)).await, Ok(Ok(())))
+    }
+
+    /// Waits for something to do. Safe to cancel. What the client says is read and dropped.
+    pub(crate) async fn event(&mut self) -> Event {
+        loop {
+            let log_out = tokio::select! {
+                _ = self.alive.tick() => !self.auth.is_still_in(&self.user).await,
+                token = self.ended.recv() => match token {
+                    Ok(token) => {
+                        if self.user.proof != Proof::Session(token) {
+                            continue;
+                        }
+                        true
+                    }
+                    Err(RecvError::Lagged(_)) => !self.auth.is_still_in(&self.user).await,
+                    Err(RecvError::Closed) => return Event::Closed,
+                },
+                message = self.socket.recv() => match message {
+                    Some(Ok(Message::Close(_)) | Err(_)) | None => return Event::Closed,
+                    Some(Ok(_)) => continue,
+                },
+            };
+            if !log_out {
+                return Event::Alive;
+            }
+            let frame = CloseFrame { code: close_code::POLICY, reason: Utf8Bytes::from_static("logged out") };
+            self.send(Message::Close(Some(frame))).await;
+            return Event::Closed;
+        }
+    }
+}
+
+/// Serves `/v1/ws/live` until one side is gone.
+pub(crate) async fn run(mut client: Client, live: Live) {
+    'everything: loop {
+        let (items, mut messages) = live.join();
+        if !client.send(Message::Text(text(&everything(items)))).await {
+            return;
+        }
+        loop {
+            let message = tokio::select! {
+                event = client.event() => match event {
+                    Event::Alive => text(&LiveMessage::Alive),
+                    Event::Closed => return,
+                },
+                message = messages.recv() => match message {
+                    Ok(message) => message,
+                    // Too slow: what it missed is gone, so it gets everything again.
+                    Err(RecvError::Lagged(_)) => continue 'everything,
+                    Err(RecvError::Closed) => return,
+                },
+            };
+            if !client.send(Message::Text(message)).await {
+                return;
+            }
+        }
+    }
+}

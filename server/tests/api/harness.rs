@@ -1,0 +1,132 @@
+//! A manager without controllers: the store holds what a test puts there.
+
+use std::net::SocketAddr;
+
+use aurochs_api::condition::ConditionStatus;
+use aurochs_api::size::ByteSize;
+use aurochs_api::volume::VolumeState;
+use aurochs_server::app::App;
+use aurochs_server::auth::Auth;
+use aurochs_server::resources::node::{DiskSpec, DiskStatus, NodeSpec, NodeStatus, READY};
+use aurochs_server::resources::{Node, Object, Volume, condition};
+use aurochs_server::router;
+use aurochs_server::settings::Settings;
+use aurochs_server::store::Store;
+use aurochs_server::store::sqlite::Sqlite;
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Request, Response, StatusCode, header};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+use std::sync::Arc;
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tower::ServiceExt;
+
+pub(crate) const USER: &str = "ann";
+pub(crate) const PASSWORD: &str = "correct horse";
+
+pub(crate) struct Manager {
+    pub(crate) app: App,
+    service: Router,
+    pub(crate) directory: TempDir,
+}
+
+/// An answer, read to its end; what is no text is mangled.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: axum::http::HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error} in {:?}", self.text))
+    }
+
+    pub(crate) fn header(&self, name: impl header::AsHeaderName) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+impl Manager {
+    /// With the users `ann` and `bob`.
+    pub(crate) async fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        // The cheapest bcrypt: the tests are not about its cost.
+        let line = |name, password| format!("{name}:{}\n", bcrypt::hash(password, 4).unwrap());
+        let users = line(USER, PASSWORD) + &line("bob", "bob's password");
+        std::fs::write(directory.path().join("users"), users).unwrap();
+        let sqlite = Sqlite::open(&directory.path().join("aurochs.db")).await.unwrap();
+        let (auth, first) = Auth::open(directory.path(), sqlite.pool()).unwrap();
+        assert!(first.is_none());
+        let app = App::new(Store::new(Arc::new(sqlite)), Settings::default(), auth, "test");
+        Self { service: router::service(app.clone()), app, directory }
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.service.clone().oneshot(request).await.unwrap();
+        read(response).await
+    }
+
+    /// A request with HTTP Basic.
+    pub(crate) async fn call(&self, method: &str, path: &str, body: &str) -> Answer {
+        let request = Request::builder().method(method).uri(path).header(header::HOST, "manager:9500");
+        let request = request.header(header::AUTHORIZATION, basic(USER, PASSWORD));
+        self.send(request.body(Body::from(body.to_owned())).unwrap()).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.call("GET", path, "").await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: serde_json::Value) -> Answer {
+        self.call("POST", path, &body.to_string()).await
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.app.store
+    }
+
+    /// The same service on a port of its own, for clients that need a connection. Ends with the test's runtime.
+    pub(crate) async fn listen(&self) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(router::serve(listener, self.app.clone(), std::future::pending()));
+        address
+    }
+
+    /// A node that is ready, with one disk of this many bytes.
+    pub(crate) async fn add_node(&self, name: &str, disk_bytes: u64) {
+        let disk = DiskSpec { path: format!("/data/{name}"), allow_scheduling: true, ..DiskSpec::default() };
+        let disks = [("disk-1".to_owned(), disk)].into();
+        let spec = NodeSpec { name: name.to_owned(), allow_scheduling: true, disks, ..NodeSpec::default() };
+        self.store().create(&Object::<Node>::new(name, spec)).await.unwrap();
+        let change = |status: &mut NodeStatus| {
+            condition::set(&mut status.conditions, READY, ConditionStatus::True, "", "");
+            let storage_maximum = ByteSize(disk_bytes);
+            let found = DiskStatus { storage_maximum, storage_available: storage_maximum, ..DiskStatus::default() };
+            status.disk_status.insert("disk-1".to_owned(), found);
+        };
+        self.store().modify_status::<Node>(name, change).await.unwrap();
+    }
+
+    /// Creates a volume and brings it into this state, as its controller would.
+    pub(crate) async fn add_volume(&self, name: &str, state: VolumeState) {
+        let answer = self.post("/v1/volumes", serde_json::json!({"name": name, "size": "1Gi"})).await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        self.store().modify_status::<Volume>(name, |status| status.state = state).await.unwrap();
+    }
+}
+
+pub(crate) fn basic(user: &str, password: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
+}
+
+async fn read(response: Response<Body>) -> Answer {
+    let (parts, body) = response.into_parts();
+    let bytes = axum::body::to_bytes(body, 64 << 20).await.unwrap();
+    Answer { status: parts.status, headers: parts.headers, text: String::from_utf8_lossy(&bytes).into_owned() }
+}

@@ -1,0 +1,161 @@
+//! The WebSockets, over a real connection.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use aurochs_api::volume::VolumeState;
+use aurochs_server::resources::Volume;
+use futures::StreamExt;
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+use crate::harness::{Manager, PASSWORD, USER, basic};
+
+/// Far longer than anything here takes; a test that hangs should fail.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+async fn connect(address: SocketAddr, path: &str, header: (&'static str, String)) -> Result<Socket, Error> {
+    let mut request = format!("ws://{address}{path}").into_client_request().unwrap();
+    request.headers_mut().insert(header.0, header.1.parse().unwrap());
+    request.headers_mut().insert("x-requested-with", "test".parse().unwrap());
+    Ok(connect_async(request).await?.0)
+}
+
+fn credentials() -> (&'static str, String) {
+    ("authorization", basic(USER, PASSWORD))
+}
+
+async fn next(socket: &mut Socket) -> Value {
+    loop {
+        match tokio::time::timeout(PATIENCE, socket.next()).await.expect("a message").unwrap().unwrap() {
+            Message::Text(text) => return serde_json::from_str(&text).unwrap(),
+            Message::Ping(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// The next message that is not about something else.
+async fn next_that(socket: &mut Socket, wanted: impl Fn(&Value) -> bool) -> Value {
+    loop {
+        let message = next(socket).await;
+        if wanted(&message) {
+            return message;
+        }
+    }
+}
+
+fn has_volume(message: &Value, id: &str) -> bool {
+    message["items"]
+        .as_array()
+        .is_some_and(|items| items.iter().any(|item| item["kind"] == "volume" && item["resource"]["id"] == id))
+}
+
+#[tokio::test]
+async fn first_everything_then_changes_then_gone() {
+    let manager = Manager::start().await;
+    manager.add_node("node-1", 1 << 40).await;
+    manager.add_volume("first", VolumeState::Detached).await;
+    let address = manager.listen().await;
+    let mut socket = connect(address, "/v1/ws/live", credentials()).await.unwrap();
+    let everything = next(&mut socket).await;
+    assert_eq!(everything["event"], "everything");
+    if everything["volumes"].as_array().unwrap().is_empty() {
+        // The stream has just begun to follow the store.
+        next_that(&mut socket, |message| has_volume(message, "first")).await;
+    } else {
+        assert_eq!(everything["volumes"][0]["links"]["self"], "./v1/volumes/first", "right under every prefix");
+    }
+
+    manager.add_volume("second", VolumeState::Detached).await;
+    next_that(&mut socket, |message| has_volume(message, "second")).await;
+    manager.store().modify_status::<Volume>("second", |status| status.state = VolumeState::Attaching).await.unwrap();
+    let attaching = |message: &Value| has_volume(message, "second") && message.to_string().contains("\"attaching\"");
+    next_that(&mut socket, attaching).await;
+    manager.store().delete::<Volume>("second").await.unwrap();
+    manager.store().remove_finalizer::<Volume>("second").await.unwrap();
+    let gone = next_that(&mut socket, |message| message["event"] == "gone").await;
+    assert_eq!((&gone["kind"], &gone["id"]), (&"volume".into(), &"second".into()));
+
+    let mut late = connect(address, "/v1/ws/live", credentials()).await.unwrap();
+    let everything = next(&mut late).await;
+    let volumes: Vec<_> = everything["volumes"].as_array().unwrap().iter().map(|volume| &volume["id"]).collect();
+    assert_eq!(volumes, ["first"]);
+    assert_eq!(everything["nodes"][0]["id"], "node-1");
+}
+
+#[tokio::test]
+async fn longhorns_streams_send_whole_lists() {
+    let manager = Manager::start().await;
+    manager.add_node("node-1", 1 << 40).await;
+    let address = manager.listen().await;
+    for (path, kind) in [
+        ("/v1/ws/1s/nodes", "node"),
+        ("/v1/ws/settings", "setting"),
+        ("/v1/ws/1s/volumeattachments", "volumeAttachment"),
+    ] {
+        let mut socket = connect(address, path, credentials()).await.unwrap();
+        let list = next(&mut socket).await;
+        assert_eq!((&list["type"], &list["resourceType"]), (&"collection".into(), &kind.into()), "{path}");
+    }
+    let mut socket = connect(address, "/v1/ws/0s/volumes", credentials()).await.unwrap();
+    assert_eq!(next(&mut socket).await["data"], serde_json::json!([]));
+    manager.add_volume("data", VolumeState::Detached).await;
+    let list = next_that(&mut socket, |list| list["data"][0]["state"] == "detached").await;
+    assert_eq!(list["links"]["self"], format!("http://{address}/v1/volumes"));
+    assert_eq!(list["data"][0]["actions"]["attach"], format!("http://{address}/v1/volumes/data?action=attach"));
+}
+
+#[tokio::test]
+async fn a_stream_of_nothing_known_is_404() {
+    let manager = Manager::start().await;
+    let address = manager.listen().await;
+    match connect(address, "/v1/ws/1s/bananas", credentials()).await {
+        Err(Error::Http(response)) => assert_eq!(response.status(), 404),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn without_login_there_is_no_stream() {
+    let manager = Manager::start().await;
+    let address = manager.listen().await;
+    for path in ["/v1/ws/live", "/v1/ws/1s/volumes"] {
+        match connect(address, path, ("x-nothing", "1".to_owned())).await {
+            Err(Error::Http(response)) => assert_eq!(response.status(), 401),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn logging_out_closes_the_stream() {
+    let manager = Manager::start().await;
+    let address = manager.listen().await;
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let form = [("user", USER), ("password", PASSWORD)];
+    let body: String = form.iter().map(|(name, value)| format!("{name}={}&", value.replace(' ', "+"))).collect();
+    let login = client.post(format!("http://{address}/login"));
+    let login = login.header("content-type", "application/x-www-form-urlencoded").body(body).send().await.unwrap();
+    let cookie = login.headers()["set-cookie"].to_str().unwrap().split(';').next().unwrap().to_owned();
+    let mut socket = connect(address, "/v1/ws/live", ("cookie", cookie.clone())).await.unwrap();
+    next(&mut socket).await;
+    let logout = client.post(format!("http://{address}/logout")).header("cookie", &cookie);
+    assert_eq!(logout.header("x-requested-with", "test").send().await.unwrap().status(), 303);
+    loop {
+        match tokio::time::timeout(PATIENCE, socket.next()).await.expect("a close").unwrap().unwrap() {
+            Message::Close(frame) => {
+                assert_eq!(frame.unwrap().code, CloseCode::Policy);
+                break;
+            }
+            Message::Text(_) | Message::Ping(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! Who gets in, how, and who does not.
+
+use aurochs_server::router;
+use axum::body::Body;
+use axum::http::{Request, StatusCode, header};
+
+use crate::harness::{Answer, Manager, PASSWORD, USER, basic};
+
+/// A request with these headers.
+fn request(method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Request<Body> {
+    let mut request = Request::builder().method(method).uri(path).header(header::HOST, "manager:9500");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.body(Body::from(body.to_owned())).unwrap()
+}
+
+const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
+
+async fn log_in(manager: &Manager, headers: &[(&str, &str)], form: &str) -> Answer {
+    let headers: Vec<_> = [&[FORM], headers].concat();
+    manager.send(request("POST", "/login", &headers, form)).await
+}
+
+/// Logs in as ann; the cookie as the browser sends it back.
+async fn cookie(manager: &Manager) -> String {
+    let answer = log_in(manager, &[], "user=ann&password=correct+horse").await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{answer:?}");
+    answer.header(header::SET_COOKIE).split(';').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn every_route_refuses_without_login() {
+    let manager = Manager::start().await;
+    let open = ["/healthz", "/login"];
+    let table = router::table();
+    assert!(table.entries().len() > 4);
+    for (method, pattern) in table.entries() {
+        if open.contains(pattern) {
+            continue;
+        }
+        let path: String =
+            pattern.split('/').map(|part| if part.starts_with('{') { "x" } else { part }).collect::<Vec<_>>().join("/");
+        let answer = manager.send(request(method.as_str(), &path, &[], "")).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{method} {path}");
+        assert_eq!(answer.json()["type"], "error", "{method} {path}");
+        assert!(answer.header(header::WWW_AUTHENTICATE).starts_with("Basic"), "{method} {path}");
+    }
+    for path in ["/nowhere", "/v1/nowhere", "/assets/app.js", "/v1/volumes/", "//v1/volumes", "/healthz/x", "/login/"] {
+        let answer = manager.send(request("GET", path, &[], "")).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn health_and_the_login_page_need_no_login() {
+    let manager = Manager::start().await;
+    assert_eq!(manager.send(request("GET", "/healthz", &[], "")).await.text, "ok\n");
+    let page = manager.send(request("GET", "/login?next=volumes/data", &[("accept", "text/html")], "")).await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(page.text.contains("name=\"password\"") && page.text.contains("value=\"volumes/data\""), "{}", page.text);
+    assert!(!page.text.contains("<script"), "the page works without scripts");
+    assert!(page.header(header::CONTENT_SECURITY_POLICY).contains("frame-ancestors 'self'"));
+}
+
+#[tokio::test]
+async fn a_browser_is_sent_to_the_login_page_and_back() {
+    let manager = Manager::start().await;
+    let html = [("accept", "text/html,*/*;q=0.8")];
+    for (path, location) in [
+        ("/", "./login"),
+        ("/volumes", "./login?next=volumes"),
+        ("/volumes/a?tab=b&c=d", "../login?next=volumes/a?tab=b%26c=d"),
+    ] {
+        let answer = manager.send(request("GET", path, &html, "")).await;
+        assert_eq!((answer.status, answer.header(header::LOCATION)), (StatusCode::SEE_OTHER, location), "{path}");
+    }
+    let answer = log_in(&manager, &[], "user=ann&password=correct+horse&next=volumes/a").await;
+    assert_eq!(answer.header(header::LOCATION), "./volumes/a");
+    let answer = log_in(&manager, &[], "user=ann&password=correct+horse&next=//evil.example/").await;
+    assert_eq!(answer.header(header::LOCATION), "./evil.example/", "stays below our root");
+}
+
+#[tokio::test]
+async fn a_link_from_another_site_finds_the_session_on_the_second_try() {
+    let manager = Manager::start().await;
+    let headers = [("accept", "text/html"), ("sec-fetch-site", "cross-site")];
+    let answer = manager.send(request("GET", "/volumes", &headers, "")).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert!(answer.text.contains("http-equiv=\"refresh\""));
+}
+
+#[tokio::test]
+async fn the_challenge_is_not_for_pages() {
+    let manager = Manager::start().await;
+    for headers in [&[("x-requested-with", "XMLHttpRequest")], &[("sec-fetch-mode", "cors")]] {
+        let answer = manager.send(request("GET", "/v1/session", headers, "")).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+        assert!(!answer.headers.contains_key(header::WWW_AUTHENTICATE), "{headers:?}");
+    }
+}
+
+#[tokio::test]
+async fn basic_and_cookie_tell_who_is_there() {
+    let manager = Manager::start().await;
+    let auth = basic(USER, PASSWORD);
+    let session = manager.send(request("GET", "/v1/session", &[("authorization", &auth)], "")).await;
+    assert_eq!(session.json()["user"], USER);
+    let cookie = cookie(&manager).await;
+    let session = manager.send(request("GET", "/v1/session", &[("cookie", &cookie)], "")).await;
+    assert_eq!((session.status, session.json()["user"].as_str()), (StatusCode::OK, Some(USER)));
+    assert!(!session.text.contains(PASSWORD));
+}
+
+#[tokio::test]
+async fn cookie_flags() {
+    let manager = Manager::start().await;
+    let plain = log_in(&manager, &[], "user=ann&password=correct+horse").await;
+    let flags = plain.header(header::SET_COOKIE);
+    assert!(flags.contains("HttpOnly") && flags.contains("SameSite=Strict"), "{flags}");
+    assert!(!flags.contains("Secure") && !flags.contains("Path="), "{flags}");
+    let tls = log_in(&manager, &[("x-forwarded-proto", "https")], "user=ann&password=correct+horse").await;
+    assert!(tls.header(header::SET_COOKIE).contains("Secure"));
+}
+
+#[tokio::test]
+async fn the_token_itself_is_not_in_the_database() {
+    let manager = Manager::start().await;
+    let cookie = cookie(&manager).await;
+    let token = cookie.split_once('=').unwrap().1;
+    for entry in std::fs::read_dir(manager.directory.path()).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+        assert!(!bytes.windows(token.len()).any(|window| window == token.as_bytes()));
+    }
+}
+
+#[tokio::test]
+async fn logging_out_ends_the_session_for_good() {
+    let manager = Manager::start().await;
+    let cookie = cookie(&manager).await;
+    let headers = [("cookie", cookie.as_str()), ("sec-fetch-site", "same-origin")];
+    let answer = manager.send(request("POST", "/logout", &headers, "")).await;
+    assert_eq!((answer.status, answer.header(header::LOCATION)), (StatusCode::SEE_OTHER, "login"));
+    assert!(answer.header(header::SET_COOKIE).contains("Max-Age=0"));
+    let answer = manager.send(request("GET", "/v1/session", &headers, "")).await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+}
+
+#[tokio::test]
+async fn a_changed_password_ends_sessions_and_a_removed_user_is_out() {
+    let manager = Manager::start().await;
+    let cookie = cookie(&manager).await;
+    let users = format!("ann:{}\n", bcrypt::hash("another one", 4).unwrap());
+    std::fs::write(manager.directory.path().join("users"), users).unwrap();
+    // The file is looked at once a second.
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while manager.send(request("GET", "/v1/session", &[("cookie", &cookie)], "")).await.status == StatusCode::OK {
+        assert!(std::time::Instant::now() < deadline, "the change is not noticed");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    for (user, password) in [(USER, PASSWORD), ("bob", "bob's password")] {
+        let auth = basic(user, password);
+        let answer = manager.send(request("GET", "/v1/session", &[("authorization", &auth)], "")).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{user}");
+    }
+    let auth = basic(USER, "another one");
+    assert_eq!(
+        manager.send(request("GET", "/v1/session", &[("authorization", &auth)], "")).await.status,
+        StatusCode::OK
+    );
+}
+
+#[tokio::test]
+async fn a_wrong_login_shows_the_form_again_with_the_reason() {
+    let manager = Manager::start().await;
+    let answer = log_in(&manager, &[], "user=ann%22%3E%3Cb%3E&password=secret-typo&next=nodes").await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    assert!(answer.text.contains("is wrong"));
+    assert!(!answer.text.contains("secret-typo"), "a password never comes back");
+    assert!(!answer.text.contains("\"><b>"), "what was typed is escaped");
+    assert!(answer.text.contains("value=\"nodes\""));
+}
+
+#[tokio::test]
+async fn guessing_is_slowed_down_for_the_guesser_only() {
+    let manager = Manager::start().await;
+    let mut statuses = Vec::new();
+    for _ in 0..6 {
+        statuses.push(log_in(&manager, &[], "user=ann&password=wrong").await.status);
+    }
+    assert_eq!(statuses[0], StatusCode::UNAUTHORIZED);
+    assert_eq!(statuses[5], StatusCode::TOO_MANY_REQUESTS);
+    let blocked = log_in(&manager, &[], "user=ann&password=correct+horse").await;
+    assert_eq!(blocked.status, StatusCode::TOO_MANY_REQUESTS, "the right password has to wait, too");
+    assert!(blocked.header(header::RETRY_AFTER).parse::<u64>().unwrap() >= 1);
+    assert!(blocked.text.contains("Wait"), "the page says so");
+    let other = log_in(&manager, &[], "user=bob&password=bob%27s+password").await;
+    assert_eq!(other.status, StatusCode::SEE_OTHER);
+    let auth = basic(USER, PASSWORD);
+    let api = manager.send(request("GET", "/v1/session", &[("authorization", &auth)], "")).await;
+    assert_eq!((api.status, api.json()["status"].as_u64()), (StatusCode::TOO_MANY_REQUESTS, Some(429)));
+}
+
+#[tokio::test]
+async fn unknown_users_are_answered_like_wrong_passwords() {
+    let manager = Manager::start().await;
+    let known = log_in(&manager, &[], "user=ann&password=wrong").await;
+    let unknown = log_in(&manager, &[], "user=eve&password=wrong").await;
+    let without_nonce = |text: &str| text.lines().filter(|line| !line.contains("nonce")).collect::<String>();
+    assert_eq!(known.status, unknown.status);
+    assert_eq!(without_nonce(&known.text).replace("ann", "eve"), without_nonce(&unknown.text));
+}
+
+#[tokio::test]
+async fn other_sites_change_nothing() {
+    let manager = Manager::start().await;
+    let cookie = cookie(&manager).await;
+    let cookie = ("cookie", cookie.as_str());
+    let auth = basic(USER, PASSWORD);
+    for headers in [
+        &[cookie][..],
+        &[cookie, ("sec-fetch-site", "cross-site")],
+        &[cookie, ("sec-fetch-site", "same-site")],
+        &[cookie, ("origin", "http://evil.example")],
+        &[cookie, ("origin", "http://manager:9501")],
+        &[("authorization", &auth), ("sec-fetch-site", "cross-site")],
+        &[("authorization", &auth), ("origin", "http://evil.example")],
+    ] {
+        let answer = manager.send(request("POST", "/logout", headers, "")).await;
+        assert_eq!(answer.status, StatusCode::FORBIDDEN, "{headers:?}");
+        assert!(!answer.json()["detail"].as_str().unwrap().is_empty());
+    }
+    let upgrade = [cookie, ("upgrade", "websocket"), ("origin", "http://evil.example")];
+    assert_eq!(manager.send(request("GET", "/v1/session", &upgrade, "")).await.status, StatusCode::FORBIDDEN);
+    let foreign_login = log_in(&manager, &[("origin", "http://evil.example")], "user=ann&password=correct+horse").await;
+    assert_eq!(foreign_login.status, StatusCode::FORBIDDEN);
+    let ours = [cookie, ("x-requested-with", "XMLHttpRequest")];
+    assert_eq!(manager.send(request("POST", "/logout", &ours, "")).await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn many_requests_of_one_script_pay_for_one_check() {
+    let manager = Manager::start().await;
+    let auth = basic(USER, PASSWORD);
+    let requests = (0..50).map(|_| manager.send(request("GET", "/v1/session", &[("authorization", &auth)], "")));
+    for answer in futures::future::join_all(requests).await {
+        assert_eq!(answer.status, StatusCode::OK);
+    }
+}

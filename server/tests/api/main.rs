@@ -1,0 +1,13 @@
+//! The API as a client sees it: the real router, a real SQLite file in a temporary directory.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test says by panicking what went wrong")]
+
+mod engine;
+mod envelope;
+mod harness;
+mod live;
+mod login;
+mod nodes;
+mod settings;
+mod snapshots;
+mod volumes;

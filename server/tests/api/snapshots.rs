@@ -1,0 +1,76 @@
+//! Snapshot actions, with an engine that answers.
+
+use axum::http::StatusCode;
+use serde_json::json;
+
+use crate::engine;
+use crate::harness::Manager;
+
+async fn act(manager: &Manager, action: &str, body: serde_json::Value) -> crate::harness::Answer {
+    manager.post(&format!("/v1/volumes/data?action={action}"), body).await
+}
+
+#[tokio::test]
+async fn what_was_done_is_seen_by_the_next_request() {
+    let manager = Manager::start().await;
+    engine::attach(&manager, true).await;
+    let taken = act(&manager, "snapshotCreate", json!({"name": "s1", "labels": {"why": "test"}})).await;
+    assert_eq!(taken.status, StatusCode::OK, "{taken:?}");
+    let taken = taken.json();
+    assert_eq!((&taken["type"], &taken["id"], &taken["usercreated"]), (&json!("snapshot"), &json!("s1"), &json!(true)));
+    assert_eq!(taken["labels"]["why"], "test");
+
+    let list = act(&manager, "snapshotList", json!({})).await.json();
+    assert_eq!((&list["type"], &list["resourceType"]), (&json!("collection"), &json!("snapshot")));
+    let names: Vec<_> = list["data"].as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["volume-head", "s1"], "the head is on top");
+    assert_eq!(act(&manager, "snapshotGet", json!({"name": "s1"})).await.json()["name"], "s1");
+
+    let unnamed = act(&manager, "snapshotCreate", json!({})).await.json();
+    assert_eq!(unnamed["name"].as_str().unwrap().len(), 36, "a UUID");
+    let reverted = act(&manager, "snapshotRevert", json!({"name": "s1"})).await;
+    assert_eq!((reverted.status, reverted.text.as_str()), (StatusCode::OK, ""));
+    let list = act(&manager, "snapshotList", json!({})).await.json();
+    assert_eq!(list["data"][0]["parent"], "s1");
+    let deleted = act(&manager, "snapshotDelete", json!({"name": unnamed["name"]})).await;
+    assert_eq!(deleted.json()["type"], "volume");
+    assert_eq!(deleted.json()["snapshots"].as_array().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn mistakes_are_refused_before_and_by_the_engine() {
+    let manager = Manager::start().await;
+    engine::attach(&manager, false).await;
+    act(&manager, "snapshotCreate", json!({"name": "s1"})).await;
+    for (action, name, status, words) in [
+        ("snapshotCreate", "s1", 409, "already"),
+        ("snapshotCreate", "refused", 409, "a replica is being rebuilt"),
+        ("snapshotCreate", "volume-head", 422, "volume-head"),
+        ("snapshotGet", "none", 404, "none"),
+        ("snapshotDelete", "none", 404, "none"),
+        ("snapshotDelete", "volume-head", 422, "volume-head"),
+        ("snapshotRevert", "s1", 409, "maintenance"),
+        ("snapshotRevert", "volume-head", 422, "no snapshot"),
+    ] {
+        let answer = act(&manager, action, json!({"name": name})).await;
+        assert_eq!(answer.status.as_u16(), status, "{action} {name}: {answer:?}");
+        assert!(answer.json()["message"].as_str().unwrap().contains(words), "{action} {name}: {answer:?}");
+        assert!(!answer.json()["detail"].as_str().unwrap().is_empty(), "{action} {name}");
+    }
+}
+
+#[tokio::test]
+async fn an_engine_that_is_gone_is_503() {
+    let manager = Manager::start().await;
+    engine::attach(&manager, false).await;
+    let nowhere = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    manager
+        .store()
+        .modify_status::<aurochs_server::resources::Engine>("data-e-0", |status| {
+            status.address = format!("tcp:{nowhere}");
+        })
+        .await
+        .unwrap();
+    let answer = act(&manager, "snapshotCreate", json!({"name": "s1"})).await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{answer:?}");
+}

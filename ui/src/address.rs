@@ -1,0 +1,54 @@
+//! Where the application is mounted. The page shell sets `<base href>` to the application's root, under whatever prefix
+//! a proxy put it; everything here and every `href` in the views is relative to it.
+
+use leptos::prelude::{document, window};
+
+/// Path of the application's root without the final slash: empty, or such as `/storage/aurochs`.
+pub(crate) fn root_path() -> String {
+    let base = document().base_uri().ok().flatten().unwrap_or_default();
+    path_of(&base).trim_end_matches('/').to_owned()
+}
+
+/// Address of the live stream.
+pub(crate) fn live_stream() -> String {
+    let base = document().base_uri().ok().flatten().unwrap_or_default();
+    stream_below(&base, "v1/ws/live")
+}
+
+/// The server answers every page with the login form when the session has ended.
+pub(crate) fn reload_for_login() {
+    // A failed reload leaves the page as it is; the next answer tries again.
+    _ = window().location().reload();
+}
+
+/// Address of a volume's page, relative to the base.
+pub(crate) fn volume(name: &str) -> String {
+    format!("volumes/{name}")
+}
+
+fn path_of(uri: &str) -> &str {
+    let after_scheme = uri.split_once("://").map_or(uri, |(_, rest)| rest);
+    let path = after_scheme.find('/').map_or("/", |start| &after_scheme[start..]);
+    path.split(['?', '#']).next().unwrap_or("/")
+}
+
+fn stream_below(base: &str, path: &str) -> String {
+    let root = base.split(['?', '#']).next().unwrap_or(base);
+    let directory = root.rfind('/').map_or(root, |end| &root[..=end]);
+    // http → ws, https → wss.
+    format!("ws{}{path}", directory.strip_prefix("http").unwrap_or(directory))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_prefix() {
+        assert_eq!(path_of("http://127.0.0.1:9500/"), "/");
+        assert_eq!(path_of("https://host/storage/aurochs/?x=/y#z"), "/storage/aurochs/");
+        assert_eq!(path_of("http://host"), "/");
+        assert_eq!(stream_below("http://host:9500/", "v1/ws/live"), "ws://host:9500/v1/ws/live");
+        assert_eq!(stream_below("https://host/a/b/?q", "v1/ws/live"), "wss://host/a/b/v1/ws/live");
+    }
+}

@@ -1,0 +1,95 @@
+//! The application: what surrounds every page, and which page an address shows.
+
+use std::borrow::Cow;
+
+use leptos::mount::mount_to;
+use leptos::prelude::*;
+use leptos_router::components::{FlatRoutes, Route, Router};
+use leptos_router::hooks::use_location;
+use leptos_router::path;
+use wasm_bindgen::JsCast;
+use web_sys::HtmlElement;
+
+use crate::dialogs::{OpenQuestion, Questions};
+use crate::hold::Hold;
+use crate::live::{Link, Live};
+use crate::notices::Notices;
+use crate::pages::dashboard::DashboardPage;
+use crate::pages::missing::MissingPage;
+use crate::pages::nodes::NodesPage;
+use crate::pages::volume::VolumePage;
+use crate::pages::volumes::VolumesPage;
+use crate::panels::frame::{Navigation, PhoneBar, StaleBanner};
+use crate::panels::notices::NoticeList;
+use crate::theme::Theme;
+use crate::{address, clock};
+
+/// Replaces the skeleton of the page shell.
+pub(crate) fn mount() {
+    Theme::stored().apply();
+    let place = document().get_element_by_id("app").and_then(|place| place.dyn_into::<HtmlElement>().ok());
+    let Some(place) = place else {
+        leptos::logging::error!("the page shell has no element with the id app");
+        return;
+    };
+    place.set_inner_html("");
+    mount_to(place, App).forget();
+}
+
+#[component]
+fn App() -> impl IntoView {
+    clock::start();
+    Hold::provide();
+    Notices::provide();
+    Questions::provide();
+    let live = Live::start();
+    let base: Cow<'static, str> = address::root_path().into();
+    let stale = move || matches!(live.link.get(), Link::Reconnecting { .. });
+    view! {
+        <Router base>
+            <a class="skip" href="#main" rel="external" on:click=focus_main>"Skip to content"</a>
+            <div class="frame" class:stale=stale>
+                <Navigation />
+                <PhoneBar />
+                <main id="main" tabindex="-1">
+                    <StaleBanner />
+                    <Pages />
+                </main>
+            </div>
+            <OpenQuestion />
+            <NoticeList />
+        </Router>
+    }
+}
+
+#[component]
+fn Pages() -> impl IntoView {
+    let path = use_location().pathname;
+    // Whoever doesn't see the page hears that another one has come.
+    Effect::new(move |before: Option<()>| {
+        path.track();
+        if before.is_some() {
+            focus_by_id("main");
+        }
+    });
+    view! {
+        <FlatRoutes fallback=MissingPage>
+            <Route path=path!("") view=DashboardPage />
+            <Route path=path!("volumes") view=VolumesPage />
+            <Route path=path!("volumes/:name") view=VolumePage />
+            <Route path=path!("nodes") view=NodesPage />
+        </FlatRoutes>
+    }
+}
+
+/// The base of the document would send `#main` to the start page.
+fn focus_main(event: leptos::ev::MouseEvent) {
+    event.prevent_default();
+    focus_by_id("main");
+}
+
+fn focus_by_id(id: &str) {
+    if let Some(element) = document().get_element_by_id(id).and_then(|element| element.dyn_into::<HtmlElement>().ok()) {
+        _ = element.focus();
+    }
+}

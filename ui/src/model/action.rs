@@ -1,0 +1,112 @@
+//! What may be done with a volume now, and why the rest may not.
+
+use aurochs_api::volume::Volume;
+
+use super::phase::Phase;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Action {
+    Attach,
+    Detach,
+    TakeSnapshot,
+    Delete,
+}
+
+/// Why an action is not offered now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// It is attached already.
+    AlreadyAttached,
+    /// It is not attached.
+    NotAttached,
+    /// Only an attached volume takes snapshots.
+    SnapshotNeedsEngine,
+    /// No replica with all its data can be reached.
+    NoUsableReplica,
+    /// It would be taken away from whoever uses it.
+    DetachFirst,
+    /// It is on its way somewhere else.
+    Busy(Phase),
+}
+
+/// `None` when the action can be asked for now.
+pub(crate) fn refusal(action: Action, volume: &Volume) -> Option<Refusal> {
+    let phase = Phase::of(volume);
+    let attached = !volume.node().is_empty();
+    match phase {
+        Phase::Creating | Phase::Attaching | Phase::Detaching | Phase::Deleting => match (action, phase) {
+            // An attach that can't succeed must be possible to give up.
+            (Action::Detach, Phase::Attaching) => None,
+            (Action::Delete, Phase::Creating) => None,
+            _ => Some(Refusal::Busy(phase)),
+        },
+        Phase::Starting | Phase::Rebuilding | Phase::Healthy | Phase::Degraded => match action {
+            Action::Attach => Some(Refusal::AlreadyAttached),
+            Action::Detach => None,
+            Action::TakeSnapshot => (phase == Phase::Starting).then_some(Refusal::Busy(phase)),
+            Action::Delete => Some(Refusal::DetachFirst),
+        },
+        Phase::Faulted => match action {
+            Action::Attach => Some(Refusal::NoUsableReplica),
+            Action::Detach => (!attached).then_some(Refusal::NotAttached),
+            Action::TakeSnapshot => Some(Refusal::NoUsableReplica),
+            Action::Delete => attached.then_some(Refusal::DetachFirst),
+        },
+        Phase::Detached => match action {
+            Action::Attach | Action::Delete => None,
+            Action::Detach => Some(Refusal::NotAttached),
+            Action::TakeSnapshot => Some(Refusal::SnapshotNeedsEngine),
+        },
+    }
+}
+
+/// Whether deleting it may lose data. A volume whose amount of data is not known counts as having some.
+pub(crate) fn may_hold_data(volume: &Volume) -> bool {
+    volume.controllers.first().is_none_or(|controller| controller.actual_size.bytes() > 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use aurochs_api::size::ByteSize;
+    use aurochs_api::volume::{Controller, Robustness, VolumeState};
+
+    use super::*;
+
+    fn volume(state: VolumeState, robustness: Robustness) -> Volume {
+        Volume { state, robustness, ..Volume::default() }
+    }
+
+    #[test]
+    fn a_volume_in_use_is_detached_before_it_is_deleted() {
+        let used = volume(VolumeState::Attached, Robustness::Healthy);
+        assert_eq!(refusal(Action::Delete, &used), Some(Refusal::DetachFirst));
+        assert_eq!(refusal(Action::Attach, &used), Some(Refusal::AlreadyAttached));
+        assert_eq!(refusal(Action::Detach, &used), None);
+        assert_eq!(refusal(Action::TakeSnapshot, &used), None);
+    }
+
+    #[test]
+    fn a_detached_volume() {
+        let idle = volume(VolumeState::Detached, Robustness::Unknown);
+        assert_eq!(refusal(Action::Attach, &idle), None);
+        assert_eq!(refusal(Action::Delete, &idle), None);
+        assert_eq!(refusal(Action::TakeSnapshot, &idle), Some(Refusal::SnapshotNeedsEngine));
+    }
+
+    #[test]
+    fn an_attach_that_hangs_can_be_given_up() {
+        let hanging = volume(VolumeState::Attaching, Robustness::Unknown);
+        assert_eq!(refusal(Action::Detach, &hanging), None);
+        assert_eq!(refusal(Action::Delete, &hanging), Some(Refusal::Busy(Phase::Attaching)));
+    }
+
+    #[test]
+    fn unknown_amount_of_data_counts_as_data() {
+        let mut unknown = Volume::default();
+        assert!(may_hold_data(&unknown));
+        unknown.controllers.push(Controller::default());
+        assert!(!may_hold_data(&unknown));
+        unknown.controllers[0].actual_size = ByteSize(4096);
+        assert!(may_hold_data(&unknown));
+    }
+}

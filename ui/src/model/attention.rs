@@ -1,0 +1,134 @@
+//! What a person should look at, worst first.
+
+use aurochs_api::cause::{Cause, CauseCode, Severity};
+use aurochs_api::node::Node;
+use aurochs_api::volume::Volume;
+
+use super::filter::natural;
+use super::phase::Phase;
+
+/// What a cause belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Subject {
+    Volume { name: String, phase: Phase },
+    Node { name: String },
+    Disk { node: String, disk: String },
+}
+
+/// One line of "Needs attention".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Attention {
+    pub(crate) subject: Subject,
+    pub(crate) cause: Cause,
+}
+
+/// Where the button of a line leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Remedy {
+    /// The volume's own page tells more.
+    ShowVolume,
+    /// It is being worked on; the volume's page shows how far.
+    Watch,
+    /// The nodes' disks decide.
+    ShowDisks,
+    ShowNode,
+}
+
+impl Attention {
+    /// Of each volume its worst cause, of nodes and disks every one.
+    pub(crate) fn collect<'a>(
+        volumes: impl IntoIterator<Item = &'a Volume>,
+        nodes: impl IntoIterator<Item = &'a Node>,
+    ) -> Vec<Self> {
+        let mut list: Vec<Self> = volumes.into_iter().filter_map(Self::of_volume).collect();
+        for node in nodes {
+            let of_node = node.causes.iter().map(|cause| (Subject::Node { name: node.name.clone() }, cause));
+            let of_disks = node.disks.iter().flat_map(|(disk, shape)| {
+                let subject = Subject::Disk { node: node.name.clone(), disk: disk.clone() };
+                shape.causes.iter().map(move |cause| (subject.clone(), cause))
+            });
+            list.extend(of_node.chain(of_disks).map(|(subject, cause)| Self { subject, cause: cause.clone() }));
+        }
+        list.sort_by(|a, b| b.cause.severity.cmp(&a.cause.severity).then_with(|| natural(a.name(), b.name())));
+        list
+    }
+
+    fn of_volume(volume: &Volume) -> Option<Self> {
+        // The manager sends the worst first; the maximum keeps that true for any order.
+        let cause = volume.causes.iter().rev().max_by_key(|cause| cause.severity)?;
+        let subject = Subject::Volume { name: volume.name.clone(), phase: Phase::of(volume) };
+        Some(Self { subject, cause: cause.clone() })
+    }
+
+    fn name(&self) -> &str {
+        match &self.subject {
+            Subject::Volume { name, .. } | Subject::Node { name } | Subject::Disk { node: name, .. } => name,
+        }
+    }
+
+    /// A key that stays the same while the line is about the same thing.
+    pub(crate) fn key(&self) -> String {
+        match &self.subject {
+            Subject::Volume { name, .. } => format!("volume/{name}"),
+            Subject::Node { name } => format!("node/{name}/{:?}", self.cause.code),
+            Subject::Disk { node, disk } => format!("disk/{node}/{disk}/{:?}", self.cause.code),
+        }
+    }
+
+    pub(crate) fn remedy(&self) -> Remedy {
+        match (&self.subject, self.cause.code) {
+            (Subject::Disk { .. }, _) => Remedy::ShowDisks,
+            (Subject::Node { .. }, _) => Remedy::ShowNode,
+            (
+                Subject::Volume { .. },
+                CauseCode::InsufficientStorage | CauseCode::DiskPressure | CauseCode::DiskNotReady,
+            ) => Remedy::ShowDisks,
+            (Subject::Volume { .. }, CauseCode::NodeDown | CauseCode::NotEnoughNodes) => Remedy::ShowNode,
+            (Subject::Volume { .. }, CauseCode::Rebuilding | CauseCode::Reconciling) => Remedy::Watch,
+            (
+                Subject::Volume { .. },
+                CauseCode::ReplicaFailed
+                | CauseCode::NoUsableReplica
+                | CauseCode::EngineFailed
+                | CauseCode::FrontendUnavailable
+                | CauseCode::RecordUnavailable
+                | CauseCode::Other,
+            ) => Remedy::ShowVolume,
+        }
+    }
+}
+
+/// How many lines are more than news.
+pub(crate) fn urgent(list: &[Attention]) -> usize {
+    list.iter().filter(|attention| attention.cause.severity > Severity::Info).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cause(code: CauseCode, severity: Severity) -> Cause {
+        Cause { code, severity, message: String::new(), next_step: String::new(), objects: Vec::new() }
+    }
+
+    #[test]
+    fn worst_first_then_by_name() {
+        let volume = |name: &str, causes| Volume { name: name.into(), causes, ..Volume::default() };
+        let volumes = [
+            volume("b", vec![cause(CauseCode::Rebuilding, Severity::Info)]),
+            volume("quiet", Vec::new()),
+            volume("a", vec![cause(CauseCode::Rebuilding, Severity::Info), cause(CauseCode::Other, Severity::Warning)]),
+        ];
+        let node = Node {
+            name: "node-1".into(),
+            causes: vec![cause(CauseCode::NodeDown, Severity::Error)],
+            ..Node::default()
+        };
+        let list = Attention::collect(&volumes, [&node]);
+        let keys: Vec<String> = list.iter().map(Attention::key).collect();
+        assert_eq!(keys, ["node/node-1/NodeDown", "volume/a", "volume/b"]);
+        assert_eq!(list[1].cause.severity, Severity::Warning);
+        assert_eq!(list[2].remedy(), Remedy::Watch);
+        assert_eq!(urgent(&list), 2);
+    }
+}

@@ -1,0 +1,12 @@
+//! What people ask about a resource, derived from its fields. Pure: no browser, no text.
+
+pub(crate) mod action;
+pub(crate) mod attention;
+pub(crate) mod filter;
+pub(crate) mod phase;
+pub(crate) mod placement;
+pub(crate) mod rebuild;
+pub(crate) mod replicas;
+pub(crate) mod revert;
+pub(crate) mod snapshot_tree;
+pub(crate) mod time;

@@ -1,0 +1,317 @@
+//! English.
+
+use aurochs_api::cause::Severity;
+use aurochs_api::node::NodeStatus;
+use aurochs_api::size::ByteSize;
+
+use crate::live::Link;
+use crate::model::action::{Action, Refusal};
+use crate::model::attention::Remedy;
+use crate::model::phase::{Group, Phase};
+use crate::model::placement::Forecast;
+use crate::model::replicas::ReplicaPhase;
+use crate::model::revert::Step;
+use crate::model::snapshot_tree::LayerKind;
+use crate::theme::Theme;
+
+pub(crate) fn phase(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Creating => "Creating",
+        Phase::Attaching => "Attaching",
+        Phase::Detaching => "Detaching",
+        Phase::Deleting => "Deleting",
+        Phase::Starting => "Starting",
+        Phase::Rebuilding => "Rebuilding",
+        Phase::Healthy => "Healthy",
+        Phase::Degraded => "Degraded",
+        Phase::Faulted => "Faulted",
+        Phase::Detached => "Detached",
+    }
+}
+
+pub(crate) fn link(link: Link) -> &'static str {
+    match link {
+        Link::Connecting => "Connecting…",
+        Link::Live => "Live",
+        Link::Reconnecting { .. } => "Reconnecting…",
+    }
+}
+
+pub(crate) fn theme(theme: Theme) -> &'static str {
+    match theme {
+        Theme::Auto => "Theme as the system has it",
+        Theme::Light => "Light theme",
+        Theme::Dark => "Dark theme",
+    }
+}
+
+pub(crate) fn group(group: Group) -> &'static str {
+    match group {
+        Group::Healthy => "Healthy",
+        Group::Degraded => "Degraded",
+        Group::InProgress => "In progress",
+        Group::Faulted => "Faulted",
+        Group::Detached => "Detached",
+    }
+}
+
+pub(crate) fn node_status(status: NodeStatus) -> &'static str {
+    match status {
+        NodeStatus::Schedulable => "Schedulable",
+        NodeStatus::Unschedulable => "Unschedulable",
+        NodeStatus::Disabled => "Disabled",
+        NodeStatus::Down => "Down",
+        NodeStatus::Unknown => "Unknown",
+    }
+}
+
+pub(crate) fn replica_phase(phase: ReplicaPhase) -> &'static str {
+    match phase {
+        ReplicaPhase::Healthy => "Healthy",
+        ReplicaPhase::Rebuilding => "Rebuilding",
+        ReplicaPhase::Failed => "Failed",
+        ReplicaPhase::Stopped => "Stopped",
+        ReplicaPhase::Starting => "Starting",
+    }
+}
+
+pub(crate) fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Info => "Working on it",
+        Severity::Warning => "Warning",
+        Severity::Error => "Problem",
+    }
+}
+
+pub(crate) fn remedy(remedy: Remedy) -> &'static str {
+    match remedy {
+        Remedy::ShowVolume => "Show volume",
+        Remedy::Watch => "Watch",
+        Remedy::ShowDisks => "Show disks",
+        Remedy::ShowNode => "Show nodes",
+    }
+}
+
+pub(crate) fn layer_kind(kind: LayerKind) -> &'static str {
+    match kind {
+        LayerKind::Head => "writing now",
+        LayerKind::User => "",
+        LayerKind::System => "by the system",
+        LayerKind::Removed => "deleted, goes when its data is merged",
+    }
+}
+
+pub(crate) fn step(step: Step) -> &'static str {
+    match step {
+        Step::Keep => "Take a snapshot of the present",
+        Step::Detach | Step::DetachAgain => "Detach",
+        Step::AttachForMaintenance => "Attach in maintenance mode",
+        Step::Revert => "Go back to the snapshot",
+        Step::AttachAsBefore => "Attach as before",
+    }
+}
+
+/// Name of a menu entry or button.
+pub(crate) fn action(action: Action) -> &'static str {
+    match action {
+        Action::Attach => "Attach…",
+        Action::Detach => "Detach…",
+        Action::TakeSnapshot => "Take snapshot…",
+        Action::Delete => "Delete…",
+    }
+}
+
+/// Why an entry can't be chosen now.
+pub(crate) fn refusal(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::AlreadyAttached => "It is attached already",
+        Refusal::NotAttached => "It is not attached",
+        Refusal::SnapshotNeedsEngine => "Attach it first",
+        Refusal::NoUsableReplica => "No usable replica",
+        Refusal::DetachFirst => "Detach it first",
+        Refusal::Busy(phase) => match phase {
+            Phase::Creating => "It is being created",
+            Phase::Attaching => "It is being attached",
+            Phase::Detaching => "It is being detached",
+            Phase::Deleting => "It is being deleted",
+            Phase::Starting => "It is starting",
+            Phase::Rebuilding => "It is being rebuilt",
+            Phase::Healthy | Phase::Degraded | Phase::Faulted | Phase::Detached => "Not possible now",
+        },
+    }
+}
+
+/// `1 volume`, `3 volumes`.
+pub(crate) fn count(number: usize, one: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{} {one}{ending}", grouped(number))
+}
+
+/// `12,345`.
+pub(crate) fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `node-1, node-2 and 3 more`.
+pub(crate) fn names(names: &[String], most: usize) -> String {
+    match names.len() {
+        number if number > most => format!("{} and {} more", names[..most].join(", "), number - most),
+        _ => names.join(", "),
+    }
+}
+
+/// How long ago: `just now`, `40 s ago`, `4 min ago`, `2 h ago`, `3 d ago`.
+pub(crate) fn age(seconds: i64) -> String {
+    match seconds {
+        ..5 => "just now".to_owned(),
+        5..60 => format!("{} s ago", seconds / 5 * 5),
+        60..3600 => format!("{} min ago", seconds / 60),
+        3600..86_400 => format!("{} h ago", seconds / 3600),
+        86_400.. => format!("{} d ago", seconds / 86_400),
+    }
+}
+
+/// A span of time to come: `38 s`, `4 min`, `2 h 5 min`.
+pub(crate) fn span(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds.div_ceil(60)),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+/// `2 of 3`.
+pub(crate) fn of(usable: usize, wished: u32) -> String {
+    format!("{usable} of {wished}")
+}
+
+/// Progress in bytes, with the rate when there is one: `1.2 GiB of 1.9 GiB, 32 MiB/s`.
+pub(crate) fn transferred(done: ByteSize, planned: ByteSize, bytes_per_second: u64) -> String {
+    let rate = ByteSize(bytes_per_second);
+    match (planned.bytes(), bytes_per_second) {
+        (0, _) => String::new(),
+        (_, 0) => format!("{done} of {planned}"),
+        _ => format!("{done} of {planned}, {rate}/s"),
+    }
+}
+
+/// What a create will do, and whether that is less than was asked for.
+pub(crate) fn forecast(forecast: &Forecast) -> (bool, String) {
+    let Forecast { replicas, size, nodes } = forecast;
+    let wished = *replicas as usize;
+    match nodes.len() {
+        0 => (true, format!("No node has room for {size} now. The volume would wait until one has.")),
+        found if found < wished => {
+            let missing = wished - found;
+            let waits = if missing == 1 { "One replica waits" } else { "The others wait" };
+            (true, format!("{found} × {size} on {}. {waits} until another node has room.", nodes.join(", ")))
+        }
+        found if found == wished => (false, format!("{wished} × {size} on {}.", nodes.join(", "))),
+        found => (false, format!("{wished} × {size} on {wished} of {found} nodes with room: {}.", names(nodes, 4))),
+    }
+}
+
+pub(crate) fn frontend(frontend: &str) -> &str {
+    match frontend {
+        "blockdev" => "Block device",
+        "iscsi" => "iSCSI",
+        "ublk" => "ublk",
+        "nbd" => "NBD",
+        "fuse" | "fuse-loop" | "fuse_loop" => "FUSE and loop device",
+        "" => "None",
+        other => other,
+    }
+}
+
+/// Longhorn's names of node conditions.
+pub(crate) fn condition(kind: &str) -> &str {
+    match kind {
+        "MountPropagation" => "Mount propagation",
+        "RequiredPackages" => "Required packages",
+        "KernelModulesLoaded" => "Kernel modules",
+        "NFSClientInstalled" => "NFS client",
+        "HugePagesAvailable" => "Huge pages",
+        "DiskFilesystem" => "File system",
+        other => other,
+    }
+}
+
+/// Longhorn's short names of access modes.
+pub(crate) fn access_mode(mode: &str) -> &str {
+    match mode {
+        "rwo" => "One node (rwo)",
+        "rwop" => "One pod (rwop)",
+        "rwx" => "Many nodes (rwx)",
+        "" => "–",
+        other => other,
+    }
+}
+
+pub(crate) fn data_locality(locality: &str) -> &str {
+    match locality {
+        "" | "disabled" => "Any node",
+        "best-effort" => "Best effort on the attached node",
+        "strict-local" => "Only on the attached node",
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aurochs_api::size::GIB;
+
+    use super::*;
+
+    #[test]
+    fn ages() {
+        for (seconds, text) in [
+            (-3, "just now"),
+            (4, "just now"),
+            (59, "55 s ago"),
+            (60, "1 min ago"),
+            (7199, "1 h ago"),
+            (86_400 * 40, "40 d ago"),
+        ] {
+            assert_eq!(age(seconds), text);
+        }
+    }
+
+    #[test]
+    fn spans() {
+        assert_eq!(span(38), "38 s");
+        assert_eq!(span(61), "2 min");
+        assert_eq!(span(7500), "2 h 5 min");
+    }
+
+    #[test]
+    fn numbers() {
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(128), "128");
+        assert_eq!(grouped(1_234_567), "1,234,567");
+        assert_eq!(count(1, "volume"), "1 volume");
+        assert_eq!(count(1200, "volume"), "1,200 volumes");
+    }
+
+    #[test]
+    fn a_forecast_says_what_is_short() {
+        let with = |nodes: &[&str]| Forecast {
+            replicas: 3,
+            size: ByteSize(10 * GIB),
+            nodes: nodes.iter().map(|&node| node.to_owned()).collect(),
+        };
+        assert_eq!(forecast(&with(&["a", "b", "c"])), (false, "3 × 10 GiB on a, b, c.".to_owned()));
+        let (short, text) = forecast(&with(&["a", "b"]));
+        assert!(short && text.starts_with("2 × 10 GiB on a, b. One replica waits"), "{text}");
+        assert!(forecast(&with(&[])).0);
+        let (short, text) = forecast(&with(&["a", "b", "c", "d", "e", "f"]));
+        assert!(!short && text.contains("3 of 6") && text.contains("and 2 more"), "{text}");
+    }
+}
