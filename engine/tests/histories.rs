@@ -301,12 +301,25 @@ fn no_acknowledged_write_is_lost_whatever_fails() {
     let number = |name: &str| std::env::var(name).ok().and_then(|value| value.parse::<u64>().ok());
     let seeds = match number("AUROCHS_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("AUROCHS_HISTORIES").unwrap_or(60),
+        None => 0..number("AUROCHS_HISTORIES").unwrap_or(100),
     };
-    for seed in seeds {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let outcome = runtime.block_on(async { tokio::spawn(run(seed)).await });
-        runtime.shutdown_background();
-        assert!(outcome.is_ok(), "history failed; run it again with AUROCHS_SEED={seed}");
-    }
+    // Most of a history is waiting: several go on beside each other.
+    let next = std::sync::atomic::AtomicU64::new(seeds.start);
+    std::thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                    if seed >= seeds.end {
+                        return;
+                    }
+                    let runtime =
+                        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+                    let outcome = runtime.block_on(async { tokio::spawn(run(seed)).await });
+                    runtime.shutdown_background();
+                    assert!(outcome.is_ok(), "history failed; run it again with AUROCHS_SEED={seed}");
+                }
+            });
+        }
+    });
 }

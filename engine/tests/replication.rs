@@ -6,7 +6,9 @@ mod node;
 
 use std::collections::HashMap;
 
-use aurochs_engine::grpc::engine_v1::{EngineState, ReplicaMode, SnapshotCreateRequest, SnapshotNameRequest};
+use aurochs_engine::grpc::engine_v1::{
+    EngineState, EngineStatus, ReplicaMode, SnapshotCreateRequest, SnapshotNameRequest,
+};
 use nix::sys::signal::Signal;
 use node::{Engine, MIB, Node, kill, mode_of, noise, run, run_any, signal};
 
@@ -72,7 +74,9 @@ async fn a_killed_replica_is_dropped_and_rebuilt_under_writes() {
     take(&engine, "before").await;
     let victim = volume.replicas[1].clone();
     kill(node.instance(&victim).await.unwrap().pid);
-    let degraded = engine.wait_mode(&victim, ReplicaMode::Err).await;
+    let recorded =
+        |status: &EngineStatus| mode_of(status, &victim) == Some(ReplicaMode::Err) && status.cause.is_empty();
+    let degraded = engine.wait("loss recorded", recorded).await;
     assert_eq!(node.record(&volume).await.members.len(), 2, "the loss is recorded");
     assert!(
         degraded.replicas.iter().any(|replica| replica.name == victim && !replica.cause.is_empty()),
