@@ -1,5 +1,7 @@
 //! Faults at named points, with real replicas or scripted ones: what may be acknowledged, read and recorded then.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
 mod parties;
 
 use std::collections::BTreeMap;

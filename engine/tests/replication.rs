@@ -6,8 +6,11 @@ mod node;
 
 use std::collections::HashMap;
 
-use aurochs_engine::grpc::engine_v1::{EngineState, ReplicaMode, SnapshotCreateRequest, SnapshotNameRequest};
-use node::{Engine, MIB, Node, kill, mode_of, noise, run, run_any};
+use aurochs_engine::grpc::engine_v1::{
+    EngineState, EngineStatus, ReplicaMode, SnapshotCreateRequest, SnapshotNameRequest,
+};
+use nix::sys::signal::Signal;
+use node::{Engine, MIB, Node, kill, mode_of, noise, run, run_any, signal};
 
 const SIZE: u64 = 64 * MIB;
 
@@ -71,7 +74,9 @@ async fn a_killed_replica_is_dropped_and_rebuilt_under_writes() {
     take(&engine, "before").await;
     let victim = volume.replicas[1].clone();
     kill(node.instance(&victim).await.unwrap().pid);
-    let degraded = engine.wait_mode(&victim, ReplicaMode::Err).await;
+    let recorded =
+        |status: &EngineStatus| mode_of(status, &victim) == Some(ReplicaMode::Err) && status.cause.is_empty();
+    let degraded = engine.wait("loss recorded", recorded).await;
     assert_eq!(node.record(&volume).await.members.len(), 2, "the loss is recorded");
     assert!(
         degraded.replicas.iter().any(|replica| replica.name == victim && !replica.cause.is_empty()),
@@ -174,8 +179,12 @@ async fn an_engine_of_an_older_epoch_is_fenced() {
     let node = Node::start().await;
     let volume = node.create("fenced", SIZE, 2).await;
     let old = node.attach(&volume, "nbd").await;
-    // Without a frontend: on one node the two would fight for the volume's socket before they fight for its replicas.
-    let new = node.attach(&volume, "").await;
+    let refused = node.try_start_engine(&volume, "", &node.client).await.err().expect("one engine a node");
+    assert_eq!(refused.code(), tonic::Code::FailedPrecondition);
+    assert!(refused.message().contains(&old.name), "it names the one that runs: {refused}");
+    let elsewhere = node.another_node().await;
+    let new = node.try_start_engine(&volume, "", &elsewhere.client).await.unwrap();
+    new.wait_up().await;
     let ended = old.client.clone();
     // The old one ends by itself; until then it fails all I/O.
     let gone = async {
@@ -242,5 +251,60 @@ async fn a_corrupt_replica_is_left_out_and_left_alone() {
     assert_eq!(replica.mode(), ReplicaMode::Err);
     assert!(replica.cause.contains("volume.meta"), "{}", replica.cause);
     assert_eq!(std::fs::read_to_string(&meta).unwrap(), "{\"Size\":", "nothing was changed");
+    node.stop(&engine.name).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn writes_wait_while_the_keeper_stands_still_and_lose_nothing() {
+    let node = Node::start().await;
+    let volume = node.create("keeperless", SIZE, 2).await;
+    let engine = node.attach(&volume, "nbd").await;
+    let uri = engine.status().await.nbd_uri;
+    let victim = node.instance(&volume.replicas[0]).await.unwrap().pid;
+    signal(node.manager_pid(), Signal::SIGSTOP);
+    kill(victim);
+    engine.wait_mode(&volume.replicas[0], ReplicaMode::Err).await;
+    let mut writing =
+        tokio::spawn(async move { run("qemu-io", &["-f", "raw", "-c", "write -P 7 0 1M", "-c", "flush", &uri]).await });
+    engine.wait("waiting for the record", |status| !status.cause.is_empty()).await;
+    let early = tokio::time::timeout(std::time::Duration::from_millis(300), &mut writing).await;
+    assert!(early.is_err(), "acknowledged while the loss is not recorded");
+    signal(node.manager_pid(), Signal::SIGCONT);
+    writing.await.unwrap();
+    assert_eq!(node.record(&volume).await.members, [volume.replicas[1].clone()]);
+    // The killed one comes back with old data: the next attach does not use it.
+    node.start_replica(&volume, &volume.replicas[0]).await;
+    node.stop(&engine.name).await;
+    let again = node.attach(&volume, "nbd").await;
+    assert!(copy_out(&again, &node).await[..MIB as usize].iter().all(|byte| *byte == 7));
+    assert_eq!(mode_of(&again.status().await, &volume.replicas[0]), None, "it is no member");
+    node.stop(&again.name).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_stands_still_is_dropped_unless_it_is_the_last() {
+    let node = Node::start().await;
+    let volume = node.create("slow", SIZE, 2).await;
+    let engine = node.attach(&volume, "nbd").await;
+    let uri = engine.status().await.nbd_uri;
+    let first = node.instance(&volume.replicas[0]).await.unwrap().pid;
+    signal(first, Signal::SIGSTOP);
+    let write = |pattern: u8| {
+        let (uri, command) = (uri.clone(), format!("write -P {pattern} 0 1M"));
+        async move { run("qemu-io", &["-f", "raw", "-c", &command, "-c", "flush", &uri]).await }
+    };
+    write(1).await;
+    assert_eq!(mode_of(&engine.status().await, &volume.replicas[0]), Some(ReplicaMode::Err));
+    let last = node.instance(&volume.replicas[1]).await.unwrap().pid;
+    signal(last, Signal::SIGSTOP);
+    let writing = tokio::spawn(write(2));
+    // Longer than any deadline: nobody else answers, so it is waited for.
+    tokio::time::sleep(std::time::Duration::from_secs(10)).await;
+    assert_eq!(engine.status().await.state(), EngineState::Running);
+    signal(last, Signal::SIGCONT);
+    writing.await.unwrap();
+    signal(first, Signal::SIGCONT);
+    assert!(copy_out(&engine, &node).await[..MIB as usize].iter().all(|byte| *byte == 2));
+    assert_eq!(node.record(&volume).await.members, [volume.replicas[1].clone()]);
     node.stop(&engine.name).await;
 }

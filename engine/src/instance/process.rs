@@ -52,6 +52,11 @@ pub struct Settings {
 pub enum ProcessError {
     #[error("instance {0} is already running with other arguments; stop it first")]
     OtherArguments(String),
+    #[error(
+        "volume {volume} has an engine on this node already, {running} (process {pid}); two engines of one volume would \
+         fight for its devices and replicas, so stop that one first"
+    )]
+    SecondEngine { volume: String, running: String, pid: u32 },
     #[error("instance {name} names neither an engine nor a replica to start")]
     NothingToStart { name: String },
     #[error("{0:?} is no name of an instance: use letters, digits, '-' and '.'")]
@@ -156,6 +161,12 @@ impl Processes {
             let same = is_same(&entry.instance, request) && entry.instance.state() != InstanceState::Stopping;
             return if same { Ok(entry.instance.clone()) } else { Err(ProcessError::OtherArguments(name.to_owned())) };
         }
+        if matches!(request.spec, Some(Spec::Engine(_)))
+            && let Some(running) = living_engine(&table, &request.volume)
+        {
+            let Instance { name: running, pid, .. } = running.clone();
+            return Err(ProcessError::SecondEngine { volume: request.volume.clone(), running, pid });
+        }
         let (instance, child) = self.spawn(request)?;
         let start_ticks = adoption::start_ticks(instance.pid).unwrap_or_default();
         table.insert(name.to_owned(), Entry { instance: instance.clone(), start_ticks });
@@ -250,8 +261,11 @@ impl Processes {
 
     /// A process is gone: asked to, it leaves the list; else it stays there with its last words.
     fn ended(&self, name: &str, pid: u32, how: &str) {
-        self.shared.notes.remove(name);
         let mut table = self.lock();
+        // The note may be a later process's by now: without it, that one would be lost at the next restart.
+        if table.get(name).is_none_or(|entry| entry.instance.pid == pid) {
+            self.shared.notes.remove(name);
+        }
         let Some(entry) = table.get_mut(name).filter(|entry| entry.instance.pid == pid) else { return };
         if entry.instance.state() == InstanceState::Stopping {
             table.remove(name);
@@ -270,7 +284,12 @@ impl Processes {
         let Some(entry) = self.lock().get(name).cloned() else { return Ok(()) };
         let pid = entry.instance.pid;
         if !adoption::is_alive(pid, entry.start_ticks) {
-            self.lock().remove(name);
+            let mut table = self.lock();
+            // Unless it was started again this moment.
+            if table.get(name).is_some_and(|now| now.instance.pid == pid) {
+                table.remove(name);
+            }
+            drop(table);
             self.shared.changed.send_modify(|count| *count += 1);
             return Ok(());
         }
@@ -320,6 +339,15 @@ impl Processes {
     fn log_path(&self, name: &str) -> PathBuf {
         self.shared.settings.log_directory.join(format!("{name}.log"))
     }
+}
+
+fn living_engine<'table>(table: &'table BTreeMap<String, Entry>, volume: &str) -> Option<&'table Instance> {
+    let engines = table.values().filter(|entry| {
+        entry.instance.kind() == InstanceKind::Engine
+            && entry.instance.volume == volume
+            && adoption::is_alive(entry.instance.pid, entry.start_ticks)
+    });
+    engines.map(|entry| &entry.instance).next()
 }
 
 fn is_same(running: &Instance, request: &InstanceStartRequest) -> bool {

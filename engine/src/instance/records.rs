@@ -5,6 +5,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use aurochs_api::ids::VolumeName;
@@ -67,7 +68,7 @@ impl RecordFiles {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             result => result,
         };
-        // The lock file goes too; whoever waits for it finds the record gone, which is the truth.
+        // The lock file goes too; whoever waits for it sees that and takes the next one.
         let _ = fs::remove_file(self.lock_path(volume));
         removed.map_err(|error| unavailable("delete", &path, &error))
     }
@@ -83,8 +84,16 @@ impl RecordFiles {
 
     fn lock(&self, volume: &str) -> Result<Flock<File>, KeeperError> {
         let path = self.lock_path(volume);
-        let file = File::create(&path).map_err(|error| unavailable("lock", &path, &error))?;
-        Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, errno)| unavailable("lock", &path, &errno.into()))
+        loop {
+            let file = File::create(&path).map_err(|error| unavailable("lock", &path, &error))?;
+            let locked = Flock::lock(file, FlockArg::LockExclusive)
+                .map_err(|(_, errno)| unavailable("lock", &path, &errno.into()))?;
+            let held = locked.metadata().map_err(|error| unavailable("lock", &path, &error))?;
+            // A delete took the file away while we waited for it: others lock the one that came after.
+            if held.nlink() > 0 {
+                return Ok(locked);
+            }
+        }
     }
 
     fn path(&self, volume: &str) -> Result<PathBuf, KeeperError> {

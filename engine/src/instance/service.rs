@@ -37,6 +37,7 @@ pub struct Service {
 fn process_status(error: &ProcessError) -> Status {
     match error {
         ProcessError::OtherArguments(_) => Status::already_exists(error.to_string()),
+        ProcessError::SecondEngine { .. } => Status::failed_precondition(error.to_string()),
         ProcessError::NothingToStart { .. } | ProcessError::BadName(_) => Status::invalid_argument(error.to_string()),
         ProcessError::Io { .. } => Status::internal(error.to_string()),
         ProcessError::DoesNotEnd { .. } => Status::deadline_exceeded(error.to_string()),

@@ -266,8 +266,12 @@ where
 {
     match tokio::task::spawn_blocking(work).await {
         Ok(value) => value,
-        // The runtime cancels blocking work only at its own end; a panic in it must not be swallowed.
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
+        Err(error) => match error.try_into_panic() {
+            // It must not be swallowed.
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime cancels blocking work only at its own end, and with it whoever waits here.
+            Err(_) => std::future::pending().await,
+        },
     }
 }
 

@@ -92,12 +92,26 @@ pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
         epoch: Epoch(arguments.epoch),
         replicas: arguments.replicas.iter().cloned().collect::<BTreeMap<_, _>>(),
     };
-    let volume = Volume::start(options, keeper).await?;
-    let serving = serve(Arc::new(volume.clone()), places(&arguments)).await?;
+    tokio::pin!(asked);
+    let volume = tokio::select! {
+        started = Volume::start(options, keeper) => started?,
+        // Nothing was served: the next start finds things as after a crash.
+        () = &mut asked => return Ok(()),
+    };
+    let serving = match serve(Arc::new(volume.clone()), places(&arguments)).await {
+        Ok(serving) => serving,
+        Err(error) => {
+            // Nothing was written: a clean end spares the next start the comparison of all members.
+            if let Err(error) = volume.close().await {
+                tracing::warn!(%error, "the volume did not close cleanly");
+            }
+            return Err(error.into());
+        }
+    };
     tracing::info!(engine = arguments.name, endpoint = serving.endpoint(), reason = serving.reason(), "volume is up");
     phase.send_replace(Phase::Up { volume: volume.clone(), offer: offer(&serving) });
     tokio::select! {
-        () = asked => {}
+        () = &mut asked => {}
         () = volume.fenced() => {}
         // The server ends only with a fault of its own; the volume goes down cleanly, and is started again.
         _ = grpc => {}

@@ -132,6 +132,7 @@ mod tests {
         for start in (0..16_u64 << 40).step_by(1 << 33) {
             set.add(start, 1 << 33);
         }
-        assert_eq!((set.lock().len(), set.left()), (1, 1 << 24));
+        assert_eq!(set.left(), 1 << 24);
+        assert_eq!(set.lock().len(), 1);
     }
 }

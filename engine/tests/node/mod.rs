@@ -40,32 +40,27 @@ impl Node {
     pub async fn start() -> Self {
         // Not below /tmp: it may be a tmpfs, which has no direct I/O; short, for the sockets' paths.
         let root = tempfile::Builder::new().prefix("aur-").tempdir_in("/var/tmp").unwrap();
-        let manager = spawn_manager(root.path());
+        let manager = spawn_manager(root.path(), "node-1");
         let address = format!("unix:{}", root.path().join("run/im.sock").display());
         let client = InstanceManagerClient::new(aurochs_engine::grpc::connect(&address).unwrap());
         let node = Self { root, manager, client };
-        node.wait_for_manager().await;
+        wait_for_manager(&node.client).await;
         // Makes the disk, as the manager does when a node joins.
         let path = node.root.path().join("data").display().to_string();
         node.client.clone().disk_inspect(DiskInspectRequest { path }).await.unwrap();
         node
     }
 
-    async fn wait_for_manager(&self) {
-        let answer = async {
-            while self.client.clone().instance_list(InstanceListRequest {}).await.is_err() {
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, answer).await.expect("the instance manager answers");
+    pub fn manager_pid(&self) -> u32 {
+        self.manager.id()
     }
 
     /// Kills the instance manager without warning and starts another one.
     pub async fn replace_manager(&mut self) {
         self.manager.kill().unwrap();
         self.manager.wait().unwrap();
-        self.manager = spawn_manager(self.root.path());
-        self.wait_for_manager().await;
+        self.manager = spawn_manager(self.root.path(), "node-1");
+        wait_for_manager(&self.client).await;
     }
 
     pub fn directory(&self, replica: &str) -> PathBuf {
@@ -137,6 +132,27 @@ impl Node {
     }
 
     pub async fn start_engine(&self, volume: &TestVolume, frontend: &str) -> Engine {
+        self.try_start_engine(volume, frontend, &self.client).await.unwrap()
+    }
+
+    /// Another logical node of this machine, with the same control records.
+    pub async fn another_node(&self) -> AnotherNode {
+        let manager = spawn_manager(self.root.path(), "node-2");
+        let socket = self.root.path().join("node-2/im.sock");
+        let client =
+            InstanceManagerClient::new(aurochs_engine::grpc::connect(&format!("unix:{}", socket.display())).unwrap());
+        let node = AnotherNode { manager, socket, client };
+        wait_for_manager(&node.client).await;
+        node
+    }
+
+    /// Starts an engine on the node of this instance manager.
+    pub async fn try_start_engine(
+        &self,
+        volume: &TestVolume,
+        frontend: &str,
+        manager: &InstanceManagerClient<Channel>,
+    ) -> Result<Engine, tonic::Status> {
         let now = self.record(volume).await;
         let next = Record { epoch: now.epoch + 1, ..now.clone() };
         let request = RecordCompareAndSetRequest {
@@ -161,9 +177,9 @@ impl Node {
         };
         let request =
             InstanceStartRequest { name: name.clone(), volume: volume.name.clone(), spec: Some(Spec::Engine(spec)) };
-        let instance = self.client.clone().instance_start(request).await.unwrap().into_inner();
+        let instance = manager.clone().instance_start(request).await?.into_inner();
         let client = EngineClient::new(aurochs_engine::grpc::connect(&instance.address).unwrap());
-        Engine { name, pid: instance.pid, client }
+        Ok(Engine { name, pid: instance.pid, client })
     }
 
     pub async fn stop(&self, name: &str) {
@@ -204,33 +220,59 @@ impl Node {
     }
 }
 
-fn spawn_manager(root: &Path) -> Child {
+fn spawn_manager(root: &Path, node: &str) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_aurochs-engine"));
-    command.args(["instance-manager", "--node", "node-1"]);
-    for (flag, path) in [("--data", "data"), ("--records", "records"), ("--run-dir", "run"), ("--dev-dir", "dev")] {
+    command.args(["instance-manager", "--node", node]);
+    let (data, run) = if node == "node-1" { ("data", "run") } else { ("data-2", node) };
+    for (flag, path) in [("--data", data), ("--records", "records"), ("--run-dir", run), ("--dev-dir", "dev")] {
         command.arg(flag).arg(root.join(path));
     }
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
+async fn wait_for_manager(client: &InstanceManagerClient<Channel>) {
+    let answer = async {
+        while client.clone().instance_list(InstanceListRequest {}).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, answer).await.expect("the instance manager answers");
+}
+
+/// Ends an instance manager with all that it started.
+fn shut_down(manager: &mut Child, socket: &Path) {
+    // A test may have failed while it stood still.
+    signal(manager.id(), nix::sys::signal::Signal::SIGCONT);
+    let address = format!("unix:{}", socket.display());
+    // A runtime of its own: the test's one may be unwinding.
+    let clean = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let mut client = InstanceManagerClient::new(aurochs_engine::grpc::connect(&address).unwrap());
+            let _ = tokio::time::timeout(PATIENCE, client.shutdown(ShutdownRequest {})).await;
+        });
+    });
+    let _ = clean.join();
+    let _ = manager.kill();
+    let _ = manager.wait();
+}
+
 impl Drop for Node {
     fn drop(&mut self) {
-        let client = self.client.clone();
-        let root = self.root.path().to_owned();
-        // A runtime of its own: the test's one may be unwinding.
-        let clean = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async {
-                let mut client = InstanceManagerClient::new(
-                    aurochs_engine::grpc::connect(&format!("unix:{}", root.join("run/im.sock").display())).unwrap(),
-                );
-                let _ = tokio::time::timeout(PATIENCE, client.shutdown(ShutdownRequest {})).await;
-            });
-        });
-        let _ = clean.join();
-        drop(client);
-        let _ = self.manager.kill();
-        let _ = self.manager.wait();
+        shut_down(&mut self.manager, &self.root.path().join("run/im.sock"));
+    }
+}
+
+/// A second instance manager beside a [`Node`], which has to outlive it.
+pub struct AnotherNode {
+    manager: Child,
+    socket: PathBuf,
+    pub client: InstanceManagerClient<Channel>,
+}
+
+impl Drop for AnotherNode {
+    fn drop(&mut self) {
+        shut_down(&mut self.manager, &self.socket);
     }
 }
 
@@ -282,7 +324,11 @@ pub fn mode_of(status: &EngineStatus, replica: &str) -> Option<ReplicaMode> {
 }
 
 pub fn kill(pid: u32) {
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid as i32), nix::sys::signal::Signal::SIGKILL).unwrap();
+    signal(pid, nix::sys::signal::Signal::SIGKILL);
+}
+
+pub fn signal(pid: u32, signal: nix::sys::signal::Signal) {
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid as i32), signal).unwrap();
 }
 
 /// Runs a tool to its end and expects success.
