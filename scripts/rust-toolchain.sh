@@ -15,7 +15,7 @@ cargo --version >/dev/null 2>&1 && exit 0
 
 wanted=$(sed -n 's/^channel = "\(.*\)"/\1/p' rust-toolchain.toml)
 say "installing toolchain $wanted"
-RUSTUP_MAX_RETRIES=1 rustup toolchain install "$wanted" --profile minimal --component clippy --component rustfmt \
+RUST_BACKTRACE=0 RUSTUP_MAX_RETRIES=1 rustup toolchain install "$wanted" --profile minimal --component clippy --component rustfmt \
   --no-self-update >&2 2>&1 || true
 for name in "$wanted" stable; do
   if RUSTUP_AUTO_INSTALL=0 RUSTUP_TOOLCHAIN=$name cargo --version >/dev/null 2>&1; then
