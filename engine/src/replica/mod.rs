@@ -46,7 +46,7 @@ mod unmap;
 mod write;
 
 use std::path::PathBuf;
-use std::sync::{Mutex, RwLock};
+use std::sync::{Mutex, OnceLock, RwLock};
 
 pub use delete::delete_directory;
 pub use error::ReplicaError;
@@ -74,6 +74,9 @@ pub struct Replica {
     life: RwLock<Life>,
     fence: Mutex<FenceState>,
     revision: Option<RevisionCounter>,
+    /// Why a sync failed. The kernel reports a failed sync once and forgets it: a later one that succeeds says nothing
+    /// about what was lost, so this open never confirms again.
+    unsynced: OnceLock<String>,
 }
 
 /// ```text
@@ -181,11 +184,25 @@ impl Replica {
     /// Makes everything written so far durable.
     ///
     /// # Errors
-    /// The disk did not confirm; what was written since the last success may be lost in a power cut.
+    /// The disk did not confirm, now or at an earlier call; what was written since the last success may be lost in a
+    /// power cut. Only another open may succeed again.
     pub fn flush(&self) -> Result<(), ReplicaError> {
         self.shared(|structure| {
-            structure.head.image.sync_data()?;
+            self.sync_head(structure)?;
             self.store_revision()
+        })
+    }
+
+    /// Every sync of the head goes through here, so that none is believed after one that failed.
+    fn sync_head(&self, structure: &Structure) -> Result<(), ReplicaError> {
+        if let Some(why) = self.unsynced.get() {
+            return Err(ReplicaError::Failed { why: format!("an earlier sync failed: {why}") });
+        }
+        structure.head.image.sync_data().map_err(|error| {
+            let error = ReplicaError::from(error);
+            // The first reason stays.
+            let _ = self.unsynced.set(error.to_string());
+            error
         })
     }
 

@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 use super::chain::Records;
 use super::create::check_size;
@@ -53,7 +53,7 @@ impl Replica {
         }
         let size = structure.meta.size;
         let life = RwLock::new(Life::Open(Box::new(structure)));
-        Ok(Self { directory, size, was_dirty, life, fence: Mutex::new(fence), revision })
+        Ok(Self { directory, size, was_dirty, life, fence: Mutex::new(fence), revision, unsynced: OnceLock::new() })
     }
 
     /// Makes everything durable, takes the dirty mark away and lets go of the directory. Later calls fail with
@@ -64,7 +64,7 @@ impl Replica {
     pub fn close(&self) -> Result<(), ReplicaError> {
         let mut life = self.life.write().map_err(|_| ReplicaError::poisoned())?;
         let structure = life.open()?;
-        structure.head.image.sync_data()?;
+        self.sync_head(structure)?;
         structure.rebuild.sync()?;
         self.store_revision()?;
         let clean = VolumeMeta { dirty: false, ..structure.meta.clone() };

@@ -48,7 +48,7 @@ impl Replica {
             if chain.len() >= LONGEST_CHAIN {
                 return Err(ReplicaError::ChainTooLong { count: chain.len() + 1, limit: LONGEST_CHAIN }.into());
             }
-            structure.head.image.sync_data()?;
+            self.sync_head(structure)?;
             let taken = Taken { image: &image, user_created, created, labels };
             taken.take(&self.directory, structure)
         })

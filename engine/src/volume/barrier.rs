@@ -54,14 +54,7 @@ impl Volume {
         self.operation(async move {
             let shared = &volume.shared;
             let _everything = shared.equal_barrier().await?;
-            if let Some(joiner) = shared.membership.view().joiner() {
-                let message = format!(
-                    "cannot revert volume {} while replica {} is being rebuilt; try again when the rebuild is done",
-                    shared.name,
-                    joiner.link.name()
-                );
-                return Err(OperationError::Refused(message));
-            }
+            shared.refuse_while_joining(&format!("revert volume {}", shared.name))?;
             shared.on_all(&ControlRequest::Revert { name, created: now() }).await
         })
         .await
@@ -73,13 +66,7 @@ impl Volume {
         self.operation(async move {
             let shared = &volume.shared;
             let _everything = shared.equal_barrier().await?;
-            if let Some(joiner) = shared.membership.view().joiner() {
-                let message = format!(
-                    "cannot delete snapshot {name} while replica {} is being rebuilt; try again when the rebuild is done",
-                    joiner.link.name()
-                );
-                return Err(OperationError::Refused(message));
-            }
+            shared.refuse_while_joining(&format!("delete snapshot {name}"))?;
             shared.on_all(&ControlRequest::RemoveSnapshot { name }).await
         })
         .await
@@ -109,6 +96,16 @@ impl Shared {
                 return Ok(turn);
             }
         }
+    }
+
+    /// A joiner copies the layers of this moment; they must not change under it.
+    fn refuse_while_joining(&self, what: &str) -> Result<(), OperationError> {
+        let view = self.membership.view();
+        let Some(joiner) = view.joiner() else { return Ok(()) };
+        let name = joiner.link.name();
+        let message =
+            format!("cannot {what} while replica {name} is being rebuilt; try again when the rebuild is done");
+        Err(OperationError::Refused(message))
     }
 
     /// Takes a snapshot; the caller holds the barrier.

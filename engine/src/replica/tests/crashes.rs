@@ -74,6 +74,23 @@ fn a_snapshot_that_broke_off() {
 }
 
 #[test]
+fn after_a_failed_sync_nothing_is_confirmed_until_the_next_open() {
+    let scratch = Scratch::new(4);
+    let replica = scratch.open();
+    put(&replica, 0, 1, 1);
+    replica.flush().unwrap();
+    replica.unsynced.set("I/O error".to_owned()).unwrap();
+    assert!(replica.flush().unwrap_err().to_string().contains("I/O error"));
+    assert!(replica.snapshot("s", true, super::CREATED, &Default::default()).is_err());
+    assert!(replica.close().is_err(), "not marked clean");
+    drop(replica);
+    let replica = scratch.open();
+    assert!(replica.was_dirty());
+    replica.flush().unwrap();
+    replica.close().unwrap();
+}
+
+#[test]
 fn a_head_with_data_of_its_own_is_never_deleted() {
     let scratch = Scratch::new(4);
     let replica = scratch.open();
