@@ -33,8 +33,8 @@ for file in e2e/tests/*.rs; do e2e_tests+=(--test "$(basename "$file" .rs)"); do
 
 lint() { cargo clippy "${everything[@]}" --all-targets --quiet -- -D warnings; }
 compile() { cargo build "${everything[@]}" --bins && cargo test "${everything[@]}" --no-run --quiet; }
-unit_tests() { cargo test --locked --workspace --exclude aurochs-e2e --quiet; }
-process_tests() { cargo test "${everything[@]}" "${e2e_tests[@]}" -- --test-threads=1; }
+unit_tests() { cargo test --locked --workspace --exclude aurochs-e2e --quiet --no-fail-fast; }
+process_tests() { cargo test "${everything[@]}" "${e2e_tests[@]}" --no-fail-fast -- --test-threads=1; }
 browser_tests() {
   (cd e2e/browser && { [ node_modules -nt package-lock.json ] || npm ci --no-progress --silent && touch node_modules; } &&
     npx --no-install playwright test)
