@@ -246,16 +246,28 @@ impl Processes {
         tokio::spawn(async move {
             let deadline = tokio::time::Instant::now() + START_TIMEOUT;
             while address.connect().await.is_err() {
-                if tokio::time::Instant::now() > deadline || adoption::start_ticks(pid).is_none() {
+                if adoption::start_ticks(pid).is_none() {
                     return;
+                }
+                if tokio::time::Instant::now() > deadline {
+                    return processes.started(&name, pid, InstanceState::Error);
                 }
                 tokio::time::sleep(LOOK_INTERVAL).await;
             }
-            processes.update(&name, pid, |instance| {
-                if instance.state() == InstanceState::Starting {
-                    instance.state = InstanceState::Running.into();
-                }
-            });
+            processes.started(&name, pid, InstanceState::Running);
+        });
+    }
+
+    /// A start has come to its end, one way or the other. A process that does not answer is left to whoever stops it.
+    fn started(&self, name: &str, pid: u32, outcome: InstanceState) {
+        self.update(name, pid, |instance| {
+            if instance.state() != InstanceState::Starting {
+                return;
+            }
+            instance.state = outcome.into();
+            if outcome == InstanceState::Error {
+                instance.error = format!("it did not answer within {} s of its start", START_TIMEOUT.as_secs());
+            }
         });
     }
 
