@@ -66,7 +66,28 @@ pub async fn stop(data: &Path) -> Result<Stopped, StopError> {
         process.wait_for_end().await;
         stopped.nodes.push(node.to_owned());
     }
+    remove_run_directory(&layout);
     Ok(stopped)
+}
+
+/// Sockets and notes of what has ended. They stay while anything lives there: a process whose instance manager is gone,
+/// or a mount that a killed engine left to whoever still uses it.
+fn remove_run_directory(layout: &Layout) {
+    let lives = |node: &String| {
+        let files = std::fs::read_dir(layout.node_run(node)).into_iter().flatten().flatten();
+        files.map(|file| file.path()).any(|path| std::os::unix::net::UnixStream::connect(path).is_ok())
+    };
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+    let run = layout.run.to_string_lossy();
+    if layout.nodes.iter().any(lives) || mounts.contains(&*run) {
+        return;
+    }
+    match std::fs::remove_dir_all(&layout.run) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            tracing::warn!(directory = %run, %error, "cannot remove the directory of sockets");
+        }
+        _ => {}
+    }
 }
 
 async fn wait_for_manager(layout: &Layout) -> Result<(), StopError> {
