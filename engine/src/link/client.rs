@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::address::{Address, Stream};
 use super::control::{ControlReply, ControlRequest, Hello, RemoteError, RemoteErrorKind, Welcome};
 use super::frame::{self, Header, Kind, LAYER_NAME_LENGTH};
+use super::gather::Gatherer;
 use crate::disk::AlignedBuf;
 
 /// Streams of one link. Two let a large transfer and a small request pass each other; more gain nothing measurable
@@ -373,9 +374,6 @@ fn remote_error(replica: &str, payload: &[u8]) -> LinkError {
     LinkError::Remote { replica: replica.to_owned(), error }
 }
 
-/// Bytes gathered before a write to the socket: small requests share a system call, large payloads are not copied.
-const GATHER: usize = 64 << 10;
-
 /// Ends with the link even while the replica takes nothing more: those who wait for a place in the queue are let go.
 async fn run_writer(
     shared: std::sync::Weak<Shared>,
@@ -391,29 +389,12 @@ async fn run_writer(
 
 async fn write_requests(
     shared: std::sync::Weak<Shared>,
-    mut writer: tokio::io::WriteHalf<Stream>,
+    writer: tokio::io::WriteHalf<Stream>,
     mut requests: mpsc::Receiver<Outgoing>,
 ) {
-    let mut gathered = Vec::with_capacity(GATHER);
+    let mut gatherer = Gatherer::new(writer);
     while let Some(outgoing) = requests.recv().await {
-        let mut next = Some(outgoing);
-        let mut result = Ok(());
-        while let Some(outgoing) = next.take() {
-            let payload = outgoing.payload.bytes();
-            gathered.extend_from_slice(&outgoing.header.encode(payload));
-            if gathered.len() + payload.len() <= GATHER {
-                gathered.extend_from_slice(payload);
-            } else {
-                result = write_both(&mut writer, &mut gathered, payload).await;
-            }
-            if result.is_ok() {
-                next = requests.try_recv().ok();
-            }
-        }
-        if result.is_ok() {
-            result = write_both(&mut writer, &mut gathered, &[]).await;
-        }
-        if let Err(error) = result {
+        if let Err(error) = write_waiting(&mut gatherer, outgoing, &mut requests).await {
             if let Some(shared) = shared.upgrade() {
                 shared.fail(&format!("the connection broke while sending: {error}"));
             }
@@ -422,14 +403,18 @@ async fn write_requests(
     }
 }
 
-async fn write_both(
-    writer: &mut tokio::io::WriteHalf<Stream>,
-    gathered: &mut Vec<u8>,
-    payload: &[u8],
+/// One request and all that wait behind it.
+async fn write_waiting(
+    gatherer: &mut Gatherer<tokio::io::WriteHalf<Stream>>,
+    first: Outgoing,
+    requests: &mut mpsc::Receiver<Outgoing>,
 ) -> std::io::Result<()> {
-    writer.write_all(gathered).await?;
-    gathered.clear();
-    writer.write_all(payload).await
+    let mut next = Some(first);
+    while let Some(outgoing) = next.take() {
+        gatherer.push(&outgoing.header, outgoing.payload.bytes()).await?;
+        next = requests.try_recv().ok();
+    }
+    gatherer.flush().await
 }
 
 async fn run_reader(

@@ -7,6 +7,7 @@ pub mod address;
 pub mod client;
 pub mod control;
 pub mod frame;
+mod gather;
 pub mod server;
 
 pub use address::Address;

@@ -7,12 +7,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::io::AsyncWriteExt;
 use tokio::sync::{RwLock, Semaphore, mpsc, watch};
 
 use super::address::{Listener, Stream};
 use super::control::{ControlReply, ControlRequest, Hello, RemoteError, RemoteErrorKind, Welcome};
 use super::frame::{self, Header, Kind, LAYER_NAME_LENGTH};
+use super::gather::Gatherer;
 use crate::disk::AlignedBuf;
 use crate::replica::{OpenOptions, Replica, ReplicaError};
 
@@ -366,11 +366,8 @@ fn remote(error: ReplicaError) -> RemoteError {
     RemoteError { kind, message: error.to_string() }
 }
 
-/// Bytes gathered before a write to the socket.
-const GATHER: usize = 64 << 10;
-
-async fn run_writer(mut writer: tokio::io::WriteHalf<Stream>, mut answers: mpsc::Receiver<(Header, Answer)>) {
-    let mut gathered = Vec::with_capacity(GATHER);
+async fn run_writer(writer: tokio::io::WriteHalf<Stream>, mut answers: mpsc::Receiver<(Header, Answer)>) {
+    let mut gatherer = Gatherer::new(writer);
     while let Some(answer) = answers.recv().await {
         let mut next = Some(answer);
         while let Some((request, answer)) = next.take() {
@@ -378,21 +375,14 @@ async fn run_writer(mut writer: tokio::io::WriteHalf<Stream>, mut answers: mpsc:
                 Ok(payload) => (Kind::Done, payload),
                 Err(error) => (Kind::Failed, AlignedBuf::copy_of(&serde_json::to_vec(&error).unwrap_or_default())),
             };
-            let header = Header { kind, ..request };
-            gathered.extend_from_slice(&header.encode(&payload));
-            if gathered.len() + payload.len() > GATHER {
-                if writer.write_all(&gathered).await.is_err() || writer.write_all(&payload).await.is_err() {
-                    return;
-                }
-                gathered.clear();
-            } else {
-                gathered.extend_from_slice(&payload);
+            // A broken stream is the engine's to notice: it loses the link, and knows nothing of what was on its way.
+            if gatherer.push(&Header { kind, ..request }, &payload).await.is_err() {
+                return;
             }
             next = answers.try_recv().ok();
         }
-        if writer.write_all(&gathered).await.is_err() {
+        if gatherer.flush().await.is_err() {
             return;
         }
-        gathered.clear();
     }
 }
