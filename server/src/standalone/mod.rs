@@ -10,6 +10,7 @@ mod layout;
 pub mod stop;
 mod supervise;
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -22,6 +23,9 @@ use crate::auth::Auth;
 use crate::auth::users::{FirstPassword, UsersError};
 use crate::controllers::{self, Context, Controllers};
 use crate::instance::{Clients, Instances};
+use crate::resources::condition::is_true;
+use crate::resources::node::READY;
+use crate::resources::{Node, Object};
 use crate::settings::{Name, Settings};
 use crate::store::Store;
 use crate::store::sqlite::Sqlite;
@@ -134,14 +138,12 @@ impl Manager {
 
 /// Gives the nodes a moment to come up, so that the first request finds them. One that stays away shows as down.
 async fn wait_for_nodes(store: &Store, clients: &Clients) {
-    let is_ready = |node: &crate::resources::Object<crate::resources::Node>| {
-        let ready = node.status.conditions.iter().find(|condition| condition.kind == "Ready");
-        ready.is_some_and(|condition| condition.status == aurochs_api::condition::ConditionStatus::True)
-    };
     let all_ready = async {
         loop {
-            let nodes = store.list::<crate::resources::Node>().await.unwrap_or_default();
-            if clients.nodes().all(|name| nodes.iter().any(|node| node.name() == name && is_ready(node))) {
+            let nodes = store.list::<Node>().await.unwrap_or_default();
+            let is_ready = |node: &&Object<Node>| is_true(&node.status.conditions, READY);
+            let ready: BTreeSet<&str> = nodes.iter().filter(is_ready).map(|node| node.name()).collect();
+            if clients.nodes().all(|name| ready.contains(name)) {
                 return;
             }
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
