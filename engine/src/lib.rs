@@ -14,6 +14,7 @@
 //! replica outside the membership serves nothing; an acknowledged flush is on stable storage everywhere; a snapshot
 //! never changes.
 
+pub mod crash_point;
 pub mod disk;
 pub mod frontend;
 pub mod grpc;
