@@ -77,6 +77,22 @@ impl<V: Value> ExtentMap<V> {
         self.set(blocks.start..blocks.end.min(held), NOTHING);
     }
 
+    /// Replaces every value by what `new` makes of it.
+    pub(crate) fn renumber(&mut self, new: impl Fn(V) -> V) {
+        let new = |code| if code == NOTHING { NOTHING } else { new(V::of(code)).code() };
+        for span in &mut self.spans {
+            match span {
+                Span::Uniform(code) => *code = new(*code),
+                Span::Split(regions) => {
+                    for region in regions.iter_mut() {
+                        region.renumber(new);
+                    }
+                    span.unite();
+                }
+            }
+        }
+    }
+
     fn set(&mut self, blocks: Blocks, code: Code) {
         let mut at = blocks.start;
         while at < blocks.end {
@@ -190,7 +206,15 @@ impl Span {
             regions[number].set(at - start..end - start, code);
             at = end;
         }
-        if matches!(regions[0], Region::Uniform(_)) && regions.iter().all(|region| *region == regions[0]) {
+        self.unite();
+    }
+
+    /// Becomes uniform where all regions agree.
+    fn unite(&mut self) {
+        if let Self::Split(regions) = self
+            && let Region::Uniform(code) = regions[0]
+            && regions.iter().all(|region| *region == Region::Uniform(code))
+        {
             *self = Self::Uniform(code);
         }
     }
@@ -223,6 +247,20 @@ mod tests {
         map.remove(7..8);
         map.assign(7..8, 5);
         assert!(matches!(map.spans[..], [Span::Uniform(6)]));
+    }
+
+    #[test]
+    fn renumbered_neighbours_of_one_value_are_one_entry() {
+        let mut map = ExtentMap::default();
+        for (blocks, value) in [(0..2, 0), (2..4, 1), (4..6, 2), (8..9, 1)] {
+            map.assign(blocks, value);
+        }
+        map.renumber(|value: u8| value.saturating_sub(1));
+        assert_eq!(map.segments(0..9), [(0..4, Some(0)), (4..6, Some(1)), (6..8, None), (8..9, Some(0))]);
+        map.assign(0..SPAN_BLOCKS, 0);
+        map.assign(SPAN_BLOCKS / 2..SPAN_BLOCKS, 1);
+        map.renumber(|_: u8| 0);
+        assert!(matches!(map.spans[..], [Span::Uniform(1)]));
     }
 
     #[test]

@@ -100,6 +100,13 @@ impl Region {
         *self = Self::encode(&codes);
     }
 
+    pub(super) fn renumber(&mut self, new: impl Fn(Code) -> Code) {
+        *self = match self {
+            Self::Uniform(code) => Self::Uniform(new(*code)),
+            _ => Self::encode(&self.decode().map(new)),
+        };
+    }
+
     fn decode(&self) -> [Code; BLOCKS] {
         let mut codes = [NOTHING; BLOCKS];
         let mut at = 0;
