@@ -53,6 +53,28 @@ pub const ALL: &[&str] = &[
     "rebuild.layer-written",
     "rebuild.synced",
     "rebuild.committed",
+    // The replica's process, when an engine says HELLO.
+    "hello.opened",
+    "hello.fenced",
+    // The engine of a volume.
+    "volume-start.agreed",
+    "volume-start.recorded",
+    "barrier.member-answered",
+    "barrier.done",
+    "membership.recorded",
+    "reconcile.region-equal",
+    "join.snapshot-taken",
+    "join.begun",
+    "join.recorded",
+    "join.copied",
+    "join.finished",
+    "join.compared",
+    "volume-close.flushed",
+    "volume-close.members-closed",
+    "volume-close.recorded",
+    // The keeper of control records.
+    "record.written",
+    "record.renamed",
 ];
 
 /// Variable that names the place to end at.

@@ -1,6 +1,7 @@
 //! The process that is killed: this test binary, asked for the one test that runs a scenario.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
 use std::process::Command;
@@ -31,6 +32,19 @@ impl Place {
         self.root.path().join("replica")
     }
 
+    pub(crate) fn root(&self) -> PathBuf {
+        self.root.path().to_owned()
+    }
+
+    fn points(&self) -> PathBuf {
+        self.root.path().join("points")
+    }
+
+    /// Crash points that a child reached, in order.
+    pub(crate) fn listed_points(&self) -> Vec<String> {
+        fs::read_to_string(self.points()).unwrap().lines().map(str::to_owned).collect()
+    }
+
     fn log(&self) -> PathBuf {
         self.root.path().join("log")
     }
@@ -51,14 +65,14 @@ pub(crate) enum Ended {
     Otherwise(String),
 }
 
-/// Runs the scenario in a child.
-pub(crate) fn run(scenario: &Scenario, place: &Place, crash_at: Option<&str>) -> Ended {
+/// Runs a test of this binary in a child, at this place.
+pub(crate) fn run(test: &str, scenario: &str, place: &Place, crash_at: Option<&str>) -> Ended {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--ignored", "--exact", "child::child", "--nocapture"]);
-    command.env(SCENARIO, scenario.name).env(PLACE, place.root.path());
+    command.args(["--ignored", "--exact", test, "--nocapture"]);
+    command.env(SCENARIO, scenario).env(PLACE, place.root.path());
     match crash_at {
         Some(point) => command.env(CRASH_AT, point),
-        None => command.env(CRASH_LIST, place.root.path().join("points")),
+        None => command.env(CRASH_LIST, place.points()),
     };
     let output = command.output().unwrap();
     match output.status.signal() {
@@ -68,33 +82,47 @@ pub(crate) fn run(scenario: &Scenario, place: &Place, crash_at: Option<&str>) ->
     }
 }
 
+pub(crate) fn run_scenario(scenario: &Scenario, place: &Place, crash_at: Option<&str>) -> Ended {
+    run("child::child", scenario.name, place, crash_at)
+}
+
 /// Runs the scenario to its end, checks that, and returns the crash points it reached, in order.
 pub(crate) fn list_points(scenario: &Scenario) -> Vec<String> {
     let place = Place::new(scenario.name);
-    assert_eq!(run(scenario, &place, None), Ended::WithSuccess, "{}", scenario.name);
+    assert_eq!(run_scenario(scenario, &place, None), Ended::WithSuccess, "{}", scenario.name);
     assert_eq!(place.progress(), (scenario.steps.len(), false), "{} ran", scenario.name);
     model::check_at_end(scenario, &place);
-    let listed = fs::read_to_string(place.root.path().join("points")).unwrap();
-    listed.lines().map(str::to_owned).collect()
+    place.listed_points()
+}
+
+/// What the parent reads after the end. A process's death takes nothing back that it wrote, so it needs no sync.
+pub(crate) struct Log(fs::File);
+
+impl Log {
+    pub(crate) fn note(&mut self, line: &str) {
+        self.0.write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
+}
+
+/// Scenario, place and log of a child; `None` in a process that nobody started as one.
+pub(crate) fn called() -> Option<(String, PathBuf, Log)> {
+    let (name, root) = (std::env::var(SCENARIO).ok()?, PathBuf::from(std::env::var_os(PLACE)?));
+    let log = fs::File::options().create(true).append(true).open(root.join("log")).unwrap();
+    Some((name, root, Log(log)))
 }
 
 /// The child's whole life. Does nothing when it is run as a test.
 #[test]
 #[ignore = "started by the other tests"]
 fn child() {
-    use std::io::Write;
-
-    let (Ok(name), Some(root)) = (std::env::var(SCENARIO), std::env::var_os(PLACE)) else {
+    let Some((name, root, mut log)) = called() else {
         return;
     };
     let scenario = scenario(&name);
-    let root = PathBuf::from(root);
-    // What a process wrote survives its death, so the log needs no sync.
-    let mut log = fs::File::options().create(true).append(true).open(root.join("log")).unwrap();
     let mut runner = Runner::new(root.join("replica"), scenario.revision_counter);
     for (index, step) in scenario.steps.iter().enumerate() {
-        log.write_all(format!("begin {index}\n").as_bytes()).unwrap();
+        log.note(&format!("begin {index}"));
         runner.perform(step);
-        log.write_all(format!("done {index}\n").as_bytes()).unwrap();
+        log.note(&format!("done {index}"));
     }
 }

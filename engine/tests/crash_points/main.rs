@@ -13,12 +13,13 @@
 //!
 //! **To add an operation**: name its steps in `aurochs_engine::crash_point::ALL`, give [`Step`] a variant, say in
 //! `steps.rs` how it is done and in `model.rs` what it changes for a reader, and put it into a scenario of
-//! [`SCENARIOS`]. A crash point that no scenario here reaches fails [`every_crash_point_is_reached`], unless it belongs
-//! to the engine ([`OF_ENGINE`]): those are the matter of `tests/crash_points_engine.rs`.
+//! [`SCENARIOS`]. What an engine does with its replicas has a script in [`engine`]. A crash point that neither reaches
+//! fails [`every_crash_point_is_reached`].
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
 
 mod child;
+mod engine;
 mod model;
 mod steps;
 
@@ -35,9 +36,6 @@ pub(crate) struct Scenario {
     pub(crate) revision_counter: bool,
     pub(crate) steps: &'static [Step],
 }
-
-/// Prefixes of crash points that lie in the engine.
-const OF_ENGINE: &[&str] = &["volume-start.", "barrier.", "membership.", "join.", "volume-close.", "record."];
 
 /// A point that a scenario reaches more often than this is tried at so many of its times, spread evenly.
 const TIMES_OF_ONE_POINT: usize = 24;
@@ -132,17 +130,22 @@ fn kill_everywhere(name: &str) {
         })
         .collect();
     assert!(!kills.is_empty(), "{name} reaches no crash point");
+    side_by_side(&kills, |(point, nth)| kill_at(scenario, point, *nth));
+}
+
+/// Does it for all of them, several at a time.
+fn side_by_side<T: Sync>(all: &[T], each: impl Fn(&T) + Sync) {
     std::thread::scope(|threads| {
         for part in 0..CHILDREN {
-            let kills = kills.iter().skip(part).step_by(CHILDREN);
-            threads.spawn(move || kills.for_each(|(point, nth)| kill_at(scenario, point, *nth)));
+            let each = &each;
+            threads.spawn(move || all.iter().skip(part).step_by(CHILDREN).for_each(each));
         }
     });
 }
 
 fn kill_at(scenario: &Scenario, point: &str, nth: usize) {
     let place = Place::new(&format!("{}, killed at {point}:{nth}", scenario.name));
-    let ended = child::run(scenario, &place, Some(&format!("{point}:{nth}")));
+    let ended = child::run_scenario(scenario, &place, Some(&format!("{point}:{nth}")));
     assert_eq!(ended, Ended::Killed, "{}", place.what);
     model::check_after_crash(scenario, &place);
 }
@@ -176,9 +179,10 @@ fn rebuild() {
 
 #[test]
 fn every_crash_point_is_reached() {
-    let reached: BTreeSet<String> = SCENARIOS.iter().flat_map(child::list_points).collect();
-    let of_replica = |point: &&&str| !OF_ENGINE.iter().any(|prefix| point.starts_with(prefix));
-    let forgotten: Vec<_> =
-        crash_point::ALL.iter().filter(of_replica).filter(|point| !reached.contains(**point)).collect();
+    let mut reached: BTreeSet<String> = SCENARIOS.iter().flat_map(child::list_points).collect();
+    let of_volume = engine::list_points();
+    reached.extend(of_volume.engine);
+    reached.extend(of_volume.replicas.into_iter().flatten());
+    let forgotten: Vec<_> = crash_point::ALL.iter().filter(|point| !reached.contains(**point)).collect();
     assert!(forgotten.is_empty(), "no scenario reaches {forgotten:?}");
 }

@@ -21,7 +21,7 @@ struct Layer {
 }
 
 #[derive(Clone, Debug, Default)]
-struct Model {
+pub(crate) struct Model {
     exists: bool,
     open: bool,
     rebuilding: bool,
@@ -34,22 +34,22 @@ struct Model {
 
 /// What a reader sees.
 #[derive(Debug, PartialEq, Eq)]
-struct View {
-    dirty: bool,
+pub(crate) struct View {
+    pub(crate) dirty: bool,
     epoch: u64,
     /// `None` while rebuilding: nothing may be read.
-    content: Option<Content>,
+    pub(crate) content: Option<Content>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-struct Content {
-    head: Vec<u8>,
-    snapshots: BTreeMap<String, Vec<u8>>,
+pub(crate) struct Content {
+    pub(crate) head: Vec<u8>,
+    pub(crate) snapshots: BTreeMap<String, Vec<u8>>,
 }
 
 impl Model {
     /// The model after so many steps.
-    fn after(steps: &[Step]) -> Self {
+    pub(crate) fn after(steps: &[Step]) -> Self {
         let mut model = Self::default();
         steps.iter().for_each(|step| model.apply(step));
         model
@@ -96,13 +96,17 @@ impl Model {
         content
     }
 
-    fn view(&self) -> View {
+    /// What a reader sees of the layers.
+    pub(crate) fn content(&self) -> Content {
         let live = self.snapshots.iter().filter(|(name, _)| !self.removed.contains(*name));
-        let content = Content {
+        Content {
             head: self.content_of(&self.head),
             snapshots: live.map(|(name, layer)| (name.clone(), self.content_of(layer))).collect(),
-        };
-        View { dirty: self.open, epoch: self.epoch, content: (!self.rebuilding).then_some(content) }
+        }
+    }
+
+    fn view(&self) -> View {
+        View { dirty: self.open, epoch: self.epoch, content: (!self.rebuilding).then(|| self.content()) }
     }
 }
 
@@ -195,7 +199,7 @@ pub(crate) fn check_at_end(scenario: &Scenario, place: &Place) {
     runner.close();
 }
 
-fn look(replica: &Replica) -> View {
+pub(crate) fn look(replica: &Replica) -> View {
     let (dirty, epoch) = (replica.was_dirty(), replica.fence().epoch);
     if replica.rebuilding() {
         assert!(replica.read(0, BLOCK as u32).is_err(), "nothing is served while rebuilding");
@@ -216,7 +220,7 @@ fn look(replica: &Replica) -> View {
 }
 
 /// The byte that fills each block.
-fn fill_bytes(content: &[u8]) -> Vec<u8> {
+pub(crate) fn fill_bytes(content: &[u8]) -> Vec<u8> {
     let fill = |block: &[u8]| {
         assert!(block.iter().all(|byte| *byte == block[0]), "a torn block");
         block[0]
@@ -250,7 +254,7 @@ struct LayerMeta {
 }
 
 /// A closed directory holds its layers and nothing else, with metadata as Longhorn writes it.
-fn check_files(dir: &Path, revision_counter: bool, what: &str) {
+pub(crate) fn check_files(dir: &Path, revision_counter: bool, what: &str) {
     let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let listing: BTreeSet<String> = entries.collect();
     let volume: VolumeMeta = as_longhorn_writes(dir, "volume.meta", what);
