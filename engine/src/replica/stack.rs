@@ -8,6 +8,7 @@ use super::error::ReplicaError;
 use super::extent_map::{Blocks, ExtentMap};
 use super::metadata::VolumeMeta;
 use super::rebuild::RebuildTarget;
+use crate::crash_point;
 use crate::disk::image::{Access, ImageFile};
 use crate::disk::{BLOCK_SIZE, DiskError};
 
@@ -108,6 +109,7 @@ impl Head {
         let (offset, length) = bytes_of(&blocks);
         match self.image.punch(offset, length) {
             Ok(()) => {
+                crash_point::reached("discard.punched");
                 self.map.write().map_err(|_| ReplicaError::poisoned())?.remove(blocks);
                 Ok(())
             }
@@ -124,6 +126,7 @@ impl Head {
         if let Err(error) = work(&self.image) {
             return self.recheck(blocks, error);
         }
+        crash_point::reached("write.in-image");
         if !self.map.read().map_err(|_| ReplicaError::poisoned())?.covers(&blocks) {
             self.map.write().map_err(|_| ReplicaError::poisoned())?.assign(blocks, ());
         }
