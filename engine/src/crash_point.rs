@@ -6,7 +6,18 @@
 //! threads, as `kill -9` would. A release build has neither the look-up nor the variable.
 
 /// Every name, so that a test can go through all of them and notice one that nothing reaches.
-pub const ALL: &[&str] = &[];
+pub const ALL: &[&str] = &[
+    "fill.image-made",
+    "fill.synced",
+    "fill.meta-written",
+    "fill.named",
+    "fill.head-made",
+    "fill.committed",
+    "clone.begun",
+    "clone.data-written",
+    "clone.filled",
+    "clone.finished",
+];
 
 /// Variable that names the place to end at.
 pub const CRASH_AT: &str = "AUROCHS_CRASH_AT";

@@ -9,6 +9,7 @@ pub(crate) const STATE_FILE: &str = "aurochs.state";
 pub(crate) const FIRST_HEAD: &str = "volume-head-000.img";
 pub(crate) const META_SUFFIX: &str = ".meta";
 pub(crate) const TMP_SUFFIX: &str = ".tmp";
+pub(crate) const UNFINISHED_SUFFIX: &str = ".snap_tmp";
 
 const HEAD_PREFIX: &str = "volume-head-";
 const SNAPSHOT_PREFIX: &str = "volume-snap-";
@@ -21,6 +22,11 @@ const LONGEST_SUFFIX: usize = 14;
 /// Metadata of an image.
 pub(crate) fn meta_of(image: &str) -> String {
     format!("{image}{META_SUFFIX}")
+}
+
+/// An image that is being filled and is no layer yet; Longhorn's name for a restore that has not ended.
+pub(crate) fn unfinished(image: &str) -> String {
+    format!("{image}{UNFINISHED_SUFFIX}")
 }
 
 /// Longhorn's checksum of an image.
