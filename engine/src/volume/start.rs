@@ -110,6 +110,9 @@ impl Volume {
             counters: Counters::default(),
             layers: LayerCache::default(),
             rebuilds: crate::rebuild::Rebuilds::default(),
+            passes: super::snapshot_read::Passes::default(),
+            filling: super::fill::FillMark::default(),
+            clones: super::clone::Clones::default(),
             changed: Changes::default(),
         });
         for link in &links {
@@ -126,6 +129,7 @@ impl Volume {
     /// Goes down cleanly: drains, syncs and closes every member, and records that. The frontends have stopped already.
     pub async fn close(&self) -> Result<(), IoError> {
         let shared = &self.shared;
+        shared.clones.end().await;
         let _everything = shared.ordering.barrier().await;
         super::fan_out::flush(shared).await?;
         // What was not compared yet would be forgotten by a clean mark.
