@@ -75,6 +75,17 @@ pub const ALL: &[&str] = &[
     // The keeper of control records.
     "record.written",
     "record.renamed",
+    // Filling a volume with the content of another.
+    "fill.image-made",
+    "fill.synced",
+    "fill.meta-written",
+    "fill.named",
+    "fill.head-made",
+    "fill.committed",
+    "clone.begun",
+    "clone.data-written",
+    "clone.filled",
+    "clone.finished",
 ];
 
 /// Variable that names the place to end at.

@@ -9,12 +9,14 @@ use tonic::{Request, Response, Status};
 
 use super::engine_v1::engine_server::Engine;
 use super::engine_v1::{
-    EngineState, EngineStatus, ReplicaAddRequest, ReplicaNameRequest, Snapshot, SnapshotCreateRequest,
-    SnapshotNameRequest, StatusRequest,
+    EngineState, EngineStatus, ReplicaAddRequest, ReplicaNameRequest, Snapshot, SnapshotCloneRequest,
+    SnapshotCreateRequest, SnapshotNameRequest, SnapshotReadRequest, StatusRequest,
 };
+use super::snapshot_stream;
 use crate::link::Address;
 use crate::volume::Volume;
 use crate::volume::barrier::OperationError;
+use crate::volume::clone::CloneRequest;
 
 /// Shortest time between two messages of a watch: a burst of changes becomes one.
 const WATCH_INTERVAL: Duration = Duration::from_millis(250);
@@ -67,7 +69,7 @@ fn mounted_at(endpoint: &str) -> Vec<String> {
     mounts.into_iter().map(|mount| mount.display().to_string()).collect()
 }
 
-fn operation_status(error: OperationError) -> Status {
+pub(super) fn operation_status(error: OperationError) -> Status {
     match error {
         OperationError::Refused(message) => Status::failed_precondition(message),
         OperationError::Failed(message) => Status::unavailable(message),
@@ -154,6 +156,47 @@ impl Engine for Service {
     async fn snapshot_delete(&self, request: Request<SnapshotNameRequest>) -> Result<Response<EngineStatus>, Status> {
         let (volume, _) = self.up()?;
         volume.remove_snapshot(&request.into_inner().name).await.map_err(operation_status)?;
+        Ok(self.now())
+    }
+
+    type SnapshotReadStream = snapshot_stream::Chunks;
+
+    async fn snapshot_read(
+        &self,
+        request: Request<SnapshotReadRequest>,
+    ) -> Result<Response<Self::SnapshotReadStream>, Status> {
+        let (volume, _) = self.up()?;
+        snapshot_stream::chunks(&volume, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn snapshot_clone(&self, request: Request<SnapshotCloneRequest>) -> Result<Response<EngineStatus>, Status> {
+        let (volume, offer) = self.up()?;
+        if !offer.frontend.is_empty() {
+            let message = format!(
+                "volume {} is offered as {}; only a volume that nobody uses can be filled. Detach it, attach it in \
+                 maintenance mode, and clone then",
+                volume.name(),
+                offer.endpoint
+            );
+            return Err(Status::failed_precondition(message));
+        }
+        let SnapshotCloneRequest { source_address, source_volume, source_snapshot, snapshot, include_backing_file } =
+            request.into_inner();
+        let address = source_address.parse().map_err(|error| Status::invalid_argument(format!("{error}")))?;
+        let request = CloneRequest {
+            address,
+            volume: source_volume,
+            snapshot: source_snapshot,
+            new_snapshot: snapshot,
+            include_backing_file,
+        };
+        volume.clone_from_snapshot(request).await.map_err(operation_status)?;
+        Ok(self.now())
+    }
+
+    async fn snapshot_clone_cancel(&self, _: Request<StatusRequest>) -> Result<Response<EngineStatus>, Status> {
+        let (volume, _) = self.up()?;
+        volume.cancel_clone().await;
         Ok(self.now())
     }
 

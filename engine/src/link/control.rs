@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::replica::LayerInfo;
+use crate::replica::{LayerInfo, SnapshotFacts, SnapshotSelection};
 
 /// What an engine asks of a replica beside reads and writes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -45,6 +45,36 @@ pub enum ControlRequest {
     },
     /// The engine stops cleanly: sync, mark clean, let go.
     Close,
+    /// What there is to read of a snapshot from a byte on; its layers are opened, so that reads are quick.
+    SnapshotFacts {
+        selection: SnapshotSelection,
+        from: u64,
+    },
+    SnapshotExtents {
+        selection: SnapshotSelection,
+        from: u64,
+        maximum: usize,
+    },
+    /// Nobody reads this snapshot for now.
+    SnapshotForget {
+        name: String,
+    },
+    /// Prepares an empty image for a new root snapshot of an empty volume.
+    FillBegin {
+        id: String,
+        name: String,
+        size: u64,
+    },
+    /// The image is complete: it becomes the volume's content.
+    FillFinish {
+        id: String,
+        created: String,
+    },
+    FillAbort {
+        id: String,
+    },
+    /// The file below the replica's layers.
+    BackingFile,
 }
 
 /// Who speaks.
@@ -86,6 +116,9 @@ pub enum ControlReply {
     Extents(Vec<(u64, u64)>),
     Checksum([u8; 32]),
     Done,
+    SnapshotFacts(SnapshotFacts),
+    /// Its path, empty for none.
+    BackingFile(String),
 }
 
 /// Kind of a failure on the replica's side; decides what the engine does.

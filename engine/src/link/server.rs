@@ -205,7 +205,10 @@ impl ReplicaServer {
         }
         let (epoch, generation) = (hello.epoch, replica.fence().generation);
         let raised = Arc::clone(&replica);
-        blocking(move || raised.raise_fence(epoch, generation)).await.map_err(remote)?;
+        // What the one before was filling in is nobody's now.
+        blocking(move || raised.raise_fence(epoch, generation).and_then(|()| raised.give_up_fill()))
+            .await
+            .map_err(remote)?;
         crash_point::reached("hello.fenced");
         drop(open);
         self.session.send_replace(theirs);
@@ -300,10 +303,26 @@ fn data(replica: &Replica, header: &Header, payload: &AlignedBuf) -> Answer {
             let data = AlignedBuf::copy_of(&payload[LAYER_NAME_LENGTH..]);
             replica.layer_write(layer, header.offset, &data)
         }
+        Kind::SnapshotRead => {
+            let name = layer_name(payload)?;
+            return replica.read_snapshot(name, header.offset, header.length).map_err(remote);
+        }
+        Kind::FillWrite => return fill_write(replica, header, payload),
         Kind::Control | Kind::Done | Kind::Failed => return Err(refused("not a request")),
     };
     let result = if header.stable { result.and_then(|()| replica.flush()) } else { result };
     result.map(|()| empty).map_err(remote)
+}
+
+fn fill_write(replica: &Replica, header: &Header, payload: &AlignedBuf) -> Answer {
+    if payload.len() < LAYER_NAME_LENGTH {
+        return Err(refused("the write into a new snapshot does not say which"));
+    }
+    let id = layer_name(&payload[..LAYER_NAME_LENGTH])?;
+    let data = AlignedBuf::copy_of(&payload[LAYER_NAME_LENGTH..]);
+    let written = replica.fill_write(id, header.offset, &data);
+    let written = if header.stable { written.and_then(|()| replica.fill_sync(id)) } else { written };
+    written.map(|()| AlignedBuf::default()).map_err(remote)
 }
 
 fn layer_name(bytes: &[u8]) -> Result<&str, RemoteError> {
@@ -330,6 +349,17 @@ fn control(replica: &Replica, request: ControlRequest) -> Result<ControlReply, R
         ControlRequest::RebuildFinish => replica.rebuild_finish(),
         ControlRequest::Generation { generation } => replica.raise_fence(replica.fence().epoch, generation),
         ControlRequest::Close => Ok(()),
+        ControlRequest::SnapshotFacts { selection, from } => {
+            return replica.snapshot_facts(&selection, from).map(ControlReply::SnapshotFacts).map_err(remote);
+        }
+        ControlRequest::SnapshotExtents { selection, from, maximum } => {
+            return replica.snapshot_extents(&selection, from, maximum).map(ControlReply::Extents).map_err(remote);
+        }
+        ControlRequest::BackingFile => return replica.backing_file().map(ControlReply::BackingFile).map_err(remote),
+        ControlRequest::SnapshotForget { name } => replica.forget_snapshot_view(&name),
+        ControlRequest::FillBegin { id, name, size } => replica.fill_begin(&id, &name, size),
+        ControlRequest::FillFinish { id, created } => replica.fill_finish(&id, &created),
+        ControlRequest::FillAbort { id } => replica.fill_abort(&id),
     };
     result.map(|()| ControlReply::Done).map_err(remote)
 }
@@ -364,7 +394,10 @@ fn remote(error: ReplicaError) -> RemoteError {
         | ReplicaError::LayerNotFound { .. }
         | ReplicaError::ChainTooLong { .. }
         | ReplicaError::Rebuilding { .. }
-        | ReplicaError::NotRebuilding { .. } => RemoteErrorKind::Refused,
+        | ReplicaError::NotRebuilding { .. }
+        | ReplicaError::VolumeNotEmpty { .. }
+        | ReplicaError::NotFilling
+        | ReplicaError::NoAncestor { .. } => RemoteErrorKind::Refused,
         _ => RemoteErrorKind::Failed,
     };
     RemoteError { kind, message: error.to_string() }

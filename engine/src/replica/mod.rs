@@ -31,6 +31,7 @@ mod directory;
 mod error;
 mod extent_map;
 mod fence;
+mod fill;
 mod leftovers;
 mod metadata;
 mod names;
@@ -42,17 +43,19 @@ mod remove;
 mod revert;
 mod revision_counter;
 mod snapshot;
+mod snapshot_view;
 mod stack;
 mod unmap;
 mod write;
 
 use std::path::PathBuf;
-use std::sync::{Mutex, OnceLock, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 pub use delete::delete_directory;
 pub use error::ReplicaError;
 pub use fence::FenceState;
 pub use raw_layers::LayerInfo;
+pub use snapshot_view::{SnapshotFacts, SnapshotSelection};
 
 use crate::crash_point;
 use directory::Directory;
@@ -79,6 +82,8 @@ pub struct Replica {
     /// Why a sync failed. The kernel reports a failed sync once and forgets it: a later one that succeeds says nothing
     /// about what was lost, so this open never confirms again.
     unsynced: OnceLock<String>,
+    views: snapshot_view::Views,
+    fill: Mutex<Option<Arc<fill::Filling>>>,
 }
 
 /// ```text
@@ -233,6 +238,7 @@ impl Replica {
             life.open()?;
             return Err(ReplicaError::Closed);
         };
+        self.views.forget_all();
         match change(structure) {
             Ok(value) => Ok(value),
             Err(ChangeError::Kept(error)) => Err(error),

@@ -10,6 +10,7 @@ pub(crate) const FIRST_HEAD: &str = "volume-head-000.img";
 pub(crate) const META_SUFFIX: &str = ".meta";
 pub(crate) const TMP_SUFFIX: &str = ".tmp";
 pub(crate) const ABANDONED_SUFFIX: &str = ".abandoned";
+pub(crate) const UNFINISHED_SUFFIX: &str = ".snap_tmp";
 
 const HEAD_PREFIX: &str = "volume-head-";
 const SNAPSHOT_PREFIX: &str = "volume-snap-";
@@ -32,6 +33,11 @@ pub(crate) fn is_abandoned(file_name: &str) -> bool {
 /// Metadata of an image.
 pub(crate) fn meta_of(image: &str) -> String {
     format!("{image}{META_SUFFIX}")
+}
+
+/// An image that is being filled and is no layer yet; Longhorn's name for a restore that has not ended.
+pub(crate) fn unfinished(image: &str) -> String {
+    format!("{image}{UNFINISHED_SUFFIX}")
 }
 
 /// Longhorn's checksum of an image.

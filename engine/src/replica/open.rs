@@ -57,7 +57,17 @@ impl Replica {
         }
         let size = structure.meta.size;
         let life = RwLock::new(Life::Open(Box::new(structure)));
-        Ok(Self { directory, size, was_dirty, life, fence: Mutex::new(fence), revision, unsynced: OnceLock::new() })
+        Ok(Self {
+            directory,
+            size,
+            was_dirty,
+            life,
+            fence: Mutex::new(fence),
+            revision,
+            unsynced: OnceLock::new(),
+            views: super::snapshot_view::Views::default(),
+            fill: Mutex::default(),
+        })
     }
 
     /// Makes everything durable, takes the dirty mark away and lets go of the directory. Later calls fail with
@@ -68,6 +78,8 @@ impl Replica {
     pub fn close(&self) -> Result<(), ReplicaError> {
         let mut life = self.life.write().map_err(|_| ReplicaError::poisoned())?;
         let structure = life.open()?;
+        self.views.forget_all();
+        self.give_up_fill()?;
         self.sync_head(structure)?;
         structure.rebuild.sync()?;
         self.store_revision()?;

@@ -43,6 +43,7 @@ impl Volume {
         let taken = name.clone();
         self.operation(async move {
             let _everything = volume.shared.equal_barrier().await?;
+            volume.shared.refuse_while_filling("take a snapshot")?;
             volume.shared.take_snapshot(&taken, labels, user_created).await
         })
         .await?;
@@ -74,7 +75,7 @@ impl Volume {
     }
 
     /// Runs an operation to its end even when the caller goes away.
-    async fn operation<F>(&self, work: F) -> Result<(), OperationError>
+    pub(super) async fn operation<F>(&self, work: F) -> Result<(), OperationError>
     where
         F: Future<Output = Result<(), OperationError>> + Send + 'static,
     {
@@ -100,7 +101,7 @@ impl Shared {
     }
 
     /// A joiner copies the layers of this moment; they must not change under it.
-    fn refuse_while_joining(&self, what: &str) -> Result<(), OperationError> {
+    pub(super) fn refuse_while_joining(&self, what: &str) -> Result<(), OperationError> {
         let view = self.membership.view();
         let Some(joiner) = view.joiner() else { return Ok(()) };
         let name = joiner.link.name();
@@ -124,6 +125,10 @@ impl Shared {
                 self.name
             );
             return Err(OperationError::Refused(message));
+        }
+        let image = format!("volume-snap-{name}.img");
+        if !self.layers.get().iter().any(|layer| layer.file_name == image) {
+            self.passes.end_those_of(name);
         }
         self.on_all(&ControlRequest::Snapshot { name: name.to_owned(), user_created, created: now(), labels }).await
     }

@@ -7,13 +7,16 @@
 
 pub mod barrier;
 pub(crate) mod changes;
+pub mod clone;
 pub mod counters;
 pub mod fan_out;
+pub mod fill;
 pub mod membership;
 pub mod ordering;
 pub mod read_choice;
 pub mod reconcile;
 pub mod record;
+pub mod snapshot_read;
 pub mod start;
 pub mod status;
 pub(crate) mod unequal;
@@ -46,6 +49,9 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     pub(crate) layers: LayerCache,
     pub(crate) rebuilds: crate::rebuild::Rebuilds,
+    pub(crate) passes: snapshot_read::Passes,
+    pub(crate) filling: fill::FillMark,
+    pub(crate) clones: clone::Clones,
     /// Something that the status shows has changed.
     pub(crate) changed: Changes,
 }

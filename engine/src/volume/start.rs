@@ -113,6 +113,9 @@ impl Volume {
             counters: Counters::default(),
             layers: LayerCache::default(),
             rebuilds: crate::rebuild::Rebuilds::default(),
+            passes: super::snapshot_read::Passes::default(),
+            filling: super::fill::FillMark::default(),
+            clones: super::clone::Clones::default(),
             changed: Changes::default(),
         });
         for link in &links {
@@ -129,6 +132,7 @@ impl Volume {
     /// Goes down cleanly: drains, syncs and closes every member, and records that. The frontends have stopped already.
     pub async fn close(&self) -> Result<(), IoError> {
         let shared = &self.shared;
+        shared.clones.end().await;
         let _everything = shared.ordering.barrier().await;
         super::fan_out::flush(shared).await?;
         crash_point::reached("volume-close.flushed");

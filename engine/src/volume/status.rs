@@ -112,6 +112,7 @@ impl Volume {
             actual_size_bytes: layers.iter().map(|layer| layer.allocated_bytes).sum(),
             io: Some(shared.counters.snapshot()),
             reconcile_regions_left: shared.unequal.left(),
+            clone: shared.clones.status(),
             ..EngineStatus::default()
         }
     }
