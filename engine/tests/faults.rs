@@ -56,7 +56,8 @@ async fn scripted(root: &std::path::Path, count: usize) -> (TestEngine, Vec<Fake
     parties.keeper = TestKeeper::new((0..count).map(|copy| format!("fake-{copy}")));
     let epoch = parties.keeper.raise_epoch();
     let addresses = fakes.iter().enumerate().map(|(copy, fake)| (format!("fake-{copy}"), fake.address.clone()));
-    let options = StartOptions { volume: VOLUME.into(), size: MIB, epoch, replicas: addresses.collect() };
+    let options =
+        StartOptions { volume: VOLUME.into(), size: MIB, epoch, replicas: addresses.collect(), salvage: false };
     let engine = parties.attach_with(options).await.map_err(|error| error.to_string()).unwrap();
     (engine, fakes, parties)
 }
@@ -400,7 +401,7 @@ async fn a_member_that_falls_silent_during_the_start_is_left_out() {
     let epoch = parties.keeper.raise_epoch();
     let addresses = [(0, parties.replicas[0].proxy.address.clone()), (1, Address::Unix(silent))];
     let replicas = addresses.into_iter().map(|(at, address)| (parties.replicas[at].name.clone(), address)).collect();
-    let options = StartOptions { volume: VOLUME.into(), size: MIB, epoch, replicas };
+    let options = StartOptions { volume: VOLUME.into(), size: MIB, epoch, replicas, salvage: false };
     let started = tokio::time::timeout(parties::PATIENCE, parties.attach_with(options)).await;
     let engine = started.expect("the start ends").unwrap();
     assert_eq!(get(&engine, 0, BLOCK).await, [6; BLOCK]);

@@ -14,6 +14,7 @@ use super::control::{ControlReply, ControlRequest, Hello, RemoteError, RemoteErr
 use super::frame::{self, Header, Kind, LAYER_NAME_LENGTH};
 use super::gather::Gatherer;
 use crate::disk::AlignedBuf;
+use crate::replica::hash::{HashError, HashJobs, NodeLock};
 use crate::replica::{OpenOptions, Replica, ReplicaError};
 
 /// Requests of one stream worked on at once; more wait in the socket. Bounds memory: each may hold a payload.
@@ -32,6 +33,7 @@ pub struct ReplicaServer {
     /// Who speaks now; streams of anybody else end themselves.
     session: watch::Sender<Session>,
     hello: tokio::sync::Mutex<()>,
+    hashes: Arc<HashJobs>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,6 +64,19 @@ impl ReplicaServer {
     /// `directory` has to hold a replica already.
     #[must_use]
     pub fn new(volume: &str, name: &str, directory: PathBuf, options: OpenOptions) -> Arc<Self> {
+        let lock = NodeLock::beside(&directory);
+        Self::with_hash_lock(volume, name, directory, options, lock)
+    }
+
+    /// As [`ReplicaServer::new`], with a lock of its own choice against other hashes of the node.
+    #[must_use]
+    pub fn with_hash_lock(
+        volume: &str,
+        name: &str,
+        directory: PathBuf,
+        options: OpenOptions,
+        lock: NodeLock,
+    ) -> Arc<Self> {
         Arc::new(Self {
             volume: volume.to_owned(),
             name: name.to_owned(),
@@ -70,6 +85,7 @@ impl ReplicaServer {
             open: RwLock::new(None),
             session: watch::Sender::new(Session::default()),
             hello: tokio::sync::Mutex::new(()),
+            hashes: Arc::new(HashJobs::new(lock)),
         })
     }
 
@@ -93,6 +109,7 @@ impl ReplicaServer {
     /// Ends all streams, waits for requests in flight, closes the directory cleanly.
     pub async fn close(&self) -> Result<(), ReplicaError> {
         self.session.send_replace(Session::default());
+        self.hashes.cancel_all("the replica is being stopped");
         let open = self.open.write().await.take();
         match open {
             Some(replica) => blocking(move || replica.close()).await,
@@ -181,7 +198,7 @@ impl ReplicaServer {
         // read side of `open`) before anything is answered to the new one.
         self.session.send_replace(Session::default());
         let mut open = self.open.write().await;
-        let replica = match open.take() {
+        let replica = match open.take().filter(|replica| !self.is_given_up(replica)) {
             Some(replica) => replica,
             None => {
                 let (directory, options) = (self.directory.clone(), self.options);
@@ -192,7 +209,8 @@ impl ReplicaServer {
         if hello.epoch < replica.fence().epoch {
             return Err(fenced(hello.epoch, replica.fence().epoch));
         }
-        if hello.holds_data && replica.fence().epoch == 0 {
+        let is_new = replica.fence().epoch == 0 && !(hello.salvage && holds_anything(&replica).map_err(remote)?);
+        if hello.holds_data && is_new {
             // Nothing is remembered of this engine, so that the next one gets the same answer.
             return Err(refused(&format!(
                 "{} holds a new, empty replica instead of the volume's data; mount the disk that has the data and \
@@ -208,6 +226,16 @@ impl ReplicaServer {
         self.describe().await
     }
 
+    /// Whether the replica stopped itself because its memory may differ from its files; then it is let go of, and the
+    /// files are read anew. Nothing of it is in flight.
+    fn is_given_up(&self, replica: &Replica) -> bool {
+        let Some(why) = replica.failure() else { return false };
+        tracing::warn!(replica = %self.name, why, "the directory is opened again");
+        self.hashes.cancel_all("the replica is being opened again");
+        replica.abandon();
+        true
+    }
+
     async fn describe(&self) -> Result<Welcome, RemoteError> {
         let open = self.open.read().await;
         let replica = open.as_ref().ok_or_else(|| refused("the replica is closed"))?;
@@ -220,6 +248,7 @@ impl ReplicaServer {
             rebuilding: replica.rebuilding(),
             generation: fence.generation,
             rebooted: rebooted && replica.was_dirty(),
+            head: replica.head_facts().map_err(remote)?,
         })
     }
 
@@ -242,7 +271,8 @@ impl ReplicaServer {
                 drop(open);
                 return self.close_for_engine().await;
             }
-            return blocking(move || control(&replica, request)).await.and_then(control_answer);
+            let hashes = Arc::clone(&self.hashes);
+            return blocking(move || control(&replica, &hashes, request)).await.and_then(control_answer);
         }
         let header = *header;
         blocking(move || data(&replica, &header, &payload)).await
@@ -250,12 +280,19 @@ impl ReplicaServer {
 
     /// The engine lets go: the directory is clean, and the next HELLO opens it again.
     async fn close_for_engine(&self) -> Answer {
+        self.hashes.cancel_all("the volume is being detached");
         let replica = self.open.write().await.take();
         if let Some(replica) = replica {
             blocking(move || replica.close()).await.map_err(remote)?;
         }
         control_answer(ControlReply::Done)
     }
+}
+
+/// Whether somebody ever wrote into the volume that this directory is a copy of.
+fn holds_anything(replica: &Replica) -> Result<bool, ReplicaError> {
+    let layers = replica.layers()?;
+    Ok(layers.iter().any(|layer| !layer.is_head || layer.allocated_bytes > 0))
 }
 
 /// Runs a blocking piece of work of a replica.
@@ -307,7 +344,7 @@ fn layer_name(bytes: &[u8]) -> Result<&str, RemoteError> {
     std::str::from_utf8(&bytes[..end]).map_err(|_| refused("the layer name is not UTF-8"))
 }
 
-fn control(replica: &Replica, request: ControlRequest) -> Result<ControlReply, RemoteError> {
+fn control(replica: &Arc<Replica>, hashes: &HashJobs, request: ControlRequest) -> Result<ControlReply, RemoteError> {
     let result = match request {
         ControlRequest::Hello(_) => return Err(refused("HELLO was said already")),
         ControlRequest::Layers => return replica.layers().map(ControlReply::Layers).map_err(remote),
@@ -321,13 +358,38 @@ fn control(replica: &Replica, request: ControlRequest) -> Result<ControlReply, R
             replica.snapshot(&name, user_created, &created, &labels)
         }
         ControlRequest::Revert { name, created } => replica.revert(&name, &created),
-        ControlRequest::RemoveSnapshot { name } => replica.remove_snapshot(&name),
+        ControlRequest::RemoveSnapshot { name } => {
+            hashes.cancel(&name, "the snapshot is being removed");
+            replica.remove_snapshot(&name)
+        }
         ControlRequest::RebuildBegin { layers } => replica.rebuild_begin(&layers),
         ControlRequest::RebuildFinish => replica.rebuild_finish(),
         ControlRequest::Generation { generation } => replica.raise_fence(replica.fence().epoch, generation),
         ControlRequest::Close => Ok(()),
+        ControlRequest::Settled => replica.settle(),
+        ControlRequest::HashStart { snapshot, rehash } => {
+            return hashes.start(replica, &snapshot, rehash).map(|()| ControlReply::Done).map_err(hash_failure);
+        }
+        ControlRequest::HashStatus { snapshot } => {
+            return hashes.state(replica, &snapshot).map(ControlReply::Hash).map_err(hash_failure);
+        }
+        ControlRequest::HashCancel { snapshot } => {
+            hashes.cancel(&snapshot, "on request");
+            Ok(())
+        }
+        ControlRequest::HashLock => {
+            return hashes.lock().is_held().map(|held| ControlReply::HashLock { held }).map_err(hash_failure);
+        }
     };
     result.map(|()| ControlReply::Done).map_err(remote)
+}
+
+/// A hash only looks: whatever goes wrong with it says nothing against the replica, unless the directory itself does.
+fn hash_failure(error: HashError) -> RemoteError {
+    match error {
+        HashError::Replica(error) => remote(error),
+        other => refused(&other.to_string()),
+    }
 }
 
 fn control_answer(reply: ControlReply) -> Answer {

@@ -2,7 +2,7 @@
 //!
 //! | stray | left by | what is done |
 //! |---|---|---|
-//! | `*.meta.tmp`, `aurochs.state.tmp`, `revision.counter.tmp` | a crash while a small file was replaced | removed |
+//! | `*.meta.tmp`, `*.checksum..tmp`, `aurochs.state.tmp`, `revision.counter.tmp` | a crash while a small file was replaced | removed |
 //! | a snapshot's name on the file that is the head | a snapshot before `volume.meta` was replaced | the name is removed: the head would go on changing it |
 //! | another head, empty or also known under a snapshot's name | a snapshot or revert, before or after `volume.meta` was replaced | the name is removed: no data goes with it |
 //! | another head with data of its own | a revert after `volume.meta` was replaced; or a person's hand | left alone, not used |
@@ -29,7 +29,7 @@ impl Leftovers {
         records: &mut Records,
     ) -> Result<Self, ReplicaError> {
         let mut found =
-            Self { files: listing.iter().filter(|file| is_tmp(file)).cloned().collect(), ..Self::default() };
+            Self { files: listing.iter().filter(|file| names::is_tmp(file)).cloned().collect(), ..Self::default() };
         let head_identity = directory.identity(head)?;
         for image in listing.iter().filter(|file| file.ends_with(".img") && *file != head) {
             let Some(identity) = directory.identity(image)? else {
@@ -62,10 +62,4 @@ impl Leftovers {
         }
         if self.images.is_empty() && self.files.is_empty() { Ok(()) } else { directory.sync() }
     }
-}
-
-fn is_tmp(file: &str) -> bool {
-    file.strip_suffix(names::TMP_SUFFIX).is_some_and(|target| {
-        target.ends_with(names::META_SUFFIX) || target == names::STATE_FILE || target == names::REVISION_COUNTER
-    })
 }

@@ -30,6 +30,8 @@ mod directory;
 mod error;
 mod extent_map;
 mod fence;
+pub mod hash;
+mod head_facts;
 mod leftovers;
 mod metadata;
 mod names;
@@ -51,6 +53,7 @@ use std::sync::{Mutex, OnceLock, RwLock};
 pub use delete::delete_directory;
 pub use error::ReplicaError;
 pub use fence::FenceState;
+pub use head_facts::HeadFacts;
 pub use raw_layers::LayerInfo;
 
 use directory::Directory;
@@ -77,6 +80,8 @@ pub struct Replica {
     /// Why a sync failed. The kernel reports a failed sync once and forgets it: a later one that succeeds says nothing
     /// about what was lost, so this open never confirms again.
     unsynced: OnceLock<String>,
+    /// Held while a snapshot's checksum file is replaced.
+    checksum_file: Mutex<()>,
 }
 
 /// ```text
@@ -165,6 +170,19 @@ impl Replica {
     /// epoch is not accepted.
     pub fn raise_fence(&self, epoch: u64, generation: u64) -> Result<(), ReplicaError> {
         self.shared(|_| self.change_fence(|fence| fence.raised(epoch, generation)))
+    }
+
+    /// All replicas of the volume are equal: nothing that a reboot took from this one is missing any more.
+    ///
+    /// # Errors
+    /// The file could not be written; the replica still counts as one that may lack writes.
+    pub fn settle(&self) -> Result<(), ReplicaError> {
+        self.shared(|structure| {
+            structure.complete_for("count as complete")?;
+            self.change_fence(|fence| Ok(fence.settled()))
+        })?;
+        crate::crash_point::reached("settle.stored");
+        Ok(())
     }
 
     /// Replaces the fence by what `change` makes of it, durably before anybody sees it.

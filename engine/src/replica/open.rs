@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use super::chain::Records;
 use super::create::check_size;
@@ -53,7 +53,16 @@ impl Replica {
         }
         let size = structure.meta.size;
         let life = RwLock::new(Life::Open(Box::new(structure)));
-        Ok(Self { directory, size, was_dirty, life, fence: Mutex::new(fence), revision, unsynced: OnceLock::new() })
+        Ok(Self {
+            directory,
+            size,
+            was_dirty,
+            life,
+            fence: Mutex::new(fence),
+            revision,
+            unsynced: OnceLock::new(),
+            checksum_file: Mutex::default(),
+        })
     }
 
     /// Makes everything durable, takes the dirty mark away and lets go of the directory. Later calls fail with
@@ -71,6 +80,25 @@ impl Replica {
         self.directory.replace(names::VOLUME_META, &clean.encode()?, 0o644)?;
         *life = Life::Closed;
         self.directory.release()
+    }
+
+    /// Why the replica stopped itself, if it did.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        match self.life.read().as_deref() {
+            Ok(Life::Failed { why }) => Some(why.clone()),
+            Ok(Life::Open(_) | Life::Closed) => None,
+            Err(_) => Some(ReplicaError::poisoned().to_string()),
+        }
+    }
+
+    /// Lets go of the directory and leaves it as it is, for another open to judge. Later calls fail with
+    /// [`ReplicaError::Closed`].
+    pub fn abandon(&self) {
+        *self.life.write().unwrap_or_else(PoisonError::into_inner) = Life::Closed;
+        if let Err(error) = self.directory.release() {
+            tracing::warn!(%error, "the directory stays locked until this process ends");
+        }
     }
 }
 

@@ -394,6 +394,7 @@ impl Membership {
             }
         }
         next.record = record;
+        super::generation::tell(&next);
         *view = Arc::new(next);
     }
 

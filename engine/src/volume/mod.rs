@@ -9,11 +9,14 @@ pub mod barrier;
 pub(crate) mod changes;
 pub mod counters;
 pub mod fan_out;
+pub(crate) mod generation;
+pub mod hash;
 pub mod membership;
 pub mod ordering;
 pub mod read_choice;
 pub mod reconcile;
 pub mod record;
+mod salvage;
 pub mod start;
 pub mod status;
 pub(crate) mod unequal;
@@ -46,6 +49,9 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     pub(crate) layers: LayerCache,
     pub(crate) rebuilds: crate::rebuild::Rebuilds,
+    pub(crate) hashes: hash::Hashes,
+    /// What a salvage chose at the start, and why; empty after an ordinary start.
+    pub(crate) salvaged: String,
     /// Something that the status shows has changed.
     pub(crate) changed: Changes,
 }

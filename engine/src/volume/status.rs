@@ -112,6 +112,8 @@ impl Volume {
             actual_size_bytes: layers.iter().map(|layer| layer.allocated_bytes).sum(),
             io: Some(shared.counters.snapshot()),
             reconcile_regions_left: shared.unequal.left(),
+            hash: shared.hashes.last(),
+            salvage: shared.salvaged.clone(),
             ..EngineStatus::default()
         }
     }

@@ -68,7 +68,7 @@ impl Parties {
         let running = self.replicas.iter().filter(|replica| replica.process.is_some());
         let replicas: BTreeMap<_, _> =
             running.map(|replica| (replica.name.clone(), replica.proxy.address.clone())).collect();
-        let options = StartOptions { volume: VOLUME.into(), size: self.size, epoch, replicas };
+        let options = StartOptions { volume: VOLUME.into(), size: self.size, epoch, replicas, salvage: false };
         self.attach_with(options).await
     }
 
