@@ -198,9 +198,12 @@ impl ReplicaServer {
         // read side of `open`) before anything is answered to the new one.
         self.session.send_replace(Session::default());
         let mut open = self.open.write().await;
-        let replica = match open.take().filter(|replica| !self.is_given_up(replica)) {
-            Some(replica) => replica,
-            None => {
+        let replica = match open.take() {
+            Some(replica) if replica.failure().is_none() => replica,
+            stopped => {
+                if let Some(stopped) = stopped {
+                    self.let_go_of(stopped).await;
+                }
                 let (directory, options) = (self.directory.clone(), self.options);
                 Arc::new(blocking(move || Replica::open(&directory, options)).await.map_err(remote)?)
             }
@@ -226,14 +229,12 @@ impl ReplicaServer {
         self.describe().await
     }
 
-    /// Whether the replica stopped itself because its memory may differ from its files; then it is let go of, and the
-    /// files are read anew. Nothing of it is in flight.
-    fn is_given_up(&self, replica: &Replica) -> bool {
-        let Some(why) = replica.failure() else { return false };
-        tracing::warn!(replica = %self.name, why, "the directory is opened again");
+    /// The replica stopped itself: its memory may differ from its files, or a sync failed. The files are the truth and
+    /// will be read anew. Nothing of it is in flight.
+    async fn let_go_of(&self, stopped: Arc<Replica>) {
+        tracing::warn!(replica = %self.name, why = stopped.failure(), "the directory is opened again");
         self.hashes.cancel_all("the replica is being opened again");
-        replica.abandon();
-        true
+        blocking(move || stopped.abandon()).await;
     }
 
     async fn describe(&self) -> Result<Welcome, RemoteError> {

@@ -82,12 +82,12 @@ impl Replica {
         self.directory.release()
     }
 
-    /// Why the replica stopped itself, if it did.
+    /// Why only another open can help, if that is so: memory and files may differ, or a sync failed.
     #[must_use]
     pub fn failure(&self) -> Option<String> {
         match self.life.read().as_deref() {
             Ok(Life::Failed { why }) => Some(why.clone()),
-            Ok(Life::Open(_) | Life::Closed) => None,
+            Ok(Life::Open(_) | Life::Closed) => self.unsynced.get().map(|why| format!("a sync failed: {why}")),
             Err(_) => Some(ReplicaError::poisoned().to_string()),
         }
     }

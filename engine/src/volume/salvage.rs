@@ -5,9 +5,10 @@
 //! lost, the rest is not. Nothing here happens without that decision, nor while a single member can be used.
 //!
 //! Chosen among all replicas that answer, open, have the volume's size and are not half rebuilt:
-//! 1. the highest generation told. A replica is told a generation after the record has it, and only as a member; so the
+//! 1. a member that could not be used a moment ago and now can; it has everything;
+//! 2. the highest generation told. A replica is told a generation after the record has it, and only as a member; so the
 //!    one with the highest left the membership last. Replicas of Longhorn were told none.
-//! 2. Longhorn's rule: where all keep a revision counter, the highest; else, of those whose head was written within
+//! 3. Longhorn's rule: where all keep a revision counter, the highest; else, of those whose head was written within
 //!    5 s of the newest, the one whose head holds most, then the newest.
 //!
 //! Invariants: the record says `S = {chosen}` before anything is served; a replica that is being rebuilt, and one that
@@ -46,7 +47,7 @@ pub(super) async fn choose(
         return Err(no_replica(options, failed, &way_out(options, record)));
     }
     let mut candidates = greet_all(options, session, failed).await?;
-    let traces: Vec<_> = candidates.iter().map(trace).collect();
+    let traces: Vec<_> = candidates.iter().map(|candidate| trace(record, candidate)).collect();
     let Some((chosen, why)) = best(&traces) else {
         return Err(no_replica(options, failed, "a salvage was asked for, and no other replica can be used either"));
     };
@@ -106,19 +107,24 @@ fn way_out(options: &StartOptions, record: &Record) -> String {
 /// What a replica tells of the writes it got.
 struct Trace {
     name: String,
+    /// The record has it, and an engine told it so: it could not be used a moment ago, and now it can.
+    is_member: bool,
     generation: u64,
     head: HeadFacts,
 }
 
-fn trace(candidate: &Candidate) -> Trace {
+fn trace(record: &Record, candidate: &Candidate) -> Trace {
     let welcome = candidate.link.welcome();
-    Trace { name: candidate.link.name().to_owned(), generation: welcome.generation, head: welcome.head }
+    let name = candidate.link.name().to_owned();
+    let is_member = record.members.contains(&name) && welcome.generation > 0;
+    Trace { name, is_member, generation: welcome.generation, head: welcome.head }
 }
 
 type Narrowing = fn(Vec<&Trace>) -> Vec<&Trace>;
 
 /// Each keeps the replicas that are best by one measure; the one that leaves a single replica is the reason.
 const RULES: &[(&str, Narrowing)] = &[
+    ("it is still a member", |left| highest(left, |trace| trace.is_member)),
     ("it was a member last", |left| highest(left, |trace| trace.generation)),
     ("its revision counter is the highest", |left| {
         let all_count = left.iter().all(|trace| trace.head.revision_counter.is_some());
@@ -179,7 +185,7 @@ mod tests {
 
     fn of(name: &str, generation: u64, revision_counter: Option<u64>, seconds: i64, allocated_bytes: u64) -> Trace {
         let head = HeadFacts { revision_counter, modified_nanoseconds: seconds * SECOND, allocated_bytes };
-        Trace { name: name.to_owned(), generation, head }
+        Trace { name: name.to_owned(), is_member: false, generation, head }
     }
 
     fn chosen(traces: &[Trace]) -> &str {
@@ -203,5 +209,7 @@ mod tests {
     fn who_was_a_member_last_goes_before_clocks_and_counters() {
         let traces = [of("a", 4, Some(1000), 900, 99), of("b", 6, Some(3), 100, 1)];
         assert_eq!(chosen(&traces), "b", "a rebuild starts a counter anew, and clocks may be wrong");
+        let [a, b] = traces;
+        assert_eq!(chosen(&[Trace { is_member: true, ..a }, b]), "a", "a member has everything");
     }
 }

@@ -4,6 +4,7 @@
 //! 2. HELLO to every member; each makes the epoch durable and lets lower ones go.
 //! 3. Members that don't answer, are in the middle of a rebuild or have other layers than the rest are taken out, and
 //!    a snapshot that only some have is completed; all this is recorded before the first request is served.
+//!    Where none is left, nothing comes up, unless a person asked to go on with another replica (`salvage`).
 //! 4. After an unclean stop everything in the members' heads is compared before it is read. A member whose host has not
 //!    rebooted is the source: the others may lack acknowledged writes that were never flushed.
 

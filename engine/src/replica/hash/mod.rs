@@ -201,12 +201,8 @@ impl<'call> Subject<'call> {
     }
 
     fn check_unchanged(&self, before: &Version) -> Result<(), HashError> {
-        self.replica.shared(|structure| Ok(self.difference(structure, before)?)).map_err(HashError::from).and_then(
-            |difference| match difference {
-                None => Ok(()),
-                Some(what) => Err(self.changed(what)),
-            },
-        )
+        let difference = self.replica.shared(|structure| self.difference(structure, before))?;
+        difference.map_or(Ok(()), |what| Err(self.changed(what)))
     }
 
     fn changed(&self, what: String) -> HashError {
@@ -233,7 +229,7 @@ impl<'call> Subject<'call> {
     fn record(&self, before: &Version, found: &SnapshotChecksum) -> Result<(), HashError> {
         let directory = &self.replica.directory;
         let file = names::checksum_of(&self.file_name);
-        let outcome = self.replica.shared(|structure| {
+        let difference = self.replica.shared(|structure| {
             // Two hashes of one snapshot would write the same temporary file.
             let _one_at_a_time = self.replica.checksum_file.lock().map_err(|_| ReplicaError::poisoned())?;
             let mut difference = self.difference(structure, before)?;
@@ -246,7 +242,7 @@ impl<'call> Subject<'call> {
                 directory.sync()?;
             }
             Ok(difference)
-        });
-        outcome?.map_or(Ok(()), |what| Err(self.changed(what)))
+        })?;
+        difference.map_or(Ok(()), |what| Err(self.changed(what)))
     }
 }
