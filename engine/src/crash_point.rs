@@ -86,6 +86,13 @@ pub const ALL: &[&str] = &[
     "clone.data-written",
     "clone.filled",
     "clone.finished",
+    // Hashes of snapshots, and starts that need more.
+    "hash.lock-taken",
+    "hash.summed",
+    "hash.recorded",
+    "settle.stored",
+    "settle.told",
+    "salvage.recorded",
 ];
 
 /// Variable that names the place to end at.

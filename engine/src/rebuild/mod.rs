@@ -42,6 +42,7 @@ impl Volume {
             session: shared.session.clone(),
             link: 0,
             holds_data: false,
+            salvage: false,
         };
         let link = match ReplicaLink::connect(name, &address, &hello).await {
             Ok(link) => link,

@@ -2,7 +2,7 @@
 //!
 //! | stray | left by | what is done |
 //! |---|---|---|
-//! | `*.meta.tmp`, `aurochs.state.tmp`, `revision.counter.tmp` | a crash while a small file was replaced | removed |
+//! | `*.meta.tmp`, `*.checksum..tmp`, `aurochs.state.tmp`, `revision.counter.tmp` | a crash while a small file was replaced | removed |
 //! | a snapshot's name on the file that is the head | a snapshot before `volume.meta` was replaced | the name is removed: the head would go on changing it |
 //! | another head, empty or also known under a snapshot's name | a snapshot or revert, before or after `volume.meta` was replaced | the name is removed: no data goes with it |
 //! | an empty image without metadata | a rebuild that was making its layers | removed |
@@ -113,11 +113,5 @@ fn holds_nothing_wanted(directory: &Directory, image: &str, identity: &FileIdent
 }
 
 fn is_mark(file: &str) -> bool {
-    names::is_abandoned(file) || is_tmp(file)
-}
-
-fn is_tmp(file: &str) -> bool {
-    file.strip_suffix(names::TMP_SUFFIX).is_some_and(|target| {
-        target.ends_with(names::META_SUFFIX) || target == names::STATE_FILE || target == names::REVISION_COUNTER
-    })
+    names::is_abandoned(file) || names::is_tmp(file)
 }

@@ -32,6 +32,8 @@ mod error;
 mod extent_map;
 mod fence;
 mod fill;
+pub mod hash;
+mod head_facts;
 mod leftovers;
 mod metadata;
 mod names;
@@ -54,6 +56,7 @@ use std::sync::{Arc, Mutex, OnceLock, RwLock};
 pub use delete::delete_directory;
 pub use error::ReplicaError;
 pub use fence::FenceState;
+pub use head_facts::HeadFacts;
 pub use raw_layers::LayerInfo;
 pub use snapshot_view::{SnapshotFacts, SnapshotSelection};
 
@@ -84,6 +87,8 @@ pub struct Replica {
     unsynced: OnceLock<String>,
     views: snapshot_view::Views,
     fill: Mutex<Option<Arc<fill::Filling>>>,
+    /// Held while a snapshot's checksum file is replaced.
+    checksum_file: Mutex<()>,
 }
 
 /// ```text
@@ -172,6 +177,19 @@ impl Replica {
     /// epoch is not accepted.
     pub fn raise_fence(&self, epoch: u64, generation: u64) -> Result<(), ReplicaError> {
         self.shared(|_| self.change_fence(|fence| fence.raised(epoch, generation)))
+    }
+
+    /// All replicas of the volume are equal: nothing that a reboot took from this one is missing any more.
+    ///
+    /// # Errors
+    /// The file could not be written; the replica still counts as one that may lack writes.
+    pub fn settle(&self) -> Result<(), ReplicaError> {
+        self.shared(|structure| {
+            structure.complete_for("count as complete")?;
+            self.change_fence(|fence| Ok(fence.settled()))
+        })?;
+        crate::crash_point::reached("settle.stored");
+        Ok(())
     }
 
     /// Replaces the fence by what `change` makes of it, durably before anybody sees it.

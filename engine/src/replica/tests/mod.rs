@@ -2,6 +2,7 @@
 
 mod crashes;
 mod full_disk;
+mod hashes;
 mod model;
 mod rebuilds;
 mod refusals;
