@@ -45,6 +45,11 @@ pub enum ControlRequest {
     },
     /// The engine stops cleanly: sync, mark clean, let go.
     Close,
+    /// The volume becomes larger.
+    Expand {
+        size: u64,
+        created: String,
+    },
 }
 
 /// Who speaks.

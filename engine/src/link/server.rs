@@ -326,6 +326,7 @@ fn control(replica: &Replica, request: ControlRequest) -> Result<ControlReply, R
         ControlRequest::RebuildFinish => replica.rebuild_finish(),
         ControlRequest::Generation { generation } => replica.raise_fence(replica.fence().epoch, generation),
         ControlRequest::Close => Ok(()),
+        ControlRequest::Expand { size, created } => replica.expand(size, &created),
     };
     result.map(|()| ControlReply::Done).map_err(remote)
 }
@@ -360,7 +361,9 @@ fn remote(error: ReplicaError) -> RemoteError {
         | ReplicaError::LayerNotFound { .. }
         | ReplicaError::ChainTooLong { .. }
         | ReplicaError::Rebuilding { .. }
-        | ReplicaError::NotRebuilding { .. } => RemoteErrorKind::Refused,
+        | ReplicaError::NotRebuilding { .. }
+        | ReplicaError::InvalidSize { .. }
+        | ReplicaError::Smaller { .. } => RemoteErrorKind::Refused,
         _ => RemoteErrorKind::Failed,
     };
     RemoteError { kind, message: error.to_string() }

@@ -36,12 +36,32 @@ impl Volume {
         labels: BTreeMap<String, String>,
         user_created: bool,
     ) -> Result<String, OperationError> {
+        self.snapshot_while(name, labels, user_created, || Ok(())).await
+    }
+
+    /// Like [`Volume::snapshot`], if `still` says so once nothing is in flight any more: what holds then (a frozen file
+    /// system) holds for the content of the snapshot, whatever comes after.
+    pub async fn snapshot_while<S>(
+        &self,
+        name: &str,
+        labels: BTreeMap<String, String>,
+        user_created: bool,
+        still: S,
+    ) -> Result<String, OperationError>
+    where
+        S: FnOnce() -> Result<(), OperationError> + Send + 'static,
+    {
         let name = if name.is_empty() { uuid::Uuid::new_v4().to_string() } else { name.to_owned() };
         aurochs_api::ids::check_snapshot_name(&name).map_err(|error| OperationError::Refused(error.to_string()))?;
+        if user_created {
+            super::snapshot_labels::check(&labels)?;
+        }
+        self.shared.check_snapshot_limits().await?;
         let volume = self.clone();
         let taken = name.clone();
         self.operation(async move {
             let _everything = volume.shared.equal_barrier().await?;
+            still()?;
             volume.shared.take_snapshot(&taken, labels, user_created).await
         })
         .await?;
@@ -73,7 +93,7 @@ impl Volume {
     }
 
     /// Runs an operation to its end even when the caller goes away.
-    async fn operation<F>(&self, work: F) -> Result<(), OperationError>
+    pub(super) async fn operation<F>(&self, work: F) -> Result<(), OperationError>
     where
         F: Future<Output = Result<(), OperationError>> + Send + 'static,
     {
@@ -99,7 +119,7 @@ impl Shared {
     }
 
     /// A joiner copies the layers of this moment; they must not change under it.
-    fn refuse_while_joining(&self, what: &str) -> Result<(), OperationError> {
+    pub(super) fn refuse_while_joining(&self, what: &str) -> Result<(), OperationError> {
         let view = self.membership.view();
         let Some(joiner) = view.joiner() else { return Ok(()) };
         let name = joiner.link.name();
@@ -115,15 +135,7 @@ impl Shared {
         labels: BTreeMap<String, String>,
         user_created: bool,
     ) -> Result<(), OperationError> {
-        self.refresh_layers().await;
-        let chain = self.layers.chain_length();
-        if chain >= CHAIN_MAXIMUM {
-            let message = format!(
-                "volume {} has {chain} layers, the most that can be opened again; delete snapshots first",
-                self.name
-            );
-            return Err(OperationError::Refused(message));
-        }
+        self.check_snapshot_limits().await?;
         self.on_all(&ControlRequest::Snapshot { name: name.to_owned(), user_created, created: now(), labels }).await
     }
 

@@ -4,7 +4,11 @@
 //! 2. HELLO to every member; each makes the epoch durable and lets lower ones go.
 //! 3. Members that don't answer, are in the middle of a rebuild or have other layers than the rest are taken out, and
 //!    a snapshot that only some have is completed; all this is recorded before the first request is served.
-//! 4. After an unclean stop everything in the members' heads is compared before it is read. A member whose host has not
+//! 4. Members of different sizes are an expansion that broke off: it is completed like a snapshot. If all of them are
+//!    larger than the engine was told, it came about without being told to whoever starts engines, and the larger size
+//!    counts, since clients may have written up to it. If they are smaller, the volume was expanded while it was down,
+//!    and grows before it is served.
+//! 5. After an unclean stop everything in the members' heads is compared before it is read. A member whose host has not
 //!    rebooted is the source: the others may lack acknowledged writes that were never flushed.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,12 +19,13 @@ use futures::future::join_all;
 
 use super::changes::Changes;
 use super::counters::Counters;
+use super::expand::{self, Expansion};
 use super::membership::{Member, Membership, Mode, View};
 use super::ordering::Ordering;
 use super::record::{Epoch, Generation, Keeper, KeeperError, Record};
 use super::status::LayerCache;
 use super::unequal::Unequal;
-use super::{Shared, Volume, watchdog};
+use super::{Shared, Volume, snapshot_limits, watchdog};
 use crate::frontend::{IoError, IoErrorKind};
 use crate::link::control::{ControlReply, ControlRequest, Hello};
 use crate::link::{Address, LinkError, ReplicaLink};
@@ -85,24 +90,35 @@ impl Volume {
             ..record.clone()
         };
         keeper.compare_and_set(record.epoch, record.generation, &started).await?;
+        let wanted = options.size;
+        let size = candidates.first().and_then(|candidate| head_size(&candidate.layers)).unwrap_or(wanted);
         let unequal = Unequal::default();
         if !record.clean && candidates.len() > 1 {
-            add_heads(&candidates, &unequal).await;
+            add_heads(&candidates, &unequal, size).await;
         }
-        Ok(Self::assemble(
-            options,
-            session,
-            View { members: members(&candidates), failed, record: started },
-            keeper,
-            unequal,
-        ))
+        let view = View { members: members(&candidates), failed, record: started };
+        let volume = Self::assemble(StartOptions { size, ..options }, session, view, keeper, unequal);
+        volume.grow_to(wanted).await;
+        Ok(volume)
+    }
+
+    /// A volume that can't grow now is served with the size it has; the status tells why.
+    async fn grow_to(&self, wanted: u64) {
+        let (volume, size) = (&self.shared.name, self.shared.size());
+        if size > wanted {
+            tracing::warn!(volume, size, wanted, "the replicas are larger than the engine was told; their size counts");
+        } else if size < wanted
+            && let Err(error) = self.expand(wanted, std::future::ready(Ok(()))).await
+        {
+            self.shared.expansion.failed(&error);
+        }
     }
 
     fn assemble(options: StartOptions, session: String, view: View, keeper: Arc<dyn Keeper>, unequal: Unequal) -> Self {
         let links: Vec<_> = view.members.iter().map(|member| member.link.clone()).collect();
         let shared = Arc::new(Shared {
             name: options.volume,
-            size: options.size,
+            size: options.size.into(),
             session,
             ordering: Ordering::default(),
             membership: Membership::new(view, keeper),
@@ -110,6 +126,8 @@ impl Volume {
             counters: Counters::default(),
             layers: LayerCache::default(),
             rebuilds: crate::rebuild::Rebuilds::default(),
+            expansion: Expansion::default(),
+            snapshot_limits: snapshot_limits::Current::default(),
             changed: Changes::default(),
         });
         for link in &links {
@@ -189,9 +207,6 @@ async fn greet_one(
     if welcome.rebuilding {
         return Err(lost("its last rebuild was interrupted, so its data is not complete".to_owned()));
     }
-    if welcome.size != options.size {
-        return Err(lost(format!("it has {} bytes, the volume {}", welcome.size, options.size)));
-    }
     let layers = in_time(&link, ask_layers(&link)).await?;
     Ok(Candidate { link, layers })
 }
@@ -226,7 +241,17 @@ pub(crate) async fn ask_layers(link: &ReplicaLink) -> Result<Vec<LayerInfo>, Lin
     }
 }
 
-/// The snapshots a member has, and what the head stands on: all that has to agree. Sizes may differ.
+/// The volume's size as these layers have it.
+pub(crate) fn head_size(layers: &[LayerInfo]) -> Option<u64> {
+    layers.iter().find(|layer| layer.is_head).map(|head| head.file_size)
+}
+
+/// Whether two members agree: their snapshots and the volume's size.
+fn agree(one: &[LayerInfo], other: &[LayerInfo]) -> bool {
+    shape(one) == shape(other) && head_size(one) == head_size(other)
+}
+
+/// The snapshots a member has, and what the head stands on: all that has to agree. Allocated sizes may differ.
 pub(crate) fn shape(layers: &[LayerInfo]) -> (BTreeMap<&str, (&str, bool)>, &str) {
     let snapshots = layers.iter().filter(|layer| !layer.is_head);
     let tree = snapshots.map(|layer| (layer.file_name.as_str(), (layer.parent.as_str(), layer.removed))).collect();
@@ -242,23 +267,23 @@ async fn agree_on_layers(mut candidates: Vec<Candidate>, failed: &mut BTreeMap<S
     let Some(model) = candidates.first().map(|candidate| candidate.layers.clone()) else { return candidates };
     let mut agreed = Vec::new();
     for mut candidate in candidates {
-        if shape(&candidate.layers) != shape(&model) {
+        if !agree(&candidate.layers, &model) {
             match complete_snapshot(&candidate, &model).await {
                 Ok(layers) => candidate.layers = layers,
                 Err(error) => tracing::warn!(replica = candidate.link.name(), %error, "snapshot not completed"),
             }
         }
-        if shape(&candidate.layers) == shape(&model) {
+        if agree(&candidate.layers, &model) {
             agreed.push(candidate);
         } else {
-            let cause = "its layers differ from the other replicas'; it has to be rebuilt";
+            let cause = "its layers or its size differ from the other replicas'; it has to be rebuilt";
             failed.insert(candidate.link.name().to_owned(), cause.to_owned());
         }
     }
     agreed
 }
 
-/// Takes the model's newest snapshot on a member that lacks just that one.
+/// Takes the model's newest snapshot on a member that lacks just that one; an expansion's, with the model's size.
 async fn complete_snapshot(candidate: &Candidate, model: &[LayerInfo]) -> Result<Vec<LayerInfo>, LinkError> {
     let (_, newest) = shape(model);
     let missing = model.iter().find(|layer| !layer.is_head && layer.file_name == newest);
@@ -269,18 +294,24 @@ async fn complete_snapshot(candidate: &Candidate, model: &[LayerInfo]) -> Result
         return Ok(candidate.layers.clone());
     }
     let name = missing.file_name.strip_prefix("volume-snap-").and_then(|name| name.strip_suffix(".img"));
-    let request = ControlRequest::Snapshot {
-        name: name.unwrap_or(&missing.file_name).to_owned(),
-        user_created: missing.user_created,
-        created: missing.created.clone(),
-        labels: missing.labels.clone(),
+    let created = missing.created.clone();
+    let size = head_size(model).unwrap_or_default();
+    let request = if expand::is_left_by(&missing.file_name, size) && head_size(&candidate.layers) < Some(size) {
+        ControlRequest::Expand { size, created }
+    } else {
+        ControlRequest::Snapshot {
+            name: name.unwrap_or(&missing.file_name).to_owned(),
+            user_created: missing.user_created,
+            created,
+            labels: missing.labels.clone(),
+        }
     };
     in_time(&candidate.link, candidate.link.control(&request)).await?;
     in_time(&candidate.link, ask_layers(&candidate.link)).await
 }
 
 /// Everything that any member holds in its head may differ; snapshots were taken with nothing in flight.
-async fn add_heads(candidates: &[Candidate], unequal: &Unequal) {
+async fn add_heads(candidates: &[Candidate], unequal: &Unequal, size: u64) {
     const BATCH: usize = 4096;
     for candidate in candidates {
         let Some(head) = candidate.layers.iter().find(|layer| layer.is_head) else { continue };
@@ -290,10 +321,10 @@ async fn add_heads(candidates: &[Candidate], unequal: &Unequal) {
             let extents = match in_time(&candidate.link, candidate.link.control(&request)).await {
                 Ok(ControlReply::Extents(extents)) => extents,
                 // Not knowing is no reason to trust: then everything is compared.
-                _ => vec![(from, candidate.link.welcome().size.saturating_sub(from))],
+                _ => vec![(from, size.saturating_sub(from))],
             };
             for &(offset, length) in &extents {
-                let end = (offset + length).min(candidate.link.welcome().size);
+                let end = (offset + length).min(size);
                 unequal.add(offset, end.saturating_sub(offset));
             }
             match extents.last() {
