@@ -13,6 +13,7 @@ use super::address::{Listener, Stream};
 use super::control::{ControlReply, ControlRequest, Hello, RemoteError, RemoteErrorKind, Welcome};
 use super::frame::{self, Header, Kind, LAYER_NAME_LENGTH};
 use super::gather::Gatherer;
+use crate::crash_point;
 use crate::disk::AlignedBuf;
 use crate::replica::{OpenOptions, Replica, ReplicaError};
 
@@ -185,7 +186,9 @@ impl ReplicaServer {
             Some(replica) => replica,
             None => {
                 let (directory, options) = (self.directory.clone(), self.options);
-                Arc::new(blocking(move || Replica::open(&directory, options)).await.map_err(remote)?)
+                let opened = blocking(move || Replica::open(&directory, options)).await.map_err(remote)?;
+                crash_point::reached("hello.opened");
+                Arc::new(opened)
             }
         };
         *open = Some(Arc::clone(&replica));
@@ -203,6 +206,7 @@ impl ReplicaServer {
         let (epoch, generation) = (hello.epoch, replica.fence().generation);
         let raised = Arc::clone(&replica);
         blocking(move || raised.raise_fence(epoch, generation)).await.map_err(remote)?;
+        crash_point::reached("hello.fenced");
         drop(open);
         self.session.send_replace(theirs);
         self.describe().await

@@ -22,6 +22,7 @@
 //!
 //! Two requests for the same block are never in flight together unless both are reads: the engine orders them.
 
+mod abandon;
 mod chain;
 mod checksum;
 mod create;
@@ -55,6 +56,7 @@ pub use error::ReplicaError;
 pub use fence::FenceState;
 pub use raw_layers::LayerInfo;
 
+use crate::crash_point;
 use directory::Directory;
 use revision_counter::RevisionCounter;
 use stack::Structure;
@@ -179,6 +181,7 @@ impl Replica {
         let changed = change(&fence)?;
         if changed != *fence {
             changed.store(&self.directory)?;
+            crash_point::reached("fence.raised");
             *fence = changed;
         }
         Ok(())
@@ -192,6 +195,7 @@ impl Replica {
     pub fn flush(&self) -> Result<(), ReplicaError> {
         self.shared(|structure| {
             self.sync_head(structure)?;
+            crash_point::reached("flush.head-synced");
             self.store_revision()
         })
     }

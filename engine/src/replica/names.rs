@@ -9,6 +9,7 @@ pub(crate) const STATE_FILE: &str = "aurochs.state";
 pub(crate) const FIRST_HEAD: &str = "volume-head-000.img";
 pub(crate) const META_SUFFIX: &str = ".meta";
 pub(crate) const TMP_SUFFIX: &str = ".tmp";
+pub(crate) const ABANDONED_SUFFIX: &str = ".abandoned";
 
 const HEAD_PREFIX: &str = "volume-head-";
 const SNAPSHOT_PREFIX: &str = "volume-snap-";
@@ -17,6 +18,16 @@ const IMAGE_SUFFIX: &str = ".img";
 const FILE_NAME_MAX: usize = 255;
 /// Room for what is put behind an image's name: `.checksum..tmp` is the longest.
 const LONGEST_SUFFIX: usize = 14;
+
+/// Second name of an image that is being given up.
+pub(crate) fn abandoned_of(image: &str) -> String {
+    format!("{image}{ABANDONED_SUFFIX}")
+}
+
+/// Whether this is the second name of an image that is, or was about to be, given up.
+pub(crate) fn is_abandoned(file_name: &str) -> bool {
+    file_name.strip_suffix(ABANDONED_SUFFIX).is_some_and(|image| image.ends_with(IMAGE_SUFFIX))
+}
 
 /// Metadata of an image.
 pub(crate) fn meta_of(image: &str) -> String {

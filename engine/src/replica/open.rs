@@ -20,6 +20,7 @@ use super::names;
 use super::revision_counter::RevisionCounter;
 use super::stack::{BackingFile, Head, Layers, Structure};
 use super::{Life, OpenOptions, Replica};
+use crate::crash_point;
 use crate::disk::DiskError;
 use crate::disk::image::ImageFile;
 
@@ -47,8 +48,11 @@ impl Replica {
 
         let was_dirty = std::mem::replace(&mut structure.meta.dirty, true);
         directory.replace(names::VOLUME_META, &structure.meta.encode()?, 0o644)?;
+        crash_point::reached("open.marked-dirty");
         fence.store(&directory)?;
+        crash_point::reached("open.fence-stored");
         leftovers.remove(&directory)?;
+        crash_point::reached("open.tidied");
         if revision.is_some() && !listing.iter().any(|file| file == names::REVISION_COUNTER) {
             RevisionCounter::create(&directory)?;
         }
@@ -68,8 +72,10 @@ impl Replica {
         self.sync_head(structure)?;
         structure.rebuild.sync()?;
         self.store_revision()?;
+        crash_point::reached("close.synced");
         let clean = VolumeMeta { dirty: false, ..structure.meta.clone() };
         self.directory.replace(names::VOLUME_META, &clean.encode()?, 0o644)?;
+        crash_point::reached("close.committed");
         *life = Life::Closed;
         self.directory.release()
     }

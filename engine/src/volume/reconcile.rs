@@ -16,6 +16,7 @@ use super::Shared;
 use super::membership::{Mode, View};
 use super::ordering::Access;
 use super::unequal::{REGION, regions};
+use crate::crash_point;
 use crate::disk::AlignedBuf;
 use crate::frontend::IoError;
 use crate::link::client::{LinkError, ReplicaLink, Request};
@@ -66,6 +67,7 @@ async fn make_region_equal(shared: &Shared, region: u64) -> Result<(), IoError> 
         }
     }
     shared.membership.settled().await?;
+    crash_point::reached("reconcile.region-equal");
     shared.unequal.remove(region);
     Ok(())
 }

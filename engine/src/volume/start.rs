@@ -26,6 +26,7 @@ use super::record::{Epoch, Generation, Keeper, KeeperError, Record};
 use super::status::LayerCache;
 use super::unequal::Unequal;
 use super::{Shared, Volume, snapshot_limits, watchdog};
+use crate::crash_point;
 use crate::frontend::{IoError, IoErrorKind};
 use crate::link::control::{ControlReply, ControlRequest, Hello};
 use crate::link::{Address, LinkError, ReplicaLink};
@@ -76,6 +77,7 @@ impl Volume {
         let session = uuid::Uuid::new_v4().to_string();
         let (candidates, mut failed) = greet(&options, &record, &session).await?;
         let mut candidates = agree_on_layers(candidates, &mut failed).await;
+        crash_point::reached("volume-start.agreed");
         // The order that `reconcile` takes its source from.
         candidates.sort_by_key(|candidate| candidate.link.welcome().rebooted);
         if candidates.is_empty() {
@@ -90,6 +92,7 @@ impl Volume {
             ..record.clone()
         };
         keeper.compare_and_set(record.epoch, record.generation, &started).await?;
+        crash_point::reached("volume-start.recorded");
         let wanted = options.size;
         let size = candidates.first().and_then(|candidate| head_size(&candidate.layers)).unwrap_or(wanted);
         let unequal = Unequal::default();
@@ -146,16 +149,19 @@ impl Volume {
         let shared = &self.shared;
         let _everything = shared.ordering.barrier().await;
         super::fan_out::flush(shared).await?;
+        crash_point::reached("volume-close.flushed");
         // What was not compared yet would be forgotten by a clean mark.
         let equal = shared.unequal.left() == 0;
         let view = shared.membership.view();
         let closing = view.members.iter().map(|member| member.link.control(&ControlRequest::Close));
         let all_closed = join_all(closing).await.iter().all(Result::is_ok);
+        crash_point::reached("volume-close.members-closed");
         let unchanged = Arc::ptr_eq(&view, &shared.membership.view());
         shared.membership.end(IoError::new(IoErrorKind::Shutdown, format!("volume {} is detached", shared.name)));
         if equal && all_closed && unchanged {
             let recorded = shared.membership.record_clean().await;
             recorded.map_err(|error| IoError::new(IoErrorKind::Io, error.to_string()))?;
+            crash_point::reached("volume-close.recorded");
         }
         Ok(())
     }
