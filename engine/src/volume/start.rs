@@ -60,6 +60,15 @@ struct Candidate {
     layers: Vec<LayerInfo>,
 }
 
+/// What the start has found and recorded: the volume as it begins.
+struct Found {
+    view: View,
+    unequal: Unequal,
+    /// All members agree on them. Known before anybody can ask: a volume that runs has a head at least, and whoever was
+    /// told of no layers at all would take every snapshot for gone.
+    layers: LayerCache,
+}
+
 impl Volume {
     /// Brings the volume up. Nothing is served before this returns.
     pub async fn start(options: StartOptions, keeper: Arc<dyn Keeper>) -> Result<Self, StartError> {
@@ -89,16 +98,13 @@ impl Volume {
         if !record.clean && candidates.len() > 1 {
             add_heads(&candidates, &unequal).await;
         }
-        Ok(Self::assemble(
-            options,
-            session,
-            View { members: members(&candidates), failed, record: started },
-            keeper,
-            unequal,
-        ))
+        let view = View { members: members(&candidates), failed, record: started };
+        let layers = candidates.into_iter().next().map(|candidate| candidate.layers).unwrap_or_default();
+        Ok(Self::assemble(options, session, keeper, Found { view, unequal, layers: LayerCache::new(layers) }))
     }
 
-    fn assemble(options: StartOptions, session: String, view: View, keeper: Arc<dyn Keeper>, unequal: Unequal) -> Self {
+    fn assemble(options: StartOptions, session: String, keeper: Arc<dyn Keeper>, found: Found) -> Self {
+        let Found { view, unequal, layers } = found;
         let links: Vec<_> = view.members.iter().map(|member| member.link.clone()).collect();
         let shared = Arc::new(Shared {
             name: options.volume,
@@ -108,7 +114,7 @@ impl Volume {
             membership: Membership::new(view, keeper),
             unequal,
             counters: Counters::default(),
-            layers: LayerCache::default(),
+            layers,
             rebuilds: crate::rebuild::Rebuilds::default(),
             changed: Changes::default(),
         });

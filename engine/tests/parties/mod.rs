@@ -64,12 +64,16 @@ impl Parties {
 
     /// Raises the epoch and starts an engine, as the manager does.
     pub async fn attach(&self) -> Result<TestEngine, StartError> {
+        self.attach_with(self.raise_epoch()).await
+    }
+
+    /// What the manager starts the next engine with.
+    pub fn raise_epoch(&self) -> StartOptions {
         let epoch = self.keeper.raise_epoch();
         let running = self.replicas.iter().filter(|replica| replica.process.is_some());
         let replicas: BTreeMap<_, _> =
             running.map(|replica| (replica.name.clone(), replica.proxy.address.clone())).collect();
-        let options = StartOptions { volume: VOLUME.into(), size: self.size, epoch, replicas };
-        self.attach_with(options).await
+        StartOptions { volume: VOLUME.into(), size: self.size, epoch, replicas }
     }
 
     pub async fn attach_with(&self, options: StartOptions) -> Result<TestEngine, StartError> {
