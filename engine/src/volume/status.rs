@@ -15,12 +15,15 @@ use aurochs_api::ids::VOLUME_HEAD;
 const REFRESH_INTERVAL: Duration = Duration::from_secs(2);
 
 /// The layers of one member, as last asked.
-#[derive(Default)]
 pub(crate) struct LayerCache {
     layers: Mutex<Arc<Vec<LayerInfo>>>,
 }
 
 impl LayerCache {
+    pub(crate) fn new(layers: Vec<LayerInfo>) -> Self {
+        Self { layers: Mutex::new(Arc::new(layers)) }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Arc<Vec<LayerInfo>>> {
         self.layers.lock().unwrap_or_else(PoisonError::into_inner)
     }

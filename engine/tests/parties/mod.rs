@@ -64,15 +64,16 @@ impl Parties {
 
     /// Raises the epoch and starts an engine, as the manager does.
     pub async fn attach(&self) -> Result<TestEngine, StartError> {
-        self.attach_with(self.options()).await
+        self.attach_with(self.raise_epoch()).await
     }
 
     /// As a person asks for it who has given the members up.
     pub async fn attach_salvaging(&self) -> Result<TestEngine, StartError> {
-        self.attach_with(StartOptions { salvage: true, ..self.options() }).await
+        self.attach_with(StartOptions { salvage: true, ..self.raise_epoch() }).await
     }
 
-    fn options(&self) -> StartOptions {
+    /// What the manager starts the next engine with.
+    pub fn raise_epoch(&self) -> StartOptions {
         let epoch = self.keeper.raise_epoch();
         let running = self.replicas.iter().filter(|replica| replica.process.is_some());
         let replicas: BTreeMap<_, _> =
