@@ -61,7 +61,7 @@ impl Volume {
         let shared = &self.shared;
         let mark = shared.filling.set().ok_or_else(|| shared.is_being_filled("fill it again"))?;
         let id = uuid::Uuid::new_v4().to_string();
-        let begin = ControlRequest::FillBegin { id: id.clone(), name: name.to_owned(), size: shared.size };
+        let begin = ControlRequest::FillBegin { id: id.clone(), name: name.to_owned(), size: shared.size() };
         // From here on a failure gives up what some members have begun.
         let fill = Fill { volume: self.clone(), id, unsynced: AtomicU64::new(0), over: false, _mark: mark };
         let volume = self.clone();
