@@ -56,6 +56,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
             Step::Write { block: 1, count: 2, byte: 2 },
             Step::Flush,
             Step::Zero { block: 2, count: 1 },
+            Step::Hash("a"),
             Step::Snapshot("b"),
             Step::Write { block: 5, count: 1, byte: 3 },
             Step::Discard { block: 5, count: 1 },
@@ -183,6 +184,7 @@ fn every_crash_point_is_reached() {
     let of_volume = engine::list_points();
     reached.extend(of_volume.engine);
     reached.extend(of_volume.replicas.into_iter().flatten());
+    reached.extend(engine::disasters::list_points());
     let forgotten: Vec<_> = crash_point::ALL.iter().filter(|point| !reached.contains(**point)).collect();
     assert!(forgotten.is_empty(), "no scenario reaches {forgotten:?}");
 }

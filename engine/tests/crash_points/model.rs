@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use aurochs_engine::replica::Replica;
+use aurochs_engine::replica::hash::HashControl;
 use serde::{Deserialize, Serialize};
 
 use crate::Scenario;
@@ -65,7 +66,7 @@ impl Model {
             Step::Write { block, count, byte } => self.head.put(block, count, byte),
             Step::Zero { block, count } => self.head.put(block, count, 0),
             Step::Discard { block, count } => self.head.held.retain(|at, _| !(block..block + count).contains(at)),
-            Step::Flush => {}
+            Step::Flush | Step::Hash(_) => {}
             Step::Snapshot(name) => {
                 let head = Layer { parent: Some(name.to_owned()), ..Layer::default() };
                 self.snapshots.insert(name.to_owned(), std::mem::replace(&mut self.head, head));
@@ -165,6 +166,7 @@ fn find(runner: &mut Runner, before: &Model, after: &Model, place: &Place) -> Fo
         if !layer.is_head && !layer.removed {
             let facts = (layer.user_created, layer.created.as_str(), &layer.labels);
             assert_eq!(facts, (true, CREATED, &labels()), "{}: {name}", place.what);
+            check_checksum(runner.replica.as_ref().unwrap(), &name, &place.what);
         }
     }
     runner.close();
@@ -177,6 +179,15 @@ fn find(runner: &mut Runner, before: &Model, after: &Model, place: &Place) -> Fo
     } else {
         assert_eq!(seen, before.view(), "{}: neither this nor {:?}", place.what, after.view());
         if seen.content.is_none() { Found::Rebuilding } else { Found::Before }
+    }
+}
+
+/// A checksum that counts as valid is the right one.
+fn check_checksum(replica: &Replica, snapshot: &str, what: &str) {
+    let readable = !replica.rebuilding();
+    if readable && replica.snapshot_checksum(snapshot).unwrap().is_some() {
+        let again = replica.hash_snapshot(snapshot, true, &HashControl::default()).unwrap();
+        assert!(!again.silently_corrupted, "{what}: the checksum of {snapshot} was wrong");
     }
 }
 

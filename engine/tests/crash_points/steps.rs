@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use aurochs_engine::disk::AlignedBuf;
+use aurochs_engine::replica::hash::HashControl;
 use aurochs_engine::replica::{LayerInfo, OpenOptions, Replica, delete_directory};
 
 pub(crate) const BLOCK: usize = 4096;
@@ -48,6 +49,8 @@ pub(crate) enum Step {
         byte: u8,
     },
     RebuildFinish,
+    /// Changes nothing for a reader.
+    Hash(&'static str),
 }
 
 pub(crate) fn image_of(snapshot: &str) -> String {
@@ -102,6 +105,7 @@ impl Runner {
                 self.replica().layer_write(&image_of(snapshot), bytes(block), &filled(byte, count)).unwrap();
             }
             Step::RebuildFinish => self.replica().rebuild_finish().unwrap(),
+            Step::Hash(name) => drop(self.replica().hash_snapshot(name, true, &HashControl::default()).unwrap()),
         }
     }
 }

@@ -7,6 +7,7 @@
 //! members any more are rebuilt; and in the end all directories, opened without any engine, show the same snapshots and
 //! the same bytes.
 
+pub(super) mod disasters;
 mod party;
 pub(super) mod script;
 
