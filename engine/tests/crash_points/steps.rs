@@ -48,10 +48,18 @@ pub(crate) enum Step {
         byte: u8,
     },
     RebuildFinish,
+    Expand {
+        blocks: usize,
+    },
 }
 
 pub(crate) fn image_of(snapshot: &str) -> String {
     format!("volume-snap-{snapshot}.img")
+}
+
+/// Name of the snapshot that an expansion leaves.
+pub(crate) fn left_by_expansion(blocks: usize) -> String {
+    format!("expand-{}", bytes(blocks))
 }
 
 /// A replica directory and, while it is open, the replica.
@@ -102,6 +110,7 @@ impl Runner {
                 self.replica().layer_write(&image_of(snapshot), bytes(block), &filled(byte, count)).unwrap();
             }
             Step::RebuildFinish => self.replica().rebuild_finish().unwrap(),
+            Step::Expand { blocks } => self.replica().expand(bytes(blocks), CREATED).unwrap(),
         }
     }
 }
