@@ -78,6 +78,24 @@ pub const ALL: &[&str] = &[
     // The keeper of control records.
     "record.written",
     "record.renamed",
+    // Filling a volume with the content of another.
+    "fill.image-made",
+    "fill.synced",
+    "fill.meta-written",
+    "fill.named",
+    "fill.head-made",
+    "fill.committed",
+    "clone.begun",
+    "clone.data-written",
+    "clone.filled",
+    "clone.finished",
+    // Hashes of snapshots, and starts that need more.
+    "hash.lock-taken",
+    "hash.summed",
+    "hash.recorded",
+    "settle.stored",
+    "settle.told",
+    "salvage.recorded",
 ];
 
 /// Variable that names the place to end at.

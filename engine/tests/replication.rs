@@ -4,8 +4,6 @@
 
 mod node;
 
-use std::collections::HashMap;
-
 use aurochs_engine::grpc::engine_v1::{
     EngineState, EngineStatus, ReplicaMode, SnapshotCreateRequest, SnapshotNameRequest,
 };

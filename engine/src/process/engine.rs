@@ -60,6 +60,10 @@ pub struct Arguments {
     /// Bytes that the head and the live snapshots may take together; 0 for no limit.
     #[arg(long, default_value_t = 0)]
     snapshot_max_size: u64,
+    /// Go on with another replica if none of those with all data can be used. Loses every acknowledged write that it
+    /// lacks; only for replicas that are lost for ever.
+    #[arg(long)]
+    salvage: bool,
 }
 
 fn name_and_address(text: &str) -> Result<(String, Address), String> {
@@ -98,6 +102,7 @@ pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
         size: arguments.size,
         epoch: Epoch(arguments.epoch),
         replicas: arguments.replicas.iter().cloned().collect::<BTreeMap<_, _>>(),
+        salvage: arguments.salvage,
     };
     tokio::pin!(asked);
     let volume = tokio::select! {

@@ -31,6 +31,7 @@ impl Volume {
             let message = format!("replica {} is being rebuilt; one at a time", joiner.link.name());
             return Err(OperationError::Refused(message));
         }
+        shared.refuse_while_filling("add a replica")?;
         let progress = shared.rebuilds.begin(name).ok_or_else(|| {
             OperationError::Refused("another replica is about to be rebuilt; one at a time".to_owned())
         })?;
@@ -41,6 +42,7 @@ impl Volume {
             session: shared.session.clone(),
             link: 0,
             holds_data: false,
+            salvage: false,
         };
         let link = match ReplicaLink::connect(name, &address, &hello).await {
             Ok(link) => link,
@@ -118,6 +120,7 @@ async fn rebuild(shared: &Arc<Shared>, link: &ReplicaLink, progress: &Progress) 
 /// directory with the same layers. Returns the layers to copy.
 async fn join(shared: &Arc<Shared>, link: &ReplicaLink) -> Result<Vec<LayerInfo>, OperationError> {
     let _everything = shared.equal_barrier().await?;
+    shared.refuse_while_filling("add a replica")?;
     // Its own loss is recorded before anything of it is thrown away.
     shared.membership.settled().await.map_err(failed)?;
     shared.refresh_layers().await;

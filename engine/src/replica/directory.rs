@@ -100,7 +100,7 @@ impl Directory {
     /// Replaces a small file. After success, and after any crash, it holds either the old or the new content;
     /// after success the new one is durable.
     pub(crate) fn replace(&self, name: &str, content: &[u8], mode: u32) -> Result<(), ReplicaError> {
-        let tmp = self.file(&format!("{name}{}", names::TMP_SUFFIX));
+        let tmp = self.file(&names::tmp_of(name));
         let outcome = self.write_and_rename(&tmp, name, content, mode);
         if outcome.is_err() {
             // Best effort: a left-over is recognised at the next open.

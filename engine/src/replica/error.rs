@@ -85,6 +85,15 @@ pub enum ReplicaError {
     #[error("the replica is closed; open it again")]
     Closed,
 
+    #[error("only an empty volume can be filled with a snapshot: {what}; use a new volume")]
+    VolumeNotEmpty { what: String },
+
+    #[error("nothing is being filled under this name; begin to fill the volume again")]
+    NotFilling,
+
+    #[error("snapshot {base:?} is not below snapshot {name:?}; take all data instead of what changed since")]
+    NoAncestor { base: String, name: String },
+
     #[error("the replica stopped itself: {why}; close this process and open the directory again")]
     Failed { why: String },
 

@@ -32,6 +32,9 @@ mod error;
 pub(crate) mod expand;
 mod extent_map;
 mod fence;
+mod fill;
+pub mod hash;
+mod head_facts;
 mod leftovers;
 mod metadata;
 mod names;
@@ -43,18 +46,21 @@ mod remove;
 mod revert;
 mod revision_counter;
 mod snapshot;
+mod snapshot_view;
 mod stack;
 mod unmap;
 mod write;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, OnceLock, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 pub use delete::delete_directory;
 pub use error::ReplicaError;
 pub use fence::FenceState;
+pub use head_facts::HeadFacts;
 pub use raw_layers::LayerInfo;
+pub use snapshot_view::{SnapshotFacts, SnapshotSelection};
 
 use crate::crash_point;
 use directory::Directory;
@@ -82,6 +88,10 @@ pub struct Replica {
     /// Why a sync failed. The kernel reports a failed sync once and forgets it: a later one that succeeds says nothing
     /// about what was lost, so this open never confirms again.
     unsynced: OnceLock<String>,
+    views: snapshot_view::Views,
+    fill: Mutex<Option<Arc<fill::Filling>>>,
+    /// Held while a snapshot's checksum file is replaced.
+    checksum_file: Mutex<()>,
 }
 
 /// ```text
@@ -172,6 +182,19 @@ impl Replica {
         self.shared(|_| self.change_fence(|fence| fence.raised(epoch, generation)))
     }
 
+    /// All replicas of the volume are equal: nothing that a reboot took from this one is missing any more.
+    ///
+    /// # Errors
+    /// The file could not be written; the replica still counts as one that may lack writes.
+    pub fn settle(&self) -> Result<(), ReplicaError> {
+        self.shared(|structure| {
+            structure.complete_for("count as complete")?;
+            self.change_fence(|fence| Ok(fence.settled()))
+        })?;
+        crate::crash_point::reached("settle.stored");
+        Ok(())
+    }
+
     /// Replaces the fence by what `change` makes of it, durably before anybody sees it.
     fn change_fence(
         &self,
@@ -236,6 +259,7 @@ impl Replica {
             life.open()?;
             return Err(ReplicaError::Closed);
         };
+        self.views.forget_all();
         match change(structure) {
             Ok(value) => Ok(value),
             Err(ChangeError::Kept(error)) => Err(error),

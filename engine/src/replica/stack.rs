@@ -200,6 +200,16 @@ impl Layers {
         self.backing.clone()
     }
 
+    /// Blocks from the start that the backing file covers.
+    pub(super) fn backing_blocks(&self) -> u64 {
+        self.backing.as_ref().map_or(0, |backing| backing.blocks)
+    }
+
+    /// All of `blocks` in order, each with the number of the topmost layer that holds it, counted from the root.
+    pub(super) fn segments(&self, blocks: Blocks) -> Vec<(Blocks, Option<u8>)> {
+        self.map.segments(blocks)
+    }
+
     /// Fills `buffer` with `blocks` as they are seen from the topmost of these layers.
     pub(super) fn read(&self, blocks: Blocks, buffer: &mut [u8]) -> Result<(), ReplicaError> {
         let first = blocks.start;

@@ -62,6 +62,7 @@ impl Volume {
         let taken = name.clone();
         self.operation(async move {
             let _everything = volume.shared.equal_barrier().await?;
+            volume.shared.refuse_while_filling("take a snapshot")?;
             still()?;
             volume.shared.take_snapshot(&taken, labels, user_created).await
         })
@@ -120,7 +121,7 @@ impl Shared {
     }
 
     /// A joiner copies the layers of this moment; they must not change under it.
-    pub(super) fn refuse_while_joining(&self, what: &str) -> Result<(), OperationError> {
+    pub(crate) fn refuse_while_joining(&self, what: &str) -> Result<(), OperationError> {
         let view = self.membership.view();
         let Some(joiner) = view.joiner() else { return Ok(()) };
         let name = joiner.link.name();
@@ -137,6 +138,10 @@ impl Shared {
         user_created: bool,
     ) -> Result<(), OperationError> {
         self.check_snapshot_limits().await?;
+        let image = format!("volume-snap-{name}.img");
+        if !self.layers.get().iter().any(|layer| layer.file_name == image) {
+            self.passes.end_those_of(name);
+        }
         self.on_all(&ControlRequest::Snapshot { name: name.to_owned(), user_created, created: now(), labels }).await
     }
 

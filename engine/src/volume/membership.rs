@@ -398,6 +398,7 @@ impl Membership {
             }
         }
         next.record = record;
+        super::generation::tell(&next);
         *view = Arc::new(next);
     }
 

@@ -4,6 +4,7 @@
 //! 2. HELLO to every member; each makes the epoch durable and lets lower ones go.
 //! 3. Members that don't answer, are in the middle of a rebuild or have other layers than the rest are taken out, and
 //!    a snapshot that only some have is completed; all this is recorded before the first request is served.
+//!    Where none is left, nothing comes up, unless a person asked to go on with another replica (`salvage`).
 //! 4. Members of different sizes are an expansion that broke off: it is completed like a snapshot. If all of them are
 //!    larger than the engine was told, it came about without being told to whoever starts engines, and the larger size
 //!    counts, since clients may have written up to it. If they are smaller, the volume was expanded while it was down,
@@ -45,6 +46,8 @@ pub struct StartOptions {
     pub epoch: Epoch,
     /// Where the replicas listen, by name.
     pub replicas: BTreeMap<String, Address>,
+    /// A person's decision to go on with another replica if no member can be used, and to lose what that one lacks.
+    pub salvage: bool,
 }
 
 /// Why a volume did not come up.
@@ -54,16 +57,27 @@ pub enum StartError {
     Keeper(#[from] KeeperError),
     #[error("volume {volume}: this engine has epoch {}, the control record {}: a newer engine was started", .epoch.0, .recorded.0)]
     OutOfDate { volume: String, epoch: Epoch, recorded: Epoch },
-    #[error("volume {volume}: none of its replicas with all data can be used: {reasons}")]
-    NoReplica { volume: String, reasons: String },
+    #[error("volume {volume}: none of its replicas with all data can be used: {reasons}; {next}")]
+    NoReplica { volume: String, reasons: String, next: String },
     #[error("volume {volume}: {0}", volume = .1)]
     Fenced(String, String),
 }
 
 /// A member that answered, with its layers.
-struct Candidate {
-    link: ReplicaLink,
+pub(super) struct Candidate {
+    pub(super) link: ReplicaLink,
     layers: Vec<LayerInfo>,
+}
+
+/// What is expected of a replica that is greeted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// A member of a volume that no engine has served yet: it may be empty.
+    New,
+    /// A member that has served an engine before, and has to show it.
+    Member,
+    /// Not necessarily a member, but data has to be in it.
+    Salvage,
 }
 
 impl Volume {
@@ -80,9 +94,11 @@ impl Volume {
         crash_point::reached("volume-start.agreed");
         // The order that `reconcile` takes its source from.
         candidates.sort_by_key(|candidate| candidate.link.welcome().rebooted);
+        let mut salvaged = String::new();
         if candidates.is_empty() {
-            let reasons = failed.iter().map(|(name, cause)| format!("{name}: {cause}")).collect::<Vec<_>>().join("; ");
-            return Err(StartError::NoReplica { volume: options.volume, reasons });
+            let chosen = super::salvage::choose(&options, &record, &session, &mut failed).await?;
+            candidates.push(chosen.candidate);
+            salvaged = chosen.note;
         }
         let started = Record {
             generation: Generation(record.generation.0 + 1),
@@ -93,6 +109,9 @@ impl Volume {
         };
         keeper.compare_and_set(record.epoch, record.generation, &started).await?;
         crash_point::reached("volume-start.recorded");
+        if !salvaged.is_empty() {
+            crate::crash_point::reached("salvage.recorded");
+        }
         let wanted = options.size;
         let size = candidates.first().and_then(|candidate| head_size(&candidate.layers)).unwrap_or(wanted);
         let unequal = Unequal::default();
@@ -100,7 +119,7 @@ impl Volume {
             add_heads(&candidates, &unequal, size).await;
         }
         let view = View { members: members(&candidates), failed, record: started };
-        let volume = Self::assemble(StartOptions { size, ..options }, session, view, keeper, unequal);
+        let volume = Self::assemble(StartOptions { size, ..options }, session, view, keeper, unequal, salvaged);
         volume.grow_to(wanted).await;
         Ok(volume)
     }
@@ -117,7 +136,15 @@ impl Volume {
         }
     }
 
-    fn assemble(options: StartOptions, session: String, view: View, keeper: Arc<dyn Keeper>, unequal: Unequal) -> Self {
+    fn assemble(
+        options: StartOptions,
+        session: String,
+        view: View,
+        keeper: Arc<dyn Keeper>,
+        unequal: Unequal,
+        salvaged: String,
+    ) -> Self {
+        super::generation::tell(&view);
         let links: Vec<_> = view.members.iter().map(|member| member.link.clone()).collect();
         let shared = Arc::new(Shared {
             name: options.volume,
@@ -131,6 +158,11 @@ impl Volume {
             rebuilds: crate::rebuild::Rebuilds::default(),
             expansion: Expansion::default(),
             snapshot_limits: snapshot_limits::Current::default(),
+            passes: super::snapshot_read::Passes::default(),
+            filling: super::fill::FillMark::default(),
+            clones: super::clone::Clones::default(),
+            hashes: super::hash::Hashes::default(),
+            salvaged,
             changed: Changes::default(),
         });
         for link in &links {
@@ -147,6 +179,7 @@ impl Volume {
     /// Goes down cleanly: drains, syncs and closes every member, and records that. The frontends have stopped already.
     pub async fn close(&self) -> Result<(), IoError> {
         let shared = &self.shared;
+        shared.clones.end().await;
         let _everything = shared.ordering.barrier().await;
         super::fan_out::flush(shared).await?;
         crash_point::reached("volume-close.flushed");
@@ -178,20 +211,18 @@ async fn greet(
     session: &str,
 ) -> Result<(Vec<Candidate>, BTreeMap<String, String>), StartError> {
     // Every start raises the generation, so that from the second one on each member has served an engine before.
-    let holds_data = record.generation > FIRST_GENERATION;
-    let greetings = record
-        .members
-        .iter()
-        .map(|name| async move { (name.clone(), greet_one(options, name, session, holds_data).await) });
+    let trust = if record.generation > FIRST_GENERATION { Trust::Member } else { Trust::New };
+    let greetings =
+        record.members.iter().map(|name| async move { (name.clone(), greet_one(options, name, session, trust).await) });
     let mut candidates = Vec::new();
     let mut failed = BTreeMap::new();
     for (name, greeting) in join_all(greetings).await {
         match greeting {
             Ok(candidate) => candidates.push(candidate),
-            Err(error) if error.remote_kind() == Some(crate::link::control::RemoteErrorKind::Fenced) => {
-                return Err(StartError::Fenced(error.to_string(), options.volume.clone()));
-            }
             Err(error) => {
+                if let Some(over) = fenced(options, &error) {
+                    return Err(over);
+                }
                 tracing::warn!(replica = name, %error, "member can't be used");
                 failed.insert(name, error.to_string());
             }
@@ -200,15 +231,21 @@ async fn greet(
     Ok((candidates, failed))
 }
 
-async fn greet_one(
+/// A replica that has seen a newer engine ends the start, whatever the others say.
+pub(super) fn fenced(options: &StartOptions, error: &LinkError) -> Option<StartError> {
+    let fenced = error.remote_kind() == Some(crate::link::control::RemoteErrorKind::Fenced);
+    fenced.then(|| StartError::Fenced(error.to_string(), options.volume.clone()))
+}
+
+pub(super) async fn greet_one(
     options: &StartOptions,
     name: &str,
     session: &str,
-    holds_data: bool,
+    trust: Trust,
 ) -> Result<Candidate, LinkError> {
     let lost = |cause: String| LinkError::Lost { replica: name.to_owned(), cause };
     let address = options.replicas.get(name).ok_or_else(|| lost("it is not running".to_owned()))?;
-    let link = ReplicaLink::connect(name, address, &hello(options, name, session, holds_data)).await?;
+    let link = ReplicaLink::connect(name, address, &hello(options, name, session, trust)).await?;
     let welcome = link.welcome();
     if welcome.rebuilding {
         return Err(lost("its last rebuild was interrupted, so its data is not complete".to_owned()));
@@ -217,14 +254,15 @@ async fn greet_one(
     Ok(Candidate { link, layers })
 }
 
-fn hello(options: &StartOptions, name: &str, session: &str, holds_data: bool) -> Hello {
+fn hello(options: &StartOptions, name: &str, session: &str, trust: Trust) -> Hello {
     Hello {
         volume: options.volume.clone(),
         replica: name.to_owned(),
         epoch: options.epoch.0,
         session: session.to_owned(),
         link: 0,
-        holds_data,
+        holds_data: trust != Trust::New,
+        salvage: trust == Trust::Salvage,
     }
 }
 

@@ -119,6 +119,9 @@ impl Volume {
             last_expansion_failed_at: expansion.last_failed_at,
             snapshot_max_count: limits.max_count,
             snapshot_max_size_bytes: limits.max_size_bytes,
+            clone: shared.clones.status(),
+            hash: shared.hashes.last(),
+            salvage: shared.salvaged.clone(),
             ..EngineStatus::default()
         }
     }

@@ -7,6 +7,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+#[path = "../parties/mod.rs"]
 mod parties;
 
 use std::collections::BTreeMap;

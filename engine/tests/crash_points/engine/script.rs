@@ -119,7 +119,7 @@ pub(super) async fn start(root: &Path, records: &Records, running: &[&str]) -> V
     let now = now.unwrap_or_default();
     records.0.compare_and_set(now.epoch, now.generation, &next).unwrap();
     let replicas: BTreeMap<_, _> = running.iter().map(|name| ((*name).to_owned(), address(root, name))).collect();
-    let options = StartOptions { volume: VOLUME.to_owned(), size: SIZE, epoch: next.epoch, replicas };
+    let options = StartOptions { volume: VOLUME.to_owned(), size: SIZE, epoch: next.epoch, replicas, salvage: false };
     Volume::start(options, Arc::new(records.clone())).await.unwrap_or_else(|error| panic!("{error}"))
 }
 
