@@ -4,7 +4,7 @@
 //! can be used, a person may decide (`--salvage`) to go on with a replica that was a member once: the writes since are
 //! lost, the rest is not. Nothing here happens without that decision, nor while a single member can be used.
 //!
-//! Chosen among all replicas that answer, open and are not half rebuilt:
+//! Chosen among all replicas that answer, open and are not half rebuilt, of whatever size (a smaller one grows then):
 //! 1. a member that could not be used a moment ago and now can; it has everything;
 //! 2. the largest, because a volume never shrinks; one that left before an expansion is made larger at the start;
 //! 3. the highest generation told. A replica is told a generation after the record has it, and only as a member; so the

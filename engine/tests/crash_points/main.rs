@@ -114,6 +114,23 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
             Step::Close,
         ],
     },
+    Scenario {
+        name: "expansion",
+        revision_counter: false,
+        steps: &[
+            Step::Create { blocks: 4 },
+            Step::Open,
+            Step::Write { block: 0, count: 4, byte: 1 },
+            Step::Expand { blocks: 6 },
+            Step::Write { block: 3, count: 2, byte: 2 },
+            Step::Snapshot("a"),
+            Step::Expand { blocks: 8 },
+            Step::Write { block: 7, count: 1, byte: 3 },
+            Step::Revert("a"),
+            Step::Write { block: 7, count: 1, byte: 4 },
+            Step::Close,
+        ],
+    },
 ];
 
 fn scenario(name: &str) -> &'static Scenario {
@@ -176,6 +193,11 @@ fn branches() {
 #[test]
 fn rebuild() {
     kill_everywhere("rebuild");
+}
+
+#[test]
+fn expansion() {
+    kill_everywhere("expansion");
 }
 
 #[test]

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Scenario;
 use crate::child::Place;
-use crate::steps::{BLOCK, CREATED, Runner, Step, image_of, labels};
+use crate::steps::{BLOCK, CREATED, Runner, Step, image_of, labels, left_by_expansion};
 
 #[derive(Clone, Debug, Default)]
 struct Layer {
@@ -85,6 +85,12 @@ impl Model {
                 self.snapshots.entry(snapshot.to_owned()).or_default().put(block, count, byte);
             }
             Step::RebuildFinish => self.rebuilding = false,
+            Step::Expand { blocks } => {
+                let name = left_by_expansion(blocks);
+                let head = Layer { parent: Some(name.clone()), ..Layer::default() };
+                self.snapshots.insert(name, std::mem::replace(&mut self.head, head));
+                self.blocks = blocks;
+            }
         }
     }
 
@@ -164,8 +170,12 @@ fn find(runner: &mut Runner, before: &Model, after: &Model, place: &Place) -> Fo
         let name = layer.file_name.trim_start_matches("volume-snap-").trim_end_matches(".img").to_owned();
         assert!(layer.is_head || known.contains(&name), "{}: {name} came from nowhere", place.what);
         if !layer.is_head && !layer.removed {
-            let facts = (layer.user_created, layer.created.as_str(), &layer.labels);
-            assert_eq!(facts, (true, CREATED, &labels()), "{}: {name}", place.what);
+            let facts = (layer.user_created, layer.created.as_str(), layer.labels);
+            let expected = match name.strip_prefix("expand-") {
+                Some(size) => (false, CREATED, BTreeMap::from([("replica-expansion".to_owned(), size.to_owned())])),
+                None => (true, CREATED, labels()),
+            };
+            assert_eq!(facts, expected, "{}: {name}", place.what);
             check_checksum(runner.replica.as_ref().unwrap(), &name, &place.what);
         }
     }

@@ -51,10 +51,18 @@ pub(crate) enum Step {
     RebuildFinish,
     /// Changes nothing for a reader.
     Hash(&'static str),
+    Expand {
+        blocks: usize,
+    },
 }
 
 pub(crate) fn image_of(snapshot: &str) -> String {
     format!("volume-snap-{snapshot}.img")
+}
+
+/// Name of the snapshot that an expansion leaves.
+pub(crate) fn left_by_expansion(blocks: usize) -> String {
+    format!("expand-{}", bytes(blocks))
 }
 
 /// A replica directory and, while it is open, the replica.
@@ -106,6 +114,7 @@ impl Runner {
             }
             Step::RebuildFinish => self.replica().rebuild_finish().unwrap(),
             Step::Hash(name) => drop(self.replica().hash_snapshot(name, true, &HashControl::default()).unwrap()),
+            Step::Expand { blocks } => self.replica().expand(bytes(blocks), CREATED).unwrap(),
         }
     }
 }

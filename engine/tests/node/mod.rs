@@ -1,6 +1,7 @@
 //! A real node for tests: the instance manager's binary with its engines and replicas, on real files.
 
 #![expect(unreachable_pub, reason = "the test file that includes this module is its whole world")]
+#![allow(dead_code, clippy::allow_attributes, reason = "each test file uses its part")]
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};

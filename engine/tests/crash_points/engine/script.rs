@@ -64,6 +64,8 @@ pub(super) const ACTS: &[Act] = &[
     Act::Do(Step::Write { block: 31, count: 1, byte: 5 }),
     Act::Do(Step::Snapshot("c")),
     Act::Do(Step::Write { block: 63, count: 1, byte: 6 }),
+    Act::Do(Step::Expand { blocks: 96 }),
+    Act::Do(Step::Write { block: 90, count: 3, byte: 7 }),
     Act::Close,
 ];
 
@@ -155,6 +157,7 @@ async fn perform(volume: &Volume, step: &Step) {
         Step::Revert(name) => volume.revert(name).await.unwrap(),
         Step::Remove(name) => volume.remove_snapshot(name).await.unwrap(),
         Step::Hash(name) => hash(volume, name).await,
+        Step::Expand { blocks } => volume.expand(bytes(blocks), std::future::ready(Ok(()))).await.unwrap(),
         _ => panic!("{step:?} is no step of a volume"),
     }
 }
