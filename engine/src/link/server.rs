@@ -27,6 +27,8 @@ pub struct ReplicaServer {
     volume: String,
     name: String,
     directory: PathBuf,
+    /// What lies under all layers, where it was given; else what the directory records.
+    backing_file: Option<PathBuf>,
     options: OpenOptions,
     open: RwLock<Option<Arc<Replica>>>,
     /// Who speaks now; streams of anybody else end themselves.
@@ -62,10 +64,23 @@ impl ReplicaServer {
     /// `directory` has to hold a replica already.
     #[must_use]
     pub fn new(volume: &str, name: &str, directory: PathBuf, options: OpenOptions) -> Arc<Self> {
+        Self::new_on(volume, name, directory, None, options)
+    }
+
+    /// Like [`ReplicaServer::new`], for a replica that is opened on `backing_file` where one is given.
+    #[must_use]
+    pub fn new_on(
+        volume: &str,
+        name: &str,
+        directory: PathBuf,
+        backing_file: Option<PathBuf>,
+        options: OpenOptions,
+    ) -> Arc<Self> {
         Arc::new(Self {
             volume: volume.to_owned(),
             name: name.to_owned(),
             directory,
+            backing_file,
             options,
             open: RwLock::new(None),
             session: watch::Sender::new(Session::default()),
@@ -185,7 +200,9 @@ impl ReplicaServer {
             Some(replica) => replica,
             None => {
                 let (directory, options) = (self.directory.clone(), self.options);
-                Arc::new(blocking(move || Replica::open(&directory, options)).await.map_err(remote)?)
+                let backing_file = self.backing_file.clone();
+                let opening = move || Replica::open_on(&directory, backing_file.as_deref(), options);
+                Arc::new(blocking(opening).await.map_err(remote)?)
             }
         };
         *open = Some(Arc::clone(&replica));

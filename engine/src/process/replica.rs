@@ -29,6 +29,10 @@ pub struct Arguments {
     /// Keep Longhorn's revision.counter.
     #[arg(long)]
     revision_counter: bool,
+    /// Image (raw or qcow2) under the volume, or a directory that holds nothing else. Without it, the one recorded in
+    /// the directory, if any.
+    #[arg(long)]
+    backing_file: Option<PathBuf>,
 }
 
 /// Runs until it is asked to end; then the directory is closed cleanly.
@@ -36,7 +40,8 @@ pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
     let end = asked_to_end()?;
     let options = OpenOptions { revision_counter: arguments.revision_counter };
     if !Replica::exists(&arguments.directory) {
-        Replica::create(&arguments.directory, arguments.size, options)?;
+        let backing_file = arguments.backing_file.as_deref();
+        Replica::create_on(&arguments.directory, arguments.size, backing_file, options)?;
     }
     let listener = arguments
         .listen
@@ -44,7 +49,8 @@ pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
         .await
         .map_err(|source| ProgramError::Io { what: format!("listen on {}", arguments.listen), source })?;
     tracing::info!(replica = arguments.name, directory = %arguments.directory.display(), "serving");
-    let server = ReplicaServer::new(&arguments.volume, &arguments.name, arguments.directory, options);
+    let Arguments { volume, name, directory, backing_file, .. } = &arguments;
+    let server = ReplicaServer::new_on(volume, name, directory.clone(), backing_file.clone(), options);
     tokio::select! {
         () = std::sync::Arc::clone(&server).serve(listener) => {}
         () = end => {}
