@@ -13,7 +13,9 @@ use super::address::{Listener, Stream};
 use super::control::{ControlReply, ControlRequest, Hello, RemoteError, RemoteErrorKind, Welcome};
 use super::frame::{self, Header, Kind, LAYER_NAME_LENGTH};
 use super::gather::Gatherer;
+use crate::crash_point;
 use crate::disk::AlignedBuf;
+use crate::replica::hash::{HashError, HashJobs, NodeLock};
 use crate::replica::{OpenOptions, Replica, ReplicaError};
 
 /// Requests of one stream worked on at once; more wait in the socket. Bounds memory: each may hold a payload.
@@ -21,6 +23,16 @@ const IN_FLIGHT_MAXIMUM: usize = 128;
 
 /// Pause after a connection that could not be accepted.
 const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
+
+/// How a replica is served.
+#[derive(Debug, Default)]
+pub struct ServeOptions {
+    pub open: OpenOptions,
+    /// What lies under all layers; `None` for what the directory records.
+    pub backing_file: Option<PathBuf>,
+    /// Guards against other hashes of the node; `None` for the lock beside the directory.
+    pub hash_lock: Option<NodeLock>,
+}
 
 /// A replica as its process holds it: open while an engine speaks to it.
 pub struct ReplicaServer {
@@ -34,6 +46,7 @@ pub struct ReplicaServer {
     /// Who speaks now; streams of anybody else end themselves.
     session: watch::Sender<Session>,
     hello: tokio::sync::Mutex<()>,
+    hashes: Arc<HashJobs>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -64,18 +77,15 @@ impl ReplicaServer {
     /// `directory` has to hold a replica already.
     #[must_use]
     pub fn new(volume: &str, name: &str, directory: PathBuf, options: OpenOptions) -> Arc<Self> {
-        Self::new_on(volume, name, directory, None, options)
+        let options = ServeOptions { open: options, ..ServeOptions::default() };
+        Self::with_options(volume, name, directory, options)
     }
 
-    /// Like [`ReplicaServer::new`], for a replica that is opened on `backing_file` where one is given.
+    /// As [`ReplicaServer::new`], with more to choose.
     #[must_use]
-    pub fn new_on(
-        volume: &str,
-        name: &str,
-        directory: PathBuf,
-        backing_file: Option<PathBuf>,
-        options: OpenOptions,
-    ) -> Arc<Self> {
+    pub fn with_options(volume: &str, name: &str, directory: PathBuf, options: ServeOptions) -> Arc<Self> {
+        let ServeOptions { open: options, backing_file, hash_lock } = options;
+        let lock = hash_lock.unwrap_or_else(|| NodeLock::beside(&directory));
         Arc::new(Self {
             volume: volume.to_owned(),
             name: name.to_owned(),
@@ -85,6 +95,7 @@ impl ReplicaServer {
             open: RwLock::new(None),
             session: watch::Sender::new(Session::default()),
             hello: tokio::sync::Mutex::new(()),
+            hashes: Arc::new(HashJobs::new(lock)),
         })
     }
 
@@ -108,6 +119,7 @@ impl ReplicaServer {
     /// Ends all streams, waits for requests in flight, closes the directory cleanly.
     pub async fn close(&self) -> Result<(), ReplicaError> {
         self.session.send_replace(Session::default());
+        self.hashes.cancel_all("the replica is being stopped");
         let open = self.open.write().await.take();
         match open {
             Some(replica) => blocking(move || replica.close()).await,
@@ -197,19 +209,25 @@ impl ReplicaServer {
         self.session.send_replace(Session::default());
         let mut open = self.open.write().await;
         let replica = match open.take() {
-            Some(replica) => replica,
-            None => {
+            Some(replica) if replica.failure().is_none() => replica,
+            stopped => {
+                if let Some(stopped) = stopped {
+                    self.let_go_of(stopped).await;
+                }
                 let (directory, options) = (self.directory.clone(), self.options);
                 let backing_file = self.backing_file.clone();
                 let opening = move || Replica::open_on(&directory, backing_file.as_deref(), options);
-                Arc::new(blocking(opening).await.map_err(remote)?)
+                let opened = blocking(opening).await.map_err(remote)?;
+                crash_point::reached("hello.opened");
+                Arc::new(opened)
             }
         };
         *open = Some(Arc::clone(&replica));
         if hello.epoch < replica.fence().epoch {
             return Err(fenced(hello.epoch, replica.fence().epoch));
         }
-        if hello.holds_data && replica.fence().epoch == 0 {
+        let is_new = replica.fence().epoch == 0 && !(hello.salvage && holds_anything(&replica).map_err(remote)?);
+        if hello.holds_data && is_new {
             // Nothing is remembered of this engine, so that the next one gets the same answer.
             return Err(refused(&format!(
                 "{} holds a new, empty replica instead of the volume's data; mount the disk that has the data and \
@@ -219,10 +237,22 @@ impl ReplicaServer {
         }
         let (epoch, generation) = (hello.epoch, replica.fence().generation);
         let raised = Arc::clone(&replica);
-        blocking(move || raised.raise_fence(epoch, generation)).await.map_err(remote)?;
+        // What the one before was filling in is nobody's now.
+        blocking(move || raised.raise_fence(epoch, generation).and_then(|()| raised.give_up_fill()))
+            .await
+            .map_err(remote)?;
+        crash_point::reached("hello.fenced");
         drop(open);
         self.session.send_replace(theirs);
         self.describe().await
+    }
+
+    /// The replica stopped itself: its memory may differ from its files, or a sync failed. The files are the truth and
+    /// will be read anew. Nothing of it is in flight.
+    async fn let_go_of(&self, stopped: Arc<Replica>) {
+        tracing::warn!(replica = %self.name, why = stopped.failure(), "the directory is opened again");
+        self.hashes.cancel_all("the replica is being opened again");
+        blocking(move || stopped.abandon()).await;
     }
 
     async fn describe(&self) -> Result<Welcome, RemoteError> {
@@ -237,6 +267,7 @@ impl ReplicaServer {
             rebuilding: replica.rebuilding(),
             generation: fence.generation,
             rebooted: rebooted && replica.was_dirty(),
+            head: replica.head_facts().map_err(remote)?,
         })
     }
 
@@ -259,7 +290,8 @@ impl ReplicaServer {
                 drop(open);
                 return self.close_for_engine().await;
             }
-            return blocking(move || control(&replica, request)).await.and_then(control_answer);
+            let hashes = Arc::clone(&self.hashes);
+            return blocking(move || control(&replica, &hashes, request)).await.and_then(control_answer);
         }
         let header = *header;
         blocking(move || data(&replica, &header, &payload)).await
@@ -267,12 +299,19 @@ impl ReplicaServer {
 
     /// The engine lets go: the directory is clean, and the next HELLO opens it again.
     async fn close_for_engine(&self) -> Answer {
+        self.hashes.cancel_all("the volume is being detached");
         let replica = self.open.write().await.take();
         if let Some(replica) = replica {
             blocking(move || replica.close()).await.map_err(remote)?;
         }
         control_answer(ControlReply::Done)
     }
+}
+
+/// Whether somebody ever wrote into the volume that this directory is a copy of.
+fn holds_anything(replica: &Replica) -> Result<bool, ReplicaError> {
+    let layers = replica.layers()?;
+    Ok(layers.iter().any(|layer| !layer.is_head || layer.allocated_bytes > 0))
 }
 
 /// Runs a blocking piece of work of a replica.
@@ -313,10 +352,26 @@ fn data(replica: &Replica, header: &Header, payload: &AlignedBuf) -> Answer {
             let data = AlignedBuf::copy_of(&payload[LAYER_NAME_LENGTH..]);
             replica.layer_write(layer, header.offset, &data)
         }
+        Kind::SnapshotRead => {
+            let name = layer_name(payload)?;
+            return replica.read_snapshot(name, header.offset, header.length).map_err(remote);
+        }
+        Kind::FillWrite => return fill_write(replica, header, payload),
         Kind::Control | Kind::Done | Kind::Failed => return Err(refused("not a request")),
     };
     let result = if header.stable { result.and_then(|()| replica.flush()) } else { result };
     result.map(|()| empty).map_err(remote)
+}
+
+fn fill_write(replica: &Replica, header: &Header, payload: &AlignedBuf) -> Answer {
+    if payload.len() < LAYER_NAME_LENGTH {
+        return Err(refused("the write into a new snapshot does not say which"));
+    }
+    let id = layer_name(&payload[..LAYER_NAME_LENGTH])?;
+    let data = AlignedBuf::copy_of(&payload[LAYER_NAME_LENGTH..]);
+    let written = replica.fill_write(id, header.offset, &data);
+    let written = if header.stable { written.and_then(|()| replica.fill_sync(id)) } else { written };
+    written.map(|()| AlignedBuf::default()).map_err(remote)
 }
 
 fn layer_name(bytes: &[u8]) -> Result<&str, RemoteError> {
@@ -324,7 +379,7 @@ fn layer_name(bytes: &[u8]) -> Result<&str, RemoteError> {
     std::str::from_utf8(&bytes[..end]).map_err(|_| refused("the layer name is not UTF-8"))
 }
 
-fn control(replica: &Replica, request: ControlRequest) -> Result<ControlReply, RemoteError> {
+fn control(replica: &Arc<Replica>, hashes: &HashJobs, request: ControlRequest) -> Result<ControlReply, RemoteError> {
     let result = match request {
         ControlRequest::Hello(_) => return Err(refused("HELLO was said already")),
         ControlRequest::Layers => return replica.layers().map(ControlReply::Layers).map_err(remote),
@@ -338,13 +393,50 @@ fn control(replica: &Replica, request: ControlRequest) -> Result<ControlReply, R
             replica.snapshot(&name, user_created, &created, &labels)
         }
         ControlRequest::Revert { name, created } => replica.revert(&name, &created),
-        ControlRequest::RemoveSnapshot { name } => replica.remove_snapshot(&name),
+        ControlRequest::RemoveSnapshot { name } => {
+            hashes.cancel(&name, "the snapshot is being removed");
+            replica.remove_snapshot(&name)
+        }
         ControlRequest::RebuildBegin { layers } => replica.rebuild_begin(&layers),
         ControlRequest::RebuildFinish => replica.rebuild_finish(),
         ControlRequest::Generation { generation } => replica.raise_fence(replica.fence().epoch, generation),
         ControlRequest::Close => Ok(()),
+        ControlRequest::SnapshotFacts { selection, from } => {
+            return replica.snapshot_facts(&selection, from).map(ControlReply::SnapshotFacts).map_err(remote);
+        }
+        ControlRequest::SnapshotExtents { selection, from, maximum } => {
+            return replica.snapshot_extents(&selection, from, maximum).map(ControlReply::Extents).map_err(remote);
+        }
+        ControlRequest::BackingFile => return replica.backing_file().map(ControlReply::BackingFile).map_err(remote),
+        ControlRequest::SnapshotForget { name } => replica.forget_snapshot_view(&name),
+        ControlRequest::FillBegin { id, name, size } => replica.fill_begin(&id, &name, size),
+        ControlRequest::FillFinish { id, created } => replica.fill_finish(&id, &created),
+        ControlRequest::FillAbort { id } => replica.fill_abort(&id),
+        ControlRequest::Settled => replica.settle(),
+        ControlRequest::HashStart { snapshot, rehash } => {
+            return hashes.start(replica, &snapshot, rehash).map(|()| ControlReply::Done).map_err(hash_failure);
+        }
+        ControlRequest::HashStatus { snapshot } => {
+            return hashes.state(replica, &snapshot).map(ControlReply::Hash).map_err(hash_failure);
+        }
+        ControlRequest::HashCancel { snapshot } => {
+            hashes.cancel(&snapshot, "on request");
+            Ok(())
+        }
+        ControlRequest::HashLock => {
+            return hashes.lock().is_held().map(|held| ControlReply::HashLock { held }).map_err(hash_failure);
+        }
+        ControlRequest::Expand { size, created } => replica.expand(size, &created),
     };
     result.map(|()| ControlReply::Done).map_err(remote)
+}
+
+/// A hash only looks: whatever goes wrong with it says nothing against the replica, unless the directory itself does.
+fn hash_failure(error: HashError) -> RemoteError {
+    match error {
+        HashError::Replica(error) => remote(error),
+        other => refused(&other.to_string()),
+    }
 }
 
 fn control_answer(reply: ControlReply) -> Answer {
@@ -377,7 +469,12 @@ fn remote(error: ReplicaError) -> RemoteError {
         | ReplicaError::LayerNotFound { .. }
         | ReplicaError::ChainTooLong { .. }
         | ReplicaError::Rebuilding { .. }
-        | ReplicaError::NotRebuilding { .. } => RemoteErrorKind::Refused,
+        | ReplicaError::NotRebuilding { .. }
+        | ReplicaError::VolumeNotEmpty { .. }
+        | ReplicaError::NotFilling
+        | ReplicaError::NoAncestor { .. }
+        | ReplicaError::InvalidSize { .. }
+        | ReplicaError::Smaller { .. } => RemoteErrorKind::Refused,
         _ => RemoteErrorKind::Failed,
     };
     RemoteError { kind, message: error.to_string() }

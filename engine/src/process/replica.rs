@@ -6,7 +6,8 @@ use clap::Args;
 
 use super::{ProgramError, asked_to_end};
 use crate::link::Address;
-use crate::link::server::ReplicaServer;
+use crate::link::server::{ReplicaServer, ServeOptions};
+use crate::replica::hash::NodeLock;
 use crate::replica::{OpenOptions, Replica};
 
 /// One copy of a volume.
@@ -33,6 +34,10 @@ pub struct Arguments {
     /// the directory, if any.
     #[arg(long)]
     backing_file: Option<PathBuf>,
+    /// Lock file that allows one hash of a snapshot at a time on this node. By default `<disk>/.lock/hash` where the
+    /// directory is `<disk>/replicas/<name>`, else none.
+    #[arg(long)]
+    hash_lock: Option<PathBuf>,
 }
 
 /// Runs until it is asked to end; then the directory is closed cleanly.
@@ -49,13 +54,15 @@ pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
         .await
         .map_err(|source| ProgramError::Io { what: format!("listen on {}", arguments.listen), source })?;
     tracing::info!(replica = arguments.name, directory = %arguments.directory.display(), "serving");
-    let Arguments { volume, name, directory, backing_file, .. } = &arguments;
-    let server = ReplicaServer::new_on(volume, name, directory.clone(), backing_file.clone(), options);
+    let Arguments { volume, name, directory, backing_file, .. } = arguments;
+    let options =
+        ServeOptions { open: options, backing_file, hash_lock: arguments.hash_lock.as_deref().map(NodeLock::at) };
+    let server = ReplicaServer::with_options(&volume, &name, directory, options);
     tokio::select! {
         () = std::sync::Arc::clone(&server).serve(listener) => {}
         () = end => {}
     }
     server.close().await?;
-    tracing::info!(replica = arguments.name, "closed");
+    tracing::info!(replica = name, "closed");
     Ok(())
 }

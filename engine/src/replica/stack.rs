@@ -9,6 +9,7 @@ use super::extent_map::{Blocks, ExtentMap};
 use super::metadata::VolumeMeta;
 use super::rebuild::RebuildTarget;
 use crate::backing::BackingFile;
+use crate::crash_point;
 use crate::disk::image::{Access, ImageFile};
 use crate::disk::{BLOCK_SIZE, DiskError};
 
@@ -96,6 +97,7 @@ impl Head {
         let (offset, length) = bytes_of(&blocks);
         match self.image.punch(offset, length) {
             Ok(()) => {
+                crash_point::reached("discard.punched");
                 self.map.write().map_err(|_| ReplicaError::poisoned())?.remove(blocks);
                 Ok(())
             }
@@ -112,6 +114,7 @@ impl Head {
         if let Err(error) = work(&self.image) {
             return self.recheck(blocks, error);
         }
+        crash_point::reached("write.in-image");
         if !self.map.read().map_err(|_| ReplicaError::poisoned())?.covers(&blocks) {
             self.map.write().map_err(|_| ReplicaError::poisoned())?.assign(blocks, ());
         }
@@ -158,30 +161,41 @@ impl Layers {
             let image = ImageFile::open(&directory.file(name), Access::ReadOnly)?;
             image.sync_data()?;
             let parts = held(&image, 0..size / BLOCK_SIZE)?;
-            layers.push(Arc::new(image), parts);
+            let index = layers.push(Arc::new(image));
+            for blocks in parts {
+                layers.map.assign(blocks, index);
+            }
         }
         Ok(layers)
     }
 
-    /// Puts an image on top that holds `parts`.
-    fn push(&mut self, image: Arc<ImageFile>, parts: impl IntoIterator<Item = Blocks>) {
-        // The chain's limit of 250 keeps the index within a byte.
-        let index = self.images.len() as u8;
+    /// Puts an image on top and returns its index.
+    fn push(&mut self, image: Arc<ImageFile>) -> u8 {
         self.images.push(image);
-        for blocks in parts {
-            self.map.assign(blocks, index);
-        }
+        // The chain's limit of 250 keeps the index within a byte.
+        (self.images.len() - 1) as u8
     }
 
     /// The former head becomes the topmost layer; `image` is the same file under its new name.
     pub(super) fn push_head(&mut self, image: ImageFile, head: &Head) -> Result<(), ReplicaError> {
         let map = head.map.read().map_err(|_| ReplicaError::poisoned())?;
-        self.push(Arc::new(image), map.entries().map(|(blocks, ())| blocks));
+        let index = self.push(Arc::new(image));
+        map.for_each(|blocks, ()| self.map.assign(blocks, index));
         Ok(())
     }
 
     pub(super) fn backing(&self) -> Option<Arc<BackingFile>> {
         self.backing.clone()
+    }
+
+    /// Blocks from the start that the backing file covers.
+    pub(super) fn backing_blocks(&self) -> u64 {
+        self.backing.as_ref().map_or(0, |backing| backing.blocks())
+    }
+
+    /// All of `blocks` in order, each with the number of the topmost layer that holds it, counted from the root.
+    pub(super) fn segments(&self, blocks: Blocks) -> Vec<(Blocks, Option<u8>)> {
+        self.map.segments(blocks)
     }
 
     /// Fills `buffer` with `blocks` as they are seen from the topmost of these layers.

@@ -2,7 +2,9 @@
 
 mod backing;
 mod crashes;
+mod expansion;
 mod full_disk;
+mod hashes;
 mod model;
 mod rebuilds;
 mod refusals;
