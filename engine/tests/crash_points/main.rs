@@ -207,6 +207,8 @@ fn every_crash_point_is_reached() {
     reached.extend(of_volume.engine);
     reached.extend(of_volume.replicas.into_iter().flatten());
     reached.extend(engine::disasters::list_points());
-    let forgotten: Vec<_> = crash_point::ALL.iter().filter(|point| !reached.contains(**point)).collect();
+    // An export changes no replica; `tests/export.rs` ends it at each of its own points.
+    let ours = |point: &&&str| !point.starts_with("export.");
+    let forgotten: Vec<_> = crash_point::ALL.iter().filter(ours).filter(|point| !reached.contains(**point)).collect();
     assert!(forgotten.is_empty(), "no scenario reaches {forgotten:?}");
 }

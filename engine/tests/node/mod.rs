@@ -77,7 +77,7 @@ impl Node {
         let spec = ReplicaSpec {
             directory: self.directory(name).display().to_string(),
             size_bytes: volume.size,
-            revision_counter: false,
+            ..ReplicaSpec::default()
         };
         let request =
             InstanceStartRequest { name: name.into(), volume: volume.name.clone(), spec: Some(Spec::Replica(spec)) };
