@@ -1,11 +1,13 @@
 //! Tests of a replica on a real file system: what it reads, what it leaves in its directory.
 
 mod crashes;
+mod fills;
 mod full_disk;
 mod model;
 mod rebuilds;
 mod refusals;
 mod texts;
+mod views;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
