@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use aurochs_engine::replica::hash::{HashControl, SnapshotChecksum};
 use aurochs_engine::replica::{OpenOptions, Replica, ReplicaError};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -174,6 +175,27 @@ golden! {
     restored_full: "s12-restored-full",
     restored_incremental: "s12-restored-incremental",
     head_wrap: "s13-headwrap",
+}
+
+#[test]
+fn our_checksums_are_longhorns() {
+    let golden = extract("s08-hashed");
+    let replica = Replica::open(&golden.dir, OPTIONS).unwrap();
+    for snapshot in ["s1", "s2"] {
+        let file = golden.dir.join(format!("volume-snap-{snapshot}.img.checksum"));
+        let theirs = std::fs::read_to_string(&file).unwrap();
+        let known: SnapshotChecksum = serde_json::from_str(&theirs).unwrap();
+        // The extraction changed the change time, which makes their checksum an old one.
+        assert_eq!(replica.snapshot_checksum(snapshot).unwrap(), None);
+        let ours = replica.hash_snapshot(snapshot, false, &HashControl::default()).unwrap();
+        assert_eq!(ours.checksum, known.checksum);
+        assert!(!ours.silently_corrupted);
+        let with_their_times =
+            SnapshotChecksum { change_time: known.change_time, last_hashed_at: known.last_hashed_at, ..ours.clone() };
+        let text = std::fs::read_to_string(&file).unwrap();
+        let text = text.replace(&ours.change_time, &with_their_times.change_time);
+        assert_eq!(text.replace(&ours.last_hashed_at, &with_their_times.last_hashed_at), theirs);
+    }
 }
 
 #[test]

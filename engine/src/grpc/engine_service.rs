@@ -10,7 +10,8 @@ use tonic::{Request, Response, Status};
 use super::engine_v1::engine_server::Engine;
 use super::engine_v1::{
     EngineState, EngineStatus, ReplicaAddRequest, ReplicaNameRequest, Snapshot, SnapshotCloneRequest,
-    SnapshotCreateRequest, SnapshotNameRequest, SnapshotReadRequest, StatusRequest,
+    SnapshotCreateRequest, SnapshotHashLockReply, SnapshotHashRequest, SnapshotHashState, SnapshotNameRequest,
+    SnapshotReadRequest, StatusRequest,
 };
 use super::snapshot_stream;
 use crate::link::Address;
@@ -212,5 +213,38 @@ impl Engine for Service {
         let (volume, _) = self.up()?;
         volume.remove_replica(&request.into_inner().name).await.map_err(operation_status)?;
         Ok(self.now())
+    }
+
+    async fn snapshot_hash(
+        &self,
+        request: Request<SnapshotHashRequest>,
+    ) -> Result<Response<SnapshotHashState>, Status> {
+        let (volume, _) = self.up()?;
+        let SnapshotHashRequest { name, rehash } = request.into_inner();
+        volume.hash_snapshot(&name, rehash).await.map_err(operation_status)?;
+        volume.snapshot_hash(&name).await.map(Response::new).map_err(operation_status)
+    }
+
+    async fn snapshot_hash_status(
+        &self,
+        request: Request<SnapshotNameRequest>,
+    ) -> Result<Response<SnapshotHashState>, Status> {
+        let (volume, _) = self.up()?;
+        volume.snapshot_hash(&request.into_inner().name).await.map(Response::new).map_err(operation_status)
+    }
+
+    async fn snapshot_hash_cancel(
+        &self,
+        request: Request<SnapshotNameRequest>,
+    ) -> Result<Response<SnapshotHashState>, Status> {
+        let (volume, _) = self.up()?;
+        let name = request.into_inner().name;
+        volume.cancel_snapshot_hash(&name).await.map_err(operation_status)?;
+        volume.snapshot_hash(&name).await.map(Response::new).map_err(operation_status)
+    }
+
+    async fn snapshot_hash_lock(&self, _: Request<StatusRequest>) -> Result<Response<SnapshotHashLockReply>, Status> {
+        let (volume, _) = self.up()?;
+        Ok(Response::new(SnapshotHashLockReply { held: volume.hash_locks().await.into_iter().collect() }))
     }
 }

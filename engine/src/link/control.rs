@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::replica::{LayerInfo, SnapshotFacts, SnapshotSelection};
+use crate::replica::hash::HashState;
+use crate::replica::{HeadFacts, LayerInfo, SnapshotFacts, SnapshotSelection};
 
 /// What an engine asks of a replica beside reads and writes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -75,6 +76,21 @@ pub enum ControlRequest {
     },
     /// The file below the replica's layers.
     BackingFile,
+    /// Hash a snapshot in the background; see [`crate::replica::hash::HashJobs::start`].
+    HashStart {
+        snapshot: String,
+        rehash: bool,
+    },
+    HashStatus {
+        snapshot: String,
+    },
+    HashCancel {
+        snapshot: String,
+    },
+    /// Whether a hash runs on the replica's node, of whichever volume.
+    HashLock,
+    /// All members are equal: whatever a reboot had taken from this replica is there again.
+    Settled,
 }
 
 /// Who speaks.
@@ -91,6 +107,10 @@ pub struct Hello {
     /// An engine has served from this replica before. One that was never part of a volume lacks what it should hold
     /// (its disk is not mounted, its directory was replaced), and says so instead of taking part.
     pub holds_data: bool,
+    /// A person asked for what is left of the volume: a replica that served no engine yet takes part all the same if
+    /// there is data in it.
+    #[serde(default)]
+    pub salvage: bool,
 }
 
 /// Who answers.
@@ -105,6 +125,9 @@ pub struct Welcome {
     pub generation: u64,
     /// The host rebooted since the replica was opened before, so unflushed writes may be missing.
     pub rebooted: bool,
+    /// What a salvage compares.
+    #[serde(default)]
+    pub head: HeadFacts,
 }
 
 /// Answers, by request.
@@ -119,6 +142,10 @@ pub enum ControlReply {
     SnapshotFacts(SnapshotFacts),
     /// Its path, empty for none.
     BackingFile(String),
+    Hash(HashState),
+    HashLock {
+        held: bool,
+    },
 }
 
 /// Kind of a failure on the replica's side; decides what the engine does.

@@ -53,6 +53,10 @@ pub struct Arguments {
     /// TCP address of the NBD server; without it the server is on its unix socket only.
     #[arg(long)]
     nbd_listen: Option<SocketAddr>,
+    /// Go on with another replica if none of those with all data can be used. Loses every acknowledged write that it
+    /// lacks; only for replicas that are lost for ever.
+    #[arg(long)]
+    salvage: bool,
 }
 
 fn name_and_address(text: &str) -> Result<(String, Address), String> {
@@ -91,6 +95,7 @@ pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
         size: arguments.size,
         epoch: Epoch(arguments.epoch),
         replicas: arguments.replicas.iter().cloned().collect::<BTreeMap<_, _>>(),
+        salvage: arguments.salvage,
     };
     tokio::pin!(asked);
     let volume = tokio::select! {

@@ -8,6 +8,7 @@ mod state;
 
 use std::sync::Arc;
 
+use crate::crash_point;
 use crate::frontend::IoError;
 use crate::link::control::{ControlRequest, Hello};
 use crate::link::{Address, ReplicaLink};
@@ -41,6 +42,7 @@ impl Volume {
             session: shared.session.clone(),
             link: 0,
             holds_data: false,
+            salvage: false,
         };
         let link = match ReplicaLink::connect(name, &address, &hello).await {
             Ok(link) => link,
@@ -91,13 +93,16 @@ async fn rebuild(shared: &Arc<Shared>, link: &ReplicaLink, progress: &Progress) 
     let layers = join(shared, link).await?;
     shared.changed.tell();
     copy::layers(shared, link, &layers, progress).await?;
+    crash_point::reached("join.copied");
     let finish = link.control(&ControlRequest::RebuildFinish).await;
     finish.map_err(|error| OperationError::Failed(error.to_string()))?;
+    crash_point::reached("join.finished");
     {
         // No snapshot is half taken while the layers are compared; those taken meanwhile count.
         let _everything = shared.ordering.barrier().await;
         compare_layers(shared, link).await?;
     }
+    crash_point::reached("join.compared");
     shared.membership.promote(link.name()).await.map_err(failed)
 }
 
@@ -112,12 +117,15 @@ async fn join(shared: &Arc<Shared>, link: &ReplicaLink) -> Result<Vec<LayerInfo>
     if !can_reuse_newest_snapshot(&shared.layers.get()) {
         let name = uuid::Uuid::new_v4().to_string();
         shared.take_snapshot(&name, std::collections::BTreeMap::new(), false).await?;
+        crash_point::reached("join.snapshot-taken");
     }
     let asked = start::ask_layers(&source(shared)?).await;
     let layers = asked.map_err(|error| OperationError::Failed(error.to_string()))?;
     let begun = link.control(&ControlRequest::RebuildBegin { layers: layers.clone() }).await;
     begun.map_err(|error| OperationError::Failed(error.to_string()))?;
+    crash_point::reached("join.begun");
     shared.membership.add_joiner(link.clone()).await.map_err(failed)?;
+    crash_point::reached("join.recorded");
     watchdog::watch_link(shared, link);
     Ok(layers)
 }

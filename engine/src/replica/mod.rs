@@ -22,6 +22,7 @@
 //!
 //! Two requests for the same block are never in flight together unless both are reads: the engine orders them.
 
+mod abandon;
 mod chain;
 mod checksum;
 mod create;
@@ -31,6 +32,8 @@ mod error;
 mod extent_map;
 mod fence;
 mod fill;
+pub mod hash;
+mod head_facts;
 mod leftovers;
 mod metadata;
 mod names;
@@ -53,9 +56,11 @@ use std::sync::{Arc, Mutex, OnceLock, RwLock};
 pub use delete::delete_directory;
 pub use error::ReplicaError;
 pub use fence::FenceState;
+pub use head_facts::HeadFacts;
 pub use raw_layers::LayerInfo;
 pub use snapshot_view::{SnapshotFacts, SnapshotSelection};
 
+use crate::crash_point;
 use directory::Directory;
 use revision_counter::RevisionCounter;
 use stack::Structure;
@@ -82,6 +87,8 @@ pub struct Replica {
     unsynced: OnceLock<String>,
     views: snapshot_view::Views,
     fill: Mutex<Option<Arc<fill::Filling>>>,
+    /// Held while a snapshot's checksum file is replaced.
+    checksum_file: Mutex<()>,
 }
 
 /// ```text
@@ -172,6 +179,19 @@ impl Replica {
         self.shared(|_| self.change_fence(|fence| fence.raised(epoch, generation)))
     }
 
+    /// All replicas of the volume are equal: nothing that a reboot took from this one is missing any more.
+    ///
+    /// # Errors
+    /// The file could not be written; the replica still counts as one that may lack writes.
+    pub fn settle(&self) -> Result<(), ReplicaError> {
+        self.shared(|structure| {
+            structure.complete_for("count as complete")?;
+            self.change_fence(|fence| Ok(fence.settled()))
+        })?;
+        crate::crash_point::reached("settle.stored");
+        Ok(())
+    }
+
     /// Replaces the fence by what `change` makes of it, durably before anybody sees it.
     fn change_fence(
         &self,
@@ -181,6 +201,7 @@ impl Replica {
         let changed = change(&fence)?;
         if changed != *fence {
             changed.store(&self.directory)?;
+            crash_point::reached("fence.raised");
             *fence = changed;
         }
         Ok(())
@@ -194,6 +215,7 @@ impl Replica {
     pub fn flush(&self) -> Result<(), ReplicaError> {
         self.shared(|structure| {
             self.sync_head(structure)?;
+            crash_point::reached("flush.head-synced");
             self.store_revision()
         })
     }

@@ -6,7 +6,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use super::chain::Records;
 use super::create::check_size;
@@ -19,6 +19,7 @@ use super::names;
 use super::revision_counter::RevisionCounter;
 use super::stack::{BackingFile, Head, Layers, Structure};
 use super::{Life, OpenOptions, Replica};
+use crate::crash_point;
 use crate::disk::DiskError;
 use crate::disk::image::ImageFile;
 
@@ -46,8 +47,11 @@ impl Replica {
 
         let was_dirty = std::mem::replace(&mut structure.meta.dirty, true);
         directory.replace(names::VOLUME_META, &structure.meta.encode()?, 0o644)?;
+        crash_point::reached("open.marked-dirty");
         fence.store(&directory)?;
+        crash_point::reached("open.fence-stored");
         leftovers.remove(&directory)?;
+        crash_point::reached("open.tidied");
         if revision.is_some() && !listing.iter().any(|file| file == names::REVISION_COUNTER) {
             RevisionCounter::create(&directory)?;
         }
@@ -63,6 +67,7 @@ impl Replica {
             unsynced: OnceLock::new(),
             views: super::snapshot_view::Views::default(),
             fill: Mutex::default(),
+            checksum_file: Mutex::default(),
         })
     }
 
@@ -79,10 +84,31 @@ impl Replica {
         self.sync_head(structure)?;
         structure.rebuild.sync()?;
         self.store_revision()?;
+        crash_point::reached("close.synced");
         let clean = VolumeMeta { dirty: false, ..structure.meta.clone() };
         self.directory.replace(names::VOLUME_META, &clean.encode()?, 0o644)?;
+        crash_point::reached("close.committed");
         *life = Life::Closed;
         self.directory.release()
+    }
+
+    /// Why only another open can help, if that is so: memory and files may differ, or a sync failed.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        match self.life.read().as_deref() {
+            Ok(Life::Failed { why }) => Some(why.clone()),
+            Ok(Life::Open(_) | Life::Closed) => self.unsynced.get().map(|why| format!("a sync failed: {why}")),
+            Err(_) => Some(ReplicaError::poisoned().to_string()),
+        }
+    }
+
+    /// Lets go of the directory and leaves it as it is, for another open to judge. Later calls fail with
+    /// [`ReplicaError::Closed`].
+    pub fn abandon(&self) {
+        *self.life.write().unwrap_or_else(PoisonError::into_inner) = Life::Closed;
+        if let Err(error) = self.directory.release() {
+            tracing::warn!(%error, "the directory stays locked until this process ends");
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
+use super::abandon;
 use super::chain::Records;
 use super::directory::Directory;
 use super::metadata::{LayerMeta, VolumeMeta, labels_or_null};
@@ -16,6 +17,7 @@ use super::raw_layers::LayerInfo;
 use super::snapshot::FreshHead;
 use super::stack::{Layers, Structure};
 use super::{ChangeError, Replica, ReplicaError};
+use crate::crash_point;
 use crate::disk::image::{Access, ImageFile};
 use crate::disk::{AlignedBuf, BLOCK_SIZE};
 
@@ -64,10 +66,11 @@ impl Replica {
                 revision.set(0);
             }
             set_rebuilding(&self.directory, structure, true)?;
+            crash_point::reached("rebuild.begun");
             structure.lower = Layers::default();
             structure.rebuild = RebuildTarget::default();
-            replace_head(&self.directory, structure, source.head)?;
-            drop_others(&self.directory, structure)?;
+            replace_all(&self.directory, structure, source.head)?;
+            crash_point::reached("rebuild.others-dropped");
             for layer in &source.below {
                 make_layer(&self.directory, structure, layer)?;
             }
@@ -100,7 +103,9 @@ impl Replica {
             if offset + length > size {
                 return Err(ReplicaError::OutOfRange { what: "a write into a layer", offset, length, size });
             }
-            Ok(image.write_blocks(offset, data)?)
+            image.write_blocks(offset, data)?;
+            crash_point::reached("rebuild.layer-written");
+            Ok(())
         })
     }
 
@@ -120,7 +125,9 @@ impl Replica {
                 ImageFile::open(&self.directory.file(name), Access::ReadOnly)?.sync_data()?;
             }
             let lower = load_lower(&self.directory, &structure.meta, &structure.records, &structure.meta.head)?;
+            crash_point::reached("rebuild.synced");
             set_rebuilding(&self.directory, structure, false)?;
+            crash_point::reached("rebuild.committed");
             structure.lower = lower;
             structure.rebuild = RebuildTarget::default();
             // What a reboot may have lost has been copied.
@@ -185,31 +192,28 @@ fn set_rebuilding(directory: &Directory, structure: &mut Structure, rebuilding: 
     Ok(())
 }
 
-/// An empty head with the source's parent takes the old head's place, so that there is a head at every moment.
-fn replace_head(directory: &Directory, structure: &mut Structure, source: &LayerInfo) -> Result<(), ChangeError> {
+/// An empty head with the source's parent takes the old head's place, so that there is a head at every moment, and
+/// every other layer goes.
+fn replace_all(directory: &Directory, structure: &mut Structure, source: &LayerInfo) -> Result<(), ChangeError> {
+    let old: Vec<String> = structure.records.0.keys().cloned().collect();
+    abandon::mark(directory, &old)?;
     let fresh = FreshHead::make(directory, &structure.meta, &source.parent, &source.created)?;
     fresh.commit(directory, &mut structure.meta)?;
     structure.head = fresh.install(&mut structure.records);
-    Ok(())
-}
-
-fn drop_others(directory: &Directory, structure: &mut Structure) -> Result<(), ReplicaError> {
-    let others: Vec<String> =
-        structure.records.0.keys().filter(|name| **name != structure.meta.head).cloned().collect();
-    for name in others {
-        directory.remove_layer(&name)?;
-        structure.records.0.remove(&name);
-    }
-    directory.sync()
+    crash_point::reached("rebuild.head-replaced");
+    structure.records.0.retain(|image, _| *image == structure.meta.head);
+    Ok(abandon::remove_marked(directory, &old)?)
 }
 
 fn make_layer(directory: &Directory, structure: &mut Structure, layer: &LayerInfo) -> Result<(), ReplicaError> {
     // An image without metadata is no layer, but its name may be in the way.
     directory.remove_layer(&layer.file_name)?;
     ImageFile::create(&directory.file(&layer.file_name), layer.file_size)?;
+    crash_point::reached("rebuild.layer-image-made");
     let meta = meta_of(layer);
     let file = names::meta_of(&layer.file_name);
     directory.replace(&file, &meta.encode(&file)?, 0o644)?;
+    crash_point::reached("rebuild.layer-made");
     structure.records.0.insert(layer.file_name.clone(), meta);
     Ok(())
 }

@@ -1,10 +1,13 @@
 //! Removing a snapshot. Its data goes only where no layer and no reader needs it.
 
+use super::abandon;
+use super::chain::Records;
 use super::directory::Directory;
 use super::metadata::LayerMeta;
 use super::names;
 use super::stack::Structure;
 use super::{Replica, ReplicaError};
+use crate::crash_point;
 
 impl Replica {
     /// Marks the snapshot as removed, durably. If no layer stands on it, its files go at once, and with them those
@@ -37,6 +40,7 @@ fn mark(directory: &Directory, structure: &mut Structure, image: &str) -> Result
     let meta = LayerMeta { name: image.to_owned(), removed: true, ..record.clone() };
     let file = names::meta_of(image);
     directory.replace(&file, &meta.encode(&file)?, 0o644)?;
+    crash_point::reached("remove.marked");
     *record = meta;
     Ok(())
 }
@@ -44,18 +48,30 @@ fn mark(directory: &Directory, structure: &mut Structure, image: &str) -> Result
 /// Deletes `image` and then its ancestors, for as long as they are marked and nothing stands on them. The head stands
 /// on its parent, so no layer of the live chain is ever deleted.
 fn delete_leaves(directory: &Directory, structure: &mut Structure, image: String) -> Result<(), ReplicaError> {
+    let leaves = leaves_from(&structure.records, &structure.meta.head, image);
+    if leaves.is_empty() {
+        return Ok(());
+    }
+    abandon::mark(directory, &leaves)?;
+    for leaf in &leaves {
+        structure.records.0.remove(leaf);
+    }
+    abandon::remove_marked(directory, &leaves)
+}
+
+/// The topmost first.
+fn leaves_from(records: &Records, head: &str, image: String) -> Vec<String> {
+    let mut rest = records.clone();
+    let mut leaves = Vec::new();
     let mut at = image;
-    let mut deleted = false;
-    while let Some(record) = structure.records.get(&at)
+    while let Some(record) = rest.get(&at)
         && record.removed
-        && at != structure.meta.head
-        && !structure.records.has_children(&at)
+        && at != head
+        && !rest.has_children(&at)
     {
         let parent = record.parent.clone();
-        directory.remove_layer(&at)?;
-        structure.records.0.remove(&at);
-        deleted = true;
-        at = parent;
+        rest.0.remove(&at);
+        leaves.push(std::mem::replace(&mut at, parent));
     }
-    if deleted { directory.sync() } else { Ok(()) }
+    leaves
 }

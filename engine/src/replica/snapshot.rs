@@ -7,13 +7,15 @@
 //! 2. new head image;
 //! 3. its metadata;
 //! 4. stale files of the snapshot's name go;
-//! 5. the old head's image and metadata get the snapshot's names;
-//! 6. **`volume.meta` names the new head**: from here on the snapshot exists;
-//! 7. the snapshot's metadata gets its own content;
+//! 5. the old head's image gets the snapshot's name;
+//! 6. the snapshot's metadata is written. Longhorn links the old head's and rewrites it after step 7: the file is the
+//!    same in the end, but a crash would leave a snapshot without its time and labels;
+//! 7. **`volume.meta` names the new head**: from here on the snapshot exists;
 //! 8. the old head's names go.
 
 use std::collections::BTreeMap;
 
+use super::abandon;
 use super::chain::LONGEST_CHAIN;
 use super::directory::Directory;
 use super::error::ReplicaError;
@@ -21,6 +23,7 @@ use super::metadata::{LayerMeta, VolumeMeta, labels_or_null};
 use super::names;
 use super::stack::{Head, Structure};
 use super::{ChangeError, Replica};
+use crate::crash_point;
 use crate::disk::image::{Access, ImageFile};
 
 impl Replica {
@@ -66,8 +69,8 @@ impl Taken<'_> {
     fn take(&self, directory: &Directory, structure: &mut Structure) -> Result<(), ChangeError> {
         let old_head = structure.meta.head.clone();
         let fresh = FreshHead::make(directory, &structure.meta, self.image, self.created)?;
-        let frozen = match self.link(directory, &old_head) {
-            Ok(frozen) => frozen,
+        let (frozen, record) = match self.link(directory, structure, &old_head) {
+            Ok(made) => made,
             Err(error) => {
                 undo(directory, &[self.image, &fresh.name]);
                 return Err(error.into());
@@ -77,36 +80,36 @@ impl Taken<'_> {
         structure.rebuild.freeze(self.image);
         structure.lower.push_head(frozen, &structure.head).map_err(ChangeError::Broken)?;
         structure.head = fresh.install(&mut structure.records);
-        if let Some(record) = structure.records.0.remove(&old_head) {
-            structure.records.0.insert(self.image.to_owned(), record);
-        }
-        self.finish(directory, structure, &old_head)
+        structure.records.0.remove(&old_head);
+        structure.records.0.insert(self.image.to_owned(), record);
+        directory.remove_layer(&old_head)?;
+        crash_point::reached("snapshot.old-head-removed");
+        Ok(directory.sync()?)
     }
 
-    /// Steps 4 and 5.
-    fn link(&self, directory: &Directory, old_head: &str) -> Result<ImageFile, ReplicaError> {
+    /// Steps 4 to 6.
+    fn link(
+        &self,
+        directory: &Directory,
+        structure: &Structure,
+        old_head: &str,
+    ) -> Result<(ImageFile, LayerMeta), ReplicaError> {
         directory.remove_layer(self.image)?;
         directory.link(old_head, self.image)?;
-        directory.link(&names::meta_of(old_head), &names::meta_of(self.image))?;
         directory.sync()?;
-        Ok(ImageFile::open(&directory.file(self.image), Access::ReadOnly)?)
-    }
-
-    /// Steps 7 and 8.
-    fn finish(&self, directory: &Directory, structure: &mut Structure, old_head: &str) -> Result<(), ChangeError> {
-        if let Some(record) = structure.records.0.get_mut(self.image) {
-            let meta = LayerMeta {
-                user_created: self.user_created,
-                created: self.created.to_owned(),
-                labels: labels_or_null(self.labels),
-                ..record.clone()
-            };
-            let file = names::meta_of(self.image);
-            directory.replace(&file, &meta.encode(&file)?, 0o644)?;
-            *record = meta;
-        }
-        directory.remove_layer(old_head)?;
-        Ok(directory.sync()?)
+        crash_point::reached("snapshot.image-linked");
+        // The rest, a stale `Name` included, is what Longhorn's hard link would keep.
+        let head = structure.records.get(old_head).cloned().unwrap_or_else(|| LayerMeta::head(old_head, "", ""));
+        let record = LayerMeta {
+            user_created: self.user_created,
+            created: self.created.to_owned(),
+            labels: labels_or_null(self.labels),
+            ..head
+        };
+        let file = names::meta_of(self.image);
+        directory.replace(&file, &record.encode(&file)?, 0o644)?;
+        crash_point::reached("snapshot.described");
+        Ok((ImageFile::open(&directory.file(self.image), Access::ReadOnly)?, record))
     }
 }
 
@@ -130,7 +133,9 @@ impl FreshHead {
         let file = names::meta_of(&name);
         let made =
             ImageFile::create(&directory.file(&name), volume.size).map_err(ReplicaError::from).and_then(|image| {
+                crash_point::reached("fresh-head.image-made");
                 directory.replace(&file, &meta.encode(&file)?, 0o644)?;
+                crash_point::reached("fresh-head.described");
                 Ok(image)
             });
         match made {
@@ -142,10 +147,27 @@ impl FreshHead {
         }
     }
 
+    /// Makes a head that takes the place of the present one, which is given up with what was written to it.
+    pub(super) fn instead(
+        directory: &Directory,
+        volume: &VolumeMeta,
+        parent: &str,
+        created: &str,
+    ) -> Result<Self, ReplicaError> {
+        let old_head = [volume.head.clone()];
+        abandon::mark(directory, &old_head)?;
+        let made = Self::make(directory, volume, parent, created);
+        if made.is_err() {
+            abandon::keep(directory, &old_head);
+        }
+        made
+    }
+
     /// Makes `volume.meta` name this head. Whether a failed replacement took place is not known.
     pub(super) fn commit(&self, directory: &Directory, volume: &mut VolumeMeta) -> Result<(), ChangeError> {
         let changed = VolumeMeta { head: self.name.clone(), parent: self.meta.parent.clone(), ..volume.clone() };
         directory.replace(names::VOLUME_META, &changed.encode()?, 0o644).map_err(ChangeError::Broken)?;
+        crash_point::reached("fresh-head.committed");
         *volume = changed;
         Ok(())
     }

@@ -8,6 +8,7 @@ use super::error::ReplicaError;
 use super::extent_map::{Blocks, ExtentMap};
 use super::metadata::VolumeMeta;
 use super::rebuild::RebuildTarget;
+use crate::crash_point;
 use crate::disk::image::{Access, ImageFile};
 use crate::disk::{BLOCK_SIZE, DiskError};
 
@@ -108,6 +109,7 @@ impl Head {
         let (offset, length) = bytes_of(&blocks);
         match self.image.punch(offset, length) {
             Ok(()) => {
+                crash_point::reached("discard.punched");
                 self.map.write().map_err(|_| ReplicaError::poisoned())?.remove(blocks);
                 Ok(())
             }
@@ -124,6 +126,7 @@ impl Head {
         if let Err(error) = work(&self.image) {
             return self.recheck(blocks, error);
         }
+        crash_point::reached("write.in-image");
         if !self.map.read().map_err(|_| ReplicaError::poisoned())?.covers(&blocks) {
             self.map.write().map_err(|_| ReplicaError::poisoned())?.assign(blocks, ());
         }
@@ -170,25 +173,26 @@ impl Layers {
             let image = ImageFile::open(&directory.file(name), Access::ReadOnly)?;
             image.sync_data()?;
             let parts = held(&image, 0..size / BLOCK_SIZE)?;
-            layers.push(Arc::new(image), parts);
+            let index = layers.push(Arc::new(image));
+            for blocks in parts {
+                layers.map.assign(blocks, index);
+            }
         }
         Ok(layers)
     }
 
-    /// Puts an image on top that holds `parts`.
-    fn push(&mut self, image: Arc<ImageFile>, parts: impl IntoIterator<Item = Blocks>) {
-        // The chain's limit of 250 keeps the index within a byte.
-        let index = self.images.len() as u8;
+    /// Puts an image on top and returns its index.
+    fn push(&mut self, image: Arc<ImageFile>) -> u8 {
         self.images.push(image);
-        for blocks in parts {
-            self.map.assign(blocks, index);
-        }
+        // The chain's limit of 250 keeps the index within a byte.
+        (self.images.len() - 1) as u8
     }
 
     /// The former head becomes the topmost layer; `image` is the same file under its new name.
     pub(super) fn push_head(&mut self, image: ImageFile, head: &Head) -> Result<(), ReplicaError> {
         let map = head.map.read().map_err(|_| ReplicaError::poisoned())?;
-        self.push(Arc::new(image), map.entries().map(|(blocks, ())| blocks));
+        let index = self.push(Arc::new(image));
+        map.for_each(|blocks, ()| self.map.assign(blocks, index));
         Ok(())
     }
 

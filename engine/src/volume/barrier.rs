@@ -11,6 +11,7 @@ use futures::future::join_all;
 use super::membership::Mode;
 use super::ordering::Turn;
 use super::{Shared, Volume, start};
+use crate::crash_point;
 use crate::link::LinkError;
 use crate::link::control::{ControlRequest, RemoteErrorKind};
 use crate::replica::LayerInfo;
@@ -100,7 +101,7 @@ impl Shared {
     }
 
     /// A joiner copies the layers of this moment; they must not change under it.
-    pub(super) fn refuse_while_joining(&self, what: &str) -> Result<(), OperationError> {
+    pub(crate) fn refuse_while_joining(&self, what: &str) -> Result<(), OperationError> {
         let view = self.membership.view();
         let Some(joiner) = view.joiner() else { return Ok(()) };
         let name = joiner.link.name();
@@ -137,7 +138,12 @@ impl Shared {
         let over = |error: crate::frontend::IoError| OperationError::Failed(error.message);
         self.membership.check_running().map_err(over)?;
         let view = self.membership.view();
-        let answers = join_all(view.members.iter().map(|member| member.link.control(request))).await;
+        let answers = view.members.iter().map(async |member| {
+            let answer = member.link.control(request).await;
+            crash_point::reached("barrier.member-answered");
+            answer
+        });
+        let answers = join_all(answers).await;
         let failures: Vec<(&super::membership::Member, LinkError)> = view
             .members
             .iter()
@@ -155,6 +161,7 @@ impl Shared {
             self.membership.report(&member.link, error);
         }
         self.membership.settled().await.map_err(over)?;
+        crash_point::reached("barrier.done");
         let now = self.membership.view();
         match failures.iter().find(|(member, _)| now.is_readable(&member.link)) {
             // Those that did it were dropped for other reasons meanwhile, and one that did not stayed as the last.

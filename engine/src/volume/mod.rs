@@ -3,7 +3,8 @@
 //! [`Volume`] is what frontends and the gRPC service hold. The way of a request: [`ordering`] gives it its turn,
 //! [`fan_out`] sends it to the members of the current [`membership::View`], and before a write or flush is
 //! acknowledged [`membership`] has recorded every member that failed it. [`start`] brings a volume up, [`barrier`]
-//! does what needs all I/O to pause, [`reconcile`] makes members equal after an unclean stop.
+//! does what needs all I/O to pause, [`reconcile`] makes members equal after an unclean stop, [`hash`] has snapshots
+//! hashed. `salvage` is what a person may decide when every member is lost.
 
 pub mod barrier;
 pub(crate) mod changes;
@@ -11,11 +12,14 @@ pub mod clone;
 pub mod counters;
 pub mod fan_out;
 pub mod fill;
+pub(crate) mod generation;
+pub mod hash;
 pub mod membership;
 pub mod ordering;
 pub mod read_choice;
 pub mod reconcile;
 pub mod record;
+mod salvage;
 pub mod snapshot_read;
 pub mod start;
 pub mod status;
@@ -52,6 +56,9 @@ pub(crate) struct Shared {
     pub(crate) passes: snapshot_read::Passes,
     pub(crate) filling: fill::FillMark,
     pub(crate) clones: clone::Clones,
+    pub(crate) hashes: hash::Hashes,
+    /// What a salvage chose at the start, and why; empty after an ordinary start.
+    pub(crate) salvaged: String,
     /// Something that the status shows has changed.
     pub(crate) changed: Changes,
 }

@@ -4,6 +4,7 @@
 //! 2. HELLO to every member; each makes the epoch durable and lets lower ones go.
 //! 3. Members that don't answer, are in the middle of a rebuild or have other layers than the rest are taken out, and
 //!    a snapshot that only some have is completed; all this is recorded before the first request is served.
+//!    Where none is left, nothing comes up, unless a person asked to go on with another replica (`salvage`).
 //! 4. After an unclean stop everything in the members' heads is compared before it is read. A member whose host has not
 //!    rebooted is the source: the others may lack acknowledged writes that were never flushed.
 
@@ -21,6 +22,7 @@ use super::record::{Epoch, Generation, Keeper, KeeperError, Record};
 use super::status::LayerCache;
 use super::unequal::Unequal;
 use super::{Shared, Volume, watchdog};
+use crate::crash_point;
 use crate::frontend::{IoError, IoErrorKind};
 use crate::link::control::{ControlReply, ControlRequest, Hello};
 use crate::link::{Address, LinkError, ReplicaLink};
@@ -39,6 +41,8 @@ pub struct StartOptions {
     pub epoch: Epoch,
     /// Where the replicas listen, by name.
     pub replicas: BTreeMap<String, Address>,
+    /// A person's decision to go on with another replica if no member can be used, and to lose what that one lacks.
+    pub salvage: bool,
 }
 
 /// Why a volume did not come up.
@@ -48,16 +52,27 @@ pub enum StartError {
     Keeper(#[from] KeeperError),
     #[error("volume {volume}: this engine has epoch {}, the control record {}: a newer engine was started", .epoch.0, .recorded.0)]
     OutOfDate { volume: String, epoch: Epoch, recorded: Epoch },
-    #[error("volume {volume}: none of its replicas with all data can be used: {reasons}")]
-    NoReplica { volume: String, reasons: String },
+    #[error("volume {volume}: none of its replicas with all data can be used: {reasons}; {next}")]
+    NoReplica { volume: String, reasons: String, next: String },
     #[error("volume {volume}: {0}", volume = .1)]
     Fenced(String, String),
 }
 
 /// A member that answered, with its layers.
-struct Candidate {
-    link: ReplicaLink,
+pub(super) struct Candidate {
+    pub(super) link: ReplicaLink,
     layers: Vec<LayerInfo>,
+}
+
+/// What is expected of a replica that is greeted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// A member of a volume that no engine has served yet: it may be empty.
+    New,
+    /// A member that has served an engine before, and has to show it.
+    Member,
+    /// Not necessarily a member, but data has to be in it.
+    Salvage,
 }
 
 impl Volume {
@@ -71,11 +86,14 @@ impl Volume {
         let session = uuid::Uuid::new_v4().to_string();
         let (candidates, mut failed) = greet(&options, &record, &session).await?;
         let mut candidates = agree_on_layers(candidates, &mut failed).await;
+        crash_point::reached("volume-start.agreed");
         // The order that `reconcile` takes its source from.
         candidates.sort_by_key(|candidate| candidate.link.welcome().rebooted);
+        let mut salvaged = String::new();
         if candidates.is_empty() {
-            let reasons = failed.iter().map(|(name, cause)| format!("{name}: {cause}")).collect::<Vec<_>>().join("; ");
-            return Err(StartError::NoReplica { volume: options.volume, reasons });
+            let chosen = super::salvage::choose(&options, &record, &session, &mut failed).await?;
+            candidates.push(chosen.candidate);
+            salvaged = chosen.note;
         }
         let started = Record {
             generation: Generation(record.generation.0 + 1),
@@ -85,6 +103,10 @@ impl Volume {
             ..record.clone()
         };
         keeper.compare_and_set(record.epoch, record.generation, &started).await?;
+        crash_point::reached("volume-start.recorded");
+        if !salvaged.is_empty() {
+            crate::crash_point::reached("salvage.recorded");
+        }
         let unequal = Unequal::default();
         if !record.clean && candidates.len() > 1 {
             add_heads(&candidates, &unequal).await;
@@ -95,10 +117,19 @@ impl Volume {
             View { members: members(&candidates), failed, record: started },
             keeper,
             unequal,
+            salvaged,
         ))
     }
 
-    fn assemble(options: StartOptions, session: String, view: View, keeper: Arc<dyn Keeper>, unequal: Unequal) -> Self {
+    fn assemble(
+        options: StartOptions,
+        session: String,
+        view: View,
+        keeper: Arc<dyn Keeper>,
+        unequal: Unequal,
+        salvaged: String,
+    ) -> Self {
+        super::generation::tell(&view);
         let links: Vec<_> = view.members.iter().map(|member| member.link.clone()).collect();
         let shared = Arc::new(Shared {
             name: options.volume,
@@ -113,6 +144,8 @@ impl Volume {
             passes: super::snapshot_read::Passes::default(),
             filling: super::fill::FillMark::default(),
             clones: super::clone::Clones::default(),
+            hashes: super::hash::Hashes::default(),
+            salvaged,
             changed: Changes::default(),
         });
         for link in &links {
@@ -132,16 +165,19 @@ impl Volume {
         shared.clones.end().await;
         let _everything = shared.ordering.barrier().await;
         super::fan_out::flush(shared).await?;
+        crash_point::reached("volume-close.flushed");
         // What was not compared yet would be forgotten by a clean mark.
         let equal = shared.unequal.left() == 0;
         let view = shared.membership.view();
         let closing = view.members.iter().map(|member| member.link.control(&ControlRequest::Close));
         let all_closed = join_all(closing).await.iter().all(Result::is_ok);
+        crash_point::reached("volume-close.members-closed");
         let unchanged = Arc::ptr_eq(&view, &shared.membership.view());
         shared.membership.end(IoError::new(IoErrorKind::Shutdown, format!("volume {} is detached", shared.name)));
         if equal && all_closed && unchanged {
             let recorded = shared.membership.record_clean().await;
             recorded.map_err(|error| IoError::new(IoErrorKind::Io, error.to_string()))?;
+            crash_point::reached("volume-close.recorded");
         }
         Ok(())
     }
@@ -158,20 +194,18 @@ async fn greet(
     session: &str,
 ) -> Result<(Vec<Candidate>, BTreeMap<String, String>), StartError> {
     // Every start raises the generation, so that from the second one on each member has served an engine before.
-    let holds_data = record.generation > FIRST_GENERATION;
-    let greetings = record
-        .members
-        .iter()
-        .map(|name| async move { (name.clone(), greet_one(options, name, session, holds_data).await) });
+    let trust = if record.generation > FIRST_GENERATION { Trust::Member } else { Trust::New };
+    let greetings =
+        record.members.iter().map(|name| async move { (name.clone(), greet_one(options, name, session, trust).await) });
     let mut candidates = Vec::new();
     let mut failed = BTreeMap::new();
     for (name, greeting) in join_all(greetings).await {
         match greeting {
             Ok(candidate) => candidates.push(candidate),
-            Err(error) if error.remote_kind() == Some(crate::link::control::RemoteErrorKind::Fenced) => {
-                return Err(StartError::Fenced(error.to_string(), options.volume.clone()));
-            }
             Err(error) => {
+                if let Some(over) = fenced(options, &error) {
+                    return Err(over);
+                }
                 tracing::warn!(replica = name, %error, "member can't be used");
                 failed.insert(name, error.to_string());
             }
@@ -180,15 +214,21 @@ async fn greet(
     Ok((candidates, failed))
 }
 
-async fn greet_one(
+/// A replica that has seen a newer engine ends the start, whatever the others say.
+pub(super) fn fenced(options: &StartOptions, error: &LinkError) -> Option<StartError> {
+    let fenced = error.remote_kind() == Some(crate::link::control::RemoteErrorKind::Fenced);
+    fenced.then(|| StartError::Fenced(error.to_string(), options.volume.clone()))
+}
+
+pub(super) async fn greet_one(
     options: &StartOptions,
     name: &str,
     session: &str,
-    holds_data: bool,
+    trust: Trust,
 ) -> Result<Candidate, LinkError> {
     let lost = |cause: String| LinkError::Lost { replica: name.to_owned(), cause };
     let address = options.replicas.get(name).ok_or_else(|| lost("it is not running".to_owned()))?;
-    let link = ReplicaLink::connect(name, address, &hello(options, name, session, holds_data)).await?;
+    let link = ReplicaLink::connect(name, address, &hello(options, name, session, trust)).await?;
     let welcome = link.welcome();
     if welcome.rebuilding {
         return Err(lost("its last rebuild was interrupted, so its data is not complete".to_owned()));
@@ -200,14 +240,15 @@ async fn greet_one(
     Ok(Candidate { link, layers })
 }
 
-fn hello(options: &StartOptions, name: &str, session: &str, holds_data: bool) -> Hello {
+fn hello(options: &StartOptions, name: &str, session: &str, trust: Trust) -> Hello {
     Hello {
         volume: options.volume.clone(),
         replica: name.to_owned(),
         epoch: options.epoch.0,
         session: session.to_owned(),
         link: 0,
-        holds_data,
+        holds_data: trust != Trust::New,
+        salvage: trust == Trust::Salvage,
     }
 }
 

@@ -113,6 +113,8 @@ impl Volume {
             io: Some(shared.counters.snapshot()),
             reconcile_regions_left: shared.unequal.left(),
             clone: shared.clones.status(),
+            hash: shared.hashes.last(),
+            salvage: shared.salvaged.clone(),
             ..EngineStatus::default()
         }
     }

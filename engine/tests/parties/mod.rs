@@ -64,12 +64,20 @@ impl Parties {
 
     /// Raises the epoch and starts an engine, as the manager does.
     pub async fn attach(&self) -> Result<TestEngine, StartError> {
+        self.attach_with(self.options()).await
+    }
+
+    /// As a person asks for it who has given the members up.
+    pub async fn attach_salvaging(&self) -> Result<TestEngine, StartError> {
+        self.attach_with(StartOptions { salvage: true, ..self.options() }).await
+    }
+
+    fn options(&self) -> StartOptions {
         let epoch = self.keeper.raise_epoch();
         let running = self.replicas.iter().filter(|replica| replica.process.is_some());
         let replicas: BTreeMap<_, _> =
             running.map(|replica| (replica.name.clone(), replica.proxy.address.clone())).collect();
-        let options = StartOptions { volume: VOLUME.into(), size: self.size, epoch, replicas };
-        self.attach_with(options).await
+        StartOptions { volume: VOLUME.into(), size: self.size, epoch, replicas, salvage: false }
     }
 
     pub async fn attach_with(&self, options: StartOptions) -> Result<TestEngine, StartError> {

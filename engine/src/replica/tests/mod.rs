@@ -3,6 +3,7 @@
 mod crashes;
 mod fills;
 mod full_disk;
+mod hashes;
 mod model;
 mod rebuilds;
 mod refusals;
