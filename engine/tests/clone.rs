@@ -3,27 +3,24 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+#[expect(dead_code, reason = "one test of this file uses its part")]
+mod node;
 mod parties;
 
 use std::collections::BTreeMap;
-use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use aurochs_engine::crash_point;
 use aurochs_engine::disk::AlignedBuf;
 use aurochs_engine::frontend::{BlockDevice, Durability};
-use aurochs_engine::grpc::engine_service::{Offer, Phase, Service};
-use aurochs_engine::grpc::engine_v1::engine_server::EngineServer;
-use aurochs_engine::grpc::engine_v1::{CloneState, CloneStatus, ReplicaMode};
+use aurochs_engine::grpc::engine_v1::{CloneState, ReplicaMode, SnapshotCloneRequest, SnapshotCreateRequest};
 use aurochs_engine::replica::{OpenOptions, Replica, SnapshotSelection};
 use aurochs_engine::volume::Volume;
 use aurochs_engine::volume::barrier::OperationError;
 use aurochs_engine::volume::clone::CloneRequest;
-use parties::proxy::Proxy;
-use parties::{Parties, TestEngine, VOLUME};
-use tokio::sync::watch;
+use parties::face::Face;
+use parties::{Parties, TestEngine};
 
 const MIB: u64 = 1 << 20;
 const BLOCK: usize = 4096;
@@ -184,7 +181,7 @@ fn files(directory: &Path) -> BTreeMap<String, String> {
         true => std::fs::read_to_string(directory.join(name)).unwrap(),
         false => String::new(),
     };
-    entries.filter(|name| name != "aurochs.state").map(|name| (name.clone(), text(&name))).collect()
+    entries.filter(|name| !name.starts_with("aurochs.state")).map(|name| (name.clone(), text(&name))).collect()
 }
 
 /// The directory is in the form that Longhorn's clone leaves: root snapshot `name`, an empty head on it.
@@ -292,50 +289,6 @@ async fn a_volume_with_data_or_snapshots_is_not_filled() {
     assert_eq!(modes, [Some(ReplicaMode::Rw); 2]);
 }
 
-/// The gRPC face of a volume, as its engine's process has it, behind a proxy.
-struct Face {
-    proxy: Proxy,
-    _phase: watch::Sender<Phase>,
-    _serving: tokio::task::JoinHandle<()>,
-}
-
-impl Face {
-    async fn of(engine: &TestEngine, root: &Path) -> Self {
-        let real = root.join("grpc.real");
-        let listener = tokio::net::UnixListener::bind(&real).unwrap();
-        let volume = engine.run(|volume| async move { volume }).await;
-        let (phase, phases) = watch::channel(Phase::Up { volume, offer: Offer::default() });
-        let connections = tokio_stream::wrappers::UnixListenerStream::new(listener);
-        let server = tonic::transport::Server::builder().add_service(EngineServer::new(Service { phase: phases }));
-        let serving = tokio::spawn(async move { server.serve_with_incoming(connections).await.unwrap() });
-        Self { proxy: Proxy::start(&root.join("grpc.sock"), &real).await, _phase: phase, _serving: serving }
-    }
-
-    fn request(&self) -> CloneRequest {
-        CloneRequest {
-            address: self.proxy.address.clone(),
-            volume: VOLUME.into(),
-            snapshot: "s".into(),
-            new_snapshot: String::new(),
-            include_backing_file: false,
-        }
-    }
-}
-
-async fn begin(engine: &TestEngine, request: CloneRequest) {
-    engine.run(|volume| async move { volume.clone_from_snapshot(request).await }).await.unwrap();
-}
-
-async fn over(engine: &TestEngine) -> CloneStatus {
-    let is_over = |clone: &CloneStatus| clone.state() != CloneState::InProgress;
-    engine.wait("the clone is over", |status| status.clone.as_ref().is_some_and(is_over)).await.clone.unwrap()
-}
-
-async fn copied(engine: &TestEngine, bytes: u64) {
-    let enough = |clone: &CloneStatus| clone.done_bytes >= bytes;
-    engine.wait("a part is copied", |status| status.clone.as_ref().is_some_and(enough)).await;
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clone_goes_on_after_broken_streams() {
     let source_parties = Parties::new(SIZE, 2).await;
@@ -345,12 +298,12 @@ async fn a_clone_goes_on_after_broken_streams() {
     let face = Face::of(&source, source_parties.root.path()).await;
     let mut parties = Parties::new(SIZE, 2).await;
     let engine = parties.attach().await.unwrap();
-    begin(&engine, face.request()).await;
+    engine.begin_clone(face.request()).await;
     for part in [2, 6] {
-        copied(&engine, part * MIB).await;
+        engine.wait_copied(part * MIB).await;
         face.proxy.cut();
     }
-    let clone = over(&engine).await;
+    let clone = engine.clone_over().await;
     end.store(true, Ordering::Relaxed);
     disturbing.await.unwrap();
     assert_eq!((clone.state(), clone.error.as_str()), (CloneState::Complete, ""));
@@ -378,8 +331,8 @@ async fn a_cancelled_clone_leaves_the_volume_empty() {
     let face = Face::of(&source, source_parties.root.path()).await;
     let parties = Parties::new(SIZE, 2).await;
     let engine = parties.attach().await.unwrap();
-    begin(&engine, face.request()).await;
-    copied(&engine, MIB).await;
+    engine.begin_clone(face.request()).await;
+    engine.wait_copied(MIB).await;
     face.proxy.hold();
     engine.run(|volume| async move { volume.cancel_clone().await }).await;
     let clone = engine.status().clone.unwrap();
@@ -389,8 +342,8 @@ async fn a_cancelled_clone_leaves_the_volume_empty() {
     }
     face.proxy.release();
     // It may be tried again at once, and a close in the middle of that is clean.
-    begin(&engine, face.request()).await;
-    assert_eq!(over(&engine).await.state(), CloneState::Complete);
+    engine.begin_clone(face.request()).await;
+    assert_eq!(engine.clone_over().await.state(), CloneState::Complete);
     let read = engine.run(|volume| async move { read_all(&volume, all_of("s"), |_, _| {}).await }).await;
     assert!(read.unwrap() == expected);
 }
@@ -403,8 +356,8 @@ async fn a_clone_that_cannot_be_right_is_refused() {
     let face = Face::of(&source, source_parties.root.path()).await;
     let small = Parties::new(SIZE / 2, 1).await;
     let engine = small.attach().await.unwrap();
-    begin(&engine, face.request()).await;
-    let clone = over(&engine).await;
+    engine.begin_clone(face.request()).await;
+    let clone = engine.clone_over().await;
     assert!(clone.error.contains("at least the same size"), "{}", clone.error);
     let parties = Parties::new(SIZE, 1).await;
     let engine = parties.attach().await.unwrap();
@@ -413,16 +366,16 @@ async fn a_clone_that_cannot_be_right_is_refused() {
         (CloneRequest { volume: "another".into(), ..face.request() }, "the engine of volume v, not of another"),
     ];
     for (request, reason) in requests {
-        begin(&engine, request).await;
-        let clone = over(&engine).await;
+        engine.begin_clone(request).await;
+        let clone = engine.clone_over().await;
         assert!(clone.state() == CloneState::Failed && clone.error.contains(reason), "{}", clone.error);
         assert_empty(&parties.replicas[0].directory);
     }
     // A larger volume gets zeros behind the snapshot's end.
     let mut large = Parties::new(SIZE + MIB, 1).await;
     let engine = large.attach().await.unwrap();
-    begin(&engine, CloneRequest { new_snapshot: "mine".into(), ..face.request() }).await;
-    assert_eq!(over(&engine).await.error, "");
+    engine.begin_clone(CloneRequest { new_snapshot: "mine".into(), ..face.request() }).await;
+    assert_eq!(engine.clone_over().await.error, "");
     engine.run(|volume| async move { volume.close().await }).await.unwrap();
     assert_longhorns_form(&large.replicas[0].directory, "mine");
     let members = [large.replicas[0].name.clone()];
@@ -430,42 +383,65 @@ async fn a_clone_that_cannot_be_right_is_refused() {
     assert_eq!((content[(SIZE - 1) as usize], content[SIZE as usize]), (3, 0));
 }
 
-const FILLED: &str = "AUROCHS_TEST_FILLED_DIRECTORY";
-
-/// What the child of the next test runs.
-#[test]
-fn child_that_fills() {
-    let Ok(directory) = std::env::var(FILLED) else { return };
-    let replica = Replica::open(Path::new(&directory), OpenOptions::default()).unwrap();
-    replica.fill_begin("f", "s", MIB).unwrap();
-    replica.fill_write("f", 0, &AlignedBuf::copy_of(&[7; BLOCK])).unwrap();
-    replica.fill_finish("f", "2026-11-21T02:06:49Z").unwrap();
-}
-
-#[test]
-fn a_replica_killed_at_any_step_of_a_fill_is_empty_or_filled() {
-    let points = crash_point::ALL.iter().filter(|point| point.starts_with("fill."));
-    for point in points {
-        let root = tempfile::tempdir_in("/var/tmp").unwrap();
-        let directory = root.path().join("replica");
-        Replica::create(&directory, MIB, OpenOptions::default()).unwrap();
-        let child = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "child_that_fills"])
-            .env(FILLED, &directory)
-            .env(crash_point::CRASH_AT, point)
-            .output()
-            .unwrap();
-        assert_eq!(child.status.signal(), Some(9), "{point}: {}", String::from_utf8_lossy(&child.stdout));
-        let replica = Replica::open(&directory, OpenOptions::default()).unwrap();
-        let committed = *point == "fill.committed";
-        assert_eq!(replica.read(0, 1).unwrap()[0], if committed { 7 } else { 0 }, "{point}");
-        if !committed {
-            assert_empty(&directory);
-            replica.fill_begin("g", "s", MIB).unwrap();
-            replica.fill_write("g", 0, &AlignedBuf::copy_of(&[7; BLOCK])).unwrap();
-            replica.fill_finish("g", "2026-11-21T02:06:49Z").unwrap();
+/// Two volumes on real processes, the source in use.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_engine_clones_from_another() {
+    let node = node::Node::start().await;
+    let source = node.create("source", SIZE, 2).await;
+    let engine = node.attach(&source, "nbd").await;
+    let uri = engine.status().await.nbd_uri;
+    let before = ["write -P 1 0 4M", "write -P 2 5M 9M", "write -z 8M 1M", "write -P 3 23M 1M", "flush"];
+    node::run("qemu-io", &[&["-f", "raw"], &before.map(|command| ["-c", command]).concat()[..], &[&uri]].concat())
+        .await;
+    let request = SnapshotCreateRequest { name: "s".into(), user_created: true, ..Default::default() };
+    engine.client.clone().snapshot_create(request).await.unwrap();
+    let end = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&end);
+    let writing = tokio::spawn(async move {
+        let mut rounds = 0;
+        while !told.load(Ordering::Relaxed) {
+            node::run("qemu-io", &["-f", "raw", "-c", "write -P 9 0 12M", "-c", "write -P 8 3M 21M", &uri]).await;
+            rounds += 1;
         }
-        replica.close().unwrap();
-        assert_longhorns_form(&directory, "s");
+        rounds
+    });
+
+    let target = node.create("target", SIZE, 2).await;
+    let in_use = node.attach(&target, "nbd").await;
+    let source_address = node.instance(&engine.name).await.unwrap().address;
+    let request = SnapshotCloneRequest {
+        source_address,
+        source_volume: "source".into(),
+        source_snapshot: "s".into(),
+        ..Default::default()
+    };
+    let refused = in_use.client.clone().snapshot_clone(request.clone()).await.unwrap_err();
+    assert!(refused.message().contains("maintenance"), "{refused}");
+    node.stop(&in_use.name).await;
+    let into = node.attach(&target, "").await;
+    into.client.clone().snapshot_clone(request).await.unwrap();
+    let cloned = into
+        .wait("cloned", |status| status.clone.as_ref().is_some_and(|clone| clone.state() != CloneState::InProgress))
+        .await
+        .clone
+        .unwrap();
+    assert_eq!((cloned.state(), cloned.error.as_str()), (CloneState::Complete, ""));
+    assert_eq!((cloned.done_bytes, cloned.planned_bytes), (14 * MIB, 14 * MIB));
+    end.store(true, Ordering::Relaxed);
+    assert!(writing.await.unwrap() > 0, "the source took writes");
+    node.stop(&into.name).await;
+    node.stop(&engine.name).await;
+
+    let content = node.equal_content(&target.replicas).await;
+    for replica in &target.replicas {
+        assert_longhorns_form(&node.directory(replica), "s");
     }
+    node.equal_content(&source.replicas).await;
+    for replica in &source.replicas {
+        let open = Replica::open(&node.directory(replica), OpenOptions::default()).unwrap();
+        let wanted = open.read_layer_chain("volume-snap-s.img", 0, SIZE as u32).unwrap();
+        assert!(wanted[..] == content[..], "the clone is not what {replica} has in the snapshot");
+        open.close().unwrap();
+    }
+    assert_eq!((content[MIB as usize], content[(8 * MIB) as usize], content[(23 * MIB) as usize]), (1, 0, 3));
 }
