@@ -177,6 +177,48 @@ golden! {
     head_wrap: "s13-headwrap",
 }
 
+/// The steps that made `s04-expanded`, with the data that its layers hold: what is written here has to be, file by file,
+/// what Longhorn wrote.
+#[test]
+fn an_expansion_writes_what_longhorn_wrote() {
+    const CREATED: &str = "2026-11-21T02:06:55Z";
+    let golden = extract("s04-expanded");
+    let theirs = Replica::open(&golden.dir, OpenOptions::default()).unwrap();
+    let dir = golden.scratch.path().join("ours");
+    Replica::create(&dir, 8_388_608, OpenOptions::default()).unwrap();
+    let ours = Replica::open(&dir, OpenOptions::default()).unwrap();
+    let write_layer = |file: &str| {
+        for (offset, length) in theirs.layer_extents(file, 0, usize::MAX).unwrap() {
+            let data = theirs.layer_read(file, offset, u32::try_from(length).unwrap()).unwrap();
+            ours.write(offset, &data).unwrap();
+        }
+    };
+    let snapshot = |name: &str| ours.snapshot(name, true, CREATED, &BTreeMap::new()).unwrap();
+    write_layer("volume-snap-before.img");
+    snapshot("before");
+    write_layer("volume-snap-expand-14680064.img");
+    ours.expand(14_680_064, CREATED).unwrap();
+    write_layer("volume-snap-after.img");
+    snapshot("after");
+    write_layer(&golden.manifest.head);
+    golden.check_extents(&ours);
+    golden.check_layers(&ours);
+    ours.close().unwrap();
+    std::fs::remove_file(dir.join("aurochs.state")).unwrap();
+    let written = Golden { dir, ..golden };
+    let counter = written.manifest.files.keys().filter(|file| *file == "revision.counter").count();
+    let files = std::fs::read_dir(&written.dir).unwrap().count();
+    assert_eq!(files, written.manifest.files.len() - counter);
+    for (file, facts) in written.manifest.files.iter().filter(|(file, _)| *file != "revision.counter") {
+        let content = std::fs::read(written.dir.join(file)).unwrap();
+        assert_eq!(
+            (content.len() as u64, hex(Sha256::digest(&content))),
+            (facts.bytes, facts.sha256.clone()),
+            "{file}"
+        );
+    }
+}
+
 #[test]
 fn our_checksums_are_longhorns() {
     let golden = extract("s08-hashed");

@@ -1,5 +1,6 @@
 //! The gRPC face of one engine.
 
+use std::path::Path;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -9,15 +10,18 @@ use tonic::{Request, Response, Status};
 
 use super::engine_v1::engine_server::Engine;
 use super::engine_v1::{
-    EngineState, EngineStatus, ReplicaAddRequest, ReplicaNameRequest, Snapshot, SnapshotCloneRequest,
-    SnapshotCreateRequest, SnapshotHashLockReply, SnapshotHashRequest, SnapshotHashState, SnapshotNameRequest,
-    SnapshotReadRequest, StatusRequest,
+    EngineState, EngineStatus, ExpandRequest, ReplicaAddRequest, ReplicaNameRequest, Snapshot, SnapshotCloneRequest,
+    SnapshotCreateRequest, SnapshotHashLockReply, SnapshotHashRequest, SnapshotHashState, SnapshotLimitsSetRequest,
+    SnapshotNameRequest, SnapshotReadRequest, StatusRequest,
 };
 use super::snapshot_stream;
+use crate::frontend::Resizer;
+use crate::frontend::freeze::{self, FreezeError, Patience};
 use crate::link::Address;
 use crate::volume::Volume;
 use crate::volume::barrier::OperationError;
 use crate::volume::clone::CloneRequest;
+use crate::volume::snapshot_limits::SnapshotLimits;
 
 /// Shortest time between two messages of a watch: a burst of changes becomes one.
 const WATCH_INTERVAL: Duration = Duration::from_millis(250);
@@ -31,6 +35,7 @@ pub struct Offer {
     pub reason: String,
     pub endpoint: String,
     pub nbd_uri: String,
+    pub resizer: Resizer,
 }
 
 /// How far the engine process has got.
@@ -74,6 +79,15 @@ pub(super) fn operation_status(error: OperationError) -> Status {
     match error {
         OperationError::Refused(message) => Status::failed_precondition(message),
         OperationError::Failed(message) => Status::unavailable(message),
+    }
+}
+
+impl From<FreezeError> for OperationError {
+    fn from(error: FreezeError) -> Self {
+        match error {
+            FreezeError::Frozen { .. } | FreezeError::Hidden { .. } => Self::Refused(error.to_string()),
+            _ => Self::Failed(error.to_string()),
+        }
     }
 }
 
@@ -130,9 +144,14 @@ impl Engine for Service {
     }
 
     async fn snapshot_create(&self, request: Request<SnapshotCreateRequest>) -> Result<Response<Snapshot>, Status> {
-        let (volume, _) = self.up()?;
-        let SnapshotCreateRequest { name, labels, user_created } = request.into_inner();
-        let taken = volume.snapshot(&name, labels.into_iter().collect(), user_created).await;
+        let (volume, offer) = self.up()?;
+        let SnapshotCreateRequest { name, labels, user_created, freeze_filesystem } = request.into_inner();
+        let quiet = freeze::quiesce(Path::new(&offer.endpoint), freeze_filesystem, Patience::default());
+        let quiet = quiet.await.map_err(|error| operation_status(error.into()))?;
+        let witness = quiet.witness();
+        let still = move || witness.check().map_err(OperationError::from);
+        let taken = volume.snapshot_while(&name, labels.into_iter().collect(), user_created, still).await;
+        quiet.release().await;
         let name = taken.map_err(operation_status)?;
         let found = volume.status().snapshots.into_iter().find(|snapshot| snapshot.name == name);
         // The list may not be readable this moment; the snapshot is there all the same.
@@ -246,5 +265,23 @@ impl Engine for Service {
     async fn snapshot_hash_lock(&self, _: Request<StatusRequest>) -> Result<Response<SnapshotHashLockReply>, Status> {
         let (volume, _) = self.up()?;
         Ok(Response::new(SnapshotHashLockReply { held: volume.hash_locks().await.into_iter().collect() }))
+    }
+
+    async fn expand(&self, request: Request<ExpandRequest>) -> Result<Response<EngineStatus>, Status> {
+        let (volume, offer) = self.up()?;
+        let tell_users = async move { offer.resizer.resize().await.map_err(|error| error.to_string()) };
+        volume.expand(request.into_inner().size_bytes, tell_users).await.map_err(operation_status)?;
+        Ok(self.now())
+    }
+
+    async fn snapshot_limits_set(
+        &self,
+        request: Request<SnapshotLimitsSetRequest>,
+    ) -> Result<Response<EngineStatus>, Status> {
+        let (volume, _) = self.up()?;
+        let SnapshotLimitsSetRequest { snapshot_max_count, snapshot_max_size_bytes } = request.into_inner();
+        let limits = SnapshotLimits::checked(snapshot_max_count, snapshot_max_size_bytes).map_err(operation_status)?;
+        volume.set_snapshot_limits(limits);
+        Ok(self.now())
     }
 }

@@ -91,6 +91,11 @@ pub enum ControlRequest {
     HashLock,
     /// All members are equal: whatever a reboot had taken from this replica is there again.
     Settled,
+    /// The volume becomes larger.
+    Expand {
+        size: u64,
+        created: String,
+    },
 }
 
 /// Who speaks.

@@ -415,6 +415,7 @@ fn control(replica: &Arc<Replica>, hashes: &HashJobs, request: ControlRequest) -
         ControlRequest::HashLock => {
             return hashes.lock().is_held().map(|held| ControlReply::HashLock { held }).map_err(hash_failure);
         }
+        ControlRequest::Expand { size, created } => replica.expand(size, &created),
     };
     result.map(|()| ControlReply::Done).map_err(remote)
 }
@@ -460,7 +461,9 @@ fn remote(error: ReplicaError) -> RemoteError {
         | ReplicaError::NotRebuilding { .. }
         | ReplicaError::VolumeNotEmpty { .. }
         | ReplicaError::NotFilling
-        | ReplicaError::NoAncestor { .. } => RemoteErrorKind::Refused,
+        | ReplicaError::NoAncestor { .. }
+        | ReplicaError::InvalidSize { .. }
+        | ReplicaError::Smaller { .. } => RemoteErrorKind::Refused,
         _ => RemoteErrorKind::Failed,
     };
     RemoteError { kind, message: error.to_string() }

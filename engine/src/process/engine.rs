@@ -16,6 +16,7 @@ use crate::grpc::keeper::InstanceManagerKeeper;
 use crate::link::Address;
 use crate::volume::Volume;
 use crate::volume::record::Epoch;
+use crate::volume::snapshot_limits::{self, SnapshotLimits};
 use crate::volume::start::StartOptions;
 
 /// The engine of one volume.
@@ -57,6 +58,12 @@ pub struct Arguments {
     /// lacks; only for replicas that are lost for ever.
     #[arg(long)]
     salvage: bool,
+    /// Live snapshots that the volume may have, at most 250.
+    #[arg(long, default_value_t = snapshot_limits::DEFAULT_COUNT, value_parser = clap::value_parser!(u32).range(1..=i64::from(snapshot_limits::DEFAULT_COUNT)))]
+    snapshot_max_count: u32,
+    /// Bytes that the head and the live snapshots may take together; 0 for no limit.
+    #[arg(long, default_value_t = 0)]
+    snapshot_max_size: u64,
 }
 
 fn name_and_address(text: &str) -> Result<(String, Address), String> {
@@ -103,6 +110,10 @@ pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
         // Nothing was served: the next start finds things as after a crash.
         () = &mut asked => return Ok(()),
     };
+    volume.set_snapshot_limits(SnapshotLimits {
+        max_count: arguments.snapshot_max_count,
+        max_size_bytes: arguments.snapshot_max_size,
+    });
     let serving = match serve(Arc::new(volume.clone()), places(&arguments)).await {
         Ok(serving) => serving,
         Err(error) => {
@@ -147,13 +158,17 @@ fn offer(serving: &Serving) -> Offer {
         reason: serving.reason().to_owned(),
         endpoint: serving.endpoint(),
         nbd_uri: nbd.unwrap_or_default(),
+        resizer: serving.resizer(),
     }
 }
 
 /// A device that is still mounted is synced first and then detached all the same: whoever asked the process to end has
 /// decided, and what the file system had in memory is on the replicas.
 async fn stop_frontends(serving: Serving) {
-    let mounted_at = crate::frontend::mounted_at(std::path::Path::new(&serving.endpoint()));
+    let endpoint = serving.endpoint();
+    let node = std::path::Path::new(&endpoint);
+    crate::frontend::freeze::thaw_before_stop(node).await;
+    let mounted_at = crate::frontend::mounted_at(node);
     let Err(StopRefused { frontend, error }) = serving.stop(false).await else { return };
     tracing::warn!(%error, ?mounted_at, "still in use; synced and detached");
     let synced = tokio::task::spawn_blocking(move || {

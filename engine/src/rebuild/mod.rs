@@ -51,6 +51,16 @@ impl Volume {
                 return Err(OperationError::Failed(error.to_string()));
             }
         };
+        if link.welcome().size > shared.size() {
+            let message = format!(
+                "replica {name} has {} bytes and volume {} only {}; delete it and let a new one be built",
+                link.welcome().size,
+                shared.name,
+                shared.size()
+            );
+            progress.fail(&message);
+            return Err(OperationError::Refused(message));
+        }
         let shared = Arc::clone(shared);
         tokio::spawn(async move { run(&shared, &link, &progress).await });
         Ok(())

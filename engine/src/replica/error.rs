@@ -44,6 +44,12 @@ pub enum ReplicaError {
     #[error("a volume of {size} bytes is not possible: {why}")]
     InvalidSize { size: u64, why: &'static str },
 
+    #[error(
+        "a volume of {size} bytes cannot become one of {asked} bytes: its users may have data at the end; make a new, \
+         smaller volume and copy what is to be kept"
+    )]
+    Smaller { asked: u64, size: u64 },
+
     #[error("name {name:?} cannot be used for a snapshot: {why}; choose another name")]
     InvalidName { name: String, why: &'static str },
 

@@ -17,7 +17,7 @@
 //! | lock | protects | taken by |
 //! |---|---|---|
 //! | structure, shared | which layers there are | reads, writes, discards, flushes |
-//! | structure, exclusive | the same | snapshot, revert, remove, rebuild begin and finish, close: they wait for I/O in flight |
+//! | structure, exclusive | the same | snapshot, revert, expand, remove, rebuild begin and finish, close: they wait for I/O in flight |
 //! | the head's map | which blocks the head holds | for the moment of a look-up or an update, never across I/O |
 //!
 //! Two requests for the same block are never in flight together unless both are reads: the engine orders them.
@@ -29,6 +29,7 @@ mod create;
 mod delete;
 mod directory;
 mod error;
+pub(crate) mod expand;
 mod extent_map;
 mod fence;
 mod fill;
@@ -51,6 +52,7 @@ mod unmap;
 mod write;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 pub use delete::delete_directory;
@@ -76,8 +78,9 @@ pub struct OpenOptions {
 #[derive(Debug)]
 pub struct Replica {
     directory: Directory,
-    /// Volume size in bytes, a multiple of 4096.
-    size: u64,
+    /// Volume size in bytes, a multiple of 4096: a copy of what `volume.meta` holds, changed under the exclusive lock. It
+    /// only grows, so that a range that was found to be inside stays inside.
+    size: AtomicU64,
     was_dirty: bool,
     life: RwLock<Life>,
     fence: Mutex<FenceState>,
@@ -131,7 +134,7 @@ impl Replica {
     /// Volume size in bytes.
     #[must_use]
     pub fn size(&self) -> u64 {
-        self.size
+        self.size.load(Ordering::Acquire)
     }
 
     /// Whether the directory had not been closed properly before it was opened.
@@ -270,8 +273,8 @@ impl Replica {
     /// Checks that a request lies inside the volume.
     fn check_range(&self, what: &'static str, offset: u64, length: u64) -> Result<(), ReplicaError> {
         match offset.checked_add(length) {
-            Some(end) if end <= self.size => Ok(()),
-            _ => Err(ReplicaError::OutOfRange { what, offset, length, size: self.size }),
+            Some(end) if end <= self.size() => Ok(()),
+            _ => Err(ReplicaError::OutOfRange { what, offset, length, size: self.size() }),
         }
     }
 }

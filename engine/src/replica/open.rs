@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use super::chain::Records;
@@ -55,7 +56,7 @@ impl Replica {
         if revision.is_some() && !listing.iter().any(|file| file == names::REVISION_COUNTER) {
             RevisionCounter::create(&directory)?;
         }
-        let size = structure.meta.size;
+        let size = AtomicU64::new(structure.meta.size);
         let life = RwLock::new(Life::Open(Box::new(structure)));
         Ok(Self {
             directory,

@@ -5,10 +5,12 @@
 //! and starts over.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use super::abandon;
 use super::chain::Records;
+use super::create::check_size;
 use super::directory::Directory;
 use super::metadata::{LayerMeta, VolumeMeta, labels_or_null};
 use super::names;
@@ -54,13 +56,14 @@ impl RebuildTarget {
 
 impl Replica {
     /// Drops every layer this replica has and prepares empty ones like `layers`: all layers of the source, its head
-    /// included, whose parent becomes our head's parent. Writes from now on go to the new head, in whole blocks.
+    /// included, whose parent becomes our head's parent. Writes from now on go to the new head, in whole blocks. A
+    /// replica that is smaller than the source's head gets its size with the new head.
     ///
     /// # Errors
     /// [`ReplicaError::Corrupt`] where `layers` cannot be a replica of this volume: nothing changed. Other errors:
     /// the replica is rebuilding, and the call may be repeated.
     pub fn rebuild_begin(&self, layers: &[LayerInfo]) -> Result<(), ReplicaError> {
-        let source = SourceLayers::check(layers, self.size)?;
+        let source = SourceLayers::check(layers, self.size())?;
         self.exclusive(|structure| {
             if let Some(revision) = &self.revision {
                 revision.set(0);
@@ -69,7 +72,9 @@ impl Replica {
             crash_point::reached("rebuild.begun");
             structure.lower = Layers::default();
             structure.rebuild = RebuildTarget::default();
-            replace_all(&self.directory, structure, source.head)?;
+            let replaced = replace_all(&self.directory, structure, source.head);
+            self.size.store(structure.meta.size, Ordering::Release);
+            replaced?;
             crash_point::reached("rebuild.others-dropped");
             for layer in &source.below {
                 make_layer(&self.directory, structure, layer)?;
@@ -150,8 +155,9 @@ impl<'call> SourceLayers<'call> {
         let [head] = heads[..] else {
             return Err(refuse(format!("it names {} heads and should name one", heads.len())));
         };
-        if head.file_size != size {
-            return Err(refuse(format!("its head has {} bytes and this replica {size}", head.file_size)));
+        check_size(head.file_size)?;
+        if head.file_size < size {
+            return Err(ReplicaError::Smaller { asked: head.file_size, size });
         }
         let mut records = Records::default();
         for layer in &below {
@@ -159,7 +165,7 @@ impl<'call> SourceLayers<'call> {
             if names::snapshot_image(name)? != layer.file_name {
                 return Err(refuse(format!("{:?} is not the name of a snapshot's image", layer.file_name)));
             }
-            if layer.file_size > size {
+            if layer.file_size > head.file_size {
                 return Err(refuse(format!("{} is larger than the volume", layer.file_name)));
             }
             if records.0.insert(layer.file_name.clone(), meta_of(layer)).is_some() {
@@ -197,7 +203,8 @@ fn set_rebuilding(directory: &Directory, structure: &mut Structure, rebuilding: 
 fn replace_all(directory: &Directory, structure: &mut Structure, source: &LayerInfo) -> Result<(), ChangeError> {
     let old: Vec<String> = structure.records.0.keys().cloned().collect();
     abandon::mark(directory, &old)?;
-    let fresh = FreshHead::make(directory, &structure.meta, &source.parent, &source.created)?;
+    let volume = VolumeMeta { size: source.file_size, ..structure.meta.clone() };
+    let fresh = FreshHead::make(directory, &volume, &source.parent, &source.created)?;
     fresh.commit(directory, &mut structure.meta)?;
     structure.head = fresh.install(&mut structure.records);
     crash_point::reached("rebuild.head-replaced");

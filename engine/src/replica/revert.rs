@@ -29,7 +29,7 @@ impl Replica {
             }
             let old_head = structure.meta.head.clone();
             let chain = structure.records.chain_from(&image)?;
-            let lower = Layers::load(&self.directory, &chain, self.size, structure.lower.backing())?;
+            let lower = Layers::load(&self.directory, &chain, structure.meta.size, structure.lower.backing())?;
             let fresh = FreshHead::instead(&self.directory, &structure.meta, &image, created)?;
             fresh.commit(&self.directory, &mut structure.meta)?;
             structure.lower = lower;

@@ -44,31 +44,45 @@ impl Replica {
         // Most of the data goes to the disk while I/O still flows; what is left for the pause is little.
         self.shared(|structure| Ok(structure.head.image.sync_data()?))?;
         self.exclusive(|structure| {
-            if structure.records.get(&image).is_some() {
-                return Err(ReplicaError::SnapshotExists { name: name.to_owned() }.into());
-            }
-            let chain = structure.records.chain_from(&structure.meta.head)?;
-            if chain.len() >= LONGEST_CHAIN {
-                return Err(ReplicaError::ChainTooLong { count: chain.len() + 1, limit: LONGEST_CHAIN }.into());
-            }
+            self.check_room_for(structure, name, &image)?;
             self.sync_head(structure)?;
             let taken = Taken { image: &image, user_created, created, labels };
-            taken.take(&self.directory, structure)
+            let volume = structure.meta.clone();
+            taken.take(&self.directory, structure, &volume)
         })
+    }
+
+    /// Whether a snapshot of this name can be taken: the name is free, and the chain can be opened afterwards.
+    pub(super) fn check_room_for(&self, structure: &Structure, name: &str, image: &str) -> Result<(), ReplicaError> {
+        if structure.records.get(image).is_some() {
+            return Err(ReplicaError::SnapshotExists { name: name.to_owned() });
+        }
+        let chain = structure.records.chain_from(&structure.meta.head)?;
+        if chain.len() >= LONGEST_CHAIN {
+            return Err(ReplicaError::ChainTooLong { count: chain.len() + 1, limit: LONGEST_CHAIN });
+        }
+        Ok(())
     }
 }
 
-struct Taken<'call> {
-    image: &'call str,
-    user_created: bool,
-    created: &'call str,
-    labels: &'call BTreeMap<String, String>,
+/// What the old head becomes.
+pub(super) struct Taken<'call> {
+    pub(super) image: &'call str,
+    pub(super) user_created: bool,
+    pub(super) created: &'call str,
+    pub(super) labels: &'call BTreeMap<String, String>,
 }
 
 impl Taken<'_> {
-    fn take(&self, directory: &Directory, structure: &mut Structure) -> Result<(), ChangeError> {
+    /// Steps 2 to 8. `volume` says what the new head is made for: the present state, or the same with a larger size.
+    pub(super) fn take(
+        &self,
+        directory: &Directory,
+        structure: &mut Structure,
+        volume: &VolumeMeta,
+    ) -> Result<(), ChangeError> {
         let old_head = structure.meta.head.clone();
-        let fresh = FreshHead::make(directory, &structure.meta, self.image, self.created)?;
+        let fresh = FreshHead::make(directory, volume, self.image, self.created)?;
         let (frozen, record) = match self.link(directory, structure, &old_head) {
             Ok(made) => made,
             Err(error) => {
@@ -116,12 +130,15 @@ impl Taken<'_> {
 /// A new, empty head that `volume.meta` does not name yet.
 pub(super) struct FreshHead {
     pub(super) name: String,
+    /// The volume's size from the commit on.
+    size: u64,
     meta: LayerMeta,
     image: ImageFile,
 }
 
 impl FreshHead {
-    /// Makes image and metadata of the head that follows the present one, on top of `parent`.
+    /// Makes image and metadata of the head that follows the present one, on top of `parent`, as large as `volume`
+    /// says.
     pub(super) fn make(
         directory: &Directory,
         volume: &VolumeMeta,
@@ -139,7 +156,7 @@ impl FreshHead {
                 Ok(image)
             });
         match made {
-            Ok(image) => Ok(Self { name, meta, image }),
+            Ok(image) => Ok(Self { name, size: volume.size, meta, image }),
             Err(error) => {
                 undo(directory, &[&name]);
                 Err(error)
@@ -165,7 +182,8 @@ impl FreshHead {
 
     /// Makes `volume.meta` name this head. Whether a failed replacement took place is not known.
     pub(super) fn commit(&self, directory: &Directory, volume: &mut VolumeMeta) -> Result<(), ChangeError> {
-        let changed = VolumeMeta { head: self.name.clone(), parent: self.meta.parent.clone(), ..volume.clone() };
+        let (head, parent) = (self.name.clone(), self.meta.parent.clone());
+        let changed = VolumeMeta { size: self.size, head, parent, ..volume.clone() };
         directory.replace(names::VOLUME_META, &changed.encode()?, 0o644).map_err(ChangeError::Broken)?;
         crash_point::reached("fresh-head.committed");
         *volume = changed;

@@ -37,13 +37,33 @@ impl Volume {
         labels: BTreeMap<String, String>,
         user_created: bool,
     ) -> Result<String, OperationError> {
+        self.snapshot_while(name, labels, user_created, || Ok(())).await
+    }
+
+    /// Like [`Volume::snapshot`], if `still` says so once nothing is in flight any more: what holds then (a frozen file
+    /// system) holds for the content of the snapshot, whatever comes after.
+    pub async fn snapshot_while<S>(
+        &self,
+        name: &str,
+        labels: BTreeMap<String, String>,
+        user_created: bool,
+        still: S,
+    ) -> Result<String, OperationError>
+    where
+        S: FnOnce() -> Result<(), OperationError> + Send + 'static,
+    {
         let name = if name.is_empty() { uuid::Uuid::new_v4().to_string() } else { name.to_owned() };
         aurochs_api::ids::check_snapshot_name(&name).map_err(|error| OperationError::Refused(error.to_string()))?;
+        if user_created {
+            super::snapshot_labels::check(&labels)?;
+        }
+        self.shared.check_snapshot_limits().await?;
         let volume = self.clone();
         let taken = name.clone();
         self.operation(async move {
             let _everything = volume.shared.equal_barrier().await?;
             volume.shared.refuse_while_filling("take a snapshot")?;
+            still()?;
             volume.shared.take_snapshot(&taken, labels, user_created).await
         })
         .await?;
@@ -117,15 +137,7 @@ impl Shared {
         labels: BTreeMap<String, String>,
         user_created: bool,
     ) -> Result<(), OperationError> {
-        self.refresh_layers().await;
-        let chain = self.layers.chain_length();
-        if chain >= CHAIN_MAXIMUM {
-            let message = format!(
-                "volume {} has {chain} layers, the most that can be opened again; delete snapshots first",
-                self.name
-            );
-            return Err(OperationError::Refused(message));
-        }
+        self.check_snapshot_limits().await?;
         let image = format!("volume-snap-{name}.img");
         if !self.layers.get().iter().any(|layer| layer.file_name == image) {
             self.passes.end_those_of(name);

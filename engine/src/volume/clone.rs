@@ -320,10 +320,12 @@ impl Copy<'_> {
     /// Whether this snapshot can become this volume's content, and is still the one of the attempt before.
     async fn check_start(&mut self, start: &SnapshotStart) -> Result<(), Broken> {
         let refuse = |why: String| Err(Broken::ForGood(why));
-        if start.size_bytes > self.shared.size {
+        if start.size_bytes > self.shared.size() {
             return refuse(format!(
                 "snapshot {} has {} bytes and this volume {}; a clone needs a volume of at least the same size",
-                self.request.snapshot, start.size_bytes, self.shared.size
+                self.request.snapshot,
+                start.size_bytes,
+                self.shared.size()
             ));
         }
         let ours = self.backing_file().await?;
@@ -360,7 +362,7 @@ impl Copy<'_> {
     fn check_piece(&self, offset: u64, length: u64, received_to: u64) -> Result<u64, Broken> {
         let whole = offset.is_multiple_of(BLOCK_SIZE) && length.is_multiple_of(BLOCK_SIZE) && length > 0;
         match offset.checked_add(length) {
-            Some(end) if whole && offset >= received_to && end <= self.shared.size => Ok(end),
+            Some(end) if whole && offset >= received_to && end <= self.shared.size() => Ok(end),
             _ => Err(Broken::ForGood(format!(
                 "the source's engine sends {length} bytes at {offset}, which do not fit behind {received_to}"
             ))),

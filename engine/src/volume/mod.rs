@@ -10,6 +10,7 @@ pub mod barrier;
 pub(crate) mod changes;
 pub mod clone;
 pub mod counters;
+pub mod expand;
 pub mod fan_out;
 pub mod fill;
 pub(crate) mod generation;
@@ -21,12 +22,15 @@ pub mod reconcile;
 pub mod record;
 mod salvage;
 pub mod snapshot_read;
+pub mod snapshot_labels;
+pub mod snapshot_limits;
 pub mod start;
 pub mod status;
 pub(crate) mod unequal;
 pub mod watchdog;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering as MemoryOrdering};
 
 use crate::disk::AlignedBuf;
 use crate::frontend::{BlockDevice, Durability, IoError, IoErrorKind};
@@ -45,7 +49,8 @@ pub struct Volume {
 
 pub(crate) struct Shared {
     pub(crate) name: String,
-    pub(crate) size: u64,
+    /// Bytes. Grows only, under a barrier, after every member has grown: see [`expand`].
+    size: AtomicU64,
     pub(crate) session: String,
     pub(crate) ordering: Ordering,
     pub(crate) membership: Membership,
@@ -59,8 +64,16 @@ pub(crate) struct Shared {
     pub(crate) hashes: hash::Hashes,
     /// What a salvage chose at the start, and why; empty after an ordinary start.
     pub(crate) salvaged: String,
+    pub(crate) expansion: expand::Expansion,
+    pub(crate) snapshot_limits: snapshot_limits::Current,
     /// Something that the status shows has changed.
     pub(crate) changed: Changes,
+}
+
+impl Shared {
+    pub(crate) fn size(&self) -> u64 {
+        self.size.load(MemoryOrdering::Acquire)
+    }
 }
 
 impl Volume {
@@ -87,12 +100,13 @@ impl Volume {
     }
 
     fn check_range(&self, offset: u64, length: u64) -> Result<(), IoError> {
-        if offset.checked_add(length).is_some_and(|end| end <= self.shared.size) {
+        if offset.checked_add(length).is_some_and(|end| end <= self.shared.size()) {
             return Ok(());
         }
         let message = format!(
             "a request for {length} bytes at {offset} reaches past the end of volume {} ({} bytes)",
-            self.shared.name, self.shared.size
+            self.shared.name,
+            self.shared.size()
         );
         Err(IoError::new(IoErrorKind::OutOfRange, message))
     }
@@ -100,7 +114,7 @@ impl Volume {
 
 impl BlockDevice for Volume {
     fn size(&self) -> u64 {
-        self.shared.size
+        self.shared.size()
     }
 
     async fn read(&self, offset: u64, length: u32) -> Result<AlignedBuf, IoError> {

@@ -44,12 +44,13 @@ async fn make_region_equal(shared: &Shared, region: u64) -> Result<(), IoError> 
         return Ok(());
     }
     let offset = region * REGION;
-    // The last region of a volume may be short; regions are far below 4 GiB.
-    let length = u32::try_from(REGION.min(shared.size - offset)).unwrap_or(u32::MAX);
-    let _turn = shared.ordering.turn(offset, u64::from(length), Access::Write).await;
+    let _turn = shared.ordering.turn(offset, REGION, Access::Write).await;
     if !shared.unequal.contains(region) {
         return Ok(());
     }
+    // The last region of a volume may be short, and longer once the volume has grown, which waits for this turn;
+    // regions are far below 4 GiB.
+    let length = u32::try_from(REGION.min(shared.size() - offset)).unwrap_or(u32::MAX);
     loop {
         shared.membership.check_running()?;
         let view = shared.membership.view();

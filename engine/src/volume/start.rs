@@ -5,7 +5,11 @@
 //! 3. Members that don't answer, are in the middle of a rebuild or have other layers than the rest are taken out, and
 //!    a snapshot that only some have is completed; all this is recorded before the first request is served.
 //!    Where none is left, nothing comes up, unless a person asked to go on with another replica (`salvage`).
-//! 4. After an unclean stop everything in the members' heads is compared before it is read. A member whose host has not
+//! 4. Members of different sizes are an expansion that broke off: it is completed like a snapshot. If all of them are
+//!    larger than the engine was told, it came about without being told to whoever starts engines, and the larger size
+//!    counts, since clients may have written up to it. If they are smaller, the volume was expanded while it was down,
+//!    and grows before it is served.
+//! 5. After an unclean stop everything in the members' heads is compared before it is read. A member whose host has not
 //!    rebooted is the source: the others may lack acknowledged writes that were never flushed.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,12 +20,13 @@ use futures::future::join_all;
 
 use super::changes::Changes;
 use super::counters::Counters;
+use super::expand::{self, Expansion};
 use super::membership::{Member, Membership, Mode, View};
 use super::ordering::Ordering;
 use super::record::{Epoch, Generation, Keeper, KeeperError, Record};
 use super::status::LayerCache;
 use super::unequal::Unequal;
-use super::{Shared, Volume, watchdog};
+use super::{Shared, Volume, snapshot_limits, watchdog};
 use crate::crash_point;
 use crate::frontend::{IoError, IoErrorKind};
 use crate::link::control::{ControlReply, ControlRequest, Hello};
@@ -107,18 +112,28 @@ impl Volume {
         if !salvaged.is_empty() {
             crate::crash_point::reached("salvage.recorded");
         }
+        let wanted = options.size;
+        let size = candidates.first().and_then(|candidate| head_size(&candidate.layers)).unwrap_or(wanted);
         let unequal = Unequal::default();
         if !record.clean && candidates.len() > 1 {
-            add_heads(&candidates, &unequal).await;
+            add_heads(&candidates, &unequal, size).await;
         }
-        Ok(Self::assemble(
-            options,
-            session,
-            View { members: members(&candidates), failed, record: started },
-            keeper,
-            unequal,
-            salvaged,
-        ))
+        let view = View { members: members(&candidates), failed, record: started };
+        let volume = Self::assemble(StartOptions { size, ..options }, session, view, keeper, unequal, salvaged);
+        volume.grow_to(wanted).await;
+        Ok(volume)
+    }
+
+    /// A volume that can't grow now is served with the size it has; the status tells why.
+    async fn grow_to(&self, wanted: u64) {
+        let (volume, size) = (&self.shared.name, self.shared.size());
+        if size > wanted {
+            tracing::warn!(volume, size, wanted, "the replicas are larger than the engine was told; their size counts");
+        } else if size < wanted
+            && let Err(error) = self.expand(wanted, std::future::ready(Ok(()))).await
+        {
+            self.shared.expansion.failed(&error);
+        }
     }
 
     fn assemble(
@@ -133,7 +148,7 @@ impl Volume {
         let links: Vec<_> = view.members.iter().map(|member| member.link.clone()).collect();
         let shared = Arc::new(Shared {
             name: options.volume,
-            size: options.size,
+            size: options.size.into(),
             session,
             ordering: Ordering::default(),
             membership: Membership::new(view, keeper),
@@ -146,6 +161,8 @@ impl Volume {
             clones: super::clone::Clones::default(),
             hashes: super::hash::Hashes::default(),
             salvaged,
+            expansion: Expansion::default(),
+            snapshot_limits: snapshot_limits::Current::default(),
             changed: Changes::default(),
         });
         for link in &links {
@@ -233,9 +250,6 @@ pub(super) async fn greet_one(
     if welcome.rebuilding {
         return Err(lost("its last rebuild was interrupted, so its data is not complete".to_owned()));
     }
-    if welcome.size != options.size {
-        return Err(lost(format!("it has {} bytes, the volume {}", welcome.size, options.size)));
-    }
     let layers = in_time(&link, ask_layers(&link)).await?;
     Ok(Candidate { link, layers })
 }
@@ -271,7 +285,17 @@ pub(crate) async fn ask_layers(link: &ReplicaLink) -> Result<Vec<LayerInfo>, Lin
     }
 }
 
-/// The snapshots a member has, and what the head stands on: all that has to agree. Sizes may differ.
+/// The volume's size as these layers have it.
+pub(crate) fn head_size(layers: &[LayerInfo]) -> Option<u64> {
+    layers.iter().find(|layer| layer.is_head).map(|head| head.file_size)
+}
+
+/// Whether two members agree: their snapshots and the volume's size.
+fn agree(one: &[LayerInfo], other: &[LayerInfo]) -> bool {
+    shape(one) == shape(other) && head_size(one) == head_size(other)
+}
+
+/// The snapshots a member has, and what the head stands on: all that has to agree. Allocated sizes may differ.
 pub(crate) fn shape(layers: &[LayerInfo]) -> (BTreeMap<&str, (&str, bool)>, &str) {
     let snapshots = layers.iter().filter(|layer| !layer.is_head);
     let tree = snapshots.map(|layer| (layer.file_name.as_str(), (layer.parent.as_str(), layer.removed))).collect();
@@ -287,23 +311,23 @@ async fn agree_on_layers(mut candidates: Vec<Candidate>, failed: &mut BTreeMap<S
     let Some(model) = candidates.first().map(|candidate| candidate.layers.clone()) else { return candidates };
     let mut agreed = Vec::new();
     for mut candidate in candidates {
-        if shape(&candidate.layers) != shape(&model) {
+        if !agree(&candidate.layers, &model) {
             match complete_snapshot(&candidate, &model).await {
                 Ok(layers) => candidate.layers = layers,
                 Err(error) => tracing::warn!(replica = candidate.link.name(), %error, "snapshot not completed"),
             }
         }
-        if shape(&candidate.layers) == shape(&model) {
+        if agree(&candidate.layers, &model) {
             agreed.push(candidate);
         } else {
-            let cause = "its layers differ from the other replicas'; it has to be rebuilt";
+            let cause = "its layers or its size differ from the other replicas'; it has to be rebuilt";
             failed.insert(candidate.link.name().to_owned(), cause.to_owned());
         }
     }
     agreed
 }
 
-/// Takes the model's newest snapshot on a member that lacks just that one.
+/// Takes the model's newest snapshot on a member that lacks just that one; an expansion's, with the model's size.
 async fn complete_snapshot(candidate: &Candidate, model: &[LayerInfo]) -> Result<Vec<LayerInfo>, LinkError> {
     let (_, newest) = shape(model);
     let missing = model.iter().find(|layer| !layer.is_head && layer.file_name == newest);
@@ -314,18 +338,24 @@ async fn complete_snapshot(candidate: &Candidate, model: &[LayerInfo]) -> Result
         return Ok(candidate.layers.clone());
     }
     let name = missing.file_name.strip_prefix("volume-snap-").and_then(|name| name.strip_suffix(".img"));
-    let request = ControlRequest::Snapshot {
-        name: name.unwrap_or(&missing.file_name).to_owned(),
-        user_created: missing.user_created,
-        created: missing.created.clone(),
-        labels: missing.labels.clone(),
+    let created = missing.created.clone();
+    let size = head_size(model).unwrap_or_default();
+    let request = if expand::is_left_by(&missing.file_name, size) && head_size(&candidate.layers) < Some(size) {
+        ControlRequest::Expand { size, created }
+    } else {
+        ControlRequest::Snapshot {
+            name: name.unwrap_or(&missing.file_name).to_owned(),
+            user_created: missing.user_created,
+            created,
+            labels: missing.labels.clone(),
+        }
     };
     in_time(&candidate.link, candidate.link.control(&request)).await?;
     in_time(&candidate.link, ask_layers(&candidate.link)).await
 }
 
 /// Everything that any member holds in its head may differ; snapshots were taken with nothing in flight.
-async fn add_heads(candidates: &[Candidate], unequal: &Unequal) {
+async fn add_heads(candidates: &[Candidate], unequal: &Unequal, size: u64) {
     const BATCH: usize = 4096;
     for candidate in candidates {
         let Some(head) = candidate.layers.iter().find(|layer| layer.is_head) else { continue };
@@ -335,10 +365,10 @@ async fn add_heads(candidates: &[Candidate], unequal: &Unequal) {
             let extents = match in_time(&candidate.link, candidate.link.control(&request)).await {
                 Ok(ControlReply::Extents(extents)) => extents,
                 // Not knowing is no reason to trust: then everything is compared.
-                _ => vec![(from, candidate.link.welcome().size.saturating_sub(from))],
+                _ => vec![(from, size.saturating_sub(from))],
             };
             for &(offset, length) in &extents {
-                let end = (offset + length).min(candidate.link.welcome().size);
+                let end = (offset + length).min(size);
                 unequal.add(offset, end.saturating_sub(offset));
             }
             match extents.last() {

@@ -99,11 +99,13 @@ impl Volume {
             Settlement::Over(error) => (EngineState::Failed, error.message),
         };
         let layers = shared.layers.get();
+        let expansion = shared.expansion.shown();
+        let limits = shared.snapshot_limits.get();
         EngineStatus {
             volume: shared.name.clone(),
             state: state.into(),
             cause,
-            size_bytes: shared.size,
+            size_bytes: shared.size(),
             epoch: view.record.epoch.0,
             generation: view.record.generation.0,
             replicas: replicas(&view),
@@ -115,6 +117,11 @@ impl Volume {
             clone: shared.clones.status(),
             hash: shared.hashes.last(),
             salvage: shared.salvaged.clone(),
+            is_expanding: expansion.running,
+            last_expansion_error: expansion.last_error,
+            last_expansion_failed_at: expansion.last_failed_at,
+            snapshot_max_count: limits.max_count,
+            snapshot_max_size_bytes: limits.max_size_bytes,
             ..EngineStatus::default()
         }
     }

@@ -1,6 +1,7 @@
 //! Tests of a replica on a real file system: what it reads, what it leaves in its directory.
 
 mod crashes;
+mod expansion;
 mod fills;
 mod full_disk;
 mod hashes;
