@@ -19,8 +19,11 @@
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
 
 mod child;
+mod clone;
 mod engine;
 mod model;
+#[path = "../parties/mod.rs"]
+mod parties;
 mod steps;
 
 use std::collections::BTreeSet;
@@ -131,6 +134,22 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
             Step::Close,
         ],
     },
+    Scenario {
+        name: "fill",
+        revision_counter: true,
+        steps: &[
+            Step::Create { blocks: 4 },
+            Step::Open,
+            Step::FillBegin("s"),
+            Step::FillWrite { block: 2, count: 2, byte: 1 },
+            Step::FillWrite { block: 0, count: 1, byte: 0 },
+            Step::FillFinish,
+            Step::Write { block: 3, count: 1, byte: 2 },
+            Step::Snapshot("later"),
+            Step::Revert("s"),
+            Step::Close,
+        ],
+    },
 ];
 
 fn scenario(name: &str) -> &'static Scenario {
@@ -201,12 +220,18 @@ fn expansion() {
 }
 
 #[test]
+fn fill() {
+    kill_everywhere("fill");
+}
+
+#[test]
 fn every_crash_point_is_reached() {
     let mut reached: BTreeSet<String> = SCENARIOS.iter().flat_map(child::list_points).collect();
     let of_volume = engine::list_points();
     reached.extend(of_volume.engine);
     reached.extend(of_volume.replicas.into_iter().flatten());
     reached.extend(engine::disasters::list_points());
+    reached.extend(clone::list_points());
     // An export changes no replica; `tests/export.rs` ends it at each of its own points.
     let ours = |point: &&&str| !point.starts_with("export.");
     let forgotten: Vec<_> = crash_point::ALL.iter().filter(ours).filter(|point| !reached.contains(**point)).collect();

@@ -9,6 +9,7 @@ use aurochs_engine::replica::{LayerInfo, OpenOptions, Replica, delete_directory}
 
 pub(crate) const BLOCK: usize = 4096;
 pub(crate) const CREATED: &str = "2026-11-21T02:06:49Z";
+const FILL: &str = "one";
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Step {
@@ -54,6 +55,13 @@ pub(crate) enum Step {
     Expand {
         blocks: usize,
     },
+    FillBegin(&'static str),
+    FillWrite {
+        block: usize,
+        count: usize,
+        byte: u8,
+    },
+    FillFinish,
 }
 
 pub(crate) fn image_of(snapshot: &str) -> String {
@@ -115,6 +123,11 @@ impl Runner {
             Step::RebuildFinish => self.replica().rebuild_finish().unwrap(),
             Step::Hash(name) => drop(self.replica().hash_snapshot(name, true, &HashControl::default()).unwrap()),
             Step::Expand { blocks } => self.replica().expand(bytes(blocks), CREATED).unwrap(),
+            Step::FillBegin(name) => self.replica().fill_begin(FILL, name, self.replica().size()).unwrap(),
+            Step::FillWrite { block, count, byte } => {
+                self.replica().fill_write(FILL, bytes(block), &filled(byte, count)).unwrap();
+            }
+            Step::FillFinish => self.replica().fill_finish(FILL, CREATED).unwrap(),
         }
     }
 }

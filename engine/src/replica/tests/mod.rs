@@ -3,12 +3,14 @@
 mod backing;
 mod crashes;
 mod expansion;
+mod fills;
 mod full_disk;
 mod hashes;
 mod model;
 mod rebuilds;
 mod refusals;
 mod texts;
+mod views;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
