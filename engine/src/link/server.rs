@@ -390,7 +390,6 @@ fn control(replica: &Arc<Replica>, hashes: &HashJobs, request: ControlRequest) -
         ControlRequest::RebuildFinish => replica.rebuild_finish(),
         ControlRequest::Generation { generation } => replica.raise_fence(replica.fence().epoch, generation),
         ControlRequest::Close => Ok(()),
-        ControlRequest::Expand { size, created } => replica.expand(size, &created),
         ControlRequest::SnapshotFacts { selection, from } => {
             return replica.snapshot_facts(&selection, from).map(ControlReply::SnapshotFacts).map_err(remote);
         }
@@ -416,6 +415,7 @@ fn control(replica: &Arc<Replica>, hashes: &HashJobs, request: ControlRequest) -
         ControlRequest::HashLock => {
             return hashes.lock().is_held().map(|held| ControlReply::HashLock { held }).map_err(hash_failure);
         }
+        ControlRequest::Expand { size, created } => replica.expand(size, &created),
     };
     result.map(|()| ControlReply::Done).map_err(remote)
 }
@@ -459,11 +459,11 @@ fn remote(error: ReplicaError) -> RemoteError {
         | ReplicaError::ChainTooLong { .. }
         | ReplicaError::Rebuilding { .. }
         | ReplicaError::NotRebuilding { .. }
-        | ReplicaError::InvalidSize { .. }
-        | ReplicaError::Smaller { .. }
         | ReplicaError::VolumeNotEmpty { .. }
         | ReplicaError::NotFilling
-        | ReplicaError::NoAncestor { .. } => RemoteErrorKind::Refused,
+        | ReplicaError::NoAncestor { .. }
+        | ReplicaError::InvalidSize { .. }
+        | ReplicaError::Smaller { .. } => RemoteErrorKind::Refused,
         _ => RemoteErrorKind::Failed,
     };
     RemoteError { kind, message: error.to_string() }

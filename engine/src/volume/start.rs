@@ -156,13 +156,13 @@ impl Volume {
             counters: Counters::default(),
             layers: LayerCache::default(),
             rebuilds: crate::rebuild::Rebuilds::default(),
-            expansion: Expansion::default(),
-            snapshot_limits: snapshot_limits::Current::default(),
             passes: super::snapshot_read::Passes::default(),
             filling: super::fill::FillMark::default(),
             clones: super::clone::Clones::default(),
             hashes: super::hash::Hashes::default(),
             salvaged,
+            expansion: Expansion::default(),
+            snapshot_limits: snapshot_limits::Current::default(),
             changed: Changes::default(),
         });
         for link in &links {

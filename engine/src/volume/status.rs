@@ -114,14 +114,14 @@ impl Volume {
             actual_size_bytes: layers.iter().map(|layer| layer.allocated_bytes).sum(),
             io: Some(shared.counters.snapshot()),
             reconcile_regions_left: shared.unequal.left(),
+            clone: shared.clones.status(),
+            hash: shared.hashes.last(),
+            salvage: shared.salvaged.clone(),
             is_expanding: expansion.running,
             last_expansion_error: expansion.last_error,
             last_expansion_failed_at: expansion.last_failed_at,
             snapshot_max_count: limits.max_count,
             snapshot_max_size_bytes: limits.max_size_bytes,
-            clone: shared.clones.status(),
-            hash: shared.hashes.last(),
-            salvage: shared.salvaged.clone(),
             ..EngineStatus::default()
         }
     }

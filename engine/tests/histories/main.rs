@@ -1,26 +1,30 @@
-//! Random histories with faults against a model: clients that remember what was acknowledged, and a volume whose
-//! engine, replicas, links and keeper fail at any moment. At every read and at the end, on every member, each sector
-//! has the bytes of its last acknowledged write, or of a later one that was never acknowledged; and all members are
-//! equal, seen from every layer.
+//! Random histories of all operations, with faults, against a model: clients that remember what was acknowledged, and
+//! a volume that is snapshotted, reverted, purged, expanded and rebuilt in any order while its engine, replicas, links
+//! and keeper fail at any moment. At every read and at the end, on every member, each sector has the bytes of its last
+//! acknowledged write, or of a later one that was never acknowledged; each snapshot has those of its moment; and all
+//! members are equal, seen from every layer.
 //!
 //! `AUROCHS_HISTORIES=<count>` runs more of them, `AUROCHS_SEED=<seed>` just one. Each failure names its seed.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod client;
+mod model;
 #[path = "../parties/mod.rs"]
 mod parties;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aurochs_engine::disk::AlignedBuf;
-use aurochs_engine::frontend::{BlockDevice, Durability, IoError};
-use aurochs_engine::grpc::engine_v1::{EngineState, ReplicaMode};
-use aurochs_engine::volume::Volume;
+use aurochs_engine::grpc::engine_v1::{EngineState, EngineStatus, PurgeState, ReplicaMode};
+use aurochs_engine::volume::barrier::OperationError;
+use aurochs_engine::volume::purge::IfPurging;
+use client::Client;
+use model::{Model, Presence};
 use parties::keeper::Mood;
-use parties::{PATIENCE, Parties, TestEngine};
+use parties::{HEAD, PATIENCE, Parties, TestEngine};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -32,124 +36,8 @@ const PLAYGROUND: u64 = (1 << 20) - (64 << 10);
 const SECTORS: usize = 256;
 const CLIENTS: usize = 4;
 const STEPS: usize = 12;
-
-/// What a sector may hold: a number in each of its words.
-#[derive(Clone, Debug, Default)]
-struct Sector {
-    acknowledged: u64,
-    /// Written later, with an outcome that nobody knows.
-    maybe: Vec<u64>,
-}
-
-/// The model, shared by clients that each own sectors of their own.
-struct Model {
-    sectors: Vec<Sector>,
-    next: u64,
-}
-
-impl Model {
-    /// Checks one sector of a read and settles what it is from now on.
-    fn check(&mut self, at: usize, bytes: &[u8], who: &str) {
-        let value = u64::from_le_bytes(bytes[..8].try_into().unwrap());
-        assert!(bytes.chunks(8).all(|word| word == &bytes[..8]), "{who}: sector {at} is torn: {bytes:?}");
-        let sector = &mut self.sectors[at];
-        let right = sector.acknowledged == value || sector.maybe.contains(&value);
-        assert!(right, "{who}: sector {at} holds {value}, expected {sector:?}");
-        // Read once, it stays what it is.
-        *sector = Sector { acknowledged: value, maybe: Vec::new() };
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Act {
-    Write { stable: bool },
-    Zero,
-    Read,
-    Flush,
-}
-
-/// One client: owns runs of sectors, so that several share a block, and works on one run at a time.
-struct Client {
-    rng: StdRng,
-    number: usize,
-    model: Arc<Mutex<Model>>,
-}
-
-impl Client {
-    /// Sectors of this client: every run of `width` sectors whose number modulo the clients is its own.
-    fn run_of_sectors(&mut self) -> (usize, usize) {
-        // The first half is shared sector by sector, the second in runs of three blocks and a bit.
-        let (from, to, width) = if self.rng.random_bool(0.5) { (0, 64, 1) } else { (64, SECTORS, 16) };
-        let runs = (to - from) / width / CLIENTS;
-        let run = self.rng.random_range(0..runs) * CLIENTS + self.number;
-        let start = self.rng.random_range(0..width);
-        let length = self.rng.random_range(1..=width - start);
-        (from + run * width + start, length)
-    }
-
-    async fn work(mut self, volume: Volume) -> Self {
-        loop {
-            let act = match self.rng.random_range(0..10) {
-                0 => Act::Flush,
-                1 | 2 => Act::Read,
-                3 => Act::Zero,
-                other => Act::Write { stable: other == 4 },
-            };
-            if self.act(&volume, act).await.is_err() {
-                // The volume is over, or its disks are.
-                return self;
-            }
-        }
-    }
-
-    async fn act(&mut self, volume: &Volume, act: Act) -> Result<(), IoError> {
-        let (start, count) = self.run_of_sectors();
-        let (offset, length) = (PLAYGROUND + (start * SECTOR) as u64, count * SECTOR);
-        match act {
-            Act::Flush => volume.flush().await,
-            Act::Read => {
-                let bytes = volume.read(offset, length as u32).await?;
-                let mut model = self.model.lock().unwrap();
-                for (at, sector) in bytes.chunks(SECTOR).enumerate() {
-                    model.check(start + at, sector, "read");
-                }
-                Ok(())
-            }
-            Act::Write { stable } => {
-                let value = self.begin(start, count, None);
-                let data = AlignedBuf::copy_of(&value.to_le_bytes().repeat(length / 8));
-                let durability = if stable { Durability::Stable } else { Durability::Written };
-                volume.write(offset, data, durability).await?;
-                self.acknowledged(start, count, value);
-                Ok(())
-            }
-            Act::Zero => {
-                let may_unmap = self.rng.random_bool(0.5);
-                let value = self.begin(start, count, Some(0));
-                volume.write_zeroes(offset, length as u64, may_unmap, Durability::Written).await?;
-                self.acknowledged(start, count, value);
-                Ok(())
-            }
-        }
-    }
-
-    fn begin(&self, start: usize, count: usize, value: Option<u64>) -> u64 {
-        let mut model = self.model.lock().unwrap();
-        model.next += 1;
-        let value = value.unwrap_or(model.next);
-        for sector in &mut model.sectors[start..start + count] {
-            sector.maybe.push(value);
-        }
-        value
-    }
-
-    fn acknowledged(&self, start: usize, count: usize, value: u64) {
-        let mut model = self.model.lock().unwrap();
-        for sector in &mut model.sectors[start..start + count] {
-            *sector = Sector { acknowledged: value, maybe: Vec::new() };
-        }
-    }
-}
+const GROWTH: u64 = 256 << 10;
+const LARGEST: u64 = SIZE + 3 * GROWTH;
 
 /// A history: the parties, the clients and what happens to them.
 struct History {
@@ -157,8 +45,11 @@ struct History {
     parties: Parties,
     engine: TestEngine,
     model: Arc<Mutex<Model>>,
-    working: Vec<tokio::task::JoinHandle<Client>>,
+    working: Vec<tokio::task::JoinHandle<()>>,
+    enough: Arc<AtomicBool>,
     snapshots: usize,
+    /// The volume's size, as far as it was acknowledged.
+    grown: Arc<AtomicU64>,
 }
 
 impl History {
@@ -167,28 +58,44 @@ impl History {
         let copies = rng.random_range(1..=3);
         let parties = Parties::new(SIZE, copies).await;
         let engine = parties.attach().await.map_err(|error| error.to_string()).unwrap();
-        let model = Arc::new(Mutex::new(Model { sectors: vec![Sector::default(); SECTORS], next: 0 }));
-        let mut history = Self { rng, parties, engine, model, working: Vec::new(), snapshots: 0 };
+        let model = Arc::new(Mutex::new(Model::new()));
+        let enough = Arc::default();
+        let mut history = Self {
+            rng,
+            parties,
+            engine,
+            model,
+            working: Vec::new(),
+            enough,
+            snapshots: 0,
+            grown: Arc::new(SIZE.into()),
+        };
         history.set_clients_to_work();
         history
     }
 
     fn set_clients_to_work(&mut self) {
+        self.enough = Arc::default();
         for number in 0..CLIENTS {
             let rng = StdRng::seed_from_u64(self.rng.random());
-            let client = Client { rng, number, model: Arc::clone(&self.model) };
+            let client = Client { rng, number, model: Arc::clone(&self.model), enough: Arc::clone(&self.enough) };
             self.working.push(self.engine.spawn(|volume| client.work(volume)));
+        }
+    }
+
+    /// Waits for the clients, who were told to stop or whose engine is gone.
+    async fn end_of_work(&mut self) {
+        for client in self.working.drain(..) {
+            if let Err(error) = client.await {
+                assert!(error.is_cancelled(), "{error}");
+            }
         }
     }
 
     /// Ends the engine without warning; a newer one takes over when its members are there.
     async fn crash_engine(&mut self) {
         self.engine.crash();
-        for client in self.working.drain(..) {
-            if let Err(error) = client.await {
-                assert!(error.is_cancelled(), "{error}");
-            }
-        }
+        self.end_of_work().await;
         self.parties.keeper.set_mood(Mood::Answers);
         // Members that do not run would be left out; sometimes that is what happens.
         let all = self.rng.random_bool(0.7);
@@ -201,14 +108,40 @@ impl History {
             any |= replica.runs();
         }
         self.engine = self.parties.attach().await.map_err(|error| error.to_string()).expect("a member is there");
+        self.model.lock().unwrap().nothing_under_way();
         self.set_clients_to_work();
     }
 
     async fn step(&mut self) {
         // Long enough for some requests, short enough to hit others on their way.
         tokio::time::sleep(Duration::from_micros(self.rng.random_range(100..8000))).await;
+        if self.rng.random_bool(0.5) {
+            self.operate().await;
+        } else {
+            self.fail().await;
+        }
+        if self.engine.status().state() == EngineState::Failed {
+            self.crash_engine().await;
+        }
+    }
+
+    /// Something that its owner does to the volume.
+    async fn operate(&mut self) {
+        match self.rng.random_range(0..14) {
+            0..=3 => self.snapshot(),
+            4 | 5 => self.remove_snapshot(),
+            6 => self.revert().await,
+            7..=9 => self.purge(),
+            10 => self.hash(),
+            11 | 12 => self.read_snapshot(),
+            _ => self.expand(),
+        }
+    }
+
+    /// Something that goes wrong, or is mended.
+    async fn fail(&mut self) {
         let victim = self.rng.random_range(0..self.parties.replicas.len());
-        match self.rng.random_range(0..20) {
+        match self.rng.random_range(0..18) {
             0..=2 => self.parties.replicas[victim].crash().await,
             3 => self.parties.replicas[victim].stop().await,
             4 | 5 => self.parties.replicas[victim].proxy.cut(),
@@ -218,12 +151,8 @@ impl History {
             9 => self.parties.keeper.set_mood(Mood::Unreachable),
             10 => self.parties.keeper.set_mood(Mood::LosesAnswers),
             11 | 12 => self.parties.keeper.set_mood(Mood::Answers),
-            13 | 14 => self.snapshot(),
-            15 | 16 => self.crash_engine().await,
+            13 | 14 => self.crash_engine().await,
             _ => self.mend(victim),
-        }
-        if self.engine.status().state() == EngineState::Failed {
-            self.crash_engine().await;
         }
     }
 
@@ -246,7 +175,116 @@ impl History {
     fn snapshot(&mut self) {
         self.snapshots += 1;
         let name = format!("s{}", self.snapshots);
-        drop(self.engine.spawn(|volume| async move { volume.snapshot(&name, BTreeMap::new(), true).await }));
+        let model = Arc::clone(&self.model);
+        drop(self.engine.spawn(|volume| async move {
+            model.lock().unwrap().snapshot_begins(&name);
+            match volume.snapshot(&name, BTreeMap::new(), true).await {
+                Ok(_) => model.lock().unwrap().snapshot_taken(&name),
+                Err(OperationError::Refused(_)) => drop(model.lock().unwrap().snapshots.remove(&name)),
+                // Some members may have it, and complete it when the volume starts again.
+                Err(OperationError::Failed(_)) => {}
+            }
+        }));
+    }
+
+    /// One of the snapshots that are there for sure.
+    fn choose_snapshot(&mut self) -> Option<String> {
+        let taken = self.model.lock().unwrap().taken();
+        (!taken.is_empty()).then(|| taken[self.rng.random_range(0..taken.len())].clone())
+    }
+
+    fn remove_snapshot(&mut self) {
+        let Some(name) = self.choose_snapshot() else { return };
+        let model = Arc::clone(&self.model);
+        model.lock().unwrap().set_presence(&name, Presence::PerhapsRemoved);
+        drop(self.engine.spawn(|volume| async move {
+            match volume.remove_snapshot(&name).await {
+                Ok(()) => drop(model.lock().unwrap().snapshots.remove(&name)),
+                Err(OperationError::Refused(_)) => model.lock().unwrap().set_presence(&name, Presence::Taken),
+                Err(OperationError::Failed(_)) => {}
+            }
+        }));
+    }
+
+    /// The users go, the content goes back, and they come again.
+    async fn revert(&mut self) {
+        let Some(name) = self.choose_snapshot() else { return };
+        self.enough.store(true, Ordering::Relaxed);
+        // A write may wait for somebody who never comes.
+        let stopped = tokio::time::timeout(Duration::from_millis(200), futures::future::join_all(&mut self.working));
+        if stopped.await.is_err() {
+            return self.crash_engine().await;
+        }
+        self.working.clear();
+        let (model, reverted) = (Arc::clone(&self.model), name.clone());
+        let reverting = self.engine.spawn(|volume| async move {
+            model.lock().unwrap().reverted(&reverted, false);
+            match volume.revert(&reverted).await {
+                Ok(()) => model.lock().unwrap().reverted(&reverted, true),
+                Err(OperationError::Refused(_) | OperationError::Failed(_)) => {}
+            }
+        });
+        match tokio::time::timeout(Duration::from_millis(500), reverting).await {
+            Ok(ended) => {
+                ended.unwrap();
+                self.set_clients_to_work();
+            }
+            Err(_) => self.crash_engine().await,
+        }
+    }
+
+    fn purge(&self) {
+        drop(self.engine.spawn(|volume| async move { volume.purge(IfPurging::Skip).await }));
+    }
+
+    fn hash(&mut self) {
+        let Some(name) = self.choose_snapshot() else { return };
+        let rehash = self.rng.random_bool(0.5);
+        drop(self.engine.spawn(|volume| async move { volume.hash_snapshot(&name, rehash).await }));
+    }
+
+    /// Bounded: what is grown stays.
+    fn expand(&mut self) {
+        if self.grown.load(Ordering::SeqCst) >= LARGEST {
+            return;
+        }
+        let size = self.grown.load(Ordering::SeqCst) + GROWTH;
+        let grown = Arc::clone(&self.grown);
+        drop(self.engine.spawn(|volume| async move {
+            if volume.expand(size, std::future::ready(Ok(()))).await.is_ok() {
+                grown.fetch_max(size, Ordering::SeqCst);
+            }
+        }));
+    }
+
+    /// Reads a snapshot while everything goes on, as a backup does.
+    fn read_snapshot(&mut self) {
+        let Some(name) = self.choose_snapshot() else { return };
+        let model = Arc::clone(&self.model);
+        let length = (SECTORS * SECTOR) as u32;
+        drop(self.engine.spawn(|volume| async move {
+            // It may be removed meanwhile, and reverted to.
+            let Ok(bytes) = volume.read_snapshot(&name, PLAYGROUND, length).await else { return };
+            let model = model.lock().unwrap();
+            if model.snapshots.contains_key(&name) {
+                model.check_snapshot(&name, bytes.chunks(SECTOR), "read of a snapshot");
+            }
+        }));
+    }
+
+    /// Nothing that a purge gives back is left.
+    async fn purge_to_the_end(&self) {
+        self.engine.run(|volume| async move { volume.purge(IfPurging::Refuse).await }).await.unwrap();
+        let over = |status: &EngineStatus| {
+            status.exclusive_work.is_empty()
+                && status.purges.iter().all(|purge| purge.state() == PurgeState::PurgeComplete)
+        };
+        let status = self.engine.wait("the purge is over", over).await;
+        for snapshot in status.snapshots.iter().filter(|snapshot| snapshot.name != "volume-head") {
+            let kept = snapshot.children.contains_key("volume-head") || snapshot.children.len() > 1;
+            assert!(!snapshot.removed || kept, "a purge left {snapshot:?}");
+            assert!(snapshot.user_created || snapshot.removed, "a purge left {snapshot:?}");
+        }
     }
 
     /// Starts a replica again and has it rebuilt.
@@ -270,22 +308,37 @@ impl History {
             let name = self.parties.replicas[at].name.clone();
             self.engine.wait_mode(&name, ReplicaMode::Rw).await;
         }
-        self.engine.crash();
-        for client in self.working.drain(..) {
-            let _ = client.await;
+        if self.rng.random_bool(0.5) {
+            self.purge_to_the_end().await;
         }
+        self.engine.crash();
+        self.end_of_work().await;
         let last = self.parties.attach().await.map_err(|error| error.to_string()).unwrap();
         last.wait("all regions equal", |status| status.reconcile_regions_left == 0).await;
         last.run(|volume| async move { volume.close().await }).await.unwrap();
         let record = self.parties.keeper.record();
         assert!(record.clean, "closed cleanly");
         assert_eq!(record.members.len(), self.parties.replicas.len());
-        let content = self.parties.equal_content(&record.members.into_iter().collect::<Vec<_>>()).await;
+        let views = self.parties.equal_views(&record.members.into_iter().collect::<Vec<_>>()).await;
+        self.compare(&views);
+    }
+
+    fn compare(&self, views: &BTreeMap<String, Vec<u8>>) {
+        let playground = |content: &[u8]| content[PLAYGROUND as usize..][..SECTORS * SECTOR].to_vec();
         let mut model = self.model.lock().unwrap();
-        for (at, sector) in content[PLAYGROUND as usize..].chunks(SECTOR).take(SECTORS).enumerate() {
+        let head = &views[HEAD];
+        assert!(head.len() as u64 >= self.grown.load(Ordering::SeqCst), "an expansion that was acknowledged is undone");
+        for (at, sector) in playground(head).chunks(SECTOR).enumerate() {
             model.check(at, sector, "on the disks");
         }
-        assert!(content[..PLAYGROUND as usize].iter().all(|byte| *byte == 0), "nobody wrote there");
+        assert!(head[..PLAYGROUND as usize].iter().all(|byte| *byte == 0), "nobody wrote there");
+        assert!(head[PLAYGROUND as usize + SECTORS * SECTOR..].iter().all(|byte| *byte == 0), "nor there");
+        for (name, snapshot) in &model.snapshots {
+            match views.get(&format!("volume-snap-{name}.img")) {
+                Some(content) => model.check_snapshot(name, playground(content).chunks(SECTOR), "on the disks"),
+                None => assert_ne!(snapshot.presence, Presence::Taken, "snapshot {name} is gone"),
+            }
+        }
     }
 }
 

@@ -84,8 +84,14 @@ impl Parties {
         TestEngine::start(options, self.keeper.clone()).await
     }
 
-    /// Ends every replica and asserts that the named ones hold the same bytes, seen from every layer; returns the head's.
+    /// As [`Parties::equal_views`]; returns what is seen from the head.
     pub async fn equal_content(&mut self, members: &[String]) -> Vec<u8> {
+        self.equal_views(members).await[HEAD].clone()
+    }
+
+    /// Ends every replica and asserts that the named ones hold the same bytes, seen from the head ([`HEAD`]) and from
+    /// every snapshot that is not removed (by its file's name). Returns them.
+    pub async fn equal_views(&mut self, members: &[String]) -> BTreeMap<String, Vec<u8>> {
         for replica in &mut self.replicas {
             replica.crash().await;
         }
@@ -100,17 +106,18 @@ impl Parties {
                 assert_eq!(differs, None, "{layer}: {} differs from {} at this byte", replica.name, chosen[0].name);
             }
         }
-        first[HEAD].clone()
+        first
     }
 }
 
-const HEAD: &str = "head";
+/// Stands for the head in [`Parties::equal_views`]: its file may be named differently on each replica.
+pub const HEAD: &str = "head";
 
-/// What a reader sees from each layer of a directory.
+/// What a reader sees from each layer of a directory. Removed layers show nothing to anybody.
 fn views(directory: &Path) -> BTreeMap<String, Vec<u8>> {
     let open = Replica::open(directory, OpenOptions::default()).unwrap();
     let mut views = BTreeMap::new();
-    for layer in open.layers().unwrap() {
+    for layer in open.layers().unwrap().into_iter().filter(|layer| !layer.removed) {
         let mut bytes = Vec::new();
         for offset in (0..open.size()).step_by(1 << 20) {
             let length = (open.size() - offset).min(1 << 20) as u32;

@@ -163,10 +163,10 @@ fn kill_replica(index: usize) {
 /// that: the members differ, and nobody has written down which of them is right.
 #[test]
 fn member_and_engine_killed_in_one_operation() {
-    // The first snapshot is the first operation under a barrier, the revert the third; each has two answers, one of
-    // them that the link was lost. The expansion comes after five operations of two members and one of three.
+    // The first snapshot is the first operation under a barrier, the revert the third, the removal the fourth; each has
+    // two answers, one of them that the link was lost. The expansion comes after five of two members and one of three.
     let (in_snapshot, in_revert) = ("barrier.member-answered:2", "barrier.member-answered:6");
-    let in_expansion = "barrier.member-answered:16";
+    let (in_removal, in_expansion) = ("barrier.member-answered:8", "barrier.member-answered:16");
     let pairs = [
         ("fresh-head.image-made:1", in_snapshot),
         ("fresh-head.described:1", in_snapshot),
@@ -177,6 +177,9 @@ fn member_and_engine_killed_in_one_operation() {
         ("abandon.marked:1", in_revert),
         ("fresh-head.committed:3", in_revert),
         ("abandon.images-removed:1", in_revert),
+        ("remove.marked:1", in_removal),
+        ("abandon.marked:2", in_removal),
+        ("abandon.images-removed:2", in_removal),
         ("expand.head-synced:1", in_expansion),
         ("expand.taken:1", in_expansion),
     ];

@@ -16,7 +16,7 @@ use crate::child::Place;
 use crate::model::{Content, look};
 use crate::steps::Runner;
 
-/// Longest wait for a process that is being killed.
+/// Longest wait for a process that starts or is being killed.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) struct Party {
@@ -47,7 +47,9 @@ impl Party {
         };
         let log = File::create(place.root().join(format!("{name}.log"))).unwrap();
         let mut process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        let deadline = Instant::now() + PATIENCE;
         while !socket.exists() && process.try_wait().unwrap().is_none() {
+            assert!(Instant::now() < deadline, "{}: {name} does not listen", place.what);
             std::thread::sleep(Duration::from_millis(2));
         }
         Self { process }
