@@ -340,6 +340,10 @@ async fn complete_snapshot(candidate: &Candidate, model: &[LayerInfo]) -> Result
     let missing = model.iter().find(|layer| !layer.is_head && layer.file_name == newest);
     let has_it = candidate.layers.iter().any(|layer| layer.file_name == newest);
     let Some(missing) = missing.filter(|_| !has_it) else { return Ok(candidate.layers.clone()) };
+    if missing.created.is_empty() {
+        // Filled in by a clone or a restore: its content never was in the head of a member that lacks it.
+        return Ok(candidate.layers.clone());
+    }
     if candidate.link.welcome().rebooted {
         // Its head may lack writes that were not flushed, and a snapshot must not keep that for ever.
         return Ok(candidate.layers.clone());

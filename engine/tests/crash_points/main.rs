@@ -16,7 +16,7 @@
 //! [`SCENARIOS`]. What an engine does with its replicas has a script in [`engine`]. A crash point that neither reaches
 //! fails [`every_crash_point_is_reached`].
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the message")]
 
 mod child;
 mod clone;
