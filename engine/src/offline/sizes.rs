@@ -11,11 +11,10 @@ use super::finding::FindingKind;
 use super::structure::Judge;
 use super::survey::{Survey, VolumeFacts};
 use crate::disk::BLOCK_SIZE;
-use crate::replica::names;
+use crate::replica::{expand, names};
 
 /// What Longhorn and Aurochs call the snapshot that an expansion takes.
 const EXPANSION_PREFIX: &str = "expand-";
-const EXPANSION_LABEL: &str = "replica-expansion";
 
 impl Judge<'_> {
     pub(super) fn sizes(&mut self) {
@@ -103,6 +102,6 @@ fn largest_child<'survey>(survey: &'survey Survey, image: &str) -> Option<(&'sur
 fn was_expanded(survey: &Survey) -> bool {
     survey.records.0.iter().any(|(image, record)| {
         names::snapshot_of(image).is_some_and(|name| name.starts_with(EXPANSION_PREFIX))
-            || record.labels.as_ref().is_some_and(|labels| labels.contains_key(EXPANSION_LABEL))
+            || record.labels.as_ref().is_some_and(|labels| labels.contains_key(expand::LABEL))
     })
 }

@@ -211,7 +211,7 @@ impl Judge<'_> {
             self.find(FindingKind::Leftover, image, what, "the next start of the replica removes it");
         }
         for file in &survey.leftovers.files {
-            let what = "an interrupted change of a small file left it";
+            let what = "an interrupted change left it";
             self.find(FindingKind::Leftover, file, what, "the next start of the replica removes it");
         }
         for image in &survey.leftovers.unused_heads {

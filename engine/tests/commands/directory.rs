@@ -52,8 +52,8 @@ pub(super) fn extract(name: &str) -> Golden {
 }
 
 fn only_directory(root: &Path) -> PathBuf {
-    let entries = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path());
-    entries.filter(|path| path.is_dir()).next().unwrap()
+    let mut entries = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path());
+    entries.find(|path| path.is_dir()).unwrap()
 }
 
 pub(super) fn sha256(path: &Path) -> String {
