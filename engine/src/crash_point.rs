@@ -6,7 +6,19 @@
 //! threads, as `kill -9` would. A release build has neither the look-up nor the variable.
 
 /// Every name, so that a test can go through all of them and notice one that nothing reaches.
-pub const ALL: &[&str] = &[];
+pub const ALL: &[&str] = &[
+    "mark.one-marked",
+    "purge.leaf-image-gone",
+    "purge.leaf-gone",
+    "purge.grown",
+    "purge.copied",
+    "purge.synced",
+    "purge.linked",
+    "purge.replaced",
+    "purge.parent-written",
+    "purge.merged",
+    "purge.pruned",
+];
 
 /// Variable that names the place to end at.
 pub const CRASH_AT: &str = "AUROCHS_CRASH_AT";

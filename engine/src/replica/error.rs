@@ -79,6 +79,9 @@ pub enum ReplicaError {
     #[error("the replica is closed; open it again")]
     Closed,
 
+    #[error("the purge was stopped because {why}; what it had done stays; start it again for the rest")]
+    PurgeStopped { why: String },
+
     #[error("the replica stopped itself: {why}; close this process and open the directory again")]
     Failed { why: String },
 

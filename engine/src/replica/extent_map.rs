@@ -68,6 +68,19 @@ impl<V: Copy + PartialEq> ExtentMap<V> {
         }
     }
 
+    /// Replaces every value by what `new` makes of it.
+    pub(crate) fn renumber(&mut self, new: impl Fn(V) -> V) {
+        let mut renumbered: Vec<(u64, (u64, V))> = Vec::with_capacity(self.entries.len());
+        for (&start, &(end, value)) in &self.entries {
+            let value = new(value);
+            match renumbered.last_mut() {
+                Some((_, (last, same))) if *last == start && *same == value => *last = end,
+                _ => renumbered.push((start, (end, value))),
+            }
+        }
+        self.entries = renumbered.into_iter().collect();
+    }
+
     /// Whether one entry covers all of `blocks`: the fast path of a write into space already allocated.
     pub(crate) fn covers(&self, blocks: &Blocks) -> bool {
         self.entries.range(..=blocks.start).next_back().is_some_and(|(_, &(end, _))| end >= blocks.end)
@@ -121,6 +134,16 @@ mod tests {
         }
         assert_eq!(map.entries().collect::<Vec<_>>(), [(0..1000, 1)]);
         assert!(map.covers(&(0..1000)) && !map.covers(&(0..1001)));
+    }
+
+    #[test]
+    fn renumbered_neighbours_of_one_value_are_one_entry() {
+        let mut map = ExtentMap::default();
+        for (blocks, value) in [(0..2, 0), (2..4, 1), (4..6, 2), (8..9, 1)] {
+            map.assign(blocks, value);
+        }
+        map.renumber(|value: u8| value.saturating_sub(1));
+        assert_eq!(map.entries().collect::<Vec<_>>(), [(0..4, 0), (4..6, 1), (8..9, 0)]);
     }
 
     proptest! {

@@ -6,7 +6,9 @@
 //! | a snapshot's name on the file that is the head | a snapshot before `volume.meta` was replaced | the name is removed: the head would go on changing it |
 //! | another head, empty or also known under a snapshot's name | a snapshot or revert, before or after `volume.meta` was replaced | the name is removed: no data goes with it |
 //! | another head with data of its own | a revert after `volume.meta` was replaced; or a person's hand | left alone, not used |
-//! | metadata off the live chain without its image | a deletion | ignored |
+//! | `*.img.tmp`, another name of a layer | a purge before the name was renamed over its child's | the name is removed |
+//! | metadata of a removed layer on which nothing stands, without its image | a deletion | removed |
+//! | other metadata off the live chain without its image | a person's hand | ignored |
 
 use super::chain::Records;
 use super::directory::Directory;
@@ -48,8 +50,31 @@ impl Leftovers {
                 found.images.push(image.clone());
             }
         }
+        found.add_second_names(directory, listing)?;
+        found.add_deleted_leaves(listing, records);
         records.0.retain(|image, _| image == head || !names::is_head(image));
         Ok(found)
+    }
+
+    /// A file without another name is none of a purge's, whatever it is called.
+    fn add_second_names(&mut self, directory: &Directory, listing: &[String]) -> Result<(), ReplicaError> {
+        let is_of_image = |file: &&String| file.strip_suffix(names::TMP_SUFFIX).is_some_and(|file| file.ends_with(".img"));
+        for file in listing.iter().filter(is_of_image) {
+            if directory.identity(file)?.is_some_and(|identity| identity.names > 1) {
+                self.files.push(file.clone());
+            }
+        }
+        Ok(())
+    }
+
+    fn add_deleted_leaves(&mut self, listing: &[String], records: &mut Records) {
+        let is_gone = |image: &&String| listing.binary_search(image).is_err() && !records.has_children(image);
+        let removed = records.0.iter().filter(|(_, record)| record.removed).map(|(image, _)| image);
+        let gone: Vec<String> = removed.filter(is_gone).cloned().collect();
+        for image in gone {
+            records.0.remove(&image);
+            self.files.extend([names::checksum_of(&image), names::meta_of(&image)]);
+        }
     }
 
     pub(super) fn remove(&self, directory: &Directory) -> Result<(), ReplicaError> {

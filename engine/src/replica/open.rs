@@ -16,6 +16,7 @@ use super::fence::FenceState;
 use super::leftovers::Leftovers;
 use super::metadata::VolumeMeta;
 use super::names;
+use super::purge::{InterruptedMerges, Slot};
 use super::revision_counter::RevisionCounter;
 use super::stack::{BackingFile, Head, Layers, Structure};
 use super::{Life, OpenOptions, Replica};
@@ -40,6 +41,7 @@ impl Replica {
         let meta = read_volume_meta(&directory, &listing)?;
         let mut records = Records::discover(&directory, &listing)?;
         let leftovers = Leftovers::find(&directory, &listing, &meta.head, &mut records)?;
+        let merges = InterruptedMerges::find(&directory, &meta.head, &mut records)?;
         let mut structure = open_structure(&directory, meta, records)?;
         let fence = FenceState::load(&directory, structure.meta.dirty)?;
         let revision = options.revision_counter.then(|| RevisionCounter::load(&directory)).transpose()?;
@@ -48,12 +50,22 @@ impl Replica {
         directory.replace(names::VOLUME_META, &structure.meta.encode()?, 0o644)?;
         fence.store(&directory)?;
         leftovers.remove(&directory)?;
+        merges.finish(&directory, &structure.records)?;
         if revision.is_some() && !listing.iter().any(|file| file == names::REVISION_COUNTER) {
             RevisionCounter::create(&directory)?;
         }
         let size = structure.meta.size;
         let life = RwLock::new(Life::Open(Box::new(structure)));
-        Ok(Self { directory, size, was_dirty, life, fence: Mutex::new(fence), revision, unsynced: OnceLock::new() })
+        Ok(Self {
+            directory,
+            size,
+            was_dirty,
+            life,
+            fence: Mutex::new(fence),
+            revision,
+            unsynced: OnceLock::new(),
+            purge: Slot::default(),
+        })
     }
 
     /// Makes everything durable, takes the dirty mark away and lets go of the directory. Later calls fail with
@@ -62,6 +74,7 @@ impl Replica {
     /// # Errors
     /// Something could not be written; the replica stays open and dirty, and close may be tried again.
     pub fn close(&self) -> Result<(), ReplicaError> {
+        self.stop_purge("the replica is being closed");
         let mut life = self.life.write().map_err(|_| ReplicaError::poisoned())?;
         let structure = life.open()?;
         self.sync_head(structure)?;
@@ -121,7 +134,14 @@ fn open_structure(directory: &Directory, meta: VolumeMeta, mut records: Records)
     // While rebuilding, layers may be missing or half filled; nothing is read from them until the rebuild finishes.
     let lower = if meta.rebuilding { Layers::default() } else { load_lower(directory, &meta, &records, &meta.head)? };
     drop_records_without_image(directory, &mut records)?;
-    Ok(Structure { meta, records, head, lower, rebuild: super::rebuild::RebuildTarget::default() })
+    Ok(Structure {
+        meta,
+        records,
+        head,
+        lower,
+        below: super::below::Below::default(),
+        rebuild: super::rebuild::RebuildTarget::default(),
+    })
 }
 
 /// The layers under `top`, with the backing file at the bottom.

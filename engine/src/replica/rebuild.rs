@@ -59,12 +59,14 @@ impl Replica {
     /// the replica is rebuilding, and the call may be repeated.
     pub fn rebuild_begin(&self, layers: &[LayerInfo]) -> Result<(), ReplicaError> {
         let source = SourceLayers::check(layers, self.size)?;
+        self.stop_purge("the replica is being rebuilt");
         self.exclusive(|structure| {
             if let Some(revision) = &self.revision {
                 revision.set(0);
             }
             set_rebuilding(&self.directory, structure, true)?;
             structure.lower = Layers::default();
+            structure.below = super::below::Below::default();
             structure.rebuild = RebuildTarget::default();
             replace_head(&self.directory, structure, source.head)?;
             drop_others(&self.directory, structure)?;
