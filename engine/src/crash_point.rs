@@ -7,7 +7,7 @@
 
 /// Every name, so that a test can go through all of them and notice one that nothing reaches.
 pub const ALL: &[&str] = &[
-    "mark.one-marked",
+    "remove.marked",
     "purge.leaf-image-gone",
     "purge.leaf-gone",
     "purge.grown",

@@ -10,11 +10,12 @@ use tonic::{Request, Response, Status};
 use super::engine_v1::engine_server::Engine;
 use super::engine_v1::{
     EngineState, EngineStatus, ReplicaAddRequest, ReplicaNameRequest, Snapshot, SnapshotCreateRequest,
-    SnapshotNameRequest, StatusRequest,
+    SnapshotNameRequest, SnapshotPurgeRequest, StatusRequest, UnmapMarkSnapChainRemovedRequest,
 };
 use crate::link::Address;
 use crate::volume::Volume;
 use crate::volume::barrier::OperationError;
+use crate::volume::purge::IfPurging;
 
 /// Shortest time between two messages of a watch: a burst of changes becomes one.
 const WATCH_INTERVAL: Duration = Duration::from_millis(250);
@@ -168,6 +169,23 @@ impl Engine for Service {
     async fn replica_remove(&self, request: Request<ReplicaNameRequest>) -> Result<Response<EngineStatus>, Status> {
         let (volume, _) = self.up()?;
         volume.remove_replica(&request.into_inner().name).await.map_err(operation_status)?;
+        Ok(self.now())
+    }
+
+    async fn snapshot_purge(&self, request: Request<SnapshotPurgeRequest>) -> Result<Response<EngineStatus>, Status> {
+        let (volume, _) = self.up()?;
+        let skip = request.into_inner().skip_if_in_progress;
+        let if_purging = if skip { IfPurging::Skip } else { IfPurging::Refuse };
+        volume.purge(if_purging).await.map_err(operation_status)?;
+        Ok(self.now())
+    }
+
+    async fn unmap_mark_snap_chain_removed_set(
+        &self,
+        request: Request<UnmapMarkSnapChainRemovedRequest>,
+    ) -> Result<Response<EngineStatus>, Status> {
+        let (volume, _) = self.up()?;
+        volume.set_unmap_mark_snap_chain_removed(request.into_inner().enabled);
         Ok(self.now())
     }
 }

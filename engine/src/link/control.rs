@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::replica::LayerInfo;
+use crate::replica::{LayerInfo, PurgeStatus};
 
 /// What an engine asks of a replica beside reads and writes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -32,8 +32,9 @@ pub enum ControlRequest {
         name: String,
         created: String,
     },
-    RemoveSnapshot {
-        name: String,
+    /// Snapshots are removed for users from now on. Every member has marked them before one deletes.
+    MarkRemoved {
+        snapshots: Vec<String>,
     },
     RebuildBegin {
         layers: Vec<LayerInfo>,
@@ -45,6 +46,14 @@ pub enum ControlRequest {
     },
     /// The engine stops cleanly: sync, mark clean, let go.
     Close,
+    /// Removed snapshots that nothing stands on go.
+    DeleteRemovedLeaves,
+    /// Starts a purge in the background, or finds that one runs; answered with its status.
+    PurgeStart,
+    PurgeStatus,
+    PurgeStop {
+        why: String,
+    },
 }
 
 /// Who speaks.
@@ -86,6 +95,7 @@ pub enum ControlReply {
     Extents(Vec<(u64, u64)>),
     Checksum([u8; 32]),
     Done,
+    Purge(PurgeStatus),
 }
 
 /// Kind of a failure on the replica's side; decides what the engine does.

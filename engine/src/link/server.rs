@@ -13,6 +13,7 @@ use super::address::{Listener, Stream};
 use super::control::{ControlReply, ControlRequest, Hello, RemoteError, RemoteErrorKind, Welcome};
 use super::frame::{self, Header, Kind, LAYER_NAME_LENGTH};
 use super::gather::Gatherer;
+use super::purging;
 use crate::disk::AlignedBuf;
 use crate::replica::{OpenOptions, Replica, ReplicaError};
 
@@ -126,7 +127,18 @@ impl ReplicaServer {
                 return;
             }
         };
-        self.serve_session(reader, &session, answers).await;
+        Arc::clone(&self).serve_session(reader, &session, answers).await;
+        self.stop_purge_of(&session).await;
+    }
+
+    /// A link that has lost a stream is lost as a whole, and nobody follows the purge any more.
+    async fn stop_purge_of(&self, session: &Session) {
+        let open = self.open.read().await;
+        if *self.session.borrow() == *session
+            && let Some(replica) = &*open
+        {
+            replica.stop_purge("the connection to the engine was lost");
+        }
     }
 
     async fn serve_session(
@@ -181,6 +193,10 @@ impl ReplicaServer {
         // read side of `open`) before anything is answered to the new one.
         self.session.send_replace(Session::default());
         let mut open = self.open.write().await;
+        if let Some(replica) = &*open {
+            // The engine that asked for it is gone; whoever comes starts with nothing going on.
+            replica.stop_purge("another engine has taken over");
+        }
         let replica = match open.take() {
             Some(replica) => replica,
             None => {
@@ -307,7 +323,7 @@ fn layer_name(bytes: &[u8]) -> Result<&str, RemoteError> {
     std::str::from_utf8(&bytes[..end]).map_err(|_| refused("the layer name is not UTF-8"))
 }
 
-fn control(replica: &Replica, request: ControlRequest) -> Result<ControlReply, RemoteError> {
+fn control(replica: &Arc<Replica>, request: ControlRequest) -> Result<ControlReply, RemoteError> {
     let result = match request {
         ControlRequest::Hello(_) => return Err(refused("HELLO was said already")),
         ControlRequest::Layers => return replica.layers().map(ControlReply::Layers).map_err(remote),
@@ -321,11 +337,18 @@ fn control(replica: &Replica, request: ControlRequest) -> Result<ControlReply, R
             replica.snapshot(&name, user_created, &created, &labels)
         }
         ControlRequest::Revert { name, created } => replica.revert(&name, &created),
-        ControlRequest::RemoveSnapshot { name } => replica.remove_snapshot(&name),
+        ControlRequest::MarkRemoved { snapshots } => replica.mark_removed(&snapshots),
         ControlRequest::RebuildBegin { layers } => replica.rebuild_begin(&layers),
         ControlRequest::RebuildFinish => replica.rebuild_finish(),
         ControlRequest::Generation { generation } => replica.raise_fence(replica.fence().epoch, generation),
         ControlRequest::Close => Ok(()),
+        ControlRequest::DeleteRemovedLeaves => replica.delete_removed_leaves(),
+        ControlRequest::PurgeStart => return purging::start(replica).map_err(remote),
+        ControlRequest::PurgeStatus => return Ok(ControlReply::Purge(replica.purge_status())),
+        ControlRequest::PurgeStop { why } => {
+            replica.stop_purge(&why);
+            Ok(())
+        }
     };
     result.map(|()| ControlReply::Done).map_err(remote)
 }

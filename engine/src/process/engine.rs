@@ -53,6 +53,9 @@ pub struct Arguments {
     /// TCP address of the NBD server; without it the server is on its unix socket only.
     #[arg(long)]
     nbd_listen: Option<SocketAddr>,
+    /// Discards mark the snapshots below the head as removed and free what they hold.
+    #[arg(long)]
+    unmap_mark_snap_chain_removed: bool,
 }
 
 fn name_and_address(text: &str) -> Result<(String, Address), String> {
@@ -98,6 +101,7 @@ pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
         // Nothing was served: the next start finds things as after a crash.
         () = &mut asked => return Ok(()),
     };
+    volume.set_unmap_mark_snap_chain_removed(arguments.unmap_mark_snap_chain_removed);
     let serving = match serve(Arc::new(volume.clone()), places(&arguments)).await {
         Ok(serving) => serving,
         Err(error) => {

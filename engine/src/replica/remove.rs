@@ -25,7 +25,7 @@ impl Replica {
             }
             for image in &images {
                 mark(&self.directory, structure, image)?;
-                crash_point::reached("mark.one-marked");
+                crash_point::reached("remove.marked");
             }
             Ok(())
         })

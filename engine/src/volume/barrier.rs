@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 
+use super::exclusive_work::Work;
 use super::membership::Mode;
 use super::ordering::Turn;
 use super::{Shared, Volume, start};
@@ -38,6 +39,7 @@ impl Volume {
     ) -> Result<String, OperationError> {
         let name = if name.is_empty() { uuid::Uuid::new_v4().to_string() } else { name.to_owned() };
         aurochs_api::ids::check_snapshot_name(&name).map_err(|error| OperationError::Refused(error.to_string()))?;
+        self.shared.refuse_name_in_use(&name).await?;
         let volume = self.clone();
         let taken = name.clone();
         self.operation(async move {
@@ -53,6 +55,7 @@ impl Volume {
         let (volume, name) = (self.clone(), name.to_owned());
         self.operation(async move {
             let shared = &volume.shared;
+            let _only = shared.work.begin(Work::Revert)?;
             let _everything = shared.equal_barrier().await?;
             shared.refuse_while_joining(&format!("revert volume {}", shared.name))?;
             shared.on_all(&ControlRequest::Revert { name, created: now() }).await
@@ -67,13 +70,16 @@ impl Volume {
             let shared = &volume.shared;
             let _everything = shared.equal_barrier().await?;
             shared.refuse_while_joining(&format!("delete snapshot {name}"))?;
-            shared.on_all(&ControlRequest::RemoveSnapshot { name }).await
+            shared.mark_removed(vec![name]).await?;
+            // Only now: a member that lacks a layer which another has as live would have lost it.
+            shared.delete_removed_leaves().await;
+            Ok(())
         })
         .await
     }
 
     /// Runs an operation to its end even when the caller goes away.
-    async fn operation<F>(&self, work: F) -> Result<(), OperationError>
+    pub(super) async fn operation<F>(&self, work: F) -> Result<(), OperationError>
     where
         F: Future<Output = Result<(), OperationError>> + Send + 'static,
     {
@@ -99,7 +105,7 @@ impl Shared {
     }
 
     /// A joiner copies the layers of this moment; they must not change under it.
-    fn refuse_while_joining(&self, what: &str) -> Result<(), OperationError> {
+    pub(super) fn refuse_while_joining(&self, what: &str) -> Result<(), OperationError> {
         let view = self.membership.view();
         let Some(joiner) = view.joiner() else { return Ok(()) };
         let name = joiner.link.name();
@@ -183,7 +189,7 @@ impl Shared {
             let stands = match (&layers, &model) {
                 (Err(_), _) => false,
                 (Ok(_), None) => member.mode == Mode::ReadWrite,
-                (Ok(layers), Some(model)) => start::shape(layers) == start::shape(model),
+                (Ok(layers), Some(model)) => start::agree(layers, model),
             };
             if !stands {
                 self.membership.report(&member.link, error);

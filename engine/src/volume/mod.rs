@@ -8,15 +8,18 @@
 pub mod barrier;
 pub(crate) mod changes;
 pub mod counters;
+pub mod exclusive_work;
 pub mod fan_out;
 pub mod membership;
 pub mod ordering;
+pub mod purge;
 pub mod read_choice;
 pub mod reconcile;
 pub mod record;
 pub mod start;
 pub mod status;
 pub(crate) mod unequal;
+pub mod unmap_chain;
 pub mod watchdog;
 
 use std::sync::Arc;
@@ -46,6 +49,9 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     pub(crate) layers: LayerCache,
     pub(crate) rebuilds: crate::rebuild::Rebuilds,
+    pub(crate) work: exclusive_work::ExclusiveWork,
+    pub(crate) purges: purge::Purges,
+    pub(crate) unmap_chain: unmap_chain::UnmapChain,
     /// Something that the status shows has changed.
     pub(crate) changed: Changes,
 }

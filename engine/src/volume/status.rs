@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::exclusive_work::Work;
 use super::membership::{Mode, Settlement, View};
 use super::{Shared, Volume};
 use crate::grpc::engine_v1::{EngineState, EngineStatus, Replica, ReplicaMode, Snapshot};
@@ -112,6 +113,9 @@ impl Volume {
             actual_size_bytes: layers.iter().map(|layer| layer.allocated_bytes).sum(),
             io: Some(shared.counters.snapshot()),
             reconcile_regions_left: shared.unequal.left(),
+            purges: shared.purges.list(),
+            unmap_mark_snap_chain_removed: shared.unmap_chain.is_on(),
+            exclusive_work: shared.work.running().map_or("", Work::noun).to_owned(),
             ..EngineStatus::default()
         }
     }
@@ -163,7 +167,8 @@ fn name_of(layer: &LayerInfo) -> String {
     if layer.is_head { VOLUME_HEAD.to_owned() } else { snapshot_name(&layer.file_name).to_owned() }
 }
 
-fn snapshot_name(file_name: &str) -> &str {
+/// The name that users know a layer by.
+pub(crate) fn snapshot_name(file_name: &str) -> &str {
     let name = file_name.strip_prefix("volume-snap-").unwrap_or(file_name);
     name.strip_suffix(".img").unwrap_or(name)
 }

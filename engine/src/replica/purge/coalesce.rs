@@ -102,7 +102,7 @@ impl Coalesce {
             }
             at = parts.last().map_or(end, |part| part.end);
         }
-        Ok(())
+        Ok(self.target.sync_data()?)
     }
 
     pub(super) fn sync(&self) -> Result<(), ReplicaError> {

@@ -54,7 +54,7 @@ enum Work {
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Step {
+pub(super) enum Step {
     More,
     Done,
 }
@@ -117,7 +117,7 @@ impl PurgeRun {
         }
     }
 
-    fn step(&mut self, replica: &Replica) -> Result<Step, ReplicaError> {
+    pub(super) fn step(&mut self, replica: &Replica) -> Result<Step, ReplicaError> {
         match std::mem::replace(&mut self.work, Work::Choose) {
             Work::Choose => self.choose(replica),
             Work::Coalesce(coalesce) => self.coalesce(replica, coalesce),

@@ -3,6 +3,10 @@
 mod crashes;
 mod full_disk;
 mod model;
+mod purge_crashes;
+mod purge_golden;
+mod purge_model;
+mod purges;
 mod rebuilds;
 mod refusals;
 mod texts;
