@@ -68,7 +68,7 @@ impl Structure {
     pub(super) fn discard(&self, directory: &Directory, blocks: Blocks) -> Result<u64, ReplicaError> {
         let mut freed = 0;
         let run = super::tree::Tree::of_records(&self.records, &self.meta.head).discardable();
-        if !run.is_empty() {
+        if !run.is_empty() && !self.meta.rebuilding {
             let _alone = self.below.alone()?;
             let outcome = run.iter().rev().try_for_each(|layer| {
                 let image = ImageFile::open(&directory.file(layer), Access::ReadOnly)?;

@@ -58,7 +58,8 @@ impl Leftovers {
 
     /// A file without another name is none of a purge's, whatever it is called.
     fn add_second_names(&mut self, directory: &Directory, listing: &[String]) -> Result<(), ReplicaError> {
-        let is_of_image = |file: &&String| file.strip_suffix(names::TMP_SUFFIX).is_some_and(|file| file.ends_with(".img"));
+        let is_of_image =
+            |file: &&String| file.strip_suffix(names::TMP_SUFFIX).is_some_and(|file| file.ends_with(".img"));
         for file in listing.iter().filter(is_of_image) {
             if directory.identity(file)?.is_some_and(|identity| identity.names > 1) {
                 self.files.push(file.clone());

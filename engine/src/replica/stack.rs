@@ -195,11 +195,7 @@ impl Layers {
     }
 
     /// Puts an image on top that holds `parts`.
-    fn push(
-        &mut self,
-        image: Arc<ImageFile>,
-        parts: impl IntoIterator<Item = Blocks>,
-    ) -> Result<(), ReplicaError> {
+    fn push(&mut self, image: Arc<ImageFile>, parts: impl IntoIterator<Item = Blocks>) -> Result<(), ReplicaError> {
         // The chain's limit of 250 keeps the index within a byte.
         let index = self.images.len() as u8;
         let map = self.map.get_mut().map_err(|_| ReplicaError::poisoned())?;

@@ -57,7 +57,7 @@ impl Replica {
 
     /// Gives the whole blocks inside the range back to the file system; partial blocks at its ends stay. They read
     /// as what the first layer below holds that somebody else sees, or as zeros. Returns the bytes freed, on all
-    /// layers together. Does nothing while rebuilding: removed layers may be filled with the range just then.
+    /// layers together. While rebuilding, the head alone gives space back: the layers below it are being filled.
     ///
     /// # Errors
     /// As [`Replica::write`].
@@ -66,7 +66,7 @@ impl Replica {
         self.shared(|structure| {
             self.count_revision();
             let blocks = inner(offset, length);
-            if blocks.is_empty() || structure.meta.rebuilding {
+            if blocks.is_empty() {
                 return Ok(0);
             }
             structure.discard(&self.directory, blocks)

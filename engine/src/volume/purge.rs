@@ -49,7 +49,9 @@ impl Purges {
 
     /// A new purge: what was told of former members is of no interest any more.
     fn begin(&self, replicas: &[ReplicaLink]) {
-        let started = |link: &ReplicaLink| shown(link.name(), &PurgeStatus { state: PurgeState::Running, ..PurgeStatus::default() });
+        let started = |link: &ReplicaLink| {
+            shown(link.name(), &PurgeStatus { state: PurgeState::Running, ..PurgeStatus::default() })
+        };
         *self.lock() = replicas.iter().map(|link| (link.name().to_owned(), started(link))).collect();
     }
 }

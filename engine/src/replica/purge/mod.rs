@@ -85,7 +85,6 @@ impl Replica {
         while let Ok(Step::More) = outcome {
             outcome = run.step(self);
         }
-        run.progress.end(&outcome);
         outcome.map(drop)
     }
 
@@ -111,13 +110,22 @@ impl PurgeRun {
             let outcome = self.step(&open);
             drop(open);
             if !matches!(outcome, Ok(Step::More)) {
-                return self.progress.end(&outcome);
+                return;
             }
             std::thread::sleep(pace.rest_after(started.elapsed()));
         }
     }
 
+    /// One piece of the work; the last one settles how the purge ended.
     pub(super) fn step(&mut self, replica: &Replica) -> Result<Step, ReplicaError> {
+        let outcome = self.work_on(replica);
+        if !matches!(outcome, Ok(Step::More)) {
+            self.progress.end(&outcome);
+        }
+        outcome
+    }
+
+    fn work_on(&mut self, replica: &Replica) -> Result<Step, ReplicaError> {
         match std::mem::replace(&mut self.work, Work::Choose) {
             Work::Choose => self.choose(replica),
             Work::Coalesce(coalesce) => self.coalesce(replica, coalesce),

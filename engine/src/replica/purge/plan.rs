@@ -40,7 +40,8 @@ pub(super) fn next(records: &Records, head: &str, pruned: Option<&str>) -> Actio
     if let Some(leaf) = removed.iter().find(|name| !children.contains_key(name.as_str())) {
         return Action::Delete((*leaf).clone());
     }
-    let mergeable = removed.iter().filter_map(|name| Some((*name, only_child(name)?))).filter(|(_, child)| *child != head);
+    let mergeable =
+        removed.iter().filter_map(|name| Some((*name, only_child(name)?))).filter(|(_, child)| *child != head);
     // A circle, which no open replica has, would have no depth.
     let depth = |name: &str| records.chain_from(name).map_or(usize::MAX, |chain| chain.len());
     if let Some((removed, child)) = mergeable.min_by_key(|(name, _)| depth(name)) {
@@ -126,7 +127,8 @@ mod tests {
 
     #[test]
     fn leaves_then_merges_from_the_root_then_the_layer_under_the_head() {
-        let mut records = records(&[("h", "d"), ("d!", "c"), ("c!", "b"), ("b!", "a"), ("a", ""), ("x!", "b"), ("y!", "x")]);
+        let mut records =
+            records(&[("h", "d"), ("d!", "c"), ("c!", "b"), ("b!", "a"), ("a", ""), ("x!", "b"), ("y!", "x")]);
         let mut steps = Vec::new();
         let mut pruned = None;
         loop {

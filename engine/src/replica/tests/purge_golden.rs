@@ -48,8 +48,9 @@ fn extract(name: &str) -> Golden {
         serde_json::from_slice(&std::fs::read(fixtures.join(format!("{name}.json"))).unwrap()).unwrap();
     let root = Scratch::root();
     let archive = fixtures.join(format!("{name}.tar.zst"));
-    let tar = Command::new("tar").args(["--zstd", "-S", "--no-same-owner", "-xf"]).arg(archive).arg("-C").arg(root.path());
-    assert!({ tar }.status().unwrap().success());
+    let mut tar = Command::new("tar");
+    tar.args(["--zstd", "-S", "--no-same-owner", "-xf"]).arg(archive).arg("-C").arg(root.path());
+    assert!(tar.status().unwrap().success());
     let dir = root.path().join(&manifest.name);
     Golden { manifest, dir, _root: root }
 }
@@ -81,7 +82,10 @@ fn purged_as_longhorn(before: &str, marked: &[&str], after: &str) {
     for (file, disk) in &after.manifest.disks {
         let content = replica.read_layer_chain(file, 0, size).unwrap();
         assert_eq!(hex(Sha256::digest(&content[..])), disk.sha256_at_volume_size, "{file}");
-        assert_eq!(replica.layers().unwrap().iter().find(|layer| layer.file_name == *file).unwrap().removed, disk.removed);
+        assert_eq!(
+            replica.layers().unwrap().iter().find(|layer| layer.file_name == *file).unwrap().removed,
+            disk.removed
+        );
     }
 }
 
@@ -127,7 +131,8 @@ fn marked_layers_have_the_metadata_that_longhorn_writes() {
     // Back to what they were before, under the names that a snapshot's metadata has then.
     for (number, file) in ["volume-snap-s1.img.meta", "volume-snap-s2.img.meta"].iter().enumerate() {
         let before = marked[number].replace("\"Removed\":true", "\"Removed\":false");
-        let before = before.replace(&format!("\"Name\":\"volume-snap-s{}.img\"", number + 1), "\"Name\":\"volume-head-000.img\"");
+        let before = before
+            .replace(&format!("\"Name\":\"volume-snap-s{}.img\"", number + 1), "\"Name\":\"volume-head-000.img\"");
         assert_ne!(before, marked[number]);
         std::fs::write(golden.dir.join(file), before).unwrap();
     }

@@ -14,25 +14,45 @@ use super::{BLOCK, CREATED, Replica, Scratch, filled, take};
 
 const BLOCKS: usize = 10;
 const SIZE: usize = BLOCKS * BLOCK;
-const HISTORIES: u32 = 300;
+const HISTORIES: u32 = 100;
 /// A seed to repeat: 64 hex digits, as a failing run prints them.
 const SEED_VARIABLE: &str = "AUROCHS_TEST_SEED";
 
 #[derive(Clone, Debug)]
 enum Step {
-    Write { offset: usize, length: usize, byte: u8 },
-    Zero { offset: usize, length: usize, may_unmap: bool },
-    Discard { block: usize, count: usize },
+    Write {
+        offset: usize,
+        length: usize,
+        byte: u8,
+    },
+    Zero {
+        offset: usize,
+        length: usize,
+        may_unmap: bool,
+    },
+    Discard {
+        block: usize,
+        count: usize,
+    },
     /// As with `unmap-mark-snap-chain-removed`.
-    DiscardChain { block: usize, count: usize },
+    DiscardChain {
+        block: usize,
+        count: usize,
+    },
     Snapshot,
     Revert(usize),
     Mark(usize),
     DeleteLeaves(usize),
     /// So many steps of a purge on one member; it stays where it is then.
-    Purge { member: usize, steps: usize },
+    Purge {
+        member: usize,
+        steps: usize,
+    },
     PurgeAll(usize),
-    Reopen { member: usize, clean: bool },
+    Reopen {
+        member: usize,
+        clean: bool,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -253,7 +273,7 @@ fn members_that_purge_at_their_own_pace_show_the_same() {
     println!("{SEED_VARIABLE}={}", seed.iter().map(|byte| format!("{byte:02x}")).collect::<String>());
     let config = Config { cases: HISTORIES, failure_persistence: None, max_shrink_iters: 500, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &seed));
-    let histories = proptest::collection::vec(step(), 1..40);
+    let histories = proptest::collection::vec(step(), 1..32);
     runner
         .run(&histories, |history| {
             let mut members = vec![Member::new(), Member::new()];
