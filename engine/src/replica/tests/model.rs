@@ -144,7 +144,7 @@ impl Model {
         while let Some(number) = at
             && self.snapshots[&number].removed
             && !self.snapshots.iter().any(|(other, layer)| {
-                layer.parent == Some(number) && !run.last().is_some_and(|last| last == other) && self.matters(*other)
+                layer.parent == Some(number) && run.last().is_none_or(|last| last != other) && self.matters(*other)
             })
         {
             run.push(number);
