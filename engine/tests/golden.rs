@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use aurochs_engine::replica::hash::{HashControl, SnapshotChecksum};
 use aurochs_engine::replica::{OpenOptions, Replica, ReplicaError};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -174,6 +175,69 @@ golden! {
     restored_full: "s12-restored-full",
     restored_incremental: "s12-restored-incremental",
     head_wrap: "s13-headwrap",
+}
+
+/// The steps that made `s04-expanded`, with the data that its layers hold: what is written here has to be, file by file,
+/// what Longhorn wrote.
+#[test]
+fn an_expansion_writes_what_longhorn_wrote() {
+    const CREATED: &str = "2026-11-21T02:06:55Z";
+    let golden = extract("s04-expanded");
+    let theirs = Replica::open(&golden.dir, OpenOptions::default()).unwrap();
+    let dir = golden.scratch.path().join("ours");
+    Replica::create(&dir, 8_388_608, OpenOptions::default()).unwrap();
+    let ours = Replica::open(&dir, OpenOptions::default()).unwrap();
+    let write_layer = |file: &str| {
+        for (offset, length) in theirs.layer_extents(file, 0, usize::MAX).unwrap() {
+            let data = theirs.layer_read(file, offset, u32::try_from(length).unwrap()).unwrap();
+            ours.write(offset, &data).unwrap();
+        }
+    };
+    let snapshot = |name: &str| ours.snapshot(name, true, CREATED, &BTreeMap::new()).unwrap();
+    write_layer("volume-snap-before.img");
+    snapshot("before");
+    write_layer("volume-snap-expand-14680064.img");
+    ours.expand(14_680_064, CREATED).unwrap();
+    write_layer("volume-snap-after.img");
+    snapshot("after");
+    write_layer(&golden.manifest.head);
+    golden.check_extents(&ours);
+    golden.check_layers(&ours);
+    ours.close().unwrap();
+    std::fs::remove_file(dir.join("aurochs.state")).unwrap();
+    let written = Golden { dir, ..golden };
+    let counter = written.manifest.files.keys().filter(|file| *file == "revision.counter").count();
+    let files = std::fs::read_dir(&written.dir).unwrap().count();
+    assert_eq!(files, written.manifest.files.len() - counter);
+    for (file, facts) in written.manifest.files.iter().filter(|(file, _)| *file != "revision.counter") {
+        let content = std::fs::read(written.dir.join(file)).unwrap();
+        assert_eq!(
+            (content.len() as u64, hex(Sha256::digest(&content))),
+            (facts.bytes, facts.sha256.clone()),
+            "{file}"
+        );
+    }
+}
+
+#[test]
+fn our_checksums_are_longhorns() {
+    let golden = extract("s08-hashed");
+    let replica = Replica::open(&golden.dir, OPTIONS).unwrap();
+    for snapshot in ["s1", "s2"] {
+        let file = golden.dir.join(format!("volume-snap-{snapshot}.img.checksum"));
+        let theirs = std::fs::read_to_string(&file).unwrap();
+        let known: SnapshotChecksum = serde_json::from_str(&theirs).unwrap();
+        // The extraction changed the change time, which makes their checksum an old one.
+        assert_eq!(replica.snapshot_checksum(snapshot).unwrap(), None);
+        let ours = replica.hash_snapshot(snapshot, false, &HashControl::default()).unwrap();
+        assert_eq!(ours.checksum, known.checksum);
+        assert!(!ours.silently_corrupted);
+        let with_their_times =
+            SnapshotChecksum { change_time: known.change_time, last_hashed_at: known.last_hashed_at, ..ours.clone() };
+        let text = std::fs::read_to_string(&file).unwrap();
+        let text = text.replace(&ours.change_time, &with_their_times.change_time);
+        assert_eq!(text.replace(&ours.last_hashed_at, &with_their_times.last_hashed_at), theirs);
+    }
 }
 
 #[test]

@@ -272,6 +272,23 @@ async fn structured_errors_say_why() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_volume_that_grows_is_larger_for_new_clients_and_writable_for_old_ones() {
+    let served = Served::start().await;
+    let mut old = served.transmitting().await;
+    old.request(WRITE, 0, 1, SIZE, 512).await;
+    old.0.write_all(&[7; 512]).await.unwrap();
+    assert_eq!(old.simple_reply().await, (28, 1), "past the end: ENOSPC");
+    served.device.grow(2 * SIZE);
+    old.request(WRITE, 0, 2, SIZE, 512).await;
+    old.0.write_all(&[7; 512]).await.unwrap();
+    assert_eq!(old.simple_reply().await, (0, 2));
+    let uri = served.server.uri();
+    assert_eq!(file_device::run("nbdinfo", &["--size", &uri]).await.trim(), (2 * SIZE).to_string());
+    served.server.resizer().resize().await.unwrap();
+    served.still_serves().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn replies_come_as_work_finishes_and_disconnect_waits_for_them() {
     let served = Served::start().await;
     let mut client = served.transmitting().await;

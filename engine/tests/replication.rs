@@ -4,8 +4,6 @@
 
 mod node;
 
-use std::collections::HashMap;
-
 use aurochs_engine::grpc::engine_v1::{
     EngineState, EngineStatus, ReplicaMode, SnapshotCreateRequest, SnapshotNameRequest,
 };
@@ -27,7 +25,7 @@ async fn copy_out(engine: &Engine, node: &Node) -> Vec<u8> {
 }
 
 async fn take(engine: &Engine, name: &str) {
-    let request = SnapshotCreateRequest { name: name.into(), labels: HashMap::new(), user_created: true };
+    let request = SnapshotCreateRequest { name: name.into(), user_created: true, ..SnapshotCreateRequest::default() };
     engine.client.clone().snapshot_create(request).await.unwrap();
 }
 
@@ -127,7 +125,7 @@ async fn snapshots_and_revert_agree_on_all_replicas() {
     let before = noise(3, SIZE as usize);
     copy_in(&engine, &image(&node, "before.img", &before)).await;
     take(&engine, "good").await;
-    let twice = SnapshotCreateRequest { name: "good".into(), labels: HashMap::new(), user_created: true };
+    let twice = SnapshotCreateRequest { name: "good".into(), user_created: true, ..SnapshotCreateRequest::default() };
     let refused = engine.client.clone().snapshot_create(twice).await.unwrap_err();
     assert_eq!(refused.code(), tonic::Code::FailedPrecondition, "{refused}");
     let uri = engine.status().await.nbd_uri;

@@ -4,8 +4,10 @@
 //! device has acknowledged it, and a flush only after the device has flushed.
 
 pub mod choice;
+pub mod freeze;
 pub mod fuse_loop;
 pub mod nbd;
+mod resize;
 mod running;
 mod serve;
 
@@ -14,6 +16,7 @@ use std::future::Future;
 use crate::disk::AlignedBuf;
 
 pub use fuse_loop::mounted_at;
+pub use resize::Resizer;
 pub use running::{Frontend, FrontendError, FrontendKind, StopRefused};
 pub use serve::{Offering, ServeConfig, Serving, serve};
 
@@ -58,7 +61,7 @@ impl IoError {
 /// What a frontend serves. Offsets and lengths are in bytes, any alignment. All methods may be called
 /// concurrently; overlapping requests are ordered by the device.
 pub trait BlockDevice: Send + Sync + 'static {
-    /// Size of the volume in bytes.
+    /// Size of the volume in bytes; it may grow while it is served, and never shrinks.
     fn size(&self) -> u64;
     fn read(&self, offset: u64, length: u32) -> impl Future<Output = Result<AlignedBuf, IoError>> + Send;
     fn write(

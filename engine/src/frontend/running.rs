@@ -3,6 +3,7 @@
 use std::fmt;
 use std::future::Future;
 
+use super::Resizer;
 use super::fuse_loop::FuseLoopError;
 use super::nbd::NbdError;
 
@@ -56,6 +57,9 @@ pub trait Frontend: Sized + Send {
 
     /// Where users find the volume: the path of a block device or a URI.
     fn endpoint(&self) -> String;
+
+    /// What tells the users of this frontend that its device has grown.
+    fn resizer(&self) -> Resizer;
 
     /// Stops serving: no new requests, those in flight are finished, nothing stays behind.
     ///

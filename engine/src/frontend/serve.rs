@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::choice::{self, Choice, FrontendOffer};
 use super::fuse_loop::{FuseLoopConfig, FuseLoopFrontend};
 use super::nbd::{NbdConfig, NbdFrontend};
-use super::{BlockDevice, Frontend, FrontendError, FrontendKind, StopRefused};
+use super::{BlockDevice, Frontend, FrontendError, FrontendKind, Resizer, StopRefused};
 
 /// What the volume is attached for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,6 +112,12 @@ impl Serving {
     #[must_use]
     pub fn kind(&self) -> Option<FrontendKind> {
         self.block.as_ref().map(Frontend::kind).or_else(|| self.nbd.as_ref().map(Frontend::kind))
+    }
+
+    /// What tells all users that the volume has grown.
+    #[must_use]
+    pub fn resizer(&self) -> Resizer {
+        self.block.as_ref().map(Frontend::resizer).unwrap_or_default()
     }
 
     /// Why it is served like this.

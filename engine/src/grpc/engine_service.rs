@@ -1,5 +1,6 @@
 //! The gRPC face of one engine.
 
+use std::path::Path;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -9,13 +10,19 @@ use tonic::{Request, Response, Status};
 
 use super::engine_v1::engine_server::Engine;
 use super::engine_v1::{
-    EngineState, EngineStatus, ReplicaAddRequest, ReplicaNameRequest, Snapshot, SnapshotCreateRequest,
-    SnapshotNameRequest, SnapshotPurgeRequest, StatusRequest, UnmapMarkSnapChainRemovedRequest,
+    EngineState, EngineStatus, ExpandRequest, ReplicaAddRequest, ReplicaNameRequest, Snapshot, SnapshotCloneRequest,
+    SnapshotCreateRequest, SnapshotHashLockReply, SnapshotHashRequest, SnapshotHashState, SnapshotLimitsSetRequest,
+    SnapshotNameRequest, SnapshotPurgeRequest, SnapshotReadRequest, StatusRequest, UnmapMarkSnapChainRemovedRequest,
 };
+use super::snapshot_stream;
+use crate::frontend::Resizer;
+use crate::frontend::freeze::{self, FreezeError, Patience};
 use crate::link::Address;
 use crate::volume::Volume;
 use crate::volume::barrier::OperationError;
+use crate::volume::clone::CloneRequest;
 use crate::volume::purge::IfPurging;
+use crate::volume::snapshot_limits::SnapshotLimits;
 
 /// Shortest time between two messages of a watch: a burst of changes becomes one.
 const WATCH_INTERVAL: Duration = Duration::from_millis(250);
@@ -29,6 +36,7 @@ pub struct Offer {
     pub reason: String,
     pub endpoint: String,
     pub nbd_uri: String,
+    pub resizer: Resizer,
 }
 
 /// How far the engine process has got.
@@ -68,10 +76,19 @@ fn mounted_at(endpoint: &str) -> Vec<String> {
     mounts.into_iter().map(|mount| mount.display().to_string()).collect()
 }
 
-fn operation_status(error: OperationError) -> Status {
+pub(super) fn operation_status(error: OperationError) -> Status {
     match error {
         OperationError::Refused(message) => Status::failed_precondition(message),
         OperationError::Failed(message) => Status::unavailable(message),
+    }
+}
+
+impl From<FreezeError> for OperationError {
+    fn from(error: FreezeError) -> Self {
+        match error {
+            FreezeError::Frozen { .. } | FreezeError::Hidden { .. } => Self::Refused(error.to_string()),
+            _ => Self::Failed(error.to_string()),
+        }
     }
 }
 
@@ -128,9 +145,14 @@ impl Engine for Service {
     }
 
     async fn snapshot_create(&self, request: Request<SnapshotCreateRequest>) -> Result<Response<Snapshot>, Status> {
-        let (volume, _) = self.up()?;
-        let SnapshotCreateRequest { name, labels, user_created } = request.into_inner();
-        let taken = volume.snapshot(&name, labels.into_iter().collect(), user_created).await;
+        let (volume, offer) = self.up()?;
+        let SnapshotCreateRequest { name, labels, user_created, freeze_filesystem } = request.into_inner();
+        let quiet = freeze::quiesce(Path::new(&offer.endpoint), freeze_filesystem, Patience::default());
+        let quiet = quiet.await.map_err(|error| operation_status(error.into()))?;
+        let witness = quiet.witness();
+        let still = move || witness.check().map_err(OperationError::from);
+        let taken = volume.snapshot_while(&name, labels.into_iter().collect(), user_created, still).await;
+        quiet.release().await;
         let name = taken.map_err(operation_status)?;
         let found = volume.status().snapshots.into_iter().find(|snapshot| snapshot.name == name);
         // The list may not be readable this moment; the snapshot is there all the same.
@@ -158,6 +180,47 @@ impl Engine for Service {
         Ok(self.now())
     }
 
+    type SnapshotReadStream = snapshot_stream::Chunks;
+
+    async fn snapshot_read(
+        &self,
+        request: Request<SnapshotReadRequest>,
+    ) -> Result<Response<Self::SnapshotReadStream>, Status> {
+        let (volume, _) = self.up()?;
+        snapshot_stream::chunks(&volume, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn snapshot_clone(&self, request: Request<SnapshotCloneRequest>) -> Result<Response<EngineStatus>, Status> {
+        let (volume, offer) = self.up()?;
+        if !offer.frontend.is_empty() {
+            let message = format!(
+                "volume {} is offered as {}; only a volume that nobody uses can be filled. Detach it, attach it in \
+                 maintenance mode, and clone then",
+                volume.name(),
+                offer.endpoint
+            );
+            return Err(Status::failed_precondition(message));
+        }
+        let SnapshotCloneRequest { source_address, source_volume, source_snapshot, snapshot, include_backing_file } =
+            request.into_inner();
+        let address = source_address.parse().map_err(|error| Status::invalid_argument(format!("{error}")))?;
+        let request = CloneRequest {
+            address,
+            volume: source_volume,
+            snapshot: source_snapshot,
+            new_snapshot: snapshot,
+            include_backing_file,
+        };
+        volume.clone_from_snapshot(request).await.map_err(operation_status)?;
+        Ok(self.now())
+    }
+
+    async fn snapshot_clone_cancel(&self, _: Request<StatusRequest>) -> Result<Response<EngineStatus>, Status> {
+        let (volume, _) = self.up()?;
+        volume.cancel_clone().await;
+        Ok(self.now())
+    }
+
     async fn replica_add(&self, request: Request<ReplicaAddRequest>) -> Result<Response<EngineStatus>, Status> {
         let (volume, _) = self.up()?;
         let ReplicaAddRequest { name, address } = request.into_inner();
@@ -169,6 +232,57 @@ impl Engine for Service {
     async fn replica_remove(&self, request: Request<ReplicaNameRequest>) -> Result<Response<EngineStatus>, Status> {
         let (volume, _) = self.up()?;
         volume.remove_replica(&request.into_inner().name).await.map_err(operation_status)?;
+        Ok(self.now())
+    }
+
+    async fn snapshot_hash(
+        &self,
+        request: Request<SnapshotHashRequest>,
+    ) -> Result<Response<SnapshotHashState>, Status> {
+        let (volume, _) = self.up()?;
+        let SnapshotHashRequest { name, rehash } = request.into_inner();
+        volume.hash_snapshot(&name, rehash).await.map_err(operation_status)?;
+        volume.snapshot_hash(&name).await.map(Response::new).map_err(operation_status)
+    }
+
+    async fn snapshot_hash_status(
+        &self,
+        request: Request<SnapshotNameRequest>,
+    ) -> Result<Response<SnapshotHashState>, Status> {
+        let (volume, _) = self.up()?;
+        volume.snapshot_hash(&request.into_inner().name).await.map(Response::new).map_err(operation_status)
+    }
+
+    async fn snapshot_hash_cancel(
+        &self,
+        request: Request<SnapshotNameRequest>,
+    ) -> Result<Response<SnapshotHashState>, Status> {
+        let (volume, _) = self.up()?;
+        let name = request.into_inner().name;
+        volume.cancel_snapshot_hash(&name).await.map_err(operation_status)?;
+        volume.snapshot_hash(&name).await.map(Response::new).map_err(operation_status)
+    }
+
+    async fn snapshot_hash_lock(&self, _: Request<StatusRequest>) -> Result<Response<SnapshotHashLockReply>, Status> {
+        let (volume, _) = self.up()?;
+        Ok(Response::new(SnapshotHashLockReply { held: volume.hash_locks().await.into_iter().collect() }))
+    }
+
+    async fn expand(&self, request: Request<ExpandRequest>) -> Result<Response<EngineStatus>, Status> {
+        let (volume, offer) = self.up()?;
+        let tell_users = async move { offer.resizer.resize().await.map_err(|error| error.to_string()) };
+        volume.expand(request.into_inner().size_bytes, tell_users).await.map_err(operation_status)?;
+        Ok(self.now())
+    }
+
+    async fn snapshot_limits_set(
+        &self,
+        request: Request<SnapshotLimitsSetRequest>,
+    ) -> Result<Response<EngineStatus>, Status> {
+        let (volume, _) = self.up()?;
+        let SnapshotLimitsSetRequest { snapshot_max_count, snapshot_max_size_bytes } = request.into_inner();
+        let limits = SnapshotLimits::checked(snapshot_max_count, snapshot_max_size_bytes).map_err(operation_status)?;
+        volume.set_snapshot_limits(limits);
         Ok(self.now())
     }
 

@@ -3,6 +3,7 @@
 pub mod connect;
 pub mod engine_service;
 pub mod keeper;
+mod snapshot_stream;
 
 use crate::link::Address;
 use crate::link::address::AddressError;

@@ -193,7 +193,7 @@ impl Processes {
             Some(Spec::Replica(replica)) => {
                 instance.kind = InstanceKind::Replica.into();
                 instance.directory.clone_from(&replica.directory);
-                replica_arguments(replica)
+                replica_arguments(replica, settings)
             }
             Some(Spec::Engine(engine)) => {
                 instance.kind = InstanceKind::Engine.into();
@@ -371,9 +371,12 @@ fn is_same(running: &Instance, request: &InstanceStartRequest) -> bool {
     running.volume == request.volume && same_spec
 }
 
-fn replica_arguments(replica: &crate::grpc::instance_v1::ReplicaSpec) -> Vec<String> {
+fn replica_arguments(replica: &crate::grpc::instance_v1::ReplicaSpec, settings: &Settings) -> Vec<String> {
     let mut arguments = vec!["replica".to_owned(), "--directory".to_owned(), replica.directory.clone()];
     arguments.extend(["--size".to_owned(), replica.size_bytes.to_string()]);
+    // One for all disks of the node.
+    let hash_lock = settings.run_directory.join("hash.lock");
+    arguments.extend(["--hash-lock".to_owned(), hash_lock.display().to_string()]);
     if replica.revision_counter {
         arguments.push("--revision-counter".to_owned());
     }

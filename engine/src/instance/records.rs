@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use aurochs_api::ids::VolumeName;
 use nix::fcntl::{Flock, FlockArg};
 
+use crate::crash_point;
 use crate::volume::record::{Epoch, Generation, KeeperError, Record};
 
 /// The directory with the records; several instance managers of one machine share it.
@@ -78,7 +79,9 @@ impl RecordFiles {
         let mut file = File::create(&temporary)?;
         file.write_all(&serde_json::to_vec(next)?)?;
         file.sync_all()?;
+        crash_point::reached("record.written");
         fs::rename(&temporary, path)?;
+        crash_point::reached("record.renamed");
         File::open(&self.directory)?.sync_all()
     }
 

@@ -126,6 +126,16 @@ impl Request {
     pub fn new(kind: Kind, offset: u64, length: u32) -> Self {
         Self { kind, offset, length, stable: false, may_unmap: false, payload: Payload::default() }
     }
+
+    /// Data for something that has a name of at most `LAYER_NAME_LENGTH` bytes: a block with the name comes first.
+    #[must_use]
+    pub fn named(kind: Kind, name: &str, offset: u64, data: &[u8]) -> Self {
+        let mut payload = AlignedBuf::zeroed(LAYER_NAME_LENGTH + data.len());
+        payload[..name.len()].copy_from_slice(name.as_bytes());
+        payload[LAYER_NAME_LENGTH..].copy_from_slice(data);
+        let length = u32::try_from(data.len()).unwrap_or(u32::MAX);
+        Self { payload: Arc::new(payload).into(), ..Self::new(kind, offset, length) }
+    }
 }
 
 impl ReplicaLink {
@@ -287,13 +297,14 @@ impl ReplicaLink {
 
     /// Writes raw bytes into one layer's file of a replica that is being rebuilt.
     pub async fn layer_write(&self, layer: &str, offset: u64, data: &[u8]) -> Result<(), LinkError> {
-        let mut payload = AlignedBuf::zeroed(LAYER_NAME_LENGTH + data.len());
-        payload[..layer.len()].copy_from_slice(layer.as_bytes());
-        payload[LAYER_NAME_LENGTH..].copy_from_slice(data);
-        let length = u32::try_from(data.len()).unwrap_or(u32::MAX);
-        let mut request = Request::new(Kind::LayerWrite, offset, length);
-        request.payload = Arc::new(payload).into();
-        self.request(request).await.map(drop)
+        self.request(Request::named(Kind::LayerWrite, layer, offset, data)).await.map(drop)
+    }
+
+    /// Bytes of a snapshot's content.
+    pub async fn snapshot_read(&self, name: &str, offset: u64, length: u32) -> Result<AlignedBuf, LinkError> {
+        let mut request = Request::new(Kind::SnapshotRead, offset, length);
+        request.payload = Arc::new(AlignedBuf::copy_of(name.as_bytes())).into();
+        self.request(request).await
     }
 }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::replica::{LayerInfo, PurgeStatus};
+use crate::replica::hash::HashState;
+use crate::replica::{HeadFacts, LayerInfo, PurgeStatus, SnapshotFacts, SnapshotSelection};
 
 /// What an engine asks of a replica beside reads and writes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -46,6 +47,56 @@ pub enum ControlRequest {
     },
     /// The engine stops cleanly: sync, mark clean, let go.
     Close,
+    /// What there is to read of a snapshot from a byte on; its layers are opened, so that reads are quick.
+    SnapshotFacts {
+        selection: SnapshotSelection,
+        from: u64,
+    },
+    SnapshotExtents {
+        selection: SnapshotSelection,
+        from: u64,
+        maximum: usize,
+    },
+    /// Nobody reads this snapshot for now.
+    SnapshotForget {
+        name: String,
+    },
+    /// Prepares an empty image for a new root snapshot of an empty volume.
+    FillBegin {
+        id: String,
+        name: String,
+        size: u64,
+    },
+    /// The image is complete: it becomes the volume's content.
+    FillFinish {
+        id: String,
+        created: String,
+    },
+    FillAbort {
+        id: String,
+    },
+    /// The file below the replica's layers.
+    BackingFile,
+    /// Hash a snapshot in the background; see [`crate::replica::hash::HashJobs::start`].
+    HashStart {
+        snapshot: String,
+        rehash: bool,
+    },
+    HashStatus {
+        snapshot: String,
+    },
+    HashCancel {
+        snapshot: String,
+    },
+    /// Whether a hash runs on the replica's node, of whichever volume.
+    HashLock,
+    /// All members are equal: whatever a reboot had taken from this replica is there again.
+    Settled,
+    /// The volume becomes larger.
+    Expand {
+        size: u64,
+        created: String,
+    },
     /// Removed snapshots that nothing stands on go.
     DeleteRemovedLeaves,
     /// Starts a purge in the background, or finds that one runs; answered with its status.
@@ -70,6 +121,10 @@ pub struct Hello {
     /// An engine has served from this replica before. One that was never part of a volume lacks what it should hold
     /// (its disk is not mounted, its directory was replaced), and says so instead of taking part.
     pub holds_data: bool,
+    /// A person asked for what is left of the volume: a replica that served no engine yet takes part all the same if
+    /// there is data in it.
+    #[serde(default)]
+    pub salvage: bool,
 }
 
 /// Who answers.
@@ -84,6 +139,9 @@ pub struct Welcome {
     pub generation: u64,
     /// The host rebooted since the replica was opened before, so unflushed writes may be missing.
     pub rebooted: bool,
+    /// What a salvage compares.
+    #[serde(default)]
+    pub head: HeadFacts,
 }
 
 /// Answers, by request.
@@ -95,6 +153,13 @@ pub enum ControlReply {
     Extents(Vec<(u64, u64)>),
     Checksum([u8; 32]),
     Done,
+    SnapshotFacts(SnapshotFacts),
+    /// Its path, empty for none.
+    BackingFile(String),
+    Hash(HashState),
+    HashLock {
+        held: bool,
+    },
     Purge(PurgeStatus),
 }
 

@@ -47,6 +47,11 @@ pub enum Kind {
     LayerRead = 8,
     /// Raw write into one layer's file: payload is a block of `LAYER_NAME_LENGTH` bytes with the name, then the data.
     LayerWrite = 9,
+    /// Read of a snapshot's content: payload is the snapshot's name.
+    SnapshotRead = 16,
+    /// Write into the image of a new snapshot: payload is a block of `LAYER_NAME_LENGTH` bytes with the fill's id, then
+    /// the data. With `stable`, all that was filled in before is on stable storage too when the answer comes.
+    FillWrite = 17,
     Done = 0x80,
     /// Payload is a JSON `RemoteError`.
     Failed = 0xff,
@@ -67,6 +72,8 @@ impl Kind {
             7 => Self::Ping,
             8 => Self::LayerRead,
             9 => Self::LayerWrite,
+            16 => Self::SnapshotRead,
+            17 => Self::FillWrite,
             0x80 => Self::Done,
             0xff => Self::Failed,
             _ => return None,

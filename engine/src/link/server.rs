@@ -14,7 +14,9 @@ use super::control::{ControlReply, ControlRequest, Hello, RemoteError, RemoteErr
 use super::frame::{self, Header, Kind, LAYER_NAME_LENGTH};
 use super::gather::Gatherer;
 use super::purging;
+use crate::crash_point;
 use crate::disk::AlignedBuf;
+use crate::replica::hash::{HashError, HashJobs, NodeLock};
 use crate::replica::{OpenOptions, Replica, ReplicaError};
 
 /// Requests of one stream worked on at once; more wait in the socket. Bounds memory: each may hold a payload.
@@ -33,6 +35,7 @@ pub struct ReplicaServer {
     /// Who speaks now; streams of anybody else end themselves.
     session: watch::Sender<Session>,
     hello: tokio::sync::Mutex<()>,
+    hashes: Arc<HashJobs>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -63,6 +66,19 @@ impl ReplicaServer {
     /// `directory` has to hold a replica already.
     #[must_use]
     pub fn new(volume: &str, name: &str, directory: PathBuf, options: OpenOptions) -> Arc<Self> {
+        let lock = NodeLock::beside(&directory);
+        Self::with_hash_lock(volume, name, directory, options, lock)
+    }
+
+    /// As [`ReplicaServer::new`], with a lock of its own choice against other hashes of the node.
+    #[must_use]
+    pub fn with_hash_lock(
+        volume: &str,
+        name: &str,
+        directory: PathBuf,
+        options: OpenOptions,
+        lock: NodeLock,
+    ) -> Arc<Self> {
         Arc::new(Self {
             volume: volume.to_owned(),
             name: name.to_owned(),
@@ -71,6 +87,7 @@ impl ReplicaServer {
             open: RwLock::new(None),
             session: watch::Sender::new(Session::default()),
             hello: tokio::sync::Mutex::new(()),
+            hashes: Arc::new(HashJobs::new(lock)),
         })
     }
 
@@ -94,6 +111,7 @@ impl ReplicaServer {
     /// Ends all streams, waits for requests in flight, closes the directory cleanly.
     pub async fn close(&self) -> Result<(), ReplicaError> {
         self.session.send_replace(Session::default());
+        self.hashes.cancel_all("the replica is being stopped");
         let open = self.open.write().await.take();
         match open {
             Some(replica) => blocking(move || replica.close()).await,
@@ -198,17 +216,23 @@ impl ReplicaServer {
             replica.stop_purge("another engine has taken over");
         }
         let replica = match open.take() {
-            Some(replica) => replica,
-            None => {
+            Some(replica) if replica.failure().is_none() => replica,
+            stopped => {
+                if let Some(stopped) = stopped {
+                    self.let_go_of(stopped).await;
+                }
                 let (directory, options) = (self.directory.clone(), self.options);
-                Arc::new(blocking(move || Replica::open(&directory, options)).await.map_err(remote)?)
+                let opened = blocking(move || Replica::open(&directory, options)).await.map_err(remote)?;
+                crash_point::reached("hello.opened");
+                Arc::new(opened)
             }
         };
         *open = Some(Arc::clone(&replica));
         if hello.epoch < replica.fence().epoch {
             return Err(fenced(hello.epoch, replica.fence().epoch));
         }
-        if hello.holds_data && replica.fence().epoch == 0 {
+        let is_new = replica.fence().epoch == 0 && !(hello.salvage && holds_anything(&replica).map_err(remote)?);
+        if hello.holds_data && is_new {
             // Nothing is remembered of this engine, so that the next one gets the same answer.
             return Err(refused(&format!(
                 "{} holds a new, empty replica instead of the volume's data; mount the disk that has the data and \
@@ -218,10 +242,22 @@ impl ReplicaServer {
         }
         let (epoch, generation) = (hello.epoch, replica.fence().generation);
         let raised = Arc::clone(&replica);
-        blocking(move || raised.raise_fence(epoch, generation)).await.map_err(remote)?;
+        // What the one before was filling in is nobody's now.
+        blocking(move || raised.raise_fence(epoch, generation).and_then(|()| raised.give_up_fill()))
+            .await
+            .map_err(remote)?;
+        crash_point::reached("hello.fenced");
         drop(open);
         self.session.send_replace(theirs);
         self.describe().await
+    }
+
+    /// The replica stopped itself: its memory may differ from its files, or a sync failed. The files are the truth and
+    /// will be read anew. Nothing of it is in flight.
+    async fn let_go_of(&self, stopped: Arc<Replica>) {
+        tracing::warn!(replica = %self.name, why = stopped.failure(), "the directory is opened again");
+        self.hashes.cancel_all("the replica is being opened again");
+        blocking(move || stopped.abandon()).await;
     }
 
     async fn describe(&self) -> Result<Welcome, RemoteError> {
@@ -236,6 +272,7 @@ impl ReplicaServer {
             rebuilding: replica.rebuilding(),
             generation: fence.generation,
             rebooted: rebooted && replica.was_dirty(),
+            head: replica.head_facts().map_err(remote)?,
         })
     }
 
@@ -258,7 +295,8 @@ impl ReplicaServer {
                 drop(open);
                 return self.close_for_engine().await;
             }
-            return blocking(move || control(&replica, request)).await.and_then(control_answer);
+            let hashes = Arc::clone(&self.hashes);
+            return blocking(move || control(&replica, &hashes, request)).await.and_then(control_answer);
         }
         let header = *header;
         blocking(move || data(&replica, &header, &payload)).await
@@ -266,12 +304,19 @@ impl ReplicaServer {
 
     /// The engine lets go: the directory is clean, and the next HELLO opens it again.
     async fn close_for_engine(&self) -> Answer {
+        self.hashes.cancel_all("the volume is being detached");
         let replica = self.open.write().await.take();
         if let Some(replica) = replica {
             blocking(move || replica.close()).await.map_err(remote)?;
         }
         control_answer(ControlReply::Done)
     }
+}
+
+/// Whether somebody ever wrote into the volume that this directory is a copy of.
+fn holds_anything(replica: &Replica) -> Result<bool, ReplicaError> {
+    let layers = replica.layers()?;
+    Ok(layers.iter().any(|layer| !layer.is_head || layer.allocated_bytes > 0))
 }
 
 /// Runs a blocking piece of work of a replica.
@@ -312,10 +357,26 @@ fn data(replica: &Replica, header: &Header, payload: &AlignedBuf) -> Answer {
             let data = AlignedBuf::copy_of(&payload[LAYER_NAME_LENGTH..]);
             replica.layer_write(layer, header.offset, &data)
         }
+        Kind::SnapshotRead => {
+            let name = layer_name(payload)?;
+            return replica.read_snapshot(name, header.offset, header.length).map_err(remote);
+        }
+        Kind::FillWrite => return fill_write(replica, header, payload),
         Kind::Control | Kind::Done | Kind::Failed => return Err(refused("not a request")),
     };
     let result = if header.stable { result.and_then(|()| replica.flush()) } else { result };
     result.map(|()| empty).map_err(remote)
+}
+
+fn fill_write(replica: &Replica, header: &Header, payload: &AlignedBuf) -> Answer {
+    if payload.len() < LAYER_NAME_LENGTH {
+        return Err(refused("the write into a new snapshot does not say which"));
+    }
+    let id = layer_name(&payload[..LAYER_NAME_LENGTH])?;
+    let data = AlignedBuf::copy_of(&payload[LAYER_NAME_LENGTH..]);
+    let written = replica.fill_write(id, header.offset, &data);
+    let written = if header.stable { written.and_then(|()| replica.fill_sync(id)) } else { written };
+    written.map(|()| AlignedBuf::default()).map_err(remote)
 }
 
 fn layer_name(bytes: &[u8]) -> Result<&str, RemoteError> {
@@ -323,7 +384,7 @@ fn layer_name(bytes: &[u8]) -> Result<&str, RemoteError> {
     std::str::from_utf8(&bytes[..end]).map_err(|_| refused("the layer name is not UTF-8"))
 }
 
-fn control(replica: &Arc<Replica>, request: ControlRequest) -> Result<ControlReply, RemoteError> {
+fn control(replica: &Arc<Replica>, hashes: &HashJobs, request: ControlRequest) -> Result<ControlReply, RemoteError> {
     let result = match request {
         ControlRequest::Hello(_) => return Err(refused("HELLO was said already")),
         ControlRequest::Layers => return replica.layers().map(ControlReply::Layers).map_err(remote),
@@ -337,11 +398,42 @@ fn control(replica: &Arc<Replica>, request: ControlRequest) -> Result<ControlRep
             replica.snapshot(&name, user_created, &created, &labels)
         }
         ControlRequest::Revert { name, created } => replica.revert(&name, &created),
-        ControlRequest::MarkRemoved { snapshots } => replica.mark_removed(&snapshots),
+        ControlRequest::MarkRemoved { snapshots } => {
+            for name in &snapshots {
+                hashes.cancel(name, "the snapshot is being removed");
+            }
+            replica.mark_removed(&snapshots)
+        }
         ControlRequest::RebuildBegin { layers } => replica.rebuild_begin(&layers),
         ControlRequest::RebuildFinish => replica.rebuild_finish(),
         ControlRequest::Generation { generation } => replica.raise_fence(replica.fence().epoch, generation),
         ControlRequest::Close => Ok(()),
+        ControlRequest::SnapshotFacts { selection, from } => {
+            return replica.snapshot_facts(&selection, from).map(ControlReply::SnapshotFacts).map_err(remote);
+        }
+        ControlRequest::SnapshotExtents { selection, from, maximum } => {
+            return replica.snapshot_extents(&selection, from, maximum).map(ControlReply::Extents).map_err(remote);
+        }
+        ControlRequest::BackingFile => return replica.backing_file().map(ControlReply::BackingFile).map_err(remote),
+        ControlRequest::SnapshotForget { name } => replica.forget_snapshot_view(&name),
+        ControlRequest::FillBegin { id, name, size } => replica.fill_begin(&id, &name, size),
+        ControlRequest::FillFinish { id, created } => replica.fill_finish(&id, &created),
+        ControlRequest::FillAbort { id } => replica.fill_abort(&id),
+        ControlRequest::Settled => replica.settle(),
+        ControlRequest::HashStart { snapshot, rehash } => {
+            return hashes.start(replica, &snapshot, rehash).map(|()| ControlReply::Done).map_err(hash_failure);
+        }
+        ControlRequest::HashStatus { snapshot } => {
+            return hashes.state(replica, &snapshot).map(ControlReply::Hash).map_err(hash_failure);
+        }
+        ControlRequest::HashCancel { snapshot } => {
+            hashes.cancel(&snapshot, "on request");
+            Ok(())
+        }
+        ControlRequest::HashLock => {
+            return hashes.lock().is_held().map(|held| ControlReply::HashLock { held }).map_err(hash_failure);
+        }
+        ControlRequest::Expand { size, created } => replica.expand(size, &created),
         ControlRequest::DeleteRemovedLeaves => replica.delete_removed_leaves(),
         ControlRequest::PurgeStart => return purging::start(replica).map_err(remote),
         ControlRequest::PurgeStatus => return Ok(ControlReply::Purge(replica.purge_status())),
@@ -351,6 +443,14 @@ fn control(replica: &Arc<Replica>, request: ControlRequest) -> Result<ControlRep
         }
     };
     result.map(|()| ControlReply::Done).map_err(remote)
+}
+
+/// A hash only looks: whatever goes wrong with it says nothing against the replica, unless the directory itself does.
+fn hash_failure(error: HashError) -> RemoteError {
+    match error {
+        HashError::Replica(error) => remote(error),
+        other => refused(&other.to_string()),
+    }
 }
 
 fn control_answer(reply: ControlReply) -> Answer {
@@ -383,7 +483,12 @@ fn remote(error: ReplicaError) -> RemoteError {
         | ReplicaError::LayerNotFound { .. }
         | ReplicaError::ChainTooLong { .. }
         | ReplicaError::Rebuilding { .. }
-        | ReplicaError::NotRebuilding { .. } => RemoteErrorKind::Refused,
+        | ReplicaError::NotRebuilding { .. }
+        | ReplicaError::VolumeNotEmpty { .. }
+        | ReplicaError::NotFilling
+        | ReplicaError::NoAncestor { .. }
+        | ReplicaError::InvalidSize { .. }
+        | ReplicaError::Smaller { .. } => RemoteErrorKind::Refused,
         _ => RemoteErrorKind::Failed,
     };
     RemoteError { kind, message: error.to_string() }

@@ -16,6 +16,7 @@ use crate::grpc::keeper::InstanceManagerKeeper;
 use crate::link::Address;
 use crate::volume::Volume;
 use crate::volume::record::Epoch;
+use crate::volume::snapshot_limits::{self, SnapshotLimits};
 use crate::volume::start::StartOptions;
 
 /// The engine of one volume.
@@ -53,6 +54,16 @@ pub struct Arguments {
     /// TCP address of the NBD server; without it the server is on its unix socket only.
     #[arg(long)]
     nbd_listen: Option<SocketAddr>,
+    /// Go on with another replica if none of those with all data can be used. Loses every acknowledged write that it
+    /// lacks; only for replicas that are lost for ever.
+    #[arg(long)]
+    salvage: bool,
+    /// Live snapshots that the volume may have, at most 250.
+    #[arg(long, default_value_t = snapshot_limits::DEFAULT_COUNT, value_parser = clap::value_parser!(u32).range(1..=i64::from(snapshot_limits::DEFAULT_COUNT)))]
+    snapshot_max_count: u32,
+    /// Bytes that the head and the live snapshots may take together; 0 for no limit.
+    #[arg(long, default_value_t = 0)]
+    snapshot_max_size: u64,
     /// Discards mark the snapshots below the head as removed and free what they hold.
     #[arg(long)]
     unmap_mark_snap_chain_removed: bool,
@@ -94,6 +105,7 @@ pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
         size: arguments.size,
         epoch: Epoch(arguments.epoch),
         replicas: arguments.replicas.iter().cloned().collect::<BTreeMap<_, _>>(),
+        salvage: arguments.salvage,
     };
     tokio::pin!(asked);
     let volume = tokio::select! {
@@ -101,6 +113,10 @@ pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
         // Nothing was served: the next start finds things as after a crash.
         () = &mut asked => return Ok(()),
     };
+    volume.set_snapshot_limits(SnapshotLimits {
+        max_count: arguments.snapshot_max_count,
+        max_size_bytes: arguments.snapshot_max_size,
+    });
     volume.set_unmap_mark_snap_chain_removed(arguments.unmap_mark_snap_chain_removed);
     let serving = match serve(Arc::new(volume.clone()), places(&arguments)).await {
         Ok(serving) => serving,
@@ -146,13 +162,17 @@ fn offer(serving: &Serving) -> Offer {
         reason: serving.reason().to_owned(),
         endpoint: serving.endpoint(),
         nbd_uri: nbd.unwrap_or_default(),
+        resizer: serving.resizer(),
     }
 }
 
 /// A device that is still mounted is synced first and then detached all the same: whoever asked the process to end has
 /// decided, and what the file system had in memory is on the replicas.
 async fn stop_frontends(serving: Serving) {
-    let mounted_at = crate::frontend::mounted_at(std::path::Path::new(&serving.endpoint()));
+    let endpoint = serving.endpoint();
+    let node = std::path::Path::new(&endpoint);
+    crate::frontend::freeze::thaw_before_stop(node).await;
+    let mounted_at = crate::frontend::mounted_at(node);
     let Err(StopRefused { frontend, error }) = serving.stop(false).await else { return };
     tracing::warn!(%error, ?mounted_at, "still in use; synced and detached");
     let synced = tokio::task::spawn_blocking(move || {

@@ -7,6 +7,7 @@ use clap::Args;
 use super::{ProgramError, asked_to_end};
 use crate::link::Address;
 use crate::link::server::ReplicaServer;
+use crate::replica::hash::NodeLock;
 use crate::replica::{OpenOptions, Replica};
 
 /// One copy of a volume.
@@ -29,6 +30,10 @@ pub struct Arguments {
     /// Keep Longhorn's revision.counter.
     #[arg(long)]
     revision_counter: bool,
+    /// Lock file that allows one hash of a snapshot at a time on this node. By default `<disk>/.lock/hash` where the
+    /// directory is `<disk>/replicas/<name>`, else none.
+    #[arg(long)]
+    hash_lock: Option<PathBuf>,
 }
 
 /// Runs until it is asked to end; then the directory is closed cleanly.
@@ -44,7 +49,11 @@ pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
         .await
         .map_err(|source| ProgramError::Io { what: format!("listen on {}", arguments.listen), source })?;
     tracing::info!(replica = arguments.name, directory = %arguments.directory.display(), "serving");
-    let server = ReplicaServer::new(&arguments.volume, &arguments.name, arguments.directory, options);
+    let lock = match &arguments.hash_lock {
+        Some(path) => NodeLock::at(path),
+        None => NodeLock::beside(&arguments.directory),
+    };
+    let server = ReplicaServer::with_hash_lock(&arguments.volume, &arguments.name, arguments.directory, options, lock);
     tokio::select! {
         () = std::sync::Arc::clone(&server).serve(listener) => {}
         () = end => {}

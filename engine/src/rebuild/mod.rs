@@ -8,6 +8,7 @@ mod state;
 
 use std::sync::Arc;
 
+use crate::crash_point;
 use crate::frontend::IoError;
 use crate::link::control::{ControlRequest, Hello};
 use crate::link::{Address, ReplicaLink};
@@ -31,6 +32,7 @@ impl Volume {
             let message = format!("replica {} is being rebuilt; one at a time", joiner.link.name());
             return Err(OperationError::Refused(message));
         }
+        shared.refuse_while_filling("add a replica")?;
         let work = shared.work.begin(Work::Rebuild)?;
         let progress = shared.rebuilds.begin(name).ok_or_else(|| {
             OperationError::Refused("another replica is about to be rebuilt; one at a time".to_owned())
@@ -42,6 +44,7 @@ impl Volume {
             session: shared.session.clone(),
             link: 0,
             holds_data: false,
+            salvage: false,
         };
         let link = match ReplicaLink::connect(name, &address, &hello).await {
             Ok(link) => link,
@@ -50,6 +53,16 @@ impl Volume {
                 return Err(OperationError::Failed(error.to_string()));
             }
         };
+        if link.welcome().size > shared.size() {
+            let message = format!(
+                "replica {name} has {} bytes and volume {} only {}; delete it and let a new one be built",
+                link.welcome().size,
+                shared.name,
+                shared.size()
+            );
+            progress.fail(&message);
+            return Err(OperationError::Refused(message));
+        }
         let shared = Arc::clone(shared);
         tokio::spawn(async move { run(&shared, &link, &progress, work).await });
         Ok(())
@@ -94,13 +107,16 @@ async fn rebuild(shared: &Arc<Shared>, link: &ReplicaLink, progress: &Progress) 
     let layers = join(shared, link).await?;
     shared.changed.tell();
     copy::layers(shared, link, &layers, progress).await?;
+    crash_point::reached("join.copied");
     let finish = link.control(&ControlRequest::RebuildFinish).await;
     finish.map_err(|error| OperationError::Failed(error.to_string()))?;
+    crash_point::reached("join.finished");
     {
         // No snapshot is half taken while the layers are compared; those taken meanwhile count.
         let _everything = shared.ordering.barrier().await;
         compare_layers(shared, link).await?;
     }
+    crash_point::reached("join.compared");
     shared.membership.promote(link.name()).await.map_err(failed)
 }
 
@@ -108,18 +124,22 @@ async fn rebuild(shared: &Arc<Shared>, link: &ReplicaLink, progress: &Progress) 
 /// directory with the same layers. Returns the layers to copy.
 async fn join(shared: &Arc<Shared>, link: &ReplicaLink) -> Result<Vec<LayerInfo>, OperationError> {
     let _everything = shared.equal_barrier().await?;
+    shared.refuse_while_filling("add a replica")?;
     // Its own loss is recorded before anything of it is thrown away.
     shared.membership.settled().await.map_err(failed)?;
     shared.refresh_layers().await;
     if !can_reuse_newest_snapshot(&shared.layers.get()) {
         let name = uuid::Uuid::new_v4().to_string();
         shared.take_snapshot(&name, std::collections::BTreeMap::new(), false).await?;
+        crash_point::reached("join.snapshot-taken");
     }
     let asked = start::ask_layers(&source(shared)?).await;
     let layers = asked.map_err(|error| OperationError::Failed(error.to_string()))?;
     let begun = link.control(&ControlRequest::RebuildBegin { layers: layers.clone() }).await;
     begun.map_err(|error| OperationError::Failed(error.to_string()))?;
+    crash_point::reached("join.begun");
     shared.membership.add_joiner(link.clone()).await.map_err(failed)?;
+    crash_point::reached("join.recorded");
     watchdog::watch_link(shared, link);
     Ok(layers)
 }

@@ -12,6 +12,7 @@ use super::directory::Directory;
 use super::error::ReplicaError;
 use super::extent_map::Blocks;
 use super::stack::{Structure, bytes_of, held};
+use super::tree::Tree;
 use crate::disk::image::{Access, ImageFile};
 use crate::disk::{BLOCK_SIZE, DiskError};
 
@@ -63,12 +64,23 @@ impl Structure {
         Ok(outcome?)
     }
 
+    /// Removed layers that a discard punches, topmost first. While rebuilding they are only being filled.
+    fn discardable(&self) -> Vec<&str> {
+        // Most often a live snapshot comes first, and nothing more has to be known.
+        let parent = self.records.get(&self.meta.head).and_then(|head| self.records.get(&head.parent));
+        let is_removed = parent.is_some_and(|parent| parent.removed);
+        if !is_removed || self.meta.rebuilding {
+            return Vec::new();
+        }
+        Tree::of_records(&self.records, &self.meta.head).discardable()
+    }
+
     /// Takes `blocks` out of the head and of the removed layers that only the head's readers see, lowest first: until
     /// it is done, a reader sees what it saw before. Returns the bytes freed.
     pub(super) fn discard(&self, directory: &Directory, blocks: Blocks) -> Result<u64, ReplicaError> {
         let mut freed = 0;
-        let run = super::tree::Tree::of_records(&self.records, &self.meta.head).discardable();
-        if !run.is_empty() && !self.meta.rebuilding {
+        let run = self.discardable();
+        if !run.is_empty() {
             let _alone = self.below.alone()?;
             let outcome = run.iter().rev().try_for_each(|layer| {
                 let image = ImageFile::open(&directory.file(layer), Access::ReadOnly)?;

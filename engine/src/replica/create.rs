@@ -11,6 +11,7 @@ use super::metadata::{LayerMeta, VolumeMeta};
 use super::names;
 use super::revision_counter::RevisionCounter;
 use super::{OpenOptions, Replica};
+use crate::crash_point;
 use crate::disk::BLOCK_SIZE;
 use crate::disk::image::ImageFile;
 
@@ -28,12 +29,17 @@ impl Replica {
         clear_interrupted_creation(&directory)?;
         if options.revision_counter {
             RevisionCounter::create(&directory)?;
+            crash_point::reached("create.counter-made");
         }
         let head = names::FIRST_HEAD;
         ImageFile::create(&directory.file(head), size)?;
+        crash_point::reached("create.head-made");
         let meta = names::meta_of(head);
         directory.replace(&meta, &LayerMeta::head(head, "", &now()).encode(&meta)?, 0o644)?;
-        directory.replace(names::VOLUME_META, &VolumeMeta::new(size, head).encode()?, 0o644)
+        crash_point::reached("create.head-described");
+        directory.replace(names::VOLUME_META, &VolumeMeta::new(size, head).encode()?, 0o644)?;
+        crash_point::reached("create.committed");
+        Ok(())
     }
 
     /// Whether `dir` holds a replica.

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::directory::Directory;
 use super::error::ReplicaError;
 use super::names;
+use crate::crash_point;
 use crate::disk::DiskError;
 
 /// Deletes the replica's own files and then the directory. Files of others are left, and the directory with them.
@@ -22,11 +23,13 @@ pub fn delete_directory(dir: &Path) -> Result<(), ReplicaError> {
     let listing = directory.list()?;
     for file in listing.iter().filter(|file| is_layer_file(file)) {
         directory.remove(file)?;
+        crash_point::reached("delete.layer-file-removed");
     }
     directory.sync()?;
     for small in [names::REVISION_COUNTER, names::STATE_FILE, names::VOLUME_META] {
         directory.remove(&format!("{small}{}", names::TMP_SUFFIX))?;
         directory.remove(small)?;
+        crash_point::reached("delete.small-file-removed");
     }
     let left = directory.list()?;
     if !left.is_empty() {
@@ -40,8 +43,17 @@ fn is_layer_file(file: &str) -> bool {
     let Some((image, suffix)) = file.rfind(".img").map(|at| file.split_at(at + ".img".len())) else {
         return false;
     };
-    let known =
-        matches!(suffix, "" | ".meta" | ".meta.tmp" | ".checksum" | ".checksum..tmp" | ".snap_tmp" | ".snap_tmp.meta");
+    let known = matches!(
+        suffix,
+        "" | ".meta"
+            | ".meta.tmp"
+            | ".checksum"
+            | ".checksum..tmp"
+            | names::TMP_SUFFIX
+            | ".snap_tmp"
+            | ".snap_tmp.meta"
+            | names::ABANDONED_SUFFIX
+    );
     let ours = names::is_head(image) || names::snapshot_of(image).is_some() || image.starts_with("volume-delta-");
     known && ours
 }

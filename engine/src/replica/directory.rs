@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::ReplicaError;
 use super::names;
+use crate::crash_point;
 use crate::disk::{BLOCK_SIZE, DiskError};
 
 /// A directory this process owns: an flock on it is held until the value is dropped.
@@ -99,7 +100,7 @@ impl Directory {
     /// Replaces a small file. After success, and after any crash, it holds either the old or the new content;
     /// after success the new one is durable.
     pub(crate) fn replace(&self, name: &str, content: &[u8], mode: u32) -> Result<(), ReplicaError> {
-        let tmp = self.file(&format!("{name}{}", names::TMP_SUFFIX));
+        let tmp = self.file(&names::tmp_of(name));
         let outcome = self.write_and_rename(&tmp, name, content, mode);
         if outcome.is_err() {
             // Best effort: a left-over is recognised at the next open.
@@ -118,7 +119,9 @@ impl Directory {
             .map_err(DiskError::at("create", tmp))?;
         file.write_all(content).map_err(DiskError::at("write", tmp))?;
         file.sync_all().map_err(DiskError::at("sync", tmp))?;
+        crash_point::reached("replace.written");
         fs::rename(tmp, self.file(name)).map_err(DiskError::at("rename into place", tmp))?;
+        crash_point::reached("replace.renamed");
         self.sync()
     }
 
@@ -149,6 +152,7 @@ impl Directory {
     pub(crate) fn remove_layer(&self, image: &str) -> Result<(), ReplicaError> {
         for name in [names::meta_of(image), names::checksum_of(image), image.to_owned()] {
             self.remove(&name)?;
+            crash_point::reached("remove-layer.file-removed");
         }
         Ok(())
     }

@@ -44,6 +44,12 @@ pub enum ReplicaError {
     #[error("a volume of {size} bytes is not possible: {why}")]
     InvalidSize { size: u64, why: &'static str },
 
+    #[error(
+        "a volume of {size} bytes cannot become one of {asked} bytes: its users may have data at the end; make a new, \
+         smaller volume and copy what is to be kept"
+    )]
+    Smaller { asked: u64, size: u64 },
+
     #[error("name {name:?} cannot be used for a snapshot: {why}; choose another name")]
     InvalidName { name: String, why: &'static str },
 
@@ -78,6 +84,15 @@ pub enum ReplicaError {
 
     #[error("the replica is closed; open it again")]
     Closed,
+
+    #[error("only an empty volume can be filled with a snapshot: {what}; use a new volume")]
+    VolumeNotEmpty { what: String },
+
+    #[error("nothing is being filled under this name; begin to fill the volume again")]
+    NotFilling,
+
+    #[error("snapshot {base:?} is not below snapshot {name:?}; take all data instead of what changed since")]
+    NoAncestor { base: String, name: String },
 
     #[error("the purge was stopped because {why}; what it had done stays; start it again for the rest")]
     PurgeStopped { why: String },

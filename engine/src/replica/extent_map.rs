@@ -1,123 +1,222 @@
 //! Ranges of blocks with a value each: which blocks a layer holds, or which layer holds a block.
 //!
-//! Neighbours with the same value are one entry, so that the map's size follows the fragmentation of the images and
-//! not the size of the volume: an empty 1 TiB volume is no entry, a full one is one.
+//! Two levels: spans of 1 GiB that are either uniform or split into regions of 2 MiB, and these in the smallest of
+//! several forms ([`region`]). A look-up takes the same time however fragmented the images are, and the map's size
+//! has a bound: an empty or evenly filled volume takes 16 bytes a GiB, the worst possible one a byte a block
+//! (256 MiB a TiB).
 
-use std::collections::BTreeMap;
+mod region;
+
+use std::marker::PhantomData;
 use std::ops::Range;
+
+use region::{BLOCKS as REGION_BLOCKS, Code, NOTHING, Region};
 
 /// Block numbers, counted in units of [`crate::disk::BLOCK_SIZE`].
 pub(crate) type Blocks = Range<u64>;
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+const REGIONS: usize = 512;
+/// Blocks of one span.
+const SPAN_BLOCKS: u64 = (REGIONS * REGION_BLOCKS) as u64;
+
+/// What a map can hold: anything that fits a byte beside "nothing".
+pub(crate) trait Value: Copy {
+    /// Never 0.
+    fn code(self) -> u8;
+    fn of(code: u8) -> Self;
+}
+
+impl Value for () {
+    fn code(self) -> u8 {
+        1
+    }
+
+    fn of(_: u8) -> Self {}
+}
+
+/// At most 254.
+impl Value for u8 {
+    fn code(self) -> u8 {
+        debug_assert!(self < u8::MAX, "the map's values end at 254");
+        self.wrapping_add(1)
+    }
+
+    fn of(code: u8) -> Self {
+        code - 1
+    }
+}
+
+#[derive(Clone, Debug)]
 pub(crate) struct ExtentMap<V> {
-    /// First block → (block after the last, value). Entries never overlap, and touching ones differ in value.
-    entries: BTreeMap<u64, (u64, V)>,
+    /// Nothing lies past the last one.
+    spans: Vec<Span>,
+    value: PhantomData<V>,
+}
+
+#[derive(Clone, Debug)]
+enum Span {
+    Uniform(Code),
+    Split(Box<[Region; REGIONS]>),
 }
 
 impl<V> Default for ExtentMap<V> {
     fn default() -> Self {
-        Self { entries: BTreeMap::new() }
+        Self { spans: Vec::new(), value: PhantomData }
     }
 }
 
-impl<V: Copy + PartialEq> ExtentMap<V> {
+impl<V: Value> ExtentMap<V> {
     /// Gives all of `blocks` the value.
     pub(crate) fn assign(&mut self, blocks: Blocks, value: V) {
-        if blocks.is_empty() {
-            return;
-        }
-        self.remove(blocks.clone());
-        let Range { mut start, mut end } = blocks;
-        if let Some((&before, &(before_end, before_value))) = self.entries.range(..start).next_back()
-            && before_end == start
-            && before_value == value
-        {
-            start = before;
-        }
-        if let Some(&(after_end, after_value)) = self.entries.get(&end)
-            && after_value == value
-        {
-            self.entries.remove(&end);
-            end = after_end;
-        }
-        self.entries.insert(start, (end, value));
+        self.set(blocks, value.code());
     }
 
     /// Takes `blocks` out of the map.
     pub(crate) fn remove(&mut self, blocks: Blocks) {
-        let Range { start, end } = blocks;
-        if start >= end {
-            return;
-        }
-        if let Some((_, entry)) = self.entries.range_mut(..start).next_back()
-            && entry.0 > start
-        {
-            let (entry_end, value) = *entry;
-            entry.0 = start;
-            if entry_end > end {
-                self.entries.insert(end, (entry_end, value));
-                return;
-            }
-        }
-        while let Some((&first, &(last, value))) = self.entries.range(start..end).next() {
-            self.entries.remove(&first);
-            if last > end {
-                self.entries.insert(end, (last, value));
-            }
-        }
+        let held = self.spans.len() as u64 * SPAN_BLOCKS;
+        self.set(blocks.start..blocks.end.min(held), NOTHING);
     }
 
     /// Replaces every value by what `new` makes of it.
     pub(crate) fn renumber(&mut self, new: impl Fn(V) -> V) {
-        let mut renumbered: Vec<(u64, (u64, V))> = Vec::with_capacity(self.entries.len());
-        for (&start, &(end, value)) in &self.entries {
-            let value = new(value);
-            match renumbered.last_mut() {
-                Some((_, (last, same))) if *last == start && *same == value => *last = end,
-                _ => renumbered.push((start, (end, value))),
+        let new = |code| if code == NOTHING { NOTHING } else { new(V::of(code)).code() };
+        for span in &mut self.spans {
+            match span {
+                Span::Uniform(code) => *code = new(*code),
+                Span::Split(regions) => {
+                    for region in regions.iter_mut() {
+                        region.renumber(new);
+                    }
+                    span.unite();
+                }
             }
         }
-        self.entries = renumbered.into_iter().collect();
     }
 
-    /// Whether one entry covers all of `blocks`: the fast path of a write into space already allocated.
+    fn set(&mut self, blocks: Blocks, code: Code) {
+        let mut at = blocks.start;
+        while at < blocks.end {
+            let index = (at / SPAN_BLOCKS) as usize;
+            let start = index as u64 * SPAN_BLOCKS;
+            let end = blocks.end.min(start + SPAN_BLOCKS);
+            if self.spans.len() <= index {
+                self.spans.resize(index + 1, Span::Uniform(NOTHING));
+            }
+            self.spans[index].set((at - start) as usize..(end - start) as usize, code);
+            at = end;
+        }
+    }
+
+    /// Whether all of `blocks` have one and the same value: the fast path of a write into space already allocated.
     pub(crate) fn covers(&self, blocks: &Blocks) -> bool {
-        self.entries.range(..=blocks.start).next_back().is_some_and(|(_, &(end, _))| end >= blocks.end)
+        let mut same = None;
+        self.visit(blocks.clone(), |_, code| {
+            same.get_or_insert(code);
+            code != NOTHING && same == Some(code)
+        })
     }
 
     /// All of `blocks` in order, cut where the value changes; `None` where the map has nothing.
     pub(crate) fn segments(&self, blocks: Blocks) -> Vec<(Blocks, Option<V>)> {
-        let mut found = Vec::new();
-        let mut at = blocks.start;
-        let before = self.entries.range(..blocks.start).next_back();
-        for (&first, &(last, value)) in
-            before.into_iter().chain(self.entries.range(blocks.start..blocks.end.max(blocks.start)))
-        {
-            let (first, last) = (first.max(at), last.min(blocks.end));
-            if first >= last {
-                continue;
+        let mut found: Vec<(Blocks, Code)> = Vec::new();
+        self.visit(blocks, |part, code| {
+            match found.last_mut() {
+                Some((last, same)) if *same == code => last.end = part.end,
+                _ => found.push((part, code)),
             }
-            if at < first {
-                found.push((at..first, None));
-            }
-            found.push((first..last, Some(value)));
-            at = last;
-        }
-        if at < blocks.end {
-            found.push((at..blocks.end, None));
-        }
-        found
+            true
+        });
+        let value = |code| if code == NOTHING { None } else { Some(V::of(code)) };
+        found.into_iter().map(|(part, code)| (part, value(code))).collect()
     }
 
     /// How many of `blocks` have a value.
     pub(crate) fn count(&self, blocks: Blocks) -> u64 {
-        self.segments(blocks).iter().filter(|(_, value)| value.is_some()).map(|(part, _)| part.end - part.start).sum()
+        let mut count = 0;
+        self.visit(blocks, |part, code| {
+            count += if code == NOTHING { 0 } else { part.end - part.start };
+            true
+        });
+        count
     }
 
-    /// Every entry, in order.
-    pub(crate) fn entries(&self) -> impl Iterator<Item = (Blocks, V)> + '_ {
-        self.entries.iter().map(|(&start, &(end, value))| (start..end, value))
+    /// Every range with a value, in order. One range of equal blocks may come in several pieces.
+    pub(crate) fn for_each(&self, mut visit: impl FnMut(Blocks, V)) {
+        self.visit(0..self.spans.len() as u64 * SPAN_BLOCKS, |part, code| {
+            if code != NOTHING {
+                visit(part, V::of(code));
+            }
+            true
+        });
+    }
+
+    /// Shows `blocks` piece by piece, each with one value, until `visit` returns false; returns whether it never did.
+    fn visit(&self, blocks: Blocks, mut visit: impl FnMut(Blocks, Code) -> bool) -> bool {
+        let mut at = blocks.start;
+        while at < blocks.end {
+            let (code, end) = self.piece_at(at, blocks.end);
+            if !visit(at..end, code) {
+                return false;
+            }
+            at = end;
+        }
+        true
+    }
+
+    /// The value of block `at`, and the end of a piece that has it, at most `limit`.
+    fn piece_at(&self, at: u64, limit: u64) -> (Code, u64) {
+        let index = (at / SPAN_BLOCKS) as usize;
+        let start = index as u64 * SPAN_BLOCKS;
+        match self.spans.get(index) {
+            None => (NOTHING, limit),
+            Some(Span::Uniform(code)) => (*code, limit.min(start + SPAN_BLOCKS)),
+            Some(Span::Split(regions)) => {
+                let inside = (at - start) as usize;
+                let (number, block) = (inside / REGION_BLOCKS, inside % REGION_BLOCKS);
+                let region_start = start + (number * REGION_BLOCKS) as u64;
+                let end = REGION_BLOCKS.min((limit - region_start) as usize);
+                let region = &regions[number];
+                (region.get(block), region_start + region.run_end(block, end) as u64)
+            }
+        }
+    }
+}
+
+impl Span {
+    /// `blocks` count from the start of this span.
+    fn set(&mut self, blocks: Range<usize>, code: Code) {
+        if blocks.len() as u64 == SPAN_BLOCKS {
+            *self = Self::Uniform(code);
+            return;
+        }
+        let regions = match self {
+            Self::Uniform(same) if *same == code => return,
+            Self::Uniform(same) => {
+                let same = *same;
+                *self = Self::Split(Box::new(std::array::from_fn(|_| Region::Uniform(same))));
+                return self.set(blocks, code);
+            }
+            Self::Split(regions) => regions,
+        };
+        let mut at = blocks.start;
+        while at < blocks.end {
+            let number = at / REGION_BLOCKS;
+            let start = number * REGION_BLOCKS;
+            let end = blocks.end.min(start + REGION_BLOCKS);
+            regions[number].set(at - start..end - start, code);
+            at = end;
+        }
+        self.unite();
+    }
+
+    /// Becomes uniform where all regions agree.
+    fn unite(&mut self) {
+        if let Self::Split(regions) = self
+            && let Region::Uniform(code) = regions[0]
+            && regions.iter().all(|region| *region == Region::Uniform(code))
+        {
+            *self = Self::Uniform(code);
+        }
     }
 }
 
@@ -132,8 +231,22 @@ mod tests {
         for block in (0..1000).rev() {
             map.assign(block..block + 1, 1_u8);
         }
-        assert_eq!(map.entries().collect::<Vec<_>>(), [(0..1000, 1)]);
+        assert_eq!(map.segments(0..1000), [(0..1000, Some(1))]);
         assert!(map.covers(&(0..1000)) && !map.covers(&(0..1001)));
+    }
+
+    #[test]
+    fn a_span_of_one_value_is_one_entry_again() {
+        let mut map = ExtentMap::default();
+        for region in 0..REGIONS as u64 {
+            let start = region * REGION_BLOCKS as u64;
+            map.assign(start..start + REGION_BLOCKS as u64, 5_u8);
+        }
+        assert!(matches!(map.spans[..], [Span::Uniform(6)]));
+        map.assign(7..8, 1);
+        map.remove(7..8);
+        map.assign(7..8, 5);
+        assert!(matches!(map.spans[..], [Span::Uniform(6)]));
     }
 
     #[test]
@@ -143,16 +256,37 @@ mod tests {
             map.assign(blocks, value);
         }
         map.renumber(|value: u8| value.saturating_sub(1));
-        assert_eq!(map.entries().collect::<Vec<_>>(), [(0..4, 0), (4..6, 1), (8..9, 0)]);
+        assert_eq!(map.segments(0..9), [(0..4, Some(0)), (4..6, Some(1)), (6..8, None), (8..9, Some(0))]);
+        map.assign(0..SPAN_BLOCKS, 0);
+        map.assign(SPAN_BLOCKS / 2..SPAN_BLOCKS, 1);
+        map.renumber(|_: u8| 0);
+        assert!(matches!(map.spans[..], [Span::Uniform(1)]));
+    }
+
+    #[test]
+    fn ranges_across_spans_and_far_past_the_end() {
+        let far = 16 << 40 >> 12;
+        let mut map = ExtentMap::default();
+        map.assign(SPAN_BLOCKS - 3..2 * SPAN_BLOCKS + 3, ());
+        map.remove(SPAN_BLOCKS..SPAN_BLOCKS + 1);
+        map.remove(far..far + 10);
+        assert_eq!(map.count(0..far), SPAN_BLOCKS + 5);
+        let mut seen = Vec::new();
+        map.for_each(|blocks, ()| seen.push(blocks));
+        assert_eq!(seen.first().unwrap().start, SPAN_BLOCKS - 3);
+        assert_eq!(seen.last().unwrap().end, 2 * SPAN_BLOCKS + 3);
+        assert_eq!(map.segments(far..far + 2), [(far..far + 2, None)]);
     }
 
     proptest! {
         #[test]
         fn behaves_as_an_array(steps in proptest::collection::vec((0_u64..64, 0_u64..24, 0_u8..4), 0..40)) {
+            // Around the border of two regions.
+            const FROM: u64 = REGION_BLOCKS as u64 - 48;
             let mut array = [None; 96];
             let mut map = ExtentMap::default();
             for (start, length, value) in steps {
-                let blocks = start..start + length;
+                let blocks = FROM + start..FROM + start + length;
                 // Value 0 stands for taking out.
                 let value = (value > 0).then_some(value);
                 match value {
@@ -160,19 +294,19 @@ mod tests {
                     None => map.remove(blocks.clone()),
                 }
                 for block in blocks {
-                    array[block as usize] = value;
+                    array[(block - FROM) as usize] = value;
                 }
                 let mut expected: Vec<(Blocks, Option<u8>)> = Vec::new();
                 for (block, &value) in array.iter().enumerate() {
                     match expected.last_mut() {
                         Some((range, last)) if *last == value => range.end += 1,
-                        _ => expected.push((block as u64..block as u64 + 1, value)),
+                        _ => expected.push((FROM + block as u64..FROM + block as u64 + 1, value)),
                     }
                 }
-                prop_assert_eq!(&map.segments(0..96), &expected);
-                prop_assert_eq!(map.count(3..77), array[3..77].iter().flatten().count() as u64);
+                prop_assert_eq!(&map.segments(FROM..FROM + 96), &expected);
+                prop_assert_eq!(map.count(FROM + 3..FROM + 77), array[3..77].iter().flatten().count() as u64);
                 for window in [5_u64..5, 5..6, 10..40] {
-                    let pieces = map.segments(window.clone());
+                    let pieces = map.segments(FROM + window.start..FROM + window.end);
                     let flat: Vec<_> = pieces.iter().flat_map(|(part, value)| part.clone().map(move |_| *value)).collect();
                     prop_assert_eq!(&flat[..], &array[window.start as usize..window.end as usize]);
                 }

@@ -2,17 +2,23 @@
 //!
 //! | stray | left by | what is done |
 //! |---|---|---|
-//! | `*.meta.tmp`, `aurochs.state.tmp`, `revision.counter.tmp` | a crash while a small file was replaced | removed |
+//! | `*.meta.tmp`, `*.checksum..tmp`, `aurochs.state.tmp`, `revision.counter.tmp` | a crash while a small file was replaced | removed |
 //! | a snapshot's name on the file that is the head | a snapshot before `volume.meta` was replaced | the name is removed: the head would go on changing it |
 //! | another head, empty or also known under a snapshot's name | a snapshot or revert, before or after `volume.meta` was replaced | the name is removed: no data goes with it |
-//! | another head with data of its own | a revert after `volume.meta` was replaced; or a person's hand | left alone, not used |
+//! | an empty image without metadata | a rebuild that was making its layers | removed |
+//! | another head, or an image without metadata, also known as `<image>.abandoned` | a revert, removal or rebuild that had begun to throw data away | removed, and then the mark: it was given up on purpose (`abandon`) |
+//! | `<image>.abandoned` of a layer, or alone | the same, before or after that | removed: the layer has its own name |
+//! | another head, or an image without metadata, with data of its own | a person's hand | left alone, not used |
+//! | `*.img.snap_tmp`, and metadata of that image without the image | a fill before its image was complete | removed |
+//! | a root snapshot with no metadata but `{"Parent":""}`, beside an empty head that stands on nothing | a fill before `volume.meta` was replaced | removed: it was never the volume's content, and a volume that has any snapshot else has a head that stands on one |
 //! | `*.img.tmp`, another name of a layer | a purge before the name was renamed over its child's | the name is removed |
 //! | metadata of a removed layer on which nothing stands, without its image | a deletion | removed |
 //! | other metadata off the live chain without its image | a person's hand | ignored |
 
 use super::chain::Records;
-use super::directory::Directory;
+use super::directory::{Directory, FileIdentity};
 use super::error::ReplicaError;
+use super::metadata::LayerMeta;
 use super::names;
 
 /// What is to be removed once the directory is known to be sound and ours.
@@ -31,7 +37,7 @@ impl Leftovers {
         records: &mut Records,
     ) -> Result<Self, ReplicaError> {
         let mut found =
-            Self { files: listing.iter().filter(|file| is_tmp(file)).cloned().collect(), ..Self::default() };
+            Self { files: listing.iter().filter(|file| is_mark(file)).cloned().collect(), ..Self::default() };
         let head_identity = directory.identity(head)?;
         for image in listing.iter().filter(|file| file.ends_with(".img") && *file != head) {
             let Some(identity) = directory.identity(image)? else {
@@ -48,11 +54,19 @@ impl Leftovers {
             } else if head_identity.is_some_and(|head| head.same_file(&identity)) {
                 records.0.remove(image);
                 found.images.push(image.clone());
+            } else if records.get(image).is_none() && holds_nothing_wanted(directory, image, &identity)? {
+                found.images.push(image.clone());
             }
         }
         found.add_second_names(directory, listing)?;
         found.add_deleted_leaves(listing, records);
         records.0.retain(|image, _| image == head || !names::is_head(image));
+        let nothing_yet = head_identity.is_some_and(|head| head.allocated_bytes == 0)
+            && records.get(head).is_some_and(|record| record.parent.is_empty());
+        if nothing_yet {
+            found.add_unreached_fills(records);
+        }
+        found.add_unfinished_fills(listing, records);
         Ok(found)
     }
 
@@ -78,10 +92,39 @@ impl Leftovers {
         }
     }
 
+    /// Complete, but the volume never went over to it: other replicas may not have it at all.
+    fn add_unreached_fills(&mut self, records: &mut Records) {
+        let unreached = |(image, record): (&String, &LayerMeta)| {
+            (*record == LayerMeta::head("", "", "") && !records.has_children(image)).then(|| image.clone())
+        };
+        let images: Vec<String> = records.0.iter().filter_map(unreached).collect();
+        records.0.retain(|image, _| !images.contains(image));
+        self.images.extend(images);
+    }
+
+    fn add_unfinished_fills(&mut self, listing: &[String], records: &mut Records) {
+        for file in listing {
+            let Some(image) = file.strip_suffix(names::UNFINISHED_SUFFIX) else { continue };
+            if names::snapshot_of(image).is_none() {
+                continue;
+            }
+            if !listing.iter().any(|other| other == image) {
+                // In front of the file: as long as that is there, this is found again.
+                self.images.push(image.to_owned());
+                records.0.remove(image);
+            }
+            self.files.push(file.clone());
+        }
+    }
+
+    /// A mark goes after the head it stands for: without it nobody would know that the head may go.
     pub(super) fn remove(&self, directory: &Directory) -> Result<(), ReplicaError> {
         for image in &self.images {
             tracing::info!(image, directory = %directory.path().display(), "removing what an interrupted change left");
             directory.remove_layer(image)?;
+        }
+        if !self.images.is_empty() {
+            directory.sync()?;
         }
         for file in &self.files {
             directory.remove(file)?;
@@ -90,8 +133,11 @@ impl Leftovers {
     }
 }
 
-fn is_tmp(file: &str) -> bool {
-    file.strip_suffix(names::TMP_SUFFIX).is_some_and(|target| {
-        target.ends_with(names::META_SUFFIX) || target == names::STATE_FILE || target == names::REVISION_COUNTER
-    })
+fn holds_nothing_wanted(directory: &Directory, image: &str, identity: &FileIdentity) -> Result<bool, ReplicaError> {
+    let mark = directory.identity(&names::abandoned_of(image))?;
+    Ok(identity.allocated_bytes == 0 || mark.is_some_and(|mark| mark.same_file(identity)))
+}
+
+fn is_mark(file: &str) -> bool {
+    names::is_abandoned(file) || names::is_tmp(file)
 }

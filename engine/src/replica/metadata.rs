@@ -116,7 +116,8 @@ pub(crate) fn labels_or_null(labels: &BTreeMap<String, String>) -> Option<BTreeM
     (!labels.is_empty()).then(|| labels.clone())
 }
 
-fn encode(file: &str, value: &impl Serialize) -> Result<Vec<u8>, ReplicaError> {
+/// As Go's `encoding/json` writes it, with a newline.
+pub(super) fn encode(file: &str, value: &impl Serialize) -> Result<Vec<u8>, ReplicaError> {
     let mut text = serde_json::to_string(value).map_err(|error| ReplicaError::corrupt(file, error.to_string()))?;
     // These characters occur only inside strings, so the escapes can be put in afterwards.
     for (character, escape) in

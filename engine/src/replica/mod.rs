@@ -18,12 +18,13 @@
 //! | lock | protects | taken by |
 //! |---|---|---|
 //! | structure, shared | which layers there are | reads, writes, discards, flushes |
-//! | structure, exclusive | the same | snapshot, revert, remove, the swap of a purge, rebuild begin and finish, close: they wait for I/O in flight |
+//! | structure, exclusive | the same | snapshot, revert, expand, remove, the swap of a purge, rebuild begin and finish, close: they wait for I/O in flight |
 //! | the storage of removed layers | what is punched out of them, or copied into them | discards, the steps of a purge |
 //! | the maps | which blocks the head holds, and which layer below it holds a block | for the moment of a look-up or an update, never across I/O |
 //!
 //! Two requests for the same block are never in flight together unless both are reads: the engine orders them.
 
+mod abandon;
 mod below;
 mod chain;
 mod checksum;
@@ -31,8 +32,12 @@ mod create;
 mod delete;
 mod directory;
 mod error;
+pub(crate) mod expand;
 mod extent_map;
 mod fence;
+mod fill;
+pub mod hash;
+mod head_facts;
 mod leftovers;
 mod metadata;
 mod names;
@@ -45,20 +50,25 @@ mod remove;
 mod revert;
 mod revision_counter;
 mod snapshot;
+mod snapshot_view;
 mod stack;
 pub(crate) mod tree;
 mod unmap;
 mod write;
 
 use std::path::PathBuf;
-use std::sync::{Mutex, OnceLock, RwLock};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
 
 pub use delete::delete_directory;
 pub use error::ReplicaError;
 pub use fence::FenceState;
+pub use head_facts::HeadFacts;
 pub use purge::{Pace, PurgeRun, PurgeState, PurgeStatus};
 pub use raw_layers::LayerInfo;
+pub use snapshot_view::{SnapshotFacts, SnapshotSelection};
 
+use crate::crash_point;
 use directory::Directory;
 use revision_counter::RevisionCounter;
 use stack::Structure;
@@ -74,8 +84,9 @@ pub struct OpenOptions {
 #[derive(Debug)]
 pub struct Replica {
     directory: Directory,
-    /// Volume size in bytes, a multiple of 4096.
-    size: u64,
+    /// Volume size in bytes, a multiple of 4096: a copy of what `volume.meta` holds, changed under the exclusive lock. It
+    /// only grows, so that a range that was found to be inside stays inside.
+    size: AtomicU64,
     was_dirty: bool,
     life: RwLock<Life>,
     fence: Mutex<FenceState>,
@@ -83,6 +94,10 @@ pub struct Replica {
     /// Why a sync failed. The kernel reports a failed sync once and forgets it: a later one that succeeds says nothing
     /// about what was lost, so this open never confirms again.
     unsynced: OnceLock<String>,
+    views: snapshot_view::Views,
+    fill: Mutex<Option<Arc<fill::Filling>>>,
+    /// Held while a snapshot's checksum file is replaced.
+    checksum_file: Mutex<()>,
     purge: purge::Slot,
 }
 
@@ -126,7 +141,7 @@ impl Replica {
     /// Volume size in bytes.
     #[must_use]
     pub fn size(&self) -> u64 {
-        self.size
+        self.size.load(Ordering::Acquire)
     }
 
     /// Whether the directory had not been closed properly before it was opened.
@@ -174,6 +189,19 @@ impl Replica {
         self.shared(|_| self.change_fence(|fence| fence.raised(epoch, generation)))
     }
 
+    /// All replicas of the volume are equal: nothing that a reboot took from this one is missing any more.
+    ///
+    /// # Errors
+    /// The file could not be written; the replica still counts as one that may lack writes.
+    pub fn settle(&self) -> Result<(), ReplicaError> {
+        self.shared(|structure| {
+            structure.complete_for("count as complete")?;
+            self.change_fence(|fence| Ok(fence.settled()))
+        })?;
+        crate::crash_point::reached("settle.stored");
+        Ok(())
+    }
+
     /// Replaces the fence by what `change` makes of it, durably before anybody sees it.
     fn change_fence(
         &self,
@@ -183,6 +211,7 @@ impl Replica {
         let changed = change(&fence)?;
         if changed != *fence {
             changed.store(&self.directory)?;
+            crash_point::reached("fence.raised");
             *fence = changed;
         }
         Ok(())
@@ -196,6 +225,7 @@ impl Replica {
     pub fn flush(&self) -> Result<(), ReplicaError> {
         self.shared(|structure| {
             self.sync_head(structure)?;
+            crash_point::reached("flush.head-synced");
             self.store_revision()
         })
     }
@@ -236,6 +266,7 @@ impl Replica {
             life.open()?;
             return Err(ReplicaError::Closed);
         };
+        self.views.forget_all();
         match change(structure) {
             Ok(value) => Ok(value),
             Err(ChangeError::Kept(error)) => Err(error),
@@ -249,8 +280,8 @@ impl Replica {
     /// Checks that a request lies inside the volume.
     fn check_range(&self, what: &'static str, offset: u64, length: u64) -> Result<(), ReplicaError> {
         match offset.checked_add(length) {
-            Some(end) if end <= self.size => Ok(()),
-            _ => Err(ReplicaError::OutOfRange { what, offset, length, size: self.size }),
+            Some(end) if end <= self.size() => Ok(()),
+            _ => Err(ReplicaError::OutOfRange { what, offset, length, size: self.size() }),
         }
     }
 }

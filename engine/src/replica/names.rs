@@ -9,6 +9,9 @@ pub(crate) const STATE_FILE: &str = "aurochs.state";
 pub(crate) const FIRST_HEAD: &str = "volume-head-000.img";
 pub(crate) const META_SUFFIX: &str = ".meta";
 pub(crate) const TMP_SUFFIX: &str = ".tmp";
+pub(crate) const ABANDONED_SUFFIX: &str = ".abandoned";
+pub(crate) const UNFINISHED_SUFFIX: &str = ".snap_tmp";
+const CHECKSUM_SUFFIX: &str = ".checksum";
 
 const HEAD_PREFIX: &str = "volume-head-";
 const SNAPSHOT_PREFIX: &str = "volume-snap-";
@@ -18,14 +21,43 @@ const FILE_NAME_MAX: usize = 255;
 /// Room for what is put behind an image's name: `.checksum..tmp` is the longest.
 const LONGEST_SUFFIX: usize = 14;
 
+/// Second name of an image that is being given up.
+pub(crate) fn abandoned_of(image: &str) -> String {
+    format!("{image}{ABANDONED_SUFFIX}")
+}
+
+/// Whether this is the second name of an image that is, or was about to be, given up.
+pub(crate) fn is_abandoned(file_name: &str) -> bool {
+    file_name.strip_suffix(ABANDONED_SUFFIX).is_some_and(|image| image.ends_with(IMAGE_SUFFIX))
+}
+
 /// Metadata of an image.
 pub(crate) fn meta_of(image: &str) -> String {
     format!("{image}{META_SUFFIX}")
 }
 
+/// An image that is being filled and is no layer yet; Longhorn's name for a restore that has not ended.
+pub(crate) fn unfinished(image: &str) -> String {
+    format!("{image}{UNFINISHED_SUFFIX}")
+}
+
 /// Longhorn's checksum of an image.
 pub(crate) fn checksum_of(image: &str) -> String {
-    format!("{image}.checksum")
+    format!("{image}{CHECKSUM_SUFFIX}")
+}
+
+/// Where the new content of a small file is written before it replaces the old one. Longhorn has two dots for a
+/// checksum.
+pub(crate) fn tmp_of(file: &str) -> String {
+    let dot = if file.ends_with(CHECKSUM_SUFFIX) { "." } else { "" };
+    format!("{file}{dot}{TMP_SUFFIX}")
+}
+
+/// Whether a crash while a small file was replaced may have left this one.
+pub(crate) fn is_tmp(file: &str) -> bool {
+    let Some(target) = file.strip_suffix(TMP_SUFFIX) else { return false };
+    let checksum = target.strip_suffix('.').is_some_and(|target| target.ends_with(CHECKSUM_SUFFIX));
+    checksum || target.ends_with(META_SUFFIX) || target == STATE_FILE || target == REVISION_COUNTER
 }
 
 pub(crate) fn is_head(file_name: &str) -> bool {
@@ -82,6 +114,16 @@ mod tests {
         assert_eq!(numbers.join(" "), "001 002 003 004 005 006 007 008 009 010 001 002 003");
         assert!(head_after("volume-head-.img").is_err());
         assert!(head_after("volume-head-00x.img").is_err());
+    }
+
+    #[test]
+    fn what_a_replacement_leaves_is_recognised() {
+        assert_eq!(tmp_of("volume.meta"), "volume.meta.tmp");
+        assert_eq!(tmp_of(&checksum_of("volume-snap-a.img")), "volume-snap-a.img.checksum..tmp");
+        for file in [VOLUME_META, STATE_FILE, REVISION_COUNTER, &checksum_of("volume-snap-a.img")] {
+            assert!(is_tmp(&tmp_of(file)) && !is_tmp(file), "{file}");
+        }
+        assert!(!is_tmp("volume-snap-a.img.tmp"));
     }
 
     #[test]

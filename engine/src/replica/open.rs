@@ -6,7 +6,8 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, OnceLock, RwLock};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use super::chain::Records;
 use super::create::check_size;
@@ -20,6 +21,7 @@ use super::purge::{InterruptedMerges, Slot};
 use super::revision_counter::RevisionCounter;
 use super::stack::{BackingFile, Head, Layers, Structure};
 use super::{Life, OpenOptions, Replica};
+use crate::crash_point;
 use crate::disk::DiskError;
 use crate::disk::image::ImageFile;
 
@@ -48,13 +50,16 @@ impl Replica {
 
         let was_dirty = std::mem::replace(&mut structure.meta.dirty, true);
         directory.replace(names::VOLUME_META, &structure.meta.encode()?, 0o644)?;
+        crash_point::reached("open.marked-dirty");
         fence.store(&directory)?;
+        crash_point::reached("open.fence-stored");
         leftovers.remove(&directory)?;
         merges.finish(&directory, &structure.records)?;
+        crash_point::reached("open.tidied");
         if revision.is_some() && !listing.iter().any(|file| file == names::REVISION_COUNTER) {
             RevisionCounter::create(&directory)?;
         }
-        let size = structure.meta.size;
+        let size = AtomicU64::new(structure.meta.size);
         let life = RwLock::new(Life::Open(Box::new(structure)));
         Ok(Self {
             directory,
@@ -64,6 +69,9 @@ impl Replica {
             fence: Mutex::new(fence),
             revision,
             unsynced: OnceLock::new(),
+            views: super::snapshot_view::Views::default(),
+            fill: Mutex::default(),
+            checksum_file: Mutex::default(),
             purge: Slot::default(),
         })
     }
@@ -77,13 +85,36 @@ impl Replica {
         self.stop_purge("the replica is being closed");
         let mut life = self.life.write().map_err(|_| ReplicaError::poisoned())?;
         let structure = life.open()?;
+        self.views.forget_all();
+        self.give_up_fill()?;
         self.sync_head(structure)?;
         structure.rebuild.sync()?;
         self.store_revision()?;
+        crash_point::reached("close.synced");
         let clean = VolumeMeta { dirty: false, ..structure.meta.clone() };
         self.directory.replace(names::VOLUME_META, &clean.encode()?, 0o644)?;
+        crash_point::reached("close.committed");
         *life = Life::Closed;
         self.directory.release()
+    }
+
+    /// Why only another open can help, if that is so: memory and files may differ, or a sync failed.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        match self.life.read().as_deref() {
+            Ok(Life::Failed { why }) => Some(why.clone()),
+            Ok(Life::Open(_) | Life::Closed) => self.unsynced.get().map(|why| format!("a sync failed: {why}")),
+            Err(_) => Some(ReplicaError::poisoned().to_string()),
+        }
+    }
+
+    /// Lets go of the directory and leaves it as it is, for another open to judge. Later calls fail with
+    /// [`ReplicaError::Closed`].
+    pub fn abandon(&self) {
+        *self.life.write().unwrap_or_else(PoisonError::into_inner) = Life::Closed;
+        if let Err(error) = self.directory.release() {
+            tracing::warn!(%error, "the directory stays locked until this process ends");
+        }
     }
 }
 

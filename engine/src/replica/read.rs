@@ -46,7 +46,7 @@ impl Replica {
             return Err(ReplicaError::LayerNotFound { file_name: file_name.to_owned(), place: "in this replica" });
         }
         let chain = structure.records.chain_from(file_name)?;
-        super::stack::Layers::load(&self.directory, &chain, self.size, structure.lower.backing())
+        super::stack::Layers::load(&self.directory, &chain, structure.meta.size, structure.lower.backing())
     }
 }
 

@@ -5,9 +5,12 @@
 //! and starts over.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
+use super::abandon;
 use super::chain::Records;
+use super::create::check_size;
 use super::directory::Directory;
 use super::metadata::{LayerMeta, VolumeMeta, labels_or_null};
 use super::names;
@@ -16,6 +19,7 @@ use super::raw_layers::LayerInfo;
 use super::snapshot::FreshHead;
 use super::stack::{Layers, Structure};
 use super::{ChangeError, Replica, ReplicaError};
+use crate::crash_point;
 use crate::disk::image::{Access, ImageFile};
 use crate::disk::{AlignedBuf, BLOCK_SIZE};
 
@@ -52,24 +56,28 @@ impl RebuildTarget {
 
 impl Replica {
     /// Drops every layer this replica has and prepares empty ones like `layers`: all layers of the source, its head
-    /// included, whose parent becomes our head's parent. Writes from now on go to the new head, in whole blocks.
+    /// included, whose parent becomes our head's parent. Writes from now on go to the new head, in whole blocks. A
+    /// replica that is smaller than the source's head gets its size with the new head.
     ///
     /// # Errors
     /// [`ReplicaError::Corrupt`] where `layers` cannot be a replica of this volume: nothing changed. Other errors:
     /// the replica is rebuilding, and the call may be repeated.
     pub fn rebuild_begin(&self, layers: &[LayerInfo]) -> Result<(), ReplicaError> {
-        let source = SourceLayers::check(layers, self.size)?;
+        let source = SourceLayers::check(layers, self.size())?;
         self.stop_purge("the replica is being rebuilt");
         self.exclusive(|structure| {
             if let Some(revision) = &self.revision {
                 revision.set(0);
             }
             set_rebuilding(&self.directory, structure, true)?;
+            crash_point::reached("rebuild.begun");
             structure.lower = Layers::default();
             structure.below = super::below::Below::default();
             structure.rebuild = RebuildTarget::default();
-            replace_head(&self.directory, structure, source.head)?;
-            drop_others(&self.directory, structure)?;
+            let replaced = replace_all(&self.directory, structure, source.head);
+            self.size.store(structure.meta.size, Ordering::Release);
+            replaced?;
+            crash_point::reached("rebuild.others-dropped");
             for layer in &source.below {
                 make_layer(&self.directory, structure, layer)?;
             }
@@ -102,7 +110,9 @@ impl Replica {
             if offset + length > size {
                 return Err(ReplicaError::OutOfRange { what: "a write into a layer", offset, length, size });
             }
-            Ok(image.write_blocks(offset, data)?)
+            image.write_blocks(offset, data)?;
+            crash_point::reached("rebuild.layer-written");
+            Ok(())
         })
     }
 
@@ -122,7 +132,9 @@ impl Replica {
                 ImageFile::open(&self.directory.file(name), Access::ReadOnly)?.sync_data()?;
             }
             let lower = load_lower(&self.directory, &structure.meta, &structure.records, &structure.meta.head)?;
+            crash_point::reached("rebuild.synced");
             set_rebuilding(&self.directory, structure, false)?;
+            crash_point::reached("rebuild.committed");
             structure.lower = lower;
             structure.rebuild = RebuildTarget::default();
             // What a reboot may have lost has been copied.
@@ -145,8 +157,9 @@ impl<'call> SourceLayers<'call> {
         let [head] = heads[..] else {
             return Err(refuse(format!("it names {} heads and should name one", heads.len())));
         };
-        if head.file_size != size {
-            return Err(refuse(format!("its head has {} bytes and this replica {size}", head.file_size)));
+        check_size(head.file_size)?;
+        if head.file_size < size {
+            return Err(ReplicaError::Smaller { asked: head.file_size, size });
         }
         let mut records = Records::default();
         for layer in &below {
@@ -154,7 +167,7 @@ impl<'call> SourceLayers<'call> {
             if names::snapshot_image(name)? != layer.file_name {
                 return Err(refuse(format!("{:?} is not the name of a snapshot's image", layer.file_name)));
             }
-            if layer.file_size > size {
+            if layer.file_size > head.file_size {
                 return Err(refuse(format!("{} is larger than the volume", layer.file_name)));
             }
             if records.0.insert(layer.file_name.clone(), meta_of(layer)).is_some() {
@@ -187,31 +200,29 @@ fn set_rebuilding(directory: &Directory, structure: &mut Structure, rebuilding: 
     Ok(())
 }
 
-/// An empty head with the source's parent takes the old head's place, so that there is a head at every moment.
-fn replace_head(directory: &Directory, structure: &mut Structure, source: &LayerInfo) -> Result<(), ChangeError> {
-    let fresh = FreshHead::make(directory, &structure.meta, &source.parent, &source.created)?;
+/// An empty head with the source's parent takes the old head's place, so that there is a head at every moment, and
+/// every other layer goes.
+fn replace_all(directory: &Directory, structure: &mut Structure, source: &LayerInfo) -> Result<(), ChangeError> {
+    let old: Vec<String> = structure.records.0.keys().cloned().collect();
+    abandon::mark(directory, &old)?;
+    let volume = VolumeMeta { size: source.file_size, ..structure.meta.clone() };
+    let fresh = FreshHead::make(directory, &volume, &source.parent, &source.created)?;
     fresh.commit(directory, &mut structure.meta)?;
     structure.head = fresh.install(&mut structure.records);
-    Ok(())
-}
-
-fn drop_others(directory: &Directory, structure: &mut Structure) -> Result<(), ReplicaError> {
-    let others: Vec<String> =
-        structure.records.0.keys().filter(|name| **name != structure.meta.head).cloned().collect();
-    for name in others {
-        directory.remove_layer(&name)?;
-        structure.records.0.remove(&name);
-    }
-    directory.sync()
+    crash_point::reached("rebuild.head-replaced");
+    structure.records.0.retain(|image, _| *image == structure.meta.head);
+    Ok(abandon::remove_marked(directory, &old)?)
 }
 
 fn make_layer(directory: &Directory, structure: &mut Structure, layer: &LayerInfo) -> Result<(), ReplicaError> {
     // An image without metadata is no layer, but its name may be in the way.
     directory.remove_layer(&layer.file_name)?;
     ImageFile::create(&directory.file(&layer.file_name), layer.file_size)?;
+    crash_point::reached("rebuild.layer-image-made");
     let meta = meta_of(layer);
     let file = names::meta_of(&layer.file_name);
     directory.replace(&file, &meta.encode(&file)?, 0o644)?;
+    crash_point::reached("rebuild.layer-made");
     structure.records.0.insert(layer.file_name.clone(), meta);
     Ok(())
 }

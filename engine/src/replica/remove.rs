@@ -25,7 +25,6 @@ impl Replica {
             }
             for image in &images {
                 mark(&self.directory, structure, image)?;
-                crash_point::reached("remove.marked");
             }
             Ok(())
         })
@@ -67,6 +66,7 @@ fn mark(directory: &Directory, structure: &mut Structure, image: &str) -> Result
     let meta = LayerMeta { name: image.to_owned(), removed: true, ..record.clone() };
     let file = names::meta_of(image);
     directory.replace(&file, &meta.encode(&file)?, 0o644)?;
+    crash_point::reached("remove.marked");
     *record = meta;
     Ok(())
 }

@@ -1,5 +1,7 @@
-//! Going back to a snapshot: an empty head on top of it, and the old head goes.
+//! Going back to a snapshot: an empty head on top of it, and the old head goes. It is marked before that, so that a
+//! crash after `volume.meta` named the new head does not leave it behind for ever (`abandon`).
 
+use super::abandon;
 use super::names;
 use super::snapshot::FreshHead;
 use super::stack::Layers;
@@ -28,14 +30,13 @@ impl Replica {
             }
             let old_head = structure.meta.head.clone();
             let chain = structure.records.chain_from(&image)?;
-            let lower = Layers::load(&self.directory, &chain, self.size, structure.lower.backing())?;
-            let fresh = FreshHead::make(&self.directory, &structure.meta, &image, created)?;
+            let lower = Layers::load(&self.directory, &chain, structure.meta.size, structure.lower.backing())?;
+            let fresh = FreshHead::instead(&self.directory, &structure.meta, &image, created)?;
             fresh.commit(&self.directory, &mut structure.meta)?;
             structure.lower = lower;
             structure.head = fresh.install(&mut structure.records);
             structure.records.0.remove(&old_head);
-            self.directory.remove_layer(&old_head)?;
-            Ok(self.directory.sync()?)
+            Ok(abandon::remove_marked(&self.directory, &[old_head])?)
         })
     }
 }

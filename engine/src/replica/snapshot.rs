@@ -7,13 +7,15 @@
 //! 2. new head image;
 //! 3. its metadata;
 //! 4. stale files of the snapshot's name go;
-//! 5. the old head's image and metadata get the snapshot's names;
-//! 6. **`volume.meta` names the new head**: from here on the snapshot exists;
-//! 7. the snapshot's metadata gets its own content;
+//! 5. the old head's image gets the snapshot's name;
+//! 6. the snapshot's metadata is written. Longhorn links the old head's and rewrites it after step 7: the file is the
+//!    same in the end, but a crash would leave a snapshot without its time and labels;
+//! 7. **`volume.meta` names the new head**: from here on the snapshot exists;
 //! 8. the old head's names go.
 
 use std::collections::BTreeMap;
 
+use super::abandon;
 use super::chain::LONGEST_CHAIN;
 use super::directory::Directory;
 use super::error::ReplicaError;
@@ -21,6 +23,7 @@ use super::metadata::{LayerMeta, VolumeMeta, labels_or_null};
 use super::names;
 use super::stack::{Head, Structure};
 use super::{ChangeError, Replica};
+use crate::crash_point;
 use crate::disk::image::{Access, ImageFile};
 
 impl Replica {
@@ -41,33 +44,47 @@ impl Replica {
         // Most of the data goes to the disk while I/O still flows; what is left for the pause is little.
         self.shared(|structure| Ok(structure.head.image.sync_data()?))?;
         self.exclusive(|structure| {
-            if structure.records.get(&image).is_some() {
-                return Err(ReplicaError::SnapshotExists { name: name.to_owned() }.into());
-            }
-            let chain = structure.records.chain_from(&structure.meta.head)?;
-            if chain.len() >= LONGEST_CHAIN {
-                return Err(ReplicaError::ChainTooLong { count: chain.len() + 1, limit: LONGEST_CHAIN }.into());
-            }
+            self.check_room_for(structure, name, &image)?;
             self.sync_head(structure)?;
             let taken = Taken { image: &image, user_created, created, labels };
-            taken.take(&self.directory, structure)
+            let volume = structure.meta.clone();
+            taken.take(&self.directory, structure, &volume)
         })
+    }
+
+    /// Whether a snapshot of this name can be taken: the name is free, and the chain can be opened afterwards.
+    pub(super) fn check_room_for(&self, structure: &Structure, name: &str, image: &str) -> Result<(), ReplicaError> {
+        if structure.records.get(image).is_some() {
+            return Err(ReplicaError::SnapshotExists { name: name.to_owned() });
+        }
+        let chain = structure.records.chain_from(&structure.meta.head)?;
+        if chain.len() >= LONGEST_CHAIN {
+            return Err(ReplicaError::ChainTooLong { count: chain.len() + 1, limit: LONGEST_CHAIN });
+        }
+        Ok(())
     }
 }
 
-struct Taken<'call> {
-    image: &'call str,
-    user_created: bool,
-    created: &'call str,
-    labels: &'call BTreeMap<String, String>,
+/// What the old head becomes.
+pub(super) struct Taken<'call> {
+    pub(super) image: &'call str,
+    pub(super) user_created: bool,
+    pub(super) created: &'call str,
+    pub(super) labels: &'call BTreeMap<String, String>,
 }
 
 impl Taken<'_> {
-    fn take(&self, directory: &Directory, structure: &mut Structure) -> Result<(), ChangeError> {
+    /// Steps 2 to 8. `volume` says what the new head is made for: the present state, or the same with a larger size.
+    pub(super) fn take(
+        &self,
+        directory: &Directory,
+        structure: &mut Structure,
+        volume: &VolumeMeta,
+    ) -> Result<(), ChangeError> {
         let old_head = structure.meta.head.clone();
-        let fresh = FreshHead::make(directory, &structure.meta, self.image, self.created)?;
-        let frozen = match self.link(directory, &old_head) {
-            Ok(frozen) => frozen,
+        let fresh = FreshHead::make(directory, volume, self.image, self.created)?;
+        let (frozen, record) = match self.link(directory, structure, &old_head) {
+            Ok(made) => made,
             Err(error) => {
                 undo(directory, &[self.image, &fresh.name]);
                 return Err(error.into());
@@ -77,48 +94,51 @@ impl Taken<'_> {
         structure.rebuild.freeze(self.image);
         structure.lower.push_head(frozen, &structure.head).map_err(ChangeError::Broken)?;
         structure.head = fresh.install(&mut structure.records);
-        if let Some(record) = structure.records.0.remove(&old_head) {
-            structure.records.0.insert(self.image.to_owned(), record);
-        }
-        self.finish(directory, structure, &old_head)
+        structure.records.0.remove(&old_head);
+        structure.records.0.insert(self.image.to_owned(), record);
+        directory.remove_layer(&old_head)?;
+        crash_point::reached("snapshot.old-head-removed");
+        Ok(directory.sync()?)
     }
 
-    /// Steps 4 and 5.
-    fn link(&self, directory: &Directory, old_head: &str) -> Result<ImageFile, ReplicaError> {
+    /// Steps 4 to 6.
+    fn link(
+        &self,
+        directory: &Directory,
+        structure: &Structure,
+        old_head: &str,
+    ) -> Result<(ImageFile, LayerMeta), ReplicaError> {
         directory.remove_layer(self.image)?;
         directory.link(old_head, self.image)?;
-        directory.link(&names::meta_of(old_head), &names::meta_of(self.image))?;
         directory.sync()?;
-        Ok(ImageFile::open(&directory.file(self.image), Access::ReadOnly)?)
-    }
-
-    /// Steps 7 and 8.
-    fn finish(&self, directory: &Directory, structure: &mut Structure, old_head: &str) -> Result<(), ChangeError> {
-        if let Some(record) = structure.records.0.get_mut(self.image) {
-            let meta = LayerMeta {
-                user_created: self.user_created,
-                created: self.created.to_owned(),
-                labels: labels_or_null(self.labels),
-                ..record.clone()
-            };
-            let file = names::meta_of(self.image);
-            directory.replace(&file, &meta.encode(&file)?, 0o644)?;
-            *record = meta;
-        }
-        directory.remove_layer(old_head)?;
-        Ok(directory.sync()?)
+        crash_point::reached("snapshot.image-linked");
+        // The rest, a stale `Name` included, is what Longhorn's hard link would keep.
+        let head = structure.records.get(old_head).cloned().unwrap_or_else(|| LayerMeta::head(old_head, "", ""));
+        let record = LayerMeta {
+            user_created: self.user_created,
+            created: self.created.to_owned(),
+            labels: labels_or_null(self.labels),
+            ..head
+        };
+        let file = names::meta_of(self.image);
+        directory.replace(&file, &record.encode(&file)?, 0o644)?;
+        crash_point::reached("snapshot.described");
+        Ok((ImageFile::open(&directory.file(self.image), Access::ReadOnly)?, record))
     }
 }
 
 /// A new, empty head that `volume.meta` does not name yet.
 pub(super) struct FreshHead {
     pub(super) name: String,
+    /// The volume's size from the commit on.
+    size: u64,
     meta: LayerMeta,
     image: ImageFile,
 }
 
 impl FreshHead {
-    /// Makes image and metadata of the head that follows the present one, on top of `parent`.
+    /// Makes image and metadata of the head that follows the present one, on top of `parent`, as large as `volume`
+    /// says.
     pub(super) fn make(
         directory: &Directory,
         volume: &VolumeMeta,
@@ -130,11 +150,13 @@ impl FreshHead {
         let file = names::meta_of(&name);
         let made =
             ImageFile::create(&directory.file(&name), volume.size).map_err(ReplicaError::from).and_then(|image| {
+                crash_point::reached("fresh-head.image-made");
                 directory.replace(&file, &meta.encode(&file)?, 0o644)?;
+                crash_point::reached("fresh-head.described");
                 Ok(image)
             });
         match made {
-            Ok(image) => Ok(Self { name, meta, image }),
+            Ok(image) => Ok(Self { name, size: volume.size, meta, image }),
             Err(error) => {
                 undo(directory, &[&name]);
                 Err(error)
@@ -142,10 +164,28 @@ impl FreshHead {
         }
     }
 
+    /// Makes a head that takes the place of the present one, which is given up with what was written to it.
+    pub(super) fn instead(
+        directory: &Directory,
+        volume: &VolumeMeta,
+        parent: &str,
+        created: &str,
+    ) -> Result<Self, ReplicaError> {
+        let old_head = [volume.head.clone()];
+        abandon::mark(directory, &old_head)?;
+        let made = Self::make(directory, volume, parent, created);
+        if made.is_err() {
+            abandon::keep(directory, &old_head);
+        }
+        made
+    }
+
     /// Makes `volume.meta` name this head. Whether a failed replacement took place is not known.
     pub(super) fn commit(&self, directory: &Directory, volume: &mut VolumeMeta) -> Result<(), ChangeError> {
-        let changed = VolumeMeta { head: self.name.clone(), parent: self.meta.parent.clone(), ..volume.clone() };
+        let (head, parent) = (self.name.clone(), self.meta.parent.clone());
+        let changed = VolumeMeta { size: self.size, head, parent, ..volume.clone() };
         directory.replace(names::VOLUME_META, &changed.encode()?, 0o644).map_err(ChangeError::Broken)?;
+        crash_point::reached("fresh-head.committed");
         *volume = changed;
         Ok(())
     }

@@ -9,6 +9,7 @@ use super::error::ReplicaError;
 use super::extent_map::{Blocks, ExtentMap};
 use super::metadata::VolumeMeta;
 use super::rebuild::RebuildTarget;
+use crate::crash_point;
 use crate::disk::image::{Access, ImageFile};
 use crate::disk::{BLOCK_SIZE, DiskError};
 
@@ -111,6 +112,7 @@ impl Head {
         let (offset, length) = bytes_of(&blocks);
         match self.image.punch(offset, length) {
             Ok(()) => {
+                crash_point::reached("discard.punched");
                 self.map.write().map_err(|_| ReplicaError::poisoned())?.remove(blocks);
                 Ok(())
             }
@@ -127,6 +129,7 @@ impl Head {
         if let Err(error) = work(&self.image) {
             return self.recheck(blocks, error);
         }
+        crash_point::reached("write.in-image");
         if !self.map.read().map_err(|_| ReplicaError::poisoned())?.covers(&blocks) {
             self.map.write().map_err(|_| ReplicaError::poisoned())?.assign(blocks, ());
         }
@@ -230,18 +233,28 @@ impl Layers {
         Ok(())
     }
 
-    fn segments(&self, blocks: Blocks) -> Result<Vec<(Blocks, Option<u8>)>, ReplicaError> {
-        Ok(self.map.read().map_err(|_| ReplicaError::poisoned())?.segments(blocks))
-    }
-
     /// The former head becomes the topmost layer; `image` is the same file under its new name.
     pub(super) fn push_head(&mut self, image: ImageFile, head: &Head) -> Result<(), ReplicaError> {
         let map = head.map.read().map_err(|_| ReplicaError::poisoned())?;
-        self.push(Arc::new(image), map.entries().map(|(blocks, ())| blocks))
+        let index = self.images.len() as u8;
+        self.images.push(Arc::new(image));
+        let below = self.map.get_mut().map_err(|_| ReplicaError::poisoned())?;
+        map.for_each(|blocks, ()| below.assign(blocks, index));
+        Ok(())
     }
 
     pub(super) fn backing(&self) -> Option<Arc<BackingFile>> {
         self.backing.clone()
+    }
+
+    /// Blocks from the start that the backing file covers.
+    pub(super) fn backing_blocks(&self) -> u64 {
+        self.backing.as_ref().map_or(0, |backing| backing.blocks)
+    }
+
+    /// All of `blocks` in order, each with the number of the topmost layer that holds it, counted from the root.
+    pub(super) fn segments(&self, blocks: Blocks) -> Result<Vec<(Blocks, Option<u8>)>, ReplicaError> {
+        Ok(self.map.read().map_err(|_| ReplicaError::poisoned())?.segments(blocks))
     }
 
     /// Fills `buffer` with `blocks` as they are seen from the topmost of these layers.

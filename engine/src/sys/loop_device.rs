@@ -62,6 +62,7 @@ nix::ioctl_none_bad!(loop_ctl_get_free, 0x4C82);
 nix::ioctl_none_bad!(loop_clr_fd, 0x4C01);
 nix::ioctl_write_ptr_bad!(loop_set_status64, 0x4C04, LoopInfo64);
 nix::ioctl_read_bad!(loop_get_status64, 0x4C05, LoopInfo64);
+nix::ioctl_none_bad!(loop_set_capacity, 0x4C07);
 nix::ioctl_write_ptr_bad!(loop_configure, 0x4C0A, LoopConfig);
 
 /// The index of a loop device that is free at this moment; `control` is `/dev/loop-control`.
@@ -95,6 +96,12 @@ pub(crate) fn configure(
 pub(crate) fn clear(device: &File) -> nix::Result<()> {
     // SAFETY: the request takes no argument; the descriptor is open during the call.
     unsafe { loop_clr_fd(device.as_raw_fd()) }.map(drop)
+}
+
+/// Lets `device` have the size that its backing file has now.
+pub(crate) fn take_size(device: &File) -> nix::Result<()> {
+    // SAFETY: the request takes no argument; the descriptor is open during the call.
+    unsafe { loop_set_capacity(device.as_raw_fd()) }.map(drop)
 }
 
 /// Takes back a [`clear`] that has not happened yet because others have the device open. `ENXIO`: it has happened.

@@ -3,5 +3,6 @@
 
 pub(crate) mod bytes;
 pub(crate) mod fiemap;
+pub(crate) mod freeze;
 pub(crate) mod io_flusher;
 pub(crate) mod loop_device;

@@ -12,6 +12,7 @@ use super::exclusive_work::Work;
 use super::membership::Mode;
 use super::ordering::Turn;
 use super::{Shared, Volume, start};
+use crate::crash_point;
 use crate::link::LinkError;
 use crate::link::control::{ControlRequest, RemoteErrorKind};
 use crate::replica::LayerInfo;
@@ -37,13 +38,34 @@ impl Volume {
         labels: BTreeMap<String, String>,
         user_created: bool,
     ) -> Result<String, OperationError> {
+        self.snapshot_while(name, labels, user_created, || Ok(())).await
+    }
+
+    /// Like [`Volume::snapshot`], if `still` says so once nothing is in flight any more: what holds then (a frozen file
+    /// system) holds for the content of the snapshot, whatever comes after.
+    pub async fn snapshot_while<S>(
+        &self,
+        name: &str,
+        labels: BTreeMap<String, String>,
+        user_created: bool,
+        still: S,
+    ) -> Result<String, OperationError>
+    where
+        S: FnOnce() -> Result<(), OperationError> + Send + 'static,
+    {
         let name = if name.is_empty() { uuid::Uuid::new_v4().to_string() } else { name.to_owned() };
         aurochs_api::ids::check_snapshot_name(&name).map_err(|error| OperationError::Refused(error.to_string()))?;
+        if user_created {
+            super::snapshot_labels::check(&labels)?;
+        }
+        self.shared.check_snapshot_limits().await?;
         self.shared.refuse_name_in_use(&name).await?;
         let volume = self.clone();
         let taken = name.clone();
         self.operation(async move {
             let _everything = volume.shared.equal_barrier().await?;
+            volume.shared.refuse_while_filling("take a snapshot")?;
+            still()?;
             volume.shared.take_snapshot(&taken, labels, user_created).await
         })
         .await?;
@@ -105,7 +127,7 @@ impl Shared {
     }
 
     /// A joiner copies the layers of this moment; they must not change under it.
-    pub(super) fn refuse_while_joining(&self, what: &str) -> Result<(), OperationError> {
+    pub(crate) fn refuse_while_joining(&self, what: &str) -> Result<(), OperationError> {
         let view = self.membership.view();
         let Some(joiner) = view.joiner() else { return Ok(()) };
         let name = joiner.link.name();
@@ -121,14 +143,10 @@ impl Shared {
         labels: BTreeMap<String, String>,
         user_created: bool,
     ) -> Result<(), OperationError> {
-        self.refresh_layers().await;
-        let chain = self.layers.chain_length();
-        if chain >= CHAIN_MAXIMUM {
-            let message = format!(
-                "volume {} has {chain} layers, the most that can be opened again; delete snapshots first",
-                self.name
-            );
-            return Err(OperationError::Refused(message));
+        self.check_snapshot_limits().await?;
+        let image = format!("volume-snap-{name}.img");
+        if !self.layers.get().iter().any(|layer| layer.file_name == image) {
+            self.passes.end_those_of(name);
         }
         self.on_all(&ControlRequest::Snapshot { name: name.to_owned(), user_created, created: now(), labels }).await
     }
@@ -138,7 +156,12 @@ impl Shared {
         let over = |error: crate::frontend::IoError| OperationError::Failed(error.message);
         self.membership.check_running().map_err(over)?;
         let view = self.membership.view();
-        let answers = join_all(view.members.iter().map(|member| member.link.control(request))).await;
+        let answers = view.members.iter().map(async |member| {
+            let answer = member.link.control(request).await;
+            crash_point::reached("barrier.member-answered");
+            answer
+        });
+        let answers = join_all(answers).await;
         let failures: Vec<(&super::membership::Member, LinkError)> = view
             .members
             .iter()
@@ -156,6 +179,7 @@ impl Shared {
             self.membership.report(&member.link, error);
         }
         self.membership.settled().await.map_err(over)?;
+        crash_point::reached("barrier.done");
         let now = self.membership.view();
         match failures.iter().find(|(member, _)| now.is_readable(&member.link)) {
             // Those that did it were dropped for other reasons meanwhile, and one that did not stayed as the last.

@@ -226,7 +226,7 @@ fn nobody_has_it(
 async fn widened(shared: &Shared, offset: u64, data: AlignedBuf) -> Result<(u64, AlignedBuf), IoError> {
     let end = offset + data.len() as u64;
     let (start, stop) = (offset / BLOCK_SIZE * BLOCK_SIZE, end.div_ceil(BLOCK_SIZE) * BLOCK_SIZE);
-    let stop = stop.min(shared.size);
+    let stop = stop.min(shared.size());
     if start == offset && stop == end {
         return Ok((offset, data));
     }

@@ -22,6 +22,7 @@ use tokio::sync::{Notify, watch};
 
 use super::changes::Changes;
 use super::record::{Generation, Keeper, KeeperError, Record};
+use crate::crash_point;
 use crate::frontend::{IoError, IoErrorKind};
 use crate::link::{LinkError, ReplicaLink};
 
@@ -370,7 +371,10 @@ impl Membership {
     /// Changes the record; returns what it says now. That may be an earlier change of ours whose answer got lost.
     async fn record_or_find(&self, now: &Record, next: &Record, unanswered: &[Record]) -> Result<Record, KeeperError> {
         match self.keeper.compare_and_set(now.epoch, now.generation, next).await {
-            Ok(()) => Ok(next.clone()),
+            Ok(()) => {
+                crash_point::reached("membership.recorded");
+                Ok(next.clone())
+            }
             Err(conflict @ KeeperError::Conflict { .. }) if !unanswered.is_empty() => {
                 let found = self.keeper.get(&now.volume).await?;
                 if unanswered.contains(&found) { Ok(found) } else { Err(conflict) }
@@ -394,6 +398,7 @@ impl Membership {
             }
         }
         next.record = record;
+        super::generation::tell(&next);
         *view = Arc::new(next);
     }
 

@@ -3,19 +3,29 @@
 //! [`Volume`] is what frontends and the gRPC service hold. The way of a request: [`ordering`] gives it its turn,
 //! [`fan_out`] sends it to the members of the current [`membership::View`], and before a write or flush is
 //! acknowledged [`membership`] has recorded every member that failed it. [`start`] brings a volume up, [`barrier`]
-//! does what needs all I/O to pause, [`reconcile`] makes members equal after an unclean stop.
+//! does what needs all I/O to pause, [`reconcile`] makes members equal after an unclean stop, [`hash`] has snapshots
+//! hashed. `salvage` is what a person may decide when every member is lost.
 
 pub mod barrier;
 pub(crate) mod changes;
+pub mod clone;
 pub mod counters;
 pub mod exclusive_work;
+pub mod expand;
 pub mod fan_out;
+pub mod fill;
+pub(crate) mod generation;
+pub mod hash;
 pub mod membership;
 pub mod ordering;
 pub mod purge;
 pub mod read_choice;
 pub mod reconcile;
 pub mod record;
+mod salvage;
+pub mod snapshot_labels;
+pub mod snapshot_limits;
+pub mod snapshot_read;
 pub mod start;
 pub mod status;
 pub(crate) mod unequal;
@@ -23,6 +33,7 @@ pub mod unmap_chain;
 pub mod watchdog;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering as MemoryOrdering};
 
 use crate::disk::AlignedBuf;
 use crate::frontend::{BlockDevice, Durability, IoError, IoErrorKind};
@@ -41,7 +52,8 @@ pub struct Volume {
 
 pub(crate) struct Shared {
     pub(crate) name: String,
-    pub(crate) size: u64,
+    /// Bytes. Grows only, under a barrier, after every member has grown: see [`expand`].
+    size: AtomicU64,
     pub(crate) session: String,
     pub(crate) ordering: Ordering,
     pub(crate) membership: Membership,
@@ -49,11 +61,25 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     pub(crate) layers: LayerCache,
     pub(crate) rebuilds: crate::rebuild::Rebuilds,
+    pub(crate) passes: snapshot_read::Passes,
+    pub(crate) filling: fill::FillMark,
+    pub(crate) clones: clone::Clones,
+    pub(crate) hashes: hash::Hashes,
+    /// What a salvage chose at the start, and why; empty after an ordinary start.
+    pub(crate) salvaged: String,
+    pub(crate) expansion: expand::Expansion,
+    pub(crate) snapshot_limits: snapshot_limits::Current,
     pub(crate) work: exclusive_work::ExclusiveWork,
     pub(crate) purges: purge::Purges,
     pub(crate) unmap_chain: unmap_chain::UnmapChain,
     /// Something that the status shows has changed.
     pub(crate) changed: Changes,
+}
+
+impl Shared {
+    pub(crate) fn size(&self) -> u64 {
+        self.size.load(MemoryOrdering::Acquire)
+    }
 }
 
 impl Volume {
@@ -80,12 +106,13 @@ impl Volume {
     }
 
     fn check_range(&self, offset: u64, length: u64) -> Result<(), IoError> {
-        if offset.checked_add(length).is_some_and(|end| end <= self.shared.size) {
+        if offset.checked_add(length).is_some_and(|end| end <= self.shared.size()) {
             return Ok(());
         }
         let message = format!(
             "a request for {length} bytes at {offset} reaches past the end of volume {} ({} bytes)",
-            self.shared.name, self.shared.size
+            self.shared.name,
+            self.shared.size()
         );
         Err(IoError::new(IoErrorKind::OutOfRange, message))
     }
@@ -93,7 +120,7 @@ impl Volume {
 
 impl BlockDevice for Volume {
     fn size(&self) -> u64 {
-        self.shared.size
+        self.shared.size()
     }
 
     async fn read(&self, offset: u64, length: u32) -> Result<AlignedBuf, IoError> {

@@ -100,6 +100,7 @@ impl Shared {
         let members = {
             let _everything = self.equal_barrier().await?;
             self.refuse_while_joining(&format!("purge volume {}", self.name))?;
+            self.refuse_while_filling("purge it")?;
             self.refresh_layers().await;
             self.mark_removed(system_snapshots(&self.layers.get())).await?;
             let view = self.membership.view();

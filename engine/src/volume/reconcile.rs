@@ -16,6 +16,7 @@ use super::Shared;
 use super::membership::{Mode, View};
 use super::ordering::Access;
 use super::unequal::{REGION, regions};
+use crate::crash_point;
 use crate::disk::AlignedBuf;
 use crate::frontend::IoError;
 use crate::link::client::{LinkError, ReplicaLink, Request};
@@ -43,12 +44,13 @@ async fn make_region_equal(shared: &Shared, region: u64) -> Result<(), IoError> 
         return Ok(());
     }
     let offset = region * REGION;
-    // The last region of a volume may be short; regions are far below 4 GiB.
-    let length = u32::try_from(REGION.min(shared.size - offset)).unwrap_or(u32::MAX);
-    let _turn = shared.ordering.turn(offset, u64::from(length), Access::Write).await;
+    let _turn = shared.ordering.turn(offset, REGION, Access::Write).await;
     if !shared.unequal.contains(region) {
         return Ok(());
     }
+    // The last region of a volume may be short, and longer once the volume has grown, which waits for this turn;
+    // regions are far below 4 GiB.
+    let length = u32::try_from(REGION.min(shared.size() - offset)).unwrap_or(u32::MAX);
     loop {
         shared.membership.check_running()?;
         let view = shared.membership.view();
@@ -65,6 +67,7 @@ async fn make_region_equal(shared: &Shared, region: u64) -> Result<(), IoError> 
         }
     }
     shared.membership.settled().await?;
+    crash_point::reached("reconcile.region-equal");
     shared.unequal.remove(region);
     Ok(())
 }
@@ -123,6 +126,21 @@ pub(crate) async fn run(shared: Arc<Shared>) {
         if planned > 0 {
             tracing::info!(regions = planned, "all members are equal");
         }
+        tell_settled(&shared.membership.view()).await;
         shared.unequal.added().await;
     }
+}
+
+/// Nothing that a reboot took from a member is missing any more, so that it is as good a source as any at the next
+/// start. The caller has found the set empty. A member that can't be told stays the last choice.
+async fn tell_settled(view: &View) {
+    let rebooted =
+        |member: &&super::membership::Member| member.mode == Mode::ReadWrite && member.link.welcome().rebooted;
+    let told = view.members.iter().filter(rebooted).map(|member| async {
+        if let Err(error) = member.link.control(&ControlRequest::Settled).await {
+            tracing::warn!(replica = member.link.name(), %error, "could not tell that all members are equal");
+        }
+        crash_point::reached("settle.told");
+    });
+    join_all(told).await;
 }

@@ -4,7 +4,12 @@
 //! 2. HELLO to every member; each makes the epoch durable and lets lower ones go.
 //! 3. Members that don't answer, are in the middle of a rebuild or have other layers than the rest are taken out, and
 //!    a snapshot that only some have is completed; all this is recorded before the first request is served.
-//! 4. After an unclean stop everything in the members' heads is compared before it is read. A member whose host has not
+//!    Where none is left, nothing comes up, unless a person asked to go on with another replica (`salvage`).
+//! 4. Members of different sizes are an expansion that broke off: it is completed like a snapshot. If all of them are
+//!    larger than the engine was told, it came about without being told to whoever starts engines, and the larger size
+//!    counts, since clients may have written up to it. If they are smaller, the volume was expanded while it was down,
+//!    and grows before it is served.
+//! 5. After an unclean stop everything in the members' heads is compared before it is read. A member whose host has not
 //!    rebooted is the source: the others may lack acknowledged writes that were never flushed.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,12 +20,14 @@ use futures::future::join_all;
 
 use super::changes::Changes;
 use super::counters::Counters;
+use super::expand::{self, Expansion};
 use super::membership::{Member, Membership, Mode, View};
 use super::ordering::Ordering;
 use super::record::{Epoch, Generation, Keeper, KeeperError, Record};
 use super::status::LayerCache;
 use super::unequal::Unequal;
-use super::{Shared, Volume, watchdog};
+use super::{Shared, Volume, snapshot_limits, watchdog};
+use crate::crash_point;
 use crate::frontend::{IoError, IoErrorKind};
 use crate::link::control::{ControlReply, ControlRequest, Hello};
 use crate::link::{Address, LinkError, ReplicaLink};
@@ -40,6 +47,8 @@ pub struct StartOptions {
     pub epoch: Epoch,
     /// Where the replicas listen, by name.
     pub replicas: BTreeMap<String, Address>,
+    /// A person's decision to go on with another replica if no member can be used, and to lose what that one lacks.
+    pub salvage: bool,
 }
 
 /// Why a volume did not come up.
@@ -49,16 +58,27 @@ pub enum StartError {
     Keeper(#[from] KeeperError),
     #[error("volume {volume}: this engine has epoch {}, the control record {}: a newer engine was started", .epoch.0, .recorded.0)]
     OutOfDate { volume: String, epoch: Epoch, recorded: Epoch },
-    #[error("volume {volume}: none of its replicas with all data can be used: {reasons}")]
-    NoReplica { volume: String, reasons: String },
+    #[error("volume {volume}: none of its replicas with all data can be used: {reasons}; {next}")]
+    NoReplica { volume: String, reasons: String, next: String },
     #[error("volume {volume}: {0}", volume = .1)]
     Fenced(String, String),
 }
 
 /// A member that answered, with its layers.
-struct Candidate {
-    link: ReplicaLink,
+pub(super) struct Candidate {
+    pub(super) link: ReplicaLink,
     layers: Vec<LayerInfo>,
+}
+
+/// What is expected of a replica that is greeted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// A member of a volume that no engine has served yet: it may be empty.
+    New,
+    /// A member that has served an engine before, and has to show it.
+    Member,
+    /// Not necessarily a member, but data has to be in it.
+    Salvage,
 }
 
 impl Volume {
@@ -72,11 +92,14 @@ impl Volume {
         let session = uuid::Uuid::new_v4().to_string();
         let (candidates, mut failed) = greet(&options, &record, &session).await?;
         let mut candidates = agree_on_layers(candidates, &mut failed).await;
+        crash_point::reached("volume-start.agreed");
         // The order that `reconcile` takes its source from.
         candidates.sort_by_key(|candidate| candidate.link.welcome().rebooted);
+        let mut salvaged = String::new();
         if candidates.is_empty() {
-            let reasons = failed.iter().map(|(name, cause)| format!("{name}: {cause}")).collect::<Vec<_>>().join("; ");
-            return Err(StartError::NoReplica { volume: options.volume, reasons });
+            let chosen = super::salvage::choose(&options, &record, &session, &mut failed).await?;
+            candidates.push(chosen.candidate);
+            salvaged = chosen.note;
         }
         let started = Record {
             generation: Generation(record.generation.0 + 1),
@@ -86,24 +109,47 @@ impl Volume {
             ..record.clone()
         };
         keeper.compare_and_set(record.epoch, record.generation, &started).await?;
+        crash_point::reached("volume-start.recorded");
+        if !salvaged.is_empty() {
+            crate::crash_point::reached("salvage.recorded");
+        }
+        let wanted = options.size;
+        let size = candidates.first().and_then(|candidate| head_size(&candidate.layers)).unwrap_or(wanted);
         let unequal = Unequal::default();
         if !record.clean && candidates.len() > 1 {
-            add_heads(&candidates, &unequal).await;
+            add_heads(&candidates, &unequal, size).await;
         }
-        Ok(Self::assemble(
-            options,
-            session,
-            View { members: members(&candidates), failed, record: started },
-            keeper,
-            unequal,
-        ))
+        let view = View { members: members(&candidates), failed, record: started };
+        let volume = Self::assemble(StartOptions { size, ..options }, session, view, keeper, unequal, salvaged);
+        volume.grow_to(wanted).await;
+        Ok(volume)
     }
 
-    fn assemble(options: StartOptions, session: String, view: View, keeper: Arc<dyn Keeper>, unequal: Unequal) -> Self {
+    /// A volume that can't grow now is served with the size it has; the status tells why.
+    async fn grow_to(&self, wanted: u64) {
+        let (volume, size) = (&self.shared.name, self.shared.size());
+        if size > wanted {
+            tracing::warn!(volume, size, wanted, "the replicas are larger than the engine was told; their size counts");
+        } else if size < wanted
+            && let Err(error) = self.expand(wanted, std::future::ready(Ok(()))).await
+        {
+            self.shared.expansion.failed(&error);
+        }
+    }
+
+    fn assemble(
+        options: StartOptions,
+        session: String,
+        view: View,
+        keeper: Arc<dyn Keeper>,
+        unequal: Unequal,
+        salvaged: String,
+    ) -> Self {
+        super::generation::tell(&view);
         let links: Vec<_> = view.members.iter().map(|member| member.link.clone()).collect();
         let shared = Arc::new(Shared {
             name: options.volume,
-            size: options.size,
+            size: options.size.into(),
             session,
             ordering: Ordering::default(),
             membership: Membership::new(view, keeper),
@@ -111,6 +157,13 @@ impl Volume {
             counters: Counters::default(),
             layers: LayerCache::default(),
             rebuilds: crate::rebuild::Rebuilds::default(),
+            passes: super::snapshot_read::Passes::default(),
+            filling: super::fill::FillMark::default(),
+            clones: super::clone::Clones::default(),
+            hashes: super::hash::Hashes::default(),
+            salvaged,
+            expansion: Expansion::default(),
+            snapshot_limits: snapshot_limits::Current::default(),
             work: super::exclusive_work::ExclusiveWork::default(),
             purges: super::purge::Purges::default(),
             unmap_chain: super::unmap_chain::UnmapChain::default(),
@@ -130,18 +183,22 @@ impl Volume {
     /// Goes down cleanly: drains, syncs and closes every member, and records that. The frontends have stopped already.
     pub async fn close(&self) -> Result<(), IoError> {
         let shared = &self.shared;
+        shared.clones.end().await;
         let _everything = shared.ordering.barrier().await;
         super::fan_out::flush(shared).await?;
+        crash_point::reached("volume-close.flushed");
         // What was not compared yet would be forgotten by a clean mark.
         let equal = shared.unequal.left() == 0;
         let view = shared.membership.view();
         let closing = view.members.iter().map(|member| member.link.control(&ControlRequest::Close));
         let all_closed = join_all(closing).await.iter().all(Result::is_ok);
+        crash_point::reached("volume-close.members-closed");
         let unchanged = Arc::ptr_eq(&view, &shared.membership.view());
         shared.membership.end(IoError::new(IoErrorKind::Shutdown, format!("volume {} is detached", shared.name)));
         if equal && all_closed && unchanged {
             let recorded = shared.membership.record_clean().await;
             recorded.map_err(|error| IoError::new(IoErrorKind::Io, error.to_string()))?;
+            crash_point::reached("volume-close.recorded");
         }
         Ok(())
     }
@@ -158,20 +215,18 @@ async fn greet(
     session: &str,
 ) -> Result<(Vec<Candidate>, BTreeMap<String, String>), StartError> {
     // Every start raises the generation, so that from the second one on each member has served an engine before.
-    let holds_data = record.generation > FIRST_GENERATION;
-    let greetings = record
-        .members
-        .iter()
-        .map(|name| async move { (name.clone(), greet_one(options, name, session, holds_data).await) });
+    let trust = if record.generation > FIRST_GENERATION { Trust::Member } else { Trust::New };
+    let greetings =
+        record.members.iter().map(|name| async move { (name.clone(), greet_one(options, name, session, trust).await) });
     let mut candidates = Vec::new();
     let mut failed = BTreeMap::new();
     for (name, greeting) in join_all(greetings).await {
         match greeting {
             Ok(candidate) => candidates.push(candidate),
-            Err(error) if error.remote_kind() == Some(crate::link::control::RemoteErrorKind::Fenced) => {
-                return Err(StartError::Fenced(error.to_string(), options.volume.clone()));
-            }
             Err(error) => {
+                if let Some(over) = fenced(options, &error) {
+                    return Err(over);
+                }
                 tracing::warn!(replica = name, %error, "member can't be used");
                 failed.insert(name, error.to_string());
             }
@@ -180,34 +235,38 @@ async fn greet(
     Ok((candidates, failed))
 }
 
-async fn greet_one(
+/// A replica that has seen a newer engine ends the start, whatever the others say.
+pub(super) fn fenced(options: &StartOptions, error: &LinkError) -> Option<StartError> {
+    let fenced = error.remote_kind() == Some(crate::link::control::RemoteErrorKind::Fenced);
+    fenced.then(|| StartError::Fenced(error.to_string(), options.volume.clone()))
+}
+
+pub(super) async fn greet_one(
     options: &StartOptions,
     name: &str,
     session: &str,
-    holds_data: bool,
+    trust: Trust,
 ) -> Result<Candidate, LinkError> {
     let lost = |cause: String| LinkError::Lost { replica: name.to_owned(), cause };
     let address = options.replicas.get(name).ok_or_else(|| lost("it is not running".to_owned()))?;
-    let link = ReplicaLink::connect(name, address, &hello(options, name, session, holds_data)).await?;
+    let link = ReplicaLink::connect(name, address, &hello(options, name, session, trust)).await?;
     let welcome = link.welcome();
     if welcome.rebuilding {
         return Err(lost("its last rebuild was interrupted, so its data is not complete".to_owned()));
-    }
-    if welcome.size != options.size {
-        return Err(lost(format!("it has {} bytes, the volume {}", welcome.size, options.size)));
     }
     let layers = in_time(&link, ask_layers(&link)).await?;
     Ok(Candidate { link, layers })
 }
 
-fn hello(options: &StartOptions, name: &str, session: &str, holds_data: bool) -> Hello {
+fn hello(options: &StartOptions, name: &str, session: &str, trust: Trust) -> Hello {
     Hello {
         volume: options.volume.clone(),
         replica: name.to_owned(),
         epoch: options.epoch.0,
         session: session.to_owned(),
         link: 0,
-        holds_data,
+        holds_data: trust != Trust::New,
+        salvage: trust == Trust::Salvage,
     }
 }
 
@@ -230,10 +289,16 @@ pub(crate) async fn ask_layers(link: &ReplicaLink) -> Result<Vec<LayerInfo>, Lin
     }
 }
 
+/// The volume's size as these layers have it.
+pub(crate) fn head_size(layers: &[LayerInfo]) -> Option<u64> {
+    layers.iter().find(|layer| layer.is_head).map(|head| head.file_size)
+}
+
 /// Whether two members agree: the live snapshots, and which of them each and the head go back to. What is seen from
-/// those is then the same on both. Removed layers and sizes may differ: members purge at their own pace.
+/// those is then the same on both; and the volume's size. Removed layers and allocated sizes may differ: members purge
+/// at their own pace.
 pub(crate) fn agree(one: &[LayerInfo], other: &[LayerInfo]) -> bool {
-    Tree::of_layers(one).live_view() == Tree::of_layers(other).live_view()
+    Tree::of_layers(one).live_view() == Tree::of_layers(other).live_view() && head_size(one) == head_size(other)
 }
 
 fn live_layers(layers: &[LayerInfo]) -> usize {
@@ -287,14 +352,14 @@ async fn agree_on_layers(mut candidates: Vec<Candidate>, failed: &mut BTreeMap<S
         if agree(&candidate.layers, &model) {
             agreed.push(candidate);
         } else {
-            let cause = "its layers differ from the other replicas'; it has to be rebuilt";
+            let cause = "its layers or its size differ from the other replicas'; it has to be rebuilt";
             failed.insert(candidate.link.name().to_owned(), cause.to_owned());
         }
     }
     agreed
 }
 
-/// Takes the model's newest snapshot on a member that lacks just that one.
+/// Takes the model's newest snapshot on a member that lacks just that one; an expansion's, with the model's size.
 async fn complete_snapshot(candidate: &Candidate, model: &[LayerInfo]) -> Result<Vec<LayerInfo>, LinkError> {
     let newest = model.iter().find(|layer| layer.is_head).map_or("", |head| head.parent.as_str());
     let missing = model.iter().find(|layer| !layer.is_head && layer.file_name == newest);
@@ -305,11 +370,17 @@ async fn complete_snapshot(candidate: &Candidate, model: &[LayerInfo]) -> Result
         return Ok(candidate.layers.clone());
     }
     let name = missing.file_name.strip_prefix("volume-snap-").and_then(|name| name.strip_suffix(".img"));
-    let request = ControlRequest::Snapshot {
-        name: name.unwrap_or(&missing.file_name).to_owned(),
-        user_created: missing.user_created,
-        created: missing.created.clone(),
-        labels: missing.labels.clone(),
+    let created = missing.created.clone();
+    let size = head_size(model).unwrap_or_default();
+    let request = if expand::is_left_by(&missing.file_name, size) && head_size(&candidate.layers) < Some(size) {
+        ControlRequest::Expand { size, created }
+    } else {
+        ControlRequest::Snapshot {
+            name: name.unwrap_or(&missing.file_name).to_owned(),
+            user_created: missing.user_created,
+            created,
+            labels: missing.labels.clone(),
+        }
     };
     in_time(&candidate.link, candidate.link.control(&request)).await?;
     in_time(&candidate.link, ask_layers(&candidate.link)).await
@@ -317,15 +388,15 @@ async fn complete_snapshot(candidate: &Candidate, model: &[LayerInfo]) -> Result
 
 /// Everything that any member holds in its head may differ, and in the removed layers below it: a discard that was in
 /// flight may have punched those on one member only. Snapshots were taken with nothing in flight.
-async fn add_heads(candidates: &[Candidate], unequal: &Unequal) {
+async fn add_heads(candidates: &[Candidate], unequal: &Unequal, size: u64) {
     for candidate in candidates {
         for layer in Tree::of_layers(&candidate.layers).unsettled() {
-            add_layer(candidate, layer, unequal).await;
+            add_layer(candidate, layer, unequal, size).await;
         }
     }
 }
 
-async fn add_layer(candidate: &Candidate, layer: &str, unequal: &Unequal) {
+async fn add_layer(candidate: &Candidate, layer: &str, unequal: &Unequal, size: u64) {
     const BATCH: usize = 4096;
     let mut from = 0;
     loop {
@@ -333,10 +404,10 @@ async fn add_layer(candidate: &Candidate, layer: &str, unequal: &Unequal) {
         let extents = match in_time(&candidate.link, candidate.link.control(&request)).await {
             Ok(ControlReply::Extents(extents)) => extents,
             // Not knowing is no reason to trust: then everything is compared.
-            _ => vec![(from, candidate.link.welcome().size.saturating_sub(from))],
+            _ => vec![(from, size.saturating_sub(from))],
         };
         for &(offset, length) in &extents {
-            let end = (offset + length).min(candidate.link.welcome().size);
+            let end = (offset + length).min(size);
             unequal.add(offset, end.saturating_sub(offset));
         }
         match extents.last() {

@@ -100,11 +100,13 @@ impl Volume {
             Settlement::Over(error) => (EngineState::Failed, error.message),
         };
         let layers = shared.layers.get();
+        let expansion = shared.expansion.shown();
+        let limits = shared.snapshot_limits.get();
         EngineStatus {
             volume: shared.name.clone(),
             state: state.into(),
             cause,
-            size_bytes: shared.size,
+            size_bytes: shared.size(),
             epoch: view.record.epoch.0,
             generation: view.record.generation.0,
             replicas: replicas(&view),
@@ -113,6 +115,14 @@ impl Volume {
             actual_size_bytes: layers.iter().map(|layer| layer.allocated_bytes).sum(),
             io: Some(shared.counters.snapshot()),
             reconcile_regions_left: shared.unequal.left(),
+            clone: shared.clones.status(),
+            hash: shared.hashes.last(),
+            salvage: shared.salvaged.clone(),
+            is_expanding: expansion.running,
+            last_expansion_error: expansion.last_error,
+            last_expansion_failed_at: expansion.last_failed_at,
+            snapshot_max_count: limits.max_count,
+            snapshot_max_size_bytes: limits.max_size_bytes,
             purges: shared.purges.list(),
             unmap_mark_snap_chain_removed: shared.unmap_chain.is_on(),
             exclusive_work: shared.work.running().map_or("", Work::noun).to_owned(),

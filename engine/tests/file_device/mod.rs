@@ -28,7 +28,7 @@ pub(crate) struct Counts {
 pub(crate) struct FileDevice {
     file: Arc<File>,
     path: PathBuf,
-    size: u64,
+    size: AtomicU64,
     pub(crate) counts: Counts,
     /// Requests wait here while a test holds the permits.
     pub(crate) gate: Semaphore,
@@ -43,7 +43,7 @@ impl FileDevice {
         Arc::new(Self {
             file: Arc::new(file),
             path: path.to_owned(),
-            size,
+            size: size.into(),
             counts: Counts::default(),
             gate: Semaphore::new(GATE),
         })
@@ -51,6 +51,12 @@ impl FileDevice {
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Makes the device larger, as an expansion does.
+    pub(crate) fn grow(&self, size: u64) {
+        self.file.set_len(size).unwrap();
+        self.size.store(size, Ordering::SeqCst);
     }
 
     /// Bytes the file occupies.
@@ -81,7 +87,7 @@ impl FileDevice {
 
 impl BlockDevice for FileDevice {
     fn size(&self) -> u64 {
-        self.size
+        self.size.load(Ordering::SeqCst)
     }
 
     async fn read(&self, offset: u64, length: u32) -> Result<AlignedBuf, IoError> {

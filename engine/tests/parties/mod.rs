@@ -64,20 +64,34 @@ impl Parties {
 
     /// Raises the epoch and starts an engine, as the manager does.
     pub async fn attach(&self) -> Result<TestEngine, StartError> {
+        self.attach_with(self.options()).await
+    }
+
+    /// As a person asks for it who has given the members up.
+    pub async fn attach_salvaging(&self) -> Result<TestEngine, StartError> {
+        self.attach_with(StartOptions { salvage: true, ..self.options() }).await
+    }
+
+    fn options(&self) -> StartOptions {
         let epoch = self.keeper.raise_epoch();
         let running = self.replicas.iter().filter(|replica| replica.process.is_some());
         let replicas: BTreeMap<_, _> =
             running.map(|replica| (replica.name.clone(), replica.proxy.address.clone())).collect();
-        let options = StartOptions { volume: VOLUME.into(), size: self.size, epoch, replicas };
-        self.attach_with(options).await
+        StartOptions { volume: VOLUME.into(), size: self.size, epoch, replicas, salvage: false }
     }
 
     pub async fn attach_with(&self, options: StartOptions) -> Result<TestEngine, StartError> {
         TestEngine::start(options, self.keeper.clone()).await
     }
 
-    /// Ends every replica and asserts that the named ones hold the same bytes, seen from every layer; returns the head's.
+    /// As [`Parties::equal_views`]; returns what is seen from the head.
     pub async fn equal_content(&mut self, members: &[String]) -> Vec<u8> {
+        self.equal_views(members).await[HEAD].clone()
+    }
+
+    /// Ends every replica and asserts that the named ones hold the same bytes, seen from the head ([`HEAD`]) and from
+    /// every snapshot that is not removed (by its file's name). Returns them.
+    pub async fn equal_views(&mut self, members: &[String]) -> BTreeMap<String, Vec<u8>> {
         for replica in &mut self.replicas {
             replica.crash().await;
         }
@@ -92,17 +106,18 @@ impl Parties {
                 assert_eq!(differs, None, "{layer}: {} differs from {} at this byte", replica.name, chosen[0].name);
             }
         }
-        first[HEAD].clone()
+        first
     }
 }
 
-const HEAD: &str = "head";
+/// Stands for the head in [`Parties::equal_views`]: its file may be named differently on each replica.
+pub const HEAD: &str = "head";
 
-/// What a reader sees from each layer of a directory.
+/// What a reader sees from each layer of a directory. Removed layers show nothing to anybody.
 fn views(directory: &Path) -> BTreeMap<String, Vec<u8>> {
     let open = Replica::open(directory, OpenOptions::default()).unwrap();
     let mut views = BTreeMap::new();
-    for layer in open.layers().unwrap() {
+    for layer in open.layers().unwrap().into_iter().filter(|layer| !layer.removed) {
         let mut bytes = Vec::new();
         for offset in (0..open.size()).step_by(1 << 20) {
             let length = (open.size() - offset).min(1 << 20) as u32;

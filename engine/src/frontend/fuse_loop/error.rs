@@ -16,6 +16,10 @@ pub enum FuseLoopError {
     NotABlockDevice { path: PathBuf },
     #[error("no loop device could be had within {attempts} attempts: others take them as fast as we do; try again")]
     NoFreeLoop { attempts: u32 },
+    #[error("{} can't be resized: it is not attached any more", path.display())]
+    NotAttached { path: PathBuf },
+    #[error("{} should have {wanted} bytes and the kernel shows {shown}: detach and attach the volume to see its new size", path.display())]
+    SizeNotTaken { path: PathBuf, wanted: u64, shown: u64 },
     #[error("{} is in use ({users}): unmount it and close what has it open, then detach again, or force it", path.display())]
     InUse { path: PathBuf, users: String },
 }

@@ -14,6 +14,7 @@ use nix::errno::Errno;
 use super::error::{Explain, FuseLoopError};
 use super::loop_device::{self, Detached};
 use super::{FuseLoopConfig, mounts, node, session};
+use crate::frontend::freeze;
 
 /// A living server answers within a moment even on a loaded node.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
@@ -41,6 +42,7 @@ pub(super) fn clear(config: &FuseLoopConfig) -> Result<(), FuseLoopError> {
     let node = config.node();
     for index in loop_device::bound_to(&config.backing_file()) {
         tracing::info!(volume = config.volume, index, "clearing the loop device of an engine that is gone");
+        thaw(index);
         if loop_device::clear_leftover(index, &node)? == Detached::WhenLastUserCloses {
             tracing::warn!(
                 volume = config.volume,
@@ -54,6 +56,15 @@ pub(super) fn clear(config: &FuseLoopConfig) -> Result<(), FuseLoopError> {
         session::detach_mount(directory);
     }
     remove_stale_node(&node)
+}
+
+/// The engine may have been killed while it held the file system on its device frozen: whoever waits in there is let
+/// go, to get the errors of a dead device.
+fn thaw(index: u32) {
+    let mounted = loop_device::number_of(index).ok().and_then(mounts::mounted_number);
+    if let Some(mounted) = mounted {
+        freeze::thaw_leftover(mounted);
+    }
 }
 
 /// What is at the node's path now was not made by an engine of ours that still counts. A device of somebody else

@@ -104,6 +104,21 @@ impl LoopDevice {
         let _ = node::remove(staging);
     }
 
+    /// Lets the device have the size that its backing file has now; its users see it at once.
+    pub(super) fn take_size(&self) -> Result<(), FuseLoopError> {
+        // Through a node of our own, as for a detach; opened for reading, so that nobody who watches for the end of
+        // writes (udev) takes an interest.
+        let own_node = hidden_path(&self.node, ".size");
+        node::create(&own_node, self.number)?;
+        let file = File::open(&own_node)
+            .explain(|| format!("open loop device {}", self.index), "check the permissions of the device directory");
+        node::remove(&own_node)?;
+        sys::take_size(&file?).explain(
+            || format!("resize loop device {}", self.index),
+            "detach and attach the volume to see its new size",
+        )
+    }
+
     /// Takes the device away from its users. The node is gone afterwards.
     ///
     /// # Errors
@@ -185,7 +200,7 @@ pub(super) fn bound_to(backing: &Path) -> Vec<u32> {
         .collect()
 }
 
-fn backing_path(index: u32) -> Option<PathBuf> {
+pub(super) fn backing_path(index: u32) -> Option<PathBuf> {
     let text = std::fs::read_to_string(format!("/sys/block/loop{index}/loop/backing_file")).ok()?;
     let text = text.trim_end_matches('\n');
     Some(PathBuf::from(text.strip_suffix(" (deleted)").unwrap_or(text)))
@@ -206,7 +221,7 @@ fn is_unbound_soon(index: u32) -> bool {
     true
 }
 
-fn number_of(index: u32) -> Result<DeviceNumber, FuseLoopError> {
+pub(super) fn number_of(index: u32) -> Result<DeviceNumber, FuseLoopError> {
     let path = format!("/sys/block/loop{index}/dev");
     std::fs::read_to_string(&path)
         .and_then(|text| DeviceNumber::parse(&text).ok_or_else(|| std::io::ErrorKind::InvalidData.into()))
@@ -215,8 +230,13 @@ fn number_of(index: u32) -> Result<DeviceNumber, FuseLoopError> {
 
 /// A hidden name in the same directory, so that a rename publishes the node.
 fn staging_path(node: &Path) -> PathBuf {
+    hidden_path(node, ".new")
+}
+
+/// A hidden name beside the node.
+fn hidden_path(node: &Path, suffix: &str) -> PathBuf {
     let mut name = std::ffi::OsString::from(".");
     name.push(node.file_name().unwrap_or_default());
-    name.push(".new");
+    name.push(suffix);
     node.with_file_name(name)
 }

@@ -5,10 +5,11 @@
 //! ```
 //! Set up from right to left by [`FuseLoopFrontend::start`], taken down from left to right by its `stop`, so that
 //! nobody ever sees a device without something behind it. The size of the volume is asked of the device wherever it
-//! is needed; it is kept nowhere here.
+//! is needed; it is kept nowhere here, but the loop driver has to be told when it grew ([`growth`]).
 
 mod error;
 mod filesystem;
+mod growth;
 mod leftovers;
 mod loop_device;
 mod mounts;
@@ -23,10 +24,12 @@ use tokio::runtime::Handle;
 
 use self::error::Explain;
 pub use self::error::FuseLoopError;
+pub(super) use self::growth::Growth;
 use self::loop_device::{Detached, LoopDevice};
 pub use self::mounts::mounted_at;
+pub(super) use self::mounts::{MountedDevice, mounted_device};
 use self::session::FuseSession;
-use super::{BlockDevice, Frontend, FrontendKind, StopRefused};
+use super::{BlockDevice, Frontend, FrontendKind, Resizer, StopRefused};
 
 /// Where the pieces go.
 #[derive(Clone, Debug)]
@@ -63,6 +66,8 @@ pub struct FuseLoopFrontend {
 struct Parts {
     session: FuseSession,
     device: LoopDevice,
+    /// The FUSE file that the loop device is bound to.
+    backing: PathBuf,
 }
 
 impl FuseLoopFrontend {
@@ -81,8 +86,9 @@ impl FuseLoopFrontend {
             let config = FuseLoopConfig { runtime_dir: real_path(&config.runtime_dir)?, ..config };
             leftovers::clear(&config)?;
             let session = FuseSession::start(device, &config.volume, &config.runtime_dir, runtime)?;
-            match LoopDevice::attach(&config.backing_file(), &config.node()) {
-                Ok(device) => Ok(Self { volume: config.volume, parts: Some(Parts { session, device }) }),
+            let backing = config.backing_file();
+            match LoopDevice::attach(&backing, &config.node()) {
+                Ok(device) => Ok(Self { volume: config.volume, parts: Some(Parts { session, device, backing }) }),
                 Err(error) => {
                     if let Err((session, _)) = session.stop() {
                         session.detach();
@@ -108,6 +114,11 @@ impl Frontend for FuseLoopFrontend {
 
     fn endpoint(&self) -> String {
         self.parts.as_ref().map(|parts| parts.device.node.display().to_string()).unwrap_or_default()
+    }
+
+    fn resizer(&self) -> Resizer {
+        let growth = self.parts.as_ref().map(|parts| Growth::of(&parts.device, &parts.backing));
+        growth.map(Resizer::of_block_device).unwrap_or_default()
     }
 
     async fn stop(mut self, force: bool) -> Result<(), StopRefused<Self>> {
@@ -147,7 +158,7 @@ impl Parts {
             Ok(detached) => detached,
             Err(error) => return Err((Box::new(self), error)),
         };
-        let Self { session, device } = self;
+        let Self { session, device, backing } = self;
         match detached {
             Detached::Completely => match session.stop() {
                 Ok(()) => Ok(()),
@@ -156,7 +167,7 @@ impl Parts {
                     session.detach();
                     Ok(())
                 }
-                Err((session, error)) => Err((Box::new(Self { session, device }), error)),
+                Err((session, error)) => Err((Box::new(Self { session, device, backing }), error)),
             },
             Detached::WhenLastUserCloses => {
                 tracing::warn!(node = %device.node.display(), "the block device was taken away from users who still have it open");

@@ -37,6 +37,31 @@ pub fn mounted_at(node: &Path) -> Vec<PathBuf> {
     mounts.map(|mount| mount.mount_point).collect()
 }
 
+/// A mounted block device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::frontend) struct MountedDevice {
+    /// Number of the device, which every file of a file system on it carries (`st_dev`).
+    pub(in crate::frontend) number: u64,
+    /// At least one.
+    pub(in crate::frontend) mount_points: Vec<PathBuf>,
+}
+
+/// The block device at `node`, if it is one and mounted.
+pub(in crate::frontend) fn mounted_device(node: &Path) -> Option<MountedDevice> {
+    use std::os::unix::fs::MetadataExt;
+    let mount_points = mounted_at(node);
+    let number = std::fs::metadata(node).ok()?.rdev();
+    (!mount_points.is_empty()).then_some(MountedDevice { number, mount_points })
+}
+
+/// The block device of this number, if it is mounted.
+pub(super) fn mounted_number(device: DeviceNumber) -> Option<MountedDevice> {
+    let mounts = all().unwrap_or_default().into_iter().filter(|mount| mount.device == device);
+    let mount_points: Vec<_> = mounts.map(|mount| mount.mount_point).collect();
+    let number = nix::sys::stat::makedev(device.major, device.minor);
+    (!mount_points.is_empty()).then_some(MountedDevice { number, mount_points })
+}
+
 /// `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw`
 fn parse(line: &[u8]) -> Option<Mount> {
     let fields: Vec<&[u8]> = line.split(|&byte| byte == b' ').collect();

@@ -3,6 +3,10 @@
 //! The way of a request: [`listener`] accepts → [`handshake`] negotiates (with [`option`]) → [`transmission`] reads
 //! [`request`]s and runs them on the device → [`reply`] writes the answers.
 //!
+//! A volume that grows: whoever connects from then on is told the new size, and requests up to it are carried out on
+//! every connection. NBD has no message that tells a connected client; it learns the size when it connects again, or
+//! whoever runs it tells it (the kernel's client by netlink).
+//!
 //! Invariants: a write is answered after the device acknowledged it, a flush after the device flushed everything
 //! acknowledged before on any connection; nothing a client sends makes the server panic or hold more memory than
 //! [`in_flight`] and the listener's connection limit allow.
@@ -31,7 +35,7 @@ use tokio::task::JoinSet;
 
 use self::listener::Listeners;
 use self::socket_file::SocketFile;
-use super::{BlockDevice, Frontend, FrontendKind, StopRefused};
+use super::{BlockDevice, Frontend, FrontendKind, Resizer, StopRefused};
 
 /// Where and under which name to serve. At least one address is needed.
 #[derive(Clone, Debug)]
@@ -125,6 +129,11 @@ impl Frontend for NbdFrontend {
 
     fn endpoint(&self) -> String {
         self.uri()
+    }
+
+    /// Nothing to do: see the module's words on a volume that grows.
+    fn resizer(&self) -> Resizer {
+        Resizer::default()
     }
 
     /// Never refused: clients get the answers of what is in flight and `ESHUTDOWN` for anything new. With `force`

@@ -1,7 +1,9 @@
 //! Tests of a replica on a real file system: what it reads, what it leaves in its directory.
 
 mod crashes;
+mod expansion;
 mod full_disk;
+mod hashes;
 mod model;
 mod purge_crashes;
 mod purge_golden;

@@ -148,7 +148,7 @@ fn an_impossible_source_changes_nothing() {
     };
     spoil(&|layers| layers.retain(|layer| !layer.is_head));
     spoil(&|layers| layers.retain(|layer| !layer.file_name.contains("base")));
-    spoil(&|layers| layers.iter_mut().for_each(|layer| layer.file_size += 4096));
+    spoil(&|layers| layers.iter_mut().for_each(|layer| layer.file_size -= 4096));
     spoil(&|layers| layers.push(LayerInfo { file_name: "volume-snap-/../x.img".to_owned(), ..layers[1].clone() }));
     spoil(&|layers| layers.push(LayerInfo { file_name: "passwd".to_owned(), ..layers[1].clone() }));
     spoil(&|layers| layers.push(layers[1].clone()));

@@ -27,7 +27,12 @@ pub async fn handle(
         return Err(ApiError::new(ErrorKind::Conflict, message, "Choose another name."));
     }
     let labels = input.labels.unwrap_or_default().into_iter().collect();
-    let request = engine::request(SnapshotCreateRequest { name: name.clone(), labels, user_created: true });
+    let request = engine::request(SnapshotCreateRequest {
+        name: name.clone(),
+        labels,
+        user_created: true,
+        ..SnapshotCreateRequest::default()
+    });
     let tried = format!("taking the snapshot {name} of volume {}", target.volume);
     let taken = engine.client().snapshot_create(request).await.map_err(|status| engine::refused(&tried, &status))?;
     engine.wait_for(store, |engine| engine.status.snapshots.contains_key(&name)).await;

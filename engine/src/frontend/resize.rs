@@ -1,0 +1,28 @@
+//! Telling the users of a frontend that its device has grown.
+
+use super::FrontendError;
+use super::fuse_loop::Growth;
+
+/// Makes a running frontend show the present size of its device. Where nothing has to be told (a server that asks the
+/// device each time, no frontend at all) it does nothing. After the frontend has stopped it fails and changes nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Resizer {
+    block: Option<Growth>,
+}
+
+impl Resizer {
+    pub(super) fn of_block_device(growth: Growth) -> Self {
+        Self { block: Some(growth) }
+    }
+
+    /// Returns when every user who asks is told the new size.
+    ///
+    /// # Errors
+    /// The kernel did not take the size over; users go on with the old one.
+    pub async fn resize(&self) -> Result<(), FrontendError> {
+        match &self.block {
+            Some(growth) => Ok(growth.follow().await?),
+            None => Ok(()),
+        }
+    }
+}
