@@ -96,6 +96,10 @@ pub const ALL: &[&str] = &[
     "settle.stored",
     "settle.told",
     "salvage.recorded",
+    // Writing an image.
+    "export.written",
+    "export.synced",
+    "export.renamed",
     // Purges.
     "purge.leaf-image-gone",
     "purge.leaf-gone",

@@ -47,6 +47,11 @@ pub enum ControlRequest {
     },
     /// The engine stops cleanly: sync, mark clean, let go.
     Close,
+    /// The volume becomes larger.
+    Expand {
+        size: u64,
+        created: String,
+    },
     /// What there is to read of a snapshot from a byte on; its layers are opened, so that reads are quick.
     SnapshotFacts {
         selection: SnapshotSelection,
@@ -92,11 +97,6 @@ pub enum ControlRequest {
     HashLock,
     /// All members are equal: whatever a reboot had taken from this replica is there again.
     Settled,
-    /// The volume becomes larger.
-    Expand {
-        size: u64,
-        created: String,
-    },
     /// Removed snapshots that nothing stands on go.
     DeleteRemovedLeaves,
     /// Starts a purge in the background, or finds that one runs; answered with its status.

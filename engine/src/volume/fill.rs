@@ -61,15 +61,14 @@ impl Volume {
         let shared = &self.shared;
         let mark = shared.filling.set().ok_or_else(|| shared.is_being_filled("fill it again"))?;
         let id = uuid::Uuid::new_v4().to_string();
-        let begin = ControlRequest::FillBegin { id: id.clone(), name: name.to_owned(), size: shared.size() };
         // From here on a failure gives up what some members have begun.
-        let fill = Fill { volume: self.clone(), id, unsynced: AtomicU64::new(0), over: false, _mark: mark };
-        let volume = self.clone();
+        let fill = Fill { volume: self.clone(), id: id.clone(), unsynced: AtomicU64::new(0), over: false, _mark: mark };
+        let (volume, name) = (self.clone(), name.to_owned());
         self.operation(async move {
             let shared = &volume.shared;
             let _everything = shared.equal_barrier().await?;
             shared.refuse_while_joining(&format!("fill volume {}", shared.name))?;
-            shared.on_all(&begin).await
+            shared.on_all(&ControlRequest::FillBegin { id, name, size: shared.size() }).await
         })
         .await?;
         Ok(fill)

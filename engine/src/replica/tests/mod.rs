@@ -1,7 +1,9 @@
 //! Tests of a replica on a real file system: what it reads, what it leaves in its directory.
 
+mod backing;
 mod crashes;
 mod expansion;
+mod fills;
 mod full_disk;
 mod hashes;
 mod model;
@@ -12,6 +14,7 @@ mod purges;
 mod rebuilds;
 mod refusals;
 mod texts;
+mod views;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
