@@ -36,7 +36,7 @@ impl LayerReader {
         let size = chain.first().and_then(|image| survey.layers.get(image)?.size()).unwrap_or_default();
         let backing = survey.volume.meta().map_or(Ok(None), |meta| open_backing(&meta.backing_file_path, meta.size))?;
         let layers = Layers::load(&survey.directory, chain, size, backing)?;
-        let blocks = layers.hidden_data(0..size / BLOCK_SIZE);
+        let blocks = layers.hidden_data(0..size / BLOCK_SIZE)?;
         let data = blocks.into_iter().filter(|(_, holds)| *holds).map(|(blocks, _)| blocks).collect();
         Ok(Self { layers, size, data })
     }

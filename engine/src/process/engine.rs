@@ -64,6 +64,9 @@ pub struct Arguments {
     /// lacks; only for replicas that are lost for ever.
     #[arg(long)]
     salvage: bool,
+    /// Discards mark the snapshots below the head as removed and free what they hold.
+    #[arg(long)]
+    unmap_mark_snap_chain_removed: bool,
 }
 
 fn name_and_address(text: &str) -> Result<(String, Address), String> {
@@ -114,6 +117,7 @@ pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
         max_count: arguments.snapshot_max_count,
         max_size_bytes: arguments.snapshot_max_size,
     });
+    volume.set_unmap_mark_snap_chain_removed(arguments.unmap_mark_snap_chain_removed);
     let serving = match serve(Arc::new(volume.clone()), places(&arguments)).await {
         Ok(serving) => serving,
         Err(error) => {

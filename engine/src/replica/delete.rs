@@ -49,6 +49,7 @@ pub(crate) fn is_layer_file(file: &str) -> bool {
             | ".meta.tmp"
             | ".checksum"
             | ".checksum..tmp"
+            | names::TMP_SUFFIX
             | ".snap_tmp"
             | ".snap_tmp.meta"
             | names::ABANDONED_SUFFIX

@@ -141,6 +141,12 @@ impl Directory {
         Ok(fs::hard_link(self.file(from), &target).map_err(DiskError::at("make the hard link", &target))?)
     }
 
+    /// Puts the file `from` in the place of `to`, which it replaces. The change is durable after [`Directory::sync`].
+    pub(crate) fn rename(&self, from: &str, to: &str) -> Result<(), ReplicaError> {
+        let from = self.file(from);
+        Ok(fs::rename(&from, self.file(to)).map_err(DiskError::at("rename into place", &from))?)
+    }
+
     /// Removes a name; says whether it was there. The change is durable after [`Directory::sync`].
     pub(crate) fn remove(&self, name: &str) -> Result<bool, ReplicaError> {
         let path = self.file(name);
@@ -201,5 +207,10 @@ pub(crate) struct FileIdentity {
 impl FileIdentity {
     pub(crate) fn same_file(&self, other: &Self) -> bool {
         (self.device, self.inode) == (other.device, other.inode)
+    }
+
+    /// Whether these are the facts of the same file.
+    pub(crate) fn is_file(&self, facts: &fs::Metadata) -> bool {
+        (self.device, self.inode) == (facts.dev(), facts.ino())
     }
 }

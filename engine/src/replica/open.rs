@@ -15,6 +15,7 @@ use super::fence::FenceState;
 use super::leftovers::Leftovers;
 use super::metadata::VolumeMeta;
 use super::names;
+use super::purge::{InterruptedMerges, Slot};
 use super::revision_counter::RevisionCounter;
 use super::stack::{Head, Layers, Structure};
 use super::{Life, OpenOptions, Replica};
@@ -51,6 +52,7 @@ impl Replica {
         }
         let mut records = Records::discover(&directory, &listing)?;
         let leftovers = Leftovers::find(&directory, &listing, &meta.head, &mut records)?;
+        let merges = InterruptedMerges::find(&directory, &meta.head, &mut records)?;
         let mut structure = open_structure(&directory, meta, records)?;
         let fence = FenceState::load(&directory, structure.meta.dirty)?;
         let revision = options.revision_counter.then(|| RevisionCounter::load(&directory)).transpose()?;
@@ -65,6 +67,7 @@ impl Replica {
         fence.store(&directory)?;
         crash_point::reached("open.fence-stored");
         leftovers.remove(&directory)?;
+        merges.finish(&directory, &structure.records)?;
         crash_point::reached("open.tidied");
         if revision.is_some() && !listing.iter().any(|file| file == names::REVISION_COUNTER) {
             RevisionCounter::create(&directory)?;
@@ -82,6 +85,7 @@ impl Replica {
             views: super::snapshot_view::Views::default(),
             fill: Mutex::default(),
             checksum_file: Mutex::default(),
+            purge: Slot::default(),
         })
     }
 
@@ -91,6 +95,7 @@ impl Replica {
     /// # Errors
     /// Something could not be written; the replica stays open and dirty, and close may be tried again.
     pub fn close(&self) -> Result<(), ReplicaError> {
+        self.stop_purge("the replica is being closed");
         let mut life = self.life.write().map_err(|_| ReplicaError::poisoned())?;
         let structure = life.open()?;
         self.views.forget_all();
@@ -189,7 +194,14 @@ fn open_structure(directory: &Directory, meta: VolumeMeta, mut records: Records)
         load_lower(directory, &meta, &records, &meta.head)?
     };
     drop_records_without_image(directory, &mut records)?;
-    Ok(Structure { meta, records, head, lower, rebuild: super::rebuild::RebuildTarget::default() })
+    Ok(Structure {
+        meta,
+        records,
+        head,
+        lower,
+        below: super::below::Below::default(),
+        rebuild: super::rebuild::RebuildTarget::default(),
+    })
 }
 
 /// The layers under `top`, with the backing file at the bottom.
