@@ -28,6 +28,7 @@ pub mod grpc;
 pub mod image_format;
 pub mod instance;
 pub mod link;
+pub mod offline;
 pub mod process;
 pub mod rebuild;
 pub mod replica;

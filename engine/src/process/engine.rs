@@ -147,6 +147,7 @@ fn places(arguments: &Arguments) -> ServeConfig {
         offering: arguments.frontend,
         runtime_dir: arguments.run_directory.join("volumes").join(&arguments.volume),
         device_dir: arguments.device_directory.clone(),
+        nbd_socket: None,
         nbd_tcp: arguments.nbd_listen,
     }
 }
@@ -164,7 +165,7 @@ fn offer(serving: &Serving) -> Offer {
 
 /// A device that is still mounted is synced first and then detached all the same: whoever asked the process to end has
 /// decided, and what the file system had in memory is on the replicas.
-async fn stop_frontends(serving: Serving) {
+pub(super) async fn stop_frontends(serving: Serving) {
     let endpoint = serving.endpoint();
     let node = std::path::Path::new(&endpoint);
     crate::frontend::freeze::thaw_before_stop(node).await;

@@ -10,7 +10,7 @@ use super::names;
 use crate::crash_point;
 use crate::disk::{BLOCK_SIZE, DiskError};
 
-/// A directory this process owns: an flock on it is held until the value is dropped.
+/// A directory this process owns or looks at: an flock on it is held until the value is dropped.
 #[derive(Debug)]
 pub(crate) struct Directory {
     path: PathBuf,
@@ -35,6 +35,16 @@ impl Directory {
     pub(crate) fn take(path: &Path) -> Result<Self, ReplicaError> {
         let handle = File::open(path).map_err(DiskError::at("open the directory", path))?;
         match handle.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_path_buf(), handle }),
+            Err(TryLockError::WouldBlock) => Err(ReplicaError::InUse { dir: path.to_path_buf() }),
+            Err(TryLockError::Error(error)) => Err(DiskError::at("lock the directory", path)(error).into()),
+        }
+    }
+
+    /// Keeps owners out while this process looks at the directory, which it must not change. Others may look too.
+    pub(crate) fn look(path: &Path) -> Result<Self, ReplicaError> {
+        let handle = File::open(path).map_err(DiskError::at("open the directory", path))?;
+        match handle.try_lock_shared() {
             Ok(()) => Ok(Self { path: path.to_path_buf(), handle }),
             Err(TryLockError::WouldBlock) => Err(ReplicaError::InUse { dir: path.to_path_buf() }),
             Err(TryLockError::Error(error)) => Err(DiskError::at("lock the directory", path)(error).into()),

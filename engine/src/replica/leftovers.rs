@@ -21,14 +21,16 @@ use super::names;
 
 /// What is to be removed once the directory is known to be sound and ours.
 #[derive(Debug, Default)]
-pub(super) struct Leftovers {
-    images: Vec<String>,
-    files: Vec<String>,
+pub(crate) struct Leftovers {
+    pub(crate) images: Vec<String>,
+    pub(crate) files: Vec<String>,
+    /// Other heads with data of their own. They stay.
+    pub(crate) unused_heads: Vec<String>,
 }
 
 impl Leftovers {
     /// Finds strays and takes them out of `records`. Changes nothing in the directory.
-    pub(super) fn find(
+    pub(crate) fn find(
         directory: &Directory,
         listing: &[String],
         head: &str,
@@ -46,8 +48,7 @@ impl Leftovers {
                 if identity.names > 1 || identity.allocated_bytes == 0 {
                     found.images.push(image.clone());
                 } else {
-                    tracing::warn!(image, directory = %directory.path().display(),
-                        "an image that is not the head of this replica holds data; it is not used, remove it if it is not wanted");
+                    found.unused_heads.push(image.clone());
                 }
             } else if head_identity.is_some_and(|head| head.same_file(&identity)) {
                 records.0.remove(image);
@@ -93,6 +94,10 @@ impl Leftovers {
 
     /// A mark goes after the head it stands for: without it nobody would know that the head may go.
     pub(super) fn remove(&self, directory: &Directory) -> Result<(), ReplicaError> {
+        for image in &self.unused_heads {
+            tracing::warn!(image, directory = %directory.path().display(),
+                "an image that is not the head of this replica holds data; it is not used, remove it if it is not wanted");
+        }
         for image in &self.images {
             tracing::info!(image, directory = %directory.path().display(), "removing what an interrupted change left");
             directory.remove_layer(image)?;

@@ -23,31 +23,31 @@
 //! Two requests for the same block are never in flight together unless both are reads: the engine orders them.
 
 mod abandon;
-mod chain;
+pub(crate) mod chain;
 mod checksum;
 mod create;
-mod delete;
-mod directory;
+pub(crate) mod delete;
+pub(crate) mod directory;
 mod error;
 pub(crate) mod expand;
-mod extent_map;
+pub(crate) mod extent_map;
 mod fence;
 mod fill;
 pub mod hash;
 mod head_facts;
-mod leftovers;
-mod metadata;
-mod names;
-mod open;
+pub(crate) mod leftovers;
+pub(crate) mod metadata;
+pub(crate) mod names;
+pub(crate) mod open;
 mod raw_layers;
 mod read;
 mod rebuild;
 mod remove;
 mod revert;
-mod revision_counter;
+pub(crate) mod revision_counter;
 mod snapshot;
 mod snapshot_view;
-mod stack;
+pub(crate) mod stack;
 mod unmap;
 mod write;
 

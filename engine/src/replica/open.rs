@@ -45,7 +45,7 @@ impl Replica {
         let directory = Directory::take(dir)?;
         directory.check_block_size()?;
         let listing = directory.list()?;
-        let mut meta = read_volume_meta(&directory, &listing)?;
+        let (mut meta, origin) = read_volume_meta(&directory, &listing)?;
         if let Some(given) = backing_file {
             meta.backing_file_path = backing::recorded_path(given)?;
         }
@@ -55,6 +55,10 @@ impl Replica {
         let fence = FenceState::load(&directory, structure.meta.dirty)?;
         let revision = options.revision_counter.then(|| RevisionCounter::load(&directory)).transpose()?;
 
+        if origin == MetaOrigin::Guessed {
+            let VolumeMeta { head, size, .. } = &structure.meta;
+            tracing::warn!(head, size, directory = %dir.display(), "volume.meta was missing or empty and is made anew from the head image");
+        }
         let was_dirty = std::mem::replace(&mut structure.meta.dirty, true);
         directory.replace(names::VOLUME_META, &structure.meta.encode()?, 0o644)?;
         crash_point::reached("open.marked-dirty");
@@ -122,11 +126,22 @@ impl Replica {
     }
 }
 
+/// Where the facts of `volume.meta` came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MetaOrigin {
+    Recorded,
+    /// The file was missing or empty.
+    Guessed,
+}
+
 /// `volume.meta`; where it is missing or empty, what Longhorn would guess from the head image.
-fn read_volume_meta(directory: &Directory, listing: &[String]) -> Result<VolumeMeta, ReplicaError> {
-    let meta = match directory.read(names::VOLUME_META)? {
-        Some(text) if !text.is_empty() => VolumeMeta::decode(names::VOLUME_META, &text)?,
-        _ => guess_volume_meta(directory, listing)?,
+pub(crate) fn read_volume_meta(
+    directory: &Directory,
+    listing: &[String],
+) -> Result<(VolumeMeta, MetaOrigin), ReplicaError> {
+    let (meta, origin) = match directory.read(names::VOLUME_META)? {
+        Some(text) if !text.is_empty() => (VolumeMeta::decode(names::VOLUME_META, &text)?, MetaOrigin::Recorded),
+        _ => (guess_volume_meta(directory, listing)?, MetaOrigin::Guessed),
     };
     if !names::is_head(&meta.head) || meta.head.contains('/') {
         let why = format!("its head {:?} is not the name of a head image", meta.head);
@@ -134,11 +149,11 @@ fn read_volume_meta(directory: &Directory, listing: &[String]) -> Result<VolumeM
     }
     check_size(meta.size)
         .map_err(|error| ReplicaError::corrupt(names::VOLUME_META, format!("its size cannot be: {error}")))?;
-    Ok(meta)
+    Ok((meta, origin))
 }
 
 /// With one head there is no doubt. With several, a wrong choice would lose what the other holds.
-fn guess_volume_meta(directory: &Directory, listing: &[String]) -> Result<VolumeMeta, ReplicaError> {
+pub(crate) fn guess_volume_meta(directory: &Directory, listing: &[String]) -> Result<VolumeMeta, ReplicaError> {
     let heads: Vec<&String> = listing.iter().filter(|file| names::is_head(file)).collect();
     let [head] = heads[..] else {
         if heads.is_empty() {
@@ -154,7 +169,6 @@ fn guess_volume_meta(directory: &Directory, listing: &[String]) -> Result<Volume
     if let Some(text) = directory.read(&head_meta)? {
         meta.parent = super::metadata::LayerMeta::decode(&head_meta, &text)?.parent;
     }
-    tracing::warn!(head, size, directory = %directory.path().display(), "volume.meta was missing or empty and is made anew from the head image");
     Ok(meta)
 }
 
@@ -205,7 +219,7 @@ fn drop_records_without_image(directory: &Directory, records: &mut Records) -> R
 }
 
 /// The backing file that `volume.meta` names, if it names one.
-fn open_backing(path: &str, volume_size: u64) -> Result<Option<Arc<BackingFile>>, ReplicaError> {
+pub(crate) fn open_backing(path: &str, volume_size: u64) -> Result<Option<Arc<BackingFile>>, ReplicaError> {
     if path.is_empty() {
         return Ok(None);
     }

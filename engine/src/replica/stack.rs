@@ -35,7 +35,7 @@ pub(super) struct Head {
 
 /// Read-only images over each other, and a file under all of them.
 #[derive(Debug, Default)]
-pub(super) struct Layers {
+pub(crate) struct Layers {
     /// Root first.
     images: Vec<Arc<ImageFile>>,
     /// Block → index in `images` of the topmost that holds it. Eight bits are enough for [`super::chain::LONGEST_CHAIN`].
@@ -150,7 +150,7 @@ fn held(image: &ImageFile, blocks: Blocks) -> Result<Vec<Blocks>, DiskError> {
 
 impl Layers {
     /// Opens the images of `chain` (topmost first) and reads their maps.
-    pub(super) fn load(
+    pub(crate) fn load(
         directory: &Directory,
         chain: &[String],
         size: u64,
@@ -199,7 +199,7 @@ impl Layers {
     }
 
     /// Fills `buffer` with `blocks` as they are seen from the topmost of these layers.
-    pub(super) fn read(&self, blocks: Blocks, buffer: &mut [u8]) -> Result<(), ReplicaError> {
+    pub(crate) fn read(&self, blocks: Blocks, buffer: &mut [u8]) -> Result<(), ReplicaError> {
         let first = blocks.start;
         for (part, layer) in self.map.segments(blocks) {
             let place = &mut buffer[place_of(&part, first)];
@@ -213,7 +213,7 @@ impl Layers {
     }
 
     /// Cuts `blocks` where it changes whether any layer (or the backing file) holds them.
-    pub(super) fn hidden_data(&self, blocks: Blocks) -> Vec<(Blocks, bool)> {
+    pub(crate) fn hidden_data(&self, blocks: Blocks) -> Vec<(Blocks, bool)> {
         let covered = self.backing.as_ref().map_or(0, |backing| backing.blocks());
         let mut found: Vec<(Blocks, bool)> = Vec::new();
         let mut add = |part: Blocks, holds: bool| match found.last_mut() {
