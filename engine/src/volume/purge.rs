@@ -110,8 +110,9 @@ impl Shared {
         let shared = Arc::clone(self);
         tokio::spawn(async move {
             join_all(members.iter().map(|member| purge_one(&shared, member))).await;
-            drop(guard);
+            // Whoever sees that it is over sees what it left.
             shared.refresh_layers().await;
+            drop(guard);
             shared.changed.tell();
         });
         Ok(())
