@@ -105,8 +105,11 @@ impl Volume {
             Settlement::Recording(cause) => (EngineState::Running, cause),
             Settlement::Over(error) => (EngineState::Failed, error.message),
         };
-        let layers = shared.layers.get();
+        // What runs is looked at before what it changes: whoever sees that it is over sees what it left.
+        let work = shared.work.running();
+        let clone = shared.clones.status();
         let expansion = shared.expansion.shown();
+        let layers = shared.layers.get();
         let limits = shared.snapshot_limits.get();
         EngineStatus {
             volume: shared.name.clone(),
@@ -126,12 +129,12 @@ impl Volume {
             last_expansion_failed_at: expansion.last_failed_at,
             snapshot_max_count: limits.max_count,
             snapshot_max_size_bytes: limits.max_size_bytes,
-            clone: shared.clones.status(),
+            clone,
             hash: shared.hashes.last(),
             salvage: shared.salvaged.clone(),
             purges: shared.purges.list(),
             unmap_mark_snap_chain_removed: shared.unmap_chain.is_on(),
-            exclusive_work: shared.work.running().map_or("", Work::noun).to_owned(),
+            exclusive_work: work.map_or("", Work::noun).to_owned(),
             ..EngineStatus::default()
         }
     }
