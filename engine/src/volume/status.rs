@@ -18,11 +18,12 @@ const REFRESH_INTERVAL: Duration = Duration::from_secs(2);
 /// The layers of one member, as last asked.
 pub(crate) struct LayerCache {
     layers: Mutex<Arc<Vec<LayerInfo>>>,
+    asking: tokio::sync::Mutex<()>,
 }
 
 impl LayerCache {
     pub(crate) fn new(layers: Vec<LayerInfo>) -> Self {
-        Self { layers: Mutex::new(Arc::new(layers)) }
+        Self { layers: Mutex::new(Arc::new(layers)), asking: tokio::sync::Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Arc<Vec<LayerInfo>>> {
@@ -60,6 +61,8 @@ impl LayerCache {
 impl Shared {
     /// Asks a member for its layers. A failure leaves what was known.
     pub(crate) async fn refresh_layers(&self) {
+        // One after the other: an earlier answer that comes late must not replace a later one.
+        let _turn = self.layers.asking.lock().await;
         let view = self.membership.view();
         for link in super::read_choice::in_order(&view, &self.membership.read_turn) {
             match link.control(&ControlRequest::Layers).await {
