@@ -84,9 +84,7 @@ fn failed(error: IoError) -> OperationError {
 }
 
 async fn run(shared: &Arc<Shared>, link: &ReplicaLink, progress: &Progress, work: WorkGuard) {
-    let result = rebuild(shared, link, progress).await;
-    // Whoever sees that the rebuild is over may begin the next work at once.
-    drop(work);
+    let result = rebuild(shared, link, progress, work).await;
     match result {
         Ok(()) => {
             tracing::info!(replica = link.name(), "rebuilt");
@@ -103,7 +101,12 @@ async fn run(shared: &Arc<Shared>, link: &ReplicaLink, progress: &Progress, work
     shared.changed.tell();
 }
 
-async fn rebuild(shared: &Arc<Shared>, link: &ReplicaLink, progress: &Progress) -> Result<(), OperationError> {
+async fn rebuild(
+    shared: &Arc<Shared>,
+    link: &ReplicaLink,
+    progress: &Progress,
+    work: WorkGuard,
+) -> Result<(), OperationError> {
     let layers = join(shared, link).await?;
     shared.changed.tell();
     copy::layers(shared, link, &layers, progress).await?;
@@ -117,6 +120,8 @@ async fn rebuild(shared: &Arc<Shared>, link: &ReplicaLink, progress: &Progress) 
         compare_layers(shared, link).await?;
     }
     crash_point::reached("join.compared");
+    // Whoever sees it as a member may begin the next work at once. Until then that is refused for the joiner.
+    drop(work);
     shared.membership.promote(link.name()).await.map_err(failed)
 }
 
