@@ -4,7 +4,6 @@
 
 mod node;
 
-
 use aurochs_engine::grpc::engine_v1::{
     EngineState, EngineStatus, ReplicaMode, SnapshotCreateRequest, SnapshotNameRequest,
 };

@@ -10,14 +10,15 @@ use tonic::{Request, Response, Status};
 
 use super::engine_v1::engine_server::Engine;
 use super::engine_v1::{
-    EngineState, EngineStatus, ExpandRequest, ReplicaAddRequest, ReplicaNameRequest, Snapshot, SnapshotCloneRequest,
-    SnapshotCreateRequest, SnapshotHashLockReply, SnapshotHashRequest, SnapshotHashState, SnapshotLimitsSetRequest,
-    SnapshotNameRequest, SnapshotReadRequest, StatusRequest,
+    EngineState, EngineStatus, ExpandRequest, RebuildPaceSetRequest, ReplicaAddRequest, ReplicaNameRequest, Snapshot,
+    SnapshotCloneRequest, SnapshotCreateRequest, SnapshotHashLockReply, SnapshotHashRequest, SnapshotHashState,
+    SnapshotLimitsSetRequest, SnapshotNameRequest, SnapshotReadRequest, StatusRequest,
 };
 use super::snapshot_stream;
 use crate::frontend::Resizer;
 use crate::frontend::freeze::{self, FreezeError, Patience};
 use crate::link::Address;
+use crate::rebuild::RebuildPace;
 use crate::volume::Volume;
 use crate::volume::barrier::OperationError;
 use crate::volume::clone::CloneRequest;
@@ -282,6 +283,16 @@ impl Engine for Service {
         let SnapshotLimitsSetRequest { snapshot_max_count, snapshot_max_size_bytes } = request.into_inner();
         let limits = SnapshotLimits::checked(snapshot_max_count, snapshot_max_size_bytes).map_err(operation_status)?;
         volume.set_snapshot_limits(limits);
+        Ok(self.now())
+    }
+
+    async fn rebuild_pace_set(
+        &self,
+        request: Request<RebuildPaceSetRequest>,
+    ) -> Result<Response<EngineStatus>, Status> {
+        let (volume, _) = self.up()?;
+        let RebuildPaceSetRequest { max_bytes_per_second, concurrent_sources } = request.into_inner();
+        volume.set_rebuild_pace(RebuildPace { max_bytes_per_second, concurrent_sources });
         Ok(self.now())
     }
 }

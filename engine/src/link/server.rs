@@ -2,7 +2,7 @@
 //!
 //! Invariants: nothing is answered before HELLO; an epoch below the highest seen is refused; a higher one is durable
 //! and everything of the lower ones has ended before it is answered; of one epoch, only one session speaks; of one
-//! session, only the latest link.
+//! session, only the latest link; a stream for bulk copying joins a link that speaks, and never makes one.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -191,6 +191,9 @@ impl ReplicaServer {
         if now == theirs {
             // A further lane of the link that speaks already.
             return self.describe().await;
+        }
+        if hello.bulk {
+            return Err(refused("the link that this stream for bulk copying belongs to speaks no more"));
         }
         if !now.gives_way_to(&theirs) {
             return Err(fenced(hello.epoch, now.epoch));
@@ -416,6 +419,7 @@ fn control(replica: &Arc<Replica>, hashes: &HashJobs, request: ControlRequest) -
             return hashes.lock().is_held().map(|held| ControlReply::HashLock { held }).map_err(hash_failure);
         }
         ControlRequest::Expand { size, created } => replica.expand(size, &created),
+        ControlRequest::RebuildEmpty { layers } => replica.rebuild_empty(&layers),
     };
     result.map(|()| ControlReply::Done).map_err(remote)
 }

@@ -111,6 +111,7 @@ impl Volume {
             replicas: replicas(&view),
             snapshots: snapshots(&layers),
             rebuilds: shared.rebuilds.list(),
+            rebuild_pace: Some(shared.rebuilds.shown_pace()),
             actual_size_bytes: layers.iter().map(|layer| layer.allocated_bytes).sum(),
             io: Some(shared.counters.snapshot()),
             reconcile_regions_left: shared.unequal.left(),
@@ -173,7 +174,7 @@ fn name_of(layer: &LayerInfo) -> String {
     if layer.is_head { VOLUME_HEAD.to_owned() } else { snapshot_name(&layer.file_name).to_owned() }
 }
 
-fn snapshot_name(file_name: &str) -> &str {
+pub(crate) fn snapshot_name(file_name: &str) -> &str {
     let name = file_name.strip_prefix("volume-snap-").unwrap_or(file_name);
     name.strip_suffix(".img").unwrap_or(name)
 }
