@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # All tests, part by part. Every part runs even if one before it failed, except where it could only fail for the same
-# reason. Ends with the durations and, last, the names of the parts that failed; the exit code says whether any did.
+# reason. Ends with the durations, what went wrong in the parts that failed, and, last, their names; the exit code says
+# whether any did.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -8,21 +9,36 @@ target=${CARGO_TARGET_DIR:-target}
 export AUROCHS_BIN_DIR; AUROCHS_BIN_DIR=$(realpath -m "$target/debug")
 summary=()
 failed=()
+# Parts write into a pipe; whoever looks on keeps the colours.
+[ -t 1 ] && export CARGO_TERM_COLOR=${CARGO_TERM_COLOR:-always} FORCE_COLOR=${FORCE_COLOR:-1}
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
 
 part() {
   local name=$1 start=$SECONDS outcome=ok
   shift
   printf '\n== %s\n' "$name"
-  "$@" || { outcome=FAILED; failed+=("$name"); }
+  "$@" 2>&1 | tee "$logs/$name" || { outcome=FAILED; failed+=("$name"); }
   summary+=("$(printf '%-16s %6d s  %s' "$name" $((SECONDS - start)) "$outcome")")
   [ "$outcome" = ok ]
+}
+
+# The lines of a part's log that say what failed: compiler errors, panics with their messages, misformatted places, and
+# what the browser tests' reporter says. Bounded, so that a log that was cut from the top still has all of it.
+what_failed() {
+  sed 's/\x1b\[[0-9;]*m//g' "$logs/$1" | grep -E -A 20 '^(error(\[.*)?:|Diff in |failed: )|^thread .* panicked at' |
+    grep -v -E '^( +[0-9]+: | +at /rustc/|stack backtrace:|$)' | cut -c 1-400 | head -n 60
 }
 
 report() {
   printf '\n'
   printf '%s\n' "${summary[@]}"
   [ ${#failed[@]} -eq 0 ] && exit 0
-  printf 'failed: %s\n' "${failed[*]}"
+  for name in "${failed[@]}"; do
+    printf '\n== what failed in %s\n' "$name"
+    what_failed "$name"
+  done
+  printf '\nfailed: %s\n' "${failed[*]}"
   exit 1
 }
 

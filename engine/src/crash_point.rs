@@ -97,6 +97,10 @@ pub const ALL: &[&str] = &[
     "settle.stored",
     "settle.told",
     "salvage.recorded",
+    // Writing an image.
+    "export.written",
+    "export.synced",
+    "export.renamed",
 ];
 
 /// Variable that names the place to end at.

@@ -14,10 +14,12 @@
 //! replica outside the membership serves nothing; an acknowledged flush is on stable storage everywhere; a snapshot
 //! never changes.
 
+pub mod backing;
 pub mod crash_point;
 pub mod disk;
 pub mod frontend;
 pub mod grpc;
+pub mod image_format;
 pub mod instance;
 pub mod link;
 pub mod process;

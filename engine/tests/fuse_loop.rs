@@ -294,6 +294,54 @@ async fn a_file_system_mounted_when_its_engine_was_killed_does_not_block_the_nex
     .unwrap();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_device_that_grows_is_larger_for_its_users_at_once() {
+    let place = Place::new();
+    let device = place.device();
+    let frontend = FuseLoopFrontend::start(Arc::clone(&device), place.config()).await.unwrap();
+    let (node, resizer) = (frontend.endpoint(), frontend.resizer());
+    let holder = std::fs::File::open(&node).unwrap();
+    device.grow(SIZE + 4096);
+    resizer.resize().await.unwrap();
+    assert_eq!(run("blockdev", &["--getsize64", &node]).await.trim(), (SIZE + 4096).to_string());
+    let last = format!("seek={SIZE}");
+    let target = format!("of={node}");
+    let write = ["if=/usr/bin/true", &target, "bs=4k", "count=1", "oflag=direct,seek_bytes", "conv=notrunc", &last];
+    run("dd", &write).await;
+    drop(holder);
+    frontend.stop(false).await.unwrap();
+    let stopped = resizer.resize().await.unwrap_err().to_string();
+    assert!(stopped.contains("not attached"), "{stopped}");
+    place.assert_clean();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_system_that_was_frozen_when_its_engine_was_killed_is_let_go_by_the_next() {
+    let place = Place::new();
+    let mut engine = engine_of_its_own(&place);
+    let old = place.path("old");
+    std::fs::create_dir(&old).unwrap();
+    run("mkfs.ext4", &["-q", text(&place.node())]).await;
+    run("mount", &[text(&place.node()), text(&old)]).await;
+    run("fsfreeze", &["-f", text(&old)]).await;
+    engine.kill().unwrap();
+    engine.wait().unwrap();
+
+    let frontend = FuseLoopFrontend::start(place.device(), place.config()).await.unwrap();
+    let thawed = Command::new("fsfreeze").args(["-u", text(&old)]).output().unwrap();
+    assert!(!thawed.status.success(), "it is not frozen any more");
+    run("umount", &[text(&old)]).await;
+    frontend.stop(false).await.unwrap();
+    tokio::task::spawn_blocking(move || {
+        while !place.loops().is_empty() {
+            std::thread::yield_now();
+        }
+        place.assert_clean();
+    })
+    .await
+    .unwrap();
+}
+
 /// Not a test: the process that the tests above kill.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "started by another test"]

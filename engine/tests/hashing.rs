@@ -15,7 +15,7 @@ use aurochs_engine::frontend::{BlockDevice, Durability};
 use aurochs_engine::grpc::engine_v1::{HashPhase, ReplicaMode, SnapshotHashState};
 use aurochs_engine::link::Address;
 use aurochs_engine::link::frame::Kind;
-use aurochs_engine::link::server::ReplicaServer;
+use aurochs_engine::link::server::{ReplicaServer, ServeOptions};
 use aurochs_engine::replica::hash::NodeLock;
 use aurochs_engine::replica::{OpenOptions, Replica};
 use aurochs_engine::volume::Volume;
@@ -98,7 +98,8 @@ async fn behind_another_hash(root: &std::path::Path) -> (Volume, File) {
     elsewhere.lock().unwrap();
     let directory = root.join("r");
     Replica::create(&directory, MIB, OpenOptions::default()).unwrap();
-    let server = ReplicaServer::with_hash_lock(VOLUME, "r", directory, OpenOptions::default(), NodeLock::at(&lock));
+    let served = ServeOptions { hash_lock: Some(NodeLock::at(&lock)), ..ServeOptions::default() };
+    let server = ReplicaServer::with_options(VOLUME, "r", directory, served);
     let address = Address::Unix(root.join("r.sock"));
     tokio::spawn(server.serve(address.listen().await.unwrap()));
     let keeper = TestKeeper::new(["r".to_owned()].into_iter());

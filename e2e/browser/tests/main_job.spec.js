@@ -17,8 +17,17 @@ async function logIn(page, installation, address = installation.url) {
   await expect(main(page, "Volumes").first()).toBeVisible();
 }
 
-async function answer(page) {
+/** Answers the open dialog and waits until it closes. One that refuses stays, and its reason is what the test then tells. */
+async function answer(page, timeout = 20_000) {
+  const dialog = page.getByRole("dialog");
+  const refusal = dialog.getByTestId("failure");
   await page.getByTestId("dialog-answer").click();
+  let outcome;
+  await expect.poll(async () => {
+    const reasons = await refusal.allInnerTexts();
+    return (outcome = reasons.join() || (await dialog.isVisible() ? "open" : "closed"));
+  }, { timeout }).not.toBe("open");
+  expect(outcome).toBe("closed");
 }
 
 /** Nothing may need sideways scrolling, at any width. */
@@ -94,8 +103,7 @@ test("log in, create, attach, watch, snapshot, revert, detach, delete", async ({
   await page.getByTestId("snapshot-before").getByRole("button").first().click();
   await page.getByRole("menuitem", { name: "Revert…" }).click();
   await shoot("revert");
-  await answer(page);
-  await expect(page.getByRole("dialog")).toBeHidden({ timeout: 60_000 });
+  await answer(page, 60_000);
   await expect(page.getByTestId("volume-state")).toContainText("Healthy");
   expect(read().equals(Buffer.alloc(1 << 20, 0xa1))).toBe(true);
 

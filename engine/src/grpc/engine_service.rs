@@ -235,6 +235,24 @@ impl Engine for Service {
         Ok(self.now())
     }
 
+    async fn expand(&self, request: Request<ExpandRequest>) -> Result<Response<EngineStatus>, Status> {
+        let (volume, offer) = self.up()?;
+        let tell_users = async move { offer.resizer.resize().await.map_err(|error| error.to_string()) };
+        volume.expand(request.into_inner().size_bytes, tell_users).await.map_err(operation_status)?;
+        Ok(self.now())
+    }
+
+    async fn snapshot_limits_set(
+        &self,
+        request: Request<SnapshotLimitsSetRequest>,
+    ) -> Result<Response<EngineStatus>, Status> {
+        let (volume, _) = self.up()?;
+        let SnapshotLimitsSetRequest { snapshot_max_count, snapshot_max_size_bytes } = request.into_inner();
+        let limits = SnapshotLimits::checked(snapshot_max_count, snapshot_max_size_bytes).map_err(operation_status)?;
+        volume.set_snapshot_limits(limits);
+        Ok(self.now())
+    }
+
     async fn snapshot_hash(
         &self,
         request: Request<SnapshotHashRequest>,
@@ -266,24 +284,6 @@ impl Engine for Service {
     async fn snapshot_hash_lock(&self, _: Request<StatusRequest>) -> Result<Response<SnapshotHashLockReply>, Status> {
         let (volume, _) = self.up()?;
         Ok(Response::new(SnapshotHashLockReply { held: volume.hash_locks().await.into_iter().collect() }))
-    }
-
-    async fn expand(&self, request: Request<ExpandRequest>) -> Result<Response<EngineStatus>, Status> {
-        let (volume, offer) = self.up()?;
-        let tell_users = async move { offer.resizer.resize().await.map_err(|error| error.to_string()) };
-        volume.expand(request.into_inner().size_bytes, tell_users).await.map_err(operation_status)?;
-        Ok(self.now())
-    }
-
-    async fn snapshot_limits_set(
-        &self,
-        request: Request<SnapshotLimitsSetRequest>,
-    ) -> Result<Response<EngineStatus>, Status> {
-        let (volume, _) = self.up()?;
-        let SnapshotLimitsSetRequest { snapshot_max_count, snapshot_max_size_bytes } = request.into_inner();
-        let limits = SnapshotLimits::checked(snapshot_max_count, snapshot_max_size_bytes).map_err(operation_status)?;
-        volume.set_snapshot_limits(limits);
-        Ok(self.now())
     }
 
     async fn rebuild_pace_set(

@@ -380,6 +380,9 @@ fn replica_arguments(replica: &crate::grpc::instance_v1::ReplicaSpec, settings: 
     if replica.revision_counter {
         arguments.push("--revision-counter".to_owned());
     }
+    if !replica.backing_file.is_empty() {
+        arguments.extend(["--backing-file".to_owned(), replica.backing_file.clone()]);
+    }
     arguments
 }
 

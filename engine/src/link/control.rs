@@ -46,6 +46,11 @@ pub enum ControlRequest {
     },
     /// The engine stops cleanly: sync, mark clean, let go.
     Close,
+    /// The volume becomes larger.
+    Expand {
+        size: u64,
+        created: String,
+    },
     /// What there is to read of a snapshot from a byte on; its layers are opened, so that reads are quick.
     SnapshotFacts {
         selection: SnapshotSelection,
@@ -91,11 +96,6 @@ pub enum ControlRequest {
     HashLock,
     /// All members are equal: whatever a reboot had taken from this replica is there again.
     Settled,
-    /// The volume becomes larger.
-    Expand {
-        size: u64,
-        created: String,
-    },
     /// Layers that a rebuild fills lose what was copied into them: they are copied from another source.
     RebuildEmpty {
         layers: Vec<String>,

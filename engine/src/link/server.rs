@@ -24,11 +24,23 @@ const IN_FLIGHT_MAXIMUM: usize = 128;
 /// Pause after a connection that could not be accepted.
 const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
 
+/// How a replica is served.
+#[derive(Debug, Default)]
+pub struct ServeOptions {
+    pub open: OpenOptions,
+    /// What lies under all layers; `None` for what the directory records.
+    pub backing_file: Option<PathBuf>,
+    /// Guards against other hashes of the node; `None` for the lock beside the directory.
+    pub hash_lock: Option<NodeLock>,
+}
+
 /// A replica as its process holds it: open while an engine speaks to it.
 pub struct ReplicaServer {
     volume: String,
     name: String,
     directory: PathBuf,
+    /// What lies under all layers, where it was given; else what the directory records.
+    backing_file: Option<PathBuf>,
     options: OpenOptions,
     open: RwLock<Option<Arc<Replica>>>,
     /// Who speaks now; streams of anybody else end themselves.
@@ -65,23 +77,20 @@ impl ReplicaServer {
     /// `directory` has to hold a replica already.
     #[must_use]
     pub fn new(volume: &str, name: &str, directory: PathBuf, options: OpenOptions) -> Arc<Self> {
-        let lock = NodeLock::beside(&directory);
-        Self::with_hash_lock(volume, name, directory, options, lock)
+        let options = ServeOptions { open: options, ..ServeOptions::default() };
+        Self::with_options(volume, name, directory, options)
     }
 
-    /// As [`ReplicaServer::new`], with a lock of its own choice against other hashes of the node.
+    /// As [`ReplicaServer::new`], with more to choose.
     #[must_use]
-    pub fn with_hash_lock(
-        volume: &str,
-        name: &str,
-        directory: PathBuf,
-        options: OpenOptions,
-        lock: NodeLock,
-    ) -> Arc<Self> {
+    pub fn with_options(volume: &str, name: &str, directory: PathBuf, options: ServeOptions) -> Arc<Self> {
+        let ServeOptions { open: options, backing_file, hash_lock } = options;
+        let lock = hash_lock.unwrap_or_else(|| NodeLock::beside(&directory));
         Arc::new(Self {
             volume: volume.to_owned(),
             name: name.to_owned(),
             directory,
+            backing_file,
             options,
             open: RwLock::new(None),
             session: watch::Sender::new(Session::default()),
@@ -209,7 +218,9 @@ impl ReplicaServer {
                     self.let_go_of(stopped).await;
                 }
                 let (directory, options) = (self.directory.clone(), self.options);
-                let opened = blocking(move || Replica::open(&directory, options)).await.map_err(remote)?;
+                let backing_file = self.backing_file.clone();
+                let opening = move || Replica::open_on(&directory, backing_file.as_deref(), options);
+                let opened = blocking(opening).await.map_err(remote)?;
                 crash_point::reached("hello.opened");
                 Arc::new(opened)
             }
@@ -393,6 +404,7 @@ fn control(replica: &Arc<Replica>, hashes: &HashJobs, request: ControlRequest) -
         ControlRequest::RebuildFinish => replica.rebuild_finish(),
         ControlRequest::Generation { generation } => replica.raise_fence(replica.fence().epoch, generation),
         ControlRequest::Close => Ok(()),
+        ControlRequest::Expand { size, created } => replica.expand(size, &created),
         ControlRequest::SnapshotFacts { selection, from } => {
             return replica.snapshot_facts(&selection, from).map(ControlReply::SnapshotFacts).map_err(remote);
         }
@@ -418,7 +430,6 @@ fn control(replica: &Arc<Replica>, hashes: &HashJobs, request: ControlRequest) -
         ControlRequest::HashLock => {
             return hashes.lock().is_held().map(|held| ControlReply::HashLock { held }).map_err(hash_failure);
         }
-        ControlRequest::Expand { size, created } => replica.expand(size, &created),
         ControlRequest::RebuildEmpty { layers } => replica.rebuild_empty(&layers),
     };
     result.map(|()| ControlReply::Done).map_err(remote)
@@ -463,11 +474,11 @@ fn remote(error: ReplicaError) -> RemoteError {
         | ReplicaError::ChainTooLong { .. }
         | ReplicaError::Rebuilding { .. }
         | ReplicaError::NotRebuilding { .. }
+        | ReplicaError::InvalidSize { .. }
+        | ReplicaError::Smaller { .. }
         | ReplicaError::VolumeNotEmpty { .. }
         | ReplicaError::NotFilling
-        | ReplicaError::NoAncestor { .. }
-        | ReplicaError::InvalidSize { .. }
-        | ReplicaError::Smaller { .. } => RemoteErrorKind::Refused,
+        | ReplicaError::NoAncestor { .. } => RemoteErrorKind::Refused,
         _ => RemoteErrorKind::Failed,
     };
     RemoteError { kind, message: error.to_string() }

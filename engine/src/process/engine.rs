@@ -54,16 +54,16 @@ pub struct Arguments {
     /// TCP address of the NBD server; without it the server is on its unix socket only.
     #[arg(long)]
     nbd_listen: Option<SocketAddr>,
-    /// Go on with another replica if none of those with all data can be used. Loses every acknowledged write that it
-    /// lacks; only for replicas that are lost for ever.
-    #[arg(long)]
-    salvage: bool,
     /// Live snapshots that the volume may have, at most 250.
     #[arg(long, default_value_t = snapshot_limits::DEFAULT_COUNT, value_parser = clap::value_parser!(u32).range(1..=i64::from(snapshot_limits::DEFAULT_COUNT)))]
     snapshot_max_count: u32,
     /// Bytes that the head and the live snapshots may take together; 0 for no limit.
     #[arg(long, default_value_t = 0)]
     snapshot_max_size: u64,
+    /// Go on with another replica if none of those with all data can be used. Loses every acknowledged write that it
+    /// lacks; only for replicas that are lost for ever.
+    #[arg(long)]
+    salvage: bool,
 }
 
 fn name_and_address(text: &str) -> Result<(String, Address), String> {

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::{ProgramError, asked_to_end};
 use crate::link::Address;
-use crate::link::server::ReplicaServer;
+use crate::link::server::{ReplicaServer, ServeOptions};
 use crate::replica::hash::NodeLock;
 use crate::replica::{OpenOptions, Replica};
 
@@ -30,6 +30,10 @@ pub struct Arguments {
     /// Keep Longhorn's revision.counter.
     #[arg(long)]
     revision_counter: bool,
+    /// Image (raw or qcow2) under the volume, or a directory that holds nothing else. Without it, the one recorded in
+    /// the directory, if any.
+    #[arg(long)]
+    backing_file: Option<PathBuf>,
     /// Lock file that allows one hash of a snapshot at a time on this node. By default `<disk>/.lock/hash` where the
     /// directory is `<disk>/replicas/<name>`, else none.
     #[arg(long)]
@@ -41,7 +45,8 @@ pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
     let end = asked_to_end()?;
     let options = OpenOptions { revision_counter: arguments.revision_counter };
     if !Replica::exists(&arguments.directory) {
-        Replica::create(&arguments.directory, arguments.size, options)?;
+        let backing_file = arguments.backing_file.as_deref();
+        Replica::create_on(&arguments.directory, arguments.size, backing_file, options)?;
     }
     let listener = arguments
         .listen
@@ -49,16 +54,15 @@ pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
         .await
         .map_err(|source| ProgramError::Io { what: format!("listen on {}", arguments.listen), source })?;
     tracing::info!(replica = arguments.name, directory = %arguments.directory.display(), "serving");
-    let lock = match &arguments.hash_lock {
-        Some(path) => NodeLock::at(path),
-        None => NodeLock::beside(&arguments.directory),
-    };
-    let server = ReplicaServer::with_hash_lock(&arguments.volume, &arguments.name, arguments.directory, options, lock);
+    let Arguments { volume, name, directory, backing_file, .. } = arguments;
+    let options =
+        ServeOptions { open: options, backing_file, hash_lock: arguments.hash_lock.as_deref().map(NodeLock::at) };
+    let server = ReplicaServer::with_options(&volume, &name, directory, options);
     tokio::select! {
         () = std::sync::Arc::clone(&server).serve(listener) => {}
         () = end => {}
     }
     server.close().await?;
-    tracing::info!(replica = arguments.name, "closed");
+    tracing::info!(replica = name, "closed");
     Ok(())
 }

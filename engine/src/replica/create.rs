@@ -11,6 +11,7 @@ use super::metadata::{LayerMeta, VolumeMeta};
 use super::names;
 use super::revision_counter::RevisionCounter;
 use super::{OpenOptions, Replica};
+use crate::backing::{self, BackingFile};
 use crate::crash_point;
 use crate::disk::BLOCK_SIZE;
 use crate::disk::image::ImageFile;
@@ -22,7 +23,27 @@ impl Replica {
     /// # Errors
     /// [`ReplicaError::AlreadyExists`] where a replica, or images with data, are there; nothing is touched then.
     pub fn create(dir: &Path, size: u64, options: OpenOptions) -> Result<(), ReplicaError> {
+        Self::create_on(dir, size, None, options)
+    }
+
+    /// Like [`Replica::create`]; the new replica reads as `backing_file`, a raw or qcow2 image (or a directory that
+    /// holds nothing else), and as zeros past its end.
+    ///
+    /// # Errors
+    /// As [`Replica::create`], and [`ReplicaError::Backing`] where the backing file cannot be used; nothing is touched
+    /// then.
+    pub fn create_on(
+        dir: &Path,
+        size: u64,
+        backing_file: Option<&Path>,
+        options: OpenOptions,
+    ) -> Result<(), ReplicaError> {
         check_size(size)?;
+        let mut volume = VolumeMeta::new(size, names::FIRST_HEAD);
+        if let Some(given) = backing_file {
+            BackingFile::open(given, size)?;
+            volume.backing_file_path = backing::recorded_path(given)?;
+        }
         Directory::make(dir)?;
         let directory = Directory::take(dir)?;
         directory.check_block_size()?;
@@ -37,7 +58,7 @@ impl Replica {
         let meta = names::meta_of(head);
         directory.replace(&meta, &LayerMeta::head(head, "", &now()).encode(&meta)?, 0o644)?;
         crash_point::reached("create.head-described");
-        directory.replace(names::VOLUME_META, &VolumeMeta::new(size, head).encode()?, 0o644)?;
+        directory.replace(names::VOLUME_META, &volume.encode()?, 0o644)?;
         crash_point::reached("create.committed");
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use nix::libc;
 
+use crate::backing::BackingError;
 use crate::disk::DiskError;
 
 /// Every failure of the replica library.
@@ -107,6 +108,9 @@ pub enum ReplicaError {
         #[source]
         source: io::Error,
     },
+
+    #[error(transparent)]
+    Backing(#[from] BackingError),
 }
 
 impl ReplicaError {

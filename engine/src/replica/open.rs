@@ -3,9 +3,7 @@
 //! Everything is read and judged first; only then the directory is marked dirty, and only after that anything else
 //! in it changes. A directory that cannot be trusted is left exactly as it is.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
@@ -18,28 +16,39 @@ use super::leftovers::Leftovers;
 use super::metadata::VolumeMeta;
 use super::names;
 use super::revision_counter::RevisionCounter;
-use super::stack::{BackingFile, Head, Layers, Structure};
+use super::stack::{Head, Layers, Structure};
 use super::{Life, OpenOptions, Replica};
+use crate::backing::{self, BackingFile};
 use crate::crash_point;
 use crate::disk::DiskError;
-use crate::disk::image::ImageFile;
-
-const QCOW2_MAGIC: [u8; 4] = *b"QFI\xfb";
 
 impl Replica {
     /// Takes the directory for this process and marks it dirty, durably, before anything else can change in it.
     ///
     /// # Errors
     /// [`ReplicaError::InUse`] where another process (or an earlier value in this one) owns it,
-    /// [`ReplicaError::Corrupt`] where its files contradict each other: nothing was changed then.
+    /// [`ReplicaError::Corrupt`] where its files contradict each other, [`ReplicaError::Backing`] where the backing file
+    /// is missing or cannot be used: nothing was changed then.
     pub fn open(dir: &Path, options: OpenOptions) -> Result<Self, ReplicaError> {
+        Self::open_on(dir, None, options)
+    }
+
+    /// Like [`Replica::open`]. With `backing_file`, the image under all layers (or a directory that holds nothing else),
+    /// `volume.meta` names that one from now on; without it, the one recorded there is used, if any.
+    ///
+    /// # Errors
+    /// As [`Replica::open`].
+    pub fn open_on(dir: &Path, backing_file: Option<&Path>, options: OpenOptions) -> Result<Self, ReplicaError> {
         if !dir.is_dir() {
             return Err(ReplicaError::NotFound { dir: dir.to_path_buf() });
         }
         let directory = Directory::take(dir)?;
         directory.check_block_size()?;
         let listing = directory.list()?;
-        let meta = read_volume_meta(&directory, &listing)?;
+        let mut meta = read_volume_meta(&directory, &listing)?;
+        if let Some(given) = backing_file {
+            meta.backing_file_path = backing::recorded_path(given)?;
+        }
         let mut records = Records::discover(&directory, &listing)?;
         let leftovers = Leftovers::find(&directory, &listing, &meta.head, &mut records)?;
         let mut structure = open_structure(&directory, meta, records)?;
@@ -157,8 +166,14 @@ fn open_structure(directory: &Directory, meta: VolumeMeta, mut records: Records)
         let why = format!("it has {head_size} bytes and volume.meta says {}", meta.size);
         return Err(ReplicaError::corrupt(&meta.head, why));
     }
-    // While rebuilding, layers may be missing or half filled; nothing is read from them until the rebuild finishes.
-    let lower = if meta.rebuilding { Layers::default() } else { load_lower(directory, &meta, &records, &meta.head)? };
+    let lower = if meta.rebuilding {
+        // Layers may be missing or half filled; nothing is read from them until the rebuild finishes. That the backing
+        // file is there should not turn out only then.
+        open_backing(&meta.backing_file_path, meta.size)?;
+        Layers::default()
+    } else {
+        load_lower(directory, &meta, &records, &meta.head)?
+    };
     drop_records_without_image(directory, &mut records)?;
     Ok(Structure { meta, records, head, lower, rebuild: super::rebuild::RebuildTarget::default() })
 }
@@ -171,7 +186,7 @@ pub(super) fn load_lower(
     top: &str,
 ) -> Result<Layers, ReplicaError> {
     let chain = records.chain_from(top)?;
-    Layers::load(directory, &chain[1..], meta.size, open_backing(&meta.backing_file_path)?)
+    Layers::load(directory, &chain[1..], meta.size, open_backing(&meta.backing_file_path, meta.size)?)
 }
 
 /// Everything on the chain was opened before; what is left is the rest of a deletion.
@@ -189,34 +204,10 @@ fn drop_records_without_image(directory: &Directory, records: &mut Records) -> R
     Ok(())
 }
 
-fn open_backing(path: &str) -> Result<Option<Arc<BackingFile>>, ReplicaError> {
+/// The backing file that `volume.meta` names, if it names one.
+fn open_backing(path: &str, volume_size: u64) -> Result<Option<Arc<BackingFile>>, ReplicaError> {
     if path.is_empty() {
         return Ok(None);
     }
-    let path = backing_image(Path::new(path))?;
-    let mut magic = [0; 4];
-    let file = File::open(&path).map_err(DiskError::at("open the backing file", &path))?;
-    let read = file.read_at(&mut magic, 0).map_err(DiskError::at("read the backing file", &path))?;
-    if read == magic.len() && magic == QCOW2_MAGIC {
-        let why =
-            "it is in qcow2 format, which is not supported yet; convert it with qemu-img convert -O raw".to_owned();
-        return Err(ReplicaError::Unsupported { what: format!("backing file {}", path.display()), why });
-    }
-    Ok(Some(Arc::new(BackingFile::new(ImageFile::open_backing(&path)?)?)))
-}
-
-/// The recorded path may name the file, or a directory that holds nothing else.
-fn backing_image(path: &Path) -> Result<PathBuf, ReplicaError> {
-    if !path.is_dir() {
-        return Ok(path.to_path_buf());
-    }
-    let failed = || DiskError::at("list the directory of the backing file", path);
-    let entries: Result<Vec<_>, _> = std::fs::read_dir(path).map_err(failed())?.collect();
-    match &entries.map_err(failed())?[..] {
-        [only] => Ok(only.path()),
-        several => Err(ReplicaError::Unsupported {
-            what: format!("backing file directory {}", path.display()),
-            why: format!("it must hold exactly one file and holds {}", several.len()),
-        }),
-    }
+    Ok(Some(Arc::new(BackingFile::open(Path::new(path), volume_size)?)))
 }

@@ -23,8 +23,9 @@ use serde::{Deserialize, Serialize};
 
 use super::extent_map::Blocks;
 use super::names;
-use super::stack::{BackingFile, Layers, Structure, bytes_of};
+use super::stack::{Layers, Structure, bytes_of};
 use super::{Replica, ReplicaError};
+use crate::backing::BackingFile;
 use crate::disk::image::{Access, ImageFile};
 use crate::disk::{AlignedBuf, BLOCK_SIZE};
 

@@ -8,6 +8,7 @@ use super::error::ReplicaError;
 use super::extent_map::{Blocks, ExtentMap};
 use super::metadata::VolumeMeta;
 use super::rebuild::RebuildTarget;
+use crate::backing::BackingFile;
 use crate::crash_point;
 use crate::disk::image::{Access, ImageFile};
 use crate::disk::{BLOCK_SIZE, DiskError};
@@ -39,21 +40,8 @@ pub(super) struct Layers {
     images: Vec<Arc<ImageFile>>,
     /// Block → index in `images` of the topmost that holds it. Eight bits are enough for [`super::chain::LONGEST_CHAIN`].
     map: ExtentMap<u8>,
+    /// Answers for every block no layer holds.
     backing: Option<Arc<BackingFile>>,
-}
-
-/// Answers for every block no layer holds.
-#[derive(Debug)]
-pub(super) struct BackingFile {
-    image: ImageFile,
-    blocks: u64,
-}
-
-impl BackingFile {
-    pub(super) fn new(image: ImageFile) -> Result<Self, DiskError> {
-        let blocks = image.size()?.div_ceil(BLOCK_SIZE);
-        Ok(Self { image, blocks })
-    }
 }
 
 /// The bytes of `blocks`.
@@ -202,7 +190,7 @@ impl Layers {
 
     /// Blocks from the start that the backing file covers.
     pub(super) fn backing_blocks(&self) -> u64 {
-        self.backing.as_ref().map_or(0, |backing| backing.blocks)
+        self.backing.as_ref().map_or(0, |backing| backing.blocks())
     }
 
     /// All of `blocks` in order, each with the number of the topmost layer that holds it, counted from the root.
@@ -217,7 +205,7 @@ impl Layers {
             let place = &mut buffer[place_of(&part, first)];
             match (layer, &self.backing) {
                 (Some(layer), _) => self.images[usize::from(layer)].read_blocks(part.start * BLOCK_SIZE, place)?,
-                (None, Some(backing)) => backing.image.read_blocks(part.start * BLOCK_SIZE, place)?,
+                (None, Some(backing)) => backing.read_blocks(part.start * BLOCK_SIZE, place)?,
                 (None, None) => place.fill(0),
             }
         }
@@ -226,7 +214,7 @@ impl Layers {
 
     /// Cuts `blocks` where it changes whether any layer (or the backing file) holds them.
     pub(super) fn hidden_data(&self, blocks: Blocks) -> Vec<(Blocks, bool)> {
-        let covered = self.backing.as_ref().map_or(0, |backing| backing.blocks);
+        let covered = self.backing.as_ref().map_or(0, |backing| backing.blocks());
         let mut found: Vec<(Blocks, bool)> = Vec::new();
         let mut add = |part: Blocks, holds: bool| match found.last_mut() {
             _ if part.is_empty() => {}

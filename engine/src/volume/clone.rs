@@ -323,7 +323,9 @@ impl Copy<'_> {
         if start.size_bytes > self.shared.size() {
             return refuse(format!(
                 "snapshot {} has {} bytes and this volume {}; a clone needs a volume of at least the same size",
-                self.request.snapshot, start.size_bytes, self.shared.size()
+                self.request.snapshot,
+                start.size_bytes,
+                self.shared.size()
             ));
         }
         let ours = self.backing_file().await?;

@@ -146,7 +146,9 @@ impl Shared {
         }
         self.check_snapshot_limits().await?;
         let _everything = self.equal_barrier().await?;
-        self.refuse_while_joining(&format!("expand volume {}", self.name))?;
+        let what = format!("expand volume {}", self.name);
+        self.refuse_while_joining(&what)?;
+        self.refuse_while_filling(&what)?;
         // Another one may have come first.
         self.check_new_size(size)?;
         if size == self.size() {

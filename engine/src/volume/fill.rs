@@ -4,6 +4,9 @@
 //! over to it under one barrier. No replica joins meanwhile, for it would lack what was filled in before. A member that
 //! fails a write is dropped, and recorded as such, before the write counts; when every member fails, the fill has failed
 //! and nobody is dropped.
+//!
+//! When members go down while only some of them have gone over to the data, the next start keeps those: the snapshot
+//! is never completed on another from its empty head, as one that was taken would be.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -61,15 +64,14 @@ impl Volume {
         let shared = &self.shared;
         let mark = shared.filling.set().ok_or_else(|| shared.is_being_filled("fill it again"))?;
         let id = uuid::Uuid::new_v4().to_string();
-        let begin = ControlRequest::FillBegin { id: id.clone(), name: name.to_owned(), size: shared.size() };
         // From here on a failure gives up what some members have begun.
-        let fill = Fill { volume: self.clone(), id, unsynced: AtomicU64::new(0), over: false, _mark: mark };
-        let volume = self.clone();
+        let fill = Fill { volume: self.clone(), id: id.clone(), unsynced: AtomicU64::new(0), over: false, _mark: mark };
+        let (volume, name) = (self.clone(), name.to_owned());
         self.operation(async move {
             let shared = &volume.shared;
             let _everything = shared.equal_barrier().await?;
             shared.refuse_while_joining(&format!("fill volume {}", shared.name))?;
-            shared.on_all(&begin).await
+            shared.on_all(&ControlRequest::FillBegin { id, name, size: shared.size() }).await
         })
         .await?;
         Ok(fill)

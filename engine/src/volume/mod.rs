@@ -21,9 +21,9 @@ pub mod read_choice;
 pub mod reconcile;
 pub mod record;
 mod salvage;
-pub mod snapshot_read;
 pub mod snapshot_labels;
 pub mod snapshot_limits;
+pub mod snapshot_read;
 pub mod start;
 pub mod status;
 pub(crate) mod unequal;
@@ -58,14 +58,14 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     pub(crate) layers: LayerCache,
     pub(crate) rebuilds: crate::rebuild::Rebuilds,
+    pub(crate) expansion: expand::Expansion,
+    pub(crate) snapshot_limits: snapshot_limits::Current,
     pub(crate) passes: snapshot_read::Passes,
     pub(crate) filling: fill::FillMark,
     pub(crate) clones: clone::Clones,
     pub(crate) hashes: hash::Hashes,
     /// What a salvage chose at the start, and why; empty after an ordinary start.
     pub(crate) salvaged: String,
-    pub(crate) expansion: expand::Expansion,
-    pub(crate) snapshot_limits: snapshot_limits::Current,
     /// Something that the status shows has changed.
     pub(crate) changed: Changes,
 }

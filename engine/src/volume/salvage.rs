@@ -4,11 +4,12 @@
 //! can be used, a person may decide (`--salvage`) to go on with a replica that was a member once: the writes since are
 //! lost, the rest is not. Nothing here happens without that decision, nor while a single member can be used.
 //!
-//! Chosen among all replicas that answer, open, have the volume's size and are not half rebuilt:
+//! Chosen among all replicas that answer, open and are not half rebuilt, of whatever size (a smaller one grows then):
 //! 1. a member that could not be used a moment ago and now can; it has everything;
-//! 2. the highest generation told. A replica is told a generation after the record has it, and only as a member; so the
+//! 2. the largest, because a volume never shrinks; one that left before an expansion is made larger at the start;
+//! 3. the highest generation told. A replica is told a generation after the record has it, and only as a member; so the
 //!    one with the highest left the membership last. Replicas of Longhorn were told none.
-//! 3. Longhorn's rule: where all keep a revision counter, the highest; else, of those whose head was written within
+//! 4. Longhorn's rule: where all keep a revision counter, the highest; else, of those whose head was written within
 //!    5 s of the newest, the one whose head holds most, then the newest.
 //!
 //! Invariants: the record says `S = {chosen}` before anything is served; a replica that is being rebuilt, and one that
@@ -109,6 +110,8 @@ struct Trace {
     name: String,
     /// The record has it, and an engine told it so: it could not be used a moment ago, and now it can.
     is_member: bool,
+    /// Of the volume, as this replica has it.
+    size_bytes: u64,
     generation: u64,
     head: HeadFacts,
 }
@@ -117,7 +120,7 @@ fn trace(record: &Record, candidate: &Candidate) -> Trace {
     let welcome = candidate.link.welcome();
     let name = candidate.link.name().to_owned();
     let is_member = record.members.contains(&name) && welcome.generation > 0;
-    Trace { name, is_member, generation: welcome.generation, head: welcome.head }
+    Trace { name, is_member, size_bytes: welcome.size, generation: welcome.generation, head: welcome.head }
 }
 
 type Narrowing = fn(Vec<&Trace>) -> Vec<&Trace>;
@@ -125,6 +128,7 @@ type Narrowing = fn(Vec<&Trace>) -> Vec<&Trace>;
 /// Each keeps the replicas that are best by one measure; the one that leaves a single replica is the reason.
 const RULES: &[(&str, Narrowing)] = &[
     ("it is still a member", |left| highest(left, |trace| trace.is_member)),
+    ("it is the largest, and a volume never shrinks", |left| highest(left, |trace| trace.size_bytes)),
     ("it was a member last", |left| highest(left, |trace| trace.generation)),
     ("its revision counter is the highest", |left| {
         let all_count = left.iter().all(|trace| trace.head.revision_counter.is_some());
@@ -169,8 +173,8 @@ fn describe(traces: &[Trace], chosen: &Trace, why: &str) -> String {
         // Writing to a string cannot fail.
         let _ = write!(
             text,
-            " {} (last told generation {}, revision counter {counter}, head written {at:.0}, {} bytes in it);",
-            trace.name, trace.generation, trace.head.allocated_bytes
+            " {} ({} bytes, last told generation {}, revision counter {counter}, head written {at:.0}, {} bytes in it);",
+            trace.name, trace.size_bytes, trace.generation, trace.head.allocated_bytes
         );
     }
     text.push_str(" acknowledged writes that only the lost replicas had are gone");
@@ -185,7 +189,7 @@ mod tests {
 
     fn of(name: &str, generation: u64, revision_counter: Option<u64>, seconds: i64, allocated_bytes: u64) -> Trace {
         let head = HeadFacts { revision_counter, modified_nanoseconds: seconds * SECOND, allocated_bytes };
-        Trace { name: name.to_owned(), is_member: false, generation, head }
+        Trace { name: name.to_owned(), is_member: false, size_bytes: 1 << 30, generation, head }
     }
 
     fn chosen(traces: &[Trace]) -> &str {
@@ -210,6 +214,9 @@ mod tests {
         let traces = [of("a", 4, Some(1000), 900, 99), of("b", 6, Some(3), 100, 1)];
         assert_eq!(chosen(&traces), "b", "a rebuild starts a counter anew, and clocks may be wrong");
         let [a, b] = traces;
-        assert_eq!(chosen(&[Trace { is_member: true, ..a }, b]), "a", "a member has everything");
+        let expanded = Trace { size_bytes: 2 << 30, ..a };
+        assert_eq!(chosen(&[expanded, b]), "a", "the other one left before an expansion");
+        let (smaller, b) = (of("a", 0, None, 1, 1), of("b", 6, None, 9, 9));
+        assert_eq!(chosen(&[Trace { is_member: true, ..smaller }, b]), "a", "a member has everything");
     }
 }

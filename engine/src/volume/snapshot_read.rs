@@ -157,6 +157,12 @@ impl SnapshotPass {
         }
     }
 
+    /// The member that is read from now.
+    #[must_use]
+    pub fn source(&self) -> Option<&str> {
+        self.source.as_ref().map(|source| source.link.name())
+    }
+
     fn check(&self) -> Result<(), OperationError> {
         if self.replaced.load(Ordering::SeqCst) {
             let message = format!("snapshot {} was removed while it was read", self.selection.name);

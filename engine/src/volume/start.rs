@@ -81,6 +81,17 @@ pub(super) enum Trust {
     Salvage,
 }
 
+/// What the start has found and recorded: the volume as it begins.
+struct Found {
+    view: View,
+    unequal: Unequal,
+    /// All members agree on them. Known before anybody can ask: a volume that runs has a head at least, and whoever was
+    /// told of no layers at all would take every snapshot for gone.
+    layers: LayerCache,
+    /// What a salvage chose, and why; empty after an ordinary start.
+    salvaged: String,
+}
+
 impl Volume {
     /// Brings the volume up. Nothing is served before this returns.
     pub async fn start(options: StartOptions, keeper: Arc<dyn Keeper>) -> Result<Self, StartError> {
@@ -120,7 +131,9 @@ impl Volume {
             add_heads(&candidates, &unequal, size).await;
         }
         let view = View { members: members(&candidates), failed, record: started };
-        let volume = Self::assemble(StartOptions { size, ..options }, session, view, keeper, unequal, salvaged);
+        let layers = candidates.into_iter().next().map(|candidate| candidate.layers).unwrap_or_default();
+        let found = Found { view, unequal, layers: LayerCache::new(layers), salvaged };
+        let volume = Self::assemble(StartOptions { size, ..options }, session, keeper, found);
         volume.grow_to(wanted).await;
         Ok(volume)
     }
@@ -137,14 +150,8 @@ impl Volume {
         }
     }
 
-    fn assemble(
-        options: StartOptions,
-        session: String,
-        view: View,
-        keeper: Arc<dyn Keeper>,
-        unequal: Unequal,
-        salvaged: String,
-    ) -> Self {
+    fn assemble(options: StartOptions, session: String, keeper: Arc<dyn Keeper>, found: Found) -> Self {
+        let Found { view, unequal, layers, salvaged } = found;
         super::generation::tell(&view);
         let links: Vec<_> = view.members.iter().map(|member| member.link.clone()).collect();
         let shared = Arc::new(Shared {
@@ -155,7 +162,7 @@ impl Volume {
             membership: Membership::new(view, keeper),
             unequal,
             counters: Counters::default(),
-            layers: LayerCache::default(),
+            layers,
             rebuilds: crate::rebuild::Rebuilds::default(),
             passes: super::snapshot_read::Passes::default(),
             filling: super::fill::FillMark::default(),
@@ -336,6 +343,10 @@ async fn complete_snapshot(candidate: &Candidate, model: &[LayerInfo]) -> Result
     let missing = model.iter().find(|layer| !layer.is_head && layer.file_name == newest);
     let has_it = candidate.layers.iter().any(|layer| layer.file_name == newest);
     let Some(missing) = missing.filter(|_| !has_it) else { return Ok(candidate.layers.clone()) };
+    if missing.created.is_empty() {
+        // Filled in by a clone or a restore: its content never was in the head of a member that lacks it.
+        return Ok(candidate.layers.clone());
+    }
     if candidate.link.welcome().rebooted {
         // Its head may lack writes that were not flushed, and a snapshot must not keep that for ever.
         return Ok(candidate.layers.clone());

@@ -15,12 +15,15 @@ use aurochs_api::ids::VOLUME_HEAD;
 const REFRESH_INTERVAL: Duration = Duration::from_secs(2);
 
 /// The layers of one member, as last asked.
-#[derive(Default)]
 pub(crate) struct LayerCache {
     layers: Mutex<Arc<Vec<LayerInfo>>>,
 }
 
 impl LayerCache {
+    pub(crate) fn new(layers: Vec<LayerInfo>) -> Self {
+        Self { layers: Mutex::new(Arc::new(layers)) }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Arc<Vec<LayerInfo>>> {
         self.layers.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -115,14 +118,14 @@ impl Volume {
             actual_size_bytes: layers.iter().map(|layer| layer.allocated_bytes).sum(),
             io: Some(shared.counters.snapshot()),
             reconcile_regions_left: shared.unequal.left(),
-            clone: shared.clones.status(),
-            hash: shared.hashes.last(),
-            salvage: shared.salvaged.clone(),
             is_expanding: expansion.running,
             last_expansion_error: expansion.last_error,
             last_expansion_failed_at: expansion.last_failed_at,
             snapshot_max_count: limits.max_count,
             snapshot_max_size_bytes: limits.max_size_bytes,
+            clone: shared.clones.status(),
+            hash: shared.hashes.last(),
+            salvage: shared.salvaged.clone(),
             ..EngineStatus::default()
         }
     }

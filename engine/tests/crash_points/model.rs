@@ -7,11 +7,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use aurochs_engine::replica::Replica;
+use aurochs_engine::replica::hash::HashControl;
 use serde::{Deserialize, Serialize};
 
 use crate::Scenario;
 use crate::child::Place;
-use crate::steps::{BLOCK, CREATED, Runner, Step, image_of, labels};
+use crate::steps::{BLOCK, CREATED, Runner, Step, image_of, labels, left_by_expansion};
 
 #[derive(Clone, Debug, Default)]
 struct Layer {
@@ -30,6 +31,10 @@ pub(crate) struct Model {
     head: Layer,
     snapshots: BTreeMap<String, Layer>,
     removed: BTreeSet<String>,
+    /// What is being filled in: nobody sees it, and a crash loses it.
+    filling: Option<(String, Layer)>,
+    /// Snapshots that were filled in; they say nothing of themselves.
+    filled: BTreeSet<String>,
 }
 
 /// What a reader sees.
@@ -65,7 +70,7 @@ impl Model {
             Step::Write { block, count, byte } => self.head.put(block, count, byte),
             Step::Zero { block, count } => self.head.put(block, count, 0),
             Step::Discard { block, count } => self.head.held.retain(|at, _| !(block..block + count).contains(at)),
-            Step::Flush => {}
+            Step::Flush | Step::Hash(_) => {}
             Step::Snapshot(name) => {
                 let head = Layer { parent: Some(name.to_owned()), ..Layer::default() };
                 self.snapshots.insert(name.to_owned(), std::mem::replace(&mut self.head, head));
@@ -84,6 +89,20 @@ impl Model {
                 self.snapshots.entry(snapshot.to_owned()).or_default().put(block, count, byte);
             }
             Step::RebuildFinish => self.rebuilding = false,
+            Step::Expand { blocks } => {
+                let name = left_by_expansion(blocks);
+                let head = Layer { parent: Some(name.clone()), ..Layer::default() };
+                self.snapshots.insert(name, std::mem::replace(&mut self.head, head));
+                self.blocks = blocks;
+            }
+            Step::FillBegin(name) => self.filling = Some((name.to_owned(), Layer::default())),
+            Step::FillWrite { block, count, byte } => self.filling.as_mut().unwrap().1.put(block, count, byte),
+            Step::FillFinish => {
+                let (name, layer) = self.filling.take().unwrap();
+                self.head = Layer { parent: Some(name.clone()), ..Layer::default() };
+                self.filled.insert(name.clone());
+                self.snapshots.insert(name, layer);
+            }
         }
     }
 
@@ -132,9 +151,16 @@ pub(crate) fn check_after_crash(scenario: &Scenario, place: &Place) {
             scenario.steps[..next].iter().rposition(is_begin).unwrap()
         }
     };
-    if Model::after(&scenario.steps[..resume]).open {
+    let resumed = Model::after(&scenario.steps[..resume]);
+    if resumed.open {
         runner.open();
     }
+    let is_fill = |step: &Step| matches!(step, Step::FillBegin(_));
+    let resume = match resumed.filling {
+        // So is a fill.
+        Some(_) => scenario.steps[..resume].iter().rposition(is_fill).unwrap(),
+        None => resume,
+    };
     for step in &scenario.steps[resume..] {
         runner.perform(step);
     }
@@ -163,8 +189,14 @@ fn find(runner: &mut Runner, before: &Model, after: &Model, place: &Place) -> Fo
         let name = layer.file_name.trim_start_matches("volume-snap-").trim_end_matches(".img").to_owned();
         assert!(layer.is_head || known.contains(&name), "{}: {name} came from nowhere", place.what);
         if !layer.is_head && !layer.removed {
-            let facts = (layer.user_created, layer.created.as_str(), &layer.labels);
-            assert_eq!(facts, (true, CREATED, &labels()), "{}: {name}", place.what);
+            let facts = (layer.user_created, layer.created.as_str(), layer.labels);
+            let expected = match name.strip_prefix("expand-") {
+                Some(size) => (false, CREATED, BTreeMap::from([("replica-expansion".to_owned(), size.to_owned())])),
+                None if after.filled.contains(&name) => (false, "", BTreeMap::new()),
+                None => (true, CREATED, labels()),
+            };
+            assert_eq!(facts, expected, "{}: {name}", place.what);
+            check_checksum(runner.replica.as_ref().unwrap(), &name, &place.what);
         }
     }
     runner.close();
@@ -177,6 +209,15 @@ fn find(runner: &mut Runner, before: &Model, after: &Model, place: &Place) -> Fo
     } else {
         assert_eq!(seen, before.view(), "{}: neither this nor {:?}", place.what, after.view());
         if seen.content.is_none() { Found::Rebuilding } else { Found::Before }
+    }
+}
+
+/// A checksum that counts as valid is the right one.
+fn check_checksum(replica: &Replica, snapshot: &str, what: &str) {
+    let readable = !replica.rebuilding();
+    if readable && replica.snapshot_checksum(snapshot).unwrap().is_some() {
+        let again = replica.hash_snapshot(snapshot, true, &HashControl::default()).unwrap();
+        assert!(!again.silently_corrupted, "{what}: the checksum of {snapshot} was wrong");
     }
 }
 
@@ -266,13 +307,17 @@ pub(crate) fn check_files(dir: &Path, revision_counter: bool, what: &str) {
     let is_layer = |file: &&String| file.ends_with(".img") && (file.contains("-snap-") || **file == volume.head);
     for image in listing.iter().filter(is_layer) {
         let meta = format!("{image}.meta");
+        expected.extend([image.clone(), meta.clone(), format!("{image}.checksum")]);
+        // What Longhorn writes for a snapshot that a clone or restore filled in.
+        if std::fs::read_to_string(dir.join(&meta)).unwrap() == "{\"Parent\":\"\"}\n" {
+            continue;
+        }
         let layer: LayerMeta = as_longhorn_writes(dir, &meta, what);
         let grounded = volume.rebuilding || layer.parent.is_empty();
         assert!(grounded || listing.contains(&layer.parent), "{what}: {image} stands on nothing");
         if *image == volume.head {
             assert_eq!(layer.parent, volume.parent, "{what}: the head's parent");
         }
-        expected.extend([image.clone(), meta, format!("{image}.checksum")]);
     }
     let strays: Vec<_> = listing.difference(&expected).collect();
     assert!(strays.is_empty(), "{what}: left in the directory: {strays:?}");

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use aurochs_engine::disk::AlignedBuf;
+use aurochs_engine::replica::hash::HashControl;
 use aurochs_engine::replica::{LayerInfo, OpenOptions, Replica, delete_directory};
 
 pub(crate) const BLOCK: usize = 4096;
 pub(crate) const CREATED: &str = "2026-11-21T02:06:49Z";
+const FILL: &str = "one";
 
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Step {
@@ -48,10 +50,27 @@ pub(crate) enum Step {
         byte: u8,
     },
     RebuildFinish,
+    /// Changes nothing for a reader.
+    Hash(&'static str),
+    Expand {
+        blocks: usize,
+    },
+    FillBegin(&'static str),
+    FillWrite {
+        block: usize,
+        count: usize,
+        byte: u8,
+    },
+    FillFinish,
 }
 
 pub(crate) fn image_of(snapshot: &str) -> String {
     format!("volume-snap-{snapshot}.img")
+}
+
+/// Name of the snapshot that an expansion leaves.
+pub(crate) fn left_by_expansion(blocks: usize) -> String {
+    format!("expand-{}", bytes(blocks))
 }
 
 /// A replica directory and, while it is open, the replica.
@@ -102,6 +121,13 @@ impl Runner {
                 self.replica().layer_write(&image_of(snapshot), bytes(block), &filled(byte, count)).unwrap();
             }
             Step::RebuildFinish => self.replica().rebuild_finish().unwrap(),
+            Step::Hash(name) => drop(self.replica().hash_snapshot(name, true, &HashControl::default()).unwrap()),
+            Step::Expand { blocks } => self.replica().expand(bytes(blocks), CREATED).unwrap(),
+            Step::FillBegin(name) => self.replica().fill_begin(FILL, name, self.replica().size()).unwrap(),
+            Step::FillWrite { block, count, byte } => {
+                self.replica().fill_write(FILL, bytes(block), &filled(byte, count)).unwrap();
+            }
+            Step::FillFinish => self.replica().fill_finish(FILL, CREATED).unwrap(),
         }
     }
 }

@@ -60,7 +60,16 @@ impl History {
         let engine = parties.attach().await.map_err(|error| error.to_string()).unwrap();
         let model = Arc::new(Mutex::new(Model::new()));
         let enough = Arc::default();
-        let mut history = Self { rng, parties, engine, model, working: Vec::new(), enough, snapshots: 0, grown: Arc::new(SIZE.into()) };
+        let mut history = Self {
+            rng,
+            parties,
+            engine,
+            model,
+            working: Vec::new(),
+            enough,
+            snapshots: 0,
+            grown: Arc::new(SIZE.into()),
+        };
         history.set_clients_to_work();
         history
     }
@@ -267,7 +276,8 @@ impl History {
     async fn purge_to_the_end(&self) {
         self.engine.run(|volume| async move { volume.purge(IfPurging::Refuse).await }).await.unwrap();
         let over = |status: &EngineStatus| {
-            status.exclusive_work.is_empty() && status.purges.iter().all(|purge| purge.state() == PurgeState::PurgeComplete)
+            status.exclusive_work.is_empty()
+                && status.purges.iter().all(|purge| purge.state() == PurgeState::PurgeComplete)
         };
         let status = self.engine.wait("the purge is over", over).await;
         for snapshot in status.snapshots.iter().filter(|snapshot| snapshot.name != "volume-head") {

@@ -1,6 +1,7 @@
 //! A real node for tests: the instance manager's binary with its engines and replicas, on real files.
 
 #![expect(unreachable_pub, reason = "the test file that includes this module is its whole world")]
+#![allow(dead_code, clippy::allow_attributes, reason = "each test file uses its part")]
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -76,7 +77,7 @@ impl Node {
         let spec = ReplicaSpec {
             directory: self.directory(name).display().to_string(),
             size_bytes: volume.size,
-            revision_counter: false,
+            ..ReplicaSpec::default()
         };
         let request =
             InstanceStartRequest { name: name.into(), volume: volume.name.clone(), spec: Some(Spec::Replica(spec)) };

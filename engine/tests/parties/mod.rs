@@ -4,6 +4,7 @@
 #![expect(unreachable_pub, reason = "the test file that includes this module is its whole world")]
 #![allow(dead_code, clippy::allow_attributes, reason = "each test file uses its part")]
 
+pub mod face;
 pub mod fake;
 pub mod keeper;
 pub mod proxy;
@@ -46,7 +47,11 @@ pub struct Party {
 impl Parties {
     pub async fn new(size: u64, copies: usize) -> Self {
         // Not below /tmp: it may be a tmpfs, which has no direct I/O.
-        let root = tempfile::Builder::new().prefix("aur-").tempdir_in("/var/tmp").unwrap();
+        Self::over(tempfile::Builder::new().prefix("aur-").tempdir_in("/var/tmp").unwrap(), size, copies).await
+    }
+
+    /// With the replicas that are there already, as far as they are.
+    pub async fn over(root: tempfile::TempDir, size: u64, copies: usize) -> Self {
         let mut replicas = Vec::new();
         for copy in 0..copies {
             replicas.push(Party::create(root.path(), &format!("{VOLUME}-r-{copy}"), size).await);
@@ -64,15 +69,16 @@ impl Parties {
 
     /// Raises the epoch and starts an engine, as the manager does.
     pub async fn attach(&self) -> Result<TestEngine, StartError> {
-        self.attach_with(self.options()).await
+        self.attach_with(self.raise_epoch()).await
     }
 
     /// As a person asks for it who has given the members up.
     pub async fn attach_salvaging(&self) -> Result<TestEngine, StartError> {
-        self.attach_with(StartOptions { salvage: true, ..self.options() }).await
+        self.attach_with(StartOptions { salvage: true, ..self.raise_epoch() }).await
     }
 
-    fn options(&self) -> StartOptions {
+    /// What the manager starts the next engine with.
+    pub fn raise_epoch(&self) -> StartOptions {
         let epoch = self.keeper.raise_epoch();
         let running = self.replicas.iter().filter(|replica| replica.process.is_some());
         let replicas: BTreeMap<_, _> =
@@ -132,7 +138,9 @@ fn views(directory: &Path) -> BTreeMap<String, Vec<u8>> {
 impl Party {
     async fn create(root: &Path, name: &str, size: u64) -> Self {
         let directory = root.join(name);
-        Replica::create(&directory, size, OpenOptions::default()).unwrap();
+        if !Replica::exists(&directory) {
+            Replica::create(&directory, size, OpenOptions::default()).unwrap();
+        }
         let real = root.join(format!("{name}.real"));
         let proxy = Proxy::start(&root.join(format!("{name}.sock")), &real).await;
         let mut party = Self { name: name.to_owned(), directory, proxy, real, process: None };

@@ -77,6 +77,7 @@ impl Replicas {
                 directory: replica.spec.data_path(),
                 size_bytes: replica.spec.volume_size.bytes(),
                 revision_counter: !replica.spec.revision_counter_disabled,
+                ..Arguments::default()
             })),
         };
         let started = self.0.clients.manager(node)?.instance_start(within(CHANGE_TIMEOUT, request)).await;

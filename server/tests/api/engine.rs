@@ -22,6 +22,8 @@ use tonic::{Request, Response, Status};
 use crate::harness::Manager;
 
 const NAME: &str = "data-e-0";
+/// A snapshot that the engine has and its resource does not show yet.
+pub(crate) const JUST_TAKEN: &str = "just-taken";
 
 /// Attaches the volume `data`, in maintenance mode or not, with such an engine.
 pub(crate) async fn attach(manager: &Manager, disable_frontend: bool) {
@@ -69,7 +71,8 @@ type Answer<T> = Result<Response<T>, Status>;
 #[tonic::async_trait]
 impl Engine for InMemory {
     async fn status(&self, _: Request<StatusRequest>) -> Answer<EngineStatus> {
-        Ok(Response::new(EngineStatus::default()))
+        let just_taken = Snapshot { name: JUST_TAKEN.to_owned(), ..Snapshot::default() };
+        Ok(Response::new(EngineStatus { snapshots: vec![just_taken], ..EngineStatus::default() }))
     }
 
     type WatchStream = Pin<Box<dyn Stream<Item = Result<EngineStatus, Status>> + Send>>;

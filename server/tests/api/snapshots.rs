@@ -38,6 +38,16 @@ async fn what_was_done_is_seen_by_the_next_request() {
 }
 
 #[tokio::test]
+async fn what_the_engine_has_is_not_denied_because_the_resource_lags() {
+    let manager = Manager::start().await;
+    engine::attach(&manager, true).await;
+    let found = act(&manager, "snapshotGet", json!({"name": engine::JUST_TAKEN})).await;
+    assert_eq!(found.json()["name"], engine::JUST_TAKEN);
+    let reverted = act(&manager, "snapshotRevert", json!({"name": engine::JUST_TAKEN})).await;
+    assert_eq!(reverted.status, StatusCode::OK, "{reverted:?}");
+}
+
+#[tokio::test]
 async fn mistakes_are_refused_before_and_by_the_engine() {
     let manager = Manager::start().await;
     engine::attach(&manager, false).await;

@@ -1,13 +1,16 @@
 //! Tests of a replica on a real file system: what it reads, what it leaves in its directory.
 
+mod backing;
 mod crashes;
 mod expansion;
+mod fills;
 mod full_disk;
 mod hashes;
 mod model;
 mod rebuilds;
 mod refusals;
 mod texts;
+mod views;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

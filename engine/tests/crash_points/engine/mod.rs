@@ -7,6 +7,7 @@
 //! members any more are rebuilt; and in the end all directories, opened without any engine, show the same snapshots and
 //! the same bytes.
 
+pub(super) mod disasters;
 mod party;
 pub(super) mod script;
 
@@ -84,10 +85,10 @@ fn check(place: &Place) {
 fn model(steps: &[Step]) -> Content {
     let mut all = vec![Step::Create { blocks: BLOCKS }];
     all.extend(steps);
-    Model::after(&all).content()
+    of_user(&Model::after(&all).content())
 }
 
-/// Without the snapshots that rebuilds take.
+/// Without the snapshots that rebuilds and expansions take.
 fn of_user(content: &Content) -> Content {
     let is_of_user = |name: &String| !name.contains('-');
     let snapshots: BTreeMap<_, _> =
@@ -96,7 +97,7 @@ fn of_user(content: &Content) -> Content {
 }
 
 async fn read_all(volume: &Volume) -> Vec<u8> {
-    fill_bytes(&volume.read(0, u32::try_from(SIZE).unwrap()).await.unwrap())
+    fill_bytes(&volume.read(0, u32::try_from(volume.size()).unwrap()).await.unwrap())
 }
 
 /// Points that the engine, and each replica, reaches in a run to the end.
@@ -164,9 +165,10 @@ fn kill_replica(index: usize) {
 #[test]
 fn member_and_engine_killed_in_one_operation() {
     // The first snapshot is the first operation under a barrier, the revert the third, the removal the fourth; each has
-    // two answers, one of them that the link was lost.
+    // two answers, one of them that the link was lost. The expansion comes after five operations of two members and one
+    // of three.
     let (in_snapshot, in_revert) = ("barrier.member-answered:2", "barrier.member-answered:6");
-    let in_removal = "barrier.member-answered:8";
+    let (in_removal, in_expansion) = ("barrier.member-answered:8", "barrier.member-answered:16");
     let pairs = [
         ("fresh-head.image-made:1", in_snapshot),
         ("fresh-head.described:1", in_snapshot),
@@ -180,6 +182,8 @@ fn member_and_engine_killed_in_one_operation() {
         ("remove.marked:1", in_removal),
         ("abandon.marked:2", in_removal),
         ("abandon.images-removed:2", in_removal),
+        ("expand.head-synced:1", in_expansion),
+        ("expand.taken:1", in_expansion),
     ];
     let kill = |&(replica, engine): &(&str, &str)| Kill {
         engine: Some(engine.to_owned()),

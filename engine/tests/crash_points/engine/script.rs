@@ -49,6 +49,7 @@ pub(super) const ACTS: &[Act] = &[
     Act::Do(Step::Flush),
     Act::Do(Step::Snapshot("a")),
     Act::Do(Step::Write { block: 4, count: 8, byte: 2 }),
+    Act::Do(Step::Hash("a")),
     Act::Do(Step::Snapshot("b")),
     Act::Do(Step::Write { block: 20, count: 3, byte: 3 }),
     Act::Do(Step::Flush),
@@ -63,6 +64,8 @@ pub(super) const ACTS: &[Act] = &[
     Act::Do(Step::Write { block: 31, count: 1, byte: 5 }),
     Act::Do(Step::Snapshot("c")),
     Act::Do(Step::Write { block: 63, count: 1, byte: 6 }),
+    Act::Do(Step::Expand { blocks: 96 }),
+    Act::Do(Step::Write { block: 90, count: 3, byte: 7 }),
     Act::Close,
 ];
 
@@ -153,8 +156,21 @@ async fn perform(volume: &Volume, step: &Step) {
         Step::Snapshot(name) => drop(volume.snapshot(name, labels(), true).await.unwrap()),
         Step::Revert(name) => volume.revert(name).await.unwrap(),
         Step::Remove(name) => volume.remove_snapshot(name).await.unwrap(),
+        Step::Hash(name) => hash(volume, name).await,
+        Step::Expand { blocks } => volume.expand(bytes(blocks), std::future::ready(Ok(()))).await.unwrap(),
         _ => panic!("{step:?} is no step of a volume"),
     }
+}
+
+/// Until every member has done it, or is gone.
+async fn hash(volume: &Volume, name: &str) {
+    volume.hash_snapshot(name, true).await.unwrap();
+    let over = async {
+        while volume.status().hash.is_none_or(|hash| hash.running) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, over).await.unwrap();
 }
 
 /// The engine's whole life. Does nothing when it is run as a test.

@@ -54,10 +54,17 @@ impl RunningEngine {
         asked.map(|status| status.into_inner().mounted_at).unwrap_or_default()
     }
 
-    /// The snapshot, or 404.
-    pub(crate) fn snapshot(&self, name: &str) -> Result<&Snapshot, ApiError> {
-        self.resource.status.snapshots.get(name).ok_or_else(|| {
-            let volume = &self.resource.spec.volume_name;
+    /// The snapshot, or 404. One that the resource does not show is asked for: on a busy machine the resource may lag
+    /// behind the engine, and what a client has just made is not to be denied.
+    pub(crate) async fn snapshot(&self, name: &str) -> Result<Snapshot, ApiError> {
+        if let Some(known) = self.resource.status.snapshots.get(name) {
+            return Ok(known.clone());
+        }
+        let volume = &self.resource.spec.volume_name;
+        let tried = format!("looking for the snapshot {name} of volume {volume}");
+        let told = self.client().status(request(StatusRequest {})).await.map_err(|status| refused(&tried, &status))?;
+        let found = told.into_inner().snapshots.into_iter().find(|snapshot| snapshot.name == name);
+        found.map(to_api).ok_or_else(|| {
             let message = format_args!("volume {volume} has no snapshot named {name:?}");
             ApiError::new(ErrorKind::NotFound, message, "snapshotList tells their names.")
         })

@@ -18,7 +18,7 @@ pub async fn handle(store: &Store, target: &Target, input: SnapshotInput) -> Res
         return Err(ApiError::new(ErrorKind::Invalid, message, "Name a snapshot below it."));
     }
     let engine = RunningEngine::of(store, target).await?;
-    engine.snapshot(&name)?;
+    engine.snapshot(&name).await?;
     let tried = format!("deleting the snapshot {name} of volume {volume}");
     let request = engine::request(SnapshotNameRequest { name: name.clone() });
     engine.client().snapshot_delete(request).await.map_err(|status| engine::refused(&tried, &status))?;

@@ -18,6 +18,6 @@ pub async fn handle(
     input: SnapshotInput,
 ) -> Result<Json<Resource<Snapshot>>, ApiError> {
     let engine = RunningEngine::of(store, target).await?;
-    let found = engine.snapshot(&input.name)?.clone();
+    let found = engine.snapshot(&input.name).await?;
     Ok(Json(snapshot::resource(found, Links::of(&target.url))))
 }

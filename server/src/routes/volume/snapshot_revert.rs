@@ -14,7 +14,7 @@ use crate::store::Store;
 pub async fn handle(store: &Store, target: &Target, input: SnapshotInput) -> Result<(), ApiError> {
     let (name, volume) = (input.name, &target.volume);
     let engine = RunningEngine::of(store, target).await?;
-    let found = engine.snapshot(&name)?;
+    let found = engine.snapshot(&name).await?;
     if name == VOLUME_HEAD || found.removed {
         let message = format_args!("volume {volume} can't be reverted to {name}: it is no snapshot that is kept");
         return Err(ApiError::new(ErrorKind::Invalid, message, "snapshotList tells the snapshots."));
