@@ -114,11 +114,12 @@ async fn run(shared: &Arc<Shared>, link: &ReplicaLink, progress: &Progress) {
             tracing::warn!(replica = link.name(), %error, "rebuild failed");
             shared.membership.suspect(link, &format!("its rebuild failed: {error}"));
             link.fail("its rebuild failed");
-            progress.fail(&error.to_string());
             if progress.check().is_err() {
-                // Whoever asked for its end knows, and it may have joined only after that.
+                // Whoever asked for its end knows, and it may have joined only after that. Before the next rebuild of
+                // a replica of this name can begin.
                 let _ = shared.membership.remove(link.name()).await;
             }
+            progress.fail(&error.to_string());
         }
     }
     shared.refresh_layers().await;

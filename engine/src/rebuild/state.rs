@@ -1,6 +1,7 @@
 //! What the status shows of rebuilds, and how one is asked to end.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
@@ -20,9 +21,12 @@ struct Shared {
     pace: Arc<Pace>,
     /// Counts ends of rebuilds.
     ended: watch::Sender<u64>,
+    /// Numbers them.
+    begun: AtomicU64,
 }
 
 struct Entry {
+    number: u64,
     shown: Rebuild,
     rate: Rate,
     /// Why it has to end, once somebody has asked for that.
@@ -33,6 +37,8 @@ struct Entry {
 pub(crate) struct Progress {
     rebuilds: Rebuilds,
     replica: String,
+    /// The replica may be rebuilt again while the one before still ends.
+    number: u64,
     cancelled: watch::Receiver<Option<String>>,
 }
 
@@ -64,8 +70,10 @@ impl Rebuilds {
         }
         let shown = Rebuild { replica: replica.to_owned(), running: true, ..Rebuild::default() };
         let (cancel, cancelled) = watch::channel(None);
-        rebuilds.insert(replica.to_owned(), Entry { shown, rate: Rate::start(Instant::now()), cancelled: cancel });
-        Some(Progress { rebuilds: self.clone(), replica: replica.to_owned(), cancelled })
+        let number = self.0.begun.fetch_add(1, Ordering::Relaxed);
+        let rate = Rate::start(Instant::now());
+        rebuilds.insert(replica.to_owned(), Entry { number, shown, rate, cancelled: cancel });
+        Some(Progress { rebuilds: self.clone(), replica: replica.to_owned(), number, cancelled })
     }
 
     /// Asks the rebuild of this replica to end, if one runs.
@@ -88,7 +96,8 @@ impl Rebuilds {
 
 impl Progress {
     fn update<T>(&self, change: impl FnOnce(&mut Entry) -> T) -> Option<T> {
-        self.rebuilds.lock().get_mut(&self.replica).map(change)
+        let mut rebuilds = self.rebuilds.lock();
+        rebuilds.get_mut(&self.replica).filter(|entry| entry.number == self.number).map(change)
     }
 
     fn source(&self, name: &str, change: impl FnOnce(&mut RebuildSource)) {
