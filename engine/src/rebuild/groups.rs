@@ -24,7 +24,8 @@ pub(super) struct Group {
 }
 
 impl Group {
-    /// Every layer but the head, in groups. The head stands on a live layer while a replica joins.
+    /// Every layer that matters but the head, in groups. The head stands on a live layer while a replica joins. Removed
+    /// layers that nothing live stands on stay empty: nobody can go back to them, and some members have deleted them.
     pub(super) fn all_of(layers: &[LayerInfo]) -> Vec<Self> {
         let by_name: BTreeMap<&str, &LayerInfo> =
             layers.iter().map(|layer| (layer.file_name.as_str(), layer)).collect();
@@ -33,7 +34,7 @@ impl Group {
             groups.entry(lowest(layer, &by_name)).or_default().push(layer.clone());
         }
         let group = |layers| Self { layers, planned_bytes: 0, is_begun: false };
-        groups.into_values().map(group).collect()
+        groups.into_values().filter(|layers| layers.iter().any(|layer| !layer.removed)).map(group).collect()
     }
 
     /// Whether a member has these very layers. One that has purged a part of them shows the same, and holds it
@@ -96,6 +97,7 @@ mod tests {
         assert_eq!(groups("a< b<a head<b"), ["a", "b"]);
         assert_eq!(groups("a< !r<a !q<r b<q c<r d<c head<d"), ["a", "d", "r q b c"]);
         assert_eq!(groups("!r< a<r head<a"), ["r a"]);
+        assert_eq!(groups("a< !dead<a !too<dead b<a head<b"), ["a", "b"]);
         assert_eq!(groups("head<"), Vec::<String>::new());
     }
 

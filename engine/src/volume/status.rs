@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::exclusive_work::Work;
 use super::membership::{Mode, Settlement, View};
 use super::{Shared, Volume};
 use crate::grpc::engine_v1::{EngineState, EngineStatus, Replica, ReplicaMode, Snapshot};
@@ -17,11 +18,12 @@ const REFRESH_INTERVAL: Duration = Duration::from_secs(2);
 /// The layers of one member, as last asked.
 pub(crate) struct LayerCache {
     layers: Mutex<Arc<Vec<LayerInfo>>>,
+    asking: tokio::sync::Mutex<()>,
 }
 
 impl LayerCache {
     pub(crate) fn new(layers: Vec<LayerInfo>) -> Self {
-        Self { layers: Mutex::new(Arc::new(layers)) }
+        Self { layers: Mutex::new(Arc::new(layers)), asking: tokio::sync::Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Arc<Vec<LayerInfo>>> {
@@ -59,6 +61,8 @@ impl LayerCache {
 impl Shared {
     /// Asks a member for its layers. A failure leaves what was known.
     pub(crate) async fn refresh_layers(&self) {
+        // One after the other: an earlier answer that comes late must not replace a later one.
+        let _turn = self.layers.asking.lock().await;
         let view = self.membership.view();
         for link in super::read_choice::in_order(&view, &self.membership.read_turn) {
             match link.control(&ControlRequest::Layers).await {
@@ -126,6 +130,9 @@ impl Volume {
             clone: shared.clones.status(),
             hash: shared.hashes.last(),
             salvage: shared.salvaged.clone(),
+            purges: shared.purges.list(),
+            unmap_mark_snap_chain_removed: shared.unmap_chain.is_on(),
+            exclusive_work: shared.work.running().map_or("", Work::noun).to_owned(),
             ..EngineStatus::default()
         }
     }
@@ -177,6 +184,7 @@ fn name_of(layer: &LayerInfo) -> String {
     if layer.is_head { VOLUME_HEAD.to_owned() } else { snapshot_name(&layer.file_name).to_owned() }
 }
 
+/// The name that users know a layer by.
 pub(crate) fn snapshot_name(file_name: &str) -> &str {
     let name = file_name.strip_prefix("volume-snap-").unwrap_or(file_name);
     name.strip_suffix(".img").unwrap_or(name)

@@ -98,6 +98,36 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
         ],
     },
     Scenario {
+        name: "purge",
+        revision_counter: false,
+        steps: &[
+            Step::Create { blocks: 12 },
+            Step::Open,
+            Step::Write { block: 0, count: 2, byte: 1 },
+            Step::Snapshot("short"),
+            Step::Write { block: 1, count: 2, byte: 2 },
+            Step::Snapshot("kept"),
+            Step::Write { block: 2, count: 8, byte: 3 },
+            Step::Snapshot("leaf"),
+            Step::Revert("kept"),
+            Step::Write { block: 3, count: 3, byte: 4 },
+            Step::Snapshot("middle"),
+            Step::Write { block: 4, count: 3, byte: 5 },
+            Step::Snapshot("under-head"),
+            Step::Write { block: 6, count: 2, byte: 6 },
+            Step::Close,
+            Step::Shorten { snapshot: "short", blocks: 4 },
+            Step::Open,
+            Step::Mark("short"),
+            Step::Mark("leaf"),
+            Step::Mark("middle"),
+            Step::Mark("under-head"),
+            Step::Purge,
+            Step::Write { block: 11, count: 1, byte: 7 },
+            Step::Close,
+        ],
+    },
+    Scenario {
         name: "rebuild",
         revision_counter: false,
         steps: &[
@@ -207,6 +237,11 @@ fn snapshots() {
 #[test]
 fn branches() {
     kill_everywhere("branches");
+}
+
+#[test]
+fn purge() {
+    kill_everywhere("purge");
 }
 
 #[test]
