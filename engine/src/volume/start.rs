@@ -30,6 +30,7 @@ use super::{Shared, Volume, snapshot_limits, watchdog};
 use crate::crash_point;
 use crate::frontend::{IoError, IoErrorKind};
 use crate::link::control::{ControlReply, ControlRequest, Hello};
+use crate::link::extents::ExtentPages;
 use crate::link::{Address, LinkError, ReplicaLink};
 use crate::replica::LayerInfo;
 use crate::replica::tree::Tree;
@@ -191,6 +192,7 @@ impl Volume {
     pub async fn close(&self) -> Result<(), IoError> {
         let shared = &self.shared;
         shared.clones.end().await;
+        shared.rebuilds.end("the volume is being detached").await;
         let _everything = shared.ordering.barrier().await;
         super::fan_out::flush(shared).await?;
         crash_point::reached("volume-close.flushed");
@@ -274,6 +276,7 @@ fn hello(options: &StartOptions, name: &str, session: &str, trust: Trust) -> Hel
         link: 0,
         holds_data: trust != Trust::New,
         salvage: trust == Trust::Salvage,
+        bulk: false,
     }
 }
 
@@ -408,22 +411,17 @@ async fn add_heads(candidates: &[Candidate], unequal: &Unequal, size: u64) {
 }
 
 async fn add_layer(candidate: &Candidate, layer: &str, unequal: &Unequal, size: u64) {
-    const BATCH: usize = 4096;
-    let mut from = 0;
-    loop {
-        let request = ControlRequest::LayerExtents { layer: layer.to_owned(), from, maximum: BATCH };
-        let extents = match in_time(&candidate.link, candidate.link.control(&request)).await {
-            Ok(ControlReply::Extents(extents)) => extents,
+    let mut pages = ExtentPages::of(layer);
+    while let Some(request) = pages.next_request() {
+        let answer = in_time(&candidate.link, candidate.link.control(&request)).await;
+        let Ok(extents) = answer.and_then(|reply| pages.take(candidate.link.name(), reply)) else {
             // Not knowing is no reason to trust: then everything is compared.
-            _ => vec![(from, size.saturating_sub(from))],
+            unequal.add(pages.known_to(), size.saturating_sub(pages.known_to()));
+            break;
         };
-        for &(offset, length) in &extents {
+        for (offset, length) in extents {
             let end = (offset + length).min(size);
             unequal.add(offset, end.saturating_sub(offset));
-        }
-        match extents.last() {
-            Some(&(offset, length)) if extents.len() == BATCH => from = offset + length,
-            _ => break,
         }
     }
 }

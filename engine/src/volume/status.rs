@@ -121,6 +121,7 @@ impl Volume {
             replicas: replicas(&view),
             snapshots: snapshots(&layers),
             rebuilds: shared.rebuilds.list(),
+            rebuild_pace: Some(shared.rebuilds.shown_pace()),
             actual_size_bytes: layers.iter().map(|layer| layer.allocated_bytes).sum(),
             io: Some(shared.counters.snapshot()),
             reconcile_regions_left: shared.unequal.left(),

@@ -8,9 +8,10 @@ use aurochs_api::snapshot::Snapshot as ApiSnapshot;
 use aurochs_api::volume::VolumeState;
 use aurochs_engine::grpc::engine_v1::engine_server::{Engine, EngineServer};
 use aurochs_engine::grpc::engine_v1::{
-    EngineStatus, ExpandRequest, ReplicaAddRequest, ReplicaNameRequest, Snapshot, SnapshotChunk, SnapshotCloneRequest,
-    SnapshotCreateRequest, SnapshotHashLockReply, SnapshotHashRequest, SnapshotHashState, SnapshotLimitsSetRequest,
-    SnapshotNameRequest, SnapshotPurgeRequest, SnapshotReadRequest, StatusRequest, UnmapMarkSnapChainRemovedRequest,
+    EngineStatus, ExpandRequest, RebuildPaceSetRequest, ReplicaAddRequest, ReplicaNameRequest, Snapshot, SnapshotChunk,
+    SnapshotCloneRequest, SnapshotCreateRequest, SnapshotHashLockReply, SnapshotHashRequest, SnapshotHashState,
+    SnapshotLimitsSetRequest, SnapshotNameRequest, SnapshotPurgeRequest, SnapshotReadRequest, StatusRequest,
+    UnmapMarkSnapChainRemovedRequest,
 };
 use aurochs_server::resources::engine::{EngineSpec, InstanceState};
 use aurochs_server::resources::{self, Object, Volume};
@@ -125,6 +126,10 @@ impl Engine for InMemory {
     }
 
     async fn snapshot_limits_set(&self, _: Request<SnapshotLimitsSetRequest>) -> Answer<EngineStatus> {
+        Err(no_replicas())
+    }
+
+    async fn rebuild_pace_set(&self, _: Request<RebuildPaceSetRequest>) -> Answer<EngineStatus> {
         Err(no_replicas())
     }
 
