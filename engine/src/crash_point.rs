@@ -100,6 +100,17 @@ pub const ALL: &[&str] = &[
     "export.written",
     "export.synced",
     "export.renamed",
+    // Purges.
+    "purge.leaf-image-gone",
+    "purge.leaf-gone",
+    "purge.grown",
+    "purge.copied",
+    "purge.synced",
+    "purge.linked",
+    "purge.replaced",
+    "purge.parent-written",
+    "purge.merged",
+    "purge.pruned",
 ];
 
 /// Variable that names the place to end at.

@@ -10,6 +10,12 @@
 //! The answer goes back the same way. A read takes the same path to one replica; a flush goes to all of them and
 //! returns when every disk has synced.
 //!
+//! What changes layers (snapshot, revert, removal, expansion) is one request to all replicas under `volume::barrier`; what
+//! takes long (rebuild, purge, clone, hash) runs beside I/O and shows in the status. Beside that path: [`backing`] is
+//! the image under all layers, [`image_format`] reads and writes qcow2, `offline` looks at a directory that nobody
+//! serves, [`instance`] keeps processes and control records, [`crash_point`] names every step a crash test ends at.
+//! `docs/engine.md` has the files, the steps of every operation, and what differs from Longhorn.
+//!
 //! Invariants (SAFETY.md): every acknowledged write is on every recorded member; at most one epoch completes I/O; a
 //! replica outside the membership serves nothing; an acknowledged flush is on stable storage everywhere; a snapshot
 //! never changes.
@@ -22,6 +28,7 @@ pub mod grpc;
 pub mod image_format;
 pub mod instance;
 pub mod link;
+pub mod offline;
 pub mod process;
 pub mod rebuild;
 pub mod replica;

@@ -23,11 +23,27 @@ enum Command {
     Engine(process::engine::Arguments),
     /// Start and watch the engines and replicas of a node.
     InstanceManager(process::instance_manager::Arguments),
+    LaunchSimpleLonghorn(process::launch_simple::Arguments),
+    Inspect(process::inspect::Arguments),
+    Verify(process::verify::Arguments),
+    Export(process::export::Arguments),
+}
+
+impl Command {
+    /// Programs that run for months tell what they do; commands for people print it themselves.
+    fn log_level(&self) -> &'static str {
+        match self {
+            Self::Replica(_) | Self::Engine(_) | Self::InstanceManager(_) => "info",
+            // The FUSE library warns of every question of the kernel that it has no answer to.
+            Self::LaunchSimpleLonghorn(_) => "warn,fuser=error",
+            Self::Inspect(_) | Self::Verify(_) | Self::Export(_) => "error",
+        }
+    }
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let filter = EnvFilter::try_from_env("AUROCHS_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_env("AUROCHS_LOG").unwrap_or_else(|_| EnvFilter::new(cli.command.log_level()));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -48,6 +64,10 @@ fn main() -> ExitCode {
             Command::Replica(arguments) => process::replica::run(arguments).await,
             Command::Engine(arguments) => process::engine::run(arguments).await,
             Command::InstanceManager(arguments) => process::instance_manager::run(arguments).await,
+            Command::LaunchSimpleLonghorn(arguments) => process::launch_simple::run(arguments).await,
+            Command::Inspect(arguments) => process::inspect::run(&arguments),
+            Command::Verify(arguments) => process::verify::run(&arguments),
+            Command::Export(arguments) => process::export::run(arguments).await,
         }
     });
     // Requests that hang in a disk must not keep the process alive.

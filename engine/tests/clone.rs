@@ -273,6 +273,30 @@ async fn an_engine_that_crashes_in_the_middle_of_a_fill_leaves_the_volume_empty(
     engine.run(|_| fill.finish()).await.unwrap();
 }
 
+/// The members went down when one of them had gone over to the data and the other had not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fill_that_only_one_member_finished_is_not_completed_from_an_empty_head() {
+    let mut parties = Parties::new(SIZE, 2).await;
+    for replica in &mut parties.replicas {
+        replica.crash().await;
+    }
+    let ahead = Replica::open(&parties.replicas[1].directory, OpenOptions::default()).unwrap();
+    ahead.fill_begin("f", "s", SIZE).unwrap();
+    ahead.fill_write("f", 0, &AlignedBuf::copy_of(&vec![7; MIB as usize])).unwrap();
+    ahead.fill_finish("f", "2026-11-21T02:06:49Z").unwrap();
+    drop(ahead);
+    parties.replicas.iter_mut().for_each(parties::Party::start);
+    let engine = parties.attach().await.unwrap();
+    let modes = parties.replicas.iter().map(|replica| engine.mode(&replica.name)).collect::<Vec<_>>();
+    assert_eq!(modes, [Some(ReplicaMode::Err), Some(ReplicaMode::Rw)]);
+    let read = engine.run(|volume| async move { volume.read(0, 4096).await }).await.unwrap();
+    assert_eq!(read[..], [7; BLOCK]);
+    engine.rebuild(&parties.replicas[0]).await;
+    let members = parties.keeper.record().members.into_iter().collect::<Vec<_>>();
+    assert_eq!(members.len(), 2);
+    assert_eq!(parties.equal_content(&members).await[0], 7);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_volume_with_data_or_snapshots_is_not_filled() {
     let parties = Parties::new(SIZE, 2).await;

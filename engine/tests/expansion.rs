@@ -1,7 +1,7 @@
 //! A volume that grows while it is in use, that grew while it was down, or whose growing broke off; and the limits of
 //! its snapshots.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod parties;
 

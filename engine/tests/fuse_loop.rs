@@ -367,6 +367,7 @@ async fn a_volume_is_served_as_block_device_and_over_nbd_at_once() {
         offering,
         runtime_dir: place.path("run"),
         device_dir: place.path("dev"),
+        nbd_socket: None,
         nbd_tcp: None,
     };
     let serving = serve(Arc::clone(&device), config(Offering::BlockDevice)).await.unwrap();

@@ -89,6 +89,18 @@ impl BackingFile {
         Ok(Self { content, size })
     }
 
+    /// Bytes of its content.
+    pub(crate) fn size(&self) -> u64 {
+        self.size
+    }
+
+    pub(crate) fn format(&self) -> Format {
+        match self.content {
+            Content::Raw(_) => Format::Raw,
+            Content::Qcow2(_) => Format::Qcow2,
+        }
+    }
+
     /// Blocks of the volume, from its start, for which the file has content; the last one perhaps in part.
     pub(crate) fn blocks(&self) -> u64 {
         self.size.div_ceil(BLOCK_SIZE)

@@ -162,6 +162,11 @@ impl ImageFile {
         self.file.sync_data().map_err(DiskError::at("sync", &self.path))
     }
 
+    /// Gives the file a new end; what comes behind the old one is a hole. Durable after [`ImageFile::sync_data`].
+    pub(crate) fn grow_to(&self, size: u64) -> Result<(), DiskError> {
+        self.file.set_len(size).map_err(DiskError::at("set the size of", &self.path))
+    }
+
     /// Apparent size in bytes.
     pub(crate) fn size(&self) -> Result<u64, DiskError> {
         Ok(self.stat()?.size())

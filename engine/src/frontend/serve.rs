@@ -30,6 +30,8 @@ pub struct ServeConfig {
     pub runtime_dir: PathBuf,
     /// Directory of the device node, `/dev/longhorn` in production.
     pub device_dir: PathBuf,
+    /// Unix socket of the NBD server; none: in the directory of the volume.
+    pub nbd_socket: Option<PathBuf>,
     /// TCP address of the NBD server; none: the unix socket only.
     pub nbd_tcp: Option<SocketAddr>,
 }
@@ -78,7 +80,7 @@ fn wanted(offering: Offering, offers: &[FrontendOffer]) -> Choice {
 }
 
 async fn start_nbd<D: BlockDevice>(device: Arc<D>, config: &ServeConfig) -> Result<NbdFrontend, FrontendError> {
-    let socket = config.runtime_dir.join("nbd.sock");
+    let socket = config.nbd_socket.clone().unwrap_or_else(|| config.runtime_dir.join("nbd.sock"));
     std::fs::create_dir_all(&config.runtime_dir)
         .map_err(|source| super::nbd::NbdError::Bind { address: socket.display().to_string(), source })?;
     let places = NbdConfig { export: config.volume.clone(), unix_socket: Some(socket), tcp: config.nbd_tcp };

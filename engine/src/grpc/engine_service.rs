@@ -12,7 +12,7 @@ use super::engine_v1::engine_server::Engine;
 use super::engine_v1::{
     EngineState, EngineStatus, ExpandRequest, ReplicaAddRequest, ReplicaNameRequest, Snapshot, SnapshotCloneRequest,
     SnapshotCreateRequest, SnapshotHashLockReply, SnapshotHashRequest, SnapshotHashState, SnapshotLimitsSetRequest,
-    SnapshotNameRequest, SnapshotReadRequest, StatusRequest,
+    SnapshotNameRequest, SnapshotPurgeRequest, SnapshotReadRequest, StatusRequest, UnmapMarkSnapChainRemovedRequest,
 };
 use super::snapshot_stream;
 use crate::frontend::Resizer;
@@ -21,6 +21,7 @@ use crate::link::Address;
 use crate::volume::Volume;
 use crate::volume::barrier::OperationError;
 use crate::volume::clone::CloneRequest;
+use crate::volume::purge::IfPurging;
 use crate::volume::snapshot_limits::SnapshotLimits;
 
 /// Shortest time between two messages of a watch: a burst of changes becomes one.
@@ -283,5 +284,22 @@ impl Engine for Service {
     async fn snapshot_hash_lock(&self, _: Request<StatusRequest>) -> Result<Response<SnapshotHashLockReply>, Status> {
         let (volume, _) = self.up()?;
         Ok(Response::new(SnapshotHashLockReply { held: volume.hash_locks().await.into_iter().collect() }))
+    }
+
+    async fn snapshot_purge(&self, request: Request<SnapshotPurgeRequest>) -> Result<Response<EngineStatus>, Status> {
+        let (volume, _) = self.up()?;
+        let skip = request.into_inner().skip_if_in_progress;
+        let if_purging = if skip { IfPurging::Skip } else { IfPurging::Refuse };
+        volume.purge(if_purging).await.map_err(operation_status)?;
+        Ok(self.now())
+    }
+
+    async fn unmap_mark_snap_chain_removed_set(
+        &self,
+        request: Request<UnmapMarkSnapChainRemovedRequest>,
+    ) -> Result<Response<EngineStatus>, Status> {
+        let (volume, _) = self.up()?;
+        volume.set_unmap_mark_snap_chain_removed(request.into_inner().enabled);
+        Ok(self.now())
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::replica::hash::HashState;
-use crate::replica::{HeadFacts, LayerInfo, SnapshotFacts, SnapshotSelection};
+use crate::replica::{HeadFacts, LayerInfo, PurgeStatus, SnapshotFacts, SnapshotSelection};
 
 /// What an engine asks of a replica beside reads and writes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -33,8 +33,9 @@ pub enum ControlRequest {
         name: String,
         created: String,
     },
-    RemoveSnapshot {
-        name: String,
+    /// Snapshots are removed for users from now on. Every member has marked them before one deletes.
+    MarkRemoved {
+        snapshots: Vec<String>,
     },
     RebuildBegin {
         layers: Vec<LayerInfo>,
@@ -96,6 +97,14 @@ pub enum ControlRequest {
     HashLock,
     /// All members are equal: whatever a reboot had taken from this replica is there again.
     Settled,
+    /// Removed snapshots that nothing stands on go.
+    DeleteRemovedLeaves,
+    /// Starts a purge in the background, or finds that one runs; answered with its status.
+    PurgeStart,
+    PurgeStatus,
+    PurgeStop {
+        why: String,
+    },
 }
 
 /// Who speaks.
@@ -151,6 +160,7 @@ pub enum ControlReply {
     HashLock {
         held: bool,
     },
+    Purge(PurgeStatus),
 }
 
 /// Kind of a failure on the replica's side; decides what the engine does.

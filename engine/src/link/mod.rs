@@ -8,6 +8,7 @@ pub mod client;
 pub mod control;
 pub mod frame;
 mod gather;
+pub(crate) mod purging;
 pub mod server;
 
 pub use address::Address;

@@ -13,6 +13,7 @@ use super::address::{Listener, Stream};
 use super::control::{ControlReply, ControlRequest, Hello, RemoteError, RemoteErrorKind, Welcome};
 use super::frame::{self, Header, Kind, LAYER_NAME_LENGTH};
 use super::gather::Gatherer;
+use super::purging;
 use crate::crash_point;
 use crate::disk::AlignedBuf;
 use crate::replica::hash::{HashError, HashJobs, NodeLock};
@@ -153,7 +154,18 @@ impl ReplicaServer {
                 return;
             }
         };
-        self.serve_session(reader, &session, answers).await;
+        Arc::clone(&self).serve_session(reader, &session, answers).await;
+        self.stop_purge_of(&session).await;
+    }
+
+    /// A link that has lost a stream is lost as a whole, and nobody follows the purge any more.
+    async fn stop_purge_of(&self, session: &Session) {
+        let open = self.open.read().await;
+        if *self.session.borrow() == *session
+            && let Some(replica) = &*open
+        {
+            replica.stop_purge("the connection to the engine was lost");
+        }
     }
 
     async fn serve_session(
@@ -208,6 +220,10 @@ impl ReplicaServer {
         // read side of `open`) before anything is answered to the new one.
         self.session.send_replace(Session::default());
         let mut open = self.open.write().await;
+        if let Some(replica) = &*open {
+            // The engine that asked for it is gone; whoever comes starts with nothing going on.
+            replica.stop_purge("another engine has taken over");
+        }
         let replica = match open.take() {
             Some(replica) if replica.failure().is_none() => replica,
             stopped => {
@@ -393,9 +409,11 @@ fn control(replica: &Arc<Replica>, hashes: &HashJobs, request: ControlRequest) -
             replica.snapshot(&name, user_created, &created, &labels)
         }
         ControlRequest::Revert { name, created } => replica.revert(&name, &created),
-        ControlRequest::RemoveSnapshot { name } => {
-            hashes.cancel(&name, "the snapshot is being removed");
-            replica.remove_snapshot(&name)
+        ControlRequest::MarkRemoved { snapshots } => {
+            for name in &snapshots {
+                hashes.cancel(name, "the snapshot is being removed");
+            }
+            replica.mark_removed(&snapshots)
         }
         ControlRequest::RebuildBegin { layers } => replica.rebuild_begin(&layers),
         ControlRequest::RebuildFinish => replica.rebuild_finish(),
@@ -426,6 +444,13 @@ fn control(replica: &Arc<Replica>, hashes: &HashJobs, request: ControlRequest) -
         }
         ControlRequest::HashLock => {
             return hashes.lock().is_held().map(|held| ControlReply::HashLock { held }).map_err(hash_failure);
+        }
+        ControlRequest::DeleteRemovedLeaves => replica.delete_removed_leaves(),
+        ControlRequest::PurgeStart => return purging::start(replica).map_err(remote),
+        ControlRequest::PurgeStatus => return Ok(ControlReply::Purge(replica.purge_status())),
+        ControlRequest::PurgeStop { why } => {
+            replica.stop_purge(&why);
+            Ok(())
         }
     };
     result.map(|()| ControlReply::Done).map_err(remote)

@@ -64,6 +64,9 @@ pub struct Arguments {
     /// lacks; only for replicas that are lost for ever.
     #[arg(long)]
     salvage: bool,
+    /// Discards mark the snapshots below the head as removed and free what they hold.
+    #[arg(long)]
+    unmap_mark_snap_chain_removed: bool,
 }
 
 fn name_and_address(text: &str) -> Result<(String, Address), String> {
@@ -114,6 +117,7 @@ pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
         max_count: arguments.snapshot_max_count,
         max_size_bytes: arguments.snapshot_max_size,
     });
+    volume.set_unmap_mark_snap_chain_removed(arguments.unmap_mark_snap_chain_removed);
     let serving = match serve(Arc::new(volume.clone()), places(&arguments)).await {
         Ok(serving) => serving,
         Err(error) => {
@@ -147,6 +151,7 @@ fn places(arguments: &Arguments) -> ServeConfig {
         offering: arguments.frontend,
         runtime_dir: arguments.run_directory.join("volumes").join(&arguments.volume),
         device_dir: arguments.device_directory.clone(),
+        nbd_socket: None,
         nbd_tcp: arguments.nbd_listen,
     }
 }
@@ -164,7 +169,7 @@ fn offer(serving: &Serving) -> Offer {
 
 /// A device that is still mounted is synced first and then detached all the same: whoever asked the process to end has
 /// decided, and what the file system had in memory is on the replicas.
-async fn stop_frontends(serving: Serving) {
+pub(super) async fn stop_frontends(serving: Serving) {
     let endpoint = serving.endpoint();
     let node = std::path::Path::new(&endpoint);
     crate::frontend::freeze::thaw_before_stop(node).await;

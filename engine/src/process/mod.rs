@@ -1,10 +1,16 @@
 //! The programs of this binary, one a file.
 
 pub mod engine;
+pub mod export;
+mod findings;
+pub mod inspect;
 pub mod instance_manager;
+pub mod launch_simple;
 pub mod replica;
+mod terminal;
+pub mod verify;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// What every program may fail with; the text is its last word.
 #[derive(Debug, thiserror::Error)]
@@ -23,14 +29,22 @@ pub enum ProgramError {
     Grpc(#[from] tonic::transport::Error),
     #[error("the volume did not close cleanly: {0}")]
     Close(crate::frontend::IoError),
+    #[error(transparent)]
+    Offline(#[from] crate::offline::OfflineError),
+    #[error(transparent)]
+    Export(#[from] crate::image_format::ExportError),
+    #[error("{count} found in {}; nothing was changed", directory.display())]
+    ProblemsFound { directory: std::path::PathBuf, count: String },
 }
 
 impl ProgramError {
-    /// Longhorn's engine ends with 61 (ENODATA) when no replica can be used, else with 1.
+    /// Longhorn's engine ends with 61 (ENODATA) when no replica can be used, else with 1. The commands that look at a
+    /// directory end with 2 when they cannot.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Start(crate::volume::start::StartError::NoReplica { .. }) => 61,
+            Self::Offline(error) if error.is_refusal() => 2,
             _ => 1,
         }
     }
@@ -38,18 +52,36 @@ impl ProgramError {
 
 /// Resolves when the process is asked to end (SIGTERM or SIGINT). Call early: signals before that kill it.
 pub(crate) fn asked_to_end() -> Result<impl Future<Output = ()>, ProgramError> {
-    let io = |source| ProgramError::Io { what: "listen to signals".to_owned(), source };
-    let mut terminate = signal(SignalKind::terminate()).map_err(io)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(io)?;
-    let mut hangup = signal(SignalKind::hangup()).map_err(io)?;
-    Ok(async move {
+    let mut requests = EndRequests::listen()?;
+    Ok(async move { requests.next().await })
+}
+
+/// Requests to end the process (SIGTERM or SIGINT), one after the other. Signals before it listens kill the process.
+pub(crate) struct EndRequests {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl EndRequests {
+    pub(crate) fn listen() -> Result<Self, ProgramError> {
+        let io = |source| ProgramError::Io { what: "listen to signals".to_owned(), source };
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).map_err(io)?,
+            interrupt: signal(SignalKind::interrupt()).map_err(io)?,
+            hangup: signal(SignalKind::hangup()).map_err(io)?,
+        })
+    }
+
+    /// The next one.
+    pub(crate) async fn next(&mut self) {
         loop {
             tokio::select! {
-                _ = terminate.recv() => return,
-                _ = interrupt.recv() => return,
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
                 // A closed terminal is no reason to end: volumes outlive those who started them.
-                _ = hangup.recv() => {}
+                _ = self.hangup.recv() => {}
             }
         }
-    })
+    }
 }

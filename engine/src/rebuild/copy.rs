@@ -3,6 +3,7 @@
 //! Only what a layer's file holds is moved, extent by extent, so that the copy has the same holes. Layers never change
 //! while they are copied: all writes go to the head.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::StreamExt;
@@ -47,6 +48,10 @@ pub(super) async fn layers(
     let mut last = "no replica is left to copy from".to_owned();
     let mut done = 0;
     for source in sources {
+        if !has_these(&source, layers).await {
+            last = format!("replica {} has purged snapshots that are to be copied", source.name());
+            continue;
+        }
         match from_one(shared, &source, target, &snapshots, &mut done, progress).await {
             Ok(()) => return Ok(()),
             Err(CopyError::Source(error)) => last = error.to_string(),
@@ -54,6 +59,25 @@ pub(super) async fn layers(
         }
     }
     Err(OperationError::Failed(last))
+}
+
+/// Whether a member has these very layers, removed ones included. One that has merged what the first source had not
+/// can't go on where that one stopped: part of a merged layer's data would be left out.
+async fn has_these(source: &ReplicaLink, layers: &[LayerInfo]) -> bool {
+    let below = |layers: &[LayerInfo]| -> BTreeMap<String, String> {
+        let below = layers.iter().filter(|layer| !layer.is_head);
+        below.map(|layer| (layer.file_name.clone(), layer.parent.clone())).collect()
+    };
+    let wanted = below(layers);
+    match crate::volume::start::ask_layers(source).await {
+        // Snapshots taken since are not copied.
+        Ok(has) => {
+            let has = below(&has);
+            wanted.iter().all(|(layer, parent)| has.get(layer) == Some(parent))
+        }
+        // The copy itself tells what is wrong.
+        Err(_) => true,
+    }
 }
 
 /// Whose fault it is that a copy broke off.

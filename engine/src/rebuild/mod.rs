@@ -14,6 +14,7 @@ use crate::link::control::{ControlRequest, Hello};
 use crate::link::{Address, ReplicaLink};
 use crate::replica::LayerInfo;
 use crate::volume::barrier::OperationError;
+use crate::volume::exclusive_work::{Work, WorkGuard};
 use crate::volume::membership::Mode;
 use crate::volume::{Shared, Volume, start, watchdog};
 use state::Progress;
@@ -32,6 +33,7 @@ impl Volume {
             return Err(OperationError::Refused(message));
         }
         shared.refuse_while_filling("add a replica")?;
+        let work = shared.work.begin(Work::Rebuild)?;
         let progress = shared.rebuilds.begin(name).ok_or_else(|| {
             OperationError::Refused("another replica is about to be rebuilt; one at a time".to_owned())
         })?;
@@ -62,7 +64,7 @@ impl Volume {
             return Err(OperationError::Refused(message));
         }
         let shared = Arc::clone(shared);
-        tokio::spawn(async move { run(&shared, &link, &progress).await });
+        tokio::spawn(async move { run(&shared, &link, &progress, work).await });
         Ok(())
     }
 
@@ -81,8 +83,10 @@ fn failed(error: IoError) -> OperationError {
     OperationError::Failed(error.message)
 }
 
-async fn run(shared: &Arc<Shared>, link: &ReplicaLink, progress: &Progress) {
+async fn run(shared: &Arc<Shared>, link: &ReplicaLink, progress: &Progress, work: WorkGuard) {
     let result = rebuild(shared, link, progress).await;
+    // Whoever sees that the rebuild is over may begin the next work at once.
+    drop(work);
     match result {
         Ok(()) => {
             tracing::info!(replica = link.name(), "rebuilt");
@@ -153,8 +157,9 @@ async fn compare_layers(shared: &Shared, link: &ReplicaLink) -> Result<(), Opera
     let lost = |error: crate::link::LinkError| OperationError::Failed(error.to_string());
     let has = start::ask_layers(link).await.map_err(lost)?;
     let wanted = start::ask_layers(&source(shared)?).await.map_err(lost)?;
-    let sizes = |layers: &[LayerInfo]| layers.iter().map(|layer| layer.file_size).sum::<u64>();
-    if start::shape(&has) == start::shape(&wanted) && sizes(&has) == sizes(&wanted) {
+    let live = |layer: &&LayerInfo| layer.is_head || !layer.removed;
+    let sizes = |layers: &[LayerInfo]| layers.iter().filter(live).map(|layer| layer.file_size).sum::<u64>();
+    if start::agree(&has, &wanted) && sizes(&has) == sizes(&wanted) {
         return Ok(());
     }
     Err(OperationError::Failed("after the copy the layers differ from the source's".to_owned()))

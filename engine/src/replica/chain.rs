@@ -26,7 +26,7 @@ impl Records {
     pub(crate) fn discover(directory: &Directory, listing: &[String]) -> Result<Self, ReplicaError> {
         let mut records = BTreeMap::new();
         for file in listing {
-            let Some(image) = file.strip_suffix(names::META_SUFFIX).filter(|image| image.ends_with(".img")) else {
+            let Some(image) = names::image_of_meta(file) else {
                 continue;
             };
             let Some(text) = directory.read(file)? else {

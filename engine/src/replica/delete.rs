@@ -39,7 +39,7 @@ pub fn delete_directory(dir: &Path) -> Result<(), ReplicaError> {
 }
 
 /// Images, their metadata and checksums, finished or not. `volume-head` sorts before `volume-snap`.
-fn is_layer_file(file: &str) -> bool {
+pub(crate) fn is_layer_file(file: &str) -> bool {
     let Some((image, suffix)) = file.rfind(".img").map(|at| file.split_at(at + ".img".len())) else {
         return false;
     };
@@ -49,6 +49,7 @@ fn is_layer_file(file: &str) -> bool {
             | ".meta.tmp"
             | ".checksum"
             | ".checksum..tmp"
+            | names::TMP_SUFFIX
             | ".snap_tmp"
             | ".snap_tmp.meta"
             | names::ABANDONED_SUFFIX

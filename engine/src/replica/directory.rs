@@ -10,7 +10,7 @@ use super::names;
 use crate::crash_point;
 use crate::disk::{BLOCK_SIZE, DiskError};
 
-/// A directory this process owns: an flock on it is held until the value is dropped.
+/// A directory this process owns or looks at: an flock on it is held until the value is dropped.
 #[derive(Debug)]
 pub(crate) struct Directory {
     path: PathBuf,
@@ -35,6 +35,16 @@ impl Directory {
     pub(crate) fn take(path: &Path) -> Result<Self, ReplicaError> {
         let handle = File::open(path).map_err(DiskError::at("open the directory", path))?;
         match handle.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_path_buf(), handle }),
+            Err(TryLockError::WouldBlock) => Err(ReplicaError::InUse { dir: path.to_path_buf() }),
+            Err(TryLockError::Error(error)) => Err(DiskError::at("lock the directory", path)(error).into()),
+        }
+    }
+
+    /// Keeps owners out while this process looks at the directory, which it must not change. Others may look too.
+    pub(crate) fn look(path: &Path) -> Result<Self, ReplicaError> {
+        let handle = File::open(path).map_err(DiskError::at("open the directory", path))?;
+        match handle.try_lock_shared() {
             Ok(()) => Ok(Self { path: path.to_path_buf(), handle }),
             Err(TryLockError::WouldBlock) => Err(ReplicaError::InUse { dir: path.to_path_buf() }),
             Err(TryLockError::Error(error)) => Err(DiskError::at("lock the directory", path)(error).into()),
@@ -131,6 +141,12 @@ impl Directory {
         Ok(fs::hard_link(self.file(from), &target).map_err(DiskError::at("make the hard link", &target))?)
     }
 
+    /// Puts the file `from` in the place of `to`, which it replaces. The change is durable after [`Directory::sync`].
+    pub(crate) fn rename(&self, from: &str, to: &str) -> Result<(), ReplicaError> {
+        let from = self.file(from);
+        Ok(fs::rename(&from, self.file(to)).map_err(DiskError::at("rename into place", &from))?)
+    }
+
     /// Removes a name; says whether it was there. The change is durable after [`Directory::sync`].
     pub(crate) fn remove(&self, name: &str) -> Result<bool, ReplicaError> {
         let path = self.file(name);
@@ -191,5 +207,10 @@ pub(crate) struct FileIdentity {
 impl FileIdentity {
     pub(crate) fn same_file(&self, other: &Self) -> bool {
         (self.device, self.inode) == (other.device, other.inode)
+    }
+
+    /// Whether these are the facts of the same file.
+    pub(crate) fn is_file(&self, facts: &fs::Metadata) -> bool {
+        (self.device, self.inode) == (facts.dev(), facts.ino())
     }
 }

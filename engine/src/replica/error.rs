@@ -95,6 +95,9 @@ pub enum ReplicaError {
     #[error("snapshot {base:?} is not below snapshot {name:?}; take all data instead of what changed since")]
     NoAncestor { base: String, name: String },
 
+    #[error("the purge was stopped because {why}; what it had done stays; start it again for the rest")]
+    PurgeStopped { why: String },
+
     #[error("the replica stopped itself: {why}; close this process and open the directory again")]
     Failed { why: String },
 

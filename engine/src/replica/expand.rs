@@ -20,7 +20,7 @@ use super::{Replica, ReplicaError};
 use crate::crash_point;
 
 /// Label of the snapshot that an expansion leaves; its value is the new size.
-const LABEL: &str = "replica-expansion";
+pub(crate) const LABEL: &str = "replica-expansion";
 
 /// Name of the snapshot that an expansion to `size` bytes leaves.
 pub(crate) fn snapshot_name(size: u64) -> String {

@@ -11,7 +11,9 @@
 //! | another head, or an image without metadata, with data of its own | a person's hand | left alone, not used |
 //! | `*.img.snap_tmp`, and metadata of that image without the image | a fill before its image was complete | removed |
 //! | a root snapshot with no metadata but `{"Parent":""}`, beside an empty head that stands on nothing | a fill before `volume.meta` was replaced | removed: it was never the volume's content, and a volume that has any snapshot else has a head that stands on one |
-//! | metadata off the live chain without its image | a deletion | ignored |
+//! | `*.img.tmp`, another name of a layer | a purge before the name was renamed over its child's | the name is removed |
+//! | metadata of a removed layer on which nothing stands, without its image | a deletion | removed |
+//! | other metadata off the live chain without its image | a person's hand | ignored |
 
 use super::chain::Records;
 use super::directory::{Directory, FileIdentity};
@@ -21,14 +23,16 @@ use super::names;
 
 /// What is to be removed once the directory is known to be sound and ours.
 #[derive(Debug, Default)]
-pub(super) struct Leftovers {
-    images: Vec<String>,
-    files: Vec<String>,
+pub(crate) struct Leftovers {
+    pub(crate) images: Vec<String>,
+    pub(crate) files: Vec<String>,
+    /// Other heads with data of their own. They stay.
+    pub(crate) unused_heads: Vec<String>,
 }
 
 impl Leftovers {
     /// Finds strays and takes them out of `records`. Changes nothing in the directory.
-    pub(super) fn find(
+    pub(crate) fn find(
         directory: &Directory,
         listing: &[String],
         head: &str,
@@ -46,8 +50,7 @@ impl Leftovers {
                 if identity.names > 1 || identity.allocated_bytes == 0 {
                     found.images.push(image.clone());
                 } else {
-                    tracing::warn!(image, directory = %directory.path().display(),
-                        "an image that is not the head of this replica holds data; it is not used, remove it if it is not wanted");
+                    found.unused_heads.push(image.clone());
                 }
             } else if head_identity.is_some_and(|head| head.same_file(&identity)) {
                 records.0.remove(image);
@@ -56,6 +59,8 @@ impl Leftovers {
                 found.images.push(image.clone());
             }
         }
+        found.add_second_names(directory, listing)?;
+        found.add_deleted_leaves(listing, records);
         records.0.retain(|image, _| image == head || !names::is_head(image));
         let nothing_yet = head_identity.is_some_and(|head| head.allocated_bytes == 0)
             && records.get(head).is_some_and(|record| record.parent.is_empty());
@@ -64,6 +69,28 @@ impl Leftovers {
         }
         found.add_unfinished_fills(listing, records);
         Ok(found)
+    }
+
+    /// A file without another name is none of a purge's, whatever it is called.
+    fn add_second_names(&mut self, directory: &Directory, listing: &[String]) -> Result<(), ReplicaError> {
+        let is_of_image =
+            |file: &&String| file.strip_suffix(names::TMP_SUFFIX).is_some_and(|file| file.ends_with(".img"));
+        for file in listing.iter().filter(is_of_image) {
+            if directory.identity(file)?.is_some_and(|identity| identity.names > 1) {
+                self.files.push(file.clone());
+            }
+        }
+        Ok(())
+    }
+
+    fn add_deleted_leaves(&mut self, listing: &[String], records: &mut Records) {
+        let is_gone = |image: &&String| listing.binary_search(image).is_err() && !records.has_children(image);
+        let removed = records.0.iter().filter(|(_, record)| record.removed).map(|(image, _)| image);
+        let gone: Vec<String> = removed.filter(is_gone).cloned().collect();
+        for image in gone {
+            records.0.remove(&image);
+            self.files.extend([names::checksum_of(&image), names::meta_of(&image)]);
+        }
     }
 
     /// Complete, but the volume never went over to it: other replicas may not have it at all.
@@ -93,6 +120,10 @@ impl Leftovers {
 
     /// A mark goes after the head it stands for: without it nobody would know that the head may go.
     pub(super) fn remove(&self, directory: &Directory) -> Result<(), ReplicaError> {
+        for image in &self.unused_heads {
+            tracing::warn!(image, directory = %directory.path().display(),
+                "an image that is not the head of this replica holds data; it is not used, remove it if it is not wanted");
+        }
         for image in &self.images {
             tracing::info!(image, directory = %directory.path().display(), "removing what an interrupted change left");
             directory.remove_layer(image)?;

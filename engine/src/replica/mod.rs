@@ -9,45 +9,50 @@
 //! - **One owner.** An flock on the directory is held from open to close.
 //! - **Maps say what the files say.** The head's map is what FIEMAP would answer for the head, after every call, failed
 //!   ones included. A reopened replica therefore reads the same bytes.
-//! - **Snapshots never change.** Only the head is written; a layer below it is written by a rebuild alone, while
-//!   `volume.meta` says `Rebuilding` and nothing is served from this replica.
+//! - **Snapshots never change.** What is seen from a live snapshot stays as it was. Only the head is written; a layer
+//!   below it is written by a rebuild, while `volume.meta` says `Rebuilding` and nothing is served from this replica, and
+//!   by a purge or a discard where the layer is marked as removed and nobody can see the difference.
 //! - **Metadata is durable.** When a call that changes the structure returns, the change survives a power cut; in
 //!   between, a crash leaves either the old or the new structure, and strays that the next open recognises.
 //!
 //! | lock | protects | taken by |
 //! |---|---|---|
 //! | structure, shared | which layers there are | reads, writes, discards, flushes |
-//! | structure, exclusive | the same | snapshot, revert, expand, remove, rebuild begin and finish, close: they wait for I/O in flight |
-//! | the head's map | which blocks the head holds | for the moment of a look-up or an update, never across I/O |
+//! | structure, exclusive | the same | snapshot, revert, expand, remove, the swap of a purge, rebuild begin and finish, close: they wait for I/O in flight |
+//! | the storage of removed layers | what is punched out of them, or copied into them | discards, the steps of a purge |
+//! | the maps | which blocks the head holds, and which layer below it holds a block | for the moment of a look-up or an update, never across I/O |
 //!
 //! Two requests for the same block are never in flight together unless both are reads: the engine orders them.
 
 mod abandon;
-mod chain;
+mod below;
+pub(crate) mod chain;
 mod checksum;
 mod create;
-mod delete;
-mod directory;
+pub(crate) mod delete;
+pub(crate) mod directory;
 mod error;
 pub(crate) mod expand;
-mod extent_map;
+pub(crate) mod extent_map;
 mod fence;
 mod fill;
 pub mod hash;
 mod head_facts;
-mod leftovers;
-mod metadata;
-mod names;
-mod open;
+pub(crate) mod leftovers;
+pub(crate) mod metadata;
+pub(crate) mod names;
+pub(crate) mod open;
+mod purge;
 mod raw_layers;
 mod read;
 mod rebuild;
 mod remove;
 mod revert;
-mod revision_counter;
+pub(crate) mod revision_counter;
 mod snapshot;
 mod snapshot_view;
-mod stack;
+pub(crate) mod stack;
+pub(crate) mod tree;
 mod unmap;
 mod write;
 
@@ -59,6 +64,7 @@ pub use delete::delete_directory;
 pub use error::ReplicaError;
 pub use fence::FenceState;
 pub use head_facts::HeadFacts;
+pub use purge::{Pace, PurgeRun, PurgeState, PurgeStatus};
 pub use raw_layers::LayerInfo;
 pub use snapshot_view::{SnapshotFacts, SnapshotSelection};
 
@@ -92,6 +98,7 @@ pub struct Replica {
     fill: Mutex<Option<Arc<fill::Filling>>>,
     /// Held while a snapshot's checksum file is replaced.
     checksum_file: Mutex<()>,
+    purge: purge::Slot,
 }
 
 /// ```text
@@ -223,12 +230,12 @@ impl Replica {
         })
     }
 
-    /// Every sync of the head goes through here, so that none is believed after one that failed.
+    /// Every sync of what clients wrote and discarded goes through here, so that none is believed after one that failed.
     fn sync_head(&self, structure: &Structure) -> Result<(), ReplicaError> {
         if let Some(why) = self.unsynced.get() {
             return Err(ReplicaError::Failed { why: format!("an earlier sync failed: {why}") });
         }
-        structure.head.image.sync_data().map_err(|error| {
+        structure.below.sync().and_then(|()| structure.head.image.sync_data()).map_err(|error| {
             let error = ReplicaError::from(error);
             // The first reason stays.
             let _ = self.unsynced.set(error.to_string());

@@ -41,6 +41,11 @@ pub(crate) fn unfinished(image: &str) -> String {
     format!("{image}{UNFINISHED_SUFFIX}")
 }
 
+/// The image that a metadata file belongs to.
+pub(crate) fn image_of_meta(file_name: &str) -> Option<&str> {
+    file_name.strip_suffix(META_SUFFIX).filter(|image| image.ends_with(IMAGE_SUFFIX))
+}
+
 /// Longhorn's checksum of an image.
 pub(crate) fn checksum_of(image: &str) -> String {
     format!("{image}{CHECKSUM_SUFFIX}")

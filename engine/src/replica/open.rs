@@ -15,6 +15,7 @@ use super::fence::FenceState;
 use super::leftovers::Leftovers;
 use super::metadata::VolumeMeta;
 use super::names;
+use super::purge::{InterruptedMerges, Slot};
 use super::revision_counter::RevisionCounter;
 use super::stack::{Head, Layers, Structure};
 use super::{Life, OpenOptions, Replica};
@@ -45,22 +46,28 @@ impl Replica {
         let directory = Directory::take(dir)?;
         directory.check_block_size()?;
         let listing = directory.list()?;
-        let mut meta = read_volume_meta(&directory, &listing)?;
+        let (mut meta, origin) = read_volume_meta(&directory, &listing)?;
         if let Some(given) = backing_file {
             meta.backing_file_path = backing::recorded_path(given)?;
         }
         let mut records = Records::discover(&directory, &listing)?;
         let leftovers = Leftovers::find(&directory, &listing, &meta.head, &mut records)?;
+        let merges = InterruptedMerges::find(&directory, &meta.head, &mut records)?;
         let mut structure = open_structure(&directory, meta, records)?;
         let fence = FenceState::load(&directory, structure.meta.dirty)?;
         let revision = options.revision_counter.then(|| RevisionCounter::load(&directory)).transpose()?;
 
+        if origin == MetaOrigin::Guessed {
+            let VolumeMeta { head, size, .. } = &structure.meta;
+            tracing::warn!(head, size, directory = %dir.display(), "volume.meta was missing or empty and is made anew from the head image");
+        }
         let was_dirty = std::mem::replace(&mut structure.meta.dirty, true);
         directory.replace(names::VOLUME_META, &structure.meta.encode()?, 0o644)?;
         crash_point::reached("open.marked-dirty");
         fence.store(&directory)?;
         crash_point::reached("open.fence-stored");
         leftovers.remove(&directory)?;
+        merges.finish(&directory, &structure.records)?;
         crash_point::reached("open.tidied");
         if revision.is_some() && !listing.iter().any(|file| file == names::REVISION_COUNTER) {
             RevisionCounter::create(&directory)?;
@@ -78,6 +85,7 @@ impl Replica {
             views: super::snapshot_view::Views::default(),
             fill: Mutex::default(),
             checksum_file: Mutex::default(),
+            purge: Slot::default(),
         })
     }
 
@@ -87,6 +95,7 @@ impl Replica {
     /// # Errors
     /// Something could not be written; the replica stays open and dirty, and close may be tried again.
     pub fn close(&self) -> Result<(), ReplicaError> {
+        self.stop_purge("the replica is being closed");
         let mut life = self.life.write().map_err(|_| ReplicaError::poisoned())?;
         let structure = life.open()?;
         self.views.forget_all();
@@ -122,11 +131,22 @@ impl Replica {
     }
 }
 
+/// Where the facts of `volume.meta` came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MetaOrigin {
+    Recorded,
+    /// The file was missing or empty.
+    Guessed,
+}
+
 /// `volume.meta`; where it is missing or empty, what Longhorn would guess from the head image.
-fn read_volume_meta(directory: &Directory, listing: &[String]) -> Result<VolumeMeta, ReplicaError> {
-    let meta = match directory.read(names::VOLUME_META)? {
-        Some(text) if !text.is_empty() => VolumeMeta::decode(names::VOLUME_META, &text)?,
-        _ => guess_volume_meta(directory, listing)?,
+pub(crate) fn read_volume_meta(
+    directory: &Directory,
+    listing: &[String],
+) -> Result<(VolumeMeta, MetaOrigin), ReplicaError> {
+    let (meta, origin) = match directory.read(names::VOLUME_META)? {
+        Some(text) if !text.is_empty() => (VolumeMeta::decode(names::VOLUME_META, &text)?, MetaOrigin::Recorded),
+        _ => (guess_volume_meta(directory, listing)?, MetaOrigin::Guessed),
     };
     if !names::is_head(&meta.head) || meta.head.contains('/') {
         let why = format!("its head {:?} is not the name of a head image", meta.head);
@@ -134,11 +154,11 @@ fn read_volume_meta(directory: &Directory, listing: &[String]) -> Result<VolumeM
     }
     check_size(meta.size)
         .map_err(|error| ReplicaError::corrupt(names::VOLUME_META, format!("its size cannot be: {error}")))?;
-    Ok(meta)
+    Ok((meta, origin))
 }
 
 /// With one head there is no doubt. With several, a wrong choice would lose what the other holds.
-fn guess_volume_meta(directory: &Directory, listing: &[String]) -> Result<VolumeMeta, ReplicaError> {
+pub(crate) fn guess_volume_meta(directory: &Directory, listing: &[String]) -> Result<VolumeMeta, ReplicaError> {
     let heads: Vec<&String> = listing.iter().filter(|file| names::is_head(file)).collect();
     let [head] = heads[..] else {
         if heads.is_empty() {
@@ -154,7 +174,6 @@ fn guess_volume_meta(directory: &Directory, listing: &[String]) -> Result<Volume
     if let Some(text) = directory.read(&head_meta)? {
         meta.parent = super::metadata::LayerMeta::decode(&head_meta, &text)?.parent;
     }
-    tracing::warn!(head, size, directory = %directory.path().display(), "volume.meta was missing or empty and is made anew from the head image");
     Ok(meta)
 }
 
@@ -175,7 +194,14 @@ fn open_structure(directory: &Directory, meta: VolumeMeta, mut records: Records)
         load_lower(directory, &meta, &records, &meta.head)?
     };
     drop_records_without_image(directory, &mut records)?;
-    Ok(Structure { meta, records, head, lower, rebuild: super::rebuild::RebuildTarget::default() })
+    Ok(Structure {
+        meta,
+        records,
+        head,
+        lower,
+        below: super::below::Below::default(),
+        rebuild: super::rebuild::RebuildTarget::default(),
+    })
 }
 
 /// The layers under `top`, with the backing file at the bottom.
@@ -205,7 +231,7 @@ fn drop_records_without_image(directory: &Directory, records: &mut Records) -> R
 }
 
 /// The backing file that `volume.meta` names, if it names one.
-fn open_backing(path: &str, volume_size: u64) -> Result<Option<Arc<BackingFile>>, ReplicaError> {
+pub(crate) fn open_backing(path: &str, volume_size: u64) -> Result<Option<Arc<BackingFile>>, ReplicaError> {
     if path.is_empty() {
         return Ok(None);
     }

@@ -64,6 +64,7 @@ impl Replica {
     /// the replica is rebuilding, and the call may be repeated.
     pub fn rebuild_begin(&self, layers: &[LayerInfo]) -> Result<(), ReplicaError> {
         let source = SourceLayers::check(layers, self.size())?;
+        self.stop_purge("the replica is being rebuilt");
         self.exclusive(|structure| {
             if let Some(revision) = &self.revision {
                 revision.set(0);
@@ -71,6 +72,7 @@ impl Replica {
             set_rebuilding(&self.directory, structure, true)?;
             crash_point::reached("rebuild.begun");
             structure.lower = Layers::default();
+            structure.below = super::below::Below::default();
             structure.rebuild = RebuildTarget::default();
             let replaced = replace_all(&self.directory, structure, source.head);
             self.size.store(structure.meta.size, Ordering::Release);

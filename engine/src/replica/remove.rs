@@ -1,7 +1,5 @@
-//! Removing a snapshot. Its data goes only where no layer and no reader needs it.
+//! Removing snapshots. Marking moves no data; files go only where no layer stands on them.
 
-use super::abandon;
-use super::chain::Records;
 use super::directory::Directory;
 use super::metadata::LayerMeta;
 use super::names;
@@ -10,22 +8,50 @@ use super::{Replica, ReplicaError};
 use crate::crash_point;
 
 impl Replica {
-    /// Marks the snapshot as removed, durably. If no layer stands on it, its files go at once, and with them those
-    /// of its ancestors that are marked and have nothing on them any more. A snapshot under the head, or between
-    /// others, stays in the chain until a purge merges it.
+    /// Marks snapshots as removed, durably. They stay in the chain until nothing stands on them or a purge merges
+    /// them, but nobody may read, clone or go back to them any more.
     ///
     /// # Errors
-    /// [`ReplicaError::SnapshotNotFound`], [`ReplicaError::Rebuilding`]: nothing changed.
-    pub fn remove_snapshot(&self, name: &str) -> Result<(), ReplicaError> {
-        let image = names::snapshot_image(name)?;
+    /// [`ReplicaError::SnapshotNotFound`], [`ReplicaError::Rebuilding`]: nothing changed. Other errors: some may be
+    /// marked; [`Replica::layers`] tells.
+    pub fn mark_removed(&self, snapshots: &[String]) -> Result<(), ReplicaError> {
+        let images = snapshots.iter().map(|name| names::snapshot_image(name)).collect::<Result<Vec<_>, _>>()?;
         self.exclusive(|structure| {
             structure.complete_for("remove a snapshot")?;
-            if structure.records.get(&image).is_none() {
-                return Err(ReplicaError::SnapshotNotFound { name: name.to_owned() }.into());
+            for (image, name) in images.iter().zip(snapshots) {
+                if structure.records.get(image).is_none() {
+                    return Err(ReplicaError::SnapshotNotFound { name: name.clone() }.into());
+                }
             }
-            mark(&self.directory, structure, &image)?;
-            Ok(delete_leaves(&self.directory, structure, image)?)
+            for image in &images {
+                mark(&self.directory, structure, image)?;
+            }
+            Ok(())
         })
+    }
+
+    /// Deletes the files of removed snapshots on which no layer stands, as a purge would.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Rebuilding`]: nothing changed. Other errors: some may be deleted, and the call may be repeated.
+    pub fn delete_removed_leaves(&self) -> Result<(), ReplicaError> {
+        self.exclusive(|structure| {
+            structure.complete_for("delete removed snapshots")?;
+            while let Some(leaf) = removed_leaf(structure) {
+                delete_leaf(&self.directory, structure, &leaf)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Marks a snapshot as removed and deletes what nothing stands on any more: for a replica that is the only one.
+    /// With several members, all of them mark before one deletes, so that what one of them lacks was not lost.
+    ///
+    /// # Errors
+    /// As [`Replica::mark_removed`].
+    pub fn remove_snapshot(&self, name: &str) -> Result<(), ReplicaError> {
+        self.mark_removed(&[name.to_owned()])?;
+        self.delete_removed_leaves()
     }
 }
 
@@ -45,33 +71,22 @@ fn mark(directory: &Directory, structure: &mut Structure, image: &str) -> Result
     Ok(())
 }
 
-/// Deletes `image` and then its ancestors, for as long as they are marked and nothing stands on them. The head stands
-/// on its parent, so no layer of the live chain is ever deleted.
-fn delete_leaves(directory: &Directory, structure: &mut Structure, image: String) -> Result<(), ReplicaError> {
-    let leaves = leaves_from(&structure.records, &structure.meta.head, image);
-    if leaves.is_empty() {
-        return Ok(());
-    }
-    abandon::mark(directory, &leaves)?;
-    for leaf in &leaves {
-        structure.records.0.remove(leaf);
-    }
-    abandon::remove_marked(directory, &leaves)
+/// A removed layer that nothing stands on. The head stands on its parent, so no layer of the live chain is one.
+fn removed_leaf(structure: &Structure) -> Option<String> {
+    let records = &structure.records;
+    let mut removed = records.0.iter().filter(|(name, record)| record.removed && **name != structure.meta.head);
+    removed.find(|(name, _)| !records.has_children(name)).map(|(name, _)| name.clone())
 }
 
-/// The topmost first.
-fn leaves_from(records: &Records, head: &str, image: String) -> Vec<String> {
-    let mut rest = records.clone();
-    let mut leaves = Vec::new();
-    let mut at = image;
-    while let Some(record) = rest.get(&at)
-        && record.removed
-        && at != head
-        && !rest.has_children(&at)
-    {
-        let parent = record.parent.clone();
-        rest.0.remove(&at);
-        leaves.push(std::mem::replace(&mut at, parent));
-    }
-    leaves
+/// Deletes a removed layer that nothing stands on. The image goes first: metadata of a removed layer without its image
+/// tells the next open what to tidy up, while an image without metadata could be anything.
+pub(super) fn delete_leaf(directory: &Directory, structure: &mut Structure, image: &str) -> Result<(), ReplicaError> {
+    directory.remove(image)?;
+    crash_point::reached("purge.leaf-image-gone");
+    directory.remove(&names::checksum_of(image))?;
+    directory.remove(&names::meta_of(image))?;
+    structure.records.0.remove(image);
+    directory.sync()?;
+    crash_point::reached("purge.leaf-gone");
+    Ok(())
 }

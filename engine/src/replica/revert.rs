@@ -16,6 +16,7 @@ impl Replica {
     /// changed.
     pub fn revert(&self, name: &str, created: &str) -> Result<(), ReplicaError> {
         let image = names::snapshot_image(name)?;
+        self.stop_purge("the volume is being put back to a snapshot");
         self.exclusive(|structure| {
             structure.complete_for("revert")?;
             match structure.records.get(&image) {

@@ -145,7 +145,7 @@ impl Replica {
             view.walk(from, wanted, |part| {
                 selected_bytes += bytes_of(&part).1;
                 true
-            });
+            })?;
             let record = structure.records.get(&view.image);
             Ok(SnapshotFacts {
                 size: view.size,
@@ -179,7 +179,7 @@ impl Replica {
                     _ => found.push(part),
                 }
                 true
-            });
+            })?;
             Ok(found.iter().map(bytes_of).collect())
         })
     }
@@ -305,22 +305,23 @@ impl Wanted {
 impl View {
     /// Calls `each` for the parts of the snapshot that hold wanted data, from byte `from` on, in order, until it says
     /// `false`. Neighbours may touch.
-    fn walk(&self, from: u64, wanted: Wanted, mut each: impl FnMut(Blocks) -> bool) {
+    fn walk(&self, from: u64, wanted: Wanted, mut each: impl FnMut(Blocks) -> bool) -> Result<(), ReplicaError> {
         let end = self.size.div_ceil(BLOCK_SIZE);
         let mut at = from / BLOCK_SIZE;
         while at < end {
             let window = at..end.min(at + WINDOW);
             at = window.end;
-            for (part, layer) in self.layers.segments(window) {
+            for (part, layer) in self.layers.segments(window)? {
                 let part = match layer {
                     Some(layer) if usize::from(layer) >= wanted.from_layer => part,
                     Some(_) => continue,
                     None => part.start..part.end.min(wanted.backing_blocks).max(part.start),
                 };
                 if !part.is_empty() && !each(part) {
-                    return;
+                    return Ok(());
                 }
             }
         }
+        Ok(())
     }
 }

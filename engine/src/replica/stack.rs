@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, RwLock};
 
+use super::below::Below;
 use super::chain::Records;
 use super::directory::Directory;
 use super::error::ReplicaError;
@@ -22,6 +23,7 @@ pub(super) struct Structure {
     pub(super) head: Head,
     /// What lies below the head. Empty while rebuilding: nothing is read then.
     pub(super) lower: Layers,
+    pub(super) below: Below,
     pub(super) rebuild: RebuildTarget,
 }
 
@@ -33,13 +35,14 @@ pub(super) struct Head {
     map: RwLock<ExtentMap<()>>,
 }
 
-/// Read-only images over each other, and a file under all of them.
+/// Images over each other that nobody writes to, and a file under all of them.
 #[derive(Debug, Default)]
-pub(super) struct Layers {
+pub(crate) struct Layers {
     /// Root first.
     images: Vec<Arc<ImageFile>>,
     /// Block → index in `images` of the topmost that holds it. Eight bits are enough for [`super::chain::LONGEST_CHAIN`].
-    map: ExtentMap<u8>,
+    /// Changes under I/O only where a discard or a purge gives storage of removed layers back.
+    map: RwLock<ExtentMap<u8>>,
     /// Answers for every block no layer holds.
     backing: Option<Arc<BackingFile>>,
 }
@@ -135,7 +138,7 @@ impl Head {
 }
 
 /// The parts of `blocks` that have storage in `image`.
-fn held(image: &ImageFile, blocks: Blocks) -> Result<Vec<Blocks>, DiskError> {
+pub(super) fn held(image: &ImageFile, blocks: Blocks) -> Result<Vec<Blocks>, DiskError> {
     let mut found = Vec::new();
     image.for_each_extent(blocks.start * BLOCK_SIZE, blocks.end * BLOCK_SIZE, |extent| {
         let start = (extent.offset / BLOCK_SIZE).max(blocks.start);
@@ -148,9 +151,25 @@ fn held(image: &ImageFile, blocks: Blocks) -> Result<Vec<Blocks>, DiskError> {
     Ok(found)
 }
 
+/// The first parts of `blocks` that have storage in `image`, `most` blocks in all.
+pub(super) fn first_held(image: &ImageFile, blocks: Blocks, most: u64) -> Result<Vec<Blocks>, DiskError> {
+    let mut found: Vec<Blocks> = Vec::new();
+    let mut left = most;
+    image.for_each_extent(blocks.start * BLOCK_SIZE, blocks.end * BLOCK_SIZE, |extent| {
+        let start = (extent.offset / BLOCK_SIZE).max(blocks.start);
+        let end = ((extent.offset + extent.length) / BLOCK_SIZE).min(blocks.end).min(start + left);
+        if start < end {
+            found.push(start..end);
+            left -= end - start;
+        }
+        left > 0
+    })?;
+    Ok(found)
+}
+
 impl Layers {
     /// Opens the images of `chain` (topmost first) and reads their maps.
-    pub(super) fn load(
+    pub(crate) fn load(
         directory: &Directory,
         chain: &[String],
         size: u64,
@@ -161,26 +180,54 @@ impl Layers {
             let image = ImageFile::open(&directory.file(name), Access::ReadOnly)?;
             image.sync_data()?;
             let parts = held(&image, 0..size / BLOCK_SIZE)?;
-            let index = layers.push(Arc::new(image));
-            for blocks in parts {
-                layers.map.assign(blocks, index);
-            }
+            layers.push(Arc::new(image), parts)?;
         }
         Ok(layers)
     }
 
-    /// Puts an image on top and returns its index.
-    fn push(&mut self, image: Arc<ImageFile>) -> u8 {
-        self.images.push(image);
+    /// Puts an image on top that holds `parts`.
+    fn push(&mut self, image: Arc<ImageFile>, parts: impl IntoIterator<Item = Blocks>) -> Result<(), ReplicaError> {
         // The chain's limit of 250 keeps the index within a byte.
-        (self.images.len() - 1) as u8
+        let index = self.images.len() as u8;
+        let map = self.map.get_mut().map_err(|_| ReplicaError::poisoned())?;
+        self.images.push(image);
+        for blocks in parts {
+            map.assign(blocks, index);
+        }
+        Ok(())
+    }
+
+    /// The file of layer `index`, counted from the root, now holds what the layer above it holds too, and takes that
+    /// one's place: `image` is it under its new name.
+    pub(super) fn merge_up(&mut self, index: usize, image: ImageFile) -> Result<(), ReplicaError> {
+        let map = self.map.get_mut().map_err(|_| ReplicaError::poisoned())?;
+        map.renumber(|layer| if usize::from(layer) > index { layer - 1 } else { layer });
+        self.images.remove(index);
+        self.images[index] = Arc::new(image);
+        Ok(())
+    }
+
+    /// Asks the files again which of them hold `blocks`, after storage was taken out of one.
+    pub(super) fn recheck(&self, blocks: Blocks) -> Result<(), ReplicaError> {
+        let mut found = Vec::new();
+        for (index, image) in self.images.iter().enumerate() {
+            found.extend(held(image, blocks.clone())?.into_iter().map(|part| (part, index as u8)));
+        }
+        let mut map = self.map.write().map_err(|_| ReplicaError::poisoned())?;
+        map.remove(blocks);
+        for (part, index) in found {
+            map.assign(part, index);
+        }
+        Ok(())
     }
 
     /// The former head becomes the topmost layer; `image` is the same file under its new name.
     pub(super) fn push_head(&mut self, image: ImageFile, head: &Head) -> Result<(), ReplicaError> {
         let map = head.map.read().map_err(|_| ReplicaError::poisoned())?;
-        let index = self.push(Arc::new(image));
-        map.for_each(|blocks, ()| self.map.assign(blocks, index));
+        let index = self.images.len() as u8;
+        self.images.push(Arc::new(image));
+        let below = self.map.get_mut().map_err(|_| ReplicaError::poisoned())?;
+        map.for_each(|blocks, ()| below.assign(blocks, index));
         Ok(())
     }
 
@@ -194,14 +241,14 @@ impl Layers {
     }
 
     /// All of `blocks` in order, each with the number of the topmost layer that holds it, counted from the root.
-    pub(super) fn segments(&self, blocks: Blocks) -> Vec<(Blocks, Option<u8>)> {
-        self.map.segments(blocks)
+    pub(super) fn segments(&self, blocks: Blocks) -> Result<Vec<(Blocks, Option<u8>)>, ReplicaError> {
+        Ok(self.map.read().map_err(|_| ReplicaError::poisoned())?.segments(blocks))
     }
 
     /// Fills `buffer` with `blocks` as they are seen from the topmost of these layers.
-    pub(super) fn read(&self, blocks: Blocks, buffer: &mut [u8]) -> Result<(), ReplicaError> {
+    pub(crate) fn read(&self, blocks: Blocks, buffer: &mut [u8]) -> Result<(), ReplicaError> {
         let first = blocks.start;
-        for (part, layer) in self.map.segments(blocks) {
+        for (part, layer) in self.segments(blocks)? {
             let place = &mut buffer[place_of(&part, first)];
             match (layer, &self.backing) {
                 (Some(layer), _) => self.images[usize::from(layer)].read_blocks(part.start * BLOCK_SIZE, place)?,
@@ -213,7 +260,7 @@ impl Layers {
     }
 
     /// Cuts `blocks` where it changes whether any layer (or the backing file) holds them.
-    pub(super) fn hidden_data(&self, blocks: Blocks) -> Vec<(Blocks, bool)> {
+    pub(crate) fn hidden_data(&self, blocks: Blocks) -> Result<Vec<(Blocks, bool)>, ReplicaError> {
         let covered = self.backing.as_ref().map_or(0, |backing| backing.blocks());
         let mut found: Vec<(Blocks, bool)> = Vec::new();
         let mut add = |part: Blocks, holds: bool| match found.last_mut() {
@@ -221,12 +268,12 @@ impl Layers {
             Some((last, same)) if *same == holds => last.end = part.end,
             _ => found.push((part, holds)),
         };
-        for (part, layer) in self.map.segments(blocks) {
+        for (part, layer) in self.segments(blocks)? {
             let cut = covered.clamp(part.start, part.end);
             add(part.start..cut, true);
             add(cut..part.end, layer.is_some());
         }
-        found
+        Ok(found)
     }
 }
 

@@ -1,7 +1,23 @@
-//! Writing zeros and giving space back. Both touch the head only.
+//! Writing zeros and giving space back.
 //!
-//! Longhorn's discard may punch a live snapshot, and shows zeros until the next open and older data after it. Here a
-//! discarded block at once reads as what lies below it, before and after a reopen alike.
+//! A discard punches the head and the run of removed layers directly below it, for nobody else sees those. It stops at
+//! the first live layer, at the first layer that another branch is seen through ([`super::tree`]), and never touches
+//! the backing file. Longhorn's discard may punch a live snapshot, and shows zeros until the next open and older data
+//! after it; here a discarded block at once reads as what lies below the run, before and after a reopen alike.
+//!
+//! Invariant (members purge at their own pace): **what is seen after a discard does not depend on how far a purge
+//! has come.** Call the head, live layers and removed layers that several mattering ones stand on *kept*. What is seen
+//! from a kept layer is the same on every member, and a discard shows what is seen from the first kept layer below
+//! the head, because it empties everything between:
+//! - a purge keeps every kept layer, and which kept layer is next below another. Deleting a leaf takes a layer that
+//!   does not matter. Merging takes a removed layer with one child, and so with at most one that matters; its data
+//!   becomes its child's, which lies in the same run, or is the kept layer that saw that data already;
+//! - a prune takes out of the run only what the head hides, and a discard takes both;
+//! - a removed layer never becomes kept later: nothing can be put on it, and nothing dead on it comes back to life.
+//!
+//! Zeros may be left out as holes only where no layer at all holds data. That may be so on one member and not on
+//! another that purged less, which then holds zeros: a reader sees zeros on both, also after a later discard, since
+//! where one member holds nothing at all, what is seen from every kept layer is zeros on each.
 
 use super::extent_map::Blocks;
 use super::stack::Structure;
@@ -40,7 +56,8 @@ impl Replica {
     }
 
     /// Gives the whole blocks inside the range back to the file system; partial blocks at its ends stay. They read
-    /// as what the layers below hold afterwards, or as zeros. Returns the bytes freed.
+    /// as what the first layer below holds that somebody else sees, or as zeros. Returns the bytes freed, on all
+    /// layers together. While rebuilding, the head alone gives space back: the layers below it are being filled.
     ///
     /// # Errors
     /// As [`Replica::write`].
@@ -49,11 +66,10 @@ impl Replica {
         self.shared(|structure| {
             self.count_revision();
             let blocks = inner(offset, length);
-            let held = structure.head.count(blocks.clone())?;
-            if held > 0 {
-                structure.head.punch(blocks)?;
+            if blocks.is_empty() {
+                return Ok(0);
             }
-            Ok(held * BLOCK_SIZE)
+            structure.discard(&self.directory, blocks)
         })
     }
 }
@@ -71,7 +87,7 @@ impl Structure {
         if self.meta.rebuilding || !may_unmap {
             return self.head.zero(blocks);
         }
-        for (part, hides_data) in self.lower.hidden_data(blocks) {
+        for (part, hides_data) in self.lower.hidden_data(blocks)? {
             if hides_data {
                 self.head.zero(part)?;
             } else if self.head.count(part.clone())? > 0 {

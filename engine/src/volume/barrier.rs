@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 
+use super::exclusive_work::Work;
 use super::membership::Mode;
 use super::ordering::Turn;
 use super::{Shared, Volume, start};
@@ -58,6 +59,7 @@ impl Volume {
             super::snapshot_labels::check(&labels)?;
         }
         self.shared.check_snapshot_limits().await?;
+        self.shared.refuse_name_in_use(&name).await?;
         let volume = self.clone();
         let taken = name.clone();
         self.operation(async move {
@@ -75,6 +77,7 @@ impl Volume {
         let (volume, name) = (self.clone(), name.to_owned());
         self.operation(async move {
             let shared = &volume.shared;
+            let _only = shared.work.begin(Work::Revert)?;
             let _everything = shared.equal_barrier().await?;
             shared.refuse_while_joining(&format!("revert volume {}", shared.name))?;
             shared.on_all(&ControlRequest::Revert { name, created: now() }).await
@@ -89,7 +92,10 @@ impl Volume {
             let shared = &volume.shared;
             let _everything = shared.equal_barrier().await?;
             shared.refuse_while_joining(&format!("delete snapshot {name}"))?;
-            shared.on_all(&ControlRequest::RemoveSnapshot { name }).await
+            shared.mark_removed(vec![name]).await?;
+            // Only now: a member that lacks a layer which another has as live would have lost it.
+            shared.delete_removed_leaves().await;
+            Ok(())
         })
         .await
     }
@@ -207,7 +213,7 @@ impl Shared {
             let stands = match (&layers, &model) {
                 (Err(_), _) => false,
                 (Ok(_), None) => member.mode == Mode::ReadWrite,
-                (Ok(layers), Some(model)) => start::shape(layers) == start::shape(model),
+                (Ok(layers), Some(model)) => start::agree(layers, model),
             };
             if !stands {
                 self.membership.report(&member.link, error);

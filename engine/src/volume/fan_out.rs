@@ -128,12 +128,18 @@ async fn write_zeroes_as_data(
     Ok(())
 }
 
+/// While a replica joins, a discard changes nothing: a copy that is on its way could put back into a removed layer of
+/// the joiner what the members have punched out of theirs.
 pub(crate) async fn discard(shared: &Arc<Shared>, offset: u64, length: u64) -> Result<(), IoError> {
+    shared.membership.check_running()?;
+    super::unmap_chain::mark_for_discard(shared).await;
     for (offset, length) in pieces(offset, length) {
         shared.membership.check_running()?;
         let _turn = shared.ordering.turn(offset, u64::from(length), Access::Write).await;
         let view = shared.membership.view();
-        to_all(shared, &view, &Request::new(Kind::Discard, offset, length)).await?;
+        if view.joiner().is_none() {
+            to_all(shared, &view, &Request::new(Kind::Discard, offset, length)).await?;
+        }
     }
     Ok(())
 }

@@ -4,6 +4,9 @@
 //! over to it under one barrier. No replica joins meanwhile, for it would lack what was filled in before. A member that
 //! fails a write is dropped, and recorded as such, before the write counts; when every member fails, the fill has failed
 //! and nobody is dropped.
+//!
+//! When members go down while only some of them have gone over to the data, the next start keeps those: the snapshot
+//! is never completed on another from its empty head, as one that was taken would be.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

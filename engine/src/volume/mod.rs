@@ -10,6 +10,7 @@ pub mod barrier;
 pub(crate) mod changes;
 pub mod clone;
 pub mod counters;
+pub mod exclusive_work;
 pub mod expand;
 pub mod fan_out;
 pub mod fill;
@@ -17,6 +18,7 @@ pub(crate) mod generation;
 pub mod hash;
 pub mod membership;
 pub mod ordering;
+pub mod purge;
 pub mod read_choice;
 pub mod reconcile;
 pub mod record;
@@ -27,6 +29,7 @@ pub mod snapshot_read;
 pub mod start;
 pub mod status;
 pub(crate) mod unequal;
+pub mod unmap_chain;
 pub mod watchdog;
 
 use std::sync::Arc;
@@ -66,6 +69,9 @@ pub(crate) struct Shared {
     pub(crate) hashes: hash::Hashes,
     /// What a salvage chose at the start, and why; empty after an ordinary start.
     pub(crate) salvaged: String,
+    pub(crate) work: exclusive_work::ExclusiveWork,
+    pub(crate) purges: purge::Purges,
+    pub(crate) unmap_chain: unmap_chain::UnmapChain,
     /// Something that the status shows has changed.
     pub(crate) changed: Changes,
 }

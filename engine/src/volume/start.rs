@@ -32,6 +32,7 @@ use crate::frontend::{IoError, IoErrorKind};
 use crate::link::control::{ControlReply, ControlRequest, Hello};
 use crate::link::{Address, LinkError, ReplicaLink};
 use crate::replica::LayerInfo;
+use crate::replica::tree::Tree;
 
 /// How long a member may take for an answer during the start.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -170,6 +171,9 @@ impl Volume {
             salvaged,
             expansion: Expansion::default(),
             snapshot_limits: snapshot_limits::Current::default(),
+            work: super::exclusive_work::ExclusiveWork::default(),
+            purges: super::purge::Purges::default(),
+            unmap_chain: super::unmap_chain::UnmapChain::default(),
             changed: Changes::default(),
         });
         for link in &links {
@@ -297,24 +301,52 @@ pub(crate) fn head_size(layers: &[LayerInfo]) -> Option<u64> {
     layers.iter().find(|layer| layer.is_head).map(|head| head.file_size)
 }
 
-/// Whether two members agree: their snapshots and the volume's size.
-fn agree(one: &[LayerInfo], other: &[LayerInfo]) -> bool {
-    shape(one) == shape(other) && head_size(one) == head_size(other)
+/// Whether two members agree: the live snapshots, and which of them each and the head go back to. What is seen from
+/// those is then the same on both; and the volume's size. Removed layers and allocated sizes may differ: members purge
+/// at their own pace.
+pub(crate) fn agree(one: &[LayerInfo], other: &[LayerInfo]) -> bool {
+    Tree::of_layers(one).live_view() == Tree::of_layers(other).live_view() && head_size(one) == head_size(other)
 }
 
-/// The snapshots a member has, and what the head stands on: all that has to agree. Allocated sizes may differ.
-pub(crate) fn shape(layers: &[LayerInfo]) -> (BTreeMap<&str, (&str, bool)>, &str) {
-    let snapshots = layers.iter().filter(|layer| !layer.is_head);
-    let tree = snapshots.map(|layer| (layer.file_name.as_str(), (layer.parent.as_str(), layer.removed))).collect();
-    let head_parent = layers.iter().find(|layer| layer.is_head).map_or("", |head| head.parent.as_str());
-    (tree, head_parent)
+fn live_layers(layers: &[LayerInfo]) -> usize {
+    layers.iter().filter(|layer| layer.is_head || !layer.removed).count()
+}
+
+/// Marks on every member what any of them has marked: users were told so, or have asked for it. Nobody deletes or
+/// merges a layer before all members have marked it, so that a mark is enough to tell a removal from a loss.
+async fn complete_marks(candidates: &mut [Candidate]) {
+    let marked: BTreeSet<String> = candidates
+        .iter()
+        .flat_map(|candidate| candidate.layers.iter().filter(|layer| layer.removed && !layer.is_head))
+        .map(|layer| layer.file_name.clone())
+        .collect();
+    for candidate in candidates {
+        let missing = candidate.layers.iter().filter(|layer| !layer.removed && marked.contains(&layer.file_name));
+        let snapshots: Vec<String> =
+            missing.map(|layer| super::status::snapshot_name(&layer.file_name).to_owned()).collect();
+        if snapshots.is_empty() {
+            continue;
+        }
+        match mark(candidate, snapshots).await {
+            Ok(layers) => candidate.layers = layers,
+            Err(error) => tracing::warn!(replica = candidate.link.name(), %error, "marks not completed"),
+        }
+    }
+}
+
+async fn mark(candidate: &Candidate, snapshots: Vec<String>) -> Result<Vec<LayerInfo>, LinkError> {
+    in_time(&candidate.link, candidate.link.control(&ControlRequest::MarkRemoved { snapshots })).await?;
+    in_time(&candidate.link, ask_layers(&candidate.link)).await
 }
 
 /// Rule 5: a snapshot that only some members have was not acknowledged. It was taken with nothing in flight and
 /// nothing was written since, so it is completed on the others. Members that differ in any other way (an operation
-/// that ended half-way) are taken out and rebuilt; the one with the most layers, the earliest by name, is right.
+/// that ended half-way) are taken out and rebuilt; the one with the most live layers, the earliest by name, is right.
 async fn agree_on_layers(mut candidates: Vec<Candidate>, failed: &mut BTreeMap<String, String>) -> Vec<Candidate> {
-    candidates.sort_by(|a, b| b.layers.len().cmp(&a.layers.len()).then_with(|| a.link.name().cmp(b.link.name())));
+    complete_marks(&mut candidates).await;
+    candidates.sort_by(|a, b| {
+        live_layers(&b.layers).cmp(&live_layers(&a.layers)).then_with(|| a.link.name().cmp(b.link.name()))
+    });
     let Some(model) = candidates.first().map(|candidate| candidate.layers.clone()) else { return candidates };
     let mut agreed = Vec::new();
     for mut candidate in candidates {
@@ -336,10 +368,14 @@ async fn agree_on_layers(mut candidates: Vec<Candidate>, failed: &mut BTreeMap<S
 
 /// Takes the model's newest snapshot on a member that lacks just that one; an expansion's, with the model's size.
 async fn complete_snapshot(candidate: &Candidate, model: &[LayerInfo]) -> Result<Vec<LayerInfo>, LinkError> {
-    let (_, newest) = shape(model);
+    let newest = model.iter().find(|layer| layer.is_head).map_or("", |head| head.parent.as_str());
     let missing = model.iter().find(|layer| !layer.is_head && layer.file_name == newest);
     let has_it = candidate.layers.iter().any(|layer| layer.file_name == newest);
-    let Some(missing) = missing.filter(|_| !has_it) else { return Ok(candidate.layers.clone()) };
+    let Some(missing) = missing.filter(|layer| !layer.removed && !has_it) else { return Ok(candidate.layers.clone()) };
+    if missing.created.is_empty() {
+        // Filled in by a clone or a restore: its content never was in the head of a member that lacks it.
+        return Ok(candidate.layers.clone());
+    }
     if candidate.link.welcome().rebooted {
         // Its head may lack writes that were not flushed, and a snapshot must not keep that for ever.
         return Ok(candidate.layers.clone());
@@ -361,27 +397,33 @@ async fn complete_snapshot(candidate: &Candidate, model: &[LayerInfo]) -> Result
     in_time(&candidate.link, ask_layers(&candidate.link)).await
 }
 
-/// Everything that any member holds in its head may differ; snapshots were taken with nothing in flight.
+/// Everything that any member holds in its head may differ, and in the removed layers below it: a discard that was in
+/// flight may have punched those on one member only. Snapshots were taken with nothing in flight.
 async fn add_heads(candidates: &[Candidate], unequal: &Unequal, size: u64) {
-    const BATCH: usize = 4096;
     for candidate in candidates {
-        let Some(head) = candidate.layers.iter().find(|layer| layer.is_head) else { continue };
-        let mut from = 0;
-        loop {
-            let request = ControlRequest::LayerExtents { layer: head.file_name.clone(), from, maximum: BATCH };
-            let extents = match in_time(&candidate.link, candidate.link.control(&request)).await {
-                Ok(ControlReply::Extents(extents)) => extents,
-                // Not knowing is no reason to trust: then everything is compared.
-                _ => vec![(from, size.saturating_sub(from))],
-            };
-            for &(offset, length) in &extents {
-                let end = (offset + length).min(size);
-                unequal.add(offset, end.saturating_sub(offset));
-            }
-            match extents.last() {
-                Some(&(offset, length)) if extents.len() == BATCH => from = offset + length,
-                _ => break,
-            }
+        for layer in Tree::of_layers(&candidate.layers).unsettled() {
+            add_layer(candidate, layer, unequal, size).await;
+        }
+    }
+}
+
+async fn add_layer(candidate: &Candidate, layer: &str, unequal: &Unequal, size: u64) {
+    const BATCH: usize = 4096;
+    let mut from = 0;
+    loop {
+        let request = ControlRequest::LayerExtents { layer: layer.to_owned(), from, maximum: BATCH };
+        let extents = match in_time(&candidate.link, candidate.link.control(&request)).await {
+            Ok(ControlReply::Extents(extents)) => extents,
+            // Not knowing is no reason to trust: then everything is compared.
+            _ => vec![(from, size.saturating_sub(from))],
+        };
+        for &(offset, length) in &extents {
+            let end = (offset + length).min(size);
+            unequal.add(offset, end.saturating_sub(offset));
+        }
+        match extents.last() {
+            Some(&(offset, length)) if extents.len() == BATCH => from = offset + length,
+            _ => break,
         }
     }
 }

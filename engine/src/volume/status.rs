@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::exclusive_work::Work;
 use super::membership::{Mode, Settlement, View};
 use super::{Shared, Volume};
 use crate::grpc::engine_v1::{EngineState, EngineStatus, Replica, ReplicaMode, Snapshot};
@@ -125,6 +126,9 @@ impl Volume {
             clone: shared.clones.status(),
             hash: shared.hashes.last(),
             salvage: shared.salvaged.clone(),
+            purges: shared.purges.list(),
+            unmap_mark_snap_chain_removed: shared.unmap_chain.is_on(),
+            exclusive_work: shared.work.running().map_or("", Work::noun).to_owned(),
             ..EngineStatus::default()
         }
     }
@@ -176,7 +180,8 @@ fn name_of(layer: &LayerInfo) -> String {
     if layer.is_head { VOLUME_HEAD.to_owned() } else { snapshot_name(&layer.file_name).to_owned() }
 }
 
-fn snapshot_name(file_name: &str) -> &str {
+/// The name that users know a layer by.
+pub(crate) fn snapshot_name(file_name: &str) -> &str {
     let name = file_name.strip_prefix("volume-snap-").unwrap_or(file_name);
     name.strip_suffix(".img").unwrap_or(name)
 }

@@ -76,13 +76,15 @@ fn check(place: &Place) {
         assert!(filled || done == 0, "{}: an acknowledged clone is gone", place.what);
         let holds = |byte: u8| [vec![0; 1 << 20], vec![byte; 3 << 20]].concat();
         assert!(read[..] == holds(if filled { 7 } else { 0 }), "{}: filled in part", place.what);
+        let causes: Vec<String> = engine.status().replicas.into_iter().map(|replica| replica.cause).collect();
         for replica in &parties.replicas {
             if engine.mode(&replica.name) != Some(ReplicaMode::Rw) {
                 engine.rebuild(replica).await;
             }
         }
         if !filled {
-            let fill = engine.run(|volume| async move { volume.fill("s").await }).await.unwrap();
+            let fill = engine.run(|volume| async move { volume.fill("s").await }).await;
+            let fill = fill.unwrap_or_else(|error| panic!("{}: {error}; {causes:?}", place.what));
             let filled = engine.run(|_| async move {
                 fill.write(1 << 20, &vec![7; 3 << 20]).await?;
                 fill.finish().await

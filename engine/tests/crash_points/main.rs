@@ -16,7 +16,7 @@
 //! [`SCENARIOS`]. What an engine does with its replicas has a script in [`engine`]. A crash point that neither reaches
 //! fails [`every_crash_point_is_reached`].
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the message")]
 
 mod child;
 mod clone;
@@ -94,6 +94,36 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
             Step::Snapshot("top"),
             Step::Revert("left"),
             Step::Remove("top"),
+            Step::Close,
+        ],
+    },
+    Scenario {
+        name: "purge",
+        revision_counter: false,
+        steps: &[
+            Step::Create { blocks: 12 },
+            Step::Open,
+            Step::Write { block: 0, count: 2, byte: 1 },
+            Step::Snapshot("short"),
+            Step::Write { block: 1, count: 2, byte: 2 },
+            Step::Snapshot("kept"),
+            Step::Write { block: 2, count: 8, byte: 3 },
+            Step::Snapshot("leaf"),
+            Step::Revert("kept"),
+            Step::Write { block: 3, count: 3, byte: 4 },
+            Step::Snapshot("middle"),
+            Step::Write { block: 4, count: 3, byte: 5 },
+            Step::Snapshot("under-head"),
+            Step::Write { block: 6, count: 2, byte: 6 },
+            Step::Close,
+            Step::Shorten { snapshot: "short", blocks: 4 },
+            Step::Open,
+            Step::Mark("short"),
+            Step::Mark("leaf"),
+            Step::Mark("middle"),
+            Step::Mark("under-head"),
+            Step::Purge,
+            Step::Write { block: 11, count: 1, byte: 7 },
             Step::Close,
         ],
     },
@@ -207,6 +237,11 @@ fn snapshots() {
 #[test]
 fn branches() {
     kill_everywhere("branches");
+}
+
+#[test]
+fn purge() {
+    kill_everywhere("purge");
 }
 
 #[test]

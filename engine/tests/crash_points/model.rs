@@ -77,7 +77,8 @@ impl Model {
                 self.removed.remove(name);
             }
             Step::Revert(name) => self.head = Layer { parent: Some(name.to_owned()), ..Layer::default() },
-            Step::Remove(name) => drop(self.removed.insert(name.to_owned())),
+            Step::Remove(name) | Step::Mark(name) => drop(self.removed.insert(name.to_owned())),
+            Step::Purge | Step::Shorten { .. } => {}
             Step::RebuildBegin { snapshots } => {
                 self.rebuilding = true;
                 self.removed.clear();

@@ -39,6 +39,14 @@ pub(crate) enum Step {
     Snapshot(&'static str),
     Revert(&'static str),
     Remove(&'static str),
+    /// Only marked: nothing goes.
+    Mark(&'static str),
+    Purge,
+    /// As if the snapshot was older than an expansion. Only while the replica is closed.
+    Shorten {
+        snapshot: &'static str,
+        blocks: usize,
+    },
     /// The source has these snapshots, root first, and its head on top of them.
     RebuildBegin {
         snapshots: &'static [&'static str],
@@ -113,6 +121,12 @@ impl Runner {
             Step::Snapshot(name) => self.replica().snapshot(name, true, CREATED, &labels()).unwrap(),
             Step::Revert(name) => self.replica().revert(name, CREATED).unwrap(),
             Step::Remove(name) => self.replica().remove_snapshot(name).unwrap(),
+            Step::Mark(name) => self.replica().mark_removed(&[name.to_owned()]).unwrap(),
+            Step::Purge => self.replica().purge().unwrap(),
+            Step::Shorten { snapshot, blocks } => {
+                let image = std::fs::File::options().write(true).open(self.dir.join(image_of(snapshot))).unwrap();
+                image.set_len(bytes(blocks)).unwrap();
+            }
             Step::RebuildBegin { snapshots } => {
                 let layers = source_layers(snapshots, self.replica().size());
                 self.replica().rebuild_begin(&layers).unwrap();

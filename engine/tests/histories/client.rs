@@ -22,12 +22,12 @@ enum Act {
 }
 
 /// One client: owns runs of sectors, so that several share a block, and works on one run at a time.
-pub struct Client {
-    pub rng: StdRng,
-    pub number: usize,
-    pub model: Arc<Mutex<Model>>,
+pub(crate) struct Client {
+    pub(crate) rng: StdRng,
+    pub(crate) number: usize,
+    pub(crate) model: Arc<Mutex<Model>>,
     /// The volume is about to be taken away from its users.
-    pub enough: Arc<AtomicBool>,
+    pub(crate) enough: Arc<AtomicBool>,
 }
 
 impl Client {
@@ -42,7 +42,7 @@ impl Client {
         (from + run * width + start, length)
     }
 
-    pub async fn work(mut self, volume: Volume) {
+    pub(crate) async fn work(mut self, volume: Volume) {
         while !self.enough.load(Ordering::Relaxed) {
             let act = match self.rng.random_range(0..11) {
                 0 => Act::Flush,

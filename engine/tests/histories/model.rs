@@ -5,11 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::SECTORS;
 
 /// Stands for whatever a discard leaves: no promise which of the sector's earlier contents it is, but it stays.
-pub const ANYTHING: u64 = u64::MAX;
+pub(crate) const ANYTHING: u64 = u64::MAX;
 
 /// What a sector may hold: a number in each of its words.
 #[derive(Clone, Debug, Default)]
-pub struct Sector {
+pub(crate) struct Sector {
     acknowledged: u64,
     /// Written later, with an outcome that nobody knows.
     maybe: Vec<u64>,
@@ -28,11 +28,11 @@ impl Sector {
 
 /// What each sector of a snapshot may hold.
 #[derive(Clone)]
-pub struct Frozen(Vec<BTreeSet<u64>>);
+pub(crate) struct Frozen(Vec<BTreeSet<u64>>);
 
 /// Whether a snapshot is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Presence {
+pub(crate) enum Presence {
     /// It is being taken, or nobody knows how that ended.
     Perhaps,
     Taken,
@@ -40,18 +40,18 @@ pub enum Presence {
     PerhapsRemoved,
 }
 
-pub struct Snapshot {
-    pub presence: Presence,
+pub(crate) struct Snapshot {
+    pub(crate) presence: Presence,
     frozen: Frozen,
     /// It is being taken: whatever is written meanwhile may be in it.
     open: bool,
 }
 
 /// The model, shared by clients that each own sectors of their own.
-pub struct Model {
+pub(crate) struct Model {
     sectors: Vec<Sector>,
     next: u64,
-    pub snapshots: BTreeMap<String, Snapshot>,
+    pub(crate) snapshots: BTreeMap<String, Snapshot>,
 }
 
 /// The number that a sector holds.
@@ -62,12 +62,12 @@ fn value_of(bytes: &[u8], who: &str) -> u64 {
 }
 
 impl Model {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { sectors: vec![Sector::default(); SECTORS], next: 0, snapshots: BTreeMap::new() }
     }
 
     /// Checks one sector of a read and settles what it is from now on.
-    pub fn check(&mut self, at: usize, bytes: &[u8], who: &str) {
+    pub(crate) fn check(&mut self, at: usize, bytes: &[u8], who: &str) {
         let value = value_of(bytes, who);
         let sector = &mut self.sectors[at];
         assert!(sector.allows(value), "{who}: sector {at} holds {value}, expected {sector:?}");
@@ -76,7 +76,7 @@ impl Model {
     }
 
     /// Something is about to be written; returns its number, a new one if none is given.
-    pub fn begin(&mut self, start: usize, count: usize, value: Option<u64>) -> u64 {
+    pub(crate) fn begin(&mut self, start: usize, count: usize, value: Option<u64>) -> u64 {
         self.next += 1;
         let value = value.unwrap_or(self.next);
         for at in start..start + count {
@@ -88,18 +88,18 @@ impl Model {
         value
     }
 
-    pub fn acknowledged(&mut self, start: usize, count: usize, value: u64) {
+    pub(crate) fn acknowledged(&mut self, start: usize, count: usize, value: u64) {
         for sector in &mut self.sectors[start..start + count] {
             *sector = Sector { acknowledged: value, maybe: Vec::new() };
         }
     }
 
-    pub fn snapshot_begins(&mut self, name: &str) {
+    pub(crate) fn snapshot_begins(&mut self, name: &str) {
         let frozen = Frozen(self.sectors.iter().map(|sector| sector.values().collect()).collect());
         self.snapshots.insert(name.to_owned(), Snapshot { presence: Presence::Perhaps, frozen, open: true });
     }
 
-    pub fn snapshot_taken(&mut self, name: &str) {
+    pub(crate) fn snapshot_taken(&mut self, name: &str) {
         if let Some(snapshot) = self.snapshots.get_mut(name) {
             snapshot.presence = Presence::Taken;
             snapshot.open = false;
@@ -107,26 +107,26 @@ impl Model {
     }
 
     /// Nothing is under way any more: what is not known now stays so.
-    pub fn nothing_under_way(&mut self) {
+    pub(crate) fn nothing_under_way(&mut self) {
         for snapshot in self.snapshots.values_mut() {
             snapshot.open = false;
         }
     }
 
     /// The names of snapshots that are there for sure.
-    pub fn taken(&self) -> Vec<String> {
+    pub(crate) fn taken(&self) -> Vec<String> {
         let taken = self.snapshots.iter().filter(|(_, snapshot)| snapshot.presence == Presence::Taken);
         taken.map(|(name, _)| name.clone()).collect()
     }
 
-    pub fn set_presence(&mut self, name: &str, presence: Presence) {
+    pub(crate) fn set_presence(&mut self, name: &str, presence: Presence) {
         if let Some(snapshot) = self.snapshots.get_mut(name) {
             snapshot.presence = presence;
         }
     }
 
     /// The volume was put back to a snapshot; `known` says whether that is certain.
-    pub fn reverted(&mut self, name: &str, known: bool) {
+    pub(crate) fn reverted(&mut self, name: &str, known: bool) {
         let Some(Snapshot { frozen, .. }) = self.snapshots.get(name) else { return };
         let frozen = frozen.clone();
         // One that is being taken may find the content before or after this.
@@ -145,7 +145,7 @@ impl Model {
     }
 
     /// Checks what a reader sees from a snapshot, one sector after the other from the first.
-    pub fn check_snapshot<'bytes>(&self, name: &str, sectors: impl Iterator<Item = &'bytes [u8]>, who: &str) {
+    pub(crate) fn check_snapshot<'bytes>(&self, name: &str, sectors: impl Iterator<Item = &'bytes [u8]>, who: &str) {
         let frozen = &self.snapshots[name].frozen;
         for (at, (bytes, allowed)) in sectors.zip(&frozen.0).enumerate() {
             let value = value_of(bytes, who);

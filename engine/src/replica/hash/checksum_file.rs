@@ -54,7 +54,7 @@ impl SnapshotChecksum {
     }
 
     /// `None` where the text is none of ours: then the snapshot has to be hashed anew.
-    pub(super) fn decode(file: &str, text: &[u8]) -> Option<Self> {
+    pub(crate) fn decode(file: &str, text: &[u8]) -> Option<Self> {
         // As Go does: the first JSON value counts.
         let first = serde_json::Deserializer::from_slice(text).into_iter::<Self>().next();
         let known = match first {
@@ -74,7 +74,7 @@ impl SnapshotChecksum {
     }
 }
 
-pub(super) fn hex(sum: u64) -> String {
+pub(crate) fn hex(sum: u64) -> String {
     format!("{sum:016x}")
 }
 
@@ -86,7 +86,7 @@ pub(super) fn change_timestamp(facts: &Metadata) -> Timestamp {
 }
 
 /// The same as Go prints it, in this machine's time zone.
-pub(super) fn change_time(facts: &Metadata) -> String {
+pub(crate) fn change_time(facts: &Metadata) -> String {
     go_time(change_timestamp(facts), TimeZone::system())
 }
 

@@ -17,11 +17,11 @@
 //! The sum is one of a layer, not of what a reader sees: two good replicas may hold a block in different layers, and
 //! then their sums differ.
 
-mod checksum_file;
+pub(crate) mod checksum_file;
 mod control;
 mod jobs;
 mod node_lock;
-mod sum;
+pub(crate) mod sum;
 
 use std::os::unix::fs::MetadataExt;
 use std::time::Duration;

@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use crc_fast::{CrcAlgorithm, Digest};
 
-use super::HashError;
 use crate::disk::image::ImageFile;
 use crate::disk::{AlignedBuf, BLOCK_SIZE, DiskError};
 
@@ -19,21 +18,21 @@ const ALGORITHM: CrcAlgorithm = CrcAlgorithm::Crc64GoIso;
 static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 /// How far a sum is, after each piece that was read.
-pub(super) struct Step {
+pub(crate) struct Step {
     /// Where in the file it is, in bytes; holes before that count.
-    pub(super) done_bytes: u64,
-    pub(super) total_bytes: u64,
+    pub(crate) done_bytes: u64,
+    pub(crate) total_bytes: u64,
     /// Without holes.
-    pub(super) read_bytes: u64,
+    pub(crate) read_bytes: u64,
     /// Time the last piece took.
-    pub(super) took: Duration,
+    pub(crate) took: Duration,
 }
 
 /// The sum over the whole file, apparent size. `after_piece` is called after every piece and may end it.
-pub(super) fn of_image(
+pub(crate) fn of_image<E: From<DiskError>>(
     image: &ImageFile,
-    mut after_piece: impl FnMut(&Step) -> Result<(), HashError>,
-) -> Result<u64, HashError> {
+    mut after_piece: impl FnMut(&Step) -> Result<(), E>,
+) -> Result<u64, E> {
     let size = image.size()?;
     let mut reader = Reader { image, size, buffer: AlignedBuf::zeroed(PIECE as usize), sum: Sum::new(), read_bytes: 0 };
     let mut outcome = Ok(());
@@ -57,12 +56,12 @@ struct Reader<'image> {
 impl Reader<'_> {
     /// Adds the hole before `start`, and the data up to `end`. Extents are rounded to blocks, so that neighbours may
     /// overlap and the last one may reach past the file's end.
-    fn extent(
+    fn extent<E: From<DiskError>>(
         &mut self,
         start: u64,
         end: u64,
-        after_piece: &mut impl FnMut(&Step) -> Result<(), HashError>,
-    ) -> Result<(), HashError> {
+        after_piece: &mut impl FnMut(&Step) -> Result<(), E>,
+    ) -> Result<(), E> {
         let end = end.min(self.size);
         self.sum.zeros(start.saturating_sub(self.sum.length));
         while self.sum.length < end {
@@ -162,7 +161,7 @@ mod tests {
         let mut read = 0;
         let sum = of_image(&image, |step| {
             read = step.read_bytes;
-            Ok(())
+            Ok::<_, DiskError>(())
         });
         assert_eq!(sum.unwrap(), crc_fast::checksum(ALGORITHM, &std::fs::read(&path).unwrap()));
         assert_eq!(read, 307 * 4096, "holes are not read");

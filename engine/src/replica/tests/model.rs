@@ -125,7 +125,37 @@ impl Model {
     /// Returns the bytes freed.
     fn discard(&mut self, offset: usize, length: usize) -> usize {
         let blocks = offset.div_ceil(BLOCK)..(offset + length) / BLOCK;
-        blocks.filter(|block| self.head.blocks.remove(block).is_some()).count() * BLOCK
+        let run = self.discardable();
+        let mut freed = 0;
+        for block in blocks {
+            freed += usize::from(self.head.blocks.remove(&block).is_some());
+            for number in &run {
+                let layer = self.snapshots.get_mut(number).unwrap();
+                freed += usize::from(layer.blocks.remove(&block).is_some());
+            }
+        }
+        freed * BLOCK
+    }
+
+    /// Removed layers directly below the head, down to the first on which two layers stand that matter.
+    fn discardable(&self) -> Vec<usize> {
+        let mut run = Vec::new();
+        let mut at = self.head.parent;
+        while let Some(number) = at
+            && self.snapshots[&number].removed
+            && !self.snapshots.iter().any(|(other, layer)| {
+                layer.parent == Some(number) && run.last().is_none_or(|last| last != other) && self.matters(*other)
+            })
+        {
+            run.push(number);
+            at = self.snapshots[&number].parent;
+        }
+        run
+    }
+
+    fn matters(&self, number: usize) -> bool {
+        let mut children = self.snapshots.iter().filter(|(_, layer)| layer.parent == Some(number));
+        !self.snapshots[&number].removed || children.any(|(child, _)| self.matters(*child))
     }
 
     fn snapshot(&mut self) -> usize {

@@ -180,8 +180,6 @@ fn member_and_engine_killed_in_one_operation() {
         ("fresh-head.committed:3", in_revert),
         ("abandon.images-removed:1", in_revert),
         ("remove.marked:1", in_removal),
-        ("abandon.marked:2", in_removal),
-        ("abandon.images-removed:2", in_removal),
         ("expand.head-synced:1", in_expansion),
         ("expand.taken:1", in_expansion),
     ];

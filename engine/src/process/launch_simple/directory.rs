@@ -1,0 +1,92 @@
+//! Whether a directory can be launched, and what it holds; an empty one gets a new volume.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use aurochs_api::size::{ByteSize, GIB};
+
+use super::ProgramError;
+use crate::offline::{OfflineError, Structure, Survey, Wanted};
+use crate::replica::{OpenOptions, Replica, names};
+
+/// Longhorn's default.
+const DEFAULT_SIZE: ByteSize = ByteSize(GIB);
+/// What a new file system holds.
+const LOST_AND_FOUND: &str = "lost+found";
+
+/// A directory that holds a replica nobody has open.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    /// Bytes.
+    pub(super) size: u64,
+    /// It was made just now.
+    pub(super) is_new: bool,
+    /// Highest epoch of an engine that the replica has seen.
+    pub(super) epoch_seen: u64,
+    /// Longhorn's counter is kept where it is there.
+    pub(super) revision_counter: bool,
+}
+
+impl Prepared {
+    /// The epoch of engines that may know other replicas of the volume.
+    pub(super) fn cluster_epoch(&self) -> Option<u64> {
+        (self.epoch_seen > 0).then_some(self.epoch_seen)
+    }
+}
+
+/// Looks at the directory, or makes a volume of `size` in it if it is empty.
+pub(super) fn prepare(dir: &Path, size: Option<ByteSize>) -> Result<Prepared, ProgramError> {
+    if holds_nothing(dir)? {
+        let size = size.unwrap_or(DEFAULT_SIZE).bytes();
+        Replica::create(dir, size, OpenOptions::default())?;
+        return Ok(Prepared { size, is_new: true, epoch_seen: 0, revision_counter: false });
+    }
+    let survey = Survey::of(dir)?;
+    if let Some(writer) = survey.writers.first() {
+        let user = format!("{}, which has {} open", writer.occupant, writer.file);
+        return Err(OfflineError::InUse { dir: dir.to_path_buf(), user }.into());
+    }
+    let structure = Structure::of(&survey);
+    structure.chain(&survey, &Wanted::Head)?;
+    let existing = survey.volume.meta().map_or(0, |meta| meta.size);
+    if let Some(wanted) = size.filter(|wanted| wanted.bytes() != existing) {
+        return Err(ProgramError::Usage(format!(
+            "the volume in {} has {} ({existing} bytes) and not {wanted}; leave --size out to open it as it is",
+            dir.display(),
+            ByteSize(existing),
+        )));
+    }
+    Ok(Prepared {
+        size: existing,
+        is_new: false,
+        epoch_seen: survey.small_files.fence.value().map_or(0, |fence| fence.epoch),
+        revision_counter: survey.listing.iter().any(|file| file == names::REVISION_COUNTER),
+    })
+}
+
+/// Whether there is no directory, an empty one, or what an interrupted creation left, which holds no data.
+fn holds_nothing(dir: &Path) -> Result<bool, ProgramError> {
+    let failed = |source| ProgramError::Io { what: format!("list the directory {}", dir.display()), source };
+    let entries = match fs::read_dir(dir) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
+        Err(error) => return Err(failed(error)),
+    };
+    for entry in entries {
+        let name = entry.map_err(failed)?.file_name();
+        if !name.to_str().is_some_and(is_of_creation) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// `volume.meta` comes last in a creation. A head with data is refused by the creation itself.
+fn is_of_creation(file: &str) -> bool {
+    let made = [names::FIRST_HEAD.to_owned(), names::meta_of(names::FIRST_HEAD), names::REVISION_COUNTER.to_owned()];
+    let finished = file.strip_suffix(names::TMP_SUFFIX).unwrap_or(file);
+    file == LOST_AND_FOUND
+        || made.iter().any(|name| name == finished)
+        || (finished == names::VOLUME_META && finished != file)
+}

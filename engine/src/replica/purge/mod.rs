@@ -1,0 +1,234 @@
+//! Purge: giving back what removed snapshots take, while the volume is in use.
+//!
+//! | removed layer with | is | by |
+//! |---|---|---|
+//! | no child | deleted | [`super::remove`] |
+//! | one child that is not the head | merged with it: the child's data goes into the removed layer's file, which then takes the child's name | [`coalesce`] |
+//! | one child, the head | pruned: what the head hides is punched out of it, the rest stays | [`prune`] |
+//! | several children | left | |
+//!
+//! Invariants:
+//! - **No reader sees a difference**, from the head or from any live layer, after every single step and after a crash at
+//!   any byte of one. [`super::unmap`] says why members may be at different steps.
+//! - **One step at a time.** [`plan`] chooses each from the tree as it is then: snapshots are taken and removed
+//!   meanwhile. A step runs beside I/O and holds the structure still; only the swap of a merge keeps I/O waiting.
+//! - **Whoever stops a purge and then takes the structure for himself is alone with it**: every step asks again, under
+//!   the lock, whether it may go on.
+//!
+//! A purge that ends early (crash, full disk, stop) leaves a directory that Longhorn reads too; the next one goes on.
+
+mod coalesce;
+mod interrupted;
+mod plan;
+mod progress;
+mod prune;
+
+use std::sync::{Arc, Weak};
+use std::time::Instant;
+
+pub(super) use interrupted::InterruptedMerges;
+pub(super) use progress::Slot;
+pub use progress::{Pace, PurgeState, PurgeStatus};
+
+use super::remove::delete_leaf;
+use super::stack::Structure;
+use super::{ChangeError, Replica, ReplicaError};
+use coalesce::Coalesce;
+use plan::Action;
+use progress::Progress;
+use prune::Prune;
+
+/// A purge that has begun. Dropped before its end, it counts as failed.
+pub struct PurgeRun {
+    progress: Arc<Progress>,
+    work: Work,
+    /// The layer under the head that this run has pruned: once is enough.
+    pruned: Option<String>,
+}
+
+/// What the next step does.
+enum Work {
+    Choose,
+    Coalesce(Coalesce),
+    Prune(Prune),
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    More,
+    Done,
+}
+
+impl Replica {
+    /// Registers a purge; `None` where one is running already.
+    ///
+    /// # Errors
+    /// [`ReplicaError::Rebuilding`], or a file's extents cannot be read.
+    pub fn begin_purge(&self) -> Result<Option<PurgeRun>, ReplicaError> {
+        let planned = self.shared(|structure| {
+            structure.complete_for("purge")?;
+            plan::planned_bytes(&self.directory, structure)
+        })?;
+        let run = |progress| PurgeRun { progress, work: Work::Choose, pruned: None };
+        Ok(self.purge.begin(planned).map(run))
+    }
+
+    /// Purges in this thread, from beginning to end.
+    ///
+    /// # Errors
+    /// The purge ended early; what it had done stays.
+    pub fn purge(&self) -> Result<(), ReplicaError> {
+        let Some(mut run) = self.begin_purge()? else {
+            return Err(ReplicaError::PurgeStopped { why: "another one is running".to_owned() });
+        };
+        let mut outcome = Ok(Step::More);
+        while let Ok(Step::More) = outcome {
+            outcome = run.step(self);
+        }
+        outcome.map(drop)
+    }
+
+    /// Stops a running purge: it changes nothing once this has returned and the caller then has, or had, the structure
+    /// for himself.
+    pub fn stop_purge(&self, why: &str) {
+        self.purge.stop(why);
+    }
+
+    /// How the last purge since the open stands.
+    #[must_use]
+    pub fn purge_status(&self) -> PurgeStatus {
+        self.purge.status()
+    }
+}
+
+impl PurgeRun {
+    /// Works to the end, with rests between the steps. Ends too when nobody else holds the replica any more.
+    pub fn run(mut self, replica: &Weak<Replica>, pace: Pace) {
+        loop {
+            let Some(open) = replica.upgrade() else { return };
+            let started = Instant::now();
+            let outcome = self.step(&open);
+            drop(open);
+            if !matches!(outcome, Ok(Step::More)) {
+                return;
+            }
+            std::thread::sleep(pace.rest_after(started.elapsed()));
+        }
+    }
+
+    /// One piece of the work; the last one settles how the purge ended.
+    pub(super) fn step(&mut self, replica: &Replica) -> Result<Step, ReplicaError> {
+        let outcome = self.work_on(replica);
+        if !matches!(outcome, Ok(Step::More)) {
+            self.progress.end(&outcome);
+        }
+        outcome
+    }
+
+    fn work_on(&mut self, replica: &Replica) -> Result<Step, ReplicaError> {
+        match std::mem::replace(&mut self.work, Work::Choose) {
+            Work::Choose => self.choose(replica),
+            Work::Coalesce(coalesce) => self.coalesce(replica, coalesce),
+            Work::Prune(prune) => self.prune(replica, prune),
+        }
+    }
+
+    fn choose(&mut self, replica: &Replica) -> Result<Step, ReplicaError> {
+        let (action, work) = self.beside_io(replica, |structure| {
+            let action = plan::next(&structure.records, &structure.meta.head, self.pruned.as_deref());
+            let work = match &action {
+                Action::Coalesce { removed, child } => {
+                    Some(Work::Coalesce(Coalesce::begin(&replica.directory, removed, child)?))
+                }
+                Action::Prune { removed } => Some(Work::Prune(Prune::begin(&replica.directory, removed)?)),
+                Action::Delete(_) | Action::Nothing => None,
+            };
+            Ok((action, work))
+        })?;
+        match (action, work) {
+            (_, Some(work)) => self.work = work,
+            (Action::Delete(leaf), None) => self.alone(replica, |structure| {
+                // Somebody else may have deleted it since.
+                if plan::is_removed_leaf(&structure.records, &structure.meta.head, &leaf) {
+                    delete_leaf(&replica.directory, structure, &leaf)?;
+                }
+                Ok(())
+            })?,
+            _ => return Ok(Step::Done),
+        }
+        Ok(Step::More)
+    }
+
+    fn coalesce(&mut self, replica: &Replica, mut coalesce: Coalesce) -> Result<Step, ReplicaError> {
+        let copied = self.beside_io(replica, |structure| {
+            if !coalesce.still_fits(structure) {
+                return Ok(None);
+            }
+            coalesce.copy_some(structure).map(Some)
+        })?;
+        match copied {
+            // The tree changed: the next step is chosen anew.
+            None => {}
+            Some(bytes) if !coalesce.is_copied() => {
+                self.progress.advance(bytes);
+                self.work = Work::Coalesce(coalesce);
+            }
+            Some(bytes) => {
+                self.progress.advance(bytes);
+                coalesce.sync()?;
+                self.alone(replica, |structure| coalesce.swap(&replica.directory, structure))?;
+            }
+        }
+        Ok(Step::More)
+    }
+
+    fn prune(&mut self, replica: &Replica, mut prune: Prune) -> Result<Step, ReplicaError> {
+        let looked_at = self.beside_io(replica, |structure| {
+            if !plan::may_prune(&structure.records, &structure.meta.head, prune.layer()) {
+                return Ok(None);
+            }
+            prune.some(replica, structure).map(Some)
+        })?;
+        match looked_at {
+            None => {}
+            Some(0) => self.pruned = Some(prune.layer().to_owned()),
+            Some(bytes) => {
+                self.progress.advance(bytes);
+                self.work = Work::Prune(prune);
+            }
+        }
+        Ok(Step::More)
+    }
+
+    /// Beside reads and writes, on a structure that stays as it is.
+    fn beside_io<T>(
+        &self,
+        replica: &Replica,
+        work: impl FnOnce(&Structure) -> Result<T, ReplicaError>,
+    ) -> Result<T, ReplicaError> {
+        replica.shared(|structure| {
+            self.progress.check()?;
+            structure.complete_for("purge")?;
+            work(structure)
+        })
+    }
+
+    /// With all I/O held back.
+    fn alone(
+        &self,
+        replica: &Replica,
+        work: impl FnOnce(&mut Structure) -> Result<(), ChangeError>,
+    ) -> Result<(), ReplicaError> {
+        replica.exclusive(|structure| {
+            self.progress.check()?;
+            structure.complete_for("purge")?;
+            work(structure)
+        })
+    }
+}
+
+impl Drop for PurgeRun {
+    fn drop(&mut self) {
+        self.progress.give_up();
+    }
+}
