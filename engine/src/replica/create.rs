@@ -77,6 +77,9 @@ pub(super) fn check_size(size: u64) -> Result<(), ReplicaError> {
     if !size.is_multiple_of(BLOCK_SIZE) {
         return Err(ReplicaError::InvalidSize { size, why: "a size is a multiple of 4096 bytes; round it up" });
     }
+    if i64::try_from(size).is_err() {
+        return Err(ReplicaError::InvalidSize { size, why: "no file can be that large; choose a smaller size" });
+    }
     Ok(())
 }
 

@@ -144,6 +144,10 @@ fn remedy(source: &io::Error) -> &'static str {
         Some(libc::EINVAL | libc::EOPNOTSUPP) => {
             "the file system may lack direct I/O or extent maps: put the replica on ext4 or XFS (not tmpfs)"
         }
+        Some(libc::EFBIG) => {
+            "the file system does not hold files of this size: choose a smaller volume, or put the replica on XFS (the \
+             largest file of ext4 is 16 TiB less 4 KiB)"
+        }
         Some(libc::ENOENT) => "the file is missing: rebuild this replica from a healthy one",
         Some(libc::EACCES | libc::EPERM) => "run as a user that may use this directory",
         Some(libc::EROFS) => "the disk is read-only: check the kernel's log and the disk",
