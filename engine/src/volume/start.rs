@@ -102,7 +102,10 @@ impl Volume {
             return Err(StartError::OutOfDate { volume, epoch, recorded: record.epoch });
         }
         let session = uuid::Uuid::new_v4().to_string();
-        let (candidates, mut failed) = greet(&options, &record, &session).await?;
+        // Every start raises the generation, so that from the second one on each member has served an engine before.
+        let trust = if record.generation > FIRST_GENERATION { Trust::Member } else { Trust::New };
+        let mut failed = BTreeMap::new();
+        let candidates = greet(&options, record.members.iter(), &session, trust, &mut failed).await?;
         let mut candidates = agree_on_layers(candidates, &mut failed).await;
         crash_point::reached("volume-start.agreed");
         // The order that `reconcile` takes its source from.
@@ -217,18 +220,16 @@ fn members(candidates: &[Candidate]) -> Vec<Member> {
     candidates.iter().map(|candidate| Member { link: candidate.link.clone(), mode: Mode::ReadWrite }).collect()
 }
 
-/// HELLO to every member; those that can't be used go to the failed ones with their reason.
-async fn greet(
+/// HELLO to each of these replicas; those that can't be used go to the failed ones with their reason.
+pub(super) async fn greet(
     options: &StartOptions,
-    record: &Record,
+    names: impl Iterator<Item = &String>,
     session: &str,
-) -> Result<(Vec<Candidate>, BTreeMap<String, String>), StartError> {
-    // Every start raises the generation, so that from the second one on each member has served an engine before.
-    let trust = if record.generation > FIRST_GENERATION { Trust::Member } else { Trust::New };
-    let greetings =
-        record.members.iter().map(|name| async move { (name.clone(), greet_one(options, name, session, trust).await) });
+    trust: Trust,
+    failed: &mut BTreeMap<String, String>,
+) -> Result<Vec<Candidate>, StartError> {
+    let greetings = names.map(|name| async move { (name, greet_one(options, name, session, trust).await) });
     let mut candidates = Vec::new();
-    let mut failed = BTreeMap::new();
     for (name, greeting) in join_all(greetings).await {
         match greeting {
             Ok(candidate) => candidates.push(candidate),
@@ -236,26 +237,21 @@ async fn greet(
                 if let Some(over) = fenced(options, &error) {
                     return Err(over);
                 }
-                tracing::warn!(replica = name, %error, "member can't be used");
-                failed.insert(name, error.to_string());
+                tracing::warn!(replica = name, %error, "replica can't be used");
+                failed.insert(name.clone(), error.to_string());
             }
         }
     }
-    Ok((candidates, failed))
+    Ok(candidates)
 }
 
 /// A replica that has seen a newer engine ends the start, whatever the others say.
-pub(super) fn fenced(options: &StartOptions, error: &LinkError) -> Option<StartError> {
+fn fenced(options: &StartOptions, error: &LinkError) -> Option<StartError> {
     let fenced = error.remote_kind() == Some(crate::link::control::RemoteErrorKind::Fenced);
     fenced.then(|| StartError::Fenced(error.to_string(), options.volume.clone()))
 }
 
-pub(super) async fn greet_one(
-    options: &StartOptions,
-    name: &str,
-    session: &str,
-    trust: Trust,
-) -> Result<Candidate, LinkError> {
+async fn greet_one(options: &StartOptions, name: &str, session: &str, trust: Trust) -> Result<Candidate, LinkError> {
     let lost = |cause: String| LinkError::Lost { replica: name.to_owned(), cause };
     let address = options.replicas.get(name).ok_or_else(|| lost("it is not running".to_owned()))?;
     let link = ReplicaLink::connect(name, address, &hello(options, name, session, trust)).await?;

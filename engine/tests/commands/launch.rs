@@ -213,7 +213,7 @@ fn a_second_request_detaches_what_is_mounted_and_keeps_its_data() {
 
 #[test]
 fn a_directory_of_longhorns_is_served_over_nbd_without_a_device() {
-    let golden = super::directory::extract("s01-basic");
+    let golden = crate::golden_archive::Golden::extract("s01-basic");
     let place = Place::new("nbd");
     std::fs::rename(&golden.dir, place.directory()).unwrap();
     let socket = place.path("nbd.sock");
@@ -226,7 +226,7 @@ fn a_directory_of_longhorns_is_served_over_nbd_without_a_device() {
     let copied = Command::new("nbdcopy").arg(&uri).arg(&copy).status().unwrap();
     assert!(copied.success());
     let head = &golden.manifest.disks[&golden.manifest.head];
-    assert_eq!(super::directory::sha256(&copy), head.sha256_at_file_size);
+    assert_eq!(crate::golden_archive::sha256(&copy), head.sha256_at_file_size);
     launched.signal(Signal::SIGTERM);
     assert_eq!(launched.ended().0, Some(0));
     let left = inspect(&place.directory());
