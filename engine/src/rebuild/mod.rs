@@ -15,6 +15,7 @@ mod state;
 mod window;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::crash_point;
 use crate::frontend::IoError;
@@ -29,6 +30,9 @@ use crate::volume::{Shared, Volume, start, watchdog};
 pub use pace::RebuildPace;
 use state::Progress;
 pub(crate) use state::Rebuilds;
+
+/// How long I/O may wait for a replica that is about to join: enough to delete large old layers.
+const BEGIN_PATIENCE: Duration = Duration::from_secs(30);
 
 impl Volume {
     /// Starts to rebuild a replica: it gets every write from now on, and its layers in the background.
@@ -202,13 +206,29 @@ async fn join(shared: &Arc<Shared>, link: &ReplicaLink, progress: &Progress) -> 
     }
     let asked = start::ask_layers(&source(shared)?).await;
     let layers = asked.map_err(|error| OperationError::Failed(error.to_string()))?;
-    let begun = link.control(&ControlRequest::RebuildBegin { layers: layers.clone() }).await;
-    begun.map_err(|error| OperationError::Failed(error.to_string()))?;
+    begin(link, &layers, progress).await?;
     crash_point::reached("join.begun");
     shared.membership.add_joiner(link.clone()).await.map_err(failed)?;
     crash_point::reached("join.recorded");
     watchdog::watch_link(shared, link);
     Ok(layers)
+}
+
+/// All I/O waits for this, and nobody watches the link of a replica that has not joined yet.
+async fn begin(link: &ReplicaLink, layers: &[LayerInfo], progress: &Progress) -> Result<(), OperationError> {
+    let request = ControlRequest::RebuildBegin { layers: layers.to_vec() };
+    let cause = tokio::select! {
+        begun = link.control(&request) => {
+            return begun.map(drop).map_err(|error| OperationError::Failed(error.to_string()));
+        }
+        why = progress.cancelled() => why,
+        () = link.lost() => link.lost_cause().unwrap_or("the link was lost").to_owned(),
+        () = tokio::time::sleep(BEGIN_PATIENCE) => {
+            format!("it did not empty its directory within {} s", BEGIN_PATIENCE.as_secs())
+        }
+    };
+    link.fail(&cause);
+    Err(OperationError::Failed(format!("replica {}: {cause}", link.name())))
 }
 
 /// An attempt that failed before left a system snapshot under a head that nothing was written to: it serves again,

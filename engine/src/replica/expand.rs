@@ -39,7 +39,7 @@ impl Replica {
         check_size(size)?;
         if size > self.size() {
             // Most of the data goes to the disk while I/O still flows, as for a snapshot.
-            self.shared(|structure| Ok(structure.head.image.sync_data()?))?;
+            self.shared(|structure| self.sync_head(structure))?;
         }
         let name = snapshot_name(size);
         let image = names::snapshot_image(&name)?;

@@ -41,7 +41,12 @@ impl Leftovers {
         let mut found =
             Self { files: listing.iter().filter(|file| is_mark(file)).cloned().collect(), ..Self::default() };
         let head_identity = directory.identity(head)?;
-        for image in listing.iter().filter(|file| file.ends_with(".img") && *file != head) {
+        let is_layer = |file: &&String| names::is_head(file) || names::snapshot_of(file).is_some();
+        for image in listing.iter().filter(|file| is_layer(file) && *file != head) {
+            if !directory.file(image).symlink_metadata().is_ok_and(|facts| facts.is_file()) {
+                // A person's: what is not a file is no image of ours.
+                continue;
+            }
             let Some(identity) = directory.identity(image)? else {
                 continue;
             };

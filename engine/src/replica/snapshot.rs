@@ -42,7 +42,7 @@ impl Replica {
     ) -> Result<(), ReplicaError> {
         let image = names::snapshot_image(name)?;
         // Most of the data goes to the disk while I/O still flows; what is left for the pause is little.
-        self.shared(|structure| Ok(structure.head.image.sync_data()?))?;
+        self.shared(|structure| self.sync_head(structure))?;
         self.exclusive(|structure| {
             self.check_room_for(structure, name, &image)?;
             self.sync_head(structure)?;

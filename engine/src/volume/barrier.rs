@@ -92,7 +92,7 @@ impl Volume {
             let shared = &volume.shared;
             let _everything = shared.equal_barrier().await?;
             shared.refuse_while_joining(&format!("delete snapshot {name}"))?;
-            shared.mark_removed(vec![name]).await?;
+            shared.mark_if_live(&name).await?;
             // Only now: a member that lacks a layer which another has as live would have lost it.
             shared.delete_removed_leaves().await
         })

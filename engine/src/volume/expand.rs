@@ -155,6 +155,7 @@ impl Shared {
             return Ok(());
         }
         self.check_snapshot_limits().await?;
+        self.refuse_name_in_use(&format!("expand-{size}")).await?;
         let done = self.on_all(&ControlRequest::Expand { size, created: now() }).await;
         if let Err(error) = done {
             self.done_all_the_same(size, error).await?;

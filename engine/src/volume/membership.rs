@@ -332,13 +332,18 @@ impl Membership {
         let mut unanswered: Vec<Record> = Vec::new();
         loop {
             let view = self.view();
-            if view.is_recorded() {
+            // Not while the keeper may have made a change that is not wanted any more: the next one would not fit then.
+            if view.is_recorded() && unanswered.is_empty() {
                 if self.settle() {
                     return;
                 }
                 continue;
             }
-            let next = view.wanted_record();
+            let next = if view.is_recorded() {
+                Record { generation: Generation(view.record.generation.0 + 1), ..view.record.clone() }
+            } else {
+                view.wanted_record()
+            };
             match self.record_or_find(&view.record, &next, &unanswered).await {
                 Ok(made) => {
                     unanswered.clear();

@@ -144,13 +144,37 @@ impl Shared {
         self.membership.settled().await.map_err(|error| OperationError::Failed(error.message))
     }
 
+    /// The layers of each member: they may differ in removed ones. A member that does not answer has none here; it is
+    /// found out by what is done next.
+    pub(crate) async fn layers_of_all(&self) -> Vec<Vec<LayerInfo>> {
+        let view = self.membership.view();
+        let answers = join_all(view.members.iter().map(|member| super::start::ask_layers(&member.link))).await;
+        answers.into_iter().map(Result::unwrap_or_default).collect()
+    }
+
+    /// Marks a snapshot that is live. Where it was marked before, members that purged since may not have it any more,
+    /// and must not be dropped for that.
+    pub(crate) async fn mark_if_live(&self, name: &str) -> Result<(), OperationError> {
+        let layers = self.layers_of_all().await;
+        let found: Vec<_> = layers
+            .iter()
+            .flatten()
+            .filter(|layer| !layer.is_head && super::status::snapshot_name(&layer.file_name) == name)
+            .collect();
+        if found.is_empty() {
+            let message = format!("there is no snapshot {name:?}; list the snapshots for the names there are");
+            return Err(OperationError::Refused(message));
+        }
+        if found.iter().any(|layer| !layer.removed) {
+            self.mark_removed(vec![name.to_owned()]).await?;
+        }
+        Ok(())
+    }
+
     /// A removed snapshot that one member has purged and another has not would make the name refused by some: those
     /// would be dropped for it.
     pub(crate) async fn refuse_name_in_use(&self, name: &str) -> Result<(), OperationError> {
-        let view = self.membership.view();
-        for layers in join_all(view.members.iter().map(|member| super::start::ask_layers(&member.link))).await {
-            // A member that does not answer is found out by the snapshot itself.
-            let layers = layers.unwrap_or_default();
+        for layers in self.layers_of_all().await {
             let taken = |layer: &LayerInfo| !layer.is_head && super::status::snapshot_name(&layer.file_name) == name;
             if let Some(layer) = layers.iter().find(|layer| taken(layer)) {
                 let state = if layer.removed { ", removed and not yet purged" } else { "" };

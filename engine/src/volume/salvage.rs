@@ -104,8 +104,12 @@ type Narrowing = fn(Vec<&Trace>) -> Vec<&Trace>;
 /// Each keeps the replicas that are best by one measure; the one that leaves a single replica is the reason.
 const RULES: &[(&str, Narrowing)] = &[
     ("it is still a member", |left| highest(left, |trace| trace.is_member)),
+    ("it was a member last", |left| {
+        let all_told = left.iter().all(|trace| trace.generation > 0);
+        if all_told { highest(left, |trace| trace.generation) } else { left }
+    }),
     ("it is the largest, and a volume never shrinks", |left| highest(left, |trace| trace.size_bytes)),
-    ("it was a member last", |left| highest(left, |trace| trace.generation)),
+    ("an engine told it what it is part of", |left| highest(left, |trace| trace.generation)),
     ("its revision counter is the highest", |left| {
         let all_count = left.iter().all(|trace| trace.head.revision_counter.is_some());
         if all_count { highest(left, |trace| trace.head.revision_counter) } else { left }
@@ -191,7 +195,10 @@ mod tests {
         assert_eq!(chosen(&traces), "b", "a rebuild starts a counter anew, and clocks may be wrong");
         let [a, b] = traces;
         let expanded = Trace { size_bytes: 2 << 30, ..a };
-        assert_eq!(chosen(&[expanded, b]), "a", "the other one left before an expansion");
+        assert_eq!(chosen(&[expanded, b]), "b", "an expansion that broke off made the other one larger");
+        let (untold, small) = (of("a", 0, None, 1, 1), of("b", 6, None, 9, 9));
+        let expanded = Trace { size_bytes: 2 << 30, ..untold };
+        assert_eq!(chosen(&[expanded, small]), "a", "where not all were told, a volume never shrinks");
         let (smaller, b) = (of("a", 0, None, 1, 1), of("b", 6, None, 9, 9));
         assert_eq!(chosen(&[Trace { is_member: true, ..smaller }, b]), "a", "a member has everything");
     }

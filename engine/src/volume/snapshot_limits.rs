@@ -12,6 +12,7 @@
 use std::sync::{Mutex, PoisonError};
 
 use super::barrier::{CHAIN_MAXIMUM, OperationError};
+use super::status::chain_length;
 use super::{Shared, Volume};
 use crate::replica::LayerInfo;
 
@@ -105,7 +106,10 @@ impl Shared {
     /// Whether one more snapshot may be taken, of whatever kind.
     pub(crate) async fn check_snapshot_limits(&self) -> Result<(), OperationError> {
         self.refresh_layers().await;
-        self.snapshot_limits.get().check(&self.name, &self.layers.get(), self.layers.chain_length())
+        // A member whose purge is behind has more files than the others, and must not be dropped for that.
+        let longest = self.layers_of_all().await.iter().map(|layers| chain_length(layers)).max();
+        let longest = longest.unwrap_or_default().max(chain_length(&self.layers.get()));
+        self.snapshot_limits.get().check(&self.name, &self.layers.get(), longest)
     }
 }
 

@@ -313,24 +313,33 @@ fn live_layers(layers: &[LayerInfo]) -> usize {
 
 /// Marks on every member what any of them has marked: users were told so, or have asked for it. Nobody deletes or
 /// merges a layer before all members have marked it, so that a mark is enough to tell a removal from a loss.
-async fn complete_marks(candidates: &mut [Candidate]) {
+///
+/// A member that cannot mark now would look as if it had more snapshots than the others: it is left out.
+async fn complete_marks(candidates: Vec<Candidate>, failed: &mut BTreeMap<String, String>) -> Vec<Candidate> {
     let marked: BTreeSet<String> = candidates
         .iter()
         .flat_map(|candidate| candidate.layers.iter().filter(|layer| layer.removed && !layer.is_head))
         .map(|layer| layer.file_name.clone())
         .collect();
-    for candidate in candidates {
+    let mut complete = Vec::new();
+    for mut candidate in candidates {
         let missing = candidate.layers.iter().filter(|layer| !layer.removed && marked.contains(&layer.file_name));
         let snapshots: Vec<String> =
             missing.map(|layer| super::status::snapshot_name(&layer.file_name).to_owned()).collect();
-        if snapshots.is_empty() {
-            continue;
+        if !snapshots.is_empty() {
+            match mark(&candidate, snapshots).await {
+                Ok(layers) => candidate.layers = layers,
+                Err(error) => {
+                    tracing::warn!(replica = candidate.link.name(), %error, "marks not completed");
+                    let cause = format!("it could not mark what the others have marked as removed: {error}");
+                    failed.insert(candidate.link.name().to_owned(), cause);
+                    continue;
+                }
+            }
         }
-        match mark(candidate, snapshots).await {
-            Ok(layers) => candidate.layers = layers,
-            Err(error) => tracing::warn!(replica = candidate.link.name(), %error, "marks not completed"),
-        }
+        complete.push(candidate);
     }
+    complete
 }
 
 async fn mark(candidate: &Candidate, snapshots: Vec<String>) -> Result<Vec<LayerInfo>, LinkError> {
@@ -341,8 +350,8 @@ async fn mark(candidate: &Candidate, snapshots: Vec<String>) -> Result<Vec<Layer
 /// Rule 5: a snapshot that only some members have was not acknowledged. It was taken with nothing in flight and
 /// nothing was written since, so it is completed on the others. Members that differ in any other way (an operation
 /// that ended half-way) are taken out and rebuilt; the one with the most live layers, the earliest by name, is right.
-async fn agree_on_layers(mut candidates: Vec<Candidate>, failed: &mut BTreeMap<String, String>) -> Vec<Candidate> {
-    complete_marks(&mut candidates).await;
+async fn agree_on_layers(candidates: Vec<Candidate>, failed: &mut BTreeMap<String, String>) -> Vec<Candidate> {
+    let mut candidates = complete_marks(candidates, failed).await;
     candidates.sort_by(|a, b| {
         live_layers(&b.layers).cmp(&live_layers(&a.layers)).then_with(|| a.link.name().cmp(b.link.name()))
     });

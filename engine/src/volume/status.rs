@@ -40,22 +40,21 @@ impl LayerCache {
         *now = Arc::new(layers);
         changed
     }
+}
 
-    /// Files from the head to the root.
-    pub(crate) fn chain_length(&self) -> usize {
-        let layers = self.get();
-        let by_name: HashMap<&str, &LayerInfo> = layers.iter().map(|layer| (layer.file_name.as_str(), layer)).collect();
-        let mut length = 0;
-        let mut next = layers.iter().find(|layer| layer.is_head);
-        while let Some(layer) = next {
-            length += 1;
-            if length > layers.len() {
-                break;
-            }
-            next = by_name.get(layer.parent.as_str()).copied();
+/// Files from the head to the root.
+pub(crate) fn chain_length(layers: &[LayerInfo]) -> usize {
+    let by_name: HashMap<&str, &LayerInfo> = layers.iter().map(|layer| (layer.file_name.as_str(), layer)).collect();
+    let mut length = 0;
+    let mut next = layers.iter().find(|layer| layer.is_head);
+    while let Some(layer) = next {
+        length += 1;
+        if length > layers.len() {
+            break;
         }
-        length
+        next = by_name.get(layer.parent.as_str()).copied();
     }
+    length
 }
 
 impl Shared {

@@ -273,9 +273,17 @@ impl History {
         }));
     }
 
+    /// Waits until the next work can begin.
+    async fn nothing_runs(&self) {
+        let idle = |status: &EngineStatus| {
+            status.exclusive_work.is_empty() && status.rebuilds.iter().all(|rebuild| !rebuild.running)
+        };
+        self.engine.wait("nothing else runs", idle).await;
+    }
+
     /// Nothing that a purge gives back is left.
     async fn purge_to_the_end(&self) {
-        self.engine.wait("nothing else runs", |status| status.exclusive_work.is_empty()).await;
+        self.nothing_runs().await;
         self.engine.run(|volume| async move { volume.purge(IfPurging::Refuse).await }).await.unwrap();
         let over = |status: &EngineStatus| {
             status.exclusive_work.is_empty()
@@ -306,7 +314,7 @@ impl History {
         self.crash_engine().await;
         self.engine.wait("all regions equal", |status| status.reconcile_regions_left == 0).await;
         for at in 0..self.parties.replicas.len() {
-            self.engine.wait("nothing else runs", |status| status.exclusive_work.is_empty()).await;
+            self.nothing_runs().await;
             self.mend(at);
             let name = self.parties.replicas[at].name.clone();
             self.engine.wait_mode(&name, ReplicaMode::Rw).await;

@@ -1,7 +1,7 @@
 //! How a purge stands, who may stop it, and how much rest it takes.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -45,6 +45,9 @@ pub struct Pace {
 /// However slow a disk is, a stop or a close need not wait longer for the thread to look up.
 const LONGEST_REST: Duration = Duration::from_millis(100);
 
+/// How long the last step of a stopped run may take before the next run is refused.
+const LONGEST_STEP: Duration = Duration::from_secs(10);
+
 impl Default for Pace {
     /// Half of the time.
     fn default() -> Self {
@@ -62,6 +65,8 @@ impl Pace {
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     state: Mutex<PurgeState>,
+    /// Told when the state is `Running` no more.
+    ended: Condvar,
     stopped: Mutex<Option<String>>,
     planned: AtomicU64,
     done: AtomicU64,
@@ -94,6 +99,7 @@ impl Progress {
             }
             Err(error) => PurgeState::Failed { error: error.to_string() },
         };
+        self.ended.notify_all();
     }
 
     pub(super) fn give_up(&self) {
@@ -101,6 +107,13 @@ impl Progress {
         if *state == PurgeState::Running {
             *state = PurgeState::Failed { error: "the purge ended before its time; start it again".to_owned() };
         }
+        self.ended.notify_all();
+    }
+
+    fn wait_for_the_end(&self) {
+        let running = |state: &mut PurgeState| *state == PurgeState::Running;
+        let state = lock(&self.state);
+        drop(self.ended.wait_timeout_while(state, LONGEST_STEP, running));
     }
 
     fn status(&self) -> PurgeStatus {
@@ -117,10 +130,15 @@ impl Progress {
 pub(in crate::replica) struct Slot(Mutex<Arc<Progress>>);
 
 impl Slot {
-    /// `None` while one runs.
+    /// `None` while one runs. One that was stopped may be in the middle of its last step, which must not meet the first
+    /// of the next.
     pub(super) fn begin(&self, planned: u64) -> Option<Arc<Progress>> {
+        let last = Arc::clone(&lock(&self.0));
+        if lock(&last.stopped).is_some() {
+            last.wait_for_the_end();
+        }
         let mut current = lock(&self.0);
-        if *lock(&current.state) == PurgeState::Running && lock(&current.stopped).is_none() {
+        if *lock(&current.state) == PurgeState::Running {
             return None;
         }
         let fresh = Arc::new(Progress { planned: planned.into(), ..Progress::default() });

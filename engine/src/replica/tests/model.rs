@@ -174,13 +174,15 @@ impl Model {
 
     fn remove(&mut self, number: usize) {
         self.snapshots.get_mut(&number).unwrap().removed = true;
-        let mut at = Some(number);
-        while let Some(number) = at
-            && self.snapshots[&number].removed
-            && self.head.parent != Some(number)
-            && !self.snapshots.values().any(|layer| layer.parent == Some(number))
-        {
-            at = self.snapshots.remove(&number).unwrap().parent;
+        // Every removed layer that nothing stands on goes, those that a revert left without a child included.
+        let leaf = |model: &Self| {
+            let stands_on = |number| Some(number) == model.head.parent;
+            let removed = model.snapshots.iter().filter(|(_, layer)| layer.removed).map(|(number, _)| *number);
+            let mut removed = removed.filter(|number| !stands_on(*number));
+            removed.find(|number| model.snapshots.values().all(|layer| layer.parent != Some(*number)))
+        };
+        while let Some(number) = leaf(self) {
+            self.snapshots.remove(&number);
         }
     }
 }
