@@ -35,9 +35,10 @@ test: ## formatting, lints, all tests; process and browser tests included
 	@scripts/install.sh test
 	@$(USE_RUST); scripts/test.sh
 
-bench: build ## speed of a volume beside the raw file, in one run
+bench: build ## speed of a volume beside the raw file, memory, and large replicas, in one run
 	@scripts/install.sh test
 	@AUROCHS_BIN_DIR=$(RELEASE) scripts/bench.sh
+	@$(USE_RUST); cargo bench --locked --quiet -p aurochs-engine --bench large_replica
 
 install-deps: ## install what running and testing need (Debian 12)
 	@scripts/install.sh test

@@ -13,6 +13,9 @@ use crate::sys::memory;
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// Processor time between two looks up to which a process counts as idle: pings and status questions take less.
 const QUIET: Duration = Duration::from_millis(50);
+/// Looks in a row that have to find it idle. Longer than the 10 s for which tokio keeps threads that wait for disks, so
+/// that what belonged to them is free too.
+const QUIET_LOOKS: u32 = 3;
 /// Processor time after which there may be something to give back again.
 const WORTHWHILE: Duration = Duration::from_millis(200);
 
@@ -39,6 +42,7 @@ pub async fn give_memory_back() {
 struct Idleness {
     /// Processor time used at the last look.
     seen: Duration,
+    quiet_looks: u32,
     /// Processor time used when memory was given back last.
     given_back: Option<Duration>,
 }
@@ -46,12 +50,14 @@ struct Idleness {
 impl Idleness {
     /// With `used`, the processor time of the process so far, says whether now is a time to give memory back.
     fn look(&mut self, used: Duration) -> bool {
-        let quiet = used.saturating_sub(std::mem::replace(&mut self.seen, used)) <= QUIET;
+        let since_last = used.saturating_sub(std::mem::replace(&mut self.seen, used));
+        self.quiet_looks = if since_last <= QUIET { self.quiet_looks.saturating_add(1) } else { 0 };
         let worthwhile = self.given_back.is_none_or(|before| used.saturating_sub(before) >= WORTHWHILE);
-        if quiet && worthwhile {
+        let now = worthwhile && self.quiet_looks >= QUIET_LOOKS;
+        if now {
             self.given_back = Some(used);
         }
-        quiet && worthwhile
+        now
     }
 }
 
@@ -65,16 +71,24 @@ mod tests {
         // Milliseconds of processor time, and whether it is time.
         let looks = [
             (400, false), // starting
-            (410, true),
-            (420, false),   // idle already
+            (410, false),
+            (410, false),
+            (420, true),
+            (430, false),   // idle already
             (2_000, false), // busy
+            (2_010, false),
             (9_000, false),
-            (9_030, true),
-            (9_060, false),
+            (9_030, false),
+            (9_030, false),
+            (9_060, true),
             (9_150, false), // little was done
             (9_170, false),
-            (9_300, false),
-            (9_310, true),
+            (9_180, false),
+            (9_190, false),
+            (9_300, false), // more, with that before
+            (9_310, false),
+            (9_320, false),
+            (9_330, true),
         ];
         for (used, expected) in looks {
             assert_eq!(idleness.look(Duration::from_millis(used)), expected, "at {used} ms");
