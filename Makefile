@@ -1,5 +1,6 @@
 # Everything that people type. `make` alone explains it.
 ADDRESS ?= 127.0.0.1:9500
+HISTORIES ?= 20000
 DATA ?= ./data
 NODES ?= 3
 
@@ -11,7 +12,7 @@ RELEASE := $(TARGET_DIR)/release
 USE_RUST = t=$$(scripts/rust-toolchain.sh); [ -z "$$t" ] || export RUSTUP_TOOLCHAIN=$$t
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop build ui test bench install-deps clean
+.PHONY: help run stop build ui test soak bench install-deps clean
 
 help: ## this text
 	@echo "Aurochs: distributed block storage with a dashboard. Targets:"
@@ -34,6 +35,9 @@ ui: ## build the dashboard into ui/dist
 test: ## formatting, lints, all tests; process and browser tests included
 	@scripts/install.sh test
 	@$(USE_RUST); scripts/test.sh
+
+soak: ## tens of thousands of random histories (HISTORIES=n); hours
+	@$(USE_RUST); AUROCHS_HISTORIES=$(HISTORIES) cargo test --locked -p aurochs-engine --test histories
 
 bench: build ## speed of a volume beside the raw file, memory, and large replicas, in one run
 	@scripts/install.sh test

@@ -49,6 +49,8 @@ for file in e2e/tests/*.rs; do e2e_tests+=(--test "$(basename "$file" .rs)"); do
 
 lint() { cargo clippy "${everything[@]}" --all-targets --quiet -- -D warnings; }
 compile() { cargo build "${everything[@]}" --bins && cargo test "${everything[@]}" --no-run --quiet; }
+# Random histories of all operations; `make soak` runs more.
+export AUROCHS_HISTORIES=${AUROCHS_HISTORIES:-2000}
 unit_tests() { cargo test --locked --workspace --exclude aurochs-e2e --quiet --no-fail-fast; }
 process_tests() { cargo test "${everything[@]}" "${e2e_tests[@]}" --no-fail-fast -- --test-threads=1; }
 browser_tests() {

@@ -69,6 +69,7 @@ pub const ALL: &[&str] = &[
     "join.snapshot-taken",
     "join.begun",
     "join.recorded",
+    "join.group-copied",
     "join.copied",
     "join.finished",
     "join.compared",

@@ -3,7 +3,6 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
-#[allow(dead_code, clippy::allow_attributes, reason = "each test of this file uses its part")]
 mod node;
 mod parties;
 

@@ -164,6 +164,7 @@ async fn what_a_dropped_link_still_carries_never_reaches_a_rebuilt_replica() {
     put(&engine, 0, 1, BLOCK).await;
     // The process of the second stands still: the write stays in its socket.
     parties.replicas[1].proxy.hold();
+    let held: std::collections::BTreeSet<u64> = (1..=parties.replicas[1].proxy.opened()).collect();
     let stale = engine.spawn(|volume| write(volume, 0, 2, BLOCK));
     let late = parties.replicas[1].name.clone();
     remove(&engine, &late).await;
@@ -173,7 +174,10 @@ async fn what_a_dropped_link_still_carries_never_reaches_a_rebuilt_replica() {
     // It goes on, and reads what the old link sent.
     parties.replicas[1].proxy.release();
     let mut drained = parties.replicas[1].proxy.drained.clone();
-    tokio::time::timeout(parties::PATIENCE, drained.wait_for(|count| *count >= 2)).await.unwrap().unwrap();
+    tokio::time::timeout(parties::PATIENCE, drained.wait_for(|numbers| numbers.is_superset(&held)))
+        .await
+        .unwrap()
+        .unwrap();
     for _ in 0..50 {
         assert_eq!(get(&engine, 0, BLOCK).await, [3; BLOCK]);
     }

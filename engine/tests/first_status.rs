@@ -1,6 +1,6 @@
 //! What an engine tells of its volume the moment it is up.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod parties;
 

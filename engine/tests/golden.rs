@@ -5,72 +5,12 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+mod golden_archive;
 
 use aurochs_engine::replica::hash::{HashControl, SnapshotChecksum};
 use aurochs_engine::replica::{OpenOptions, Replica, ReplicaError};
-use serde::Deserialize;
+use golden_archive::{Golden, fixtures, hex};
 use sha2::{Digest, Sha256};
-use tempfile::TempDir;
-
-#[derive(Deserialize)]
-struct Manifest {
-    name: String,
-    head: String,
-    volume_size: u64,
-    revision_counter: Option<u64>,
-    disks: BTreeMap<String, Disk>,
-    files: BTreeMap<String, FileFacts>,
-}
-
-#[derive(Deserialize)]
-struct Disk {
-    chain_child_to_root: Vec<String>,
-    file_size: u64,
-    removed: bool,
-    sha256_at_volume_size: String,
-}
-
-#[derive(Deserialize)]
-struct FileFacts {
-    bytes: u64,
-    sha256: String,
-    data_extents: Option<Vec<(u64, u64)>>,
-}
-
-fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/golden")
-}
-
-struct Golden {
-    manifest: Manifest,
-    dir: PathBuf,
-    scratch: TempDir,
-}
-
-fn extract(name: &str) -> Golden {
-    let manifest = std::fs::read(fixtures().join(format!("{name}.json"))).unwrap();
-    let manifest: Manifest = serde_json::from_slice(&manifest).unwrap();
-    // The build's directory lies on a real file system, which `/tmp` need not.
-    let scratch = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let archive = fixtures().join(format!("{name}.tar.zst"));
-    let status = Command::new("tar")
-        .args(["--zstd", "-S", "--no-same-owner", "-xf"])
-        .arg(&archive)
-        .arg("-C")
-        .arg(scratch.path())
-        .status()
-        .unwrap();
-    assert!(status.success(), "tar cannot extract {}", archive.display());
-    let dir = scratch.path().join(&manifest.name);
-    Golden { manifest, dir, scratch }
-}
-
-fn hex(digest: impl AsRef<[u8]>) -> String {
-    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
-}
 
 impl Golden {
     fn check_files(&self) {
@@ -129,7 +69,7 @@ impl Golden {
 const OPTIONS: OpenOptions = OpenOptions { revision_counter: true };
 
 fn check(name: &str) {
-    let golden = extract(name);
+    let golden = Golden::extract(name);
     golden.check_files();
     let counted = golden.manifest.revision_counter;
     let options = OpenOptions { revision_counter: counted.is_some() };
@@ -182,9 +122,9 @@ golden! {
 #[test]
 fn an_expansion_writes_what_longhorn_wrote() {
     const CREATED: &str = "2026-11-21T02:06:55Z";
-    let golden = extract("s04-expanded");
+    let golden = Golden::extract("s04-expanded");
     let theirs = Replica::open(&golden.dir, OpenOptions::default()).unwrap();
-    let dir = golden.scratch.path().join("ours");
+    let dir = golden.beside("ours");
     Replica::create(&dir, 8_388_608, OpenOptions::default()).unwrap();
     let ours = Replica::open(&dir, OpenOptions::default()).unwrap();
     let write_layer = |file: &str| {
@@ -193,7 +133,7 @@ fn an_expansion_writes_what_longhorn_wrote() {
             ours.write(offset, &data).unwrap();
         }
     };
-    let snapshot = |name: &str| ours.snapshot(name, true, CREATED, &BTreeMap::new()).unwrap();
+    let snapshot = |name: &str| ours.snapshot(name, true, CREATED, &Default::default()).unwrap();
     write_layer("volume-snap-before.img");
     snapshot("before");
     write_layer("volume-snap-expand-14680064.img");
@@ -221,7 +161,7 @@ fn an_expansion_writes_what_longhorn_wrote() {
 
 #[test]
 fn our_checksums_are_longhorns() {
-    let golden = extract("s08-hashed");
+    let golden = Golden::extract("s08-hashed");
     let replica = Replica::open(&golden.dir, OPTIONS).unwrap();
     for snapshot in ["s1", "s2"] {
         let file = golden.dir.join(format!("volume-snap-{snapshot}.img.checksum"));
@@ -253,7 +193,7 @@ fn no_fixture_is_forgotten() {
 
 #[test]
 fn an_interrupted_rebuild_says_so_and_is_not_served() {
-    let golden = extract("s06-rebuild-interrupted");
+    let golden = Golden::extract("s06-rebuild-interrupted");
     golden.check_files();
     let replica = Replica::open(&golden.dir, OPTIONS).unwrap();
     assert!(replica.rebuilding() && replica.was_dirty());
@@ -274,13 +214,13 @@ fn move_backing_file(golden: &Golden, file: &str) {
     let text = std::fs::read_to_string(&meta).unwrap();
     let (before, rest) = text.split_once("\"BackingFilePath\":\"").unwrap();
     let (_, after) = rest.split_once('"').unwrap();
-    let path = golden.scratch.path().join(file);
+    let path = golden.beside(file);
     let moved = format!("{before}\"BackingFilePath\":\"{}\"{after}", path.display());
     std::fs::write(&meta, moved).unwrap();
 }
 
 fn check_backing_file(name: &str, file: &str) {
-    let golden = extract(name);
+    let golden = Golden::extract(name);
     let refused = Replica::open(&golden.dir, OPTIONS).unwrap_err().to_string();
     assert!(refused.contains(file), "{refused}");
     move_backing_file(&golden, file);

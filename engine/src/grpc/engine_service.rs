@@ -10,14 +10,16 @@ use tonic::{Request, Response, Status};
 
 use super::engine_v1::engine_server::Engine;
 use super::engine_v1::{
-    EngineState, EngineStatus, ExpandRequest, ReplicaAddRequest, ReplicaNameRequest, Snapshot, SnapshotCloneRequest,
-    SnapshotCreateRequest, SnapshotHashLockReply, SnapshotHashRequest, SnapshotHashState, SnapshotLimitsSetRequest,
-    SnapshotNameRequest, SnapshotPurgeRequest, SnapshotReadRequest, StatusRequest, UnmapMarkSnapChainRemovedRequest,
+    EngineState, EngineStatus, ExpandRequest, RebuildPaceSetRequest, ReplicaAddRequest, ReplicaNameRequest, Snapshot,
+    SnapshotCloneRequest, SnapshotCreateRequest, SnapshotHashLockReply, SnapshotHashRequest, SnapshotHashState,
+    SnapshotLimitsSetRequest, SnapshotNameRequest, SnapshotPurgeRequest, SnapshotReadRequest, StatusRequest,
+    UnmapMarkSnapChainRemovedRequest,
 };
 use super::snapshot_stream;
 use crate::frontend::Resizer;
 use crate::frontend::freeze::{self, FreezeError, Patience};
 use crate::link::Address;
+use crate::rebuild::RebuildPace;
 use crate::volume::Volume;
 use crate::volume::barrier::OperationError;
 use crate::volume::clone::CloneRequest;
@@ -300,6 +302,16 @@ impl Engine for Service {
     ) -> Result<Response<EngineStatus>, Status> {
         let (volume, _) = self.up()?;
         volume.set_unmap_mark_snap_chain_removed(request.into_inner().enabled);
+        Ok(self.now())
+    }
+
+    async fn rebuild_pace_set(
+        &self,
+        request: Request<RebuildPaceSetRequest>,
+    ) -> Result<Response<EngineStatus>, Status> {
+        let (volume, _) = self.up()?;
+        let RebuildPaceSetRequest { max_bytes_per_second, concurrent_sources } = request.into_inner();
+        volume.set_rebuild_pace(RebuildPace { max_bytes_per_second, concurrent_sources });
         Ok(self.now())
     }
 }

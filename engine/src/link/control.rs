@@ -105,6 +105,10 @@ pub enum ControlRequest {
     PurgeStop {
         why: String,
     },
+    /// Layers that a rebuild fills lose what was copied into them: they are copied from another source.
+    RebuildEmpty {
+        layers: Vec<String>,
+    },
 }
 
 /// Who speaks.
@@ -125,6 +129,10 @@ pub struct Hello {
     /// there is data in it.
     #[serde(default)]
     pub salvage: bool,
+    /// One more stream of a link that speaks already, for bulk copying: it comes and goes, and that says nothing about
+    /// the link. Set by `BulkLink::open`.
+    #[serde(default)]
+    pub bulk: bool,
 }
 
 /// Who answers.

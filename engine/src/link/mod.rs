@@ -1,14 +1,19 @@
 //! The data link between an engine and a replica: framed requests over several streams.
 //!
 //! `frame` is the wire, `control` the rarer requests in JSON, `address` where a replica listens,
-//! `client` the engine's end and `server` the replica's.
+//! `client` the engine's end (its streams are `lanes`, those of a copy `bulk`) and `server` the replica's.
 
 pub mod address;
+pub(crate) mod bulk;
 pub mod client;
 pub mod control;
+pub(crate) mod extents;
 pub mod frame;
 mod gather;
+mod hello;
+mod lanes;
 pub(crate) mod purging;
+mod request;
 pub mod server;
 
 pub use address::Address;

@@ -2,7 +2,7 @@
 //!
 //! Invariants: nothing is answered before HELLO; an epoch below the highest seen is refused; a higher one is durable
 //! and everything of the lower ones has ended before it is answered; of one epoch, only one session speaks; of one
-//! session, only the latest link.
+//! session, only the latest link; a stream for bulk copying joins a link that speaks, and never makes one.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -141,10 +141,10 @@ impl ReplicaServer {
             Ok(ControlRequest::Hello(hello)) => self.welcome(&hello).await.map(|welcome| (hello, welcome)),
             _ => Err(refused("the first request of a stream has to be HELLO")),
         };
-        let session = match hello {
+        let (session, is_bulk) = match hello {
             Ok((hello, welcome)) => {
                 let _ = answers.send((first.0, control_answer(ControlReply::Welcome(welcome)))).await;
-                Session::of(&hello)
+                (Session::of(&hello), hello.bulk)
             }
             Err(error) => {
                 tracing::warn!(replica = %self.name, %error, "HELLO refused");
@@ -155,10 +155,12 @@ impl ReplicaServer {
             }
         };
         Arc::clone(&self).serve_session(reader, &session, answers).await;
-        self.stop_purge_of(&session).await;
+        if !is_bulk {
+            self.stop_purge_of(&session).await;
+        }
     }
 
-    /// A link that has lost a stream is lost as a whole, and nobody follows the purge any more.
+    /// A link that has lost one of its own streams is lost as a whole, and nobody follows the purge any more.
     async fn stop_purge_of(&self, session: &Session) {
         let open = self.open.read().await;
         if *self.session.borrow() == *session
@@ -212,6 +214,9 @@ impl ReplicaServer {
         if now == theirs {
             // A further lane of the link that speaks already.
             return self.describe().await;
+        }
+        if hello.bulk {
+            return Err(refused("the link that this stream for bulk copying belongs to speaks no more"));
         }
         if !now.gives_way_to(&theirs) {
             return Err(fenced(hello.epoch, now.epoch));
@@ -452,6 +457,7 @@ fn control(replica: &Arc<Replica>, hashes: &HashJobs, request: ControlRequest) -
             replica.stop_purge(&why);
             Ok(())
         }
+        ControlRequest::RebuildEmpty { layers } => replica.rebuild_empty(&layers),
     };
     result.map(|()| ControlReply::Done).map_err(remote)
 }

@@ -1,83 +1,59 @@
 //! Moving the layers of a volume to a replica that joins.
 //!
 //! Only what a layer's file holds is moved, extent by extent, so that the copy has the same holes. Layers never change
-//! while they are copied: all writes go to the head.
+//! while they are copied: all writes go to the head. Each group of layers comes from one member (`groups`), different
+//! groups from different members at the same time. When a source is lost, what it gave of an unfinished group goes
+//! again, and another source gives the whole group.
+//!
+//! A fault of a source, or of its bulk streams, leaves that member out of this copy and nothing else; whether it is
+//! still a good member is told by its own lanes. A fault of the joiner ends the copy.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 
+use super::groups::Group;
+use super::pace::{self, DEPTH_PIECES, PIECE, Pace};
+use super::sources::{self, Source, TARGET_STREAMS};
 use super::state::Progress;
-use crate::link::control::{ControlReply, ControlRequest};
+use crate::crash_point;
+use crate::link::bulk::BulkLink;
+use crate::link::control::ControlRequest;
+use crate::link::extents::ExtentPages;
 use crate::link::{LinkError, ReplicaLink};
 use crate::replica::LayerInfo;
 use crate::volume::Shared;
 use crate::volume::barrier::OperationError;
 use crate::volume::read_choice;
 
-/// Bytes of one request. Large enough for the disks, small enough to let foreground requests in between.
-const CHUNK: u64 = 1 << 20;
-/// Requests in flight. Bounds memory to a few MiB and the share of the disks that a rebuild takes.
-const PARALLEL: usize = 4;
-/// Extents asked for at once.
-const EXTENTS: usize = 4096;
-
-/// One piece of one layer.
-#[derive(Clone)]
-struct Piece {
-    layer: Arc<str>,
-    offset: u64,
-    length: u32,
-}
-
 /// Copies every layer but the head.
-///
-/// Members agree on what is seen from each layer, not on which layer holds a block: making them equal after an unclean
-/// stop may have put more into one head than into another. So extents and data of a layer come from one member. When
-/// that one is lost, the layer is copied again from another on top of what is there: all of it is what is seen from
-/// this layer, whoever it came from.
 pub(super) async fn layers(
     shared: &Shared,
     target: &ReplicaLink,
     layers: &[LayerInfo],
     progress: &Progress,
 ) -> Result<(), OperationError> {
-    let sources = read_choice::in_order(&shared.membership.view(), &shared.membership.read_turn);
-    let snapshots: Vec<_> = layers.iter().filter(|layer| !layer.is_head).collect();
-    let mut last = "no replica is left to copy from".to_owned();
-    let mut done = 0;
-    for source in sources {
-        if !has_these(&source, layers).await {
-            last = format!("replica {} has purged snapshots that are to be copied", source.name());
-            continue;
-        }
-        match from_one(shared, &source, target, &snapshots, &mut done, progress).await {
-            Ok(()) => return Ok(()),
-            Err(CopyError::Source(error)) => last = error.to_string(),
-            Err(CopyError::Target(error)) => return Err(OperationError::Failed(error.to_string())),
-        }
+    let failed = |error: LinkError| OperationError::Failed(error.to_string());
+    let links = read_choice::in_order(&shared.membership.view(), &shared.membership.read_turn);
+    let target = BulkLink::open(target, TARGET_STREAMS).await.map_err(failed)?;
+    let sources = sources::open(&links, progress).await;
+    let groups = sources::plan(Group::all_of(layers), &sources).await;
+    progress.plan(groups.iter().map(|group| group.planned_bytes).sum());
+    shared.changed.tell();
+    let copy = Copy { shared, pace: shared.rebuilds.pace(), target: &target, progress };
+    tokio::select! {
+        copied = copy.all(groups, sources) => copied,
+        never = pace::follow(copy.pace, shared) => match never {},
     }
-    Err(OperationError::Failed(last))
 }
 
-/// Whether a member has these very layers, removed ones included. One that has merged what the first source had not
-/// can't go on where that one stopped: part of a merged layer's data would be left out.
-async fn has_these(source: &ReplicaLink, layers: &[LayerInfo]) -> bool {
-    let below = |layers: &[LayerInfo]| -> BTreeMap<String, String> {
-        let below = layers.iter().filter(|layer| !layer.is_head);
-        below.map(|layer| (layer.file_name.clone(), layer.parent.clone())).collect()
-    };
-    let wanted = below(layers);
-    match crate::volume::start::ask_layers(source).await {
-        // Snapshots taken since are not copied.
-        Ok(has) => {
-            let has = below(&has);
-            wanted.iter().all(|(layer, parent)| has.get(layer) == Some(parent))
-        }
-        // The copy itself tells what is wrong.
-        Err(_) => true,
-    }
+struct Copy<'run> {
+    shared: &'run Shared,
+    pace: &'run Arc<Pace>,
+    target: &'run BulkLink,
+    progress: &'run Progress,
 }
 
 /// Whose fault it is that a copy broke off.
@@ -86,90 +62,147 @@ enum CopyError {
     Target(LinkError),
 }
 
-/// Copies the layers from number `done` on, and counts it up.
-async fn from_one(
-    shared: &Shared,
-    source: &ReplicaLink,
-    target: &ReplicaLink,
-    snapshots: &[&LayerInfo],
-    done: &mut usize,
-    progress: &Progress,
-) -> Result<(), CopyError> {
-    let mut planned = 0;
-    for layer in &snapshots[*done..] {
-        planned += held_bytes(source, &layer.file_name).await.map_err(CopyError::Source)?;
-    }
-    progress.plan(source.name(), planned);
-    while let Some(layer) = snapshots.get(*done) {
-        copy_layer(shared, source, target, layer, progress).await?;
-        *done += 1;
-    }
-    Ok(())
+/// A group and its source after the attempt.
+struct Ended {
+    source: Source,
+    group: Group,
+    bytes: u64,
+    result: Result<(), CopyError>,
 }
 
-/// Bytes that will be moved: the extents' lengths. (Allocated blocks would count the file system's own ones too.)
-async fn held_bytes(source: &ReplicaLink, layer: &str) -> Result<u64, LinkError> {
-    let (mut bytes, mut from) = (0, 0);
-    loop {
-        let extents = extents(source, layer, from).await?;
-        bytes += extents.iter().map(|(_, length)| length).sum::<u64>();
-        match extents.last() {
-            Some(&(offset, length)) if extents.len() == EXTENTS => from = offset + length,
-            _ => return Ok(bytes),
+/// One piece of one layer.
+struct Piece {
+    offset: u64,
+    length: u32,
+}
+
+impl Copy<'_> {
+    async fn all(&self, mut groups: Vec<Group>, mut idle: Vec<Source>) -> Result<(), OperationError> {
+        let mut lost: BTreeMap<String, String> = BTreeMap::new();
+        let mut running = FuturesUnordered::new();
+        let mut changes = self.pace.changes();
+        loop {
+            while running.len() < self.pace.sources_allowed() {
+                let Some((source, group)) = sources::take_pair(&mut groups, &mut idle) else { break };
+                running.push(self.group(source, group));
+            }
+            let ended = tokio::select! {
+                ended = running.next() => ended,
+                Ok(()) = changes.changed() => continue,
+            };
+            let Some(Ended { source, group, bytes, result }) = ended else { break };
+            match result {
+                Ok(()) => {
+                    self.progress.replan(group.planned_bytes, bytes);
+                    idle.push(source);
+                    crash_point::reached("join.group-copied");
+                }
+                Err(CopyError::Source(error)) => {
+                    tracing::warn!(%error, "a source of a rebuild is left out from here on");
+                    self.progress.source_lost(source.bulk.name(), &error.to_string());
+                    // What it gave is moved once more.
+                    self.progress.replan(0, bytes);
+                    lost.insert(source.bulk.name().to_owned(), error.to_string());
+                    groups.push(Group { is_begun: true, ..group });
+                }
+                Err(CopyError::Target(error)) => return Err(OperationError::Failed(error.to_string())),
+            }
+            self.shared.changed.tell();
+        }
+        if groups.is_empty() { Ok(()) } else { Err(nobody_holds(&groups, &lost)) }
+    }
+
+    async fn group(&self, source: Source, group: Group) -> Ended {
+        let mut bytes = 0;
+        let result = self.layers_of(&source, &group, &mut bytes).await;
+        self.progress.source_gives(source.bulk.name(), "");
+        Ended { source, group, bytes, result }
+    }
+
+    /// Counts the bytes that got to the joiner.
+    async fn layers_of(&self, source: &Source, group: &Group, bytes: &mut u64) -> Result<(), CopyError> {
+        if group.is_begun {
+            let empty = ControlRequest::RebuildEmpty { layers: group.names() };
+            self.target.control(&empty).await.map_err(CopyError::Target)?;
+        }
+        for layer in &group.layers {
+            self.progress.source_gives(source.bulk.name(), crate::volume::status::snapshot_name(&layer.file_name));
+            self.layer(&source.bulk, &layer.file_name, bytes).await?;
+        }
+        Ok(())
+    }
+
+    /// Whatever the outcome, nothing of it is on its way to the joiner any more when this returns.
+    async fn layer(&self, source: &BulkLink, layer: &str, bytes: &mut u64) -> Result<(), CopyError> {
+        let mut pieces = Pieces::of(layer);
+        let mut flying = FuturesUnordered::new();
+        let mut outcome = Ok(());
+        loop {
+            while outcome.is_ok() && flying.len() < DEPTH_PIECES {
+                match pieces.next(source).await {
+                    Ok(Some(piece)) => flying.push(self.piece(source, layer, piece)),
+                    Ok(None) => break,
+                    Err(error) => outcome = Err(CopyError::Source(error)),
+                }
+            }
+            match flying.next().await {
+                None => return outcome,
+                Some(Ok(copied)) => {
+                    *bytes += copied;
+                    self.progress.copied(source.name(), copied);
+                    self.shared.changed.tell();
+                }
+                Some(Err(error)) => outcome = outcome.and(Err(error)),
+            }
         }
     }
-}
 
-async fn copy_layer(
-    shared: &Shared,
-    source: &ReplicaLink,
-    target: &ReplicaLink,
-    layer: &LayerInfo,
-    progress: &Progress,
-) -> Result<(), CopyError> {
-    let name: Arc<str> = layer.file_name.as_str().into();
-    let mut from = 0;
-    loop {
-        let extents = extents(source, &name, from).await.map_err(CopyError::Source)?;
-        let pieces: Vec<Piece> = extents.iter().flat_map(|(offset, length)| pieces(&name, *offset, *length)).collect();
-        let mut copies =
-            futures::stream::iter(pieces).map(|piece| copy_piece(source, target, piece)).buffer_unordered(PARALLEL);
-        while let Some(copied) = copies.next().await {
-            progress.copied(copied?);
-            shared.changed.tell();
-        }
-        match extents.last() {
-            Some(&(offset, length)) if extents.len() == EXTENTS => from = offset + length,
-            _ => return Ok(()),
-        }
+    /// Returns the bytes moved.
+    async fn piece(&self, source: &BulkLink, layer: &str, piece: Piece) -> Result<u64, CopyError> {
+        let _admitted = self.pace.admit(piece.length).await;
+        let data = source.layer_read(layer, piece.offset, piece.length).await.map_err(CopyError::Source)?;
+        self.target.layer_write(layer, piece.offset, &data).await.map_err(CopyError::Target)?;
+        Ok(u64::from(piece.length))
     }
 }
 
-fn pieces(layer: &Arc<str>, offset: u64, length: u64) -> impl Iterator<Item = Piece> {
-    let layer = Arc::clone(layer);
-    let starts = (0..length).step_by(usize::try_from(CHUNK).unwrap_or(usize::MAX));
-    starts.map(move |at| Piece {
-        layer: Arc::clone(&layer),
-        offset: offset + at,
-        length: u32::try_from(CHUNK.min(length - at)).unwrap_or(u32::MAX),
-    })
+/// The pieces of a layer, in order.
+struct Pieces {
+    pages: ExtentPages,
+    extents: std::vec::IntoIter<(u64, u64)>,
+    /// What is left of the extent that is being cut up.
+    rest: (u64, u64),
 }
 
-async fn extents(source: &ReplicaLink, layer: &str, from: u64) -> Result<Vec<(u64, u64)>, LinkError> {
-    let request = ControlRequest::LayerExtents { layer: layer.to_owned(), from, maximum: EXTENTS };
-    match source.control(&request).await? {
-        ControlReply::Extents(extents) => Ok(extents),
-        other => {
-            let cause = format!("answered a question for extents with {other:?}");
-            Err(LinkError::Lost { replica: source.name().to_owned(), cause })
+impl Pieces {
+    fn of(layer: &str) -> Self {
+        Self { pages: ExtentPages::of(layer), extents: Vec::new().into_iter(), rest: (0, 0) }
+    }
+
+    async fn next(&mut self, source: &BulkLink) -> Result<Option<Piece>, LinkError> {
+        while self.rest.1 == 0 {
+            if let Some(extent) = self.extents.next() {
+                self.rest = extent;
+            } else if let Some(request) = self.pages.next_request() {
+                self.extents = self.pages.take(source.name(), source.control(&request).await?)?.into_iter();
+            } else {
+                return Ok(None);
+            }
         }
+        let (offset, left) = self.rest;
+        let length = u32::try_from(left).unwrap_or(u32::MAX).min(PIECE);
+        self.rest = (offset + u64::from(length), left - u64::from(length));
+        Ok(Some(Piece { offset, length }))
     }
 }
 
-/// Returns the bytes moved.
-async fn copy_piece(source: &ReplicaLink, target: &ReplicaLink, piece: Piece) -> Result<u64, CopyError> {
-    let read = source.layer_read(&piece.layer, piece.offset, piece.length).await;
-    let data = read.map_err(CopyError::Source)?;
-    target.layer_write(&piece.layer, piece.offset, &data).await.map_err(CopyError::Target)?;
-    Ok(u64::from(piece.length))
+fn nobody_holds(groups: &[Group], lost: &BTreeMap<String, String>) -> OperationError {
+    let layers: Vec<String> = groups.iter().flat_map(Group::names).collect();
+    if let Some(error) = lost.values().next_back() {
+        return OperationError::Failed(format!("no replica is left to copy {} from: {error}", layers.join(", ")));
+    }
+    OperationError::Failed(format!(
+        "no replica that can be reached holds {} as it was when the rebuild began; start the rebuild again",
+        layers.join(", ")
+    ))
 }

@@ -1,10 +1,18 @@
 //! Rebuilding a replica while the volume is in use (SAFETY.md, "Joining").
 //!
-//! `state` is what the status shows, `copy` moves the layers. A crash at any step leaves the replica outside the
-//! membership: it becomes a member only by the record, after everything is on its disk.
+//! `copy` moves the layers: `groups` of them from several `sources` at once, at a `pace` that leaves the foreground its
+//! share (`window`). `state` is what the status shows. A crash at any step leaves the replica outside the membership:
+//! it becomes a member only by the record, after everything is on its disk.
+//!
+//! A rebuild ends early when the joiner is removed, lost or failed a write, and when the volume is closed.
 
 mod copy;
+mod groups;
+mod pace;
+mod rate;
+mod sources;
 mod state;
+mod window;
 
 use std::sync::Arc;
 
@@ -16,7 +24,9 @@ use crate::replica::LayerInfo;
 use crate::volume::barrier::OperationError;
 use crate::volume::exclusive_work::{Work, WorkGuard};
 use crate::volume::membership::Mode;
+use crate::volume::ordering::Turn;
 use crate::volume::{Shared, Volume, start, watchdog};
+pub use pace::RebuildPace;
 use state::Progress;
 pub(crate) use state::Rebuilds;
 
@@ -45,6 +55,7 @@ impl Volume {
             link: 0,
             holds_data: false,
             salvage: false,
+            bulk: false,
         };
         let link = match ReplicaLink::connect(name, &address, &hello).await {
             Ok(link) => link,
@@ -70,12 +81,19 @@ impl Volume {
 
     /// Takes a replica out of the membership.
     pub async fn remove_replica(&self, name: &str) -> Result<(), OperationError> {
+        self.shared.rebuilds.cancel(name, "the replica was removed on request");
         let removed = self.shared.membership.remove(name).await.map_err(failed)?;
         self.shared.changed.tell();
         if removed {
             return Ok(());
         }
         Err(OperationError::Refused(format!("replica {name} is the last one with all data; it can't be removed")))
+    }
+
+    /// How fast rebuilds go from now on, the running one included.
+    pub fn set_rebuild_pace(&self, pace: RebuildPace) {
+        self.shared.rebuilds.pace().set(pace);
+        self.shared.changed.tell();
     }
 }
 
@@ -84,9 +102,12 @@ fn failed(error: IoError) -> OperationError {
 }
 
 async fn run(shared: &Arc<Shared>, link: &ReplicaLink, progress: &Progress, work: WorkGuard) {
-    let result = rebuild(shared, link, progress).await;
-    // Whoever sees that the rebuild is over may begin the next work at once.
-    drop(work);
+    let mut work = Some(work);
+    let result = match rebuild(shared, link, progress, &mut work).await {
+        // A lost joiner shows in many ways, and a cancelled rebuild too.
+        Err(error) => Err(progress.check().err().map_or(error, OperationError::Failed)),
+        done => done,
+    };
     match result {
         Ok(()) => {
             tracing::info!(replica = link.name(), "rebuilt");
@@ -96,6 +117,12 @@ async fn run(shared: &Arc<Shared>, link: &ReplicaLink, progress: &Progress, work
             tracing::warn!(replica = link.name(), %error, "rebuild failed");
             shared.membership.suspect(link, &format!("its rebuild failed: {error}"));
             link.fail("its rebuild failed");
+            if progress.check().is_err() {
+                // Whoever asked for its end knows, and it may have joined only after that. Before the next rebuild of
+                // a replica of this name can begin.
+                let _ = shared.membership.remove(link.name()).await;
+            }
+            drop(work);
             progress.fail(&error.to_string());
         }
     }
@@ -103,27 +130,67 @@ async fn run(shared: &Arc<Shared>, link: &ReplicaLink, progress: &Progress, work
     shared.changed.tell();
 }
 
-async fn rebuild(shared: &Arc<Shared>, link: &ReplicaLink, progress: &Progress) -> Result<(), OperationError> {
-    let layers = join(shared, link).await?;
+/// Lets go of `work` when the replica is about to be a member.
+async fn rebuild(
+    shared: &Arc<Shared>,
+    link: &ReplicaLink,
+    progress: &Progress,
+    work: &mut Option<WorkGuard>,
+) -> Result<(), OperationError> {
+    let layers = join(shared, link, progress).await?;
     shared.changed.tell();
-    copy::layers(shared, link, &layers, progress).await?;
-    crash_point::reached("join.copied");
-    let finish = link.control(&ControlRequest::RebuildFinish).await;
-    finish.map_err(|error| OperationError::Failed(error.to_string()))?;
-    crash_point::reached("join.finished");
+    tokio::select! {
+        filled = fill(shared, link, &layers, progress) => filled?,
+        why = progress.cancelled() => return Err(OperationError::Failed(why)),
+        // Otherwise the pieces that wait for their turn would wait for nothing.
+        () = link.lost() => {
+            let cause = link.lost_cause().unwrap_or("the link was lost");
+            return Err(OperationError::Failed(format!("replica {}: {cause}", link.name())));
+        }
+    }
     {
         // No snapshot is half taken while the layers are compared; those taken meanwhile count.
         let _everything = shared.ordering.barrier().await;
         compare_layers(shared, link).await?;
     }
     crash_point::reached("join.compared");
+    // Whoever sees it as a member may begin the next work at once. Until then that is refused for the joiner.
+    drop(work.take());
     shared.membership.promote(link.name()).await.map_err(failed)
+}
+
+/// What takes long, and may be given up at any point: the joiner is thrown away then.
+async fn fill(
+    shared: &Shared,
+    link: &ReplicaLink,
+    layers: &[LayerInfo],
+    progress: &Progress,
+) -> Result<(), OperationError> {
+    copy::layers(shared, link, layers, progress).await?;
+    crash_point::reached("join.copied");
+    let finish = link.control(&ControlRequest::RebuildFinish).await;
+    finish.map_err(|error| OperationError::Failed(error.to_string()))?;
+    crash_point::reached("join.finished");
+    Ok(())
+}
+
+/// Waits for the barrier as long as nobody has asked the rebuild to end. Making members equal must run to its end, so
+/// the wait goes on by itself then, and lets go at once.
+async fn barrier(shared: &Arc<Shared>, progress: &Progress) -> Result<Turn, OperationError> {
+    let waiting = Arc::clone(shared);
+    let barrier = tokio::spawn(async move { waiting.equal_barrier().await });
+    let turn = tokio::select! {
+        turn = barrier => turn.map_err(|error| OperationError::Failed(format!("ended unexpectedly: {error}")))??,
+        why = progress.cancelled() => return Err(OperationError::Failed(why)),
+    };
+    progress.check().map_err(OperationError::Failed)?;
+    Ok(turn)
 }
 
 /// Under a barrier: a snapshot separates what is copied from what comes as writes, and the replica gets an empty
 /// directory with the same layers. Returns the layers to copy.
-async fn join(shared: &Arc<Shared>, link: &ReplicaLink) -> Result<Vec<LayerInfo>, OperationError> {
-    let _everything = shared.equal_barrier().await?;
+async fn join(shared: &Arc<Shared>, link: &ReplicaLink, progress: &Progress) -> Result<Vec<LayerInfo>, OperationError> {
+    let _everything = barrier(shared, progress).await?;
     shared.refuse_while_filling("add a replica")?;
     // Its own loss is recorded before anything of it is thrown away.
     shared.membership.settled().await.map_err(failed)?;

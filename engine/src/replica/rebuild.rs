@@ -97,15 +97,7 @@ impl Replica {
         }
         self.check_range("a write into a layer", offset, length)?;
         self.shared(|structure| {
-            if !structure.meta.rebuilding {
-                return Err(ReplicaError::NotRebuilding { what: "write into a snapshot" });
-            }
-            let known = structure.records.get(file_name).is_some() && file_name != structure.meta.head;
-            if !known || structure.rebuild.frozen.contains(file_name) {
-                let place = "that this rebuild fills; begin the rebuild again with the source's layers";
-                return Err(ReplicaError::LayerNotFound { file_name: file_name.to_owned(), place });
-            }
-            let image = structure.rebuild.image(&self.directory, file_name)?;
+            let image = self.filled_layer(structure, file_name)?;
             let size = image.size()?;
             if offset + length > size {
                 return Err(ReplicaError::OutOfRange { what: "a write into a layer", offset, length, size });
@@ -114,6 +106,33 @@ impl Replica {
             crash_point::reached("rebuild.layer-written");
             Ok(())
         })
+    }
+
+    /// Takes back what was copied into these layers, to the last hole: what one source had of a layer must not stay
+    /// under what another one has. No write into them may be on its way.
+    ///
+    /// # Errors
+    /// As [`Replica::layer_write`].
+    pub fn rebuild_empty(&self, layers: &[String]) -> Result<(), ReplicaError> {
+        self.shared(|structure| {
+            layers.iter().try_for_each(|file_name| {
+                let image = self.filled_layer(structure, file_name)?;
+                Ok(image.punch(0, image.size()?)?)
+            })
+        })
+    }
+
+    /// The image of a layer that the source's data goes to.
+    fn filled_layer(&self, structure: &Structure, file_name: &str) -> Result<Arc<ImageFile>, ReplicaError> {
+        if !structure.meta.rebuilding {
+            return Err(ReplicaError::NotRebuilding { what: "write into a snapshot" });
+        }
+        let known = structure.records.get(file_name).is_some() && file_name != structure.meta.head;
+        if !known || structure.rebuild.frozen.contains(file_name) {
+            let place = "that this rebuild fills; begin the rebuild again with the source's layers";
+            return Err(ReplicaError::LayerNotFound { file_name: file_name.to_owned(), place });
+        }
+        structure.rebuild.image(&self.directory, file_name)
     }
 
     /// Makes every layer durable and serves reads from now on.

@@ -94,8 +94,7 @@ impl Volume {
             shared.refuse_while_joining(&format!("delete snapshot {name}"))?;
             shared.mark_removed(vec![name]).await?;
             // Only now: a member that lacks a layer which another has as live would have lost it.
-            shared.delete_removed_leaves().await;
-            Ok(())
+            shared.delete_removed_leaves().await
         })
         .await
     }

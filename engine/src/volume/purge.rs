@@ -16,7 +16,7 @@ use super::exclusive_work::{Work, WorkGuard};
 use super::{Shared, Volume};
 use crate::grpc::engine_v1::{Purge, PurgeState as Shown};
 use crate::link::ReplicaLink;
-use crate::link::control::{ControlReply, ControlRequest};
+use crate::link::control::{ControlReply, ControlRequest, RemoteErrorKind};
 use crate::replica::{LayerInfo, PurgeState, PurgeStatus};
 
 /// How often a member is asked how far it is: often enough for a bar that moves.
@@ -110,8 +110,9 @@ impl Shared {
         let shared = Arc::clone(self);
         tokio::spawn(async move {
             join_all(members.iter().map(|member| purge_one(&shared, member))).await;
-            drop(guard);
+            // Whoever sees that it is over finds the layers that it left.
             shared.refresh_layers().await;
+            drop(guard);
             shared.changed.tell();
         });
         Ok(())
@@ -127,16 +128,20 @@ impl Shared {
 }
 
 impl Shared {
-    /// Deletes removed snapshots that nothing stands on. A member that cannot keeps the space and stays a member.
-    pub(crate) async fn delete_removed_leaves(&self) {
+    /// Deletes removed snapshots that nothing stands on. A member that answers that it cannot keeps the space and stays
+    /// a member; one whose link is lost is dropped, as after any request.
+    pub(crate) async fn delete_removed_leaves(&self) -> Result<(), OperationError> {
         let view = self.membership.view();
         let request = ControlRequest::DeleteRemovedLeaves;
         let answers = join_all(view.members.iter().map(|member| member.link.control(&request))).await;
         for (member, answer) in view.members.iter().zip(answers) {
-            if let Err(error) = answer {
-                tracing::warn!(replica = member.link.name(), %error, "removed snapshots are not deleted yet");
+            let Err(error) = answer else { continue };
+            tracing::warn!(replica = member.link.name(), %error, "removed snapshots are not deleted yet");
+            if matches!(error.remote_kind(), None | Some(RemoteErrorKind::Fenced)) {
+                self.membership.report(&member.link, &error);
             }
         }
+        self.membership.settled().await.map_err(|error| OperationError::Failed(error.message))
     }
 
     /// A removed snapshot that one member has purged and another has not would make the name refused by some: those

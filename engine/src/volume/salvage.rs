@@ -20,10 +20,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use futures::future::join_all;
-
 use super::record::Record;
-use super::start::{Candidate, StartError, StartOptions, Trust, fenced, greet_one};
+use super::start::{Candidate, StartError, StartOptions, Trust, greet};
 use crate::replica::HeadFacts;
 
 /// Heads written this close to each other were in use together (Longhorn's window).
@@ -47,7 +45,8 @@ pub(super) async fn choose(
     if !options.salvage {
         return Err(no_replica(options, failed, &way_out(options, record)));
     }
-    let mut candidates = greet_all(options, session, failed).await?;
+    // Every replica the engine was given, members included: one of Longhorn's may have been put in a member's place.
+    let mut candidates = greet(options, options.replicas.keys(), session, Trust::Salvage, failed).await?;
     let traces: Vec<_> = candidates.iter().map(|candidate| trace(record, candidate)).collect();
     let Some((chosen, why)) = best(&traces) else {
         return Err(no_replica(options, failed, "a salvage was asked for, and no other replica can be used either"));
@@ -62,29 +61,6 @@ pub(super) async fn choose(
     let candidate = candidates.pop();
     let nobody = || no_replica(options, failed, "the chosen replica is gone");
     Ok(Salvaged { candidate: candidate.ok_or_else(nobody)?, note })
-}
-
-/// Asks every replica the engine was given, members included: one of Longhorn's may have been put in a member's place.
-async fn greet_all(
-    options: &StartOptions,
-    session: &str,
-    failed: &mut BTreeMap<String, String>,
-) -> Result<Vec<Candidate>, StartError> {
-    let names = options.replicas.keys();
-    let greetings = names.map(|name| async move { (name, greet_one(options, name, session, Trust::Salvage).await) });
-    let mut candidates = Vec::new();
-    for (name, greeting) in join_all(greetings).await {
-        match greeting {
-            Ok(candidate) => candidates.push(candidate),
-            Err(error) => {
-                if let Some(over) = fenced(options, &error) {
-                    return Err(over);
-                }
-                failed.insert(name.clone(), error.to_string());
-            }
-        }
-    }
-    Ok(candidates)
 }
 
 fn no_replica(options: &StartOptions, failed: &BTreeMap<String, String>, next: &str) -> StartError {

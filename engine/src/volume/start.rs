@@ -30,6 +30,7 @@ use super::{Shared, Volume, snapshot_limits, watchdog};
 use crate::crash_point;
 use crate::frontend::{IoError, IoErrorKind};
 use crate::link::control::{ControlReply, ControlRequest, Hello};
+use crate::link::extents::ExtentPages;
 use crate::link::{Address, LinkError, ReplicaLink};
 use crate::replica::LayerInfo;
 use crate::replica::tree::Tree;
@@ -101,7 +102,10 @@ impl Volume {
             return Err(StartError::OutOfDate { volume, epoch, recorded: record.epoch });
         }
         let session = uuid::Uuid::new_v4().to_string();
-        let (candidates, mut failed) = greet(&options, &record, &session).await?;
+        // Every start raises the generation, so that from the second one on each member has served an engine before.
+        let trust = if record.generation > FIRST_GENERATION { Trust::Member } else { Trust::New };
+        let mut failed = BTreeMap::new();
+        let candidates = greet(&options, record.members.iter(), &session, trust, &mut failed).await?;
         let mut candidates = agree_on_layers(candidates, &mut failed).await;
         crash_point::reached("volume-start.agreed");
         // The order that `reconcile` takes its source from.
@@ -191,6 +195,7 @@ impl Volume {
     pub async fn close(&self) -> Result<(), IoError> {
         let shared = &self.shared;
         shared.clones.end().await;
+        shared.rebuilds.end("the volume is being detached").await;
         let _everything = shared.ordering.barrier().await;
         super::fan_out::flush(shared).await?;
         crash_point::reached("volume-close.flushed");
@@ -215,18 +220,16 @@ fn members(candidates: &[Candidate]) -> Vec<Member> {
     candidates.iter().map(|candidate| Member { link: candidate.link.clone(), mode: Mode::ReadWrite }).collect()
 }
 
-/// HELLO to every member; those that can't be used go to the failed ones with their reason.
-async fn greet(
+/// HELLO to each of these replicas; those that can't be used go to the failed ones with their reason.
+pub(super) async fn greet(
     options: &StartOptions,
-    record: &Record,
+    names: impl Iterator<Item = &String>,
     session: &str,
-) -> Result<(Vec<Candidate>, BTreeMap<String, String>), StartError> {
-    // Every start raises the generation, so that from the second one on each member has served an engine before.
-    let trust = if record.generation > FIRST_GENERATION { Trust::Member } else { Trust::New };
-    let greetings =
-        record.members.iter().map(|name| async move { (name.clone(), greet_one(options, name, session, trust).await) });
+    trust: Trust,
+    failed: &mut BTreeMap<String, String>,
+) -> Result<Vec<Candidate>, StartError> {
+    let greetings = names.map(|name| async move { (name, greet_one(options, name, session, trust).await) });
     let mut candidates = Vec::new();
-    let mut failed = BTreeMap::new();
     for (name, greeting) in join_all(greetings).await {
         match greeting {
             Ok(candidate) => candidates.push(candidate),
@@ -234,26 +237,21 @@ async fn greet(
                 if let Some(over) = fenced(options, &error) {
                     return Err(over);
                 }
-                tracing::warn!(replica = name, %error, "member can't be used");
-                failed.insert(name, error.to_string());
+                tracing::warn!(replica = name, %error, "replica can't be used");
+                failed.insert(name.clone(), error.to_string());
             }
         }
     }
-    Ok((candidates, failed))
+    Ok(candidates)
 }
 
 /// A replica that has seen a newer engine ends the start, whatever the others say.
-pub(super) fn fenced(options: &StartOptions, error: &LinkError) -> Option<StartError> {
+fn fenced(options: &StartOptions, error: &LinkError) -> Option<StartError> {
     let fenced = error.remote_kind() == Some(crate::link::control::RemoteErrorKind::Fenced);
     fenced.then(|| StartError::Fenced(error.to_string(), options.volume.clone()))
 }
 
-pub(super) async fn greet_one(
-    options: &StartOptions,
-    name: &str,
-    session: &str,
-    trust: Trust,
-) -> Result<Candidate, LinkError> {
+async fn greet_one(options: &StartOptions, name: &str, session: &str, trust: Trust) -> Result<Candidate, LinkError> {
     let lost = |cause: String| LinkError::Lost { replica: name.to_owned(), cause };
     let address = options.replicas.get(name).ok_or_else(|| lost("it is not running".to_owned()))?;
     let link = ReplicaLink::connect(name, address, &hello(options, name, session, trust)).await?;
@@ -274,6 +272,7 @@ fn hello(options: &StartOptions, name: &str, session: &str, trust: Trust) -> Hel
         link: 0,
         holds_data: trust != Trust::New,
         salvage: trust == Trust::Salvage,
+        bulk: false,
     }
 }
 
@@ -408,22 +407,17 @@ async fn add_heads(candidates: &[Candidate], unequal: &Unequal, size: u64) {
 }
 
 async fn add_layer(candidate: &Candidate, layer: &str, unequal: &Unequal, size: u64) {
-    const BATCH: usize = 4096;
-    let mut from = 0;
-    loop {
-        let request = ControlRequest::LayerExtents { layer: layer.to_owned(), from, maximum: BATCH };
-        let extents = match in_time(&candidate.link, candidate.link.control(&request)).await {
-            Ok(ControlReply::Extents(extents)) => extents,
+    let mut pages = ExtentPages::of(layer);
+    while let Some(request) = pages.next_request() {
+        let answer = in_time(&candidate.link, candidate.link.control(&request)).await;
+        let Ok(extents) = answer.and_then(|reply| pages.take(candidate.link.name(), reply)) else {
             // Not knowing is no reason to trust: then everything is compared.
-            _ => vec![(from, size.saturating_sub(from))],
+            unequal.add(pages.known_to(), size.saturating_sub(pages.known_to()));
+            break;
         };
-        for &(offset, length) in &extents {
+        for (offset, length) in extents {
             let end = (offset + length).min(size);
             unequal.add(offset, end.saturating_sub(offset));
-        }
-        match extents.last() {
-            Some(&(offset, length)) if extents.len() == BATCH => from = offset + length,
-            _ => break,
         }
     }
 }

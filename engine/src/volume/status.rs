@@ -18,11 +18,12 @@ const REFRESH_INTERVAL: Duration = Duration::from_secs(2);
 /// The layers of one member, as last asked.
 pub(crate) struct LayerCache {
     layers: Mutex<Arc<Vec<LayerInfo>>>,
+    asking: tokio::sync::Mutex<()>,
 }
 
 impl LayerCache {
     pub(crate) fn new(layers: Vec<LayerInfo>) -> Self {
-        Self { layers: Mutex::new(Arc::new(layers)) }
+        Self { layers: Mutex::new(Arc::new(layers)), asking: tokio::sync::Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, Arc<Vec<LayerInfo>>> {
@@ -60,6 +61,8 @@ impl LayerCache {
 impl Shared {
     /// Asks a member for its layers. A failure leaves what was known.
     pub(crate) async fn refresh_layers(&self) {
+        // One after the other: an earlier answer that comes late must not replace a later one.
+        let _turn = self.layers.asking.lock().await;
         let view = self.membership.view();
         for link in super::read_choice::in_order(&view, &self.membership.read_turn) {
             match link.control(&ControlRequest::Layers).await {
@@ -102,8 +105,11 @@ impl Volume {
             Settlement::Recording(cause) => (EngineState::Running, cause),
             Settlement::Over(error) => (EngineState::Failed, error.message),
         };
-        let layers = shared.layers.get();
+        // What runs is looked at before what it changes: whoever sees that it is over sees what it left.
+        let work = shared.work.running();
+        let clone = shared.clones.status();
         let expansion = shared.expansion.shown();
+        let layers = shared.layers.get();
         let limits = shared.snapshot_limits.get();
         EngineStatus {
             volume: shared.name.clone(),
@@ -115,6 +121,7 @@ impl Volume {
             replicas: replicas(&view),
             snapshots: snapshots(&layers),
             rebuilds: shared.rebuilds.list(),
+            rebuild_pace: Some(shared.rebuilds.shown_pace()),
             actual_size_bytes: layers.iter().map(|layer| layer.allocated_bytes).sum(),
             io: Some(shared.counters.snapshot()),
             reconcile_regions_left: shared.unequal.left(),
@@ -123,12 +130,12 @@ impl Volume {
             last_expansion_failed_at: expansion.last_failed_at,
             snapshot_max_count: limits.max_count,
             snapshot_max_size_bytes: limits.max_size_bytes,
-            clone: shared.clones.status(),
+            clone,
             hash: shared.hashes.last(),
             salvage: shared.salvaged.clone(),
             purges: shared.purges.list(),
             unmap_mark_snap_chain_removed: shared.unmap_chain.is_on(),
-            exclusive_work: shared.work.running().map_or("", Work::noun).to_owned(),
+            exclusive_work: work.map_or("", Work::noun).to_owned(),
             ..EngineStatus::default()
         }
     }

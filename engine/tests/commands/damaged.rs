@@ -2,8 +2,9 @@
 
 use std::fs;
 
-use super::directory::{Golden, extract, sha256, state};
+use super::directory::state;
 use super::{findings, inspect, run, text};
+use crate::golden_archive::{Golden, sha256};
 
 const HEAD: &str = "volume-head-003.img";
 const FIRST: &str = "volume-snap-snap-1.img";
@@ -132,7 +133,7 @@ const DAMAGES: &[Damage] = &[
     Damage {
         name: "a link in the place of an image",
         make: |golden| {
-            let moved = golden.scratch.path().join("elsewhere.img");
+            let moved = golden.beside("elsewhere.img");
             fs::rename(golden.dir.join(THIRD), &moved).unwrap();
             std::os::unix::fs::symlink(&moved, golden.dir.join(THIRD)).unwrap();
         },
@@ -159,7 +160,7 @@ const DAMAGES: &[Damage] = &[
 #[test]
 fn every_damage_is_named_and_what_is_intact_is_exported() {
     for damage in DAMAGES {
-        let golden = extract("s01-basic");
+        let golden = Golden::extract("s01-basic");
         (damage.make)(&golden);
         let before = state(&golden.dir);
         let description = inspect(&golden.dir);
@@ -206,7 +207,7 @@ fn check_export(golden: &Golden, damage: &Damage, snapshot: Option<&str>, possib
 
 #[test]
 fn strays_are_told_and_stop_nothing() {
-    let golden = extract("s01-basic");
+    let golden = Golden::extract("s01-basic");
     fs::write(golden.dir.join("notes.txt"), "mine").unwrap();
     fs::write(golden.dir.join("volume.meta.tmp"), "{").unwrap();
     fs::write(golden.dir.join("volume-head-007.img"), vec![7; 8192]).unwrap();
@@ -225,7 +226,7 @@ fn strays_are_told_and_stop_nothing() {
 
 #[test]
 fn an_image_cut_where_a_volume_could_end_is_doubted() {
-    let golden = extract("s01-basic");
+    let golden = Golden::extract("s01-basic");
     golden.cut(FIRST, 8 << 20);
     let description = inspect(&golden.dir);
     let doubt = ("image_short".to_owned(), FIRST.to_owned());
@@ -234,12 +235,12 @@ fn an_image_cut_where_a_volume_could_end_is_doubted() {
     let exported = run(&["export", text(&golden.dir), "--output", text(&output)]);
     assert!(exported.stderr.contains("warning: volume-snap-snap-1.img"), "{}", exported.stderr);
     // Older than an expansion, the same is right.
-    assert_eq!(findings(&inspect(&extract("s04-expanded").dir), "warning"), []);
+    assert_eq!(findings(&inspect(&Golden::extract("s04-expanded").dir), "warning"), []);
 }
 
 #[test]
 fn a_checksum_that_no_longer_matches_is_a_problem_only_while_it_is_current() {
-    let golden = extract("s08-hashed");
+    let golden = Golden::extract("s08-hashed");
     let verify = || {
         let outcome = run(&["verify", "--json", text(&golden.dir)]);
         (outcome.code, serde_json::from_str::<serde_json::Value>(&outcome.stdout).unwrap())

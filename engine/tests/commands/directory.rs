@@ -4,62 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use serde::Deserialize;
-use sha2::{Digest, Sha256};
-use tempfile::TempDir;
-
-#[derive(Deserialize)]
-pub(super) struct Manifest {
-    pub(super) head: String,
-    pub(super) volume_size: u64,
-    pub(super) revision_counter: Option<u64>,
-    pub(super) disks: BTreeMap<String, Disk>,
-}
-
-#[derive(Deserialize)]
-pub(super) struct Disk {
-    pub(super) chain_child_to_root: Vec<String>,
-    pub(super) file_size: u64,
-    pub(super) removed: bool,
-    pub(super) sha256_at_file_size: String,
-}
-
-pub(super) struct Golden {
-    pub(super) manifest: Manifest,
-    pub(super) dir: PathBuf,
-    pub(super) scratch: TempDir,
-}
-
-pub(super) fn extract(name: &str) -> Golden {
-    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/golden");
-    let manifest = fs::read(fixtures.join(format!("{name}.json"))).unwrap();
-    let manifest: Manifest = serde_json::from_slice(&manifest).unwrap();
-    let scratch = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-    let status = Command::new("tar")
-        .args(["--zstd", "-S", "--no-same-owner", "-xf"])
-        .arg(fixtures.join(format!("{name}.tar.zst")))
-        .arg("-C")
-        .arg(scratch.path())
-        .status()
-        .unwrap();
-    assert!(status.success());
-    // The archive's own directory has the name of the fixture.
-    let dir = scratch.path().join(name);
-    let dir = if dir.is_dir() { dir } else { only_directory(scratch.path()) };
-    Golden { manifest, dir, scratch }
-}
-
-fn only_directory(root: &Path) -> PathBuf {
-    let mut entries = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path());
-    entries.find(|path| path.is_dir()).unwrap()
-}
-
-pub(super) fn sha256(path: &Path) -> String {
-    let digest = Sha256::digest(fs::read(path).unwrap());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
+use crate::golden_archive::{Golden, sha256};
 
 /// Everything about a file that a command that only reads must leave as it was.
 type State = BTreeMap<String, (String, u64, u64, i64, i64, i64, i64)>;
@@ -86,7 +32,7 @@ pub(super) fn state(dir: &Path) -> State {
 
 impl Golden {
     pub(super) fn output(&self) -> PathBuf {
-        self.scratch.path().join("exported.img")
+        self.beside("exported.img")
     }
 
     /// Replaces `from` in a small file of the directory.

@@ -3,8 +3,9 @@
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
-use super::directory::{Golden, extract, sha256, state};
+use super::directory::state;
 use super::{findings, inspect, run, text};
+use crate::golden_archive::{Golden, sha256};
 
 const SOUND: &[&str] = &[
     "s01-basic",
@@ -39,7 +40,7 @@ fn export(golden: &Golden, snapshot: Option<&str>, expected: &str, what: &str) {
 #[test]
 fn every_layer_is_exported_as_longhorn_saw_it_and_nothing_changes() {
     for name in SOUND {
-        let golden = extract(name);
+        let golden = Golden::extract(name);
         let before = state(&golden.dir);
         let head = &golden.manifest.head;
         for (image, disk) in &golden.manifest.disks {
@@ -65,7 +66,7 @@ fn every_layer_is_exported_as_longhorn_saw_it_and_nothing_changes() {
 #[test]
 fn inspect_tells_what_the_manifest_tells() {
     for name in SOUND {
-        let golden = extract(name);
+        let golden = Golden::extract(name);
         let description = inspect(&golden.dir);
         let manifest = &golden.manifest;
         assert_eq!(description["volume"]["size_bytes"], manifest.volume_size, "{name}");
@@ -90,7 +91,7 @@ fn inspect_tells_what_the_manifest_tells() {
 
 #[test]
 fn the_table_for_people_names_layers_labels_and_branches() {
-    let golden = extract("s01-basic");
+    let golden = Golden::extract("s01-basic");
     let shown = run(&["inspect", text(&golden.dir)]).stdout;
     for expected in ["16 MiB (16777216 bytes)", "revision      35", "RecurringJob=nightly", "No problems found."] {
         assert!(shown.contains(expected), "no {expected:?} in:\n{shown}");
@@ -99,7 +100,7 @@ fn the_table_for_people_names_layers_labels_and_branches() {
     let position = |image: &str| shown.find(&format!("\n  {image}")).unwrap();
     assert!(position("volume-head-003.img") < position("volume-snap-snap-2.img"));
     assert!(position("volume-snap-snap-2.img") < position("volume-snap-snap-1.img"));
-    let branched = run(&["inspect", text(&extract("s05-branched").dir)]).stdout;
+    let branched = run(&["inspect", text(&Golden::extract("s05-branched").dir)]).stdout;
     let others = branched.find("Other layers").unwrap();
     assert!(branched.find("\n  volume-snap-left1.img").unwrap() > others, "{branched}");
     assert!(branched.find("\n  volume-snap-base.img").unwrap() < others, "{branched}");
@@ -107,13 +108,13 @@ fn the_table_for_people_names_layers_labels_and_branches() {
 
 #[test]
 fn a_qcow2_export_holds_the_same_and_another_file_is_not_overwritten() {
-    let golden = extract("s05-branched");
+    let golden = Golden::extract("s05-branched");
     let output = golden.output();
     let arguments = ["export", text(&golden.dir), "--format", "qcow2", "--output", text(&output)];
     let head = &golden.manifest.disks[&golden.manifest.head];
     let exported = run(&arguments);
     assert!(exported.stdout.contains(&head.sha256_at_file_size), "{} {}", exported.stdout, exported.stderr);
-    let raw = golden.scratch.path().join("raw.img");
+    let raw = golden.beside("raw.img");
     let converted =
         std::process::Command::new("qemu-img").args(["convert", "-O", "raw"]).args([&output, &raw]).status().unwrap();
     assert!(converted.success());
@@ -129,12 +130,12 @@ fn a_qcow2_export_holds_the_same_and_another_file_is_not_overwritten() {
 #[test]
 fn a_volume_with_a_backing_file_needs_it() {
     for (name, file) in [("s10-backing-raw", "backing.raw"), ("s10-backing-qcow2", "backing.qcow2")] {
-        let golden = extract(name);
+        let golden = Golden::extract(name);
         let description = inspect(&golden.dir);
         assert_eq!(findings(&description, "problem"), [("backing_file".to_owned(), "volume.meta".to_owned())]);
         assert_eq!(description["exportable"], serde_json::json!({"head": false, "snapshots": []}));
         let recorded = description["backing_file"]["recorded_path"].as_str().unwrap();
-        golden.edit("volume.meta", recorded, text(&golden.scratch.path().join(file)));
+        golden.edit("volume.meta", recorded, text(&golden.beside(file)));
         let before = state(&golden.dir);
         let head = &golden.manifest.disks[&golden.manifest.head];
         export(&golden, None, &head.sha256_at_file_size, name);

@@ -2,12 +2,12 @@
 
 use aurochs_engine::replica::{OpenOptions, Replica};
 
-use super::directory::extract;
 use super::{findings, inspect, run, text};
+use crate::golden_archive::Golden;
 
 #[test]
 fn a_directory_that_a_replica_has_open_is_refused_with_its_process() {
-    let golden = extract("s01-basic");
+    let golden = Golden::extract("s01-basic");
     let replica = Replica::open(&golden.dir, OpenOptions { revision_counter: true }).unwrap();
     let (dir, output) = (text(&golden.dir).to_owned(), golden.output());
     let own = std::process::id().to_string();
@@ -31,7 +31,7 @@ fn a_directory_that_a_replica_has_open_is_refused_with_its_process() {
 /// Longhorn's replicas take no lock; only their open files tell.
 #[test]
 fn a_process_that_writes_without_a_lock_is_told() {
-    let golden = extract("s01-basic");
+    let golden = Golden::extract("s01-basic");
     let head = golden.dir.join("volume-head-003.img");
     let _open = std::fs::File::options().write(true).open(&head).unwrap();
     let open = ("open_elsewhere".to_owned(), "volume-head-003.img".to_owned());

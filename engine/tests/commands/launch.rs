@@ -148,7 +148,7 @@ fn a_volume_is_made_mounted_stopped_and_there_again() {
 
     let closed = inspect(&place.directory());
     assert_eq!(closed["volume"]["dirty"], false);
-    assert_eq!(closed["aurochs_state"]["epoch"], 1);
+    assert_eq!(closed["aurochs_state"]["epoch"], (1_u64 << 40) + 1, "far above a cluster's");
 
     let other_size = run(&["launch-simple-longhorn", text(&place.directory()), "--name", "v", "--size", "1g"]);
     assert_eq!(other_size.code, 1);
@@ -160,7 +160,7 @@ fn a_volume_is_made_mounted_stopped_and_there_again() {
     place.unmount();
     second.signal(Signal::SIGTERM);
     assert_eq!(second.ended().0, Some(0));
-    assert_eq!(inspect(&place.directory())["aurochs_state"]["epoch"], 2, "epochs rise over restarts");
+    assert_eq!(inspect(&place.directory())["aurochs_state"]["epoch"], (1_u64 << 40) + 2, "epochs rise over restarts");
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn a_second_request_detaches_what_is_mounted_and_keeps_its_data() {
 
 #[test]
 fn a_directory_of_longhorns_is_served_over_nbd_without_a_device() {
-    let golden = super::directory::extract("s01-basic");
+    let golden = crate::golden_archive::Golden::extract("s01-basic");
     let place = Place::new("nbd");
     std::fs::rename(&golden.dir, place.directory()).unwrap();
     let socket = place.path("nbd.sock");
@@ -226,7 +226,7 @@ fn a_directory_of_longhorns_is_served_over_nbd_without_a_device() {
     let copied = Command::new("nbdcopy").arg(&uri).arg(&copy).status().unwrap();
     assert!(copied.success());
     let head = &golden.manifest.disks[&golden.manifest.head];
-    assert_eq!(super::directory::sha256(&copy), head.sha256_at_file_size);
+    assert_eq!(crate::golden_archive::sha256(&copy), head.sha256_at_file_size);
     launched.signal(Signal::SIGTERM);
     assert_eq!(launched.ended().0, Some(0));
     let left = inspect(&place.directory());
@@ -234,4 +234,35 @@ fn a_directory_of_longhorns_is_served_over_nbd_without_a_device() {
         (&left["volume"]["dirty"], left["revision_counter"].as_u64()),
         (&false.into(), golden.manifest.revision_counter)
     );
+}
+
+#[test]
+fn a_replica_of_a_cluster_is_left_to_it_unless_it_is_taken_away() {
+    use aurochs_engine::replica::{OpenOptions, Replica, ReplicaError};
+    let place = Place::new("taken");
+    Replica::create(&place.directory(), 1 << 20, OpenOptions::default()).unwrap();
+    let served = |epoch| {
+        let replica = Replica::open(&place.directory(), OpenOptions::default()).unwrap();
+        let raised = replica.raise_fence(epoch, 1);
+        replica.close().unwrap();
+        raised
+    };
+    served(5).unwrap();
+
+    let directory = place.directory();
+    let arguments = ["launch-simple-longhorn", text(&directory), "--name", &place.name, "--frontend", "nbd"];
+    let refused = binary().args(arguments).output().unwrap();
+    let words = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success());
+    assert!(words.contains("epoch 5") && words.contains("--take-over") && words.contains("export"), "{words}");
+    assert_eq!(inspect(&place.directory())["aurochs_state"]["epoch"], 5, "nothing was changed");
+
+    let mut launched = place.launch(&["--frontend", "nbd", "--take-over"]);
+    launched.signal(Signal::SIGTERM);
+    assert_eq!(launched.ended().0, Some(0));
+    // The cluster's next engine hears of it instead of taking the replica for equal to the others.
+    assert!(matches!(served(6), Err(ReplicaError::StaleEpoch { offered: 6, .. })));
+    let mut again = place.launch(&["--frontend", "nbd"]);
+    again.signal(Signal::SIGTERM);
+    assert_eq!(again.ended().0, Some(0));
 }

@@ -6,6 +6,8 @@
 mod damaged;
 mod directory;
 mod golden;
+#[path = "../golden_archive/mod.rs"]
+mod golden_archive;
 mod in_use;
 mod launch;
 

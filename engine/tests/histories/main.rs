@@ -85,10 +85,12 @@ impl History {
 
     /// Waits for the clients, who were told to stop or whose engine is gone.
     async fn end_of_work(&mut self) {
-        for client in self.working.drain(..) {
+        // One that has ended is never asked again, even if this is broken off.
+        while let Some(client) = self.working.last_mut() {
             if let Err(error) = client.await {
                 assert!(error.is_cancelled(), "{error}");
             }
+            self.working.pop();
         }
     }
 
@@ -211,11 +213,10 @@ impl History {
         let Some(name) = self.choose_snapshot() else { return };
         self.enough.store(true, Ordering::Relaxed);
         // A write may wait for somebody who never comes.
-        let stopped = tokio::time::timeout(Duration::from_millis(200), futures::future::join_all(&mut self.working));
-        if stopped.await.is_err() {
+        let stopped = tokio::time::timeout(Duration::from_millis(200), self.end_of_work()).await;
+        if stopped.is_err() {
             return self.crash_engine().await;
         }
-        self.working.clear();
         let (model, reverted) = (Arc::clone(&self.model), name.clone());
         let reverting = self.engine.spawn(|volume| async move {
             model.lock().unwrap().reverted(&reverted, false);
@@ -274,6 +275,7 @@ impl History {
 
     /// Nothing that a purge gives back is left.
     async fn purge_to_the_end(&self) {
+        self.engine.wait("nothing else runs", |status| status.exclusive_work.is_empty()).await;
         self.engine.run(|volume| async move { volume.purge(IfPurging::Refuse).await }).await.unwrap();
         let over = |status: &EngineStatus| {
             status.exclusive_work.is_empty()
@@ -282,8 +284,8 @@ impl History {
         let status = self.engine.wait("the purge is over", over).await;
         for snapshot in status.snapshots.iter().filter(|snapshot| snapshot.name != "volume-head") {
             let kept = snapshot.children.contains_key("volume-head") || snapshot.children.len() > 1;
-            assert!(!snapshot.removed || kept, "a purge left {snapshot:?}");
-            assert!(snapshot.user_created || snapshot.removed, "a purge left {snapshot:?}");
+            let wanted = if snapshot.removed { kept } else { snapshot.user_created };
+            assert!(wanted, "a purge left {snapshot:?}: {:#?}", (&status.snapshots, &status.purges));
         }
     }
 
@@ -304,6 +306,7 @@ impl History {
         self.crash_engine().await;
         self.engine.wait("all regions equal", |status| status.reconcile_regions_left == 0).await;
         for at in 0..self.parties.replicas.len() {
+            self.engine.wait("nothing else runs", |status| status.exclusive_work.is_empty()).await;
             self.mend(at);
             let name = self.parties.replicas[at].name.clone();
             self.engine.wait_mode(&name, ReplicaMode::Rw).await;

@@ -239,7 +239,7 @@ impl TestEngine {
     }
 
     /// Follows the status until it is as wished; fails with the last one seen.
-    pub async fn wait(&self, wish: &str, is_so: impl Fn(&EngineStatus) -> bool) -> EngineStatus {
+    pub async fn wait(&self, wish: &str, mut is_so: impl FnMut(&EngineStatus) -> bool) -> EngineStatus {
         let waiting = async {
             loop {
                 let status = self.status();

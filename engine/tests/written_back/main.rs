@@ -13,7 +13,8 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
 
-mod archive;
+#[path = "../golden_archive/mod.rs"]
+mod golden_archive;
 mod reader;
 mod steps;
 
@@ -21,9 +22,9 @@ use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use archive::Golden;
 use aurochs_engine::disk::AlignedBuf;
 use aurochs_engine::replica::{OpenOptions, Replica};
+use golden_archive::Golden;
 use reader::Reader;
 
 /// Files that are not compared.

@@ -6,7 +6,7 @@ use std::path::Path;
 use aurochs_engine::disk::AlignedBuf;
 use aurochs_engine::replica::{OpenOptions, Replica};
 
-use crate::archive::Golden;
+use crate::golden_archive::Golden;
 use crate::reader::{Reader, extents, snapshot_name};
 
 /// Snapshots in the order in which they were taken. One second often saw several: then a child follows its parent, and

@@ -8,8 +8,10 @@ use aurochs_api::snapshot::Snapshot as ApiSnapshot;
 use aurochs_api::volume::VolumeState;
 use aurochs_engine::grpc::engine_v1::engine_server::{Engine, EngineServer};
 use aurochs_engine::grpc::engine_v1::{
-    EngineStatus, ReplicaAddRequest, ReplicaNameRequest, Snapshot, SnapshotCreateRequest, SnapshotNameRequest,
-    StatusRequest,
+    EngineStatus, ExpandRequest, RebuildPaceSetRequest, ReplicaAddRequest, ReplicaNameRequest, Snapshot, SnapshotChunk,
+    SnapshotCloneRequest, SnapshotCreateRequest, SnapshotHashLockReply, SnapshotHashRequest, SnapshotHashState,
+    SnapshotLimitsSetRequest, SnapshotNameRequest, SnapshotPurgeRequest, SnapshotReadRequest, StatusRequest,
+    UnmapMarkSnapChainRemovedRequest,
 };
 use aurochs_server::resources::engine::{EngineSpec, InstanceState};
 use aurochs_server::resources::{self, Object, Volume};
@@ -109,11 +111,70 @@ impl Engine for InMemory {
         Ok(Response::new(EngineStatus::default()))
     }
 
+    // Nothing of what follows is asked of it: there are no replicas here.
+
     async fn replica_add(&self, _: Request<ReplicaAddRequest>) -> Answer<EngineStatus> {
-        Err(Status::unimplemented("no replicas here"))
+        Err(no_replicas())
     }
 
     async fn replica_remove(&self, _: Request<ReplicaNameRequest>) -> Answer<EngineStatus> {
-        Err(Status::unimplemented("no replicas here"))
+        Err(no_replicas())
     }
+
+    async fn expand(&self, _: Request<ExpandRequest>) -> Answer<EngineStatus> {
+        Err(no_replicas())
+    }
+
+    async fn snapshot_limits_set(&self, _: Request<SnapshotLimitsSetRequest>) -> Answer<EngineStatus> {
+        Err(no_replicas())
+    }
+
+    async fn rebuild_pace_set(&self, _: Request<RebuildPaceSetRequest>) -> Answer<EngineStatus> {
+        Err(no_replicas())
+    }
+
+    type SnapshotReadStream = Pin<Box<dyn Stream<Item = Result<SnapshotChunk, Status>> + Send>>;
+
+    async fn snapshot_read(&self, _: Request<SnapshotReadRequest>) -> Answer<Self::SnapshotReadStream> {
+        Err(no_replicas())
+    }
+
+    async fn snapshot_clone(&self, _: Request<SnapshotCloneRequest>) -> Answer<EngineStatus> {
+        Err(no_replicas())
+    }
+
+    async fn snapshot_clone_cancel(&self, _: Request<StatusRequest>) -> Answer<EngineStatus> {
+        Err(no_replicas())
+    }
+
+    async fn snapshot_hash(&self, _: Request<SnapshotHashRequest>) -> Answer<SnapshotHashState> {
+        Err(no_replicas())
+    }
+
+    async fn snapshot_hash_status(&self, _: Request<SnapshotNameRequest>) -> Answer<SnapshotHashState> {
+        Err(no_replicas())
+    }
+
+    async fn snapshot_hash_cancel(&self, _: Request<SnapshotNameRequest>) -> Answer<SnapshotHashState> {
+        Err(no_replicas())
+    }
+
+    async fn snapshot_hash_lock(&self, _: Request<StatusRequest>) -> Answer<SnapshotHashLockReply> {
+        Err(no_replicas())
+    }
+
+    async fn snapshot_purge(&self, _: Request<SnapshotPurgeRequest>) -> Answer<EngineStatus> {
+        Err(no_replicas())
+    }
+
+    async fn unmap_mark_snap_chain_removed_set(
+        &self,
+        _: Request<UnmapMarkSnapChainRemovedRequest>,
+    ) -> Answer<EngineStatus> {
+        Err(no_replicas())
+    }
+}
+
+fn no_replicas() -> Status {
+    Status::unimplemented("no replicas here")
 }

@@ -9,9 +9,14 @@ use aurochs_api::size::{ByteSize, GIB};
 use super::ProgramError;
 use crate::offline::{OfflineError, Structure, Survey, Wanted};
 use crate::replica::{OpenOptions, Replica, names};
+use crate::volume::record::Epoch;
 
 /// Longhorn's default.
 const DEFAULT_SIZE: ByteSize = ByteSize(GIB);
+/// Epochs of volumes that were launched alone begin here, far above those of any cluster. So it shows from the epoch
+/// who changed a replica last, and a cluster that knows other replicas of the volume refuses this one, aloud, instead
+/// of taking it for equal to them.
+const LONE_EPOCHS: u64 = 1 << 40;
 /// What a new file system holds.
 const LOST_AND_FOUND: &str = "lost+found";
 
@@ -29,14 +34,29 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    /// The epoch of engines that may know other replicas of the volume.
-    pub(super) fn cluster_epoch(&self) -> Option<u64> {
-        (self.epoch_seen > 0).then_some(self.epoch_seen)
+    /// The epoch of this start: above all that the directory has seen.
+    pub(super) fn epoch(&self) -> Epoch {
+        Epoch(self.epoch_seen.max(LONE_EPOCHS) + 1)
+    }
+
+    /// Refuses a directory whose last engine may know other replicas of the volume, unless that was asked for.
+    fn check_owner(self, dir: &Path, take_over: bool) -> Result<Self, ProgramError> {
+        if take_over || !(1..LONE_EPOCHS).contains(&self.epoch_seen) {
+            return Ok(self);
+        }
+        Err(ProgramError::Usage(format!(
+            "{} belongs to a volume that an engine of a cluster has served (epoch {}). Written here, it would differ from \
+             the volume's other replicas, and the cluster refuses it from then on. To read it, use `export`; to leave \
+             the cluster with this replica for good, add --take-over",
+            dir.display(),
+            self.epoch_seen
+        )))
     }
 }
 
 /// Looks at the directory, or makes a volume of `size` in it if it is empty.
-pub(super) fn prepare(dir: &Path, size: Option<ByteSize>) -> Result<Prepared, ProgramError> {
+/// `take_over` takes one away from a cluster.
+pub(super) fn prepare(dir: &Path, size: Option<ByteSize>, take_over: bool) -> Result<Prepared, ProgramError> {
     if holds_nothing(dir)? {
         let size = size.unwrap_or(DEFAULT_SIZE).bytes();
         Replica::create(dir, size, OpenOptions::default())?;
@@ -57,12 +77,13 @@ pub(super) fn prepare(dir: &Path, size: Option<ByteSize>) -> Result<Prepared, Pr
             ByteSize(existing),
         )));
     }
-    Ok(Prepared {
+    let prepared = Prepared {
         size: existing,
         is_new: false,
         epoch_seen: survey.small_files.fence.value().map_or(0, |fence| fence.epoch),
         revision_counter: survey.listing.iter().any(|file| file == names::REVISION_COUNTER),
-    })
+    };
+    prepared.check_owner(dir, take_over)
 }
 
 /// Whether there is no directory, an empty one, or what an interrupted creation left, which holds no data.

@@ -1,7 +1,7 @@
 //! `aurochs-engine launch-simple-longhorn`: the block device of a volume from one replica directory, and nothing else:
 //! no cluster, no manager. Replica and engine run in this one process, in front of each other as they do on a node.
 //!
-//! The epoch of a start is one above the highest that the directory has seen. The replica makes it durable before the
+//! The epoch of a start is above the highest that the directory has seen. The replica makes it durable before the
 //! first request is served, so that epochs rise over restarts without any other file (see [`keeper`]).
 
 mod directory;
@@ -29,7 +29,6 @@ use crate::link::Address;
 use crate::link::server::ReplicaServer;
 use crate::replica::OpenOptions;
 use crate::volume::Volume;
-use crate::volume::record::Epoch;
 use crate::volume::start::StartOptions;
 
 /// Name of the one replica; it is seen in messages only.
@@ -43,8 +42,8 @@ const FREE_INTERVAL: Duration = Duration::from_millis(500);
 /// directory gets a new volume; one that Longhorn or Aurochs made is opened as it is. Runs in the foreground until
 /// Ctrl-C or SIGTERM; while the device is mounted it waits for that to end, and a second Ctrl-C detaches it anyway.
 ///
-/// Only one replica of a volume may be changed like this: copies on other nodes know nothing of it. If the volume goes
-/// back to a cluster, let it start from this directory and rebuild the others.
+/// A replica that an Aurochs cluster has served is refused: copies on other nodes would know nothing of what is written
+/// here. With --take-over it leaves its cluster for good.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:
@@ -70,6 +69,9 @@ pub struct Arguments {
     /// TCP address of the NBD server, such as 127.0.0.1:10809. It asks nobody for a password.
     #[arg(long)]
     nbd_listen: Option<SocketAddr>,
+    /// Launch a replica that an Aurochs cluster has served. The cluster refuses it from then on.
+    #[arg(long)]
+    take_over: bool,
     /// Sockets and mounts of running volumes; below /run as root.
     #[arg(long)]
     run_directory: Option<PathBuf>,
@@ -92,7 +94,7 @@ fn frontend(text: &str) -> Result<Offering, String> {
 /// The directory cannot be used, or the volume not offered; a started volume that did not close cleanly.
 pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
     let mut requests = EndRequests::listen()?;
-    let prepared = directory::prepare(&arguments.directory, arguments.size)?;
+    let prepared = directory::prepare(&arguments.directory, arguments.size, arguments.take_over)?;
     let places = Places::make(arguments.run_directory.as_deref(), &arguments.name)?;
     let running = Running::start(&arguments, &prepared, places).await?;
     terminal::print(&announcement(&arguments, &prepared, &running.serving))?;
@@ -139,7 +141,7 @@ impl Running {
         places: &Places,
         address: Address,
     ) -> Result<(Volume, Serving), ProgramError> {
-        let epoch = Epoch(prepared.epoch_seen + 1);
+        let epoch = prepared.epoch();
         let options = StartOptions {
             volume: arguments.name.to_string(),
             size: prepared.size,
@@ -227,12 +229,6 @@ fn announcement(arguments: &Arguments, prepared: &Prepared, serving: &Serving) -
         ByteSize(prepared.size),
         arguments.directory.display()
     );
-    if let Some(epoch) = prepared.cluster_epoch() {
-        text.push_str(&format!(
-            "  beware        an engine of Aurochs has served this directory (epoch {epoch}): if the volume has other \
-             replicas, they do not get what is written now\n"
-        ));
-    }
     let mut line = |name: &str, value: &str| text.push_str(&format!("  {name:13} {value}\n"));
     if serving.kind().is_some_and(crate::frontend::FrontendKind::gives_block_device) {
         line("device", &endpoint);

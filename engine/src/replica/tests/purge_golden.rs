@@ -1,65 +1,19 @@
 //! What a purge leaves is what Longhorn's leaves, from the same directory: names, metadata byte for byte, data and holes.
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+#[path = "../../../tests/golden_archive/mod.rs"]
+mod golden_archive;
 
-use serde::Deserialize;
+use golden_archive::{Golden, hex};
 use sha2::{Digest, Sha256};
-use tempfile::TempDir;
 
 use super::super::{OpenOptions, Replica};
-use super::{Scratch, listing};
-
-#[derive(Deserialize)]
-struct Manifest {
-    name: String,
-    volume_size: u64,
-    disks: BTreeMap<String, Disk>,
-    files: BTreeMap<String, File>,
-}
-
-#[derive(Deserialize)]
-struct Disk {
-    removed: bool,
-    sha256_at_volume_size: String,
-}
-
-#[derive(Deserialize)]
-struct File {
-    bytes: u64,
-    sha256: String,
-    data_extents: Option<Vec<(u64, u64)>>,
-}
-
-struct Golden {
-    manifest: Manifest,
-    dir: PathBuf,
-    _root: TempDir,
-}
-
-fn hex(digest: impl AsRef<[u8]>) -> String {
-    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn extract(name: &str) -> Golden {
-    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/golden");
-    let manifest: Manifest =
-        serde_json::from_slice(&std::fs::read(fixtures.join(format!("{name}.json"))).unwrap()).unwrap();
-    let root = Scratch::root();
-    let archive = fixtures.join(format!("{name}.tar.zst"));
-    let mut tar = Command::new("tar");
-    tar.args(["--zstd", "-S", "--no-same-owner", "-xf"]).arg(archive).arg("-C").arg(root.path());
-    assert!(tar.status().unwrap().success());
-    let dir = root.path().join(&manifest.name);
-    Golden { manifest, dir, _root: root }
-}
+use super::listing;
 
 const OPTIONS: OpenOptions = OpenOptions { revision_counter: true };
 
 /// Marks and purges the directory that Longhorn had before, and compares with the one it had afterwards.
 fn purged_as_longhorn(before: &str, marked: &[&str], after: &str) {
-    let (golden, after) = (extract(before), extract(after));
+    let (golden, after) = (Golden::extract(before), Golden::extract(after));
     let replica = Replica::open(&golden.dir, OPTIONS).unwrap();
     replica.mark_removed(&marked.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
     replica.purge().unwrap();
@@ -102,7 +56,7 @@ fn a_branch_that_goes_and_a_root_that_is_merged() {
 /// The older file is shorter than the volume; the expansion's own snapshot goes, as it is not a user's.
 #[test]
 fn a_layer_from_before_an_expansion_grows_to_the_size_of_its_child() {
-    let golden = extract("s04-expanded");
+    let golden = Golden::extract("s04-expanded");
     let replica = Replica::open(&golden.dir, OPTIONS).unwrap();
     replica.mark_removed(&["expand-14680064".to_owned()]).unwrap();
     replica.purge().unwrap();
@@ -125,7 +79,7 @@ fn a_layer_from_before_an_expansion_grows_to_the_size_of_its_child() {
 /// Longhorn marked these two by a discard with `unmap-mark-snap-chain-removed`.
 #[test]
 fn marked_layers_have_the_metadata_that_longhorn_writes() {
-    let golden = extract("s09-unmap-chain");
+    let golden = Golden::extract("s09-unmap-chain");
     let text = |name: &str| std::fs::read_to_string(golden.dir.join(name)).unwrap();
     let marked = ["volume-snap-s1.img.meta", "volume-snap-s2.img.meta"].map(text);
     // Back to what they were before, under the names that a snapshot's metadata has then.

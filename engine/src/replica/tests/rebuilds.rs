@@ -133,6 +133,26 @@ fn snapshots_are_written_by_rebuilds_only() {
 }
 
 #[test]
+fn what_a_lost_source_gave_leaves_nothing_behind() {
+    let (from, to) = (source(), Scratch::new(16));
+    let (source, target) = (from.open(), to.open());
+    let layers = source.layers().unwrap();
+    let base = ["volume-snap-base.img".to_owned()];
+    assert!(matches!(target.rebuild_empty(&base), Err(ReplicaError::NotRebuilding { .. })));
+    target.rebuild_begin(&layers).unwrap();
+    // Where the next source has a hole.
+    target.layer_write(&base[0], 12 * 4096, &filled(9, BLOCK)).unwrap();
+    target.rebuild_empty(&base).unwrap();
+    assert_eq!(target.layer_extents(&base[0], 0, usize::MAX).unwrap(), []);
+    assert!(matches!(target.rebuild_empty(&[target.head_file()]), Err(ReplicaError::LayerNotFound { .. })));
+    copy_layers(&source, &target, &layers);
+    target.rebuild_finish().unwrap();
+    assert_eq!(shape(&target), shape(&source));
+    assert_eq!(head_bytes(&target), head_bytes(&source));
+    assert_eq!(bytes_in(&target, &base[0]), bytes_in(&source, &base[0]));
+}
+
+#[test]
 fn an_impossible_source_changes_nothing() {
     let (from, to) = (source(), Scratch::new(16));
     let (source, target) = (from.open(), to.open());

@@ -1,0 +1,258 @@
+//! Streams ("lanes") to one replica. Requests take them in turn, and answers come back on the lane that carried the
+//! request, in any order. The first fault of any lane ends all of them: every request in flight and every later one
+//! fails with the same cause.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::address::Stream;
+use super::control::{ControlReply, ControlRequest};
+use super::frame::{self, Header, Kind};
+use super::gather::Gatherer;
+use super::request::{LinkError, Payload, Request, encode_json, remote_error};
+use crate::disk::AlignedBuf;
+
+/// Control requests sync, delete and compare files, and a rebuild's end is asked of one replica alone: they may take
+/// this much longer than a read or a write before their replica counts as slow.
+const CONTROL_ALLOWANCE: Duration = Duration::from_secs(30);
+
+/// Requests waiting for a lane's writer. The frontends bound what is in flight; this only smooths bursts.
+const QUEUE: usize = 256;
+
+pub(super) struct Lanes {
+    replica: String,
+    lanes: Vec<Lane>,
+    next_lane: AtomicUsize,
+    next_id: AtomicU64,
+    in_flight: AtomicUsize,
+    lost: OnceLock<String>,
+    lost_signal: watch::Sender<bool>,
+}
+
+struct Lane {
+    queue: mpsc::Sender<Outgoing>,
+    pending: Arc<Mutex<HashMap<u64, Pending>>>,
+}
+
+struct Outgoing {
+    header: Header,
+    payload: Payload,
+}
+
+struct Pending {
+    answer: oneshot::Sender<Result<AlignedBuf, LinkError>>,
+    since: Instant,
+    allowance: Duration,
+}
+
+impl Lanes {
+    /// Takes over streams on which HELLO was answered.
+    pub(super) fn start(replica: &str, streams: Vec<Stream>) -> Arc<Self> {
+        let mut lanes = Vec::new();
+        let mut ends = Vec::new();
+        for stream in streams {
+            let (queue, requests) = mpsc::channel(QUEUE);
+            let pending = Arc::new(Mutex::new(HashMap::new()));
+            lanes.push(Lane { queue, pending: Arc::clone(&pending) });
+            ends.push((stream, requests, pending));
+        }
+        let lanes = Arc::new(Self {
+            replica: replica.to_owned(),
+            lanes,
+            next_lane: AtomicUsize::new(0),
+            next_id: AtomicU64::new(1),
+            in_flight: AtomicUsize::new(0),
+            lost: OnceLock::new(),
+            lost_signal: watch::Sender::new(false),
+        });
+        for (stream, requests, pending) in ends {
+            let (reader, writer) = tokio::io::split(stream);
+            // The tasks hold the lanes weakly: dropping the last handle ends them.
+            tokio::spawn(run_writer(Arc::downgrade(&lanes), writer, requests, lanes.lost_signal.subscribe()));
+            tokio::spawn(run_reader(Arc::downgrade(&lanes), reader, pending, lanes.lost_signal.subscribe()));
+        }
+        lanes
+    }
+
+    /// Requests that wait for an answer.
+    pub(super) fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn lost_cause(&self) -> Option<&str> {
+        self.lost.get().map(String::as_str)
+    }
+
+    /// Resolves when the lanes are gone.
+    pub(super) async fn lost(&self) {
+        let mut signal = self.lost_signal.subscribe();
+        // An error means that the sender is gone, and with it the lanes.
+        let _ = signal.wait_for(|lost| *lost).await;
+    }
+
+    /// Age of the request that has waited longest for its answer, beyond what its kind is allowed.
+    pub(super) fn oldest_wait(&self) -> Option<Duration> {
+        let oldest = |lane: &Lane| {
+            let waited = |pending: &Pending| pending.since.elapsed().saturating_sub(pending.allowance);
+            lane.lock_pending().values().map(waited).max()
+        };
+        self.lanes.iter().filter_map(oldest).max()
+    }
+
+    /// Sends a request and waits for its answer. Cancel-safe: a dropped future only forgets the answer.
+    pub(super) async fn request(&self, request: Request) -> Result<AlignedBuf, LinkError> {
+        let lane = &self.lanes[self.next_lane.fetch_add(1, Ordering::Relaxed) % self.lanes.len()];
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let (answer, answered) = oneshot::channel();
+        let _count = InFlight::count(&self.in_flight);
+        // A place in the queue first: a request that is given up before it is sent must not wait for an answer.
+        let closed = || self.lost_error(self.lost_cause().unwrap_or("the connection was closed"));
+        let place = lane.queue.reserve().await.map_err(|_| closed())?;
+        let allowance = if request.kind == Kind::Control { CONTROL_ALLOWANCE } else { Duration::ZERO };
+        lane.lock_pending().insert(id, Pending { answer, since: Instant::now(), allowance });
+        // Checked after the insert: `fail` marks the loss first and then empties the tables.
+        if let Some(cause) = self.lost_cause() {
+            lane.lock_pending().remove(&id);
+            return Err(self.lost_error(cause));
+        }
+        let header = Header {
+            kind: request.kind,
+            stable: request.stable,
+            may_unmap: request.may_unmap,
+            id,
+            offset: request.offset,
+            length: request.length,
+        };
+        place.send(Outgoing { header, payload: request.payload });
+        answered.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    /// Sends a control request.
+    pub(super) async fn control(&self, request: &ControlRequest) -> Result<ControlReply, LinkError> {
+        let mut asked = Request::new(Kind::Control, 0, 0);
+        asked.payload = Arc::new(encode_json(request)).into();
+        let answer = self.request(asked).await?;
+        serde_json::from_slice(&answer).map_err(|error| {
+            let cause = format!("answered {request:?} with something unreadable: {error}");
+            LinkError::Lost { replica: self.replica.clone(), cause }
+        })
+    }
+
+    fn lost_error(&self, cause: &str) -> LinkError {
+        LinkError::Lost { replica: self.replica.clone(), cause: cause.to_owned() }
+    }
+
+    /// Ends the lanes; everything in flight fails with this cause.
+    pub(super) fn fail(&self, cause: &str) {
+        if self.lost.set(cause.to_owned()).is_ok() {
+            tracing::warn!(replica = %self.replica, cause, "link lost");
+        }
+        self.lost_signal.send_replace(true);
+        let cause = self.lost_cause().unwrap_or(cause);
+        for lane in &self.lanes {
+            let waiting: Vec<_> = lane.lock_pending().drain().collect();
+            for (_, pending) in waiting {
+                // A receiver that is gone no longer cares.
+                let _ = pending.answer.send(Err(self.lost_error(cause)));
+            }
+        }
+    }
+}
+
+impl Lane {
+    fn lock_pending(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Pending>> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Counts a request while it lives.
+struct InFlight<'a>(&'a AtomicUsize);
+
+impl<'a> InFlight<'a> {
+    fn count(counter: &'a AtomicUsize) -> Self {
+        counter.fetch_add(1, Ordering::Relaxed);
+        Self(counter)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Ends with the link even while the replica takes nothing more: those who wait for a place in the queue are let go.
+async fn run_writer(
+    lanes: Weak<Lanes>,
+    writer: tokio::io::WriteHalf<Stream>,
+    requests: mpsc::Receiver<Outgoing>,
+    mut lost: watch::Receiver<bool>,
+) {
+    tokio::select! {
+        () = write_requests(lanes, writer, requests) => {}
+        _ = lost.wait_for(|lost| *lost) => {}
+    }
+}
+
+async fn write_requests(
+    lanes: Weak<Lanes>,
+    writer: tokio::io::WriteHalf<Stream>,
+    mut requests: mpsc::Receiver<Outgoing>,
+) {
+    let mut gatherer = Gatherer::new(writer);
+    while let Some(outgoing) = requests.recv().await {
+        if let Err(error) = write_waiting(&mut gatherer, outgoing, &mut requests).await {
+            if let Some(lanes) = lanes.upgrade() {
+                lanes.fail(&format!("the connection broke while sending: {error}"));
+            }
+            return;
+        }
+    }
+}
+
+/// One request and all that wait behind it.
+async fn write_waiting(
+    gatherer: &mut Gatherer<tokio::io::WriteHalf<Stream>>,
+    first: Outgoing,
+    requests: &mut mpsc::Receiver<Outgoing>,
+) -> std::io::Result<()> {
+    let mut next = Some(first);
+    while let Some(outgoing) = next.take() {
+        gatherer.push(&outgoing.header, outgoing.payload.bytes()).await?;
+        next = requests.try_recv().ok();
+    }
+    gatherer.flush().await
+}
+
+async fn run_reader(
+    lanes: Weak<Lanes>,
+    mut reader: tokio::io::ReadHalf<Stream>,
+    pending: Arc<Mutex<HashMap<u64, Pending>>>,
+    mut lost: watch::Receiver<bool>,
+) {
+    loop {
+        let frame = tokio::select! {
+            frame = frame::read(&mut reader) => frame,
+            _ = lost.wait_for(|lost| *lost) => return,
+        };
+        let Some(lanes) = lanes.upgrade() else { return };
+        match frame {
+            Ok(Some((header, payload))) => {
+                let waiting = pending.lock().unwrap_or_else(PoisonError::into_inner).remove(&header.id);
+                let Some(waiting) = waiting else { continue };
+                let answer = match header.kind {
+                    Kind::Failed => Err(remote_error(&lanes.replica, &payload)),
+                    _ => Ok(payload),
+                };
+                // A receiver that is gone no longer cares.
+                let _ = waiting.answer.send(answer);
+            }
+            Ok(None) => return lanes.fail("the replica closed the connection; its process has ended"),
+            Err(error) => return lanes.fail(&format!("the connection broke: {error}")),
+        }
+    }
+}

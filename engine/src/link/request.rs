@@ -1,0 +1,87 @@
+//! What is asked of a replica, and why it may fail.
+
+use std::sync::Arc;
+
+use super::control::{RemoteError, RemoteErrorKind};
+use super::frame::{Kind, LAYER_NAME_LENGTH};
+use crate::disk::AlignedBuf;
+
+/// Why a request to a replica failed.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum LinkError {
+    /// The replica answered with an error.
+    #[error("replica {replica}: {error}")]
+    Remote { replica: String, error: RemoteError },
+    /// The link is gone; nothing is known about requests in flight.
+    #[error("replica {replica}: {cause}")]
+    Lost { replica: String, cause: String },
+}
+
+impl LinkError {
+    /// What the replica said, if it was the replica that said it.
+    #[must_use]
+    pub fn remote_kind(&self) -> Option<RemoteErrorKind> {
+        match self {
+            Self::Remote { error, .. } => Some(error.kind),
+            Self::Lost { .. } => None,
+        }
+    }
+}
+
+/// What follows a header: shared, because the same bytes go to every replica.
+#[derive(Clone, Default)]
+pub struct Payload(Option<Arc<AlignedBuf>>);
+
+impl From<Arc<AlignedBuf>> for Payload {
+    fn from(buffer: Arc<AlignedBuf>) -> Self {
+        Self(Some(buffer))
+    }
+}
+
+impl Payload {
+    pub(super) fn bytes(&self) -> &[u8] {
+        self.0.as_ref().map_or(&[], |buffer| &buffer[..])
+    }
+}
+
+/// A data request to a replica.
+#[derive(Clone)]
+pub struct Request {
+    pub kind: Kind,
+    pub offset: u64,
+    pub length: u32,
+    pub stable: bool,
+    pub may_unmap: bool,
+    pub payload: Payload,
+}
+
+impl Request {
+    /// A request of this kind without flags and payload.
+    #[must_use]
+    pub fn new(kind: Kind, offset: u64, length: u32) -> Self {
+        Self { kind, offset, length, stable: false, may_unmap: false, payload: Payload::default() }
+    }
+
+    /// Data for something that has a name of at most `LAYER_NAME_LENGTH` bytes: a block with the name comes first.
+    #[must_use]
+    pub fn named(kind: Kind, name: &str, offset: u64, data: &[u8]) -> Self {
+        let mut payload = AlignedBuf::zeroed(LAYER_NAME_LENGTH + data.len());
+        payload[..name.len()].copy_from_slice(name.as_bytes());
+        payload[LAYER_NAME_LENGTH..].copy_from_slice(data);
+        let length = u32::try_from(data.len()).unwrap_or(u32::MAX);
+        Self { payload: Arc::new(payload).into(), ..Self::new(kind, offset, length) }
+    }
+}
+
+pub(super) fn encode_json<T: serde::Serialize>(value: &T) -> AlignedBuf {
+    // The shapes here have string keys only, which always serialise.
+    AlignedBuf::copy_of(&serde_json::to_vec(value).unwrap_or_default())
+}
+
+pub(super) fn remote_error(replica: &str, payload: &[u8]) -> LinkError {
+    let error = serde_json::from_slice(payload).unwrap_or_else(|error| RemoteError {
+        kind: RemoteErrorKind::Failed,
+        message: format!("failed, and its reason is unreadable: {error}"),
+    });
+    LinkError::Remote { replica: replica.to_owned(), error }
+}
