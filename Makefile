@@ -39,9 +39,10 @@ test: ## formatting, lints, all tests; process and browser tests included
 soak: ## tens of thousands of random histories (HISTORIES=n); hours
 	@$(USE_RUST); AUROCHS_HISTORIES=$(HISTORIES) cargo test --locked -p aurochs-engine --test histories
 
-bench: build ## speed of a volume beside the raw file, in one run
+bench: build ## speed of a volume beside the raw file, memory, and large replicas, in one run
 	@scripts/install.sh test
 	@AUROCHS_BIN_DIR=$(RELEASE) scripts/bench.sh
+	@$(USE_RUST); cargo bench --locked --quiet -p aurochs-engine --bench large_replica
 
 install-deps: ## install what running and testing need (Debian 12)
 	@scripts/install.sh test

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Speed of a volume beside the raw file on the same disk, in one run: fio on /dev/longhorn/<volume> (3 replicas, all on
-# this machine) and on a file next to the replicas. Prints both and the ratio. Figures of one machine and one moment; the
-# ratio is what can be compared. Needs root, fio, jq, curl. AUROCHS_BIN_DIR names the directory of the binaries.
+# A volume with 3 replicas, all on this machine: its speed beside the raw file on the same disk, in one run (fio on
+# /dev/longhorn/<volume> and on a file next to the replicas, and the ratio), and the memory of its processes afterwards.
+# Figures of one machine and one moment; the ratio is what can be compared. Needs root, fio, jq, curl. AUROCHS_BIN_DIR
+# names the directory of the binaries.
 set -euo pipefail
 bin=${AUROCHS_BIN_DIR:-target/release}
 seconds=${SECONDS_PER_JOB:-5}
@@ -47,6 +48,17 @@ for job in "randwrite 4k 1" "randwrite 4k 16" "randread 4k 1" "randread 4k 16" "
   raw=$(measure "$dir/raw" "$job")
   ours=$(measure "/dev/longhorn/$volume" "$job")
   awk -v job="$job" -v raw="$raw" -v ours="$ours" 'BEGIN { printf "%-28s %12.0f %12.0f %8.2f\n", job, raw, ours, ours / raw }'
+done
+
+# A process gives memory back when it has had nothing to do for some seconds.
+sleep 15
+echo
+printf '%-28s %12s %12s %12s\n' "idle, after all that, MiB" RSS "own (anon)" "from files"
+for kind in instance-manager engine replica; do
+  for process in $(pgrep -f "^[^ ]*aurochs-engine $kind .*$dir/"); do
+    awk -v kind="$kind" '/^VmRSS/ { rss = $2 } /^RssAnon/ { own = $2 } /^RssFile/ { file = $2 }
+      END { printf "%-28s %12.1f %12.1f %12.1f\n", kind, rss / 1024, own / 1024, file / 1024 }' "/proc/$process/status"
+  done
 done
 api -X POST "$base/$volume?action=detach" -d '{}' >/dev/null
 until [ "$(state .state)" = detached ]; do sleep 0.2; done

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use aurochs_engine::process::{self, ProgramError};
 use clap::{Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::prelude::*;
 
 /// Replicas, engines and instance managers of Aurochs.
 #[derive(Debug, Parser)]
@@ -39,17 +40,28 @@ impl Command {
             Self::Inspect(_) | Self::Verify(_) | Self::Export(_) => "error",
         }
     }
+
+    /// Threads that serve sockets, at most; those that wait for disks come on top. A node runs hundreds of these
+    /// processes, and one volume does not get faster by more threads than it has streams.
+    fn worker_threads(&self) -> usize {
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        match self {
+            Self::Replica(_) | Self::InstanceManager(_) => cores.min(2),
+            _ => cores.min(4),
+        }
+    }
 }
 
 fn main() -> ExitCode {
+    process::memory::begin_small();
     let cli = Cli::parse();
-    let filter = EnvFilter::try_from_env("AUROCHS_LOG").unwrap_or_else(|_| EnvFilter::new(cli.command.log_level()));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
-        .init();
+        .with_filter(log_filter(cli.command.log_level()));
+    tracing_subscriber::registry().with(lines).init();
     let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder.worker_threads(cli.command.worker_threads());
     // A thread that serves a block device must not wait for memory that only a write to that device would free.
     builder.enable_all().on_thread_start(|| {
         // Refused without CAP_SYS_RESOURCE; the volume works, with less certainty when memory is short.
@@ -60,6 +72,7 @@ fn main() -> ExitCode {
         Err(error) => return failed(&ProgramError::Io { what: "start the runtime".to_owned(), source: error }),
     };
     let result = runtime.block_on(async {
+        tokio::spawn(process::memory::give_memory_back());
         match cli.command {
             Command::Replica(arguments) => process::replica::run(arguments).await,
             Command::Engine(arguments) => process::engine::run(arguments).await,
@@ -76,6 +89,13 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),
     }
+}
+
+/// What `AUROCHS_LOG` asks for (`level` or `target=level`, separated by commas), else `default`. A larger language of
+/// filters would bring an engine for regular expressions into every replica.
+fn log_filter(default: &str) -> Targets {
+    let asked = std::env::var("AUROCHS_LOG").ok().and_then(|text| text.parse().ok());
+    asked.or_else(|| default.parse().ok()).unwrap_or_default()
 }
 
 /// The instance manager shows a process's last line as the reason of its end.

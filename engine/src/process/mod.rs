@@ -6,6 +6,7 @@ mod findings;
 pub mod inspect;
 pub mod instance_manager;
 pub mod launch_simple;
+pub mod memory;
 pub mod replica;
 mod terminal;
 pub mod verify;

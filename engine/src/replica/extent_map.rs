@@ -11,9 +11,13 @@ use std::marker::PhantomData;
 use std::ops::Range;
 
 use region::{BLOCKS as REGION_BLOCKS, Code, NOTHING, Region};
+use smallvec::SmallVec;
 
 /// Block numbers, counted in units of [`crate::disk::BLOCK_SIZE`].
 pub(crate) type Blocks = Range<u64>;
+
+/// A range cut where the value changes. Most requests lie in one layer: for them nothing is allocated.
+pub(crate) type Segments<V> = SmallVec<[(Blocks, Option<V>); 2]>;
 
 const REGIONS: usize = 512;
 /// Blocks of one span.
@@ -117,17 +121,18 @@ impl<V: Value> ExtentMap<V> {
     }
 
     /// All of `blocks` in order, cut where the value changes; `None` where the map has nothing.
-    pub(crate) fn segments(&self, blocks: Blocks) -> Vec<(Blocks, Option<V>)> {
-        let mut found: Vec<(Blocks, Code)> = Vec::new();
+    pub(crate) fn segments(&self, blocks: Blocks) -> Segments<V> {
+        let mut found = Segments::new();
+        let mut before = NOTHING;
         self.visit(blocks, |part, code| {
             match found.last_mut() {
-                Some((last, same)) if *same == code => last.end = part.end,
-                _ => found.push((part, code)),
+                Some((last, _)) if before == code => last.end = part.end,
+                _ => found.push((part, if code == NOTHING { None } else { Some(V::of(code)) })),
             }
+            before = code;
             true
         });
-        let value = |code| if code == NOTHING { None } else { Some(V::of(code)) };
-        found.into_iter().map(|(part, code)| (part, value(code))).collect()
+        found
     }
 
     /// How many of `blocks` have a value.
@@ -231,7 +236,7 @@ mod tests {
         for block in (0..1000).rev() {
             map.assign(block..block + 1, 1_u8);
         }
-        assert_eq!(map.segments(0..1000), [(0..1000, Some(1))]);
+        assert_eq!(map.segments(0..1000)[..], [(0..1000, Some(1))]);
         assert!(map.covers(&(0..1000)) && !map.covers(&(0..1001)));
     }
 
@@ -256,11 +261,34 @@ mod tests {
             map.assign(blocks, value);
         }
         map.renumber(|value: u8| value.saturating_sub(1));
-        assert_eq!(map.segments(0..9), [(0..4, Some(0)), (4..6, Some(1)), (6..8, None), (8..9, Some(0))]);
+        assert_eq!(map.segments(0..9)[..], [(0..4, Some(0)), (4..6, Some(1)), (6..8, None), (8..9, Some(0))]);
         map.assign(0..SPAN_BLOCKS, 0);
         map.assign(SPAN_BLOCKS / 2..SPAN_BLOCKS, 1);
         map.renumber(|_: u8| 0);
         assert!(matches!(map.spans[..], [Span::Uniform(1)]));
+    }
+
+    /// The figures of docs/engine.md for 1 TiB, from one span of 1 GiB.
+    #[test]
+    fn memory_has_the_bounds_that_are_stated() {
+        let mib_per_tib = |code_of_block: &dyn Fn(u64) -> u8| {
+            let mut map = ExtentMap::default();
+            for block in 0..SPAN_BLOCKS {
+                match code_of_block(block) {
+                    0 => map.remove(block..block + 1),
+                    code => map.assign(block..block + 1, code),
+                }
+            }
+            let [Span::Split(regions)] = &map.spans[..] else { panic!("not one split span") };
+            let split = size_of_val(&**regions) + regions.iter().map(Region::heap_bytes).sum::<usize>();
+            split as f64 * 1024.0 / f64::from(1 << 20)
+        };
+        assert_eq!(size_of::<Span>(), 16, "16 KiB for 1 TiB of one value");
+        assert_eq!(mib_per_tib(&|block| (block / REGION_BLOCKS as u64 % 2) as u8), 8.0);
+        assert_eq!(mib_per_tib(&|block| (block % 2) as u8), 40.0);
+        assert_eq!(mib_per_tib(&|block| (block % 3) as u8), 264.0);
+        // Pieces of 64 KiB, each in another layer than its neighbours.
+        assert_eq!(mib_per_tib(&|block| (block / 16 % 3) as u8), 84.0);
     }
 
     #[test]
@@ -275,7 +303,7 @@ mod tests {
         map.for_each(|blocks, ()| seen.push(blocks));
         assert_eq!(seen.first().unwrap().start, SPAN_BLOCKS - 3);
         assert_eq!(seen.last().unwrap().end, 2 * SPAN_BLOCKS + 3);
-        assert_eq!(map.segments(far..far + 2), [(far..far + 2, None)]);
+        assert_eq!(map.segments(far..far + 2)[..], [(far..far + 2, None)]);
     }
 
     proptest! {
@@ -303,7 +331,7 @@ mod tests {
                         _ => expected.push((FROM + block as u64..FROM + block as u64 + 1, value)),
                     }
                 }
-                prop_assert_eq!(&map.segments(FROM..FROM + 96), &expected);
+                prop_assert_eq!(&map.segments(FROM..FROM + 96)[..], &expected[..]);
                 prop_assert_eq!(map.count(FROM + 3..FROM + 77), array[3..77].iter().flatten().count() as u64);
                 for window in [5_u64..5, 5..6, 10..40] {
                     let pieces = map.segments(FROM + window.start..FROM + window.end);

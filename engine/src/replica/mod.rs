@@ -38,6 +38,7 @@ mod fence;
 mod fill;
 pub mod hash;
 mod head_facts;
+mod layer_files;
 pub(crate) mod leftovers;
 pub(crate) mod metadata;
 pub(crate) mod names;

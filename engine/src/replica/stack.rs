@@ -6,7 +6,8 @@ use super::below::Below;
 use super::chain::Records;
 use super::directory::Directory;
 use super::error::ReplicaError;
-use super::extent_map::{Blocks, ExtentMap};
+use super::extent_map::{Blocks, ExtentMap, Segments};
+use super::layer_files;
 use super::metadata::VolumeMeta;
 use super::rebuild::RebuildTarget;
 use crate::backing::BackingFile;
@@ -74,7 +75,7 @@ impl Head {
         Self { image, map: RwLock::default() }
     }
 
-    pub(super) fn segments(&self, blocks: Blocks) -> Result<Vec<(Blocks, Option<()>)>, ReplicaError> {
+    pub(super) fn segments(&self, blocks: Blocks) -> Result<Segments<()>, ReplicaError> {
         Ok(self.map.read().map_err(|_| ReplicaError::poisoned())?.segments(blocks))
     }
 
@@ -168,7 +169,7 @@ pub(super) fn first_held(image: &ImageFile, blocks: Blocks, most: u64) -> Result
 }
 
 impl Layers {
-    /// Opens the images of `chain` (topmost first) and reads their maps.
+    /// Opens the images of `chain` (topmost first), makes them durable and reads their maps.
     pub(crate) fn load(
         directory: &Directory,
         chain: &[String],
@@ -176,12 +177,10 @@ impl Layers {
         backing: Option<Arc<BackingFile>>,
     ) -> Result<Self, ReplicaError> {
         let mut layers = Self { backing, ..Self::default() };
-        for name in chain.iter().rev() {
-            let image = ImageFile::open(&directory.file(name), Access::ReadOnly)?;
-            image.sync_data()?;
-            let parts = held(&image, 0..size / BLOCK_SIZE)?;
-            layers.push(Arc::new(image), parts)?;
-        }
+        let blocks = 0..size / BLOCK_SIZE;
+        layer_files::open_each(directory, chain.iter().rev(), &blocks, |(image, parts)| {
+            layers.push(Arc::new(image), parts)
+        })?;
         Ok(layers)
     }
 
@@ -241,7 +240,7 @@ impl Layers {
     }
 
     /// All of `blocks` in order, each with the number of the topmost layer that holds it, counted from the root.
-    pub(super) fn segments(&self, blocks: Blocks) -> Result<Vec<(Blocks, Option<u8>)>, ReplicaError> {
+    pub(super) fn segments(&self, blocks: Blocks) -> Result<Segments<u8>, ReplicaError> {
         Ok(self.map.read().map_err(|_| ReplicaError::poisoned())?.segments(blocks))
     }
 

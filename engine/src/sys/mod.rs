@@ -6,3 +6,4 @@ pub(crate) mod fiemap;
 pub(crate) mod freeze;
 pub(crate) mod io_flusher;
 pub(crate) mod loop_device;
+pub(crate) mod memory;

@@ -107,6 +107,17 @@ impl Region {
         };
     }
 
+    /// Bytes on the heap, without what the allocator needs for itself.
+    #[cfg(test)]
+    pub(super) fn heap_bytes(&self) -> usize {
+        match self {
+            Self::Uniform(_) => 0,
+            Self::Runs(runs) => size_of::<Vec<Run>>() + runs.capacity() * size_of::<Run>(),
+            Self::Bits(_, bits) => size_of_val(&**bits),
+            Self::Dense(codes) => size_of_val(&**codes),
+        }
+    }
+
     fn decode(&self) -> [Code; BLOCKS] {
         let mut codes = [NOTHING; BLOCKS];
         let mut at = 0;
