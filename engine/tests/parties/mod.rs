@@ -174,7 +174,14 @@ impl Party {
     pub async fn crash(&mut self) {
         let Some((runtime, server)) = self.process.take() else { return };
         drop(server);
-        tokio::task::spawn_blocking(move || runtime.shutdown_timeout(PATIENCE)).await.unwrap();
+        let directory = std::fs::File::open(&self.directory);
+        let ended = tokio::task::spawn_blocking(move || {
+            runtime.shutdown_timeout(PATIENCE);
+            // A hash has a thread of its own, which a process would have taken with it.
+            directory.map(|directory| nix::fcntl::Flock::lock(directory, nix::fcntl::FlockArg::LockExclusive).is_ok())
+        });
+        // A directory that is gone is nobody's.
+        let _ = ended.await.unwrap();
     }
 
     /// Ends as its process does when it is asked to.
