@@ -101,7 +101,7 @@ mod tests {
         drop(pieces);
         trim_heap();
         let left = status("RssAnon:");
-        assert!(left + (PIECES * PIECE / 2) as u64 < used, "{used} bytes before, {left} after");
+        assert!(left + ((PIECES * PIECE / 2) as u64) < used, "{used} bytes before, {left} after");
         assert_eq!(last.len(), PIECE);
     }
 
