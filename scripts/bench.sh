@@ -50,15 +50,14 @@ for job in "randwrite 4k 1" "randwrite 4k 16" "randread 4k 1" "randread 4k 16" "
   awk -v job="$job" -v raw="$raw" -v ours="$ours" 'BEGIN { printf "%-28s %12.0f %12.0f %8.2f\n", job, raw, ours, ours / raw }'
 done
 
-# A process gives memory back when it has had nothing to do for some seconds.
-sleep 15
+# A process gives memory back when it has had nothing to do for 15 seconds.
+sleep 30
 echo
-printf '%-28s %12s %12s %12s\n' "idle, after all that, MiB" RSS "own (anon)" "from files"
-for kind in instance-manager engine replica; do
-  for process in $(pgrep -f "^[^ ]*aurochs-engine $kind .*$dir/"); do
-    awk -v kind="$kind" '/^VmRSS/ { rss = $2 } /^RssAnon/ { own = $2 } /^RssFile/ { file = $2 }
-      END { printf "%-28s %12.1f %12.1f %12.1f\n", kind, rss / 1024, own / 1024, file / 1024 }' "/proc/$process/status"
-  done
+printf '%-28s %12s %12s %12s\n' "after 30 s idle, MiB" RSS "own (anon)" "from files"
+for process in $(pgrep -f "^[^ ]*aurochs-engine (instance-manager .*$dir/|(engine|replica) .*$volume)"); do
+  awk -v kind="$(tr '\0' '\n' <"/proc/$process/cmdline" | sed -n 2p)" '
+    /^VmRSS/ { rss = $2 } /^RssAnon/ { own = $2 } /^RssFile/ { file = $2 }
+    END { printf "%-28s %12.1f %12.1f %12.1f\n", kind, rss / 1024, own / 1024, file / 1024 }' "/proc/$process/status"
 done
 api -X POST "$base/$volume?action=detach" -d '{}' >/dev/null
 until [ "$(state .state)" = detached ]; do sleep 0.2; done

@@ -156,6 +156,17 @@ fn use_at_the_borders(dir: &Path, size: u64) {
     for &(offset, length) in &places {
         assert_content(&replica, offset, length, 1);
     }
+
+    // A merge: what the removed snapshot alone holds at the borders goes into the one above it.
+    write(&replica, size - 2 * BLOCK, BLOCK, 4);
+    replica.snapshot("t", true, CREATED, &BTreeMap::new()).unwrap();
+    replica.mark_removed(&["s".to_owned()]).unwrap();
+    replica.purge().unwrap();
+    assert_eq!(replica.layers().unwrap().len(), 2);
+    assert_content(&replica, size - 2 * BLOCK, BLOCK, 4);
+    for &(offset, length) in places.iter().filter(|(offset, length)| offset + length < size) {
+        assert_content(&replica, offset, length, 1);
+    }
     replica.close().unwrap();
 }
 
@@ -224,15 +235,30 @@ fn a_tebibyte_with_a_hundred_snapshots() {
 
     let replica = open(&dir);
     assert_eq!(replica.layers().unwrap().len(), 101);
-    for (&place, &version) in &newest {
-        assert_content(&replica, place, 3 * BLOCK, version);
-        assert_zero(&replica, place + 3 * BLOCK, BLOCK);
-    }
-    assert_content(&replica, TIB - BLOCK, BLOCK, 200);
+    let check = |replica: &Replica| {
+        for (&place, &version) in &newest {
+            assert_content(replica, place, 3 * BLOCK, version);
+            assert_zero(replica, place + 3 * BLOCK, BLOCK);
+        }
+        assert_content(replica, TIB - BLOCK, BLOCK, 200);
+    };
+    check(&replica);
     for (&place, &version) in &at_the_middle {
         let read = replica.read_layer_chain("volume-snap-s50.img", place, 3 * BLOCK as u32).unwrap();
         assert!(read[..] == content(place, 3 * BLOCK, version)[..], "snapshot s50 at {place}");
     }
+
+    // Merges and a prune, and what they leave opens to the same.
+    let removed: Vec<String> = (1..=5).chain([40, 60, 100]).map(|number| format!("s{number}")).collect();
+    replica.mark_removed(&removed).unwrap();
+    replica.purge().unwrap();
+    check(&replica);
+    replica.close().unwrap();
+    drop(replica);
+    let replica = open(&dir);
+    // The layer under the head is pruned, and stays.
+    assert_eq!(replica.layers().unwrap().len(), 101 - removed.len() + 1);
+    check(&replica);
     replica.close().unwrap();
 }
 
