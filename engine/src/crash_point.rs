@@ -107,6 +107,7 @@ pub const ALL: &[&str] = &[
     "purge.grown",
     "purge.copied",
     "purge.synced",
+    "purge.parent-prepared",
     "purge.linked",
     "purge.replaced",
     "purge.parent-written",

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use nix::fcntl::{FallocateFlags, fallocate};
 use nix::libc;
 
-use super::{AlignedBuf, BLOCK_SIZE};
+use super::{AlignedBuf, BLOCK_SIZE, fault};
 use crate::sys::fiemap::{self, Extent};
 
 /// Zeros are written in pieces of this many bytes where a file system cannot zero a range by itself.
@@ -187,8 +187,9 @@ impl ImageFile {
     ) -> Result<(), DiskError> {
         let mut from = start;
         while from < end {
-            let batch =
-                fiemap::batch(&self.file, from, end).map_err(DiskError::at("map the extents of", &self.path))?;
+            let batch = fault::check("map the extents of", &self.path)
+                .and_then(|()| fiemap::batch(&self.file, from, end))
+                .map_err(DiskError::at("map the extents of", &self.path))?;
             for extent in &batch.extents {
                 let first = extent.offset / BLOCK_SIZE * BLOCK_SIZE;
                 let last = (extent.offset + extent.length).next_multiple_of(BLOCK_SIZE);

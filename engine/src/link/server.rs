@@ -488,7 +488,7 @@ fn fenced(theirs: u64, seen: u64) -> RemoteError {
 
 /// The one table from a directory's errors to what the engine is told.
 fn remote(error: ReplicaError) -> RemoteError {
-    let kind = match &error {
+    let kind = match error.cause() {
         ReplicaError::NoSpace { .. } => RemoteErrorKind::NoSpace,
         ReplicaError::OutOfRange { .. } => RemoteErrorKind::OutOfRange,
         ReplicaError::StaleEpoch { .. } => RemoteErrorKind::Fenced,

@@ -82,7 +82,7 @@ impl FenceState {
         let mut text =
             serde_json::to_vec(&file).map_err(|error| ReplicaError::corrupt(names::STATE_FILE, error.to_string()))?;
         text.push(b'\n');
-        directory.replace(names::STATE_FILE, &text, 0o600)
+        Ok(directory.replace(names::STATE_FILE, &text, 0o600)?)
     }
 
     /// The state of a replica that holds everything again.

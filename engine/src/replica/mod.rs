@@ -40,6 +40,8 @@ pub mod hash;
 mod head_facts;
 mod layer_files;
 pub(crate) mod leftovers;
+mod make_way;
+mod map_trust;
 pub(crate) mod metadata;
 pub(crate) mod names;
 pub(crate) mod open;
@@ -48,6 +50,7 @@ mod raw_layers;
 mod read;
 mod rebuild;
 mod remove;
+mod replace;
 mod revert;
 pub(crate) mod revision_counter;
 mod snapshot;
@@ -70,6 +73,7 @@ pub use raw_layers::LayerInfo;
 pub use snapshot_view::{SnapshotFacts, SnapshotSelection};
 
 use crate::crash_point;
+use crate::disk::DiskError;
 use directory::Directory;
 use revision_counter::RevisionCounter;
 use stack::Structure;
@@ -106,6 +110,7 @@ pub struct Replica {
 ///   Open ──close──► Closed
 ///     └──a change of structure broke off where memory and files may differ──► Failed
 /// ```
+/// An open structure whose maps cannot be trusted any more answers as a failed one ([`map_trust`]).
 #[derive(Debug)]
 enum Life {
     Open(Box<Structure>),
@@ -116,7 +121,7 @@ enum Life {
 impl Life {
     fn open(&self) -> Result<&Structure, ReplicaError> {
         match self {
-            Self::Open(structure) => Ok(structure),
+            Self::Open(structure) => structure.trusted().map(|()| structure.as_ref()),
             Self::Closed => Err(ReplicaError::Closed),
             Self::Failed { why } => Err(ReplicaError::Failed { why: why.clone() }),
         }
@@ -132,9 +137,25 @@ enum ChangeError {
     Broken(ReplicaError),
 }
 
-impl<E: Into<ReplicaError>> From<E> for ChangeError {
-    fn from(error: E) -> Self {
+impl From<ReplicaError> for ChangeError {
+    fn from(error: ReplicaError) -> Self {
+        Self::Kept(error)
+    }
+}
+
+impl From<DiskError> for ChangeError {
+    fn from(error: DiskError) -> Self {
         Self::Kept(error.into())
+    }
+}
+
+impl ChangeError {
+    /// For what happens up to the commit: a failure that kept memory and files equal has changed nothing.
+    fn undone(self, what: &'static str) -> Self {
+        match self {
+            Self::Kept(error) => Self::Kept(error.undone(what)),
+            broken @ Self::Broken(_) => broken,
+        }
     }
 }
 
@@ -267,6 +288,7 @@ impl Replica {
             life.open()?;
             return Err(ReplicaError::Closed);
         };
+        structure.trusted()?;
         self.views.forget_all();
         match change(structure) {
             Ok(value) => Ok(value),

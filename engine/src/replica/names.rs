@@ -11,6 +11,9 @@ pub(crate) const META_SUFFIX: &str = ".meta";
 pub(crate) const TMP_SUFFIX: &str = ".tmp";
 pub(crate) const ABANDONED_SUFFIX: &str = ".abandoned";
 pub(crate) const UNFINISHED_SUFFIX: &str = ".snap_tmp";
+const ASIDE_SUFFIX: &str = ".aside";
+/// As many strangers of one name are looked at by a person rather than gathered.
+const MOST_ASIDE: u32 = 99;
 const CHECKSUM_SUFFIX: &str = ".checksum";
 
 const HEAD_PREFIX: &str = "volume-head-";
@@ -29,6 +32,17 @@ pub(crate) fn abandoned_of(image: &str) -> String {
 /// Whether this is the second name of an image that is, or was about to be, given up.
 pub(crate) fn is_abandoned(file_name: &str) -> bool {
     file_name.strip_suffix(ABANDONED_SUFFIX).is_some_and(|image| image.ends_with(IMAGE_SUFFIX))
+}
+
+/// Names for a file that had the name of a new layer and is none, best one first.
+pub(crate) fn aside(image: &str) -> impl Iterator<Item = String> {
+    let numbered = (2..=MOST_ASIDE).map(move |number| format!("{image}{ASIDE_SUFFIX}-{number}"));
+    std::iter::once(format!("{image}{ASIDE_SUFFIX}")).chain(numbered)
+}
+
+/// Whether this is what stands behind the name of an image that was moved aside.
+pub(crate) fn is_aside_suffix(suffix: &str) -> bool {
+    suffix.strip_prefix(ASIDE_SUFFIX).is_some_and(|number| number.is_empty() || number.starts_with('-'))
 }
 
 /// Metadata of an image.
