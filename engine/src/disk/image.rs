@@ -108,7 +108,9 @@ impl ImageFile {
     pub(crate) fn write_blocks(&self, offset: u64, blocks: &[u8]) -> Result<(), DiskError> {
         let mut done = 0;
         while done < blocks.len() {
-            match self.file.write_at(&blocks[done..], offset + done as u64) {
+            let written = fault::check("write", &self.path)
+                .and_then(|()| self.file.write_at(&blocks[done..], offset + done as u64));
+            match written {
                 Ok(0) => {
                     return Err(DiskError::at("write", &self.path)(io::ErrorKind::WriteZero.into()));
                 }

@@ -96,10 +96,11 @@ fn removed_leaf(structure: &Structure) -> Option<String> {
 /// tells the next open what to tidy up, while an image without metadata could be anything.
 pub(super) fn delete_leaf(directory: &Directory, structure: &mut Structure, image: &str) -> Result<(), ReplicaError> {
     directory.remove(image)?;
+    // Also if what follows fails: a layer without an image is none.
+    structure.records.0.remove(image);
     crash_point::reached("purge.leaf-image-gone");
     directory.remove(&names::checksum_of(image))?;
     directory.remove(&names::meta_of(image))?;
-    structure.records.0.remove(image);
     directory.sync()?;
     crash_point::reached("purge.leaf-gone");
     Ok(())

@@ -3,16 +3,20 @@
 mod backing;
 mod crashes;
 mod expansion;
+mod failed_changes;
 mod fills;
 mod full_disk;
 mod hashes;
 mod model;
+mod no_room;
 mod purge_crashes;
 mod purge_golden;
 mod purge_model;
 mod purges;
 mod rebuilds;
 mod refusals;
+mod small_disk;
+mod strangers;
 mod texts;
 mod views;
 
