@@ -13,6 +13,7 @@
 //! | a root snapshot with no metadata but `{"Parent":""}`, beside an empty head that stands on nothing | a fill before `volume.meta` was replaced | removed: it was never the volume's content, and a volume that has any snapshot else has a head that stands on one |
 //! | `*.img.tmp`, another name of a layer that stays | a purge before the name was renamed over its child's | the name is removed |
 //! | `*.img.tmp`, the only name of its file | a person's hand | left alone |
+//! | `*.img.aside`, `*.img.aside-N` | a new layer that found a stranger of its name (`make_way`) | left alone |
 //! | metadata of a removed layer on which nothing stands, without its image | a deletion | removed |
 //! | other metadata off the live chain without its image | a person's hand | ignored |
 

@@ -12,8 +12,11 @@
 //! - **Snapshots never change.** What is seen from a live snapshot stays as it was. Only the head is written; a layer
 //!   below it is written by a rebuild, while `volume.meta` says `Rebuilding` and nothing is served from this replica, and
 //!   by a purge or a discard where the layer is marked as removed and nobody can see the difference.
+//! - **A map that may be wrong is never looked up** (`map_trust`).
 //! - **Metadata is durable.** When a call that changes the structure returns, the change survives a power cut; in
 //!   between, a crash leaves either the old or the new structure, and strays that the next open recognises.
+//! - **A refused change has changed nothing.** What the disk refuses before the commit is taken back (`replace`). Only
+//!   where nobody knows which structure the disk holds does the replica fail, until its directory is opened again.
 //!
 //! | lock | protects | taken by |
 //! |---|---|---|
@@ -110,7 +113,7 @@ pub struct Replica {
 ///   Open ──close──► Closed
 ///     └──a change of structure broke off where memory and files may differ──► Failed
 /// ```
-/// An open structure whose maps cannot be trusted any more answers as a failed one ([`map_trust`]).
+/// An open structure whose maps cannot be trusted any more answers as a failed one (`map_trust`).
 #[derive(Debug)]
 enum Life {
     Open(Box<Structure>),

@@ -42,7 +42,8 @@ pub(crate) fn aside(image: &str) -> impl Iterator<Item = String> {
 
 /// Whether this is what stands behind the name of an image that was moved aside.
 pub(crate) fn is_aside_suffix(suffix: &str) -> bool {
-    suffix.strip_prefix(ASIDE_SUFFIX).is_some_and(|number| number.is_empty() || number.starts_with('-'))
+    let is_number = |rest: &str| rest.strip_prefix('-').is_some_and(|number| number.parse::<u32>().is_ok());
+    suffix.strip_prefix(ASIDE_SUFFIX).is_some_and(|rest| rest.is_empty() || is_number(rest))
 }
 
 /// Metadata of an image.
@@ -143,6 +144,17 @@ mod tests {
             assert!(is_tmp(&tmp_of(file)) && !is_tmp(file), "{file}");
         }
         assert!(!is_tmp("volume-snap-a.img.tmp"));
+    }
+
+    #[test]
+    fn what_was_moved_aside_is_recognised_and_fits_into_a_file_name() {
+        let image = snapshot_image(&"x".repeat(225)).unwrap();
+        let names: Vec<String> = aside(&image).collect();
+        assert_eq!(names.len(), MOST_ASIDE as usize);
+        for name in &names {
+            assert!(is_aside_suffix(name.strip_prefix(&image).unwrap()) && name.len() <= FILE_NAME_MAX, "{name}");
+        }
+        assert!(!is_aside_suffix(".aside-x") && !is_aside_suffix(".meta"));
     }
 
     #[test]
