@@ -55,6 +55,8 @@ fn refused_until_there_is_room(
     panic!("it does not take {MOST_FREE} blocks");
 }
 
+type Change = fn(&Replica) -> Result<(), ReplicaError>;
+
 fn reopened(dir: &Path, replica: Replica) -> Replica {
     drop(replica);
     Replica::open(dir, OpenOptions::default()).unwrap()
@@ -67,11 +69,11 @@ fn a_change_without_room_is_refused_and_the_replica_goes_on() {
     let mut replicas = names.map(|name| prepared(&disk, name));
     replicas.iter().for_each(|(_, replica)| with_layers(replica));
     let mut ballast = Ballast::on(&disk);
-    let changes: [&dyn Fn(&Replica) -> Result<(), ReplicaError>; 4] = [
-        &|replica| replica.snapshot("c", true, CREATED, &Default::default()),
-        &|replica| replica.expand((2 * BLOCKS * BLOCK) as u64, CREATED),
-        &|replica| replica.revert("a", CREATED),
-        &|replica| replica.mark_removed(&["a".to_owned(), "b".to_owned()]),
+    let changes: [Change; 4] = [
+        |replica| replica.snapshot("c", true, CREATED, &Default::default()),
+        |replica| replica.expand((2 * BLOCKS * BLOCK) as u64, CREATED),
+        |replica| replica.revert("a", CREATED),
+        |replica| replica.mark_removed(&["a".to_owned(), "b".to_owned()]),
     ];
     let after: [&[u8]; 4] = [
         &[1, 1, 2, 2, 2, 2, 0, 0],
