@@ -3,51 +3,19 @@
 //! Needs root: the small disk is an image file mounted through a loop device.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use super::super::{OpenOptions, Replica, ReplicaError};
-use super::{BLOCK, CREATED, Scratch, filled};
-
-struct SmallDisk {
-    mount_point: PathBuf,
-    _root: tempfile::TempDir,
-}
-
-impl SmallDisk {
-    /// Room for about a quarter of [`VOLUME_BLOCKS`].
-    fn mounted() -> Self {
-        let root = Scratch::root();
-        let (image, mount_point) = (root.path().join("disk"), root.path().join("mounted"));
-        std::fs::File::create(&image).unwrap().set_len(16 << 20).unwrap();
-        std::fs::create_dir(&mount_point).unwrap();
-        run("mkfs.ext4", &["-q", "-b", "4096", "-m", "0", "-O", "^has_journal"], &[&image]);
-        run("mount", &["-o", "loop"], &[&image, &mount_point]);
-        Self { mount_point, _root: root }
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        run("umount", &[], &[&self.mount_point]);
-    }
-}
-
-fn run(program: &str, arguments: &[&str], paths: &[&Path]) {
-    let output = Command::new(program).args(arguments).args(paths).output().unwrap();
-    assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
-}
+use super::mounted::Disk;
+use super::{BLOCK, CREATED, filled};
 
 const VOLUME_BLOCKS: usize = 16 << 10;
 
 #[test]
 fn writes_and_snapshots_on_a_full_disk() {
-    if !nix::unistd::Uid::effective().is_root() {
-        eprintln!("not checked: mounting a small disk needs root");
-        return;
-    }
-    let disk = SmallDisk::mounted();
-    let dir = disk.mount_point.join("replica");
+    // Room for about a quarter of the volume.
+    let options = ["-q", "-b", "4096", "-m", "0", "-O", "^has_journal"];
+    let Some(disk) = Disk::mounted("mkfs.ext4", &options, 16 << 20) else { return };
+    let dir = disk.path().join("replica");
     Replica::create(&dir, (VOLUME_BLOCKS * BLOCK) as u64, OpenOptions::default()).unwrap();
     let replica = Replica::open(&dir, OpenOptions::default()).unwrap();
     replica.write(0, &filled(1, 64 * BLOCK)).unwrap();

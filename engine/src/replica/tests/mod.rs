@@ -7,6 +7,8 @@ mod fills;
 mod full_disk;
 mod hashes;
 mod model;
+mod mounted;
+mod power_cuts;
 mod purge_crashes;
 mod purge_golden;
 mod purge_model;
