@@ -2,6 +2,7 @@
 
 mod backing;
 mod crashes;
+mod cut_disks;
 mod expansion;
 mod fills;
 mod full_disk;

@@ -1,4 +1,4 @@
-//! A disk of a test's own: an image file mounted through a loop device, gone when the value is dropped.
+//! A disk of a test's own: an image file mounted through a loop device, unmounted when the value is dropped.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -6,8 +6,10 @@ use std::process::Command;
 use super::Scratch;
 
 pub(super) struct Disk {
+    pub(super) image: PathBuf,
     mount_point: PathBuf,
-    _root: tempfile::TempDir,
+    /// What goes with the disk.
+    root: Option<tempfile::TempDir>,
 }
 
 impl Disk {
@@ -18,12 +20,25 @@ impl Disk {
             return None;
         }
         let root = Scratch::root();
-        let (image, mount_point) = (root.path().join("disk"), root.path().join("mounted"));
+        let mut disk = Self::made_in(root.path(), mkfs, options, bytes);
+        disk.root = Some(root);
+        Some(disk)
+    }
+
+    /// In a directory that stays.
+    pub(super) fn made_in(place: &Path, mkfs: &str, options: &[&str], bytes: u64) -> Self {
+        let image = place.join("disk");
         std::fs::File::create(&image).unwrap().set_len(bytes).unwrap();
-        std::fs::create_dir(&mount_point).unwrap();
         run(mkfs, options, &[&image]);
-        run("mount", &["-o", "loop"], &[&image, &mount_point]);
-        Some(Self { mount_point, _root: root })
+        Self::of_image(&image, "loop")
+    }
+
+    /// Mounts an image beside itself.
+    pub(super) fn of_image(image: &Path, options: &str) -> Self {
+        let mount_point = image.with_extension("mounted");
+        std::fs::create_dir(&mount_point).unwrap();
+        run("mount", &["-o", options], &[image, &mount_point]);
+        Self { image: image.to_path_buf(), mount_point, root: None }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -38,7 +53,7 @@ impl Drop for Disk {
     }
 }
 
-fn run(program: &str, arguments: &[&str], paths: &[&Path]) {
+pub(super) fn run(program: &str, arguments: &[&str], paths: &[&Path]) {
     let output = Command::new(program).args(arguments).args(paths).output().unwrap();
     assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
 }

@@ -40,8 +40,7 @@ impl Volume {
     }
 
     fn head(&self) -> PathBuf {
-        let meta: serde_json::Value = serde_json::from_slice(&fs::read(self.dir.join("volume.meta")).unwrap()).unwrap();
-        self.dir.join(meta["Head"].as_str().unwrap())
+        head_of(&self.dir)
     }
 
     /// What the first two steps of a direct write leave.
@@ -53,14 +52,7 @@ impl Volume {
     }
 
     fn unwritten_blocks(&self) -> u64 {
-        let mut bytes = 0;
-        let head = ImageFile::open(&self.head(), Access::ReadOnly).unwrap();
-        head.for_each_extent(0, 16 * BLOCK_SIZE, |extent| {
-            bytes += if extent.unwritten { extent.length } else { 0 };
-            true
-        })
-        .unwrap();
-        bytes / BLOCK_SIZE
+        unwritten_extents(&self.dir).iter().sum::<u64>() / BLOCK_SIZE
     }
 
     fn state(&self) -> serde_json::Value {
@@ -88,6 +80,23 @@ impl Volume {
         reader.read(0, content.padded_mut()).unwrap();
         (content.chunks(BLOCK).map(|block| block[0]).collect(), told)
     }
+}
+
+fn head_of(dir: &Path) -> PathBuf {
+    let meta: serde_json::Value = serde_json::from_slice(&fs::read(dir.join("volume.meta")).unwrap()).unwrap();
+    dir.join(meta["Head"].as_str().unwrap())
+}
+
+/// Bytes of each unwritten extent of a replica's head.
+pub(super) fn unwritten_extents(dir: &Path) -> Vec<u64> {
+    let head = ImageFile::open(&head_of(dir), Access::ReadOnly).unwrap();
+    let mut found = Vec::new();
+    head.for_each_extent(0, head.size().unwrap(), |extent| {
+        found.extend(extent.unwritten.then_some(extent.length));
+        true
+    })
+    .unwrap();
+    found
 }
 
 fn on_each_file_system(test: impl Fn(&Volume)) {
