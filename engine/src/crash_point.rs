@@ -24,6 +24,7 @@ pub const ALL: &[&str] = &[
     "open.marked-dirty",
     "open.fence-stored",
     "open.tidied",
+    "open.unfinished-writes-gone",
     "fence.raised",
     "close.synced",
     "close.committed",

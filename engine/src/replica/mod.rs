@@ -60,6 +60,7 @@ mod snapshot;
 mod snapshot_view;
 pub(crate) mod stack;
 pub(crate) mod tree;
+pub(crate) mod unfinished;
 mod unmap;
 mod write;
 
@@ -293,13 +294,25 @@ impl Replica {
         };
         structure.trusted()?;
         self.views.forget_all();
-        match change(structure) {
+        let head = structure.meta.head.clone();
+        let outcome = change(structure);
+        if structure.meta.head != head {
+            self.remember_new_head();
+        }
+        match outcome {
             Ok(value) => Ok(value),
             Err(ChangeError::Kept(error)) => Err(error),
             Err(ChangeError::Broken(error)) => {
                 *life = Life::Failed { why: error.to_string() };
                 Err(error)
             }
+        }
+    }
+
+    /// Nothing was written to a new head before this, so it follows the rule of [`unfinished`] from its beginning.
+    fn remember_new_head(&self) {
+        if let Err(error) = self.change_fence(|fence| Ok(fence.with_own_head())) {
+            tracing::warn!(%error, "after a power cut, blocks of the new head that were being written may read as zeros");
         }
     }
 

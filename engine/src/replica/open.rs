@@ -19,6 +19,7 @@ use super::purge::{InterruptedMerges, Slot};
 use super::replace::ReplaceError;
 use super::revision_counter::RevisionCounter;
 use super::stack::{Head, Layers, Structure};
+use super::unfinished::Unwritten;
 use super::{Life, OpenOptions, Replica};
 use crate::backing::{self, BackingFile};
 use crate::crash_point;
@@ -55,7 +56,9 @@ impl Replica {
         let leftovers = Leftovers::find(&directory, &listing, &meta.head, &mut records)?;
         let merges = InterruptedMerges::find(&directory, &meta.head, &mut records)?;
         let mut structure = open_structure(&directory, meta, records)?;
-        let fence = FenceState::load(&directory, structure.meta.dirty)?;
+        let mut fence = FenceState::load(&directory, structure.meta.dirty)?;
+        let unwritten = Unwritten::judge(&structure, &fence)?;
+        fence.zeros_written = matches!(unwritten, Unwritten::Unfinished(_));
         let revision = options.revision_counter.then(|| RevisionCounter::load(&directory)).transpose()?;
 
         if origin == MetaOrigin::Guessed {
@@ -67,6 +70,7 @@ impl Replica {
         crash_point::reached("open.marked-dirty");
         fence.store(&directory)?;
         crash_point::reached("open.fence-stored");
+        structure.take_back(&unwritten)?;
         leftovers.remove(&directory)?;
         merges.finish(&directory, &structure.records)?;
         crash_point::reached("open.tidied");

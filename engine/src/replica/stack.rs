@@ -95,10 +95,17 @@ impl Head {
         self.taking(blocks, |image| image.write_blocks(offset, data))
     }
 
-    /// Makes `blocks` allocated zeros.
-    pub(super) fn zero(&self, blocks: Blocks) -> Result<(), ReplicaError> {
+    /// Makes `blocks` zeros that hide what lies below. They are written, because reserved space means nothing after a
+    /// power cut ([`super::unfinished`]).
+    pub(super) fn write_zeros(&self, blocks: Blocks) -> Result<(), ReplicaError> {
         let (offset, length) = bytes_of(&blocks);
-        self.taking(blocks, |image| image.zero(offset, length))
+        self.taking(blocks, |image| image.write_zeros(offset, length))
+    }
+
+    /// Makes `blocks` zeros with storage, in no time. Only where no layer below holds data.
+    pub(super) fn reserve_zeros(&self, blocks: Blocks) -> Result<(), ReplicaError> {
+        let (offset, length) = bytes_of(&blocks);
+        self.taking(blocks, |image| image.reserve_zeros(offset, length))
     }
 
     /// Makes `blocks` a hole.
@@ -115,7 +122,7 @@ impl Head {
     }
 
     /// Does `work`, after which the head holds `blocks`.
-    fn taking(
+    pub(super) fn taking(
         &self,
         blocks: Blocks,
         work: impl FnOnce(&ImageFile) -> Result<(), DiskError>,
@@ -133,6 +140,7 @@ impl Head {
     /// After a failed change of `blocks` asks the file what it holds now, so that the map stays true to it. A map that
     /// cannot be made true is never used again.
     fn recheck(&self, blocks: Blocks, error: DiskError) -> Result<(), ReplicaError> {
+        self.take_back_unfinished(&blocks)?;
         let found = held(&self.image, blocks.clone()).inspect_err(|error| self.trust.lose(error))?;
         let mut map = self.map.write().map_err(|_| ReplicaError::poisoned())?;
         map.remove(blocks);
@@ -208,6 +216,19 @@ impl Layers {
         map.renumber(|layer| if usize::from(layer) > index { layer - 1 } else { layer });
         self.images.remove(index);
         self.images[index] = Arc::new(image);
+        Ok(())
+    }
+
+    /// Lets `parts` show what the images under the topmost one hold. Its file stays as it is.
+    pub(crate) fn uncover(&mut self, parts: &[Blocks]) -> Result<(), ReplicaError> {
+        let map = self.map.get_mut().map_err(|_| ReplicaError::poisoned())?;
+        let Some((_, below)) = self.images.split_last() else { return Ok(()) };
+        for part in parts {
+            map.remove(part.clone());
+            for (index, image) in below.iter().enumerate() {
+                held(image, part.clone())?.into_iter().for_each(|blocks| map.assign(blocks, index as u8));
+            }
+        }
         Ok(())
     }
 
