@@ -121,13 +121,14 @@ impl Volume {
         self.client.clone().replica_add(request).await.unwrap();
         loop {
             let status = self.status().await;
+            let failed = status.rebuilds.iter().any(|rebuild| !rebuild.error.is_empty());
+            let late = begin.elapsed() > REBUILD_PATIENCE;
+            assert!(!failed && !late, "{} was not rebuilt: {:?}", replica.name, status.rebuilds);
             let found = status.replicas.iter().find(|found| found.name == replica.name);
-            match found.map(|found| (found.mode(), &found.cause)) {
-                Some((ReplicaMode::Rw, _)) => break,
-                Some((ReplicaMode::Wo, _)) => tokio::time::sleep(Duration::from_millis(5)).await,
-                other => panic!("{} was not rebuilt: {other:?}, {:?}", replica.name, status.rebuilds),
+            if found.is_some_and(|found| found.mode() == ReplicaMode::Rw) {
+                break;
             }
-            assert!(begin.elapsed() < REBUILD_PATIENCE, "{} is not rebuilt: {:?}", replica.name, status.rebuilds);
+            tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let took = begin.elapsed();
         self.replicas.push(replica);
