@@ -215,7 +215,7 @@ fn engine_arguments(
     add("--device-directory", place.join("dev").display().to_string());
     add("--nbd-listen", nbd.to_string());
     if spec.offer.iscsi {
-        add("--iscsi", iscsi.to_string());
+        add("--iscsi-listen", iscsi.to_string());
     }
     for replica in replicas {
         add("--replica", format!("{}=tcp:{}", replica.name, replica.address));
@@ -226,12 +226,12 @@ fn engine_arguments(
 /// Whether this engine is a target of iSCSI.
 pub(crate) async fn has_iscsi(settings: &Settings) -> bool {
     let help = run(&settings.engine.display().to_string(), ["engine", "--help"]).await;
-    help.contains("--iscsi ")
+    help.contains("--iscsi-listen ")
 }
 
-/// Asks the target for its name.
+/// Asks the target for its name. The disk is unit 1, as Longhorn's is.
 async fn discover(address: SocketAddr) -> String {
     let list = run("iscsi-ls", [format!("iscsi://{address}")]).await;
     let name = list.lines().find_map(|line| line.strip_prefix("Target:")?.split_whitespace().next());
-    format!("iscsi://{address}/{}/0", name.unwrap_or_else(|| panic!("iscsi-ls found no target: {list}")))
+    format!("iscsi://{address}/{}/1", name.unwrap_or_else(|| panic!("iscsi-ls found no target: {list}")))
 }
