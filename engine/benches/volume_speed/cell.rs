@@ -45,7 +45,7 @@ impl Cell {
             *server_cpu_s.entry(server.role.to_owned()).or_insert(0.0) += after - before;
         }
         let client_cpu_s = after.client_s - before.client_s;
-        let kernel_cpu_s = after.kernel_s - before.kernel_s;
+        let kernel_cpu_s = after.kernel_s_since(&before);
         let ours = server_cpu_s.values().sum::<f64>() + client_cpu_s + kernel_cpu_s;
         Self {
             round,
@@ -72,7 +72,7 @@ impl Cell {
 
     /// Seconds of all server processes for a million requests.
     pub(crate) fn server_s_per_million(&self) -> f64 {
-        self.server_cpu_s.values().sum::<f64>() / self.requests * 1e6
+        self.server_cpu_s.values().fold(0.0, |sum, one| sum + one) / self.requests * 1e6
     }
 }
 

@@ -1,5 +1,6 @@
 //! Processor time, from `/proc`.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 /// More than this by processes that take no part, and a cell is not quiet.
@@ -16,8 +17,8 @@ pub(crate) struct Moment {
     pub(crate) servers_s: Vec<f64>,
     /// Ended children of this process: fio.
     pub(crate) client_s: f64,
-    /// Threads of the kernel: loop devices, writeback.
-    pub(crate) kernel_s: f64,
+    /// Threads of the kernel, by process id: loop devices, writeback.
+    kernel_s: BTreeMap<u32, f64>,
     /// All processors, whoever used them.
     pub(crate) busy_s: f64,
 }
@@ -36,6 +37,12 @@ impl Moment {
             kernel_s: kernel_threads_s(),
             busy_s: busy_s(),
         }
+    }
+
+    /// Of the kernel's threads since an earlier moment. They come and go; what one used that has ended is lost.
+    pub(crate) fn kernel_s_since(&self, earlier: &Self) -> f64 {
+        let used = |(pid, now): (&u32, &f64)| now - earlier.kernel_s.get(pid).unwrap_or(&0.0).min(*now);
+        self.kernel_s.iter().map(used).sum()
     }
 }
 
@@ -56,12 +63,11 @@ impl Stat {
     }
 }
 
-fn kernel_threads_s() -> f64 {
+fn kernel_threads_s() -> BTreeMap<u32, f64> {
     let entries = fs::read_dir("/proc").unwrap().flatten();
-    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-    let processes = names.filter(|name| name.bytes().all(|byte| byte.is_ascii_digit()));
-    let stats = processes.filter_map(|name| Stat::of(&name));
-    stats.filter(|stat| stat.flags & KERNEL_THREAD != 0).map(|stat| stat.own_s).sum()
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let stats = pids.filter_map(|pid| Some((pid, Stat::of(&pid.to_string())?)));
+    stats.filter(|(_, stat)| stat.flags & KERNEL_THREAD != 0).map(|(pid, stat)| (pid, stat.own_s)).collect()
 }
 
 fn busy_s() -> f64 {
