@@ -505,7 +505,8 @@ fn remote(error: ReplicaError) -> RemoteError {
         | ReplicaError::Smaller { .. }
         | ReplicaError::VolumeNotEmpty { .. }
         | ReplicaError::NotFilling
-        | ReplicaError::NoAncestor { .. } => RemoteErrorKind::Refused,
+        | ReplicaError::NoAncestor { .. }
+        | ReplicaError::ImageMissing { .. } => RemoteErrorKind::Refused,
         _ => RemoteErrorKind::Failed,
     };
     RemoteError { kind, message: error.to_string() }

@@ -112,6 +112,18 @@ pub enum ReplicaError {
         source: io::Error,
     },
 
+    #[error(
+        "the image {file_name} is missing, so its snapshot and those that stand on it cannot be used; put the file back and \
+         start this replica again, or remove these snapshots to give them up"
+    )]
+    ImageMissing { file_name: String },
+
+    #[error(
+        "{held} is removed and keeps its space: {by} stands on it and its image is missing; put that file back and start \
+         this replica again, or remove its snapshot and those that stand on it, and purge again"
+    )]
+    HeldByMissingImage { held: String, by: String },
+
     #[error(transparent)]
     Backing(#[from] BackingError),
 }

@@ -13,7 +13,7 @@
 //! | a root snapshot with no metadata but `{"Parent":""}`, beside an empty head that stands on nothing | a fill before `volume.meta` was replaced | removed: it was never the volume's content, and a volume that has any snapshot else has a head that stands on one |
 //! | `*.img.tmp`, another name of a layer | a purge before the name was renamed over its child's | the name is removed |
 //! | metadata of a removed layer on which nothing stands, without its image | a deletion | removed |
-//! | other metadata off the live chain without its image | a person's hand | ignored |
+//! | other metadata off the live chain without its image | a person's hand, a damaged file system | kept, and what lies below it too (`Records`) |
 
 use super::chain::Records;
 use super::directory::{Directory, FileIdentity};

@@ -85,7 +85,7 @@ pub(super) fn delete_leaf(directory: &Directory, structure: &mut Structure, imag
     crash_point::reached("purge.leaf-image-gone");
     directory.remove(&names::checksum_of(image))?;
     directory.remove(&names::meta_of(image))?;
-    structure.records.0.remove(image);
+    structure.records.forget(image);
     directory.sync()?;
     crash_point::reached("purge.leaf-gone");
     Ok(())

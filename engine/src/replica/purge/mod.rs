@@ -6,6 +6,7 @@
 //! | one child that is not the head | merged with it: the child's data goes into the removed layer's file, which then takes the child's name | [`coalesce`] |
 //! | one child, the head | pruned: what the head hides is punched out of it, the rest stays | [`prune`] |
 //! | several children | left | |
+//! | a child whose image is missing | left, and the purge ends with an error that names both | |
 //!
 //! Invariants:
 //! - **No reader sees a difference**, from the head or from any live layer, after every single step and after a crash at
@@ -154,9 +155,17 @@ impl PurgeRun {
                 }
                 Ok(())
             })?,
-            _ => return Ok(Step::Done),
+            _ => return self.all_done(replica),
         }
         Ok(Step::More)
+    }
+
+    /// Nothing is left to do; what had to be left is told.
+    fn all_done(&self, replica: &Replica) -> Result<Step, ReplicaError> {
+        self.beside_io(replica, |structure| match plan::held_back(&structure.records, &structure.meta.head) {
+            Some((held, by)) => Err(ReplicaError::HeldByMissingImage { held: held.to_owned(), by: by.to_owned() }),
+            None => Ok(Step::Done),
+        })
     }
 
     fn coalesce(&mut self, replica: &Replica, mut coalesce: Coalesce) -> Result<Step, ReplicaError> {

@@ -34,7 +34,7 @@ pub(super) fn next(records: &Records, head: &str, pruned: Option<&str>) -> Actio
         records.0.iter().filter(|(name, record)| record.removed && *name != head).map(|(name, _)| name).collect();
     let children = children(records);
     let only_child = |name: &str| match children.get(name).map(Vec::as_slice) {
-        Some([child]) => Some(*child),
+        Some([child]) if have_images(records, name, child) => Some(*child),
         _ => None,
     };
     if let Some(leaf) = removed.iter().find(|name| !children.contains_key(name.as_str())) {
@@ -69,7 +69,21 @@ pub(super) fn may_prune(records: &Records, head: &str, removed: &str) -> bool {
 
 fn is_only_child(records: &Records, removed: &str, child: &str) -> bool {
     let is_removed = records.get(removed).is_some_and(|record| record.removed);
-    is_removed && children(records).get(removed).is_some_and(|children| children == &[child])
+    let is_alone = children(records).get(removed).is_some_and(|children| children == &[child]);
+    is_removed && is_alone && have_images(records, removed, child)
+}
+
+fn have_images(records: &Records, removed: &str, child: &str) -> bool {
+    !records.lacks_image(removed) && !records.lacks_image(child)
+}
+
+/// A removed layer that keeps its space for one whose image is missing, and that one.
+pub(super) fn held_back<'all>(records: &'all Records, head: &str) -> Option<(&'all str, &'all str)> {
+    let is_held = |by: &'all String| {
+        let held = records.0.get_key_value(&records.get(by)?.parent)?;
+        (held.1.removed && held.0 != head).then_some((held.0.as_str(), by.as_str()))
+    };
+    records.without_image().find_map(is_held)
 }
 
 fn children(records: &Records) -> BTreeMap<&str, Vec<&str>> {
@@ -122,7 +136,7 @@ mod tests {
             let meta = LayerMeta { removed: name.ends_with('!'), ..LayerMeta::head("", parent, "") };
             (name.trim_end_matches('!').to_owned(), meta)
         };
-        Records(layers.iter().map(describe).collect())
+        Records::of(layers.iter().map(describe).collect())
     }
 
     #[test]
@@ -161,5 +175,19 @@ mod tests {
         let records = records(&[("h", "b"), ("b!", "a"), ("a", ""), ("x", "b")]);
         assert_eq!(next(&records, "h", None), Action::Nothing);
         assert!(!may_prune(&records, "h", "b") && !may_coalesce(&records, "h", "b", "x"));
+        assert_eq!(held_back(&records, "h"), None);
+    }
+
+    #[test]
+    fn what_a_layer_without_its_image_stands_on_stays() {
+        let mut records = records(&[("h", "shared"), ("shared!", ""), ("single!", "shared"), ("x", "single")]);
+        records.note_missing_image("x");
+        assert_eq!(next(&records, "h", None), Action::Nothing);
+        assert!(!may_coalesce(&records, "h", "single", "x") && !may_prune(&records, "h", "shared"));
+        assert!(!is_removed_leaf(&records, "h", "single"));
+        assert_eq!(held_back(&records, "h"), Some(("single", "x")));
+        // Given up, it goes with everything that it held.
+        records.0.get_mut("x").unwrap().removed = true;
+        assert_eq!(next(&records, "h", None), Action::Delete("x".to_owned()));
     }
 }

@@ -6,6 +6,7 @@ mod expansion;
 mod fills;
 mod full_disk;
 mod hashes;
+mod lost_images;
 mod model;
 mod purge_crashes;
 mod purge_golden;
