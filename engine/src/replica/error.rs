@@ -124,6 +124,14 @@ pub enum ReplicaError {
     )]
     HeldByMissingImage { held: String, by: String },
 
+    #[error(
+        "cannot merge the removed {layer} in {}: {needed_bytes} bytes more are needed for it, and {free_bytes} are free, of \
+         which {reserve_bytes} are kept for what volumes write; nothing is lost and what was merged stays; free space on \
+         this disk or move a replica, and purge again",
+        dir.display()
+    )]
+    NoRoomToPurge { layer: String, dir: PathBuf, needed_bytes: u64, free_bytes: u64, reserve_bytes: u64 },
+
     #[error(transparent)]
     Backing(#[from] BackingError),
 }

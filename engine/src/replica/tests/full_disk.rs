@@ -9,14 +9,14 @@ use std::process::Command;
 use super::super::{OpenOptions, Replica, ReplicaError};
 use super::{BLOCK, CREATED, Scratch, filled};
 
-struct SmallDisk {
-    mount_point: PathBuf,
+pub(super) struct SmallDisk {
+    pub(super) mount_point: PathBuf,
     _root: tempfile::TempDir,
 }
 
 impl SmallDisk {
     /// Room for about a quarter of [`VOLUME_BLOCKS`].
-    fn mounted() -> Self {
+    pub(super) fn mounted() -> Self {
         let root = Scratch::root();
         let (image, mount_point) = (root.path().join("disk"), root.path().join("mounted"));
         std::fs::File::create(&image).unwrap().set_len(16 << 20).unwrap();

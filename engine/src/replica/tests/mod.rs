@@ -11,6 +11,7 @@ mod model;
 mod purge_crashes;
 mod purge_golden;
 mod purge_model;
+mod purge_room;
 mod purges;
 mod rebuilds;
 mod refusals;
