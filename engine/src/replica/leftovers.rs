@@ -13,6 +13,7 @@
 //! | a root snapshot with no metadata but `{"Parent":""}`, beside an empty head that stands on nothing | a fill before `volume.meta` was replaced | removed: it was never the volume's content, and a volume that has any snapshot else has a head that stands on one |
 //! | `*.img.tmp`, another name of a layer | a purge before the name was renamed over its child's | the name is removed |
 //! | metadata of a removed layer on which nothing stands, without its image | a deletion | removed |
+//! | what has another name, or is no plain file | a person's hand | left alone |
 //! | other metadata off the live chain without its image | a person's hand, a damaged file system | kept, and what lies below it too (`Records`) |
 
 use super::chain::Records;
@@ -41,10 +42,8 @@ impl Leftovers {
         let mut found =
             Self { files: listing.iter().filter(|file| is_mark(file)).cloned().collect(), ..Self::default() };
         let head_identity = directory.identity(head)?;
-        let is_layer = |file: &&String| names::is_head(file) || names::snapshot_of(file).is_some();
-        for image in listing.iter().filter(|file| is_layer(file) && *file != head) {
-            if !directory.file(image).symlink_metadata().is_ok_and(|facts| facts.is_file()) {
-                // A person's: what is not a file is no image of ours.
+        for image in listing.iter().filter(|file| names::is_layer(file) && *file != head) {
+            if !is_plain_or_gone(directory, image) {
                 continue;
             }
             let Some(identity) = directory.identity(image)? else {
@@ -73,13 +72,13 @@ impl Leftovers {
             found.add_unreached_fills(records);
         }
         found.add_unfinished_fills(listing, records);
+        found.files.retain(|file| is_plain_or_gone(directory, file));
         Ok(found)
     }
 
     /// A file without another name is none of a purge's, whatever it is called.
     fn add_second_names(&mut self, directory: &Directory, listing: &[String]) -> Result<(), ReplicaError> {
-        let is_of_image =
-            |file: &&String| file.strip_suffix(names::TMP_SUFFIX).is_some_and(|file| file.ends_with(".img"));
+        let is_of_image = |file: &&String| file.strip_suffix(names::TMP_SUFFIX).is_some_and(names::is_layer);
         for file in listing.iter().filter(is_of_image) {
             if directory.identity(file)?.is_some_and(|identity| identity.names > 1) {
                 self.files.push(file.clone());
@@ -146,6 +145,11 @@ impl Leftovers {
 fn holds_nothing_wanted(directory: &Directory, image: &str, identity: &FileIdentity) -> Result<bool, ReplicaError> {
     let mark = directory.identity(&names::abandoned_of(image))?;
     Ok(identity.allocated_bytes == 0 || mark.is_some_and(|mark| mark.same_file(identity)))
+}
+
+/// What has the name of one of our files and is a directory, a link or a device was put there by a person.
+fn is_plain_or_gone(directory: &Directory, file: &str) -> bool {
+    directory.file(file).symlink_metadata().map_or(true, |facts| facts.is_file())
 }
 
 fn is_mark(file: &str) -> bool {
