@@ -7,6 +7,7 @@
 //! A rebuild ends early when the joiner is removed, lost or failed a write, and when the volume is closed.
 
 mod copy;
+mod counter;
 mod groups;
 mod pace;
 mod rate;
@@ -156,6 +157,7 @@ async fn rebuild(
         // No snapshot is half taken while the layers are compared; those taken meanwhile count.
         let _everything = shared.ordering.barrier().await;
         compare_layers(shared, link).await?;
+        counter::copy(&source(shared)?, link).await?;
     }
     crash_point::reached("join.compared");
     // Whoever sees it as a member may begin the next work at once. Until then that is refused for the joiner.

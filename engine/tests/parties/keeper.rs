@@ -43,6 +43,11 @@ impl TestKeeper {
         self.lock().1 = mood;
     }
 
+    /// The last engine went without a word.
+    pub fn set_unclean(&self) {
+        self.lock().0.clean = false;
+    }
+
     pub fn raise_epoch(&self) -> Epoch {
         let mut state = self.lock();
         state.0.epoch.0 += 1;
