@@ -128,6 +128,7 @@ pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
             return Err(error.into());
         }
     };
+    volume.offered_by(serving.resizer()).await;
     tracing::info!(engine = arguments.name, endpoint = serving.endpoint(), reason = serving.reason(), "volume is up");
     phase.send_replace(Phase::Up { volume: volume.clone(), offer: offer(&serving) });
     tokio::select! {

@@ -34,16 +34,26 @@ impl Work {
 }
 
 /// What runs on a volume.
-#[derive(Clone, Default)]
-pub(crate) struct ExclusiveWork(Arc<Mutex<Option<Work>>>);
+#[derive(Clone)]
+pub(crate) struct ExclusiveWork(Arc<Shared>);
+
+struct Shared {
+    /// For messages.
+    volume: String,
+    running: Mutex<Option<Work>>,
+}
 
 /// The right to do a piece of work; others may begin when it is dropped.
 #[must_use]
 pub(crate) struct WorkGuard(ExclusiveWork);
 
 impl ExclusiveWork {
+    pub(crate) fn on(volume: &str) -> Self {
+        Self(Arc::new(Shared { volume: volume.to_owned(), running: Mutex::default() }))
+    }
+
     fn lock(&self) -> MutexGuard<'_, Option<Work>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn running(&self) -> Option<Work> {
@@ -55,8 +65,9 @@ impl ExclusiveWork {
     pub(crate) fn begin(&self, work: Work) -> Result<WorkGuard, OperationError> {
         let mut running = self.lock();
         if let Some(other) = *running {
-            let (wanted, other) = (work.noun(), other.noun());
-            let message = format!("{wanted} cannot begin while {other} is running; try again when it is done");
+            let (wanted, volume, other) = (work.noun(), &self.0.volume, other.noun());
+            let message =
+                format!("{wanted} of volume {volume} cannot begin while {other} is running; try again when it is done");
             return Err(OperationError::Refused(message));
         }
         *running = Some(work);
@@ -76,11 +87,11 @@ mod tests {
 
     #[test]
     fn one_at_a_time_and_the_other_is_named() {
-        let work = ExclusiveWork::default();
+        let work = ExclusiveWork::on("v");
         let purge = work.begin(Work::Purge).unwrap();
         for other in [Work::Purge, Work::Rebuild, Work::Clone, Work::Restore, Work::Expand, Work::Revert] {
             let Err(refused) = work.begin(other) else { panic!("{other:?} began beside a purge") };
-            assert!(refused.to_string().contains("a purge is running"), "{refused}");
+            assert!(refused.to_string().contains("of volume v cannot begin while a purge is running"), "{refused}");
         }
         drop(purge);
         assert_eq!(work.running(), None);

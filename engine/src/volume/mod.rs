@@ -15,6 +15,7 @@ pub mod expand;
 pub mod fan_out;
 pub mod fill;
 pub(crate) mod generation;
+mod growth_at_start;
 pub mod hash;
 pub mod membership;
 pub mod ordering;
@@ -62,6 +63,7 @@ pub(crate) struct Shared {
     pub(crate) layers: LayerCache,
     pub(crate) rebuilds: crate::rebuild::Rebuilds,
     pub(crate) expansion: expand::Expansion,
+    offered: growth_at_start::Offered,
     pub(crate) snapshot_limits: snapshot_limits::Current,
     pub(crate) passes: snapshot_read::Passes,
     pub(crate) filling: fill::FillMark,
