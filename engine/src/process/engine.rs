@@ -138,6 +138,7 @@ pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
         _ = grpc => {}
     }
     phase.send_replace(Phase::Stopping { volume: arguments.volume.clone() });
+    volume.will_close();
     stop_frontends(serving).await;
     match volume.close().await {
         // Nobody waits for a clean end of an engine that has lost its volume.

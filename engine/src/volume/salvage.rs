@@ -7,8 +7,8 @@
 //! Chosen among all replicas that answer, open and are not half rebuilt, of whatever size (a smaller one grows then):
 //! 1. a member that could not be used a moment ago and now can; it has everything;
 //! 2. the largest, because a volume never shrinks; one that left before an expansion is made larger at the start;
-//! 3. the highest generation told. A replica is told a generation after the record has it, and only as a member; so the
-//!    one with the highest left the membership last. Replicas of Longhorn were told none.
+//! 3. the highest generation told. A replica is told one only while it holds everything (`generation`), so the one with
+//!    the highest left the membership last. Replicas of Longhorn were told none.
 //! 4. Longhorn's rule: where all keep a revision counter, the highest; else, of those whose head was written within
 //!    5 s of the newest, the one whose head holds most, then the newest.
 //!

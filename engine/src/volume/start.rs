@@ -1,4 +1,4 @@
-//! How a volume comes up (SAFETY.md, "Start") and goes down.
+//! How a volume comes up (SAFETY.md, "Start").
 //!
 //! 1. The record names this engine's epoch, raised by whoever started it.
 //! 2. HELLO to every member; each makes the epoch durable and lets lower ones go.
@@ -28,7 +28,6 @@ use super::status::LayerCache;
 use super::unequal::Unequal;
 use super::{Shared, Volume, growth_at_start, snapshot_limits, watchdog};
 use crate::crash_point;
-use crate::frontend::{IoError, IoErrorKind};
 use crate::link::control::{ControlReply, ControlRequest, Hello};
 use crate::link::extents::ExtentPages;
 use crate::link::{Address, LinkError, ReplicaLink};
@@ -134,7 +133,7 @@ impl Volume {
         if !record.clean && candidates.len() > 1 {
             add_heads(&candidates, &unequal, size).await;
         }
-        let view = View { members: members(&candidates), failed, record: started };
+        let view = View::new(members(&candidates), failed, started);
         let layers = candidates.into_iter().next().map(|candidate| candidate.layers).unwrap_or_default();
         let found = Found { view, unequal, layers: LayerCache::new(layers), salvaged };
         let volume = Self::assemble(StartOptions { size, ..options }, session, keeper, found);
@@ -179,30 +178,6 @@ impl Volume {
         tokio::spawn(super::status::run_refresh(Arc::clone(&shared)));
         tokio::spawn(super::reconcile::run(Arc::clone(&shared)));
         Self { shared }
-    }
-
-    /// Goes down cleanly: drains, syncs and closes every member, and records that. The frontends have stopped already.
-    pub async fn close(&self) -> Result<(), IoError> {
-        let shared = &self.shared;
-        shared.clones.end().await;
-        shared.rebuilds.end("the volume is being detached").await;
-        let _everything = shared.ordering.barrier().await;
-        super::fan_out::flush(shared).await?;
-        crash_point::reached("volume-close.flushed");
-        // What was not compared yet would be forgotten by a clean mark.
-        let equal = shared.unequal.left() == 0;
-        let view = shared.membership.view();
-        let closing = view.members.iter().map(|member| member.link.control(&ControlRequest::Close));
-        let all_closed = join_all(closing).await.iter().all(Result::is_ok);
-        crash_point::reached("volume-close.members-closed");
-        let unchanged = Arc::ptr_eq(&view, &shared.membership.view());
-        shared.membership.end(IoError::new(IoErrorKind::Shutdown, format!("volume {} is detached", shared.name)));
-        if equal && all_closed && unchanged {
-            let recorded = shared.membership.record_clean().await;
-            recorded.map_err(|error| IoError::new(IoErrorKind::Io, error.to_string()))?;
-            crash_point::reached("volume-close.recorded");
-        }
-        Ok(())
     }
 }
 
