@@ -1,0 +1,73 @@
+//! Who was refused by an engine lately, so that it is asked again with growing pauses. Forgetting it (a restart) costs
+//! one attempt too early, nothing else.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Pause after the first refusal, doubled with each further one.
+const PAUSE_FIRST: Duration = Duration::from_secs(2);
+/// Longest pause: what an engine refuses for (a purge, a clone) may take hours, and ends without a word to us.
+const PAUSE_LONGEST: Duration = Duration::from_secs(120);
+
+/// By engine and replica.
+#[derive(Debug, Default)]
+pub(super) struct Refusals(Mutex<HashMap<(String, String), Refusal>>);
+
+#[derive(Debug)]
+struct Refusal {
+    count: u32,
+    again_at: Instant,
+}
+
+impl Refusals {
+    fn lock(&self) -> MutexGuard<'_, HashMap<(String, String), Refusal>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns how long to wait before the next attempt.
+    pub(super) fn note(&self, engine: &str, replica: &str) -> Duration {
+        let mut refusals = self.lock();
+        let key = (engine.to_owned(), replica.to_owned());
+        let refusal = refusals.entry(key).or_insert_with(|| Refusal { count: 0, again_at: Instant::now() });
+        let pause = PAUSE_FIRST.saturating_mul(1 << refusal.count.min(16)).min(PAUSE_LONGEST);
+        refusal.count += 1;
+        refusal.again_at = Instant::now() + pause;
+        pause
+    }
+
+    /// What is left of the pause; zero for one that may ask.
+    pub(super) fn pause(&self, engine: &str, replica: &str) -> Duration {
+        let refusals = self.lock();
+        let refusal = refusals.get(&(engine.to_owned(), replica.to_owned()));
+        refusal.map_or(Duration::ZERO, |refusal| refusal.again_at.saturating_duration_since(Instant::now()))
+    }
+
+    pub(super) fn forget(&self, engine: &str, replica: &str) {
+        self.lock().remove(&(engine.to_owned(), replica.to_owned()));
+    }
+
+    pub(super) fn forget_engine(&self, engine: &str) {
+        self.lock().retain(|(refusing, _), _| refusing != engine);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn pauses_grow_to_a_cap_and_are_each_replicas_own() {
+        let refusals = Refusals::default();
+        assert_eq!(refusals.pause("e", "a"), Duration::ZERO);
+        let pauses: Vec<_> = (0..9).map(|_| refusals.note("e", "a").as_secs()).collect();
+        assert_eq!(pauses, [2, 4, 8, 16, 32, 64, 120, 120, 120]);
+        assert_eq!((refusals.pause("e", "a"), refusals.pause("e", "b")), (PAUSE_LONGEST, Duration::ZERO));
+        tokio::time::advance(PAUSE_LONGEST).await;
+        assert_eq!(refusals.pause("e", "a"), Duration::ZERO);
+        refusals.forget_engine("e");
+        assert_eq!(refusals.note("e", "a"), PAUSE_FIRST);
+    }
+}
