@@ -2,12 +2,14 @@
 //! links that can be held back and cut. Engine and replicas have runtimes of their own, so that any of them can crash.
 
 #![expect(unreachable_pub, reason = "the test file that includes this module is its whole world")]
-#![allow(dead_code, clippy::allow_attributes, reason = "each test file uses its part")]
+#![allow(dead_code, clippy::duplicate_mod, clippy::allow_attributes, reason = "each test file uses its part")]
 
 pub mod face;
 pub mod fake;
 pub mod keeper;
 pub mod proxy;
+#[path = "../scratch/mod.rs"]
+pub mod scratch;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -49,12 +51,12 @@ pub struct Party {
 impl Parties {
     pub async fn new(size: u64, copies: usize) -> Self {
         // Not below /tmp: it may be a tmpfs, which has no direct I/O.
-        Self::over(tempfile::Builder::new().prefix("aur-").tempdir_in("/var/tmp").unwrap(), size, copies).await
+        Self::over(scratch::directory(), size, copies).await
     }
 
     /// With replicas that keep Longhorn's revision counter.
     pub async fn counting(size: u64, copies: usize) -> Self {
-        let root = tempfile::Builder::new().prefix("aur-").tempdir_in("/var/tmp").unwrap();
+        let root = scratch::directory();
         Self::made_with(OpenOptions { revision_counter: true }, root, size, copies).await
     }
 
