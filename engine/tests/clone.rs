@@ -18,6 +18,7 @@ use aurochs_engine::replica::{OpenOptions, Replica, SnapshotSelection};
 use aurochs_engine::volume::Volume;
 use aurochs_engine::volume::barrier::OperationError;
 use aurochs_engine::volume::clone::CloneRequest;
+use aurochs_engine::volume::purge::IfPurging;
 use parties::face::Face;
 use parties::{Parties, TestEngine};
 
@@ -222,6 +223,18 @@ async fn a_member_lost_in_the_middle_of_a_fill_is_dropped() {
         engine.run(|volume| async move { volume.snapshot("x", BTreeMap::new(), true).await }).await.unwrap_err(),
         engine.run(|volume| async move { volume.fill("x").await.map(drop) }).await.unwrap_err(),
     ];
+    let others = [
+        engine.run(|volume| async move { volume.purge(IfPurging::Skip).await }).await.unwrap_err(),
+        engine
+            .run(|volume| async move { volume.expand(2 * SIZE, std::future::ready(Ok(()))).await })
+            .await
+            .unwrap_err(),
+        engine.run(|volume| async move { volume.revert("s").await }).await.unwrap_err(),
+    ];
+    for refusal in others {
+        let says = |text: &str| text.contains("of volume v cannot begin while a restore is running; try again");
+        assert!(matches!(&refusal, OperationError::Refused(text) if says(text)), "{refusal}");
+    }
     for refusal in refusals {
         assert!(matches!(&refusal, OperationError::Refused(text) if text.contains("is being filled")), "{refusal}");
     }

@@ -216,3 +216,22 @@ async fn limits_are_kept_to_and_shown() {
     assert_eq!(most, 1, "sources at a time");
     assert_equal(&mut parties, &engine).await;
 }
+
+/// Longhorn fails replicas whose counter is below the highest.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rebuilt_replica_counts_on_from_where_its_source_is() {
+    let mut parties = Parties::counting(MIB, 1).await;
+    let joiner = parties.another().await;
+    let engine = parties.attach().await.unwrap();
+    for block in 0..5 {
+        put(&engine, block * 4096, 1, 4096).await;
+    }
+    engine.rebuild(&parties.replicas[joiner]).await;
+    put(&engine, 0, 2, 4096).await;
+    engine.run(|volume| async move { volume.close().await }).await.unwrap();
+    for replica in &mut parties.replicas {
+        replica.stop().await;
+        let counter = std::fs::read(replica.directory.join("revision.counter")).unwrap();
+        assert_eq!(counter[..2], *b"6\0", "{}", replica.name);
+    }
+}

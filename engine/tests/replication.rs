@@ -7,6 +7,7 @@ mod node;
 use aurochs_engine::grpc::engine_v1::{
     EngineState, EngineStatus, ReplicaMode, SnapshotCreateRequest, SnapshotNameRequest,
 };
+use aurochs_engine::grpc::instance_v1::EngineSpec;
 use nix::sys::signal::Signal;
 use node::{Engine, MIB, Node, kill, mode_of, noise, run, run_any, signal};
 
@@ -309,4 +310,33 @@ async fn a_replica_that_stands_still_is_dropped_unless_it_is_the_last() {
     assert!(copy_out(&engine, &node).await[..MIB as usize].iter().all(|byte| *byte == 2));
     assert_eq!(node.record(&volume).await.members, [volume.replicas[1].clone()]);
     node.stop(&engine.name).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_is_started_with_the_limits_and_the_salvage_that_are_asked_for() {
+    let node = Node::start().await;
+    let volume = node.create("limited", 4 * MIB, 2).await;
+    let options = EngineSpec {
+        frontend: "nbd".into(),
+        snapshot_max_count: 7,
+        snapshot_max_size_bytes: MIB,
+        unmap_mark_snap_chain_removed: true,
+        ..EngineSpec::default()
+    };
+    let engine = node.try_start_engine_with(&volume, options, &node.client).await.unwrap();
+    let status = engine.wait("up", |status| status.state() == EngineState::Running).await;
+    assert_eq!((status.snapshot_max_count, status.snapshot_max_size_bytes), (7, MIB));
+    assert!(status.unmap_mark_snap_chain_removed);
+    copy_in(&engine, &image(&node, "in.img", &noise(3, 4 * MIB as usize))).await;
+    // The one with all data is lost for ever.
+    lose(&node, &engine, &volume.replicas[0]).await;
+    node.stop(&engine.name).await;
+    node.stop(&volume.replicas[1]).await;
+    std::fs::remove_dir_all(node.directory(&volume.replicas[1])).unwrap();
+    node.start_replica(&volume, &volume.replicas[0]).await;
+    let options = EngineSpec { frontend: "nbd".into(), salvage: true, ..EngineSpec::default() };
+    let engine = node.try_start_engine_with(&volume, options, &node.client).await.unwrap();
+    engine.wait("salvaged", |status| status.state() == EngineState::Running).await;
+    assert_eq!(node.record(&volume).await.members, [volume.replicas[0].clone()]);
+    assert!(copy_out(&engine, &node).await == noise(3, 4 * MIB as usize));
 }

@@ -398,11 +398,18 @@ fn engine_arguments(engine: &crate::grpc::instance_v1::EngineSpec, settings: &Se
     if !engine.nbd_tcp_listen.is_empty() {
         add("--nbd-listen", engine.nbd_tcp_listen.clone());
     }
+    if engine.snapshot_max_count > 0 {
+        add("--snapshot-max-count", engine.snapshot_max_count.to_string());
+    }
+    add("--snapshot-max-size", engine.snapshot_max_size_bytes.to_string());
     let mut replicas: Vec<_> = engine.replicas.iter().collect();
     replicas.sort();
     for (name, address) in replicas {
         add("--replica", format!("{name}={address}"));
     }
+    let flags =
+        [(engine.unmap_mark_snap_chain_removed, "--unmap-mark-snap-chain-removed"), (engine.salvage, "--salvage")];
+    arguments.extend(flags.into_iter().filter(|(wanted, _)| *wanted).map(|(_, flag)| flag.to_owned()));
     arguments
 }
 

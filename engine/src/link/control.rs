@@ -109,6 +109,12 @@ pub enum ControlRequest {
     RebuildEmpty {
         layers: Vec<String>,
     },
+    /// Longhorn's count of writes.
+    RevisionCounter,
+    /// The replica goes on counting from here, durably, if it counts at all.
+    RevisionCounterSet {
+        value: u64,
+    },
 }
 
 /// Who speaks.
@@ -169,6 +175,8 @@ pub enum ControlReply {
         held: bool,
     },
     Purge(PurgeStatus),
+    /// `None` where it is not kept.
+    RevisionCounter(Option<u64>),
 }
 
 /// Kind of a failure on the replica's side; decides what the engine does.

@@ -458,6 +458,8 @@ fn control(replica: &Arc<Replica>, hashes: &HashJobs, request: ControlRequest) -
             Ok(())
         }
         ControlRequest::RebuildEmpty { layers } => replica.rebuild_empty(&layers),
+        ControlRequest::RevisionCounter => return Ok(ControlReply::RevisionCounter(replica.revision_counter())),
+        ControlRequest::RevisionCounterSet { value } => replica.set_revision_counter(value),
     };
     result.map(|()| ControlReply::Done).map_err(remote)
 }

@@ -128,6 +128,7 @@ pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
             return Err(error.into());
         }
     };
+    volume.offered_by(serving.resizer()).await;
     tracing::info!(engine = arguments.name, endpoint = serving.endpoint(), reason = serving.reason(), "volume is up");
     phase.send_replace(Phase::Up { volume: volume.clone(), offer: offer(&serving) });
     tokio::select! {
@@ -137,6 +138,7 @@ pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
         _ = grpc => {}
     }
     phase.send_replace(Phase::Stopping { volume: arguments.volume.clone() });
+    volume.will_close();
     stop_frontends(serving).await;
     match volume.close().await {
         // Nobody waits for a clean end of an engine that has lost its volume.

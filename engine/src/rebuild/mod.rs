@@ -7,6 +7,7 @@
 //! A rebuild ends early when the joiner is removed, lost or failed a write, and when the volume is closed.
 
 mod copy;
+mod counter;
 mod groups;
 mod pace;
 mod rate;
@@ -27,7 +28,7 @@ use crate::volume::exclusive_work::{Work, WorkGuard};
 use crate::volume::membership::Mode;
 use crate::volume::ordering::Turn;
 use crate::volume::purge_pause::PurgeWaits;
-use crate::volume::{Shared, Volume, start, watchdog};
+use crate::volume::{Shared, Volume, generation, start, watchdog};
 pub use pace::RebuildPace;
 use state::Progress;
 pub(crate) use state::Rebuilds;
@@ -132,6 +133,7 @@ async fn run(
         }
         Err(error) => {
             tracing::warn!(replica = link.name(), %error, "rebuild failed");
+            shared.membership.withdraw(link.name());
             shared.membership.suspect(link, &format!("its rebuild failed: {error}"));
             link.fail("its rebuild failed");
             if progress.check().is_err() {
@@ -169,11 +171,20 @@ async fn rebuild(
         // No snapshot is half taken while the layers are compared; those taken meanwhile count.
         let _everything = shared.ordering.barrier().await;
         compare_layers(shared, link).await?;
+        counter::copy(&source(shared)?, link).await?;
     }
     crash_point::reached("join.compared");
+    // It has everything. Should all members be lost before it is one, that must not look like never having been here.
+    let generation = shared.membership.view().record.generation;
+    let told = generation::tell_and_wait(link, generation).await;
+    told.map_err(|error| OperationError::Failed(error.to_string()))?;
+    crash_point::reached("join.told");
     // Whoever sees it as a member may begin the next work at once. Until then that is refused for the joiner.
     drop(work.take());
-    shared.membership.promote(link.name()).await.map_err(failed)
+    tokio::select! {
+        promoted = shared.membership.promote(link) => promoted.map_err(failed),
+        why = progress.cancelled() => Err(OperationError::Failed(why)),
+    }
 }
 
 /// What takes long, and may be given up at any point: the joiner is thrown away then.
@@ -195,7 +206,11 @@ async fn fill(
 /// the wait goes on by itself then, and lets go at once.
 async fn barrier(shared: &Arc<Shared>, progress: &Progress) -> Result<Turn, OperationError> {
     let waiting = Arc::clone(shared);
-    let barrier = tokio::spawn(async move { waiting.equal_barrier().await });
+    let barrier = tokio::spawn(async move {
+        // Under the barrier everybody would wait with it for the keeper.
+        waiting.membership.settled().await.map_err(failed)?;
+        waiting.equal_barrier().await
+    });
     let turn = tokio::select! {
         turn = barrier => turn.map_err(|error| OperationError::Failed(format!("ended unexpectedly: {error}")))??,
         why = progress.cancelled() => return Err(OperationError::Failed(why)),
@@ -204,13 +219,17 @@ async fn barrier(shared: &Arc<Shared>, progress: &Progress) -> Result<Turn, Oper
     Ok(turn)
 }
 
-/// Under a barrier: a snapshot separates what is copied from what comes as writes, and the replica gets an empty
-/// directory with the same layers. Returns the layers to copy.
+/// The record has the replica as joining first, and no longer as a member: only then anything of it is thrown away. That
+/// may take as long as the control plane takes. Then, under a barrier: a snapshot separates what is copied from what
+/// comes as writes, and the replica gets an empty directory with the same layers. Returns the layers to copy.
 async fn join(shared: &Arc<Shared>, link: &ReplicaLink, progress: &Progress) -> Result<Vec<LayerInfo>, OperationError> {
+    tokio::select! {
+        announced = shared.membership.announce(link.name()) => announced.map_err(failed)?,
+        why = progress.cancelled() => return Err(OperationError::Failed(why)),
+    }
+    crash_point::reached("join.recorded");
     let _everything = barrier(shared, progress).await?;
     shared.refuse_while_filling("add a replica")?;
-    // Its own loss is recorded before anything of it is thrown away.
-    shared.membership.settled().await.map_err(failed)?;
     shared.refresh_layers().await;
     if !can_reuse_newest_snapshot(&shared.layers.get()) {
         let name = uuid::Uuid::new_v4().to_string();
@@ -221,8 +240,7 @@ async fn join(shared: &Arc<Shared>, link: &ReplicaLink, progress: &Progress) -> 
     let layers = asked.map_err(|error| OperationError::Failed(error.to_string()))?;
     begin(link, &layers, progress).await?;
     crash_point::reached("join.begun");
-    shared.membership.add_joiner(link.clone()).await.map_err(failed)?;
-    crash_point::reached("join.recorded");
+    shared.membership.add_joiner(link).map_err(failed)?;
     watchdog::watch_link(shared, link);
     Ok(layers)
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::directory::STAT_BLOCK;
 use super::{Replica, ReplicaError};
 
-/// Traces of the last writes. None of them is proof: clocks differ, and a count starts anew with a rebuild.
+/// Traces of the last writes. None of them is proof: clocks differ, and a count may be behind after a crash.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeadFacts {
     /// Longhorn's count of writes, where it is kept.

@@ -273,6 +273,19 @@ impl Replica {
         self.revision.as_ref().map_or(Ok(()), |revision| revision.store(&self.directory))
     }
 
+    /// Goes on counting from `value`; where no counter is kept, nothing happens.
+    ///
+    /// # Errors
+    /// It could not be made durable.
+    pub fn set_revision_counter(&self, value: u64) -> Result<(), ReplicaError> {
+        self.shared(|_| {
+            if let Some(revision) = &self.revision {
+                revision.set(value);
+            }
+            self.store_revision()
+        })
+    }
+
     fn count_revision(&self) {
         if let Some(revision) = &self.revision {
             revision.count();

@@ -23,6 +23,7 @@ use tokio::sync::watch;
 use tonic::{Code, Status, Streaming};
 
 use super::barrier::OperationError;
+use super::exclusive_work::Work;
 use super::fill::Fill;
 use super::{Shared, Volume};
 use crate::crash_point;
@@ -161,7 +162,7 @@ impl Volume {
     pub async fn clone_from_snapshot(&self, request: CloneRequest) -> Result<(), OperationError> {
         let name = if request.new_snapshot.is_empty() { &request.snapshot } else { &request.new_snapshot };
         let request = CloneRequest { new_snapshot: name.clone(), ..request };
-        let fill = self.fill(&request.new_snapshot).await?;
+        let fill = self.fill_for(Work::Clone, &request.new_snapshot).await?;
         crash_point::reached("clone.begun");
         // The fill is ours alone, so no other clone runs.
         let progress = self.shared.clones.begin(&request);

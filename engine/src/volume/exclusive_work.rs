@@ -38,12 +38,12 @@ impl Work {
 
 /// What runs on a volume.
 #[derive(Clone)]
-pub(crate) struct ExclusiveWork(Arc<watch::Sender<Option<Work>>>);
+pub(crate) struct ExclusiveWork(Arc<Shared>);
 
-impl Default for ExclusiveWork {
-    fn default() -> Self {
-        Self(Arc::new(watch::Sender::new(None)))
-    }
+struct Shared {
+    /// For messages.
+    volume: String,
+    running: watch::Sender<Option<Work>>,
 }
 
 /// The right to do a piece of work; others may begin when it is dropped.
@@ -51,35 +51,40 @@ impl Default for ExclusiveWork {
 pub(crate) struct WorkGuard(ExclusiveWork);
 
 impl ExclusiveWork {
+    pub(crate) fn on(volume: &str) -> Self {
+        Self(Arc::new(Shared { volume: volume.to_owned(), running: watch::Sender::new(None) }))
+    }
+
     pub(crate) fn running(&self) -> Option<Work> {
-        *self.0.borrow()
+        *self.0.running.borrow()
     }
 
     /// Resolves when this work does not run.
     pub(crate) async fn ended(&self, work: Work) {
         // An error means that the sender is gone, and it is `self`.
-        let _ = self.0.subscribe().wait_for(|now| *now != Some(work)).await;
+        let _ = self.0.running.subscribe().wait_for(|now| *now != Some(work)).await;
     }
 
     /// # Errors
     /// [`OperationError::Refused`] while anything runs, the same kind included.
     pub(crate) fn begin(&self, work: Work) -> Result<WorkGuard, OperationError> {
         let mut refused = None;
-        self.0.send_if_modified(|running| {
+        self.0.running.send_if_modified(|running| {
             refused = *running;
             running.get_or_insert(work);
             refused.is_none()
         });
         let Some(other) = refused else { return Ok(WorkGuard(self.clone())) };
-        let (wanted, other) = (work.noun(), other.noun());
-        let message = format!("{wanted} cannot begin while {other} is running; try again when it is done");
+        let (wanted, volume, other) = (work.noun(), &self.0.volume, other.noun());
+        let message =
+            format!("{wanted} of volume {volume} cannot begin while {other} is running; try again when it is done");
         Err(OperationError::Refused(message))
     }
 }
 
 impl Drop for WorkGuard {
     fn drop(&mut self) {
-        self.0.0.send_replace(None);
+        self.0.0.running.send_replace(None);
     }
 }
 
@@ -89,11 +94,11 @@ mod tests {
 
     #[test]
     fn one_at_a_time_and_the_other_is_named() {
-        let work = ExclusiveWork::default();
+        let work = ExclusiveWork::on("v");
         let purge = work.begin(Work::Purge).unwrap();
         for other in [Work::Purge, Work::Rebuild, Work::Clone, Work::Restore, Work::Expand, Work::Revert] {
             let Err(refused) = work.begin(other) else { panic!("{other:?} began beside a purge") };
-            assert!(refused.to_string().contains("a purge is running"), "{refused}");
+            assert!(refused.to_string().contains("of volume v cannot begin while a purge is running"), "{refused}");
         }
         drop(purge);
         assert_eq!(work.running(), None);
@@ -103,7 +108,7 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_waits_for_an_end_is_told() {
-        let work = ExclusiveWork::default();
+        let work = ExclusiveWork::on("v");
         let purge = work.begin(Work::Purge).unwrap();
         let waiting = tokio::spawn({
             let work = work.clone();

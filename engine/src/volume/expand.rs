@@ -20,6 +20,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use futures::future::join_all;
 
 use super::barrier::{OperationError, now};
+use super::exclusive_work::{Work, WorkGuard};
 use super::membership::Mode;
 use super::{Shared, Volume, start};
 use crate::crash_point;
@@ -49,14 +50,9 @@ impl Expansion {
         self.lock().clone()
     }
 
-    /// `None` while another one runs.
-    fn begin(&self) -> Option<Running<'_>> {
-        let mut shown = self.lock();
-        if shown.running {
-            return None;
-        }
-        shown.running = true;
-        Some(Running(self))
+    fn begin(&self, work: WorkGuard) -> Running<'_> {
+        self.lock().running = true;
+        Running { shown: self, _work: work }
     }
 
     /// Nothing was begun, and the status tells why.
@@ -76,12 +72,15 @@ impl Expansion {
     }
 }
 
-/// Whatever becomes of an expansion, it does not look running for ever.
-struct Running<'a>(&'a Expansion);
+/// Whatever becomes of an expansion, it does not look running for ever. Other work may begin after it looks over.
+struct Running<'a> {
+    shown: &'a Expansion,
+    _work: WorkGuard,
+}
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.0.lock().running = false;
+        self.shown.lock().running = false;
     }
 }
 
@@ -91,20 +90,26 @@ impl Volume {
     /// the expansion; the status tells of it.
     ///
     /// # Errors
-    /// [`OperationError::Refused`] for a size that is not possible, or while a replica is being rebuilt or another
-    /// expansion runs; [`OperationError::Failed`] when no member could do it. The size is the old one then.
+    /// [`OperationError::Refused`] for a size that is not possible, or while other work on the whole volume runs;
+    /// [`OperationError::Failed`] when no member could do it. The size is the old one then.
     pub async fn expand<F>(&self, size: u64, tell_users: F) -> Result<(), OperationError>
     where
         F: Future<Output = Result<(), String>> + Send + 'static,
     {
         self.shared.check_new_size(size)?;
+        let work = self.shared.work.begin(Work::Expand)?;
+        self.expand_as(work, size, tell_users).await
+    }
+
+    /// As [`Volume::expand`], for whoever has the right to already.
+    pub(super) async fn expand_as<F>(&self, work: WorkGuard, size: u64, tell_users: F) -> Result<(), OperationError>
+    where
+        F: Future<Output = Result<(), String>> + Send + 'static,
+    {
         let volume = self.clone();
         self.operation(async move {
             let shared = &volume.shared;
-            let _running = shared.expansion.begin().ok_or_else(|| {
-                let name = &shared.name;
-                OperationError::Refused(format!("volume {name} is being expanded already; try again when that is done"))
-            })?;
+            let _running = shared.expansion.begin(work);
             shared.changed.tell();
             if let Err(error) = shared.grow(size).await {
                 tracing::warn!(volume = shared.name, size, %error, "expansion failed");
@@ -123,7 +128,7 @@ impl Volume {
 }
 
 impl Shared {
-    fn check_new_size(&self, size: u64) -> Result<(), OperationError> {
+    pub(super) fn check_new_size(&self, size: u64) -> Result<(), OperationError> {
         let (name, now) = (&self.name, self.size());
         if !size.is_multiple_of(BLOCK_SIZE) {
             let message =

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use futures::future::join_all;
 
 use super::barrier::{OperationError, now};
+use super::exclusive_work::{Work, WorkGuard};
 use super::membership::Mode;
 use super::{Shared, Volume};
 use crate::link::LinkError;
@@ -50,7 +51,8 @@ pub struct Fill {
     /// Bytes written since the members were last asked to sync.
     unsynced: AtomicU64,
     over: bool,
-    _mark: FillMarked,
+    /// Both stay until the members have removed what a fill that is given up has left.
+    marked: Option<(FillMarked, WorkGuard)>,
 }
 
 impl Volume {
@@ -58,23 +60,34 @@ impl Volume {
     /// what becomes its root snapshot `name`.
     ///
     /// # Errors
-    /// [`OperationError::Refused`] where the volume has data or snapshots, a replica is being rebuilt, or a fill runs.
+    /// [`OperationError::Refused`] where the volume has data or snapshots, or while other work on the whole volume runs.
     pub async fn fill(&self, name: &str) -> Result<Fill, OperationError> {
+        self.fill_for(Work::Restore, name).await
+    }
+
+    /// As [`Volume::fill`], as a part of this work.
+    pub(super) async fn fill_for(&self, work: Work, name: &str) -> Result<Fill, OperationError> {
         aurochs_api::ids::check_snapshot_name(name).map_err(|error| OperationError::Refused(error.to_string()))?;
         let shared = &self.shared;
         let mark = shared.filling.set().ok_or_else(|| shared.is_being_filled("fill it again"))?;
+        let marked = Some((mark, shared.work.begin(work)?));
         let id = uuid::Uuid::new_v4().to_string();
         // From here on a failure gives up what some members have begun.
-        let fill = Fill { volume: self.clone(), id: id.clone(), unsynced: AtomicU64::new(0), over: false, _mark: mark };
+        let fill = Fill { volume: self.clone(), id: id.clone(), unsynced: AtomicU64::new(0), over: false, marked };
         let (volume, name) = (self.clone(), name.to_owned());
-        self.operation(async move {
+        let begun = self.operation(async move {
             let shared = &volume.shared;
             let _everything = shared.equal_barrier().await?;
             shared.refuse_while_joining(&format!("fill volume {}", shared.name))?;
             shared.on_all(&ControlRequest::FillBegin { id, name, size: shared.size() }).await
-        })
-        .await?;
-        Ok(fill)
+        });
+        match begun.await {
+            Ok(()) => Ok(fill),
+            Err(error) => {
+                fill.abort().await;
+                Err(error)
+            }
+        }
     }
 }
 
@@ -149,8 +162,11 @@ impl Fill {
 impl Drop for Fill {
     fn drop(&mut self) {
         let (false, Ok(runtime)) = (self.over, tokio::runtime::Handle::try_current()) else { return };
-        let (shared, id) = (Arc::clone(&self.volume.shared), self.id.clone());
-        runtime.spawn(async move { abort(&shared, &id).await });
+        let (shared, id, marked) = (Arc::clone(&self.volume.shared), self.id.clone(), self.marked.take());
+        runtime.spawn(async move {
+            abort(&shared, &id).await;
+            drop(marked);
+        });
     }
 }
 

@@ -12,6 +12,9 @@
 //! Invariants: the view's members are the record's members minus those that failed and are not recorded yet; no write
 //! or flush is acknowledged while the state is not `Settled`; a member is read from only while the record has it; the
 //! last member is never taken out.
+//!
+//! Only what takes a replica out leaves `Settled`: an acknowledgement must not leave before that is recorded. What brings
+//! one in holds nobody up, for whatever the record says meanwhile, the members have every acknowledged write.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -21,6 +24,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
 use super::changes::Changes;
+use super::generation;
 use super::record::{Generation, Keeper, KeeperError, Record};
 use crate::crash_point;
 use crate::frontend::{IoError, IoErrorKind};
@@ -47,12 +51,19 @@ pub(crate) struct Member {
 #[derive(Clone, Default)]
 pub(crate) struct View {
     pub(crate) members: Vec<Member>,
+    /// A replica that the record names as joining before it gets its first request.
+    announced: Option<String>,
     /// Dropped replicas with their cause, for people.
     pub(crate) failed: BTreeMap<String, String>,
     pub(crate) record: Record,
 }
 
 impl View {
+    /// The members that a volume starts with; `record` has them already.
+    pub(crate) fn new(members: Vec<Member>, failed: BTreeMap<String, String>, record: Record) -> Self {
+        Self { members, announced: None, failed, record }
+    }
+
     fn names(&self, wanted: impl Fn(Mode) -> bool) -> BTreeSet<String> {
         let chosen = self.members.iter().filter(|member| wanted(member.mode));
         chosen.map(|member| member.link.name().to_owned()).collect()
@@ -63,6 +74,7 @@ impl View {
         let mut next = self.record.clone();
         next.members = self.names(|mode| mode != Mode::WriteOnly);
         next.joining = self.names(|mode| mode == Mode::WriteOnly);
+        next.joining.extend(self.announced.clone());
         if next != self.record {
             next.generation = Generation(self.record.generation.0 + 1);
         }
@@ -75,6 +87,18 @@ impl View {
 
     pub(crate) fn joiner(&self) -> Option<&Member> {
         self.members.iter().find(|member| member.mode != Mode::ReadWrite)
+    }
+
+    /// Whether these are the links of `other`, in the same modes.
+    pub(crate) fn has_members_of(&self, other: &Self) -> bool {
+        let same = |(one, other): (&Member, &Member)| one.mode == other.mode && one.link.is_same(&other.link);
+        self.members.len() == other.members.len() && self.members.iter().zip(&other.members).all(same)
+    }
+
+    /// Whether the record has this replica as joining and no member, before it joins.
+    fn announces(&self, name: &str) -> bool {
+        let Record { members, joining, .. } = &self.record;
+        self.announced.as_deref() == Some(name) && joining.contains(name) && !members.contains(name)
     }
 
     /// Whether this very link is a member that may be read.
@@ -98,8 +122,17 @@ pub(crate) enum Settlement {
     Over(IoError),
 }
 
+/// What requests do until the record says what the view says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Acknowledgements {
+    Wait,
+    GoOn,
+}
+
 pub(crate) struct Membership {
     view: Mutex<Arc<View>>,
+    /// Counts views.
+    replaced: watch::Sender<u64>,
     settlement: watch::Sender<Settlement>,
     /// False only while settled: spares the common case a lock.
     unsettled: AtomicBool,
@@ -113,12 +146,15 @@ pub(crate) struct Membership {
 /// First and longest pause between two attempts to reach the keeper.
 const RETRY_FIRST: Duration = Duration::from_millis(100);
 const RETRY_LONGEST: Duration = Duration::from_secs(2);
+/// How long the keeper may take to record a replica that is about to join: two questions of its client.
+const ANNOUNCE_PATIENCE: Duration = Duration::from_secs(10);
 
 impl Membership {
     /// `view` has to be recorded already.
     pub(crate) fn new(view: View, keeper: Arc<dyn Keeper>) -> Self {
         Self {
             view: Mutex::new(Arc::new(view)),
+            replaced: watch::Sender::new(0),
             settlement: watch::Sender::new(Settlement::Settled),
             unsettled: AtomicBool::new(false),
             keeper,
@@ -188,7 +224,7 @@ impl Membership {
         let mut next = View::clone(&view);
         next.members.remove(at);
         next.failed.insert(name.to_owned(), cause.to_owned());
-        self.replace(&mut view, next);
+        self.replace(&mut view, next, Acknowledgements::Wait);
         drop(view);
         member.link.fail("the engine dropped this replica");
     }
@@ -208,29 +244,82 @@ impl Membership {
         }
     }
 
-    /// Adds a replica that gets every write from now on. Only under a barrier.
-    pub(crate) async fn add_joiner(&self, link: ReplicaLink) -> Result<(), IoError> {
-        self.change(|view| {
-            view.failed.remove(link.name());
-            view.members.push(Member { link: link.clone(), mode: Mode::WriteOnly });
+    /// Has a replica recorded that is about to join: as joining, and as no member any more. It gets no request yet, and
+    /// none waits for the keeper.
+    ///
+    /// # Errors
+    /// The volume is over, or the keeper did not answer in time: then the replica is withdrawn.
+    pub(crate) async fn announce(&self, name: &str) -> Result<(), IoError> {
+        self.change(Acknowledgements::GoOn, |view| view.announced = Some(name.to_owned()));
+        let recorded = self.answer_of_view(|view| view.announces(name).then_some(()));
+        tokio::time::timeout(ANNOUNCE_PATIENCE, recorded).await.unwrap_or_else(|_| {
+            self.withdraw(name);
+            let message = format!(
+                "cannot record that replica {name} joins: the keeper of the control record did not answer within {} s; \
+                 the volume goes on without it, try again when the keeper can be reached",
+                ANNOUNCE_PATIENCE.as_secs()
+            );
+            Err(IoError::new(IoErrorKind::Io, message))
         })
-        .await
     }
 
-    /// Makes a rebuilt replica a member; it is read only once that is recorded.
-    pub(crate) async fn promote(&self, name: &str) -> Result<(), IoError> {
-        self.change(|view| {
-            for member in view.members.iter_mut().filter(|member| member.link.name() == name) {
+    /// The replica that was announced does not join after all.
+    pub(crate) fn withdraw(&self, name: &str) {
+        if self.view().announced.as_deref() == Some(name) {
+            self.change(Acknowledgements::GoOn, |view| view.announced = None);
+        }
+    }
+
+    /// The announced replica gets every write from now on. Only under a barrier; the keeper is not asked.
+    pub(crate) fn add_joiner(&self, link: &ReplicaLink) -> Result<(), IoError> {
+        self.check_running()?;
+        let mut view = self.lock();
+        if !view.announces(link.name()) {
+            let message = format!("replica {} is not recorded as joining", link.name());
+            return Err(IoError::new(IoErrorKind::Io, message));
+        }
+        let mut next = View::clone(&view);
+        next.announced = None;
+        next.failed.remove(link.name());
+        next.members.push(Member { link: link.clone(), mode: Mode::WriteOnly });
+        self.replace(&mut view, next, Acknowledgements::GoOn);
+        Ok(())
+    }
+
+    /// Makes a rebuilt replica a member. It is read only once that is recorded, and it remembers that it was; until then
+    /// it gets every write, as before.
+    pub(crate) async fn promote(&self, link: &ReplicaLink) -> Result<(), IoError> {
+        self.change(Acknowledgements::GoOn, |view| {
+            for member in view.members.iter_mut().filter(|member| member.link.is_same(link)) {
                 member.mode = Mode::Promoting;
             }
-        })
-        .await?;
-        let view = self.view();
-        if view.members.iter().any(|member| member.link.name() == name && member.mode == Mode::ReadWrite) {
-            return Ok(());
+        });
+        let name = link.name();
+        let became = self.answer_of_view(|view| match view.members.iter().find(|member| member.link.is_same(link)) {
+            Some(member) => (member.mode == Mode::ReadWrite).then_some(Ok(())),
+            None => Some(Err(view.failed.get(name).map_or("it was dropped", String::as_str).to_owned())),
+        });
+        became
+            .await?
+            .map_err(|cause| IoError::new(IoErrorKind::Io, format!("replica {name} did not become a member: {cause}")))
+    }
+
+    /// Waits until the view has an answer, or the volume is over.
+    async fn answer_of_view<T>(&self, mut ask: impl FnMut(&View) -> Option<T>) -> Result<T, IoError> {
+        let (mut replaced, mut settlement) = (self.replaced.subscribe(), self.settlement.subscribe());
+        loop {
+            if let Settlement::Over(error) = &*settlement.borrow_and_update() {
+                return Err(error.clone());
+            }
+            if let Some(answer) = ask(&self.view()) {
+                return Ok(answer);
+            }
+            // Both senders are `self`'s.
+            tokio::select! {
+                _ = replaced.changed() => {}
+                _ = settlement.changed() => {}
+            }
         }
-        let cause = view.failed.get(name).map_or("it was dropped", String::as_str);
-        Err(IoError::new(IoErrorKind::Io, format!("replica {name} did not become a member: {cause}")))
     }
 
     /// Takes a replica out on request. False when it is the last one.
@@ -252,26 +341,26 @@ impl Membership {
         Ok(true)
     }
 
-    async fn change(&self, change: impl FnOnce(&mut View)) -> Result<(), IoError> {
-        {
-            let mut view = self.lock();
-            let mut next = View::clone(&view);
-            change(&mut next);
-            self.replace(&mut view, next);
-        }
-        self.settled().await
+    fn change(&self, acknowledgements: Acknowledgements, change: impl FnOnce(&mut View)) {
+        let mut view = self.lock();
+        let mut next = View::clone(&view);
+        change(&mut next);
+        self.replace(&mut view, next, acknowledgements);
     }
 
-    fn replace(&self, view: &mut Arc<View>, next: View) {
+    fn replace(&self, view: &mut Arc<View>, next: View, acknowledgements: Acknowledgements) {
         *view = Arc::new(next);
-        self.unsettled.store(true, Ordering::Release);
-        self.settlement.send_if_modified(|now| {
-            let over = matches!(now, Settlement::Over(_));
-            if !over {
-                *now = Settlement::Recording(String::new());
-            }
-            !over
-        });
+        if acknowledgements == Acknowledgements::Wait {
+            self.unsettled.store(true, Ordering::Release);
+            self.settlement.send_if_modified(|now| {
+                let over = matches!(now, Settlement::Over(_));
+                if !over {
+                    *now = Settlement::Recording(String::new());
+                }
+                !over
+            });
+        }
+        self.replaced.send_modify(|count| *count += 1);
         self.wake.notify_one();
     }
 
@@ -347,6 +436,7 @@ impl Membership {
             match self.record_or_find(&view.record, &next, &unanswered).await {
                 Ok(made) => {
                     unanswered.clear();
+                    self.tell_promoted(&made).await;
                     self.recorded(made);
                 }
                 Err(error @ (KeeperError::Conflict { .. } | KeeperError::Missing(_))) => {
@@ -388,6 +478,19 @@ impl Membership {
         }
     }
 
+    /// A replica that the record now has as a member remembers that before any later generation is recorded, or is
+    /// dropped in that one.
+    async fn tell_promoted(&self, record: &Record) {
+        let view = self.view();
+        let is_new = |member: &&Member| member.mode == Mode::Promoting && record.members.contains(member.link.name());
+        for member in view.members.iter().filter(is_new) {
+            match generation::tell_and_wait(&member.link, record.generation).await {
+                Ok(()) => crash_point::reached("membership.promoted-told"),
+                Err(error) => self.report(&member.link, &error),
+            }
+        }
+    }
+
     fn is_over(&self) -> bool {
         matches!(*self.settlement.borrow(), Settlement::Over(_))
     }
@@ -403,8 +506,9 @@ impl Membership {
             }
         }
         next.record = record;
-        super::generation::tell(&next);
+        generation::tell(&next);
         *view = Arc::new(next);
+        self.replaced.send_modify(|count| *count += 1);
     }
 
     /// Back to `Settled`, unless the view changed meanwhile.
@@ -424,16 +528,47 @@ impl Membership {
         true
     }
 
-    /// Records that the engine closed properly. Only after everything was drained, synced and closed; members that
-    /// failed and are not recorded yet are no part of that, so that the record then stays as it is.
+    /// Resolves when acknowledgements have waited for the record for so long; says why.
+    pub(crate) async fn unrecorded_for(&self, patience: Duration) -> String {
+        let mut settlement = self.settlement.subscribe();
+        let is_recording = |now: &Settlement| matches!(now, Settlement::Recording(_));
+        loop {
+            // An error means that the sender is gone, and with it the volume.
+            if settlement.wait_for(is_recording).await.is_err() {
+                return std::future::pending().await;
+            }
+            let recorded = settlement.wait_for(|now| !is_recording(now));
+            if tokio::time::timeout(patience, recorded).await.is_err()
+                && let Settlement::Recording(cause) = &*self.settlement.borrow()
+            {
+                return cause.clone();
+            }
+        }
+    }
+
+    /// Records that the engine closed properly, and tries until that is done: the caller has a limit. Only after
+    /// everything was drained, synced and closed; members that failed and are not recorded yet are no part of that, so
+    /// that the record then stays as it is.
     pub(crate) async fn record_clean(&self) -> Result<(), KeeperError> {
         let _recording = self.recording.lock().await;
         let view = self.view();
-        if !view.is_recorded() {
+        let (now, wanted) = (&view.record, view.wanted_record());
+        if wanted.members != now.members {
             return Ok(());
         }
-        let record = view.record.clone();
-        let next = Record { clean: true, generation: Generation(record.generation.0 + 1), ..record.clone() };
-        self.keeper.compare_and_set(record.epoch, record.generation, &next).await
+        let next = Record { clean: true, generation: Generation(now.generation.0 + 1), ..wanted };
+        let mut unanswered = Vec::new();
+        let mut pause = RETRY_FIRST;
+        loop {
+            match self.record_or_find(now, &next, &unanswered).await {
+                Err(KeeperError::Unavailable(cause)) => {
+                    tracing::warn!(cause, "cannot record the clean end of the volume; trying again");
+                    unanswered = vec![next.clone()];
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(RETRY_LONGEST);
+                }
+                done => return done.map(drop),
+            }
+        }
     }
 }

@@ -2,19 +2,21 @@
 //!
 //! [`Volume`] is what frontends and the gRPC service hold. The way of a request: [`ordering`] gives it its turn,
 //! [`fan_out`] sends it to the members of the current [`membership::View`], and before a write or flush is
-//! acknowledged [`membership`] has recorded every member that failed it. [`start`] brings a volume up, [`barrier`]
-//! does what needs all I/O to pause, [`reconcile`] makes members equal after an unclean stop, [`hash`] has snapshots
+//! acknowledged [`membership`] has recorded every member that failed it. [`start`] brings a volume up, `close` takes it
+//! down, [`barrier`] does what needs all I/O to pause, [`reconcile`] makes members equal after an unclean stop, [`hash`] has snapshots
 //! hashed. `salvage` is what a person may decide when every member is lost.
 
 pub mod barrier;
 pub(crate) mod changes;
 pub mod clone;
+mod close;
 pub mod counters;
 pub mod exclusive_work;
 pub mod expand;
 pub mod fan_out;
 pub mod fill;
 pub(crate) mod generation;
+mod growth_at_start;
 pub mod hash;
 pub mod membership;
 pub mod ordering;
@@ -63,6 +65,7 @@ pub(crate) struct Shared {
     pub(crate) layers: LayerCache,
     pub(crate) rebuilds: crate::rebuild::Rebuilds,
     pub(crate) expansion: expand::Expansion,
+    offered: growth_at_start::Offered,
     pub(crate) snapshot_limits: snapshot_limits::Current,
     pub(crate) passes: snapshot_read::Passes,
     pub(crate) filling: fill::FillMark,

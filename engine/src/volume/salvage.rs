@@ -7,8 +7,8 @@
 //! Chosen among all replicas that answer, open and are not half rebuilt, of whatever size (a smaller one grows then):
 //! 1. a member that could not be used a moment ago and now can; it has everything;
 //! 2. the largest, because a volume never shrinks; one that left before an expansion is made larger at the start;
-//! 3. the highest generation told. A replica is told a generation after the record has it, and only as a member; so the
-//!    one with the highest left the membership last. Replicas of Longhorn were told none.
+//! 3. the highest generation told. A replica is told one only while it holds everything (`generation`), so the one with
+//!    the highest left the membership last. Replicas of Longhorn were told none.
 //! 4. Longhorn's rule: where all keep a revision counter, the highest; else, of those whose head was written within
 //!    5 s of the newest, the one whose head holds most, then the newest.
 //!
@@ -192,7 +192,7 @@ mod tests {
     #[test]
     fn who_was_a_member_last_goes_before_clocks_and_counters() {
         let traces = [of("a", 4, Some(1000), 900, 99), of("b", 6, Some(3), 100, 1)];
-        assert_eq!(chosen(&traces), "b", "a rebuild starts a counter anew, and clocks may be wrong");
+        assert_eq!(chosen(&traces), "b", "a counter may be behind, and clocks may be wrong");
         let [a, b] = traces;
         let expanded = Trace { size_bytes: 2 << 30, ..a };
         assert_eq!(chosen(&[expanded, b]), "b", "an expansion that broke off made the other one larger");

@@ -1,4 +1,4 @@
-//! How a volume comes up (SAFETY.md, "Start") and goes down.
+//! How a volume comes up (SAFETY.md, "Start").
 //!
 //! 1. The record names this engine's epoch, raised by whoever started it.
 //! 2. HELLO to every member; each makes the epoch durable and lets lower ones go.
@@ -8,7 +8,7 @@
 //! 4. Members of different sizes are an expansion that broke off: it is completed like a snapshot. If all of them are
 //!    larger than the engine was told, it came about without being told to whoever starts engines, and the larger size
 //!    counts, since clients may have written up to it. If they are smaller, the volume was expanded while it was down,
-//!    and grows before it is served.
+//!    and grows: before it is served, or in the background where that has to wait for 5 (`growth_at_start`).
 //! 5. After an unclean stop everything in the members' heads is compared before it is read. A member whose host has not
 //!    rebooted is the source: the others may lack acknowledged writes that were never flushed.
 
@@ -26,9 +26,8 @@ use super::ordering::Ordering;
 use super::record::{Epoch, Generation, Keeper, KeeperError, Record};
 use super::status::LayerCache;
 use super::unequal::Unequal;
-use super::{Shared, Volume, snapshot_limits, watchdog};
+use super::{Shared, Volume, growth_at_start, snapshot_limits, watchdog};
 use crate::crash_point;
-use crate::frontend::{IoError, IoErrorKind};
 use crate::link::control::{ControlReply, ControlRequest, Hello};
 use crate::link::extents::ExtentPages;
 use crate::link::{Address, LinkError, ReplicaLink};
@@ -134,30 +133,19 @@ impl Volume {
         if !record.clean && candidates.len() > 1 {
             add_heads(&candidates, &unequal, size).await;
         }
-        let view = View { members: members(&candidates), failed, record: started };
+        let view = View::new(members(&candidates), failed, started);
         let layers = candidates.into_iter().next().map(|candidate| candidate.layers).unwrap_or_default();
         let found = Found { view, unequal, layers: LayerCache::new(layers), salvaged };
         let volume = Self::assemble(StartOptions { size, ..options }, session, keeper, found);
-        volume.grow_to(wanted).await;
+        volume.start_with_size(wanted).await;
         Ok(volume)
-    }
-
-    /// A volume that can't grow now is served with the size it has; the status tells why.
-    async fn grow_to(&self, wanted: u64) {
-        let (volume, size) = (&self.shared.name, self.shared.size());
-        if size > wanted {
-            tracing::warn!(volume, size, wanted, "the replicas are larger than the engine was told; their size counts");
-        } else if size < wanted
-            && let Err(error) = self.expand(wanted, std::future::ready(Ok(()))).await
-        {
-            self.shared.expansion.failed(&error);
-        }
     }
 
     fn assemble(options: StartOptions, session: String, keeper: Arc<dyn Keeper>, found: Found) -> Self {
         let Found { view, unequal, layers, salvaged } = found;
         super::generation::tell(&view);
         let links: Vec<_> = view.members.iter().map(|member| member.link.clone()).collect();
+        let work = super::exclusive_work::ExclusiveWork::on(&options.volume);
         let shared = Arc::new(Shared {
             name: options.volume,
             size: options.size.into(),
@@ -174,8 +162,9 @@ impl Volume {
             hashes: super::hash::Hashes::default(),
             salvaged,
             expansion: Expansion::default(),
+            offered: growth_at_start::Offered::default(),
             snapshot_limits: snapshot_limits::Current::default(),
-            work: super::exclusive_work::ExclusiveWork::default(),
+            work,
             purges: super::purge::Purges::default(),
             unmap_chain: super::unmap_chain::UnmapChain::default(),
             changed: Changes::default(),
@@ -189,30 +178,6 @@ impl Volume {
         tokio::spawn(super::status::run_refresh(Arc::clone(&shared)));
         tokio::spawn(super::reconcile::run(Arc::clone(&shared)));
         Self { shared }
-    }
-
-    /// Goes down cleanly: drains, syncs and closes every member, and records that. The frontends have stopped already.
-    pub async fn close(&self) -> Result<(), IoError> {
-        let shared = &self.shared;
-        shared.clones.end().await;
-        shared.rebuilds.end("the volume is being detached").await;
-        let _everything = shared.ordering.barrier().await;
-        super::fan_out::flush(shared).await?;
-        crash_point::reached("volume-close.flushed");
-        // What was not compared yet would be forgotten by a clean mark.
-        let equal = shared.unequal.left() == 0;
-        let view = shared.membership.view();
-        let closing = view.members.iter().map(|member| member.link.control(&ControlRequest::Close));
-        let all_closed = join_all(closing).await.iter().all(Result::is_ok);
-        crash_point::reached("volume-close.members-closed");
-        let unchanged = Arc::ptr_eq(&view, &shared.membership.view());
-        shared.membership.end(IoError::new(IoErrorKind::Shutdown, format!("volume {} is detached", shared.name)));
-        if equal && all_closed && unchanged {
-            let recorded = shared.membership.record_clean().await;
-            recorded.map_err(|error| IoError::new(IoErrorKind::Io, error.to_string()))?;
-            crash_point::reached("volume-close.recorded");
-        }
-        Ok(())
     }
 }
 

@@ -8,7 +8,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
-use super::{binary, inspect, run, text};
+use super::{binary, inspect, run, scratch, text};
 
 /// A launched volume in a place of its own. Dropped, it is killed.
 struct Launched {
@@ -26,7 +26,7 @@ struct Place {
 impl Place {
     fn new(name: &str) -> Self {
         // Short: the sockets' paths have a limit.
-        let root = tempfile::Builder::new().prefix("aur-").tempdir_in("/var/tmp").unwrap();
+        let root = scratch::directory();
         // Devices and mounts are the whole machine's.
         Self { root, name: format!("{name}-{}", std::process::id()) }
     }

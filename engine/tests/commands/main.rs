@@ -10,6 +10,8 @@ mod golden;
 mod golden_archive;
 mod in_use;
 mod launch;
+#[path = "../scratch/mod.rs"]
+mod scratch;
 
 use std::path::Path;
 use std::process::Command;

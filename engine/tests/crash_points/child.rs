@@ -25,7 +25,7 @@ pub(crate) struct Place {
 impl Place {
     pub(crate) fn new(what: &str) -> Self {
         // On a disk: `/tmp` may be memory without extents.
-        Self { root: tempfile::Builder::new().prefix("aur-").tempdir_in("/var/tmp").unwrap(), what: what.to_owned() }
+        Self { root: crate::parties::scratch::directory(), what: what.to_owned() }
     }
 
     pub(crate) fn replica(&self) -> PathBuf {

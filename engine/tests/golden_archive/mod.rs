@@ -1,6 +1,9 @@
 //! A directory made by Longhorn, unpacked, with its manifest.
 
-#![allow(dead_code, clippy::allow_attributes, reason = "each test file uses its part")]
+#![allow(dead_code, clippy::duplicate_mod, clippy::allow_attributes, reason = "each test file uses its part")]
+
+#[path = "../scratch/mod.rs"]
+mod scratch;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -59,7 +62,7 @@ impl Golden {
         let manifest = std::fs::read(fixtures().join(format!("{name}.json"))).unwrap();
         let manifest: Manifest = serde_json::from_slice(&manifest).unwrap();
         // On a disk: `/tmp` may be memory without extents.
-        let scratch = tempfile::Builder::new().prefix("aur-").tempdir_in("/var/tmp").unwrap();
+        let scratch = scratch::directory();
         let archive = fixtures().join(format!("{name}.tar.zst"));
         let tar = ["--zstd", "-S", "-p", "--no-same-owner", "-xf"];
         let status = Command::new("tar").args(tar).arg(&archive).arg("-C").arg(scratch.path()).status().unwrap();

@@ -1,7 +1,10 @@
 //! A real node for tests: the instance manager's binary with its engines and replicas, on real files.
 
 #![expect(unreachable_pub, reason = "the test file that includes this module is its whole world")]
-#![allow(dead_code, clippy::allow_attributes, reason = "each test file uses its part")]
+#![allow(dead_code, clippy::duplicate_mod, clippy::allow_attributes, reason = "each test file uses its part")]
+
+#[path = "../scratch/mod.rs"]
+mod scratch;
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -40,7 +43,7 @@ pub struct TestVolume {
 impl Node {
     pub async fn start() -> Self {
         // Not below /tmp: it may be a tmpfs, which has no direct I/O; short, for the sockets' paths.
-        let root = tempfile::Builder::new().prefix("aur-").tempdir_in("/var/tmp").unwrap();
+        let root = scratch::directory();
         let manager = spawn_manager(root.path(), "node-1");
         let address = format!("unix:{}", root.path().join("run/im.sock").display());
         let client = InstanceManagerClient::new(aurochs_engine::grpc::connect(&address).unwrap());
@@ -154,6 +157,18 @@ impl Node {
         frontend: &str,
         manager: &InstanceManagerClient<Channel>,
     ) -> Result<Engine, tonic::Status> {
+        let options = EngineSpec { frontend: frontend.into(), ..EngineSpec::default() };
+        self.try_start_engine_with(volume, options, manager).await
+    }
+
+    /// As [`Node::try_start_engine`], with what these options say beside size, epoch and replicas. A salvage is told of
+    /// all replicas that run.
+    pub async fn try_start_engine_with(
+        &self,
+        volume: &TestVolume,
+        options: EngineSpec,
+        manager: &InstanceManagerClient<Channel>,
+    ) -> Result<Engine, tonic::Status> {
         let now = self.record(volume).await;
         let next = Record { epoch: now.epoch + 1, ..now.clone() };
         let request = RecordCompareAndSetRequest {
@@ -163,19 +178,14 @@ impl Node {
         };
         self.client.clone().record_compare_and_set(request).await.unwrap();
         let mut addresses = HashMap::new();
-        for member in &next.members {
+        let told = if options.salvage { &volume.replicas } else { &next.members };
+        for member in told {
             if let Some(instance) = self.instance(member).await {
                 addresses.insert(member.clone(), instance.address);
             }
         }
         let name = format!("{}-e-{}", volume.name, next.epoch);
-        let spec = EngineSpec {
-            size_bytes: volume.size,
-            epoch: next.epoch,
-            frontend: frontend.into(),
-            replicas: addresses,
-            nbd_tcp_listen: String::new(),
-        };
+        let spec = EngineSpec { size_bytes: volume.size, epoch: next.epoch, replicas: addresses, ..options };
         let request =
             InstanceStartRequest { name: name.clone(), volume: volume.name.clone(), spec: Some(Spec::Engine(spec)) };
         let instance = manager.clone().instance_start(request).await?.into_inner();

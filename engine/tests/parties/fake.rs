@@ -1,6 +1,7 @@
 //! A replica that answers as a test tells it, request by request.
 
 use std::path::Path;
+use std::sync::{Arc, Mutex};
 
 use aurochs_engine::disk::AlignedBuf;
 use aurochs_engine::link::Address;
@@ -33,20 +34,60 @@ impl Asked {
 
 pub struct FakeReplica {
     pub address: Address,
+    /// What it was told of the membership.
+    pub generations: Generations,
     asked: mpsc::UnboundedReceiver<Asked>,
     serving: tokio::task::JoinHandle<()>,
 }
 
+/// The generations that a replica was told, and from which one on it can't remember any.
+#[derive(Clone, Default)]
+pub struct Generations(Arc<Mutex<(Vec<u64>, Option<u64>)>>);
+
+impl Generations {
+    pub fn told(&self) -> Vec<u64> {
+        self.0.lock().unwrap().0.clone()
+    }
+
+    pub fn forget_from(&self, generation: u64) {
+        self.0.lock().unwrap().1 = Some(generation);
+    }
+
+    fn tell(&self, generation: u64) -> bool {
+        let mut state = self.0.lock().unwrap();
+        let remembers = state.1.is_none_or(|from| generation < from);
+        if remembers {
+            state.0.push(generation);
+        }
+        remembers
+    }
+}
+
+/// How a fake answers what no test is asked for.
+#[derive(Clone)]
+struct Habits {
+    size: u64,
+    checksum: [u8; 32],
+    generations: Generations,
+}
+
 impl FakeReplica {
     pub fn start(at: &Path, size: u64) -> Self {
+        Self::with_checksum(at, size, [0; 32])
+    }
+
+    /// One that says this of all that it holds.
+    pub fn with_checksum(at: &Path, size: u64, checksum: [u8; 32]) -> Self {
         let listener = UnixListener::bind(at).unwrap();
         let (ask, asked) = mpsc::unbounded_channel();
+        let generations = Generations::default();
+        let habits = Habits { size, checksum, generations: generations.clone() };
         let serving = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve(stream, size, ask.clone()));
+                tokio::spawn(serve(stream, habits.clone(), ask.clone()));
             }
         });
-        Self { address: Address::Unix(at.to_owned()), asked, serving }
+        Self { address: Address::Unix(at.to_owned()), generations, asked, serving }
     }
 
     /// The next data request; pings and control requests are answered without asking.
@@ -67,7 +108,7 @@ impl Drop for FakeReplica {
     }
 }
 
-async fn serve(stream: UnixStream, size: u64, ask: mpsc::UnboundedSender<Asked>) {
+async fn serve(stream: UnixStream, habits: Habits, ask: mpsc::UnboundedSender<Asked>) {
     let (mut reader, mut writer) = stream.into_split();
     let (answers, mut outgoing) = mpsc::unbounded_channel::<(Header, AlignedBuf)>();
     tokio::spawn(async move {
@@ -82,9 +123,14 @@ async fn serve(stream: UnixStream, size: u64, ask: mpsc::UnboundedSender<Asked>)
     while let Ok(Some((header, payload))) = frame::read(&mut reader).await {
         match header.kind {
             Kind::Control => {
-                let reply = control(&serde_json::from_slice(&payload).unwrap(), size);
-                let payload = AlignedBuf::copy_of(&serde_json::to_vec(&reply).unwrap());
-                answers.send((Header { kind: Kind::Done, ..header }, payload)).unwrap();
+                let answer = match control(&serde_json::from_slice(&payload).unwrap(), &habits) {
+                    Ok(reply) => {
+                        let payload = AlignedBuf::copy_of(&serde_json::to_vec(&reply).unwrap());
+                        (Header { kind: Kind::Done, ..header }, payload)
+                    }
+                    Err(kind) => frame_of(header, Reply::Fails(kind)),
+                };
+                answers.send(answer).unwrap();
             }
             Kind::Ping => answers.send((Header { kind: Kind::Done, ..header }, AlignedBuf::default())).unwrap(),
             kind => {
@@ -116,8 +162,12 @@ fn frame_of(header: Header, reply: Reply) -> (Header, AlignedBuf) {
     }
 }
 
-fn control(request: &ControlRequest, size: u64) -> ControlReply {
-    match request {
+fn control(request: &ControlRequest, habits: &Habits) -> Result<ControlReply, RemoteErrorKind> {
+    let size = habits.size;
+    Ok(match request {
+        ControlRequest::Generation { generation } if !habits.generations.tell(*generation) => {
+            return Err(RemoteErrorKind::Failed);
+        }
         ControlRequest::Hello(_) => ControlReply::Welcome(Welcome { size, ..Welcome::default() }),
         // An empty head on a system snapshot that holds one block: a rebuild has something to copy.
         ControlRequest::Layers => ControlReply::Layers(vec![
@@ -125,9 +175,10 @@ fn control(request: &ControlRequest, size: u64) -> ControlReply {
             layer("volume-snap-s.img", size),
         ]),
         ControlRequest::LayerExtents { .. } => ControlReply::Extents(vec![(0, 4096)]),
-        ControlRequest::Checksum { .. } => ControlReply::Checksum([0; 32]),
+        ControlRequest::Checksum { .. } => ControlReply::Checksum(habits.checksum),
+        ControlRequest::RevisionCounter => ControlReply::RevisionCounter(None),
         _ => ControlReply::Done,
-    }
+    })
 }
 
 fn layer(file_name: &str, size: u64) -> LayerInfo {

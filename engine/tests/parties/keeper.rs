@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use aurochs_engine::volume::record::{Epoch, Generation, Keeper, KeeperError, Record};
+use tokio::sync::watch;
 
 /// How the keeper answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +17,11 @@ pub enum Mood {
 }
 
 #[derive(Clone)]
-pub struct TestKeeper(Arc<Mutex<(Record, Mood)>>);
+pub struct TestKeeper {
+    state: Arc<Mutex<(Record, Mood)>>,
+    /// Changes that were asked for.
+    asked: Arc<watch::Sender<u64>>,
+}
 
 impl TestKeeper {
     pub fn new(members: impl Iterator<Item = String>) -> Self {
@@ -28,11 +33,11 @@ impl TestKeeper {
             clean: true,
             ..Record::default()
         };
-        Self(Arc::new(Mutex::new((record, Mood::Answers))))
+        Self { state: Arc::new(Mutex::new((record, Mood::Answers))), asked: Arc::new(watch::Sender::new(0)) }
     }
 
     fn lock(&self) -> MutexGuard<'_, (Record, Mood)> {
-        self.0.lock().unwrap()
+        self.state.lock().unwrap()
     }
 
     pub fn record(&self) -> Record {
@@ -41,6 +46,17 @@ impl TestKeeper {
 
     pub fn set_mood(&self, mood: Mood) {
         self.lock().1 = mood;
+    }
+
+    /// The last engine went without a word.
+    pub fn set_unclean(&self) {
+        self.lock().0.clean = false;
+    }
+
+    /// Resolves when a change is asked for.
+    pub async fn next_change(&self) {
+        let mut asked = self.asked.subscribe();
+        tokio::time::timeout(super::PATIENCE, asked.changed()).await.expect("a change is asked for").unwrap();
     }
 
     pub fn raise_epoch(&self) -> Epoch {
@@ -86,6 +102,10 @@ impl Keeper for TestKeeper {
     }
 
     fn compare_and_set<'a>(&'a self, epoch: Epoch, generation: Generation, next: &'a Record) -> Answer<'a, ()> {
-        Box::pin(async move { self.change(epoch, generation, next) })
+        Box::pin(async move {
+            let changed = self.change(epoch, generation, next);
+            self.asked.send_modify(|count| *count += 1);
+            changed
+        })
     }
 }

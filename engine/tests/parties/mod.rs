@@ -2,12 +2,14 @@
 //! links that can be held back and cut. Engine and replicas have runtimes of their own, so that any of them can crash.
 
 #![expect(unreachable_pub, reason = "the test file that includes this module is its whole world")]
-#![allow(dead_code, clippy::allow_attributes, reason = "each test file uses its part")]
+#![allow(dead_code, clippy::duplicate_mod, clippy::allow_attributes, reason = "each test file uses its part")]
 
 pub mod face;
 pub mod fake;
 pub mod keeper;
 pub mod proxy;
+#[path = "../scratch/mod.rs"]
+pub mod scratch;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -33,6 +35,7 @@ pub struct Parties {
     pub size: u64,
     pub keeper: TestKeeper,
     pub replicas: Vec<Party>,
+    options: OpenOptions,
 }
 
 /// One replica: its directory, its "process" and the link to it.
@@ -41,29 +44,40 @@ pub struct Party {
     pub directory: PathBuf,
     pub proxy: Proxy,
     real: PathBuf,
+    options: OpenOptions,
     process: Option<(Runtime, Arc<ReplicaServer>)>,
 }
 
 impl Parties {
     pub async fn new(size: u64, copies: usize) -> Self {
         // Not below /tmp: it may be a tmpfs, which has no direct I/O.
-        Self::over(tempfile::Builder::new().prefix("aur-").tempdir_in("/var/tmp").unwrap(), size, copies).await
+        Self::over(scratch::directory(), size, copies).await
+    }
+
+    /// With replicas that keep Longhorn's revision counter.
+    pub async fn counting(size: u64, copies: usize) -> Self {
+        let root = scratch::directory();
+        Self::made_with(OpenOptions { revision_counter: true }, root, size, copies).await
     }
 
     /// With the replicas that are there already, as far as they are.
     pub async fn over(root: tempfile::TempDir, size: u64, copies: usize) -> Self {
+        Self::made_with(OpenOptions::default(), root, size, copies).await
+    }
+
+    async fn made_with(options: OpenOptions, root: tempfile::TempDir, size: u64, copies: usize) -> Self {
         let mut replicas = Vec::new();
         for copy in 0..copies {
-            replicas.push(Party::create(root.path(), &format!("{VOLUME}-r-{copy}"), size).await);
+            replicas.push(Party::create(root.path(), &format!("{VOLUME}-r-{copy}"), size, options).await);
         }
         let keeper = TestKeeper::new(replicas.iter().map(|replica| replica.name.clone()));
-        Self { root, size, keeper, replicas }
+        Self { root, size, keeper, replicas, options }
     }
 
     /// One more replica, not in the record.
     pub async fn another(&mut self) -> usize {
         let name = format!("{VOLUME}-r-{}", self.replicas.len());
-        self.replicas.push(Party::create(self.root.path(), &name, self.size).await);
+        self.replicas.push(Party::create(self.root.path(), &name, self.size, self.options).await);
         self.replicas.len() - 1
     }
 
@@ -136,14 +150,14 @@ fn views(directory: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 impl Party {
-    async fn create(root: &Path, name: &str, size: u64) -> Self {
+    async fn create(root: &Path, name: &str, size: u64, options: OpenOptions) -> Self {
         let directory = root.join(name);
         if !Replica::exists(&directory) {
-            Replica::create(&directory, size, OpenOptions::default()).unwrap();
+            Replica::create(&directory, size, options).unwrap();
         }
         let real = root.join(format!("{name}.real"));
         let proxy = Proxy::start(&root.join(format!("{name}.sock")), &real).await;
-        let mut party = Self { name: name.to_owned(), directory, proxy, real, process: None };
+        let mut party = Self { name: name.to_owned(), directory, proxy, real, options, process: None };
         party.start();
         party
     }
@@ -157,7 +171,7 @@ impl Party {
             return;
         }
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let server = ReplicaServer::new(VOLUME, &self.name, self.directory.clone(), OpenOptions::default());
+        let server = ReplicaServer::new(VOLUME, &self.name, self.directory.clone(), self.options);
         let serving = Arc::clone(&server);
         // Made here: the socket is there when this returns, and connections wait for the listener.
         let _ = std::fs::remove_file(&self.real);

@@ -49,6 +49,12 @@ impl Error {
     pub const fn is_conflict(&self) -> bool {
         matches!(self, Self::Store(StoreError::Conflict { .. } | StoreError::AlreadyExists { .. }))
     }
+
+    /// What the pass had read is not there any more.
+    #[must_use]
+    pub const fn is_gone(&self) -> bool {
+        matches!(self, Self::Store(StoreError::NotFound { .. }))
+    }
 }
 
 /// What every controller works with; cheap to clone.

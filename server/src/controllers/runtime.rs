@@ -83,6 +83,11 @@ fn schedule_next<C: Controller>(
             let count = failures.entry(key.to_owned()).or_default();
             let pause = jittered(pause_after(*count));
             *count += 1;
+            if error.is_gone() && *count == 1 {
+                // Somebody else deleted it meanwhile: normal, and the next pass sees that.
+                tracing::debug!(controller = C::NAME, key, %error, "what a pass worked on was deleted");
+                return queue.add_after(key, pause);
+            }
             tracing::warn!(controller = C::NAME, key, %error, ?pause, "a pass failed; trying again");
             queue.add_after(key, pause);
         }

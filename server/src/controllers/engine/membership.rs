@@ -1,13 +1,18 @@
 //! Tells a running engine whom to rebuild and whom to let go. The engine alone changes the record.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
+use aurochs_api::condition::ConditionStatus;
 use aurochs_api::replica::ReplicaMode;
 use aurochs_engine::grpc::engine_v1::{ReplicaAddRequest, ReplicaNameRequest};
 
+use super::super::runtime::Next;
 use super::super::{Context, Error};
-use crate::instance::{CHANGE_TIMEOUT, rpc, within};
-use crate::resources::{Engine, LABEL_VOLUME, Object, Replica};
+use super::refusals::Refusals;
+use crate::instance::{CHANGE_TIMEOUT, ClientError, rpc, within};
+use crate::resources::replica::ReplicaStatus;
+use crate::resources::{Engine, LABEL_VOLUME, Object, Replica, condition};
 
 /// One wish to the engine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,29 +21,88 @@ enum Wish {
     Remove { name: String },
 }
 
-pub(super) async fn settle(context: &Context, engine: &Object<Engine>) -> Result<(), Error> {
+/// Condition of a replica that its engine refuses to rebuild now; goes when it has been accepted.
+pub(in crate::controllers) const CONDITION_JOIN_REFUSED: &str = "JoinRefused";
+
+pub(super) async fn settle(context: &Context, refusals: &Refusals, engine: &Object<Engine>) -> Result<Next, Error> {
     if engine.status.replica_mode_map.is_empty() {
         // Its first status has not been heard.
-        return Ok(());
+        return Ok(Next::Wait);
     }
+    let mut next = Next::Wait;
     let replicas = context.store.list_labelled::<Replica>(LABEL_VOLUME, &engine.spec.volume_name).await?;
     let mut client = context.clients.engine(&engine.status.address)?;
     for wish in wishes(engine, &replicas) {
-        tracing::info!(engine = engine.name(), ?wish, "changing an engine's replicas");
         match wish {
             Wish::Add { name, address } => {
-                let doing = format!("adding replica {name} to engine {}", engine.name());
-                let request = within(CHANGE_TIMEOUT, ReplicaAddRequest { name, address });
-                client.replica_add(request).await.map_err(rpc(doing))?;
+                let mut pause = refusals.pause(engine.name(), &name, Instant::now());
+                if pause.is_zero() {
+                    tracing::info!(engine = engine.name(), replica = name, "adding a replica to an engine");
+                    let request = within(CHANGE_TIMEOUT, ReplicaAddRequest { name: name.clone(), address });
+                    let doing = format!("adding replica {name} to engine {}", engine.name());
+                    match client.replica_add(request).await.map_err(rpc(doing)) {
+                        Ok(_) => accepted(context, refusals, engine, &name, &replicas).await?,
+                        Err(error) if error.is_unreachable() => return Err(error.into()),
+                        Err(error) => pause = refused(context, refusals, engine, &name, &error).await?,
+                    }
+                }
+                next = sooner(next, pause);
             }
             Wish::Remove { name } => {
+                tracing::info!(engine = engine.name(), replica = name, "removing a replica from an engine");
                 let doing = format!("removing replica {name} from engine {}", engine.name());
                 let request = within(CHANGE_TIMEOUT, ReplicaNameRequest { name });
                 client.replica_remove(request).await.map_err(rpc(doing))?;
             }
         }
     }
+    Ok(next)
+}
+
+fn sooner(next: Next, pause: Duration) -> Next {
+    match next {
+        _ if pause.is_zero() => next,
+        Next::After(before) => Next::After(before.min(pause)),
+        Next::Wait => Next::After(pause),
+    }
+}
+
+async fn accepted(
+    context: &Context,
+    refusals: &Refusals,
+    engine: &Object<Engine>,
+    name: &str,
+    replicas: &[Object<Replica>],
+) -> Result<(), Error> {
+    refusals.forget(engine.name(), name);
+    let is_refused = |replica: &Object<Replica>| {
+        replica.name() == name && condition::is_true(&replica.status.conditions, CONDITION_JOIN_REFUSED)
+    };
+    if replicas.iter().any(is_refused) {
+        let clear = |status: &mut ReplicaStatus| {
+            status.conditions.retain(|condition| condition.kind != CONDITION_JOIN_REFUSED);
+        };
+        context.store.modify_status::<Replica>(name, clear).await?;
+    }
     Ok(())
+}
+
+/// The engine is asked again later: what it refuses for ends by itself. Until then the replica says why it waits.
+async fn refused(
+    context: &Context,
+    refusals: &Refusals,
+    engine: &Object<Engine>,
+    name: &str,
+    error: &ClientError,
+) -> Result<Duration, Error> {
+    let pause = refusals.note(engine.name(), name, Instant::now());
+    tracing::warn!(engine = engine.name(), replica = name, %error, ?pause, "an engine refused a replica; trying again");
+    let tell = |status: &mut ReplicaStatus| {
+        let message = error.to_string();
+        condition::set(&mut status.conditions, CONDITION_JOIN_REFUSED, ConditionStatus::True, "", &message);
+    };
+    context.store.modify_status::<Replica>(name, tell).await?;
+    Ok(pause)
 }
 
 /// Invariant: a replica that serves is removed only when its resource is being deleted or is gone; all others that

@@ -4,7 +4,8 @@
 //! not started again by itself either: the volume controller first takes the volume down, then up again.
 
 mod follow;
-mod membership;
+pub(super) mod membership;
+mod refusals;
 mod start;
 
 use std::collections::HashMap;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use aurochs_engine::grpc::instance_v1::InstanceStopRequest;
 use tokio::task::JoinHandle;
 
+use self::refusals::Refusals;
 use super::queue::WorkQueue;
 use super::runtime::{self, Controller, Next};
 use super::{Context, Error};
@@ -33,6 +35,7 @@ struct Engines {
     queue: WorkQueue,
     /// The followed engines, by name.
     followers: Mutex<HashMap<String, Follower>>,
+    refusals: Refusals,
 }
 
 struct Follower {
@@ -49,7 +52,12 @@ impl Drop for Follower {
 /// Keys are engine names.
 pub fn start(context: &Context) -> Vec<JoinHandle<()>> {
     let queue = WorkQueue::default();
-    let engines = Engines { context: context.clone(), queue: queue.clone(), followers: Mutex::default() };
+    let engines = Engines {
+        context: context.clone(),
+        queue: queue.clone(),
+        followers: Mutex::default(),
+        refusals: Refusals::default(),
+    };
     vec![
         runtime::feed_from_store::<Engine>(&context.store, &queue, |engine| vec![engine.name().to_owned()]),
         runtime::feed_from_instances(&context.instances, &queue, |change| match change {
@@ -70,6 +78,7 @@ impl Controller for Engines {
     async fn reconcile(&self, name: &str) -> Result<Next, Error> {
         let Some(engine) = self.context.store.find::<Engine>(name).await? else {
             self.unfollow(name);
+            self.refusals.forget_engine(name);
             return Ok(Next::Wait);
         };
         let node = &engine.spec.node_id;
@@ -103,8 +112,9 @@ impl Controller for Engines {
             self.context.store.modify_status::<Engine>(name, |status| mirror(status, &seen, wished_running)).await?;
         self.follow_if_running(&engine, &seen);
         if engine.status.current_state == InstanceState::Running && wished_running {
-            membership::settle(&self.context, &engine).await?;
+            return membership::settle(&self.context, &self.refusals, &engine).await;
         }
+        self.refusals.forget_engine(name);
         Ok(Next::Wait)
     }
 }

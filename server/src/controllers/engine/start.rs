@@ -32,6 +32,11 @@ pub(super) async fn start(context: &Context, engine: &Object<Engine>) -> Result<
             frontend: if engine.spec.disable_frontend { String::new() } else { engine.spec.frontend.word().to_owned() },
             replicas: addresses(&stored.members, &engine.spec.replica_address_map),
             nbd_tcp_listen: context.clients.nbd_tcp_listen().to_owned(),
+            snapshot_max_count: engine.spec.snapshot_max_count,
+            snapshot_max_size_bytes: engine.spec.snapshot_max_size.bytes(),
+            unmap_mark_snap_chain_removed: engine.spec.unmap_mark_snap_chain_removed_enabled,
+            // A person's decision, which nobody can express to the manager yet.
+            salvage: false,
         })),
     };
     let started = context.clients.manager(node)?.instance_start(within(CHANGE_TIMEOUT, request)).await;

@@ -6,6 +6,7 @@ use aurochs_api::cause::{Cause, CauseCode, Severity};
 use aurochs_api::condition::ConditionStatus;
 use aurochs_api::replica::ReplicaMode;
 
+use super::super::engine::membership::CONDITION_JOIN_REFUSED;
 use super::super::{Context, Error};
 use super::Volumes;
 use super::family::Family;
@@ -166,6 +167,16 @@ async fn bring_in(context: &Context, family: &Family) -> Result<Option<Cause>, E
 
 fn rebuilding(replica: &Object<Replica>, family: &Family) -> Cause {
     let (name, node) = (replica.name(), &replica.spec.node_id);
+    let refusal = condition::find(&replica.status.conditions, CONDITION_JOIN_REFUSED);
+    if let Some(refusal) = refusal.filter(|_| family.mode(name).is_none()) {
+        return Cause {
+            code: CauseCode::Rebuilding,
+            severity: Severity::Warning,
+            message: format!("Replica {name} on {node} waits to be rebuilt: {}.", refusal.message),
+            next_step: "It is tried again by itself.".to_owned(),
+            objects: vec![name.to_owned(), node.clone()],
+        };
+    }
     // No figures here: they are in the rebuild status, and a cause that changes every second would be written as often.
     let source = family.engine.status.rebuild_status.get(name).and_then(|rebuild| rebuild.from_replica_list.first());
     let from = source.filter(|source| !source.is_empty()).map(|source| format!(" from {source}")).unwrap_or_default();
