@@ -109,6 +109,12 @@ pub enum ControlRequest {
     RebuildEmpty {
         layers: Vec<String>,
     },
+    /// The ranges of the volume that hold data; answered with `Extents`, see [`crate::replica::Replica::allocation`].
+    Allocation {
+        offset: u64,
+        length: u64,
+        maximum: usize,
+    },
 }
 
 /// Who speaks.

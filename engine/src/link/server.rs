@@ -458,6 +458,9 @@ fn control(replica: &Arc<Replica>, hashes: &HashJobs, request: ControlRequest) -
             Ok(())
         }
         ControlRequest::RebuildEmpty { layers } => replica.rebuild_empty(&layers),
+        ControlRequest::Allocation { offset, length, maximum } => {
+            return replica.allocation(offset, length, maximum).map(ControlReply::Extents).map_err(remote);
+        }
     };
     result.map(|()| ControlReply::Done).map_err(remote)
 }
