@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::choice::{self, Choice, FrontendOffer};
 use super::fuse_loop::{FuseLoopConfig, FuseLoopFrontend};
-use super::nbd::{NbdConfig, NbdFrontend};
+use super::nbd::{NbdConfig, NbdFrontend, Tls};
 use super::{BlockDevice, Frontend, FrontendError, FrontendKind, Resizer, StopRefused};
 
 /// What the volume is attached for.
@@ -34,6 +34,8 @@ pub struct ServeConfig {
     pub nbd_socket: Option<PathBuf>,
     /// TCP address of the NBD server; none: the unix socket only.
     pub nbd_tcp: Option<SocketAddr>,
+    /// TLS of the NBD server.
+    pub nbd_tls: Tls,
 }
 
 /// The running frontends of a volume.
@@ -83,7 +85,12 @@ async fn start_nbd<D: BlockDevice>(device: Arc<D>, config: &ServeConfig) -> Resu
     let socket = config.nbd_socket.clone().unwrap_or_else(|| config.runtime_dir.join("nbd.sock"));
     std::fs::create_dir_all(&config.runtime_dir)
         .map_err(|source| super::nbd::NbdError::Bind { address: socket.display().to_string(), source })?;
-    let places = NbdConfig { export: config.volume.clone(), unix_socket: Some(socket), tcp: config.nbd_tcp };
+    let places = NbdConfig {
+        export: config.volume.clone(),
+        unix_socket: Some(socket),
+        tcp: config.nbd_tcp,
+        tls: config.nbd_tls.clone(),
+    };
     Ok(NbdFrontend::start(device, places).await?)
 }
 
