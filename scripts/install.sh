@@ -8,7 +8,7 @@ purpose=${1:-run}
 packages=(build-essential pkg-config lld fuse3 e2fsprogs)
 case $purpose in
   run) ;;
-  test) packages+=(libnbd-bin qemu-utils fio openssl zstd jq curl procps chromium) ;;
+  test) packages+=(libnbd-bin qemu-utils fio libglib2.0-dev openssl zstd jq curl procps chromium) ;;
   *) echo "usage: scripts/install.sh [run|test]" >&2; exit 2 ;;
 esac
 # NodeSource's nodejs contains npm and conflicts with Debian's package of that name, so commands are asked for here.
@@ -72,3 +72,4 @@ fi
 RUSTUP_TOOLCHAIN=${RUSTUP_TOOLCHAIN:-$(scripts/rust-toolchain.sh)}
 if [ -n "$RUSTUP_TOOLCHAIN" ]; then export RUSTUP_TOOLCHAIN; else unset RUSTUP_TOOLCHAIN; fi
 install_wasm
+if [ "$purpose" = test ]; then scripts/nbd-tester.sh "${CARGO_TARGET_DIR:-target}/tmp/nbd-tester"; fi
