@@ -4,9 +4,11 @@
 //! device has acknowledged it, and a flush only after the device has flushed.
 
 mod allocation;
+mod block;
 pub mod choice;
 pub mod freeze;
 pub mod fuse_loop;
+pub mod kernel_nbd;
 pub mod nbd;
 mod resize;
 mod running;

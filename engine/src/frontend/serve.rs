@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::block::{BlockFrontend, BlockPlaces};
 use super::choice::{self, Choice, FrontendOffer};
-use super::fuse_loop::{FuseLoopConfig, FuseLoopFrontend};
 use super::nbd::{NbdConfig, NbdFrontend, Tls};
 use super::{BlockDevice, Frontend, FrontendError, FrontendKind, Resizer, StopRefused};
 
@@ -41,7 +41,7 @@ pub struct ServeConfig {
 /// The running frontends of a volume.
 #[derive(Debug)]
 pub struct Serving {
-    block: Option<FuseLoopFrontend>,
+    block: Option<BlockFrontend>,
     nbd: Option<NbdFrontend>,
     reason: String,
 }
@@ -58,14 +58,11 @@ pub async fn serve<D: BlockDevice>(device: Arc<D>, config: ServeConfig) -> Resul
     let choice = wanted(config.offering, &choice::offers());
     serving.reason = choice.reason;
     serving.nbd = Some(start_nbd(Arc::clone(&device), &config).await?);
-    if choice.kind == FrontendKind::FuseLoop {
-        let places = FuseLoopConfig {
-            volume: config.volume,
-            runtime_dir: config.runtime_dir.join("fuse"),
-            device_dir: config.device_dir,
-        };
+    if choice.kind.gives_block_device() {
+        let places =
+            BlockPlaces { volume: config.volume, runtime_dir: config.runtime_dir, device_dir: config.device_dir };
         // On failure the NBD server is dropped, and ends with that.
-        serving.block = Some(FuseLoopFrontend::start(device, places).await?);
+        serving.block = Some(BlockFrontend::start(choice.kind, device, places).await?);
     }
     Ok(serving)
 }

@@ -121,7 +121,7 @@ where
     acceptor.map_err(io::Error::other)?.accept(stream).await
 }
 
-fn buffered<R: AsyncRead, W: AsyncWrite>(reader: R, writer: W) -> (BufReader<R>, BufWriter<W>) {
+pub(super) fn buffered<R: AsyncRead, W: AsyncWrite>(reader: R, writer: W) -> (BufReader<R>, BufWriter<W>) {
     let reader = BufReader::with_capacity(READ_BUFFER_BYTES, reader);
     (reader, BufWriter::with_capacity(WRITE_BUFFER_BYTES, writer))
 }

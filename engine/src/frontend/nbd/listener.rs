@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::sys::socket::{setsockopt, sockopt};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -19,6 +20,9 @@ const MAX_CONNECTIONS: usize = 32;
 /// After a stop, so long may the device take to finish what is in flight and the clients to read the answers. Then
 /// the rest is cut off: an answer that nobody has read acknowledges nothing.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(10);
+/// A client that is silent is asked for a sign of life so often, and is gone after so many questions without one.
+const KEEPALIVE_SECONDS: u32 = 30;
+const KEEPALIVE_COUNT: u32 = 4;
 /// Pause after `accept` failed (out of file descriptors), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -136,10 +140,21 @@ impl Stream {
                 tracing::debug!(%peer, "NBD client connected");
                 // Replies are written as whole messages; waiting for more would only add latency.
                 stream.set_nodelay(true)?;
+                notice_death(&stream)?;
                 connection::serve(service, stream, tcp_security, stop).await
             }
         }
     }
+}
+
+/// A client whose machine is gone says nothing any more; without asking, it would keep its place and its part of the
+/// memory for ever.
+fn notice_death(stream: &TcpStream) -> io::Result<()> {
+    setsockopt(stream, sockopt::KeepAlive, &true)?;
+    setsockopt(stream, sockopt::TcpKeepIdle, &KEEPALIVE_SECONDS)?;
+    setsockopt(stream, sockopt::TcpKeepInterval, &KEEPALIVE_SECONDS)?;
+    setsockopt(stream, sockopt::TcpKeepCount, &KEEPALIVE_COUNT)?;
+    Ok(())
 }
 
 impl Halves for UnixStream {

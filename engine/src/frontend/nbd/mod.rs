@@ -12,6 +12,7 @@
 //! [`in_flight`] and the listener's connection limit allow; where TLS is required, nothing of the volume leaves over TCP
 //! before it was started.
 
+pub(super) mod attached;
 mod connection;
 mod context;
 mod device_work;
