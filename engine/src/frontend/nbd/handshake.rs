@@ -181,13 +181,9 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Haggling<'_, R, W> {
                 self.describe(code, &query).await?;
                 Some(self.transmission(&query.name))
             }
-            ClientOption::StartTls => match self.security {
-                Security::Encrypted => return Ok(Err(Refusal::invalid("TLS was started already"))),
-                Security::Plain => {
-                    let message = "TLS is not offered here: use the unix socket or a protected network";
-                    return Ok(Err(Refusal::policy(message)));
-                }
-                Security::TlsOffered | Security::TlsRequired => Some(Outcome::StartTls),
+            ClientOption::StartTls => match self.tls_refusal() {
+                Some(refusal) => return Ok(Err(refusal)),
+                None => Some(Outcome::StartTls),
             },
             ClientOption::StructuredReply if self.headers == Headers::Extended => {
                 return Ok(Err(Refusal::extended_already()));
@@ -226,6 +222,16 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Haggling<'_, R, W> {
     fn transmission(&self, name: &str) -> Outcome {
         let allocation = self.context.as_deref() == Some(name);
         Outcome::Transmission(Negotiated { headers: self.headers, allocation })
+    }
+
+    fn tls_refusal(&self) -> Option<Refusal> {
+        match self.security {
+            Security::TlsOffered | Security::TlsRequired => None,
+            Security::Encrypted => Some(Refusal::invalid("TLS was started already")),
+            Security::Plain => {
+                Some(Refusal::policy("TLS is not offered here: use the unix socket or a protected network"))
+            }
+        }
     }
 
     fn context_refusal(&self, query: &ContextQuery) -> Option<Refusal> {
