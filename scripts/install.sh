@@ -72,4 +72,5 @@ fi
 RUSTUP_TOOLCHAIN=${RUSTUP_TOOLCHAIN:-$(scripts/rust-toolchain.sh)}
 if [ -n "$RUSTUP_TOOLCHAIN" ]; then export RUSTUP_TOOLCHAIN; else unset RUSTUP_TOOLCHAIN; fi
 install_wasm
-if [ "$purpose" = test ]; then scripts/nbd-tester.sh "${CARGO_TARGET_DIR:-target}/tmp/nbd-tester"; fi
+# Without it one test fails, and says so; everything else can go on.
+if [ "$purpose" = test ]; then scripts/nbd-tester.sh "${CARGO_TARGET_DIR:-target}/tmp/nbd-tester" || true; fi
