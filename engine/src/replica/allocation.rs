@@ -23,6 +23,17 @@ impl Replica {
     /// # Errors
     /// [`ReplicaError::OutOfRange`] past the end, [`ReplicaError::Rebuilding`] while data may be missing.
     pub fn allocation(&self, offset: u64, length: u64, maximum: usize) -> Result<Vec<(u64, u64)>, ReplicaError> {
+        self.allocation_while(offset, length, maximum, || {})
+    }
+
+    /// `meanwhile` happens between the questions to the maps, for the test of their order.
+    pub(super) fn allocation_while(
+        &self,
+        offset: u64,
+        length: u64,
+        maximum: usize,
+        mut meanwhile: impl FnMut(),
+    ) -> Result<Vec<(u64, u64)>, ReplicaError> {
         self.check_range("a question for allocated space", offset, length)?;
         self.shared(|structure| {
             structure.complete_for("tell where data is")?;
@@ -32,7 +43,7 @@ impl Replica {
             while at < wanted.end {
                 let window = at..wanted.end.min(at + WINDOW);
                 at = window.end;
-                for part in structure.allocated(window)? {
+                for part in structure.allocated(window, &mut meanwhile)? {
                     let is_full = found.len() >= maximum;
                     match found.last_mut() {
                         Some(last) if last.end == part.start => last.end = part.end,
@@ -52,9 +63,11 @@ fn in_bytes(found: &[Blocks]) -> Vec<(u64, u64)> {
 
 impl Structure {
     /// The parts of `blocks` that any layer or the backing file holds.
-    fn allocated(&self, blocks: Blocks) -> Result<Vec<Blocks>, ReplicaError> {
+    fn allocated(&self, blocks: Blocks, meanwhile: impl FnOnce()) -> Result<Vec<Blocks>, ReplicaError> {
         let mut found = Vec::new();
-        for (part, is_held_below) in self.lower.hidden_data(blocks)? {
+        let below = self.lower.hidden_data(blocks)?;
+        meanwhile();
+        for (part, is_held_below) in below {
             if is_held_below {
                 found.push(part);
             } else {
