@@ -14,7 +14,7 @@ use aurochs_engine::frontend::Frontend;
 use aurochs_engine::frontend::nbd::{NbdConfig, NbdError, NbdFrontend, Tls, TlsError, TlsFiles};
 use file_device::{FileDevice, run};
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 const SIZE: u64 = 16 << 20;
@@ -286,4 +286,42 @@ async fn option_reply(client: &mut TcpStream) -> u32 {
 /// Whatever was said before (a TLS alert), the connection ends.
 async fn hung_up(client: &mut TcpStream) {
     let _ = client.read_to_end(&mut Vec::new()).await;
+}
+
+/// The options of the program, from the command line to the server.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_launched_volume_takes_encrypted_clients_only_when_told_to() {
+    let authority = Authority::new("here");
+    let files = authority.server_files();
+    // Not below /tmp: it may be a tmpfs, which has no direct I/O; short, for the sockets' paths.
+    let root = tempfile::Builder::new().prefix("aur-").tempdir_in("/var/tmp").unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let launch = |certificate: &Path| {
+        let mut program = tokio::process::Command::new(env!("CARGO_BIN_EXE_aurochs-engine"));
+        program.arg("launch-simple-longhorn").arg(root.path().join("volume"));
+        program.args(["--name", "vol-1", "--size", &SIZE.to_string(), "--frontend", "nbd", "--nbd-tls", "require"]);
+        program
+            .args(["--nbd-listen", &format!("127.0.0.1:{port}")])
+            .arg("--run-directory")
+            .arg(root.path().join("run"));
+        program.arg("--nbd-tls-certificate").arg(certificate).arg("--nbd-tls-key").arg(&files.key);
+        program.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).kill_on_drop(true);
+        program
+    };
+    let refused = launch(Path::new("/nowhere.pem")).output().await.unwrap();
+    let text = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && text.contains("cannot read the TLS certificate /nowhere.pem"), "{text}");
+
+    let mut launched = launch(&files.certificate).spawn().unwrap();
+    let mut lines = tokio::io::BufReader::new(launched.stdout.take().unwrap()).lines();
+    let mut announced = String::new();
+    while !announced.contains("nbds://") {
+        announced += &lines.next_line().await.unwrap().expect("it announces its address");
+    }
+    let client = authority.client(None);
+    gets_in(&format!("nbds://localhost:{port}/vol-1?tls-certificates={}", client.path().display())).await;
+    is_refused(&format!("nbd://localhost:{port}/vol-1")).await;
+    let process = nix::unistd::Pid::from_raw(launched.id().unwrap() as i32);
+    nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGTERM).unwrap();
+    assert!(launched.wait().await.unwrap().success());
 }

@@ -69,7 +69,7 @@ async fn the_status_tells_data_from_holes() {
 async fn a_long_answer_comes_in_parts() {
     let served = Served::start().await;
     for at in 0..20 {
-        write(&served, at * 128 << 10, 4096).await;
+        write(&served, at * (128 << 10), 4096).await;
     }
     let mut client = served.greeted().await;
     client.ask_for_status(8).await;
