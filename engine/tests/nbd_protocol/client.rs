@@ -28,6 +28,7 @@ pub(crate) const BLOCK_STATUS: u16 = 7;
 
 pub(crate) const EINVAL: u32 = 22;
 pub(crate) const ENOSPC: u32 = 28;
+pub(crate) const ENOTSUP: u32 = 95;
 pub(crate) const EOVERFLOW: u32 = 75;
 
 pub(crate) struct Served {

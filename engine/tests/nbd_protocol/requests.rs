@@ -2,7 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
-use aurochs_engine::frontend::BlockDevice;
+use aurochs_engine::disk::AlignedBuf;
+use aurochs_engine::frontend::{BlockDevice, Durability};
 use tokio::io::AsyncWriteExt;
 
 use crate::client::*;
@@ -42,6 +43,11 @@ async fn bad_requests_get_their_error_and_the_stream_stays_in_step() {
         }
         assert_eq!(client.simple_reply().await, (expected, cookie as u64), "command {command} flags {flags:#x}");
     }
+    served.device.write(8192, AlignedBuf::copy_of(&[0; 4096]), Durability::Stable).await.unwrap();
+    client.request(ZEROES, 16, 70, 4096, 8192).await;
+    assert_eq!(client.simple_reply().await, (ENOTSUP, 70), "zeroing what holds data may take long");
+    client.request(ZEROES, 0, 71, 4096, 8192).await;
+    assert_eq!(client.simple_reply().await, (0, 71));
     assert_eq!(served.device.counts.flushes.load(Ordering::SeqCst), 1, "a trim with FUA is flushed");
     let data = served.device.read(0, 1 << 20).await.unwrap();
     assert!(data.iter().all(|&byte| byte == 0), "a refused write writes nothing");

@@ -4,7 +4,7 @@ use super::protocol::ErrorNumber;
 use super::reply::Answer;
 use super::request::Work;
 use crate::disk::AlignedBuf;
-use crate::frontend::{BlockDevice, Durability, IoError, IoErrorKind};
+use crate::frontend::{Allocation, BlockDevice, Durability, Extent, IoError, IoErrorKind};
 
 /// Longest read or write that is one call on the device: what the link to a replica carries in one frame.
 const CALL_BYTES: u32 = 32 << 20;
@@ -25,7 +25,11 @@ pub(super) async fn carry_out<D: BlockDevice>(device: &D, work: Work, payload: A
         Work::Discard { offset, length, durability } => {
             discard(device, offset, length, durability).await.map(|()| Answer::Done)
         }
-        Work::WriteZeroes { offset, length, may_unmap, durability } => {
+        Work::WriteZeroes { offset, length, fast: true, .. } if !is_hole(device, offset, length).await => {
+            let message = "zeros may have to be written there, at the speed of the disks".to_owned();
+            Ok(Answer::Failed { error: ErrorNumber::NotSupported, message })
+        }
+        Work::WriteZeroes { offset, length, may_unmap, durability, .. } => {
             device.write_zeroes(offset, length, may_unmap, durability).await.map(|()| Answer::Done)
         }
         Work::Flush => device.flush().await.map(|()| Answer::Done),
@@ -66,6 +70,14 @@ async fn write_in_pieces<D: BlockDevice>(
         device.write(at, AlignedBuf::copy_of(piece), durability).await?;
     }
     Ok(())
+}
+
+/// Zeros over what a snapshot holds are written, which a client that asks for quick zeros does better itself, together with
+/// its data. Where nothing is, zeroing takes no I/O.
+async fn is_hole<D: BlockDevice>(device: &D, offset: u64, length: u64) -> bool {
+    let extents = if length > 0 { device.allocation(offset, length).await } else { Ok(Vec::new()) };
+    let covered = |extents: &[Extent]| extents.iter().map(|extent| extent.length).sum::<u64>() == length;
+    extents.is_ok_and(|extents| covered(&extents) && extents.iter().all(|extent| extent.state == Allocation::Hole))
 }
 
 async fn discard<D: BlockDevice>(device: &D, offset: u64, length: u64, durability: Durability) -> Result<(), IoError> {

@@ -129,6 +129,7 @@ pub(super) enum ErrorNumber {
     Invalid = 22,
     NoSpace = 28,
     Overflow = 75,
+    NotSupported = 95,
     Shutdown = 108,
 }
 

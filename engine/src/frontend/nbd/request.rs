@@ -62,6 +62,8 @@ pub(super) enum Work {
         offset: u64,
         length: u64,
         may_unmap: bool,
+        /// Only if that is quick, else not at all.
+        fast: bool,
         durability: Durability,
     },
     /// Where is data? `one`: the first extent is enough.
@@ -137,12 +139,10 @@ impl RequestHeader {
                 self.check_range(size_bytes, ErrorNumber::Invalid)?;
                 Ok(Work::Cache)
             }
-            // Zeroing never moves data to the replicas, and there it is a change of the file system's records: it is
-            // always faster than a write, whether or not the client insists on that.
             command::WRITE_ZEROES => {
                 self.check_range(size_bytes, ErrorNumber::NoSpace)?;
-                let may_unmap = self.flags & flag::NO_HOLE == 0;
-                Ok(Work::WriteZeroes { offset, length, may_unmap, durability })
+                let (may_unmap, fast) = (self.flags & flag::NO_HOLE == 0, self.flags & flag::FAST_ZERO != 0);
+                Ok(Work::WriteZeroes { offset, length, may_unmap, fast, durability })
             }
             command::BLOCK_STATUS if length == 0 => {
                 Err(rejection(ErrorNumber::Invalid, "a question for the status of no byte".into()))
@@ -253,7 +253,7 @@ mod tests {
         let large = 1 << 44;
         let zeroes = request(command::WRITE_ZEROES, flag::FAST_ZERO, 0, 1 << 43);
         assert!(
-            matches!(zeroes.work(large, Headers::Extended), Ok(Work::WriteZeroes { length, .. }) if length == 1 << 43)
+            matches!(zeroes.work(large, Headers::Extended), Ok(Work::WriteZeroes { length, fast: true, .. }) if length == 1 << 43)
         );
         let status = request(command::BLOCK_STATUS, flag::REQ_ONE, 0, large);
         assert_eq!(
@@ -290,7 +290,13 @@ mod tests {
         assert!(request(command::READ, flag::DF, 0, 1).work(SIZE, Headers::Simple).is_err());
         assert_eq!(
             request(command::WRITE_ZEROES, flag::NO_HOLE, 0, 1).work(SIZE, Headers::Simple),
-            Ok(Work::WriteZeroes { offset: 0, length: 1, may_unmap: false, durability: Durability::Written })
+            Ok(Work::WriteZeroes {
+                offset: 0,
+                length: 1,
+                may_unmap: false,
+                fast: false,
+                durability: Durability::Written
+            })
         );
     }
 
