@@ -17,28 +17,28 @@
 //! cache has reached the replicas before it is detached.
 
 mod control;
+mod device;
 mod error;
+mod growth;
 mod netlink;
 mod sysfs;
 mod takeover;
 
-use std::fmt;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
-use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream as BlockingUnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use nix::fcntl::{Flock, FlockArg};
-use nix::libc;
 use tokio::net::UnixStream;
 
 use self::control::{Attachment, Driver};
+use self::device::{AttachedDevice, publish};
 use self::error::Explain;
 pub use self::error::KernelNbdError;
+pub(super) use self::growth::KernelGrowth;
 use self::sysfs::Sysfs;
 use super::fuse_loop::{self, FuseLoopConfig, node};
 use super::nbd::attached::{Attached, FLAGS};
@@ -48,9 +48,6 @@ use super::{BlockDevice, Frontend, FrontendKind, Resizer, StopRefused};
 const LARGEST_REQUEST_KIB: u32 = 1024;
 /// One connection is one queue of the block device; more than this gain nothing.
 const CONNECTIONS_MAXIMUM: usize = 4;
-/// Sysfs has no event for "detached"; so often, and for so long at most, it is looked at.
-const DETACH_POLL: Duration = Duration::from_millis(10);
-const DETACH_PATIENCE: Duration = Duration::from_secs(3);
 const SEE_KERNEL: &str = "see the kernel's log (dmesg) for what its NBD driver says";
 
 /// Where the pieces go.
@@ -93,15 +90,6 @@ pub struct KernelNbdFrontend {
 struct Parts {
     server: Attached,
     device: AttachedDevice,
-}
-
-/// The kernel's side.
-#[derive(Debug)]
-struct AttachedDevice {
-    index: u32,
-    node: PathBuf,
-    /// Held as long as the device is attached.
-    _lock: Flock<File>,
 }
 
 impl KernelNbdFrontend {
@@ -196,21 +184,6 @@ fn connect(
     Ok((index, ours))
 }
 
-/// The node appears when the device is ready. Making our own spares the need for `/dev/nbd<index>`, which a container's
-/// `/dev` may lack.
-fn publish(index: u32, path: &std::path::Path) -> Result<(), KernelNbdError> {
-    let number = Sysfs::default().number(index);
-    let number = number.and_then(|text| {
-        node::DeviceNumber::parse(&text).ok_or_else(|| io::Error::other(format!("{text:?} is no device number")))
-    });
-    let number = number.explain(|| format!("read the number of nbd{index}"), "sysfs has to be mounted")?;
-    let staging = fuse_loop::hidden_path(path, ".new");
-    node::create(&staging, number)?;
-    std::fs::rename(&staging, path)
-        .inspect_err(|_| drop(node::remove(&staging)))
-        .explain(|| format!("publish the device node {}", path.display()), "check the directory's permissions")
-}
-
 impl Frontend for KernelNbdFrontend {
     fn kind(&self) -> FrontendKind {
         FrontendKind::NbdKernel
@@ -255,115 +228,6 @@ impl Drop for KernelNbdFrontend {
             }
             drop(server);
         });
-    }
-}
-
-impl AttachedDevice {
-    fn take_down(self, force: bool) -> Result<(), (Box<Self>, KernelNbdError)> {
-        match self.detach(force) {
-            Ok(()) => Ok(()),
-            Err(error) => Err((Box::new(self), error)),
-        }
-    }
-
-    fn detach(&self, force: bool) -> Result<(), KernelNbdError> {
-        // Held through the detach, so that nobody mounts the device meanwhile.
-        let held = match self.hold() {
-            Ok(held) => Some(held),
-            Err(error) if force => {
-                tracing::warn!(%error, "the block device is taken away from its users");
-                None
-            }
-            Err(error) => return Err(error),
-        };
-        let written = held.as_ref().map_or(Ok(()), File::sync_all);
-        let attempt = || format!("write out what {} has in memory", self.node.display());
-        match written.explain(attempt, "see the engine's log, or force the detach and lose it") {
-            Err(error) if !force => return Err(error),
-            other => other.unwrap_or_else(|error| tracing::warn!(%error, "detached all the same")),
-        }
-        let attempt = || format!("detach nbd{}", self.index);
-        Driver::find().and_then(|mut driver| driver.disconnect(self.index)).explain(attempt, SEE_KERNEL)?;
-        drop(held);
-        node::remove(&self.node)?;
-        if !is_detached_soon(&Sysfs::default(), self.index) {
-            tracing::warn!(index = self.index, "the NBD device goes when the last of its users closes it");
-        }
-        Ok(())
-    }
-
-    /// Detaches without asking anybody or waiting for I/O, which may be served no more.
-    fn give_up(&self) -> Result<(), KernelNbdError> {
-        let attempt = || format!("detach nbd{}", self.index);
-        Driver::find().and_then(|mut driver| driver.disconnect(self.index)).explain(attempt, SEE_KERNEL)?;
-        Ok(node::remove(&self.node)?)
-    }
-
-    /// Opens the device for itself alone.
-    fn hold(&self) -> Result<File, KernelNbdError> {
-        let number = Sysfs::default().number(self.index).ok().and_then(|text| node::DeviceNumber::parse(&text));
-        let in_use =
-            |number| KernelNbdError::InUse { path: self.node.clone(), users: fuse_loop::users_of(number, &self.node) };
-        if let Some(number) = number
-            && !node::openers(number, &self.node).is_empty()
-        {
-            return Err(in_use(number));
-        }
-        match File::options().read(true).write(true).custom_flags(libc::O_EXCL).open(&self.node) {
-            Err(error) if error.raw_os_error() == Some(libc::EBUSY) => match number {
-                Some(number) => Err(in_use(number)),
-                None => Err(error).explain(|| format!("open {}", self.node.display()), "unmount it"),
-            },
-            other => other.explain(|| format!("open {}", self.node.display()), "check the device node"),
-        }
-    }
-}
-
-fn is_detached_soon(sysfs: &Sysfs, index: u32) -> bool {
-    let deadline = Instant::now() + DETACH_PATIENCE;
-    while sysfs.is_attached(index) {
-        if Instant::now() > deadline {
-            return false;
-        }
-        std::thread::sleep(DETACH_POLL);
-    }
-    true
-}
-
-/// What has to be known to resize a device from any thread. Outlives the frontend, and then fails.
-#[derive(Clone)]
-pub(super) struct KernelGrowth {
-    index: u32,
-    identifier: String,
-    size_bytes: Arc<dyn Fn() -> u64 + Send + Sync>,
-}
-
-impl fmt::Debug for KernelGrowth {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "KernelGrowth(nbd{}, {})", self.index, self.identifier)
-    }
-}
-
-impl KernelGrowth {
-    /// Makes the block device as large as the volume.
-    pub(super) async fn follow(&self) -> Result<(), KernelNbdError> {
-        let growth = self.clone();
-        blocking(move || growth.follow_blocking()).await
-    }
-
-    fn follow_blocking(&self) -> Result<(), KernelNbdError> {
-        let Self { index, identifier, size_bytes } = self;
-        let attempt = || format!("resize nbd{index}");
-        let sysfs = Sysfs::default();
-        // Before Linux 5.14 no device has an identifier.
-        if !sysfs.is_attached(*index) || sysfs.attached_as(identifier).is_some_and(|found| found != *index) {
-            let gone = io::Error::from(io::ErrorKind::NotFound);
-            return Err(gone).explain(attempt, "it is not attached any more");
-        }
-        let wanted = size_bytes();
-        Driver::find()
-            .and_then(|mut driver| driver.resize(*index, identifier, wanted))
-            .explain(attempt, "detach and attach the volume to see its new size")
     }
 }
 
