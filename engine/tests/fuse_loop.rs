@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use aurochs_engine::frontend::fuse_loop::{FuseLoopConfig, FuseLoopError, FuseLoopFrontend};
+use aurochs_engine::frontend::nbd::Tls;
 use aurochs_engine::frontend::{Frontend, FrontendError, FrontendKind, Offering, ServeConfig, StopRefused, serve};
 use file_device::{FileDevice, run};
 use tempfile::TempDir;
@@ -369,6 +370,7 @@ async fn a_volume_is_served_as_block_device_and_over_nbd_at_once() {
         device_dir: place.path("dev"),
         nbd_socket: None,
         nbd_tcp: None,
+        nbd_tls: Tls::Off,
     };
     let serving = serve(Arc::clone(&device), config(Offering::BlockDevice)).await.unwrap();
     assert_eq!(serving.kind(), Some(FrontendKind::FuseLoop));

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use aurochs_engine::frontend::Frontend;
-use aurochs_engine::frontend::nbd::{NbdConfig, NbdError, NbdFrontend};
+use aurochs_engine::frontend::nbd::{NbdConfig, NbdError, NbdFrontend, Tls};
 use file_device::{FileDevice, run};
 use tempfile::TempDir;
 
@@ -29,6 +29,7 @@ impl Served {
             export: "vol-1".into(),
             unix_socket: Some(directory.path().join("nbd.sock")),
             tcp: Some("127.0.0.1:0".parse().unwrap()),
+            tls: Tls::Off,
         };
         let server = NbdFrontend::start(Arc::clone(&device), config).await.unwrap();
         Self { directory, device, server }
@@ -60,18 +61,53 @@ async fn nbdinfo_sees_the_export_as_it_is() {
         assert_eq!(json["structured"], true, "{json}");
         let export = &json["exports"][0];
         assert_eq!(export["export-size"], SIZE);
-        for yes in ["can_flush", "can_fua", "can_trim", "can_zero", "can_df", "can_multi_conn", "can_fast_zero"] {
+        for yes in
+            ["can_flush", "can_fua", "can_trim", "can_zero", "can_df", "can_multi_conn", "can_fast_zero", "can_cache"]
+        {
             assert_eq!(export[yes], true, "{yes}");
         }
-        for no in ["is_rotational", "is_read_only", "can_cache"] {
+        for no in ["is_rotational", "is_read_only"] {
             assert_eq!(export[no], false, "{no}");
         }
         assert_eq!(export["block_size_minimum"], 1);
         assert_eq!(export["block_size_preferred"], 4096);
         assert_eq!(export["block_size_maximum"], 32 << 20);
     }
+    assert!(json_contexts(&served.uri()).await.contains(&"base:allocation".to_owned()));
     let listed = run("nbdinfo", &["--list", &served.uri()]).await;
     assert!(listed.contains("export=\"vol-1\""), "{listed}");
+    served.server.stop(false).await.unwrap();
+}
+
+async fn json_contexts(uri: &str) -> Vec<String> {
+    let json: serde_json::Value = serde_json::from_str(&run("nbdinfo", &["--json", uri]).await).unwrap();
+    serde_json::from_value(json["exports"][0]["contexts"].clone()).unwrap()
+}
+
+/// Clients see the hole of the source, and copy around it.
+#[tokio::test(flavor = "multi_thread")]
+async fn holes_are_seen_and_stay_holes() {
+    let served = Served::start().await;
+    run("nbdcopy", &["--flush", &served.source(), &served.uri()]).await;
+    let sixteen = 16 << 20;
+    assert_eq!(served.device.allocated(), 2 * sixteen, "nbdcopy wrote the data alone");
+    let text = run("nbdinfo", &["--map", "--json", &served.uri()]).await;
+    let map: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+    let seen: Vec<_> = map.iter().map(|extent| (extent["offset"].as_u64(), extent["type"].as_u64())).collect();
+    assert_eq!(seen, [(Some(0), Some(0)), (Some(sixteen), Some(3)), (Some(SIZE - sixteen), Some(0))], "{text}");
+    let text = run("qemu-img", &["map", "--output=json", "-f", "raw", &served.uri()]).await;
+    let map: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+    let seen: Vec<_> = map.iter().map(|extent| (extent["start"].as_u64(), extent["data"].as_bool())).collect();
+    assert_eq!(
+        seen,
+        [(Some(0), Some(true)), (Some(sixteen), Some(false)), (Some(SIZE - sixteen), Some(true))],
+        "{text}"
+    );
+    let back = served.directory.path().join("back");
+    run("nbdcopy", &[&served.uri(), back.to_str().unwrap()]).await;
+    run("cmp", &[back.to_str().unwrap(), served.device.path().to_str().unwrap()]).await;
+    let blocks = std::os::unix::fs::MetadataExt::blocks(&std::fs::metadata(&back).unwrap());
+    assert_eq!(blocks * 512, 2 * sixteen, "the copy has the hole too");
     served.server.stop(false).await.unwrap();
 }
 
@@ -169,7 +205,7 @@ async fn the_socket_is_private_and_replaced_only_when_dead() {
     let served = Served::start().await;
     let path = served.directory.path().join("nbd.sock");
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    let again = || NbdConfig { export: "vol-1".into(), unix_socket: Some(path.clone()), tcp: None };
+    let again = || NbdConfig { export: "vol-1".into(), unix_socket: Some(path.clone()), tcp: None, tls: Tls::Off };
     let refused = NbdFrontend::start(Arc::clone(&served.device), again()).await.unwrap_err();
     assert!(matches!(refused, NbdError::SocketInUse { .. }), "{refused}");
     run("nbdinfo", &["--size", &served.uri()]).await;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use nix::unistd::geteuid;
 
-use super::FrontendKind;
+use super::{FrontendKind, kernel_nbd};
 
 /// One kind on this node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,7 +51,12 @@ pub fn choose(offers: &[FrontendOffer]) -> Option<Choice> {
 fn offer(kind: FrontendKind) -> FrontendOffer {
     let (available, reason) = match kind {
         FrontendKind::Ublk => (false, unimplemented_yet("ublk", ublk_driver())),
-        FrontendKind::NbdKernel => (false, unimplemented_yet("nbd-kernel", nbd_driver())),
+        FrontendKind::NbdKernel => match root_obstacle().map_or_else(nbd_driver, Err) {
+            Ok(()) => {
+                (true, "nbd-kernel: a block device by the kernel's own NBD client, which has its driver loaded".into())
+            }
+            Err(obstacle) => (false, format!("nbd-kernel: {obstacle}")),
+        },
         FrontendKind::Iscsi => (false, unimplemented_yet("iscsi", iscsi_initiator())),
         FrontendKind::FuseLoop => match fuse_loop_obstacle() {
             None => (true, "fuse-loop: a block device by FUSE and the loop driver, which this kernel has".into()),
@@ -80,7 +85,8 @@ fn ublk_driver() -> Result<(), String> {
 }
 
 fn nbd_driver() -> Result<(), String> {
-    present("/sys/module/nbd", "the kernel has not loaded nbd; load it with `modprobe nbd`")
+    present("/sys/module/nbd", "the kernel has not loaded nbd; load it with `modprobe nbd`")?;
+    kernel_nbd::driver_answers().map_err(|error| error.to_string())
 }
 
 fn iscsi_initiator() -> Result<(), String> {
@@ -88,12 +94,20 @@ fn iscsi_initiator() -> Result<(), String> {
     present("/sbin/iscsiadm", "the initiator is not installed; install open-iscsi")
 }
 
-fn fuse_loop_obstacle() -> Option<String> {
+/// What keeps this process from block devices of any kind.
+fn root_obstacle() -> Option<String> {
     if !geteuid().is_root() {
         return Some("mounting and device nodes need root; run the instance manager as root".into());
     }
     if !has_capability(CAP_SYS_ADMIN) {
         return Some("this container may not mount; run the instance manager privileged (CAP_SYS_ADMIN)".into());
+    }
+    None
+}
+
+fn fuse_loop_obstacle() -> Option<String> {
+    if let Some(obstacle) = root_obstacle() {
+        return Some(obstacle);
     }
     present("/dev/fuse", "the kernel has not loaded fuse; load it with `modprobe fuse`")
         .and_then(|()| present("/dev/loop-control", "the kernel has not loaded loop; load it with `modprobe loop`"))

@@ -3,9 +3,12 @@
 //! A frontend serves one [`BlockDevice`]. It keeps no data: a write is acknowledged to the client only after the
 //! device has acknowledged it, and a flush only after the device has flushed.
 
+mod allocation;
+mod block;
 pub mod choice;
 pub mod freeze;
 pub mod fuse_loop;
+pub mod kernel_nbd;
 pub mod nbd;
 mod resize;
 mod running;
@@ -15,6 +18,7 @@ use std::future::Future;
 
 use crate::disk::AlignedBuf;
 
+pub use allocation::{Allocation, Extent};
 pub use fuse_loop::mounted_at;
 pub use resize::Resizer;
 pub use running::{Frontend, FrontendError, FrontendKind, StopRefused};
@@ -83,4 +87,10 @@ pub trait BlockDevice: Send + Sync + 'static {
         may_unmap: bool,
         durability: Durability,
     ) -> impl Future<Output = Result<(), IoError>> + Send;
+    /// Where data is in `length` bytes (at least one) from `offset` on: extents that follow one another without a gap from
+    /// `offset` on. There is at least one; they may end before `offset + length`, and never lie behind it. A block whose
+    /// write was acknowledged before the call is in no hole. A device that knows nothing calls everything data.
+    fn allocation(&self, _offset: u64, length: u64) -> impl Future<Output = Result<Vec<Extent>, IoError>> + Send {
+        std::future::ready(Ok(vec![Extent { length, state: Allocation::Data }]))
+    }
 }

@@ -2,17 +2,28 @@
 
 use super::FrontendError;
 use super::fuse_loop::Growth;
+use super::kernel_nbd::KernelGrowth;
 
 /// Makes a running frontend show the present size of its device. Where nothing has to be told (a server that asks the
 /// device each time, no frontend at all) it does nothing. After the frontend has stopped it fails and changes nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Resizer {
-    block: Option<Growth>,
+    block: Option<Device>,
+}
+
+#[derive(Clone, Debug)]
+enum Device {
+    FuseLoop(Growth),
+    KernelNbd(KernelGrowth),
 }
 
 impl Resizer {
     pub(super) fn of_block_device(growth: Growth) -> Self {
-        Self { block: Some(growth) }
+        Self { block: Some(Device::FuseLoop(growth)) }
+    }
+
+    pub(super) fn of_kernel_nbd(growth: KernelGrowth) -> Self {
+        Self { block: Some(Device::KernelNbd(growth)) }
     }
 
     /// Returns when every user who asks is told the new size.
@@ -21,7 +32,8 @@ impl Resizer {
     /// The kernel did not take the size over; users go on with the old one.
     pub async fn resize(&self) -> Result<(), FrontendError> {
         match &self.block {
-            Some(growth) => Ok(growth.follow().await?),
+            Some(Device::FuseLoop(growth)) => Ok(growth.follow().await?),
+            Some(Device::KernelNbd(growth)) => Ok(growth.follow().await?),
             None => Ok(()),
         }
     }

@@ -5,6 +5,7 @@ use std::future::Future;
 
 use super::Resizer;
 use super::fuse_loop::FuseLoopError;
+use super::kernel_nbd::KernelNbdError;
 use super::nbd::NbdError;
 
 /// The ways of offering a volume, best first.
@@ -83,4 +84,6 @@ pub enum FrontendError {
     Nbd(#[from] NbdError),
     #[error(transparent)]
     FuseLoop(#[from] FuseLoopError),
+    #[error(transparent)]
+    KernelNbd(#[from] KernelNbdError),
 }

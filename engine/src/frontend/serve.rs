@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::block::{BlockFrontend, BlockPlaces};
 use super::choice::{self, Choice, FrontendOffer};
-use super::fuse_loop::{FuseLoopConfig, FuseLoopFrontend};
-use super::nbd::{NbdConfig, NbdFrontend};
+use super::nbd::{NbdConfig, NbdFrontend, Tls};
 use super::{BlockDevice, Frontend, FrontendError, FrontendKind, Resizer, StopRefused};
 
 /// What the volume is attached for.
@@ -34,12 +34,14 @@ pub struct ServeConfig {
     pub nbd_socket: Option<PathBuf>,
     /// TCP address of the NBD server; none: the unix socket only.
     pub nbd_tcp: Option<SocketAddr>,
+    /// TLS of the NBD server.
+    pub nbd_tls: Tls,
 }
 
 /// The running frontends of a volume.
 #[derive(Debug)]
 pub struct Serving {
-    block: Option<FuseLoopFrontend>,
+    block: Option<BlockFrontend>,
     nbd: Option<NbdFrontend>,
     reason: String,
 }
@@ -56,14 +58,11 @@ pub async fn serve<D: BlockDevice>(device: Arc<D>, config: ServeConfig) -> Resul
     let choice = wanted(config.offering, &choice::offers());
     serving.reason = choice.reason;
     serving.nbd = Some(start_nbd(Arc::clone(&device), &config).await?);
-    if choice.kind == FrontendKind::FuseLoop {
-        let places = FuseLoopConfig {
-            volume: config.volume,
-            runtime_dir: config.runtime_dir.join("fuse"),
-            device_dir: config.device_dir,
-        };
+    if choice.kind.gives_block_device() {
+        let places =
+            BlockPlaces { volume: config.volume, runtime_dir: config.runtime_dir, device_dir: config.device_dir };
         // On failure the NBD server is dropped, and ends with that.
-        serving.block = Some(FuseLoopFrontend::start(device, places).await?);
+        serving.block = Some(BlockFrontend::start(choice.kind, device, places).await?);
     }
     Ok(serving)
 }
@@ -83,7 +82,12 @@ async fn start_nbd<D: BlockDevice>(device: Arc<D>, config: &ServeConfig) -> Resu
     let socket = config.nbd_socket.clone().unwrap_or_else(|| config.runtime_dir.join("nbd.sock"));
     std::fs::create_dir_all(&config.runtime_dir)
         .map_err(|source| super::nbd::NbdError::Bind { address: socket.display().to_string(), source })?;
-    let places = NbdConfig { export: config.volume.clone(), unix_socket: Some(socket), tcp: config.nbd_tcp };
+    let places = NbdConfig {
+        export: config.volume.clone(),
+        unix_socket: Some(socket),
+        tcp: config.nbd_tcp,
+        tls: config.nbd_tls.clone(),
+    };
     Ok(NbdFrontend::start(device, places).await?)
 }
 

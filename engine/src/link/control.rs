@@ -115,6 +115,12 @@ pub enum ControlRequest {
     RevisionCounterSet {
         value: u64,
     },
+    /// The ranges of the volume that hold data; answered with `Extents`, see [`crate::replica::Replica::allocation`].
+    Allocation {
+        offset: u64,
+        length: u64,
+        maximum: usize,
+    },
 }
 
 /// Who speaks.

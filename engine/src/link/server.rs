@@ -460,6 +460,9 @@ fn control(replica: &Arc<Replica>, hashes: &HashJobs, request: ControlRequest) -
         ControlRequest::RebuildEmpty { layers } => replica.rebuild_empty(&layers),
         ControlRequest::RevisionCounter => return Ok(ControlReply::RevisionCounter(replica.revision_counter())),
         ControlRequest::RevisionCounterSet { value } => replica.set_revision_counter(value),
+        ControlRequest::Allocation { offset, length, maximum } => {
+            return replica.allocation(offset, length, maximum).map(ControlReply::Extents).map_err(remote);
+        }
     };
     result.map(|()| ControlReply::Done).map_err(remote)
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use clap::Args;
 use tokio::sync::watch;
 
+use super::nbd_tls::NbdTlsArguments;
 use super::{ProgramError, asked_to_end};
 use crate::frontend::{FrontendKind, IoErrorKind, Offering, ServeConfig, Serving, StopRefused, serve};
 use crate::grpc::engine_service::{Offer, Phase, Service};
@@ -54,6 +55,8 @@ pub struct Arguments {
     /// TCP address of the NBD server; without it the server is on its unix socket only.
     #[arg(long)]
     nbd_listen: Option<SocketAddr>,
+    #[command(flatten)]
+    nbd_tls: NbdTlsArguments,
     /// Live snapshots that the volume may have, at most 250.
     #[arg(long, default_value_t = snapshot_limits::DEFAULT_COUNT, value_parser = clap::value_parser!(u32).range(1..=i64::from(snapshot_limits::DEFAULT_COUNT)))]
     snapshot_max_count: u32,
@@ -155,6 +158,7 @@ fn places(arguments: &Arguments) -> ServeConfig {
         device_dir: arguments.device_directory.clone(),
         nbd_socket: None,
         nbd_tcp: arguments.nbd_listen,
+        nbd_tls: arguments.nbd_tls.tls(),
     }
 }
 

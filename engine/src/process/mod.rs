@@ -7,6 +7,7 @@ pub mod inspect;
 pub mod instance_manager;
 pub mod launch_simple;
 pub mod memory;
+mod nbd_tls;
 pub mod replica;
 mod terminal;
 pub mod verify;

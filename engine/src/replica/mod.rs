@@ -28,6 +28,7 @@
 //! Two requests for the same block are never in flight together unless both are reads: the engine orders them.
 
 mod abandon;
+mod allocation;
 mod below;
 pub(crate) mod chain;
 mod checksum;

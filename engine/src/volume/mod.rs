@@ -6,6 +6,7 @@
 //! down, [`barrier`] does what needs all I/O to pause, [`reconcile`] makes members equal after an unclean stop, [`hash`] has snapshots
 //! hashed. `salvage` is what a person may decide when every member is lost.
 
+mod allocation;
 pub mod barrier;
 pub(crate) mod changes;
 pub mod clone;
@@ -39,7 +40,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering as MemoryOrdering};
 
 use crate::disk::AlignedBuf;
-use crate::frontend::{BlockDevice, Durability, IoError, IoErrorKind};
+use crate::frontend::{BlockDevice, Durability, Extent, IoError, IoErrorKind};
 use changes::Changes;
 use counters::Counters;
 use membership::Membership;
@@ -178,5 +179,10 @@ impl BlockDevice for Volume {
             .await?;
         self.shared.counters.write(length, started.elapsed());
         Ok(())
+    }
+
+    async fn allocation(&self, offset: u64, length: u64) -> Result<Vec<Extent>, IoError> {
+        self.check_range(offset, length)?;
+        allocation::extents(&self.shared, offset, length).await
     }
 }

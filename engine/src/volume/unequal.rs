@@ -57,6 +57,20 @@ impl Unequal {
         self.lock().range(..wanted.end).next_back().is_some_and(|(_, end)| *end > wanted.start)
     }
 
+    /// The parts of a byte range that may differ, in order.
+    pub(crate) fn parts(&self, offset: u64, length: u64) -> Vec<Range<u64>> {
+        if !self.touches(offset, length) {
+            return Vec::new();
+        }
+        let end = offset + length;
+        let ranges = self.lock();
+        // Ranges neither overlap nor touch, so only the last one that starts before `offset` can reach into it.
+        let first = ranges.range(..=offset / REGION).next_back().map_or(0, |(start, _)| *start);
+        let parts = ranges.range(first..end.div_ceil(REGION));
+        let parts = parts.map(|(from, to)| (from * REGION).max(offset)..(to * REGION).min(end));
+        parts.filter(|part| part.start < part.end).collect()
+    }
+
     pub(crate) fn contains(&self, region: u64) -> bool {
         self.lock().range(..=region).next_back().is_some_and(|(_, end)| *end > region)
     }
@@ -119,6 +133,12 @@ mod tests {
                     let touched = set.touches(region * REGION + REGION / 2, REGION);
                     assert_eq!(touched, model.contains(&region) || model.contains(&(region + 1)), "seed {seed}");
                 }
+                let (from, length) = (offset + 100, length + 1);
+                let inside = |at: u64| set.parts(from, length).iter().any(|part| part.contains(&at));
+                for at in (from..from + length).step_by(REGION as usize / 2).chain([from + length - 1]) {
+                    assert_eq!(inside(at), model.contains(&(at / REGION)), "seed {seed}, byte {at}");
+                }
+                assert!(!inside(from - 1) && !inside(from + length), "seed {seed}");
                 let ranges = set.lock();
                 let apart = ranges.iter().zip(ranges.keys().skip(1)).all(|((_, end), next)| end < next);
                 assert!(apart, "seed {seed}: {ranges:?}");

@@ -9,8 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use aurochs_engine::disk::AlignedBuf;
-use aurochs_engine::frontend::{BlockDevice, Durability, IoError, IoErrorKind};
+use aurochs_engine::frontend::{Allocation, BlockDevice, Durability, Extent, IoError, IoErrorKind};
+use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, fallocate};
+use nix::unistd::{Whence, lseek};
 use tokio::sync::Semaphore;
 
 #[derive(Default)]
@@ -35,6 +37,8 @@ pub(crate) struct FileDevice {
 }
 
 const GATE: usize = 1 << 20;
+/// Few, so that clients have to ask again.
+const EXTENTS_OF_AN_ANSWER: usize = 8;
 
 impl FileDevice {
     pub(crate) fn create(path: &Path, size: u64) -> Arc<Self> {
@@ -132,6 +136,28 @@ impl BlockDevice for FileDevice {
         self.run(move |file| {
             let flags = flags | FallocateFlags::FALLOC_FL_KEEP_SIZE;
             fallocate(file, flags, offset as i64, length as i64).map_err(Into::into)
+        })
+        .await
+    }
+
+    async fn allocation(&self, offset: u64, length: u64) -> Result<Vec<Extent>, IoError> {
+        self.run(move |file| {
+            let (mut at, end, mut extents) = (offset, offset + length, Vec::new());
+            while at < end && extents.len() < EXTENTS_OF_AN_ANSWER {
+                let data = match lseek(file, at as i64, Whence::SeekData) {
+                    Ok(data) => (data as u64).min(end),
+                    Err(Errno::ENXIO) => end,
+                    Err(error) => return Err(error.into()),
+                };
+                let (state, next) = if data > at {
+                    (Allocation::Hole, data)
+                } else {
+                    (Allocation::Data, (lseek(file, at as i64, Whence::SeekHole)? as u64).min(end))
+                };
+                extents.push(Extent { length: next - at, state });
+                at = next;
+            }
+            Ok(extents)
         })
         .await
     }

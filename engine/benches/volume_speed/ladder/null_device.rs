@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use aurochs_engine::disk::AlignedBuf;
-use aurochs_engine::frontend::nbd::{NbdConfig, NbdFrontend};
+use aurochs_engine::frontend::nbd::{NbdConfig, NbdFrontend, Tls};
 use aurochs_engine::frontend::{BlockDevice, Durability, IoError};
 
 pub(crate) const EXPORT: &str = "null";
@@ -42,7 +42,7 @@ impl BlockDevice for NullDevice {
 /// Serves until it is killed.
 pub(crate) fn serve(listen: SocketAddr, size: u64) {
     engine_runtime().block_on(async {
-        let config = NbdConfig { export: EXPORT.to_owned(), unix_socket: None, tcp: Some(listen) };
+        let config = NbdConfig { export: EXPORT.to_owned(), unix_socket: None, tcp: Some(listen), tls: Tls::Off };
         let _serving = NbdFrontend::start(Arc::new(NullDevice { size }), config).await.unwrap();
         std::future::pending::<()>().await;
     });

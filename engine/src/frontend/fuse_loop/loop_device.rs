@@ -172,14 +172,7 @@ impl LoopDevice {
     }
 
     fn in_use(&self) -> FuseLoopError {
-        let mounted = super::mounts::all().unwrap_or_default().into_iter().filter(|mount| mount.device == self.number);
-        let mut users: Vec<String> =
-            mounted.map(|mount| format!("mounted on {}", mount.mount_point.display())).collect();
-        users.extend(node::openers(self.number, &self.node).into_iter().map(|process| format!("open in {process}")));
-        if users.is_empty() {
-            users.push("mounted in another namespace or used by another block device".into());
-        }
-        FuseLoopError::InUse { path: self.node.clone(), users: users.join(", ") }
+        FuseLoopError::InUse { path: self.node.clone(), users: users_of(self.number, &self.node) }
     }
 }
 
@@ -233,8 +226,19 @@ fn staging_path(node: &Path) -> PathBuf {
     hidden_path(node, ".new")
 }
 
+/// Who uses a block device, for people.
+pub(in crate::frontend) fn users_of(number: DeviceNumber, node: &Path) -> String {
+    let mounted = super::mounts::all().unwrap_or_default().into_iter().filter(|mount| mount.device == number);
+    let mut users: Vec<String> = mounted.map(|mount| format!("mounted on {}", mount.mount_point.display())).collect();
+    users.extend(node::openers(number, node).into_iter().map(|process| format!("open in {process}")));
+    if users.is_empty() {
+        users.push("mounted in another namespace or used by another block device".into());
+    }
+    users.join(", ")
+}
+
 /// A hidden name beside the node.
-fn hidden_path(node: &Path, suffix: &str) -> PathBuf {
+pub(in crate::frontend) fn hidden_path(node: &Path, suffix: &str) -> PathBuf {
     let mut name = std::ffi::OsString::from(".");
     name.push(node.file_name().unwrap_or_default());
     name.push(suffix);

@@ -13,7 +13,7 @@ mod growth;
 mod leftovers;
 mod loop_device;
 mod mounts;
-mod node;
+pub(super) mod node;
 mod session;
 
 use std::io;
@@ -26,6 +26,7 @@ use self::error::Explain;
 pub use self::error::FuseLoopError;
 pub(super) use self::growth::Growth;
 use self::loop_device::{Detached, LoopDevice};
+pub(super) use self::loop_device::{hidden_path, users_of};
 pub use self::mounts::mounted_at;
 pub(super) use self::mounts::{MountedDevice, mounted_device};
 use self::session::FuseSession;
@@ -80,11 +81,7 @@ impl FuseLoopFrontend {
     pub async fn start<D: BlockDevice>(device: Arc<D>, config: FuseLoopConfig) -> Result<Self, FuseLoopError> {
         let runtime = Handle::current();
         blocking(move || {
-            for directory in [&config.runtime_dir, &config.device_dir] {
-                create_directory(directory)?;
-            }
-            let config = FuseLoopConfig { runtime_dir: real_path(&config.runtime_dir)?, ..config };
-            leftovers::clear(&config)?;
+            let config = clear_leftovers(config)?;
             let session = FuseSession::start(device, &config.volume, &config.runtime_dir, runtime)?;
             let backing = config.backing_file();
             match LoopDevice::attach(&backing, &config.node()) {
@@ -176,6 +173,19 @@ impl Parts {
             }
         }
     }
+}
+
+/// Clears what a killed engine with this frontend may have left, so that another one can take its place. Blocks.
+///
+/// # Errors
+/// When another process serves the volume.
+pub(super) fn clear_leftovers(config: FuseLoopConfig) -> Result<FuseLoopConfig, FuseLoopError> {
+    for directory in [&config.runtime_dir, &config.device_dir] {
+        create_directory(directory)?;
+    }
+    let config = FuseLoopConfig { runtime_dir: real_path(&config.runtime_dir)?, ..config };
+    leftovers::clear(&config)?;
+    Ok(config)
 }
 
 /// Marks the calling thread as one that writes out other processes' memory (`PR_SET_IO_FLUSHER`). A process that

@@ -1,15 +1,26 @@
-//! How much one connection may have in flight: requests and bytes.
+//! How much may be in flight: requests of one connection, and bytes of all connections of a server.
+//!
+//! A request holds memory for its data from before it is read until it is answered. Small requests are bounded by the
+//! number of requests of their connection: nobody else can keep them waiting. Larger ones share a pool, so that many
+//! connections together hold no more memory than a few; of that no connection takes more than its part, so that one
+//! client which does not read its answers leaves room for others.
 
 use std::sync::Arc;
 
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
+use super::export::MAX_PAYLOAD_BYTES;
+
 /// Deep enough to keep several disks busy (clients seldom go past 64), small enough that one connection can't bury
 /// the volume in work.
 pub(super) const MAX_REQUESTS: usize = 128;
-/// Two of the largest requests, so that one can be read from the socket while another is on the disks. With
-/// `MAX_CONNECTIONS` of the listener it bounds the memory of a server.
-const MAX_BYTES: u32 = 64 << 20;
+/// Requests up to this size do not count as bytes. With [`MAX_REQUESTS`] of each connection they take 8 MiB.
+const SMALL_BYTES: u32 = 64 << 10;
+/// Of one connection, for larger requests: the largest request, or two of the size that clients are told.
+const CONNECTION_BYTES: u32 = MAX_PAYLOAD_BYTES;
+/// Of all connections of a server, for larger requests. With the small ones of the 32 connections that the listener
+/// lets in, a server holds 512 MiB at most, however it is used.
+const SERVER_BYTES: u32 = 256 << 20;
 /// Permits count in this unit, since a semaphore's permits are `u32` and most requests are whole blocks.
 const UNIT_BYTES: u32 = 4096;
 
@@ -17,20 +28,33 @@ const UNIT_BYTES: u32 = 4096;
 #[derive(Debug)]
 pub(super) struct Permit {
     _request: OwnedSemaphorePermit,
-    _bytes: OwnedSemaphorePermit,
+    _bytes: Option<[OwnedSemaphorePermit; 2]>,
 }
 
+/// What the connections of a server share. Cheap to clone.
 #[derive(Clone, Debug)]
+pub(super) struct Pool(Arc<Semaphore>);
+
+impl Pool {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(Semaphore::new((SERVER_BYTES / UNIT_BYTES) as usize)))
+    }
+}
+
+/// The share of one connection.
+#[derive(Debug)]
 pub(super) struct InFlight {
     requests: Arc<Semaphore>,
     bytes: Arc<Semaphore>,
+    pool: Pool,
 }
 
 impl InFlight {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(pool: Pool) -> Self {
         Self {
             requests: Arc::new(Semaphore::new(MAX_REQUESTS)),
-            bytes: Arc::new(Semaphore::new((MAX_BYTES / UNIT_BYTES) as usize)),
+            bytes: Arc::new(Semaphore::new((CONNECTION_BYTES / UNIT_BYTES) as usize)),
+            pool,
         }
     }
 
@@ -39,9 +63,47 @@ impl InFlight {
     /// # Errors
     /// Never in practice: the semaphores live as long as the connection and are not closed.
     pub(super) async fn admit(&self, bytes: u32) -> Result<Permit, AcquireError> {
-        let units = bytes.div_ceil(UNIT_BYTES).min(MAX_BYTES / UNIT_BYTES);
         let request = Arc::clone(&self.requests).acquire_owned().await?;
-        let bytes = Arc::clone(&self.bytes).acquire_many_owned(units).await?;
-        Ok(Permit { _request: request, _bytes: bytes })
+        if bytes <= SMALL_BYTES {
+            return Ok(Permit { _request: request, _bytes: None });
+        }
+        let units = bytes.min(CONNECTION_BYTES).div_ceil(UNIT_BYTES);
+        // In this order: whoever waits for the pool is within its own part of it.
+        let own = Arc::clone(&self.bytes).acquire_many_owned(units).await?;
+        let shared = Arc::clone(&self.pool.0).acquire_many_owned(units).await?;
+        Ok(Permit { _request: request, _bytes: Some([own, shared]) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::FutureExt;
+
+    #[tokio::test]
+    async fn large_requests_wait_for_each_other_and_small_ones_do_not() {
+        let pool = Pool::new();
+        let connections: Vec<_> = (0..5).map(|_| InFlight::new(pool.clone())).collect();
+        let mut held = Vec::new();
+        for connection in &connections[..4] {
+            held.push(connection.admit(MAX_PAYLOAD_BYTES).await.unwrap());
+        }
+        assert!(connections[4].admit(SMALL_BYTES + 1).now_or_never().is_none(), "the pool is empty");
+        assert!(connections[4].admit(SMALL_BYTES).now_or_never().is_some());
+        held.pop();
+        let large = connections[4].admit(MAX_PAYLOAD_BYTES / 2).now_or_never();
+        assert!(large.is_some());
+        assert!(connections[4].admit(MAX_PAYLOAD_BYTES).now_or_never().is_none(), "more than its part");
+    }
+
+    #[tokio::test]
+    async fn requests_of_a_connection_are_counted() {
+        let connection = InFlight::new(Pool::new());
+        let held: Vec<_> = (0..MAX_REQUESTS).map(|_| connection.admit(512).now_or_never().unwrap()).collect();
+        // A task that never yields is held back by the runtime itself.
+        tokio::task::yield_now().await;
+        assert!(connection.admit(0).now_or_never().is_none());
+        drop(held);
+        assert!(connection.admit(0).now_or_never().is_some());
     }
 }

@@ -5,27 +5,33 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::sys::socket::{setsockopt, sockopt};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::connection;
+use super::connection::{self, Halves, Service};
+use super::handshake::Security;
 use super::socket_file::SocketFile;
 use crate::frontend::BlockDevice;
 
-/// Clients at a time. Multi-connection clients use 4 to 16 connections; each may hold 64 MiB in flight.
+/// Clients at a time. Multi-connection clients use 4 to 16 connections.
 const MAX_CONNECTIONS: usize = 32;
 /// After a stop, so long may the device take to finish what is in flight and the clients to read the answers. Then
 /// the rest is cut off: an answer that nobody has read acknowledges nothing.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(10);
+/// A client that is silent is asked for a sign of life so often, and is gone after so many questions without one.
+const KEEPALIVE_SECONDS: u32 = 30;
+const KEEPALIVE_COUNT: u32 = 4;
 /// Pause after `accept` failed (out of file descriptors), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What a server listens on.
-#[derive(Default)]
 pub(super) struct Listeners {
     pub(super) unix: Option<(UnixListener, SocketFile)>,
     pub(super) tcp: Option<TcpListener>,
+    /// Of connections over TCP.
+    pub(super) tcp_security: Security,
 }
 
 enum Stream {
@@ -39,13 +45,13 @@ pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-/// Serves `device` until `stop` turns true, then lets the connections finish.
+/// Serves until `stop` turns true, then lets the connections finish.
 pub(super) async fn run<D: BlockDevice>(
-    device: Arc<D>,
-    export_name: String,
+    service: Arc<Service<D>>,
     listeners: Listeners,
     mut stop: watch::Receiver<bool>,
 ) {
+    let export_name = &service.export;
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
@@ -58,8 +64,7 @@ pub(super) async fn run<D: BlockDevice>(
                     tracing::warn!(export = export_name, "an NBD client was turned away: {MAX_CONNECTIONS} are served already");
                 }
                 Ok(stream) => {
-                    let serving = stream.serve(Arc::clone(&device), export_name.clone(), stop.clone());
-                    connections.spawn(serving);
+                    connections.spawn(stream.serve(Arc::clone(&service), listeners.tcp_security, stop.clone()));
                 }
                 Err(error) => {
                     tracing::warn!(export = export_name, %error, "an NBD client could not be accepted");
@@ -122,22 +127,60 @@ async fn accept_tcp(listener: Option<&TcpListener>) -> io::Result<(TcpStream, So
 impl Stream {
     async fn serve<D: BlockDevice>(
         self,
-        device: Arc<D>,
-        export_name: String,
+        service: Arc<Service<D>>,
+        tcp_security: Security,
         stop: watch::Receiver<bool>,
     ) -> io::Result<()> {
         match self {
             Self::Unix(stream) => {
-                let (reader, writer) = stream.into_split();
-                connection::serve(device, export_name, reader, writer, stop).await
+                let security = if service.tls.is_some() { Security::TlsOffered } else { Security::Plain };
+                connection::serve(service, stream, security, stop).await
             }
             Self::Tcp(stream, peer) => {
                 tracing::debug!(%peer, "NBD client connected");
                 // Replies are written as whole messages; waiting for more would only add latency.
                 stream.set_nodelay(true)?;
-                let (reader, writer) = stream.into_split();
-                connection::serve(device, export_name, reader, writer, stop).await
+                notice_death(&stream)?;
+                connection::serve(service, stream, tcp_security, stop).await
             }
         }
+    }
+}
+
+/// A client whose machine is gone says nothing any more; without asking, it would keep its place and its part of the
+/// memory for ever.
+fn notice_death(stream: &TcpStream) -> io::Result<()> {
+    setsockopt(stream, sockopt::KeepAlive, &true)?;
+    setsockopt(stream, sockopt::TcpKeepIdle, &KEEPALIVE_SECONDS)?;
+    setsockopt(stream, sockopt::TcpKeepInterval, &KEEPALIVE_SECONDS)?;
+    setsockopt(stream, sockopt::TcpKeepCount, &KEEPALIVE_COUNT)?;
+    Ok(())
+}
+
+impl Halves for UnixStream {
+    type Reader = tokio::net::unix::OwnedReadHalf;
+    type Writer = tokio::net::unix::OwnedWriteHalf;
+    type Whole = Self;
+
+    fn split(self) -> (Self::Reader, Self::Writer) {
+        self.into_split()
+    }
+
+    fn whole(reader: Self::Reader, writer: Self::Writer) -> io::Result<Self> {
+        reader.reunite(writer).map_err(io::Error::other)
+    }
+}
+
+impl Halves for TcpStream {
+    type Reader = tokio::net::tcp::OwnedReadHalf;
+    type Writer = tokio::net::tcp::OwnedWriteHalf;
+    type Whole = Self;
+
+    fn split(self) -> (Self::Reader, Self::Writer) {
+        self.into_split()
+    }
+
+    fn whole(reader: Self::Reader, writer: Self::Writer) -> io::Result<Self> {
+        reader.reunite(writer).map_err(io::Error::other)
     }
 }

@@ -1,7 +1,7 @@
 //! An NBD server for one volume, on a unix socket, on TCP, or on both.
 //!
-//! The way of a request: [`listener`] accepts → [`handshake`] negotiates (with [`option`]) → [`transmission`] reads
-//! [`request`]s and runs them on the device → [`reply`] writes the answers.
+//! The way of a request: [`listener`] accepts → [`connection`] → [`handshake`] negotiates (with [`option`], [`context`],
+//! [`tls`]) → [`transmission`] reads [`request`]s → [`device_work`] runs them on the device → [`reply`] writes the answers.
 //!
 //! A volume that grows: whoever connects from then on is told the new size, and requests up to it are carried out on
 //! every connection. NBD has no message that tells a connected client; it learns the size when it connects again, or
@@ -9,9 +9,13 @@
 //!
 //! Invariants: a write is answered after the device acknowledged it, a flush after the device flushed everything
 //! acknowledged before on any connection; nothing a client sends makes the server panic or hold more memory than
-//! [`in_flight`] and the listener's connection limit allow.
+//! [`in_flight`] and the listener's connection limit allow; where TLS is required, nothing of the volume leaves over TCP
+//! before it was started.
 
+pub(super) mod attached;
 mod connection;
+mod context;
+mod device_work;
 mod export;
 mod handshake;
 mod in_flight;
@@ -21,6 +25,7 @@ mod protocol;
 mod reply;
 mod request;
 mod socket_file;
+mod tls;
 mod transmission;
 mod uri;
 
@@ -33,6 +38,11 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+pub use self::tls::{Tls, TlsError, TlsFiles};
+
+use self::connection::Service;
+use self::handshake::Security;
+use self::in_flight::Pool;
 use self::listener::Listeners;
 use self::socket_file::SocketFile;
 use super::{BlockDevice, Frontend, FrontendKind, Resizer, StopRefused};
@@ -44,8 +54,10 @@ pub struct NbdConfig {
     pub export: String,
     /// Path of a unix socket (mode 0600), at most 107 bytes. Its directory has to exist.
     pub unix_socket: Option<PathBuf>,
-    /// Address to listen on; port 0 takes a free one. There is no TLS: keep it to trusted networks.
+    /// Address to listen on; port 0 takes a free one.
     pub tcp: Option<SocketAddr>,
+    /// Without it everybody who reaches the TCP address can read and write the volume: keep it to trusted networks.
+    pub tls: Tls,
 }
 
 /// Why an NBD server could not be started.
@@ -57,6 +69,10 @@ pub enum NbdError {
     SocketInUse { path: PathBuf },
     #[error("{} is in the way of the NBD socket and is no socket: move it away or choose another path", path.display())]
     NotASocket { path: PathBuf },
+    #[error("the NBD server could not be started: {0}")]
+    Inside(#[source] tokio::task::JoinError),
+    #[error("the NBD server can't use TLS: {0}")]
+    Tls(#[from] TlsError),
     #[error("the NBD server can't listen on {address}: {source}; choose another address or free this one")]
     Bind { address: String, source: io::Error },
 }
@@ -67,6 +83,7 @@ pub struct NbdFrontend {
     export: String,
     unix_socket: Option<PathBuf>,
     tcp: Option<SocketAddr>,
+    tcp_needs_tls: bool,
     stop: watch::Sender<bool>,
     /// One task, in a set so that it ends with this value.
     server: JoinSet<()>,
@@ -76,13 +93,22 @@ impl NbdFrontend {
     /// Starts to serve `device`; clients can connect when this returns.
     ///
     /// # Errors
-    /// When no address is given or one can't be listened on. Nothing is left behind then.
+    /// When no address is given or one can't be listened on, or the TLS files are of no use. Nothing is left behind then.
     pub async fn start<D: BlockDevice>(device: Arc<D>, config: NbdConfig) -> Result<Self, NbdError> {
-        let NbdConfig { export, unix_socket, tcp } = config;
+        let NbdConfig { export, unix_socket, tcp, tls } = config;
         if unix_socket.is_none() && tcp.is_none() {
             return Err(NbdError::NoAddress { export });
         }
-        let mut listeners = Listeners::default();
+        if let Some(files) = tls.files().cloned() {
+            // What is loaded here only tells whether it can be: each connection reads the files itself.
+            tokio::task::spawn_blocking(move || files.load()).await.map_err(NbdError::Inside)??;
+        }
+        let tcp_security = match &tls {
+            Tls::Off => Security::Plain,
+            Tls::Allow(_) => Security::TlsOffered,
+            Tls::Require(_) => Security::TlsRequired,
+        };
+        let mut listeners = Listeners { unix: None, tcp: None, tcp_security };
         let mut bound_tcp = None;
         if let Some(address) = tcp {
             let failed = |source| NbdError::Bind { address: address.to_string(), source };
@@ -95,8 +121,10 @@ impl NbdFrontend {
         }
         let (stop, stopping) = watch::channel(false);
         let mut server = JoinSet::new();
-        server.spawn(listener::run(device, export.clone(), listeners, stopping));
-        Ok(Self { export, unix_socket, tcp: bound_tcp, stop, server })
+        let service = Service { device, export: export.clone(), tls: tls.files().cloned(), pool: Pool::new() };
+        server.spawn(listener::run(Arc::new(service), listeners, stopping));
+        let tcp_needs_tls = tcp_security == Security::TlsRequired;
+        Ok(Self { export, unix_socket, tcp: bound_tcp, tcp_needs_tls, stop, server })
     }
 
     /// The TCP address that is listened on, with the real port.
@@ -105,20 +133,20 @@ impl NbdFrontend {
         self.tcp
     }
 
-    /// `nbd+unix:///…` where there is a unix socket, else `nbd://…`.
+    /// `nbd+unix:///…` where there is a unix socket, else `nbd://…` or `nbds://…`.
     #[must_use]
     pub fn uri(&self) -> String {
         match (&self.unix_socket, self.tcp) {
             (Some(path), _) => uri::of_unix(&self.export, path),
-            (None, Some(address)) => uri::of_tcp(&self.export, address),
+            (None, Some(address)) => uri::of_tcp(&self.export, address, self.tcp_needs_tls),
             (None, None) => String::new(),
         }
     }
 
-    /// `nbd://…` where TCP is listened on.
+    /// `nbd://…`, or `nbds://…` where TLS is required, where TCP is listened on.
     #[must_use]
     pub fn tcp_uri(&self) -> Option<String> {
-        self.tcp.map(|address| uri::of_tcp(&self.export, address))
+        self.tcp.map(|address| uri::of_tcp(&self.export, address, self.tcp_needs_tls))
     }
 }
 

@@ -17,13 +17,11 @@ pub(super) enum ClientOption {
     Info(ExportQuery),
     /// The same, and on success into transmission.
     Go(ExportQuery),
+    StartTls,
     StructuredReply,
-    ListMetaContext {
-        name: String,
-    },
-    SetMetaContext {
-        name: String,
-    },
+    ExtendedHeaders,
+    ListMetaContext(ContextQuery),
+    SetMetaContext(ContextQuery),
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -31,6 +29,13 @@ pub(super) struct ExportQuery {
     pub(super) name: String,
     /// Numbers of [`super::protocol::info`]; unknown ones are ignored.
     pub(super) wanted: Vec<u16>,
+}
+
+/// Which metadata contexts of an export are meant.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct ContextQuery {
+    pub(super) name: String,
+    pub(super) queries: Vec<String>,
 }
 
 /// An error reply to one option; haggling goes on.
@@ -49,6 +54,20 @@ impl Refusal {
         Self { code: option_reply::ERR_UNKNOWN, message: format!("no export is called {name:?} here") }
     }
 
+    pub(super) fn policy(message: impl Into<String>) -> Self {
+        Self { code: option_reply::ERR_POLICY, message: message.into() }
+    }
+
+    pub(super) fn tls_required() -> Self {
+        let message = "this address takes encrypted clients only: start TLS first (nbds://)".to_owned();
+        Self { code: option_reply::ERR_TLS_REQD, message }
+    }
+
+    pub(super) fn extended_already() -> Self {
+        let message = "extended headers are negotiated, which take the place of structured replies".to_owned();
+        Self { code: option_reply::ERR_EXT_HEADER_REQD, message }
+    }
+
     fn unsupported(message: impl Into<String>) -> Self {
         Self { code: option_reply::ERR_UNSUP, message: message.into() }
     }
@@ -60,14 +79,13 @@ pub(super) fn parse(code: u32, data: &[u8]) -> Result<ClientOption, Refusal> {
         option_code::EXPORT_NAME => Ok(ClientOption::ExportName { name: data.to_vec() }),
         option_code::ABORT => Ok(ClientOption::Abort),
         option_code::LIST => without_data("LIST", data, ClientOption::List),
-        option_code::STARTTLS => {
-            Err(Refusal::unsupported("TLS is not offered here: use the unix socket or a protected network"))
-        }
+        option_code::STARTTLS => without_data("STARTTLS", data, ClientOption::StartTls),
         option_code::INFO => export_query(data).map(ClientOption::Info),
         option_code::GO => export_query(data).map(ClientOption::Go),
         option_code::STRUCTURED_REPLY => without_data("STRUCTURED_REPLY", data, ClientOption::StructuredReply),
-        option_code::LIST_META_CONTEXT => meta_context(data).map(|name| ClientOption::ListMetaContext { name }),
-        option_code::SET_META_CONTEXT => meta_context(data).map(|name| ClientOption::SetMetaContext { name }),
+        option_code::EXTENDED_HEADERS => without_data("EXTENDED_HEADERS", data, ClientOption::ExtendedHeaders),
+        option_code::LIST_META_CONTEXT => context_query(data).map(ClientOption::ListMetaContext),
+        option_code::SET_META_CONTEXT => context_query(data).map(ClientOption::SetMetaContext),
         other => Err(Refusal::unsupported(format!("option {other} is not known here"))),
     }
 }
@@ -94,16 +112,13 @@ fn export_query(mut data: &[u8]) -> Result<ExportQuery, Refusal> {
     Ok(ExportQuery { name, wanted })
 }
 
-/// Name, count u32, that many strings. The queries are only checked for form: no metadata context exists here, so
-/// none of them can match.
-fn meta_context(mut data: &[u8]) -> Result<String, Refusal> {
+/// Name, count u32, that many strings. Each takes at least the four bytes of its length, so the data bounds their number.
+fn context_query(mut data: &[u8]) -> Result<ContextQuery, Refusal> {
     let name = string(&mut data)?;
     let count = data.try_get_u32().map_err(|_| Refusal::invalid("the number of queries is missing"))?;
-    for _ in 0..count {
-        string(&mut data)?;
-    }
+    let queries = (0..count).map(|_| string(&mut data)).collect::<Result<Vec<_>, _>>()?;
     if data.is_empty() {
-        Ok(name)
+        Ok(ContextQuery { name, queries })
     } else {
         Err(Refusal::invalid(format!("{} bytes are left over after the queries", data.len())))
     }
@@ -153,12 +168,22 @@ mod tests {
             (option_code::GO, vec![]),
             (option_code::LIST, vec![0]),
             (option_code::STRUCTURED_REPLY, vec![1]),
+            (option_code::EXTENDED_HEADERS, vec![1]),
+            (option_code::STARTTLS, vec![1]),
             (option_code::SET_META_CONTEXT, vec![0, 0, 0, 0, 0, 0, 0, 1]),
         ] {
             assert_eq!(parse(code, &data).unwrap_err().code, option_reply::ERR_INVALID, "option {code}");
         }
         assert_eq!(parse(4711, &[]).unwrap_err().code, option_reply::ERR_UNSUP);
-        assert_eq!(parse(option_code::STARTTLS, &[]).unwrap_err().code, option_reply::ERR_UNSUP);
+    }
+
+    #[test]
+    fn contexts_are_asked_for_by_name() {
+        let data = [&[0, 0, 0, 1][..], b"v", &[0, 0, 0, 2, 0, 0, 0, 5], b"base:", &[0, 0, 0, 3], b"x:y"].concat();
+        let expected = ContextQuery { name: "v".into(), queries: vec!["base:".into(), "x:y".into()] };
+        assert_eq!(parse(option_code::LIST_META_CONTEXT, &data), Ok(ClientOption::ListMetaContext(expected)));
+        let many = [&[0, 0, 0, 0][..], &[0xff; 4], &[0; 12]].concat();
+        assert_eq!(parse(option_code::LIST_META_CONTEXT, &many).unwrap_err().code, option_reply::ERR_INVALID);
     }
 
     proptest! {

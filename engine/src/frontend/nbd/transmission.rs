@@ -15,14 +15,16 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, BufReader, BufWriter};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::handshake::skip;
-use super::in_flight::{InFlight, MAX_REQUESTS};
+use super::device_work::carry_out;
+use super::export::MAX_PAYLOAD_BYTES;
+use super::handshake::{Negotiated, skip};
+use super::in_flight::{InFlight, MAX_REQUESTS, Pool};
 use super::listener::stopped;
-use super::protocol::ErrorNumber;
-use super::reply::{self, Answer, Reply, ReplyStyle};
-use super::request::{HEADER_BYTES, Rejection, RequestHeader, Work};
+use super::protocol::{ErrorNumber, Headers};
+use super::reply::{self, Answer, Asked, Reply};
+use super::request::{HEADER_BYTES, Rejection, RequestHeader, Work, header_bytes};
 use crate::disk::AlignedBuf;
-use crate::frontend::{BlockDevice, Durability, IoError, IoErrorKind};
+use crate::frontend::BlockDevice;
 
 /// Serves requests until the client leaves, breaks the protocol, or `stop` turns true and everything in flight is
 /// answered.
@@ -30,7 +32,8 @@ pub(super) async fn run<D, R, W>(
     device: Arc<D>,
     reader: BufReader<R>,
     writer: BufWriter<W>,
-    style: ReplyStyle,
+    negotiated: Negotiated,
+    pool: Pool,
     stop: watch::Receiver<bool>,
 ) -> io::Result<()>
 where
@@ -38,24 +41,25 @@ where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
+    let headers = negotiated.headers;
     // Each reply in the queue holds a permit, so the queue never fills up.
     let (replies, queue) = mpsc::channel(MAX_REQUESTS);
     let connection = Connection {
         device,
-        input: HeaderReader { reader, bytes: [0; HEADER_BYTES], filled: 0 },
-        style,
+        input: HeaderReader { reader, headers, bytes: [0; HEADER_BYTES], filled: 0 },
+        negotiated,
         replies,
-        in_flight: InFlight::new(),
+        in_flight: InFlight::new(pool),
         requests: JoinSet::new(),
     };
-    let (read, written) = tokio::join!(connection.read_requests(stop), reply::write_all(style, queue, writer));
+    let (read, written) = tokio::join!(connection.read_requests(stop), reply::write_all(headers, queue, writer));
     read.and(written)
 }
 
 struct Connection<D, R> {
     device: Arc<D>,
     input: HeaderReader<R>,
-    style: ReplyStyle,
+    negotiated: Negotiated,
     replies: mpsc::Sender<Reply>,
     in_flight: InFlight,
     requests: JoinSet<()>,
@@ -101,8 +105,7 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Connection<D, R> {
 
     /// Reads the payload of a request and starts it, or answers it right away when it can't be carried out.
     async fn take_in(&mut self, header: RequestHeader, stopping: bool) -> io::Result<Next> {
-        let structured = self.style == ReplyStyle::Structured;
-        match header.work(self.device.size(), structured) {
+        match self.work(&header) {
             Ok(Work::Disconnect) => return Ok(Next::Disconnect),
             Ok(_) if stopping => self.reject(header, shutting_down()).await?,
             Ok(work) => self.start(header, work).await?,
@@ -111,30 +114,51 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Connection<D, R> {
         Ok(Next::Continue)
     }
 
+    fn work(&self, header: &RequestHeader) -> Result<Work, Rejection> {
+        let work = header.work(self.device.size(), self.negotiated.headers)?;
+        if matches!(work, Work::BlockStatus { .. }) && !self.negotiated.allocation {
+            let message = "the status of blocks was asked for without a metadata context".to_owned();
+            return Err(Rejection { error: ErrorNumber::Invalid, message });
+        }
+        Ok(work)
+    }
+
     async fn start(&mut self, header: RequestHeader, work: Work) -> io::Result<()> {
         let held_bytes = match work {
             Work::Read { length, .. } | Work::Write { length, .. } => length,
             _ => 0,
         };
         let permit = self.in_flight.admit(held_bytes).await.map_err(io::Error::other)?;
-        let mut payload = AlignedBuf::zeroed(header.payload_bytes() as usize);
-        self.input.reader.read_exact(&mut payload).await?;
+        let mut payload = AlignedBuf::default();
+        if let Work::Write { length, .. } = work {
+            payload = AlignedBuf::zeroed(length as usize);
+            self.input.reader.read_exact(&mut payload).await?;
+        }
         let (device, replies) = (Arc::clone(&self.device), self.replies.clone());
+        let request = Asked { cookie: header.cookie, offset: header.offset };
         self.requests.spawn(async move {
             let answer = carry_out(&*device, work, payload).await;
             // A client that is gone needs no answer.
-            let _ = replies.send(Reply { cookie: header.cookie, answer, permit }).await;
+            let _ = replies.send(Reply { request, answer, permit }).await;
         });
         Ok(())
     }
 
-    /// Answers with an error; a payload is read past so that the stream stays in step.
+    /// Answers with an error; a payload is read past so that the stream stays in step. With lengths of 64 bits nobody
+    /// can wait for the end of one that is too long: that ends the connection.
     async fn reject(&mut self, header: RequestHeader, rejection: Rejection) -> io::Result<()> {
         tracing::debug!(?header, reason = rejection.message, "NBD request rejected");
+        let headers = self.negotiated.headers;
+        let payload_bytes = header.payload_bytes(headers);
+        if headers == Headers::Extended && payload_bytes > u64::from(MAX_PAYLOAD_BYTES) {
+            let message = format!("a payload of {payload_bytes} bytes, at most {MAX_PAYLOAD_BYTES} are taken");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+        }
         let permit = self.in_flight.admit(0).await.map_err(io::Error::other)?;
-        skip(&mut self.input.reader, u64::from(header.payload_bytes())).await?;
+        skip(&mut self.input.reader, payload_bytes).await?;
+        let request = Asked { cookie: header.cookie, offset: header.offset };
         let answer = Answer::Failed { error: rejection.error, message: rejection.message };
-        let _ = self.replies.send(Reply { cookie: header.cookie, answer, permit }).await;
+        let _ = self.replies.send(Reply { request, answer, permit }).await;
         Ok(())
     }
 }
@@ -143,47 +167,10 @@ fn shutting_down() -> Rejection {
     Rejection { error: ErrorNumber::Shutdown, message: "the volume is being detached".into() }
 }
 
-async fn carry_out<D: BlockDevice>(device: &D, work: Work, payload: AlignedBuf) -> Answer {
-    if let Work::Read { offset, length } = work {
-        return read(device, offset, length).await;
-    }
-    let done = match work {
-        Work::Write { offset, durability, .. } => device.write(offset, payload, durability).await,
-        Work::Discard { offset, length, durability } => discard(device, offset, length, durability).await,
-        Work::WriteZeroes { offset, length, may_unmap, durability } => {
-            device.write_zeroes(offset, u64::from(length), may_unmap, durability).await
-        }
-        Work::Flush => device.flush().await,
-        Work::Read { .. } | Work::Disconnect => Ok(()),
-    };
-    let is_write = matches!(work, Work::Write { .. } | Work::WriteZeroes { .. });
-    done.map_or_else(|error| Answer::of_error(error, is_write), |()| Answer::Done)
-}
-
-/// A reply announces its length before its data, so a device that returns another length would bring the stream
-/// out of step: that is an I/O error.
-async fn read<D: BlockDevice>(device: &D, offset: u64, length: u32) -> Answer {
-    match device.read(offset, length).await {
-        Ok(data) if data.len() == length as usize => Answer::Data { offset, data },
-        Ok(data) => {
-            let message = format!("{length} bytes at {offset} were asked for, the device returned {}", data.len());
-            Answer::of_error(IoError::new(IoErrorKind::Io, message), false)
-        }
-        Err(error) => Answer::of_error(error, false),
-    }
-}
-
-async fn discard<D: BlockDevice>(device: &D, offset: u64, length: u32, durability: Durability) -> Result<(), IoError> {
-    device.discard(offset, u64::from(length)).await?;
-    match durability {
-        Durability::Written => Ok(()),
-        Durability::Stable => device.flush().await,
-    }
-}
-
 /// Reads headers such that an interrupted wait loses no byte.
 struct HeaderReader<R> {
     reader: BufReader<R>,
+    headers: Headers,
     bytes: [u8; HEADER_BYTES],
     filled: usize,
 }
@@ -191,8 +178,9 @@ struct HeaderReader<R> {
 impl<R: AsyncRead + Unpin> HeaderReader<R> {
     /// The next header; `None` when the client hung up between requests. May be dropped while it waits.
     async fn next(&mut self) -> io::Result<Option<RequestHeader>> {
-        while self.filled < HEADER_BYTES {
-            let read = self.reader.read(&mut self.bytes[self.filled..]).await?;
+        let wanted = header_bytes(self.headers);
+        while self.filled < wanted {
+            let read = self.reader.read(&mut self.bytes[self.filled..wanted]).await?;
             match (read, self.filled) {
                 (0, 0) => return Ok(None),
                 (0, _) => return Err(io::ErrorKind::UnexpectedEof.into()),
@@ -200,7 +188,7 @@ impl<R: AsyncRead + Unpin> HeaderReader<R> {
             }
         }
         self.filled = 0;
-        RequestHeader::parse(&self.bytes).map(Some).ok_or_else(|| {
+        RequestHeader::parse(&self.bytes[..wanted], self.headers).map(Some).ok_or_else(|| {
             io::Error::new(io::ErrorKind::InvalidData, "a request does not start with the request magic")
         })
     }

@@ -10,9 +10,10 @@ pub(super) fn of_unix(export: &str, socket: &Path) -> String {
     format!("nbd+unix:///{}?socket={}", escaped(export.as_bytes()), escaped(socket.as_os_str().as_bytes()))
 }
 
-/// `nbd://<address>:<port>/<export>`
-pub(super) fn of_tcp(export: &str, address: SocketAddr) -> String {
-    format!("nbd://{address}/{}", escaped(export.as_bytes()))
+/// `nbd://<address>:<port>/<export>`, or `nbds://` for clients that have to start TLS.
+pub(super) fn of_tcp(export: &str, address: SocketAddr, needs_tls: bool) -> String {
+    let scheme = if needs_tls { "nbds" } else { "nbd" };
+    format!("{scheme}://{address}/{}", escaped(export.as_bytes()))
 }
 
 /// Percent-encodes all but what RFC 3986 leaves alone, and the slash.
@@ -36,6 +37,8 @@ mod tests {
     #[test]
     fn unusual_bytes_are_escaped() {
         assert_eq!(of_unix("vol-1", Path::new("/run/a b&c.sock")), "nbd+unix:///vol-1?socket=/run/a%20b%26c.sock");
-        assert_eq!(of_tcp("vol-1", "[::1]:10809".parse().unwrap()), "nbd://[::1]:10809/vol-1");
+        let address = "[::1]:10809".parse().unwrap();
+        assert_eq!(of_tcp("vol-1", address, false), "nbd://[::1]:10809/vol-1");
+        assert_eq!(of_tcp("vol-1", address, true), "nbds://[::1]:10809/vol-1");
     }
 }

@@ -23,6 +23,7 @@ use tokio::task::JoinHandle;
 use self::directory::Prepared;
 use self::keeper::LoneKeeper;
 use self::places::Places;
+use super::nbd_tls::NbdTlsArguments;
 use super::{EndRequests, ProgramError, terminal};
 use crate::frontend::{IoErrorKind, Offering, ServeConfig, Serving, StopRefused, mounted_at, serve};
 use crate::link::Address;
@@ -66,9 +67,11 @@ pub struct Arguments {
     /// Where the NBD server has its unix socket; in a directory of the volume's own by default.
     #[arg(long)]
     nbd_socket: Option<PathBuf>,
-    /// TCP address of the NBD server, such as 127.0.0.1:10809. It asks nobody for a password.
+    /// TCP address of the NBD server, such as 127.0.0.1:10809. Without TLS it serves everybody who reaches it.
     #[arg(long)]
     nbd_listen: Option<SocketAddr>,
+    #[command(flatten)]
+    nbd_tls: NbdTlsArguments,
     /// Launch a replica that an Aurochs cluster has served. The cluster refuses it from then on.
     #[arg(long)]
     take_over: bool,
@@ -158,6 +161,7 @@ impl Running {
             device_dir: arguments.device_directory.clone(),
             nbd_socket: arguments.nbd_socket.clone(),
             nbd_tcp: arguments.nbd_listen,
+            nbd_tls: arguments.nbd_tls.tls(),
         };
         match serve(Arc::new(volume.clone()), config).await {
             Ok(serving) => Ok((volume, serving)),

@@ -64,6 +64,16 @@ fn a_new_volume_reads_as_its_backing_file_and_zeros_after_it() {
 }
 
 #[test]
+fn all_of_the_backing_file_counts_as_data() {
+    on_each_format(|setup| {
+        let covered = std::fs::metadata(&setup.raw).unwrap().len().next_multiple_of(BLOCK as u64);
+        let replica = setup.open();
+        assert_eq!(replica.allocation(0, replica.size(), 9).unwrap(), [(0, covered)]);
+        assert_eq!(replica.allocation(covered, replica.size() - covered, 9).unwrap(), []);
+    });
+}
+
+#[test]
 fn a_partial_write_keeps_what_the_backing_file_has_around_it() {
     on_each_format(|setup| {
         let mut expected = content(&setup.open());

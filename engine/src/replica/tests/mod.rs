@@ -1,5 +1,6 @@
 //! Tests of a replica on a real file system: what it reads, what it leaves in its directory.
 
+mod allocation;
 mod backing;
 mod crashes;
 mod cut_disks;

@@ -1,0 +1,81 @@
+//! The frontend that gives a block device, of whichever kind.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::fuse_loop::{FuseLoopConfig, FuseLoopFrontend};
+use super::kernel_nbd::{KernelNbdConfig, KernelNbdFrontend};
+use super::{BlockDevice, Frontend, FrontendError, FrontendKind, Resizer, StopRefused};
+
+/// Names and places, whatever the kind.
+#[derive(Clone, Debug)]
+pub(super) struct BlockPlaces {
+    pub(super) volume: String,
+    /// Directory of this volume alone, for what the frontend keeps while it runs.
+    pub(super) runtime_dir: PathBuf,
+    /// Directory of the device node.
+    pub(super) device_dir: PathBuf,
+}
+
+#[derive(Debug)]
+pub(super) enum BlockFrontend {
+    FuseLoop(FuseLoopFrontend),
+    KernelNbd(KernelNbdFrontend),
+}
+
+impl BlockFrontend {
+    /// Starts a block device of this kind; a kind that is not offered anywhere yet is a FUSE file with a loop device.
+    pub(super) async fn start<D: BlockDevice>(
+        kind: FrontendKind,
+        device: Arc<D>,
+        places: BlockPlaces,
+    ) -> Result<Self, FrontendError> {
+        // An engine that was killed may have had this kind of frontend, whatever the next one has.
+        let fuse_loop = FuseLoopConfig {
+            volume: places.volume,
+            runtime_dir: places.runtime_dir.join("fuse"),
+            device_dir: places.device_dir,
+        };
+        if kind == FrontendKind::NbdKernel {
+            let config = KernelNbdConfig { runtime_dir: places.runtime_dir, before: fuse_loop };
+            return Ok(Self::KernelNbd(KernelNbdFrontend::start(device, config).await?));
+        }
+        Ok(Self::FuseLoop(FuseLoopFrontend::start(device, fuse_loop).await?))
+    }
+}
+
+impl Frontend for BlockFrontend {
+    fn kind(&self) -> FrontendKind {
+        match self {
+            Self::FuseLoop(frontend) => frontend.kind(),
+            Self::KernelNbd(frontend) => frontend.kind(),
+        }
+    }
+
+    fn endpoint(&self) -> String {
+        match self {
+            Self::FuseLoop(frontend) => frontend.endpoint(),
+            Self::KernelNbd(frontend) => frontend.endpoint(),
+        }
+    }
+
+    fn resizer(&self) -> Resizer {
+        match self {
+            Self::FuseLoop(frontend) => frontend.resizer(),
+            Self::KernelNbd(frontend) => frontend.resizer(),
+        }
+    }
+
+    async fn stop(self, force: bool) -> Result<(), StopRefused<Self>> {
+        match self {
+            Self::FuseLoop(frontend) => frontend.stop(force).await.map_err(|refused| refused.map(Self::FuseLoop)),
+            Self::KernelNbd(frontend) => frontend.stop(force).await.map_err(|refused| refused.map(Self::KernelNbd)),
+        }
+    }
+}
+
+impl<F> StopRefused<F> {
+    fn map<G>(self, wrap: impl FnOnce(F) -> G) -> StopRefused<G> {
+        StopRefused { frontend: Box::new(wrap(*self.frontend)), error: self.error }
+    }
+}

@@ -1,0 +1,48 @@
+//! Making an attached device as large as its volume.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use super::blocking;
+use super::control::Driver;
+use super::error::{Explain, KernelNbdError};
+use super::sysfs::Sysfs;
+
+/// What has to be known to resize a device from any thread. Outlives the frontend, and then fails.
+#[derive(Clone)]
+pub(in crate::frontend) struct KernelGrowth {
+    pub(super) index: u32,
+    pub(super) identifier: String,
+    /// Asks the volume.
+    pub(super) size_bytes: Arc<dyn Fn() -> u64 + Send + Sync>,
+}
+
+impl fmt::Debug for KernelGrowth {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "KernelGrowth(nbd{}, {})", self.index, self.identifier)
+    }
+}
+
+impl KernelGrowth {
+    /// Makes the block device as large as the volume.
+    pub(in crate::frontend) async fn follow(&self) -> Result<(), KernelNbdError> {
+        let growth = self.clone();
+        blocking(move || growth.follow_blocking()).await
+    }
+
+    fn follow_blocking(&self) -> Result<(), KernelNbdError> {
+        let Self { index, identifier, size_bytes } = self;
+        let attempt = || format!("resize nbd{index}");
+        let sysfs = Sysfs::default();
+        // Before Linux 5.14 no device has an identifier.
+        if !sysfs.is_attached(*index) || sysfs.attached_as(identifier).is_some_and(|found| found != *index) {
+            let gone = io::Error::from(io::ErrorKind::NotFound);
+            return Err(gone).explain(attempt, "it is not attached any more");
+        }
+        let wanted = size_bytes();
+        Driver::find()
+            .and_then(|mut driver| driver.resize(*index, identifier, wanted))
+            .explain(attempt, "detach and attach the volume to see its new size")
+    }
+}

@@ -1,0 +1,239 @@
+//! A block device by the kernel's own NBD client, published as `/dev/longhorn/<volume>`.
+//!
+//! ```text
+//! /dev/longhorn/<volume> ─► /dev/nbd<index> ─► socket pairs, one per processor ─► the NBD server's requests and replies
+//! ```
+//! The kernel is given one end of each pair by netlink, and told all that clients negotiate otherwise; nothing of it can
+//! be reached from outside. In order: [`takeover`] finds what a killed engine left, or a free device is attached; the
+//! other ends are served; the node is published.
+//!
+//! **An engine that was killed.** Its device stays: requests wait, for as long as [`control`] says. The next engine on
+//! the node finds the device by its identifier and gives it new sockets, on which the kernel repeats what was not
+//! answered. A file system that is mounted on it goes on. Whoever comes too late, or to a device that the kernel gave up,
+//! detaches it and attaches another one.
+//!
+//! Invariants: one engine at a time has a volume's device, which a lock on a file of the volume's directory keeps to, also
+//! through a crash; a device that is in use is not detached, unless by force; what was written through the device's page
+//! cache has reached the replicas before it is detached.
+
+mod control;
+mod device;
+mod error;
+mod growth;
+mod netlink;
+mod sysfs;
+mod takeover;
+
+use std::fs::File;
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream as BlockingUnixStream;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use nix::fcntl::{Flock, FlockArg};
+use tokio::net::UnixStream;
+
+use self::control::{Attachment, Driver};
+use self::device::{AttachedDevice, publish};
+use self::error::Explain;
+pub use self::error::KernelNbdError;
+pub(super) use self::growth::KernelGrowth;
+use self::sysfs::Sysfs;
+use super::fuse_loop::{self, FuseLoopConfig, node};
+use super::nbd::attached::{Attached, FLAGS};
+use super::{BlockDevice, Frontend, FrontendKind, Resizer, StopRefused};
+
+/// Largest request of the kernel: larger ones cost fewer round trips, and its default is 128.
+const LARGEST_REQUEST_KIB: u32 = 1024;
+/// One connection is one queue of the block device; more than this gain nothing.
+const CONNECTIONS_MAXIMUM: usize = 4;
+const SEE_KERNEL: &str = "see the kernel's log (dmesg) for what its NBD driver says";
+
+/// Where the pieces go.
+#[derive(Clone, Debug)]
+pub struct KernelNbdConfig {
+    /// Directory of this volume alone, for the lock.
+    pub runtime_dir: PathBuf,
+    /// The frontend that this node may have had before: its volume and device directory are those of this one, and what
+    /// it left is cleared.
+    pub before: FuseLoopConfig,
+}
+
+impl KernelNbdConfig {
+    fn identifier(&self) -> String {
+        format!("aurochs:{}", self.before.volume)
+    }
+
+    fn node(&self) -> PathBuf {
+        self.before.device_dir.join(&self.before.volume)
+    }
+}
+
+/// Whether the driver can be spoken to from here.
+pub(super) fn driver_answers() -> Result<(), KernelNbdError> {
+    Driver::find().map(drop).map_err(KernelNbdError::Driver)
+}
+
+/// A running block device.
+///
+/// Dropping it takes the device away from whoever uses it, without writing out what the kernel has in memory.
+#[derive(Debug)]
+pub struct KernelNbdFrontend {
+    volume: String,
+    growth: KernelGrowth,
+    /// `None` only while it is being stopped.
+    parts: Option<Parts>,
+}
+
+#[derive(Debug)]
+struct Parts {
+    server: Attached,
+    device: AttachedDevice,
+}
+
+impl KernelNbdFrontend {
+    /// Takes over what a killed engine left, or attaches a free device, and publishes it. Needs root.
+    ///
+    /// # Errors
+    /// When another process serves the volume, or a step fails; the steps before it are undone then.
+    pub async fn start<D: BlockDevice>(device: Arc<D>, config: KernelNbdConfig) -> Result<Self, KernelNbdError> {
+        let size_bytes = device.size();
+        let volume = config.before.volume.clone();
+        let identifier = config.identifier();
+        let (attached, ends) = blocking(move || attach(&config, size_bytes)).await?;
+        let streams = match ends.into_iter().map(serving_end).collect() {
+            Ok(streams) => streams,
+            Err(error) => {
+                let _ = blocking(move || attached.give_up()).await;
+                return Err(error);
+            }
+        };
+        let server = Attached::start(&device, streams);
+        let index = attached.index;
+        let growth = KernelGrowth { index, identifier, size_bytes: Arc::new(move || device.size()) };
+        let (node, parts) = (attached.node.clone(), Parts { server, device: attached });
+        let frontend = Self { volume, growth, parts: Some(parts) };
+        // If this fails, the device goes away with `frontend`.
+        blocking(move || publish(index, &node)).await?;
+        Ok(frontend)
+    }
+
+    /// Index of the device: 3 for `nbd3`.
+    #[must_use]
+    pub fn index(&self) -> u32 {
+        self.growth.index
+    }
+}
+
+fn serving_end(end: BlockingUnixStream) -> Result<UnixStream, KernelNbdError> {
+    let attempt = || "serve the kernel's NBD client".to_owned();
+    end.set_nonblocking(true).and_then(|()| UnixStream::from_std(end)).explain(attempt, SEE_KERNEL)
+}
+
+/// The kernel has the other end of each of the sockets that come with the device.
+fn attach(
+    config: &KernelNbdConfig,
+    size_bytes: u64,
+) -> Result<(AttachedDevice, Vec<BlockingUnixStream>), KernelNbdError> {
+    let lock = lock(config)?;
+    let mut driver = Driver::find().map_err(KernelNbdError::Driver)?;
+    let (identifier, node) = (config.identifier(), config.node());
+    let taken_over = takeover::take_over(&mut driver, &Sysfs::default(), &identifier, size_bytes, &node)?;
+    let (index, ends) = match taken_over {
+        Some(taken_over) => taken_over,
+        None => {
+            fuse_loop::clear_leftovers(config.before.clone())?;
+            connect(&mut driver, &identifier, size_bytes)?
+        }
+    };
+    if let Err(error) = Sysfs::default().set_largest_request(index, LARGEST_REQUEST_KIB) {
+        tracing::warn!(index, %error, "the kernel's NBD device keeps to smaller requests");
+    }
+    Ok((AttachedDevice { index, node, _lock: lock }, ends))
+}
+
+/// Keeps every other engine of the node away, until this process has ended.
+fn lock(config: &KernelNbdConfig) -> Result<Flock<File>, KernelNbdError> {
+    let path = config.runtime_dir.join("kernel-nbd.lock");
+    let attempt = || format!("open {}", path.display());
+    let remedy = "check the run directory";
+    std::fs::create_dir_all(&config.runtime_dir).explain(attempt, remedy)?;
+    let file = File::options().write(true).create(true).truncate(false).open(&path).explain(attempt, remedy)?;
+    Flock::lock(file, FlockArg::LockExclusiveNonblock)
+        .map_err(|_| KernelNbdError::AlreadyServed { volume: config.before.volume.clone(), lock: path })
+}
+
+/// Ends for the kernel and for us.
+fn socket_pairs() -> Result<(Vec<BlockingUnixStream>, Vec<BlockingUnixStream>), KernelNbdError> {
+    let count = std::thread::available_parallelism().map_or(1, usize::from).min(CONNECTIONS_MAXIMUM);
+    let pairs: io::Result<Vec<_>> = (0..count).map(|_| BlockingUnixStream::pair()).collect();
+    let pairs = pairs.explain(|| "make sockets for the kernel's NBD client".into(), "allow more open files")?;
+    Ok(pairs.into_iter().unzip())
+}
+
+fn connect(
+    driver: &mut Driver,
+    identifier: &str,
+    size_bytes: u64,
+) -> Result<(u32, Vec<BlockingUnixStream>), KernelNbdError> {
+    let (kernels, ours) = socket_pairs()?;
+    let sockets: Vec<_> = kernels.iter().map(AsFd::as_fd).collect();
+    let attachment = Attachment { identifier, size_bytes, server_flags: FLAGS, sockets: &sockets };
+    let index = driver.connect(&attachment).explain(|| "attach a free NBD device".into(), SEE_KERNEL)?;
+    Ok((index, ours))
+}
+
+impl Frontend for KernelNbdFrontend {
+    fn kind(&self) -> FrontendKind {
+        FrontendKind::NbdKernel
+    }
+
+    fn endpoint(&self) -> String {
+        self.parts.as_ref().map(|parts| parts.device.node.display().to_string()).unwrap_or_default()
+    }
+
+    fn resizer(&self) -> Resizer {
+        Resizer::of_kernel_nbd(self.growth.clone())
+    }
+
+    async fn stop(mut self, force: bool) -> Result<(), StopRefused<Self>> {
+        let Some(Parts { server, device }) = self.parts.take() else { return Ok(()) };
+        let volume = self.volume.clone();
+        match tokio::task::spawn_blocking(move || device.take_down(force)).await {
+            Ok(Ok(())) => {
+                server.ended().await;
+                Ok(())
+            }
+            Ok(Err((device, error))) => {
+                self.parts = Some(Parts { server, device: *device });
+                Err(StopRefused { frontend: Box::new(self), error: error.into() })
+            }
+            Err(error) => {
+                tracing::error!(volume, %error, "taking the block device down failed inside");
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Drop for KernelNbdFrontend {
+    fn drop(&mut self) {
+        let Some(Parts { server, device }) = self.parts.take() else { return };
+        tracing::warn!(volume = self.volume, "the block device is dropped without being stopped");
+        // What is in flight needs this thread's runtime to go on, so the waiting is done elsewhere.
+        std::thread::spawn(move || {
+            if let Err(error) = device.give_up() {
+                tracing::warn!(%error, "the block device is left behind");
+            }
+            drop(server);
+        });
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, KernelNbdError> + Send + 'static,
+) -> Result<T, KernelNbdError> {
+    let attempt = || "run the set-up of the block device".to_owned();
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other).explain(attempt, "see the engine's log")?
+}
