@@ -9,6 +9,7 @@ pub mod fuse_loop;
 pub mod nbd;
 mod resize;
 mod running;
+pub mod scsi;
 mod serve;
 
 use std::future::Future;

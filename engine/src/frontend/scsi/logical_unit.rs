@@ -1,0 +1,96 @@
+//! What all sessions of a volume share.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::attention::Attentions;
+use super::identity::{Identity, InitiatorPort};
+use super::nexus::Nexus;
+use super::sense::AdditionalSense;
+use crate::frontend::BlockDevice;
+
+/// One logical unit: a disk. All sessions share it.
+pub struct LogicalUnit<D: BlockDevice> {
+    pub(super) device: Arc<D>,
+    pub(super) identity: Identity,
+    pub(super) nexuses: Nexuses,
+}
+
+impl<D: BlockDevice> LogicalUnit<D> {
+    #[must_use]
+    pub fn new(device: Arc<D>, identity: Identity) -> Self {
+        Self { device, identity, nexuses: Nexuses::default() }
+    }
+
+    /// A new session. Its first command is told by a unit attention that nothing of an earlier session is left.
+    /// Dropping the nexus is the loss of it: RESERVE(6) is undone, persistent reservations stay.
+    #[must_use]
+    pub fn nexus(self: &Arc<Self>, initiator: InitiatorPort) -> Nexus<D> {
+        Nexus::new(Arc::clone(self), self.nexuses.add(initiator))
+    }
+
+    /// The device has grown: every session is told by a unit attention.
+    pub fn size_changed(&self) {
+        self.nexuses.attention_all(AdditionalSense::CAPACITY_DATA_HAS_CHANGED);
+    }
+
+    /// LOGICAL UNIT RESET, or a reset of the target (`by` is `None` when no session is left out). RESERVE(6) is undone
+    /// and the sessions learn of the reset by a unit attention. Commands in flight are the transport's to abort.
+    pub fn reset(&self, by: Option<&Nexus<D>>) {
+        let by = by.map(Nexus::id);
+        self.nexuses.attention_where(AdditionalSense::BUS_DEVICE_RESET_FUNCTION_OCCURRED, |nexus| Some(nexus.id) != by);
+    }
+
+    pub(super) fn size_bytes(&self) -> u64 {
+        self.device.size()
+    }
+}
+
+/// Tells the sessions of a logical unit apart, two of the same initiator port included: a session that replaces
+/// another may begin before the other has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct NexusId(u64);
+
+/// What is kept of a session.
+#[derive(Debug)]
+pub(super) struct NexusState {
+    pub(super) id: NexusId,
+    pub(super) initiator: InitiatorPort,
+    pub(super) attentions: Attentions,
+}
+
+/// The sessions of a logical unit.
+#[derive(Debug, Default)]
+pub(super) struct Nexuses {
+    next: AtomicU64,
+    all: Mutex<BTreeMap<NexusId, Arc<NexusState>>>,
+}
+
+impl Nexuses {
+    fn add(&self, initiator: InitiatorPort) -> Arc<NexusState> {
+        let id = NexusId(self.next.fetch_add(1, Ordering::Relaxed));
+        let state = Arc::new(NexusState { id, initiator, attentions: Attentions::default() });
+        state.attentions.raise(AdditionalSense::POWER_ON_OR_RESET);
+        self.lock().insert(id, Arc::clone(&state));
+        state
+    }
+
+    pub(super) fn remove(&self, id: NexusId) {
+        self.lock().remove(&id);
+    }
+
+    pub(super) fn attention_all(&self, code: AdditionalSense) {
+        self.attention_where(code, |_| true);
+    }
+
+    pub(super) fn attention_where(&self, code: AdditionalSense, concerned: impl Fn(&NexusState) -> bool) {
+        for nexus in self.lock().values().filter(|nexus| concerned(nexus)) {
+            nexus.attentions.raise(code);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<NexusId, Arc<NexusState>>> {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

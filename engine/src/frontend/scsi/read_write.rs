@@ -1,0 +1,43 @@
+//! READ and WRITE, 6 to 16.
+
+use super::block_range::{Addressed, length_field_byte};
+use super::cdb::Cdb;
+use super::completion::{Completion, Failure, Outcome};
+use super::nexus::Call;
+use crate::disk::AlignedBuf;
+use crate::frontend::{BlockDevice, Durability};
+
+/// READ. FUA wants the data from the medium: replicas have no volatile copy that differs from it.
+pub(super) async fn read<D: BlockDevice>(call: &Call<'_, D>) -> Outcome {
+    let range = Addressed::of(call.cdb).on_device(call.unit.size_bytes())?;
+    let length = range.transfer_length(length_field_byte(call.cdb))?;
+    if length == 0 {
+        return Ok(Completion::good());
+    }
+    let data = call.unit.device.read(range.offset, length).await.map_err(|error| Failure::of_read(&error))?;
+    Ok(Completion::blocks(data))
+}
+
+/// WRITE. When the initiator sent less than the CDB says, the blocks that came whole are written.
+pub(super) async fn write<D: BlockDevice>(call: &Call<'_, D>, mut data: AlignedBuf) -> Outcome {
+    let range = Addressed::of(call.cdb).on_device(call.unit.size_bytes())?;
+    let length = range.transfer_length(length_field_byte(call.cdb))? as usize;
+    data.truncate(length.min(whole_blocks(data.len())));
+    if data.is_empty() {
+        return Ok(Completion::good());
+    }
+    let written = call.unit.device.write(range.offset, data, durability(call.cdb)).await;
+    written.map_err(|error| Failure::of_write(&error))?;
+    Ok(Completion::good())
+}
+
+/// FUA is bit 3 of byte 1; WRITE (6) has an LBA there.
+fn durability(cdb: &Cdb) -> Durability {
+    let has_fua = cdb.opcode() >> 5 != 0;
+    if has_fua && cdb.bit(1, 3) { Durability::Stable } else { Durability::Written }
+}
+
+fn whole_blocks(bytes: usize) -> usize {
+    let block = super::BLOCK_BYTES as usize;
+    bytes / block * block
+}
