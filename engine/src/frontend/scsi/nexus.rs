@@ -21,6 +21,8 @@ pub(super) struct Call<'a, D: BlockDevice> {
     pub(super) unit: &'a LogicalUnit<D>,
     pub(super) nexus: &'a NexusState,
     pub(super) cdb: &'a Cdb,
+    /// Length of data-out as the initiator announced it.
+    pub(super) offered_bytes: u64,
 }
 
 impl<D: BlockDevice> Nexus<D> {
@@ -40,10 +42,12 @@ impl<D: BlockDevice> Nexus<D> {
     }
 
     /// Carries out a command and returns when it is done. `data_out` is what the transport collected; a write hands it
-    /// to the device without a copy. Dropping the future abandons the command; a write that has been handed to the
-    /// device may still be carried out.
-    pub async fn execute(&self, cdb: &Cdb, data_out: AlignedBuf) -> Completion {
-        let call = Call { unit: &self.unit, nexus: &self.state, cdb };
+    /// to the device without a copy. `offered_bytes` is the length of data-out the initiator announced: a READ or a
+    /// WRITE may differ from it (the transport reports a residual), but WRITE SAME or COMPARE AND WRITE with more data
+    /// than the CDB accounts for are refused. Dropping the future abandons the command; a write that has been handed
+    /// to the device may still be carried out.
+    pub async fn execute(&self, cdb: &Cdb, offered_bytes: u64, data_out: AlignedBuf) -> Completion {
+        let call = Call { unit: &self.unit, nexus: &self.state, cdb, offered_bytes };
         match call.run(data_out).await {
             Ok(completion) => completion,
             Err(failure) => failure.into(),
