@@ -6,28 +6,37 @@ use sha2::{Digest, Sha256};
 /// restart and on every path, and multipath software recognises the disk.
 #[derive(Clone, Debug)]
 pub struct Identity {
-    /// Name of the volume.
-    pub(super) volume: String,
     /// iSCSI name of the target.
     pub(super) target_name: String,
     /// Tag of the target portal group; also the relative target port identifier.
     pub(super) target_port: u16,
+    /// Where the unit is: 1, as Longhorn's target has it. Hosts know the disk by paths that end in `-lun-1`.
+    pub(super) lun: u8,
     /// Unit serial number: 32 hexadecimal digits.
     pub(super) serial: String,
     /// NAA locally assigned designator (type 3h in the upper four bits).
     pub(super) naa: u64,
 }
 
+const LUN: u8 = 1;
+
 impl Identity {
+    /// The number of the logical unit. Commands for any other LUN are for
+    /// [`execute_without_unit`](super::execute_without_unit).
+    #[must_use]
+    pub fn lun(&self) -> u8 {
+        self.lun
+    }
+
     /// `target_port` is the tag of the portal group and at least 1.
     #[must_use]
     pub fn new(volume: &str, target_name: &str, target_port: u16) -> Self {
         let digest = Sha256::digest(format!("aurochs volume {volume}"));
         let word = |at: usize| digest[at..at + 8].iter().fold(0u64, |word, &byte| word << 8 | u64::from(byte));
         Self {
-            volume: volume.to_owned(),
             target_name: target_name.to_owned(),
             target_port,
+            lun: LUN,
             serial: format!("{:016x}{:016x}", word(0), word(8)),
             naa: 0x3 << 60 | word(16) >> 4,
         }

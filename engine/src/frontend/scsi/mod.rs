@@ -12,23 +12,34 @@
 
 mod attention;
 mod block_range;
+mod cache;
 mod capacity;
 mod cdb;
+mod compare_and_write;
 mod completion;
 mod identity;
 mod inquiry;
 mod logical_unit;
+mod mode;
 mod nexus;
 mod opcodes;
+mod range_locks;
 mod read_write;
+mod reservations;
 mod sense;
+mod status;
+mod target;
+mod unmap;
+mod verify;
+mod write_same;
 
 pub use cdb::Cdb;
 pub use completion::{Completion, DataIn, Status};
 pub use identity::{Identity, InitiatorPort};
 pub use logical_unit::LogicalUnit;
 pub use nexus::Nexus;
-pub use sense::{AdditionalSense, Sense, SenseKey};
+pub use sense::{AdditionalSense, SENSE_BYTES, Sense, SenseKey};
+pub use target::execute_without_unit;
 
 /// Bytes of a logical block. Longhorn's volumes have had 512 since ever, and partition tables depend on it.
 pub const BLOCK_BYTES: u64 = 512;
@@ -38,3 +49,10 @@ pub const MAX_TRANSFER_BYTES: u64 = 32 << 20;
 /// The logical block length as the exponent of a physical block of 4096 bytes, the unit that replicas write without
 /// reading first.
 const BLOCKS_PER_PHYSICAL_BLOCK_EXPONENT: u8 = 3;
+/// Most blocks of a WRITE SAME: 512 MiB. Zeros are one request to the device; other data are written piece by piece.
+const MAX_WRITE_SAME_BLOCKS: u64 = 1 << 20;
+/// Most blocks that one UNMAP may name, 512 MiB, and in how many ranges.
+const MAX_UNMAP_BLOCKS: u32 = 1 << 20;
+const MAX_UNMAP_DESCRIPTORS: u32 = 256;
+/// Most blocks of a COMPARE AND WRITE: what its one-byte field holds.
+const MAX_COMPARE_AND_WRITE_BLOCKS: u8 = u8::MAX;

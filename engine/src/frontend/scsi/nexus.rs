@@ -5,8 +5,10 @@ use std::sync::Arc;
 use super::cdb::Cdb;
 use super::completion::{Completion, Failure, Outcome};
 use super::logical_unit::{LogicalUnit, NexusId, NexusState};
-use super::opcodes::{self, Command};
-use super::{capacity, inquiry, read_write};
+use super::opcodes::{self, Access, Command, Entry};
+use super::reservations::{out, report, reserve};
+use super::sense::{AdditionalSense, Sense, SenseKey};
+use super::{cache, capacity, compare_and_write, inquiry, mode, read_write, status, target, unmap, verify, write_same};
 use crate::disk::AlignedBuf;
 use crate::frontend::BlockDevice;
 
@@ -38,7 +40,11 @@ impl<D: BlockDevice> Nexus<D> {
     /// The transport collects the lesser of this and what the initiator offers.
     #[must_use]
     pub fn data_out_length(&self, cdb: &Cdb) -> u64 {
-        opcodes::find(cdb).map_or(0, |entry| entry.command.data_out_bytes(cdb, self.unit.size_bytes()))
+        let length = opcodes::find(cdb).and_then(|entry| {
+            entry.check_reserved_bits(cdb)?;
+            data_out_bytes(entry.command, cdb, self.unit.size_bytes())
+        });
+        length.unwrap_or(0)
     }
 
     /// Carries out a command and returns when it is done. `data_out` is what the transport collected; a write hands it
@@ -58,6 +64,23 @@ impl<D: BlockDevice> Nexus<D> {
 impl<D: BlockDevice> Drop for Nexus<D> {
     fn drop(&mut self) {
         self.unit.nexuses.remove(self.state.id);
+        self.unit.reservations.end_of(Some(self.state.id));
+    }
+}
+
+/// What a good command wants.
+fn data_out_bytes(command: Command, cdb: &Cdb, size_bytes: u64) -> Result<u64, Sense> {
+    match command {
+        Command::Write | Command::WriteAndVerify | Command::OrWrite => {
+            read_write::transfer(cdb, size_bytes).map(|(_, length)| u64::from(length))
+        }
+        Command::Verify => verify::verify_data_out_bytes(cdb, size_bytes),
+        Command::CompareAndWrite => compare_and_write::data_out_bytes(cdb, size_bytes),
+        Command::WriteSame => write_same::data_out_bytes(cdb, size_bytes),
+        Command::Unmap => Ok(unmap::data_out_bytes(cdb)),
+        Command::ModeSelect => Ok(mode::select::data_out_bytes(cdb)),
+        Command::PersistentReserveOut => Ok(out::data_out_bytes(cdb)),
+        _ => Ok(0),
     }
 }
 
@@ -65,18 +88,58 @@ impl<D: BlockDevice> Call<'_, D> {
     async fn run(&self, data_out: AlignedBuf) -> Outcome {
         let entry = opcodes::find(self.cdb)?;
         entry.check_reserved_bits(self.cdb)?;
-        if !entry.passes_attentions()
+        if !entry.command.passes_attentions()
             && let Some(sense) = self.nexus.attentions.take()
         {
-            return Err(Failure::Check(sense));
+            return Err(sense.into());
         }
-        match entry.command {
+        let _at_work = match entry.access {
+            Access::Free | Access::Asks => None,
+            Access::Reads | Access::Manages | Access::Writes => Some(self.nexus.at_work.read().await),
+        };
+        self.check_access(entry)?;
+        self.dispatch(entry.command, data_out).await
+    }
+
+    fn check_access(&self, entry: &Entry) -> Result<(), Failure> {
+        if self.unit.reservations.stops(entry.access, self.nexus) {
+            return Err(Failure::ReservationConflict);
+        }
+        if entry.access == Access::Writes && self.unit.modes.write_protected() {
+            return Err(Sense::new(SenseKey::DataProtect, AdditionalSense::SOFTWARE_WRITE_PROTECTED).into());
+        }
+        Ok(())
+    }
+
+    async fn dispatch(&self, command: Command, data_out: AlignedBuf) -> Outcome {
+        match command {
             Command::TestUnitReady => Ok(Completion::good()),
+            Command::RequestSense => status::request_sense(self),
             Command::Inquiry => inquiry::inquiry(self),
+            Command::ReportLuns => target::report_luns(self),
             Command::ReadCapacity10 => capacity::read_capacity_10(self),
             Command::ReadCapacity16 => capacity::read_capacity_16(self),
+            Command::ReadDefectData => status::read_defect_data(self),
+            Command::ModeSense => mode::sense::mode_sense(self),
+            Command::ModeSelect => mode::select::mode_select(self, &data_out),
+            Command::StartStopUnit => status::start_stop_unit(self).await,
             Command::Read => read_write::read(self).await,
             Command::Write => read_write::write(self, data_out).await,
+            Command::WriteAndVerify => verify::write_and_verify(self, data_out).await,
+            Command::Verify => verify::verify(self, data_out).await,
+            Command::CompareAndWrite => compare_and_write::compare_and_write(self, data_out).await,
+            Command::OrWrite => compare_and_write::or_write(self, data_out).await,
+            Command::WriteSame => write_same::write_same(self, data_out).await,
+            Command::Unmap => unmap::unmap(self, data_out).await,
+            Command::SynchronizeCache => cache::synchronize(self).await,
+            Command::PreFetch => cache::pre_fetch(self),
+            Command::Reserve6 => reserve::reserve(self),
+            Command::Release6 => reserve::release(self),
+            Command::PersistentReserveIn => report::persistent_reserve_in(self),
+            Command::PersistentReserveOut => out::persistent_reserve_out(self, &data_out).await,
+            Command::ReportTargetPortGroups => target::report_target_port_groups(self),
+            Command::ReportSupportedOperationCodes => opcodes::report::operation_codes(self),
+            Command::ReportSupportedTaskManagement => opcodes::report::task_management(self),
         }
     }
 }

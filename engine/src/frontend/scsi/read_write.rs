@@ -1,16 +1,16 @@
 //! READ and WRITE, 6 to 16.
 
-use super::block_range::{Addressed, length_field_byte};
+use super::block_range::{Addressed, BlockRange, length_field_byte};
 use super::cdb::Cdb;
 use super::completion::{Completion, Failure, Outcome};
 use super::nexus::Call;
+use super::sense::Sense;
 use crate::disk::AlignedBuf;
 use crate::frontend::{BlockDevice, Durability};
 
 /// READ. FUA wants the data from the medium: replicas have no volatile copy that differs from it.
 pub(super) async fn read<D: BlockDevice>(call: &Call<'_, D>) -> Outcome {
-    let range = Addressed::of(call.cdb).on_device(call.unit.size_bytes())?;
-    let length = range.transfer_length(length_field_byte(call.cdb))?;
+    let (range, length) = transfer(call.cdb, call.unit.size_bytes())?;
     if length == 0 {
         return Ok(Completion::good());
     }
@@ -20,24 +20,30 @@ pub(super) async fn read<D: BlockDevice>(call: &Call<'_, D>) -> Outcome {
 
 /// WRITE. When the initiator sent less than the CDB says, the blocks that came whole are written.
 pub(super) async fn write<D: BlockDevice>(call: &Call<'_, D>, mut data: AlignedBuf) -> Outcome {
-    let range = Addressed::of(call.cdb).on_device(call.unit.size_bytes())?;
-    let length = range.transfer_length(length_field_byte(call.cdb))? as usize;
-    data.truncate(length.min(whole_blocks(data.len())));
-    if data.is_empty() {
-        return Ok(Completion::good());
+    let (range, length) = transfer(call.cdb, call.unit.size_bytes())?;
+    data.truncate(whole_blocks(data.len().min(length as usize)));
+    if !data.is_empty() {
+        let _held = call.unit.ranges.shared(range.offset, data.len() as u64).await;
+        let written = call.unit.device.write(range.offset, data, durability(call.cdb)).await;
+        written.map_err(|error| Failure::of_write(&error))?;
     }
-    let written = call.unit.device.write(range.offset, data, durability(call.cdb)).await;
-    written.map_err(|error| Failure::of_write(&error))?;
     Ok(Completion::good())
 }
 
+/// The range of a command that transfers all its blocks, and its length.
+pub(super) fn transfer(cdb: &Cdb, size_bytes: u64) -> Result<(BlockRange, u32), Sense> {
+    let range = Addressed::of(cdb).on_device(size_bytes)?;
+    Ok((range, range.transfer_length(length_field_byte(cdb))?))
+}
+
 /// FUA is bit 3 of byte 1; WRITE (6) has an LBA there.
-fn durability(cdb: &Cdb) -> Durability {
+pub(super) fn durability(cdb: &Cdb) -> Durability {
     let has_fua = cdb.opcode() >> 5 != 0;
     if has_fua && cdb.bit(1, 3) { Durability::Stable } else { Durability::Written }
 }
 
-fn whole_blocks(bytes: usize) -> usize {
+/// As much of `bytes` as are whole blocks.
+pub(super) fn whole_blocks(bytes: usize) -> usize {
     let block = super::BLOCK_BYTES as usize;
     bytes / block * block
 }

@@ -1,10 +1,15 @@
 //! Vital product data pages.
 
 use super::super::identity::Identity;
-use super::super::{BLOCK_BYTES, MAX_TRANSFER_BYTES};
+use super::super::{
+    BLOCK_BYTES, BLOCKS_PER_PHYSICAL_BLOCK_EXPONENT, MAX_COMPARE_AND_WRITE_BLOCKS, MAX_TRANSFER_BYTES,
+    MAX_UNMAP_BLOCKS, MAX_UNMAP_DESCRIPTORS, MAX_WRITE_SAME_BLOCKS,
+};
 use super::padded;
 use super::standard::VENDOR;
 
+/// Larger requests are not faster, and make others wait.
+const OPTIMAL_TRANSFER_BYTES: u64 = 1 << 20;
 const SUPPORTED_PAGES: [u8; 6] = [0x00, 0x80, 0x83, 0xb0, 0xb1, 0xb2];
 
 /// A page with its header, or `None` for a page that is not had.
@@ -53,13 +58,32 @@ fn port_name(identity: &Identity) -> Vec<u8> {
     name
 }
 
-/// Block limits, 60 bytes behind the header.
+/// Block limits. Offsets are those of the page, whose header has four bytes:
+///
+/// | bytes | what |
+/// |---|---|
+/// | 4 | WSNZ: WRITE SAME of 0 blocks is refused |
+/// | 5 | most blocks of COMPARE AND WRITE |
+/// | 6–7 | optimal granularity: a physical block |
+/// | 8–11, 12–15, 16–19 | most blocks of a transfer; optimal number; most blocks of PRE-FETCH (no limit) |
+/// | 20–23, 24–27 | most blocks and most ranges of UNMAP |
+/// | 28–31, 32–35 | granularity of UNMAP; its alignment 0, valid |
+/// | 36–43 | most blocks of WRITE SAME |
 fn block_limits() -> Vec<u8> {
-    let mut body = vec![0; 60];
-    let mut field = |at: usize, value: u32| body[at - 4..at].copy_from_slice(&value.to_be_bytes());
-    // Offsets are those of the page, whose header has four bytes.
+    let physical_block = 1 << BLOCKS_PER_PHYSICAL_BLOCK_EXPONENT;
+    let mut page = vec![0; 64];
+    page[4] = 0x01;
+    page[5] = MAX_COMPARE_AND_WRITE_BLOCKS;
+    page[7] = physical_block;
+    let mut field = |at: usize, value: u32| page[at..at + 4].copy_from_slice(&value.to_be_bytes());
     field(8, (MAX_TRANSFER_BYTES / BLOCK_BYTES) as u32);
-    body
+    field(12, (OPTIMAL_TRANSFER_BYTES / BLOCK_BYTES) as u32);
+    field(20, MAX_UNMAP_BLOCKS);
+    field(24, MAX_UNMAP_DESCRIPTORS);
+    field(28, u32::from(physical_block));
+    field(32, 1 << 31);
+    page[36..44].copy_from_slice(&MAX_WRITE_SAME_BLOCKS.to_be_bytes());
+    page.split_off(4)
 }
 
 /// Characteristics: non-rotating medium.
@@ -69,7 +93,7 @@ fn block_device_characteristics() -> Vec<u8> {
     body
 }
 
-/// Provisioning: thin, unmapped by UNMAP and by both WRITE SAMEs; what an unmapped block reads as is not promised.
+/// Provisioning (LBPU, LBPWS, LBPWS10; type 2): thin, unmapped by UNMAP and by both WRITE SAMEs; what an unmapped block reads as is not promised.
 fn logical_block_provisioning() -> Vec<u8> {
     vec![0, 0xe0, 0x02, 0]
 }
