@@ -71,6 +71,10 @@ async fn forced_unit_access_and_synchronize_cache_reach_the_disks() {
     // IMMED, too: it is answered when it is done.
     good(&bench.host, &sixteen(0x91, 0x02, 0, 0), &[]).await;
     assert_eq!(bench.device.counts.flushes.load(Ordering::SeqCst), 2);
+    // What a read with FUA or a verification saw is durable, too.
+    good(&bench.host, &sixteen(0x88, 0x08, 0, 1), &[]).await;
+    good(&bench.host, &sixteen(0x8f, 0, 0, 1), &[]).await;
+    assert_eq!(bench.device.counts.flushes.load(Ordering::SeqCst), 4);
 }
 
 #[tokio::test]

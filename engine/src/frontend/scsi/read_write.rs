@@ -8,11 +8,15 @@ use super::sense::Sense;
 use crate::disk::AlignedBuf;
 use crate::frontend::{BlockDevice, Durability};
 
-/// READ. FUA wants the data from the medium: replicas have no volatile copy that differs from it.
+/// READ. With FUA, what is read is on stable storage: a host that asks so must not see a block that a loss of power would
+/// take back.
 pub(super) async fn read<D: BlockDevice>(call: &Call<'_, D>) -> Outcome {
     let (range, length) = transfer(call.cdb, call.unit.size_bytes())?;
     if length == 0 {
         return Ok(Completion::good());
+    }
+    if durability(call.cdb) == Durability::Stable {
+        call.unit.device.flush().await.map_err(|error| Failure::of_read(&error))?;
     }
     let data = call.unit.device.read(range.offset, length).await.map_err(|error| Failure::of_read(&error))?;
     Ok(Completion::blocks(data))

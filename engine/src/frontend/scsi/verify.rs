@@ -47,10 +47,14 @@ pub(super) fn verify_data_out_bytes(cdb: &Cdb, size_bytes: u64) -> Result<u64, S
     })
 }
 
+/// VERIFY. The cache is written out before, since it is the medium that is verified.
 pub(super) async fn verify<D: BlockDevice>(call: &Call<'_, D>, data: AlignedBuf) -> Outcome {
     let (range, _) = transfer(call.cdb, call.unit.size_bytes())?;
     let check = Check::of(call.cdb)?;
-    compare(call, range, check, &data).await?;
+    if range.length > 0 {
+        call.unit.device.flush().await.map_err(|error| Failure::of_write(&error))?;
+        compare(call, range, check, &data).await?;
+    }
     Ok(Completion::good())
 }
 
