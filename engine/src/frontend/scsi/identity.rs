@@ -21,8 +21,7 @@ pub struct Identity {
 const LUN: u8 = 1;
 
 impl Identity {
-    /// The number of the logical unit. Commands for any other LUN are for
-    /// [`execute_without_unit`](super::execute_without_unit).
+    /// The number of the logical unit. Commands for any other LUN are the transport's to answer.
     #[must_use]
     pub fn lun(&self) -> u8 {
         self.lun

@@ -39,7 +39,6 @@ pub use identity::{Identity, InitiatorPort};
 pub use logical_unit::LogicalUnit;
 pub use nexus::Nexus;
 pub use sense::{AdditionalSense, SENSE_BYTES, Sense, SenseKey};
-pub use target::execute_without_unit;
 
 /// Bytes of a logical block. Longhorn's volumes have had 512 since ever, and partition tables depend on it.
 pub const BLOCK_BYTES: u64 = 512;

@@ -18,13 +18,6 @@ pub(super) fn inquiry<D: BlockDevice>(call: &Call<'_, D>) -> Outcome {
     Ok(Completion::parameters(data, usize::from(call.cdb.u16_at(3))))
 }
 
-/// Standard data of a LUN where nothing is: qualifier and type say so.
-pub(super) fn of_absent_unit() -> Vec<u8> {
-    let mut data = standard::data();
-    data[0] = 0x7f;
-    data
-}
-
 /// `text` in ASCII, cut or filled up with spaces to `length`.
 fn padded(text: &str, length: usize) -> Vec<u8> {
     let mut bytes: Vec<u8> = text.bytes().map(|byte| if byte.is_ascii_graphic() { byte } else { b' ' }).collect();
