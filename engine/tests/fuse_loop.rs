@@ -369,6 +369,8 @@ async fn a_volume_is_served_as_block_device_and_over_nbd_at_once() {
         device_dir: place.path("dev"),
         nbd_socket: None,
         nbd_tcp: None,
+        iscsi_portals: Vec::new(),
+        iscsi_chap: None,
     };
     let serving = serve(Arc::clone(&device), config(Offering::BlockDevice)).await.unwrap();
     assert_eq!(serving.kind(), Some(FrontendKind::FuseLoop));

@@ -6,6 +6,8 @@
 pub mod choice;
 pub mod freeze;
 pub mod fuse_loop;
+mod gathered_writer;
+pub mod iscsi;
 pub mod nbd;
 mod resize;
 mod running;
