@@ -22,8 +22,7 @@ impl Served {
     async fn start() -> Self {
         let directory = tempfile::tempdir_in("/var/tmp").unwrap();
         let device = FileDevice::create(&directory.path().join("image"), SIZE);
-        let config =
-            IscsiConfig { volume: "vol-1".into(), listen: vec!["127.0.0.1:0".parse().unwrap()], chap: None };
+        let config = IscsiConfig { volume: "vol-1".into(), listen: vec!["127.0.0.1:0".parse().unwrap()], chap: None };
         let target = IscsiFrontend::start(Arc::clone(&device), config).await.unwrap();
         Self { _directory: directory, device, target }
     }

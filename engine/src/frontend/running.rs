@@ -27,8 +27,7 @@ pub enum FrontendKind {
 
 impl FrontendKind {
     /// All kinds, best first.
-    pub const ALL: [Self; 6] =
-        [Self::Ublk, Self::NbdKernel, Self::IscsiKernel, Self::FuseLoop, Self::Nbd, Self::Iscsi];
+    pub const ALL: [Self; 6] = [Self::Ublk, Self::NbdKernel, Self::IscsiKernel, Self::FuseLoop, Self::Nbd, Self::Iscsi];
 
     /// The name in settings, in the API and in messages.
     #[must_use]

@@ -22,15 +22,37 @@ impl Memory {
 #[derive(Debug)]
 pub(super) enum Answer {
     Command(Box<Finished>),
-    ReadyToTransfer { tag: u32, lun: [u8; 8], burst: Burst },
+    ReadyToTransfer {
+        tag: u32,
+        lun: [u8; 8],
+        burst: Burst,
+    },
     /// To a NOP-Out of the initiator.
-    Echo { tag: u32, lun: [u8; 8], data: Vec<u8> },
+    Echo {
+        tag: u32,
+        lun: [u8; 8],
+        data: Vec<u8>,
+    },
     /// A NOP-Out is asked for, to see that the initiator is alive.
     Ping,
-    TaskManagement { tag: u32, response: TaskManagementResponse },
-    Text { tag: u32, lun: [u8; 8], is_final: bool, text: Vec<u8> },
-    Logout { tag: u32, response: LogoutResponse },
-    Reject { reason: RejectReason, header: Box<Header> },
+    TaskManagement {
+        tag: u32,
+        response: TaskManagementResponse,
+    },
+    Text {
+        tag: u32,
+        lun: [u8; 8],
+        is_final: bool,
+        text: Vec<u8>,
+    },
+    Logout {
+        tag: u32,
+        response: LogoutResponse,
+    },
+    Reject {
+        reason: RejectReason,
+        header: Box<Header>,
+    },
     Event(Event),
 }
 

@@ -83,7 +83,8 @@ impl Challenge {
     /// Whether `answer` proves knowledge of the secret. Takes the same time wherever it differs.
     pub(super) fn is_answered_by(&self, answer: &[u8], secret: &str) -> bool {
         let expected = self.algorithm.answer(self.identifier, secret, &self.bytes);
-        expected.len() == answer.len() && expected.iter().zip(answer).fold(0, |differing, (a, b)| differing | (a ^ b)) == 0
+        expected.len() == answer.len()
+            && expected.iter().zip(answer).fold(0, |differing, (a, b)| differing | (a ^ b)) == 0
     }
 }
 
@@ -105,7 +106,8 @@ pub(super) fn hexadecimal(bytes: &[u8]) -> String {
 }
 
 fn of_hexadecimal(digits: &str) -> Option<Vec<u8>> {
-    let digits: Vec<u8> = digits.chars().map(|digit| digit.to_digit(16).map(|digit| digit as u8)).collect::<Option<_>>()?;
+    let digits: Vec<u8> =
+        digits.chars().map(|digit| digit.to_digit(16).map(|digit| digit as u8)).collect::<Option<_>>()?;
     // An odd number of digits has a leading zero that was left out.
     let odd = digits.len() % 2;
     let first = digits[..odd].iter().copied();

@@ -20,8 +20,7 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Receiver<D, R> {
     /// A command with its immediate data. It begins now if it is its turn.
     pub(super) async fn command_arrived(&mut self, header: Header) -> Result<(), ReceiveError> {
         let command = Command::parse(&header, self.reader.additional_segments());
-        let standing =
-            if command.is_immediate { Standing::Next } else { self.to.session.standing(command.cmd_sn) };
+        let standing = if command.is_immediate { Standing::Next } else { self.to.session.standing(command.cmd_sn) };
         if standing == Standing::Outside {
             let _ = self.reader.skip(header.data_bytes()).await?;
             return Ok(());
@@ -223,9 +222,10 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Receiver<D, R> {
 
     /// Drops a transfer whose command was aborted, so that its tag is free.
     fn forget_aborted(&mut self, tag: u32) -> bool {
-        let is_aborted = self.transfers.get(&tag).is_some_and(|transfer| {
-            transfer.task.is_some_and(|task| !self.to.session.is_alive(tag, task))
-        });
+        let is_aborted = self
+            .transfers
+            .get(&tag)
+            .is_some_and(|transfer| transfer.task.is_some_and(|task| !self.to.session.is_alive(tag, task)));
         if is_aborted {
             self.transfers.remove(&tag);
         }

@@ -42,8 +42,7 @@ mod tests {
     const NAME: &str = "iqn.2019-10.io.longhorn:v";
 
     fn answers(request: &str, is_discovery: bool) -> Vec<(String, String)> {
-        let who =
-            Identification { target_name: NAME.into(), alias: "v".into(), portal_group_tag: 1, chap: None };
+        let who = Identification { target_name: NAME.into(), alias: "v".into(), portal_group_tag: 1, chap: None };
         let text = answer(request.as_bytes(), &who, "[::1]:3260".parse().unwrap(), is_discovery);
         parse(text.bytes()).unwrap().into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
     }

@@ -115,7 +115,9 @@ impl<D: BlockDevice> Executor<D> {
         }
         match &self.session.nexus {
             Some(_) if command.cdb.opcode() == REPORT_LUNS => absent_unit::report_luns(&command.cdb, LUN),
-            Some(nexus) if is_the_disk(command.lun) => nexus.execute(&command.cdb, command.offered_bytes().into(), data).await,
+            Some(nexus) if is_the_disk(command.lun) => {
+                nexus.execute(&command.cdb, command.offered_bytes().into(), data).await
+            }
             _ => absent_unit::execute(&command.cdb),
         }
     }

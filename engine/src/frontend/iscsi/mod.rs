@@ -123,8 +123,7 @@ impl IscsiFrontend {
         }
         let name = target_name(&volume);
         let unit = Arc::new(LogicalUnit::new(device, Identity::new(&volume, &name, PORTAL_GROUP_TAG)));
-        let who =
-            Identification { target_name: name.clone(), alias: volume, portal_group_tag: PORTAL_GROUP_TAG, chap };
+        let who = Identification { target_name: name.clone(), alias: volume, portal_group_tag: PORTAL_GROUP_TAG, chap };
         let target = Arc::new(Target::new(who, unit));
         let (stop, stopping) = watch::channel(false);
         let mut server = JoinSet::new();

@@ -189,7 +189,9 @@ mod tests {
 
     #[test]
     fn golden_bytes() {
-        let mut header = Header::response(response::DATA_IN, 0x0102_0304).with_u32(at::DATA_SN, 7).with_lun([0, 1, 0, 0, 0, 0, 0, 0]);
+        let mut header = Header::response(response::DATA_IN, 0x0102_0304)
+            .with_u32(at::DATA_SN, 7)
+            .with_lun([0, 1, 0, 0, 0, 0, 0, 0]);
         header.set_data_bytes(0x01_2345);
         let mut expected = [0; HEADER_BYTES];
         expected[..8].copy_from_slice(&[0x25, 0x80, 0, 0, 0, 0x01, 0x23, 0x45]);

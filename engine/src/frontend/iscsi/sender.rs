@@ -94,15 +94,13 @@ impl<D: BlockDevice, W: AsyncWrite + Unpin> Sender<D, W> {
                 self.put_pdu(header, Carries::Nothing, &[]);
             }
             Answer::Echo { tag, lun, data } => {
-                let header = Header::response(response::NOP_IN, tag)
-                    .with_lun(lun)
-                    .with_u32(at::TARGET_TRANSFER_TAG, NO_TAG);
+                let header =
+                    Header::response(response::NOP_IN, tag).with_lun(lun).with_u32(at::TARGET_TRANSFER_TAG, NO_TAG);
                 let length = data.len().min(self.parameters.max_sent_segment_bytes as usize);
                 self.put_pdu(header, Carries::Status, &data[..length]);
             }
             Answer::Ping => {
-                let header =
-                    Header::response(response::NOP_IN, NO_TAG).with_u32(at::TARGET_TRANSFER_TAG, PING_TAG);
+                let header = Header::response(response::NOP_IN, NO_TAG).with_u32(at::TARGET_TRANSFER_TAG, PING_TAG);
                 self.put_pdu(header, Carries::Nothing, &[]);
             }
             Answer::TaskManagement { tag, response } => {
@@ -132,9 +130,8 @@ impl<D: BlockDevice, W: AsyncWrite + Unpin> Sender<D, W> {
 
     fn put_logout(&mut self, tag: u32, response: LogoutResponse) {
         let time_to_wait = self.session.parameters.time_to_wait.as_secs() as u16;
-        let header = Header::response(response::LOGOUT, tag)
-            .with_byte(RESPONSE, response as u8)
-            .with_u16(40, time_to_wait);
+        let header =
+            Header::response(response::LOGOUT, tag).with_byte(RESPONSE, response as u8).with_u16(40, time_to_wait);
         self.put_pdu(header, Carries::Status, &[]);
     }
 

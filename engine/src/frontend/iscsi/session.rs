@@ -259,10 +259,8 @@ impl<D: BlockDevice> Session<D> {
     /// wait for.
     pub(super) fn abort_all(&self, before: Option<u32>) -> Vec<TaskId> {
         let mut state = self.lock();
-        let concerned =
-            |task: &Task| before.is_none_or(|cmd_sn| task.is_immediate || is_before(task.cmd_sn, cmd_sn));
-        let tags: Vec<u32> =
-            state.tasks.iter().filter(|(_, task)| concerned(task)).map(|(&tag, _)| tag).collect();
+        let concerned = |task: &Task| before.is_none_or(|cmd_sn| task.is_immediate || is_before(task.cmd_sn, cmd_sn));
+        let tags: Vec<u32> = state.tasks.iter().filter(|(_, task)| concerned(task)).map(|(&tag, _)| tag).collect();
         for tag in tags {
             state.recall(tag);
         }
@@ -368,4 +366,3 @@ impl State {
         Some(task)
     }
 }
-

@@ -68,10 +68,8 @@ impl Request {
 
     /// Returns the response when it is true.
     pub(super) async fn carry_out<D: BlockDevice>(&self, target: &Target<D>, session: &Arc<Session<D>>) -> Response {
-        let speaks_of_a_unit = matches!(
-            self.function,
-            Function::AbortTaskSet | Function::ClearTaskSet | Function::LogicalUnitReset
-        );
+        let speaks_of_a_unit =
+            matches!(self.function, Function::AbortTaskSet | Function::ClearTaskSet | Function::LogicalUnitReset);
         if speaks_of_a_unit && !is_the_disk(self.lun) {
             return Response::NoSuchLun;
         }

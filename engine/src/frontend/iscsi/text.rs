@@ -14,7 +14,9 @@ pub(super) enum TextError {
     NotUtf8,
     #[error("a part of the text is no key=value pair")]
     NotAPair,
-    #[error("the text has a key of more than {MAX_KEY_BYTES} bytes, or more than {MAX_PAIRS} keys, or more than {MAX_TEXT_BYTES} bytes")]
+    #[error(
+        "the text has a key of more than {MAX_KEY_BYTES} bytes, or more than {MAX_PAIRS} keys, or more than {MAX_TEXT_BYTES} bytes"
+    )]
     TooLong,
 }
 

@@ -156,8 +156,7 @@ impl Transfer {
     /// Checks a Data-Out PDU; its data segment has to be read or skipped by what this says.
     pub(super) fn place_of(&mut self, header: &Header) -> Place {
         let transfer_tag = header.u32_at(at::TARGET_TRANSFER_TAG);
-        let sequence =
-            if transfer_tag == NO_TAG { self.unsolicited.as_mut() } else { self.solicited.front_mut() };
+        let sequence = if transfer_tag == NO_TAG { self.unsolicited.as_mut() } else { self.solicited.front_mut() };
         let Some(sequence) = sequence.filter(|sequence| sequence.transfer_tag == transfer_tag) else {
             return Place::Unknown;
         };
@@ -198,7 +197,9 @@ impl Transfer {
 
     /// Nothing more will come: all is there, or the fault is known and what was asked for has come.
     pub(super) fn is_finished(&self) -> bool {
-        self.unsolicited.is_none() && self.solicited.is_empty() && (self.fault.is_some() || self.received >= self.wanted)
+        self.unsolicited.is_none()
+            && self.solicited.is_empty()
+            && (self.fault.is_some() || self.received >= self.wanted)
     }
 
     /// More has to be asked for than what came by itself.

@@ -112,7 +112,9 @@ impl<R: AsyncRead + Unpin> PduReader<R> {
             self.reader.read_exact(place).await?;
             self.finish_segment(place, segment_bytes - kept).await
         };
-        tokio::time::timeout(SEGMENT_PATIENCE, reading).await.map_err(|_| WireError::Stalled { what: "a data segment" })?
+        tokio::time::timeout(SEGMENT_PATIENCE, reading)
+            .await
+            .map_err(|_| WireError::Stalled { what: "a data segment" })?
     }
 
     /// Reads past a data segment.
@@ -181,7 +183,8 @@ mod tests {
     async fn pdus_follow_each_other_with_every_digest() {
         for digests in [(false, false), (true, false), (false, true), (true, true)] {
             let digests = Digests { header: digests.0, data: digests.1 };
-            let wire = [pdu(b"hello", b"ahs!", digests), pdu(&[7; 9000], &[], digests), pdu(b"x", &[], digests)].concat();
+            let wire =
+                [pdu(b"hello", b"ahs!", digests), pdu(&[7; 9000], &[], digests), pdu(b"x", &[], digests)].concat();
             let mut reader = PduReader::new(wire.as_slice());
             reader.use_digests(digests);
             let first = reader.header().await.unwrap().unwrap();

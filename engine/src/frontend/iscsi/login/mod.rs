@@ -268,8 +268,8 @@ impl<'a> Dialog<'a> {
     /// Takes one request, and moves to the stage that it leads to.
     fn answer(&mut self, request: &Request) -> Result<Answer, LoginError> {
         self.check(&request.header)?;
-        let pairs = text::parse(&request.text)
-            .map_err(|error| refused(LoginStatus::InitiatorError, error.to_string()))?;
+        let pairs =
+            text::parse(&request.text).map_err(|error| refused(LoginStatus::InitiatorError, error.to_string()))?;
         let mut answers = Text::default();
         if self.initiator.is_none() {
             self.identify(&pairs, &mut answers)?;
@@ -279,7 +279,10 @@ impl<'a> Dialog<'a> {
                 .step(&pairs, &mut answers)
                 .map_err(|status| refused(status, "authentication failed, or the initiator does not offer CHAP"))?;
         } else if !self.security.is_passed() {
-            return Err(refused(LoginStatus::AuthenticationFailure, "the initiator skipped the authentication by CHAP"));
+            return Err(refused(
+                LoginStatus::AuthenticationFailure,
+                "the initiator skipped the authentication by CHAP",
+            ));
         }
         for (key, value) in pairs.into_iter().filter(|(key, _)| !is_security_key(key)) {
             self.agreement
