@@ -16,14 +16,14 @@ pub(crate) struct Report {
 
 impl Report {
     /// Every test begins with `Test: name ...`; what it says follows, with `[SKIPPED]` when it was left out, and at the end
-    /// `passed` or `FAILED`.
+    /// `passed` or `FAILED`. A `[FAILED]` speaks of a command, which may be meant to fail.
     pub(crate) fn of(suite: &str, output: String) -> Self {
         let tests = output
             .split("Test: ")
             .skip(1)
             .map(|text| {
                 let name = text.split_whitespace().next().unwrap_or_default();
-                let outcome = if text.contains("FAILED") {
+                let outcome = if text.replace("[FAILED]", "").contains("FAILED") {
                     Outcome::Failed
                 } else if text.contains("[SKIPPED]") {
                     Outcome::Skipped

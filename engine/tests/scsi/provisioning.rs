@@ -81,17 +81,26 @@ async fn write_same_of_zeros_unmaps_only_when_asked_to() {
 }
 
 #[tokio::test]
-async fn write_same_wants_one_block_of_data_and_a_number() {
+async fn write_same_wants_one_block_of_data() {
     let bench = Bench::new().await;
     for data in [vec![1; 256], blocks_of(1, 2), Vec::new()] {
         assert_eq!(refused(&bench.host, &sixteen(0x93, 0, 0, 8), &data).await, INVALID_FIELD);
     }
     assert_eq!(refused(&bench.host, &sixteen(0x93, 0x01, 0, 8), &blocks_of(1, 1)).await, INVALID_FIELD);
-    // 0 would be the whole disk.
-    assert_eq!(refused(&bench.host, &sixteen(0x93, 0, 0, 0), &blocks_of(1, 1)).await, INVALID_FIELD);
     // ANCHOR, PBDATA and LBDATA are not had.
     for flags in [0x10, 0x18, 0x04, 0x02] {
         assert_eq!(refused(&bench.host, &sixteen(0x93, flags, 0, 8), &blocks_of(0, 1)).await, INVALID_FIELD);
     }
     assert_eq!(good(&bench.host, &read_16(0, 8), &[]).await, blocks_of(0, 8));
+}
+
+#[tokio::test]
+async fn write_same_of_no_blocks_goes_to_the_end_and_no_further_than_the_limit() {
+    let bench = Bench::new().await;
+    let end = 4 * MIB / 512;
+    good(&bench.host, &sixteen(0x93, 0, end - 3, 0), &blocks_of(6, 1)).await;
+    assert_eq!(good(&bench.host, &read_16(end - 4, 4), &[]).await, [blocks_of(0, 1), blocks_of(6, 3)].concat());
+    bench.device.grow(513 * MIB);
+    assert_eq!(refused(&bench.host, &sixteen(0x93, 0x01, 0, 0), &[]).await, INVALID_FIELD);
+    assert_eq!(good(&bench.host, &read_16(end - 3, 3), &[]).await, blocks_of(6, 3));
 }

@@ -17,11 +17,13 @@ fn no_data_out(cdb: &Cdb) -> bool {
     cdb.opcode() == 0x93 && cdb.bit(1, 0)
 }
 
-/// A number of blocks of 0 is refused (WSNZ of the block limits page): it would mean the rest of the disk.
+/// A number of blocks of 0 means the rest of the disk, which has to be within the limit like any other number.
 fn range(cdb: &Cdb, size_bytes: u64) -> Result<BlockRange, Sense> {
-    let addressed = Addressed::of(cdb);
-    let range = addressed.on_device(size_bytes)?;
-    if addressed.blocks == 0 || addressed.blocks > MAX_WRITE_SAME_BLOCKS {
+    let mut range = Addressed::of(cdb).on_device(size_bytes)?;
+    if range.length == 0 {
+        range.length = size_bytes / BLOCK_BYTES * BLOCK_BYTES - range.offset;
+    }
+    if range.length > MAX_WRITE_SAME_BLOCKS * BLOCK_BYTES {
         return Err(Sense::invalid_cdb_byte(length_field_byte(cdb)));
     }
     Ok(range)
@@ -42,6 +44,9 @@ pub(super) async fn write_same<D: BlockDevice>(call: &Call<'_, D>, data: Aligned
     let expected = if no_data_out(call.cdb) { 0 } else { BLOCK_BYTES };
     if call.offered_bytes != expected || data.len() as u64 != expected {
         return Err(Sense::invalid_cdb_byte(length_field_byte(call.cdb)).into());
+    }
+    if range.length == 0 {
+        return Ok(Completion::good());
     }
     let may_unmap = call.cdb.bit(1, 3);
     let _held = call.unit.ranges.shared(range.offset, range.length).await;

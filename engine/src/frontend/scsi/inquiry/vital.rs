@@ -62,7 +62,6 @@ fn port_name(identity: &Identity) -> Vec<u8> {
 ///
 /// | bytes | what |
 /// |---|---|
-/// | 4 | WSNZ: WRITE SAME of 0 blocks is refused |
 /// | 5 | most blocks of COMPARE AND WRITE |
 /// | 6–7 | optimal granularity: a physical block |
 /// | 8–11, 12–15, 16–19 | most blocks of a transfer; optimal number; most blocks of PRE-FETCH (no limit) |
@@ -72,7 +71,6 @@ fn port_name(identity: &Identity) -> Vec<u8> {
 fn block_limits() -> Vec<u8> {
     let physical_block = 1 << BLOCKS_PER_PHYSICAL_BLOCK_EXPONENT;
     let mut page = vec![0; 64];
-    page[4] = 0x01;
     page[5] = MAX_COMPARE_AND_WRITE_BLOCKS;
     page[7] = physical_block;
     let mut field = |at: usize, value: u32| page[at..at + 4].copy_from_slice(&value.to_be_bytes());
