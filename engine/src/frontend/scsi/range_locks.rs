@@ -64,7 +64,7 @@ mod tests {
     fn a_range_has_each_of_its_locks_once_in_ascending_order() {
         let locks = RangeLocks::default();
         let indices = |offset: u64, length: u64| -> Vec<usize> {
-            let index = |lock| locks.0.iter().position(|own| std::ptr::eq(own, lock)).unwrap();
+            let index = |lock: &RwLock<()>| locks.0.iter().position(|own| std::ptr::eq(own, lock)).unwrap();
             locks.of_range(offset, length).map(index).collect()
         };
         const MIB: u64 = 1 << 20;
@@ -84,7 +84,7 @@ mod tests {
         let shared = locks.shared(0, 4096).await;
         let mut exclusive = Box::pin(locks.exclusive(4096, 512));
         assert!(futures::poll!(&mut exclusive).is_pending());
-        let far = locks.exclusive(1 << 30, 512);
+        let far = locks.exclusive(2 << STRIPE_BYTES_LOG2, 512);
         drop(far.await);
         drop(shared);
         let exclusive = exclusive.await;
