@@ -22,9 +22,9 @@ use self::report::{Outcome, Report};
 const SIZE: u64 = 256 << 20;
 /// The longest suite takes a few seconds; one that hangs is killed.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// Of the 230 tests of libiscsi 1.19. What is left out there: SANITIZE (11), EXTENDED COPY and its results (8), removable
-/// media (9), WRITE ATOMIC (6) and GET LBA STATUS (3).
-const PASSED_AT_LEAST: usize = 190;
+/// Of the 230 tests of libiscsi 1.19. What is left out there: SANITIZE (11), removable media (9), WRITE ATOMIC (6), and GET
+/// LBA STATUS (3), which is not had: one of its tests is wrong for physical blocks larger than logical ones.
+const PASSED_AT_LEAST: usize = 201;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_test_fails_or_hangs_and_few_are_left_out() {

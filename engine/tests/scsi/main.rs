@@ -7,6 +7,7 @@ mod file_device;
 mod blocks;
 mod compare_and_write;
 mod errors;
+mod extended_copy;
 mod hostile;
 mod initiator;
 mod mode;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::RwLock;
 
 use super::attention::Attentions;
+use super::extended_copy::results::CopyResults;
 use super::identity::{Identity, InitiatorPort};
 use super::mode::pages::Modes;
 use super::nexus::Nexus;
@@ -82,6 +83,7 @@ pub(super) struct NexusState {
     pub(super) id: NexusId,
     pub(super) initiator: InitiatorPort,
     pub(super) attentions: Attentions,
+    pub(super) copies: CopyResults,
     /// Held shared by every command that touches blocks, from before its reservation check until it is done, so that
     /// PREEMPT AND ABORT can wait for their end.
     pub(super) at_work: RwLock<()>,
@@ -97,8 +99,8 @@ pub(super) struct Nexuses {
 impl Nexuses {
     fn add(&self, initiator: InitiatorPort) -> Arc<NexusState> {
         let id = NexusId(self.next.fetch_add(1, Ordering::Relaxed));
-        let state = NexusState { id, initiator, attentions: Attentions::default(), at_work: RwLock::default() };
-        let state = Arc::new(state);
+        let (attentions, copies) = (Attentions::default(), CopyResults::default());
+        let state = Arc::new(NexusState { id, initiator, attentions, copies, at_work: RwLock::default() });
         state.attentions.raise(AdditionalSense::POWER_ON_OR_RESET);
         self.lock().insert(id, Arc::clone(&state));
         state

@@ -6,6 +6,9 @@
 //! 3. unit attentions and reservations are looked at, as the command's row in the table wants it;
 //! 4. the command's own module carries it out on the [`BlockDevice`](super::BlockDevice) and makes a [`Completion`].
 //!
+//! Not had: GET LBA STATUS, SANITIZE, WRITE ATOMIC (nothing below promises it), protection information, and what belongs to
+//! removable media.
+//!
 //! Invariants: GOOD to a write means that the device acknowledged it (with FUA: stably), GOOD to SYNCHRONIZE CACHE
 //! that the device flushed; nothing in a CDB or in its data makes this module panic or take more memory than
 //! [`MAX_TRANSFER_BYTES`] a command.
@@ -17,6 +20,7 @@ mod capacity;
 mod cdb;
 mod compare_and_write;
 mod completion;
+mod extended_copy;
 mod identity;
 mod inquiry;
 mod logical_unit;

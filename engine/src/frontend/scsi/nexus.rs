@@ -8,7 +8,10 @@ use super::logical_unit::{LogicalUnit, NexusId, NexusState};
 use super::opcodes::{self, Access, Command, Entry};
 use super::reservations::{out, report, reserve};
 use super::sense::{AdditionalSense, Sense, SenseKey};
-use super::{cache, capacity, compare_and_write, inquiry, mode, read_write, status, target, unmap, verify, write_same};
+use super::{
+    cache, capacity, compare_and_write, extended_copy, inquiry, mode, read_write, status, target, unmap, verify,
+    write_same,
+};
 use crate::disk::AlignedBuf;
 use crate::frontend::BlockDevice;
 
@@ -78,6 +81,7 @@ fn data_out_bytes(command: Command, cdb: &Cdb, size_bytes: u64) -> Result<u64, S
         Command::CompareAndWrite => compare_and_write::data_out_bytes(cdb, size_bytes),
         Command::WriteSame => write_same::data_out_bytes(cdb, size_bytes),
         Command::Unmap => Ok(unmap::data_out_bytes(cdb)),
+        Command::ExtendedCopy => Ok(extended_copy::data_out_bytes(cdb)),
         Command::ModeSelect => Ok(mode::select::data_out_bytes(cdb)),
         Command::PersistentReserveOut => Ok(out::data_out_bytes(cdb)),
         _ => Ok(0),
@@ -131,6 +135,8 @@ impl<D: BlockDevice> Call<'_, D> {
             Command::OrWrite => compare_and_write::or_write(self, data_out).await,
             Command::WriteSame => write_same::write_same(self, data_out).await,
             Command::Unmap => unmap::unmap(self, data_out).await,
+            Command::ExtendedCopy => extended_copy::extended_copy(self, &data_out).await,
+            Command::ReceiveCopyResults => extended_copy::results::receive_copy_results(self),
             Command::SynchronizeCache => cache::synchronize(self).await,
             Command::PreFetch => cache::pre_fetch(self),
             Command::Reserve6 => reserve::reserve(self),

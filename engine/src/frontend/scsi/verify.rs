@@ -11,7 +11,7 @@ use crate::disk::AlignedBuf;
 use crate::frontend::{BlockDevice, Durability};
 
 /// The medium is read in pieces of this size, so that a verification takes little memory.
-const PIECE_BYTES: u32 = 1 << 20;
+pub(super) const PIECE_BYTES: u32 = 1 << 20;
 
 const _: () = assert!((PIECE_BYTES as u64) < MAX_TRANSFER_BYTES && (PIECE_BYTES as u64).is_multiple_of(BLOCK_BYTES));
 

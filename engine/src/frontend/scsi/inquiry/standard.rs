@@ -17,7 +17,7 @@ const BYTES: usize = 96;
 /// | 2 | version: SPC-4 |
 /// | 3 | HiSUP, response data format 2 |
 /// | 4 | additional length |
-/// | 5 | TPGS: implicit asymmetric access, 3PC not had |
+/// | 5 | TPGS: implicit asymmetric access; 3PC: EXTENDED COPY |
 /// | 7 | CmdQue |
 /// | 8–15, 16–31, 32–35 | vendor, product, revision |
 /// | 58– | version descriptors |
@@ -26,7 +26,7 @@ pub(super) fn data() -> Vec<u8> {
     data[2] = 0x06;
     data[3] = 0x12;
     data[4] = (BYTES - 5) as u8;
-    data[5] = 0x10;
+    data[5] = 0x18;
     data[7] = 0x02;
     data[8..16].copy_from_slice(&padded(VENDOR, 8));
     data[16..32].copy_from_slice(&padded(PRODUCT, 16));

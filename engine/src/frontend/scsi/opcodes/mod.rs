@@ -29,6 +29,8 @@ pub(super) enum Command {
     OrWrite,
     WriteSame,
     Unmap,
+    ExtendedCopy,
+    ReceiveCopyResults,
     SynchronizeCache,
     PreFetch,
     Reserve6,

@@ -37,6 +37,8 @@ const UNMAP_NDOB: u8 = 0x09;
 const PERSISTENT_IN: [u8; 10] = [0x5e, 0x1f, 0, 0, 0, 0, 0, F, F, 0];
 const PERSISTENT_OUT: [u8; 10] = [0x5f, 0x1f, F, 0, 0, F, F, F, F, 0];
 
+const COPY_RESULTS: [u8; 16] = [0x84, 0x1f, F, 0, 0, 0, 0, 0, 0, 0, F, F, F, F, 0, 0];
+
 /// The control byte (the last one) has no bit that is used here.
 pub(super) static TABLE: &[Entry] = &[
     entry(C::TestUnitReady, Asks, &[0x00, 0, 0, 0, 0, 0]),
@@ -72,6 +74,9 @@ pub(super) static TABLE: &[Entry] = &[
     action(C::PersistentReserveOut, Asks, 0x04, &PERSISTENT_OUT),
     action(C::PersistentReserveOut, Asks, 0x05, &PERSISTENT_OUT),
     action(C::PersistentReserveOut, Asks, 0x06, &PERSISTENT_OUT),
+    action(C::ExtendedCopy, Writes, 0x00, &[0x83, 0x1f, 0, 0, 0, 0, 0, 0, 0, 0, F, F, F, F, 0, 0]),
+    action(C::ReceiveCopyResults, Asks, 0x00, &COPY_RESULTS),
+    action(C::ReceiveCopyResults, Asks, 0x03, &COPY_RESULTS),
     entry(C::Read, Reads, &sixteen(0x88, DPO_FUA)),
     entry(C::CompareAndWrite, Writes, &[0x89, DPO_FUA, F, F, F, F, F, F, F, F, 0, 0, 0, F, G, 0]),
     entry(C::Write, Writes, &sixteen(0x8a, DPO_FUA)),
