@@ -38,11 +38,7 @@ impl<W: AsyncWrite + Unpin, B: AsRef<[u8]>> GatheredWriter<W, B> {
     pub(super) fn put(&mut self, bytes: &[u8]) {
         let start = self.copied.len();
         self.copied.extend_from_slice(bytes);
-        self.bytes += bytes.len();
-        match self.pieces.last_mut() {
-            Some(Piece::Copied(range)) => range.end = self.copied.len(),
-            _ => self.pieces.push(Piece::Copied(start..self.copied.len())),
-        }
+        self.copied_since(start);
     }
 
     /// Hands over a payload whose parts [`GatheredWriter::put_part`] then adds.
@@ -60,10 +56,18 @@ impl<W: AsyncWrite + Unpin, B: AsRef<[u8]>> GatheredWriter<W, B> {
         }
         let start = self.copied.len();
         self.copied.extend_from_slice(&self.owned[owner].as_ref()[range]);
-        self.bytes += self.copied.len() - start;
+        self.copied_since(start);
+    }
+
+    /// Makes what was copied part of the last piece, or a piece of its own. There are no empty pieces: writing one would
+    /// look like a stream that takes nothing more.
+    fn copied_since(&mut self, start: usize) {
+        let end = self.copied.len();
+        self.bytes += end - start;
         match self.pieces.last_mut() {
-            Some(Piece::Copied(range)) => range.end = self.copied.len(),
-            _ => self.pieces.push(Piece::Copied(start..self.copied.len())),
+            _ if start == end => {}
+            Some(Piece::Copied(range)) => range.end = end,
+            _ => self.pieces.push(Piece::Copied(start..end)),
         }
     }
 
@@ -117,6 +121,21 @@ async fn write_all<W: AsyncWrite + Unpin>(writer: &mut W, mut slices: &mut [IoSl
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn nothing_at_the_end_of_a_full_batch_is_no_write() {
+        let mut wire = Vec::new();
+        let mut writer = GatheredWriter::new(&mut wire);
+        for _ in 0..MAX_PIECES / 2 {
+            writer.put(b"head");
+            writer.own(vec![7; 4096]);
+            writer.put_part(0..4096);
+            writer.put(&[]);
+            writer.put_part(4096..4096);
+        }
+        writer.flush().await.unwrap();
+        assert_eq!(wire.len(), MAX_PIECES / 2 * 4100);
+    }
 
     #[tokio::test]
     async fn pieces_of_every_size_arrive_whole_and_in_order() {

@@ -133,6 +133,29 @@ async fn reads_keep_to_the_segments_and_bursts_of_the_initiator() {
     served.still_serves().await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn many_reads_at_once_are_all_answered() {
+    let served = Served::start().await;
+    let mut initiator = served.ready(&[]).await;
+    for depth in [1, 31, 32, 33, 64, 128] {
+        let held = served.device.hold().await;
+        let reads: Vec<_> = (0..depth).map(|n| initiator.command(&cdb10(0x28, n * 8, 8), 0xc0, 4096)).collect();
+        let mut tags: Vec<_> = reads.iter().map(crate::initiator::Pdu::tag).collect();
+        for read in reads {
+            initiator.send(read).await;
+        }
+        drop(held);
+        for _ in 0..depth {
+            let answer = initiator.expect(DATA_IN).await;
+            assert_eq!(answer.data.len(), 4096);
+            tags.retain(|&tag| tag != answer.tag());
+        }
+        assert!(tags.is_empty(), "{tags:?}");
+    }
+    drop(initiator);
+    served.still_serves().await;
+}
+
 const DIGESTS: [(&str, &str); 2] = [("HeaderDigest", "CRC32C"), ("DataDigest", "CRC32C")];
 
 #[tokio::test(flavor = "multi_thread")]

@@ -42,10 +42,13 @@ async fn keys_are_negotiated_and_unknown_ones_not_understood() {
     served.still_serves().await;
 }
 
+/// Stages, keys, and the status that they lead to.
+type WrongLogin = (u8, &'static [(&'static str, &'static str)], u16);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_login_says_what_is_wrong() {
     let served = Served::start().await;
-    let table: [(u8, &[(&str, &str)], u16); 6] = [
+    let table: [WrongLogin; 6] = [
         (0x87, &[NAME, ("TargetName", "iqn.2019-10.io.longhorn:other")], 0x0203),
         (0x87, &[NAME], 0x0207),
         (0x87, &[("TargetName", TARGET)], 0x0207),
