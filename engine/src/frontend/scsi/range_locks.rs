@@ -3,7 +3,7 @@
 //! The device orders single requests; these commands are two. So they hold their range exclusively, and every other
 //! command that changes blocks holds its own range shared. The device is divided into stripes, each with a lock of its
 //! own, so that a compare and write (clusters beat their hearts with them) stops the writes near it only. A plain write
-//! takes one uncontended lock, some ten nanoseconds, and never waits while there is no such command.
+//! takes one uncontended lock (0.3 µs in a build without optimisation), and never waits while there is no such command.
 //!
 //! No deadlock: every command takes the locks of its range before it does anything, in ascending order.
 
