@@ -57,12 +57,15 @@ fn offer(kind: FrontendKind) -> FrontendOffer {
             }
             Err(obstacle) => (false, format!("nbd-kernel: {obstacle}")),
         },
-        FrontendKind::Iscsi => (false, unimplemented_yet("iscsi", iscsi_initiator())),
+        FrontendKind::IscsiKernel => (false, unimplemented_yet("iscsi-kernel", iscsi_initiator())),
         FrontendKind::FuseLoop => match fuse_loop_obstacle() {
             None => (true, "fuse-loop: a block device by FUSE and the loop driver, which this kernel has".into()),
             Some(obstacle) => (false, format!("fuse-loop: {obstacle}")),
         },
         FrontendKind::Nbd => (true, "nbd: an NBD server in the engine itself, for any client, without root".into()),
+        FrontendKind::Iscsi => {
+            (true, "iscsi: an iSCSI target in the engine itself, for any initiator, without root".into())
+        }
     };
     FrontendOffer { kind, available, reason }
 }
@@ -146,7 +149,7 @@ mod tests {
         assert_eq!(choice.kind, FrontendKind::FuseLoop);
         assert_eq!(
             choice.reason,
-            "fuse-loop works; better ones are not possible here: ublk lacks; nbd-kernel lacks; iscsi lacks"
+            "fuse-loop works; better ones are not possible here: ublk lacks; nbd-kernel lacks; iscsi-kernel lacks"
         );
         let best = choose(&with_available(&FrontendKind::ALL)).unwrap();
         assert_eq!((best.kind, best.reason.as_str()), (FrontendKind::Ublk, "ublk works"));

@@ -8,10 +8,13 @@ mod block;
 pub mod choice;
 pub mod freeze;
 pub mod fuse_loop;
+mod gathered_writer;
+pub mod iscsi;
 pub mod kernel_nbd;
 pub mod nbd;
 mod resize;
 mod running;
+pub mod scsi;
 mod serve;
 
 use std::future::Future;

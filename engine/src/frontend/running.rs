@@ -5,6 +5,7 @@ use std::future::Future;
 
 use super::Resizer;
 use super::fuse_loop::FuseLoopError;
+use super::iscsi::IscsiError;
 use super::kernel_nbd::KernelNbdError;
 use super::nbd::NbdError;
 
@@ -16,16 +17,18 @@ pub enum FrontendKind {
     /// A block device by the kernel's own NBD client.
     NbdKernel,
     /// A SCSI disk by the host's iSCSI initiator.
-    Iscsi,
+    IscsiKernel,
     /// A block device by a loop device over a FUSE file.
     FuseLoop,
     /// An NBD server for any client, without root.
     Nbd,
+    /// An iSCSI target for any initiator, without root.
+    Iscsi,
 }
 
 impl FrontendKind {
     /// All kinds, best first.
-    pub const ALL: [Self; 5] = [Self::Ublk, Self::NbdKernel, Self::Iscsi, Self::FuseLoop, Self::Nbd];
+    pub const ALL: [Self; 6] = [Self::Ublk, Self::NbdKernel, Self::IscsiKernel, Self::FuseLoop, Self::Nbd, Self::Iscsi];
 
     /// The name in settings, in the API and in messages.
     #[must_use]
@@ -33,16 +36,17 @@ impl FrontendKind {
         match self {
             Self::Ublk => "ublk",
             Self::NbdKernel => "nbd-kernel",
-            Self::Iscsi => "iscsi",
+            Self::IscsiKernel => "iscsi-kernel",
             Self::FuseLoop => "fuse-loop",
             Self::Nbd => "nbd",
+            Self::Iscsi => "iscsi",
         }
     }
 
     /// Whether this kind gives a block device on the node.
     #[must_use]
     pub fn gives_block_device(self) -> bool {
-        !matches!(self, Self::Nbd)
+        !matches!(self, Self::Nbd | Self::Iscsi)
     }
 }
 
@@ -86,4 +90,6 @@ pub enum FrontendError {
     FuseLoop(#[from] FuseLoopError),
     #[error(transparent)]
     KernelNbd(#[from] KernelNbdError),
+    #[error(transparent)]
+    Iscsi(#[from] IscsiError),
 }

@@ -1,11 +1,12 @@
 //! The frontends of one volume together: what an engine process starts, holds and stops.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::block::{BlockFrontend, BlockPlaces};
 use super::choice::{self, Choice, FrontendOffer};
+use super::iscsi::{Chap, IscsiConfig, IscsiFrontend};
 use super::nbd::{NbdConfig, NbdFrontend, Tls};
 use super::{BlockDevice, Frontend, FrontendError, FrontendKind, Resizer, StopRefused};
 
@@ -17,6 +18,8 @@ pub enum Offering {
     BlockDevice,
     /// The NBD server alone.
     Nbd,
+    /// The iSCSI target, and the NBD server on its unix socket.
+    Iscsi,
     /// Nobody may use the volume (revert, maintenance).
     Nothing,
 }
@@ -36,13 +39,24 @@ pub struct ServeConfig {
     pub nbd_tcp: Option<SocketAddr>,
     /// TLS of the NBD server.
     pub nbd_tls: Tls,
+    /// Portals of the iSCSI target; none: there is no target, or, where one is what is offered, one on a free port of
+    /// the loopback address.
+    pub iscsi_portals: Vec<SocketAddr>,
+    /// Who may log in to the target; none: anybody who reaches a portal.
+    pub iscsi_chap: Option<Chap>,
 }
+
+/// The portal of a target that nobody has said an address for: it is reached from this machine alone.
+const LOCAL_PORTAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// The running frontends of a volume.
 #[derive(Debug)]
 pub struct Serving {
     block: Option<BlockFrontend>,
     nbd: Option<NbdFrontend>,
+    iscsi: Option<IscsiFrontend>,
+    /// The one that users are told of.
+    kind: Option<FrontendKind>,
     reason: String,
 }
 
@@ -51,17 +65,19 @@ pub struct Serving {
 /// # Errors
 /// When a chosen frontend does not start; nothing is left running then.
 pub async fn serve<D: BlockDevice>(device: Arc<D>, config: ServeConfig) -> Result<Serving, FrontendError> {
-    let mut serving = Serving { block: None, nbd: None, reason: "attached without a frontend, as asked".into() };
+    let reason = "attached without a frontend, as asked".into();
+    let mut serving = Serving { block: None, nbd: None, iscsi: None, kind: None, reason };
     if config.offering == Offering::Nothing {
         return Ok(serving);
     }
     let choice = wanted(config.offering, &choice::offers());
-    serving.reason = choice.reason;
+    (serving.kind, serving.reason) = (Some(choice.kind), choice.reason);
+    // On failure what runs already is dropped, and ends with that.
     serving.nbd = Some(start_nbd(Arc::clone(&device), &config).await?);
+    serving.iscsi = start_iscsi(Arc::clone(&device), &config).await?;
     if choice.kind.gives_block_device() {
         let places =
             BlockPlaces { volume: config.volume, runtime_dir: config.runtime_dir, device_dir: config.device_dir };
-        // On failure the NBD server is dropped, and ends with that.
         serving.block = Some(BlockFrontend::start(choice.kind, device, places).await?);
     }
     Ok(serving)
@@ -74,6 +90,7 @@ fn wanted(offering: Offering, offers: &[FrontendOffer]) -> Choice {
             choice::choose(offers).unwrap_or_else(|| nbd_alone("nbd: the one frontend that needs nothing of the node"))
         }
         Offering::Nbd => nbd_alone("nbd: asked for"),
+        Offering::Iscsi => Choice { kind: FrontendKind::Iscsi, reason: "iscsi: asked for".into() },
         Offering::Nothing => nbd_alone("no frontend: asked for"),
     }
 }
@@ -91,15 +108,38 @@ async fn start_nbd<D: BlockDevice>(device: Arc<D>, config: &ServeConfig) -> Resu
     Ok(NbdFrontend::start(device, places).await?)
 }
 
+async fn start_iscsi<D: BlockDevice>(
+    device: Arc<D>,
+    config: &ServeConfig,
+) -> Result<Option<IscsiFrontend>, FrontendError> {
+    let mut listen = config.iscsi_portals.clone();
+    if listen.is_empty() {
+        if config.offering != Offering::Iscsi {
+            return Ok(None);
+        }
+        listen.push(LOCAL_PORTAL);
+    }
+    let places = IscsiConfig { volume: config.volume.clone(), listen, chap: config.iscsi_chap.clone() };
+    Ok(Some(IscsiFrontend::start(device, places).await?))
+}
+
 impl Serving {
-    /// The block device where there is one, else the NBD URI, else nothing.
+    /// Where users of the offered kind find the volume: the block device, the iSCSI or the NBD URI; or nothing.
     #[must_use]
     pub fn endpoint(&self) -> String {
-        match (&self.block, &self.nbd) {
-            (Some(block), _) => block.endpoint(),
-            (None, Some(nbd)) => nbd.endpoint(),
-            (None, None) => String::new(),
+        let iscsi = self.iscsi.as_ref().filter(|_| self.kind == Some(FrontendKind::Iscsi));
+        match (&self.block, iscsi, &self.nbd) {
+            (Some(block), _, _) => block.endpoint(),
+            (None, Some(iscsi), _) => iscsi.endpoint(),
+            (None, None, Some(nbd)) => nbd.endpoint(),
+            (None, None, None) => String::new(),
         }
+    }
+
+    /// URI of the iSCSI target, where one runs.
+    #[must_use]
+    pub fn iscsi_uri(&self) -> Option<String> {
+        self.iscsi.as_ref().map(IscsiFrontend::uri)
     }
 
     /// URI of the NBD server, where one runs.
@@ -117,13 +157,14 @@ impl Serving {
     /// The kind behind [`Serving::endpoint`].
     #[must_use]
     pub fn kind(&self) -> Option<FrontendKind> {
-        self.block.as_ref().map(Frontend::kind).or_else(|| self.nbd.as_ref().map(Frontend::kind))
+        self.kind
     }
 
     /// What tells all users that the volume has grown.
     #[must_use]
     pub fn resizer(&self) -> Resizer {
-        self.block.as_ref().map(Frontend::resizer).unwrap_or_default()
+        let of_block = self.block.as_ref().map(Frontend::resizer).unwrap_or_default();
+        of_block.and(self.iscsi.as_ref().map(Frontend::resizer).unwrap_or_default())
     }
 
     /// Why it is served like this.
@@ -141,6 +182,12 @@ impl Serving {
             && let Err(StopRefused { frontend, error }) = block.stop(force).await
         {
             self.block = Some(*frontend);
+            return Err(StopRefused { frontend: Box::new(self), error });
+        }
+        if let Some(iscsi) = self.iscsi.take()
+            && let Err(StopRefused { frontend, error }) = iscsi.stop(force).await
+        {
+            self.iscsi = Some(*frontend);
             return Err(StopRefused { frontend: Box::new(self), error });
         }
         if let Some(nbd) = self.nbd.take()

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use super::nbd_tls::NbdTlsArguments;
 use super::{ProgramError, asked_to_end};
+use crate::frontend::iscsi::Chap;
 use crate::frontend::{FrontendKind, IoErrorKind, Offering, ServeConfig, Serving, StopRefused, serve};
 use crate::grpc::engine_service::{Offer, Phase, Service};
 use crate::grpc::engine_v1::engine_server::EngineServer;
@@ -37,7 +38,7 @@ pub struct Arguments {
     /// A replica and where it listens: name=address. Repeat for each.
     #[arg(long = "replica", value_parser = name_and_address)]
     replicas: Vec<(String, Address)>,
-    /// How the volume is offered: blockdev, nbd, or empty for maintenance.
+    /// How the volume is offered: blockdev, nbd, iscsi, or empty for maintenance.
     #[arg(long, default_value = "", value_parser = offering)]
     frontend: Offering,
     /// Where the gRPC service listens.
@@ -57,6 +58,13 @@ pub struct Arguments {
     nbd_listen: Option<SocketAddr>,
     #[command(flatten)]
     nbd_tls: NbdTlsArguments,
+    /// Address of an iSCSI portal. Repeat for several paths. Without one there is no target, or with --frontend iscsi
+    /// one on a free port of the loopback address.
+    #[arg(long)]
+    iscsi_listen: Vec<SocketAddr>,
+    /// File with the accounts that initiators log in with (docs/frontends.md); without it anybody may log in.
+    #[arg(long)]
+    iscsi_chap_file: Option<PathBuf>,
     /// Live snapshots that the volume may have, at most 250.
     #[arg(long, default_value_t = snapshot_limits::DEFAULT_COUNT, value_parser = clap::value_parser!(u32).range(1..=i64::from(snapshot_limits::DEFAULT_COUNT)))]
     snapshot_max_count: u32,
@@ -81,14 +89,16 @@ fn offering(text: &str) -> Result<Offering, String> {
     match text {
         "blockdev" => Ok(Offering::BlockDevice),
         "nbd" => Ok(Offering::Nbd),
+        "iscsi" => Ok(Offering::Iscsi),
         "" => Ok(Offering::Nothing),
-        other => Err(format!("{other:?} is no frontend of this version; use blockdev, nbd or nothing")),
+        other => Err(format!("{other:?} is no frontend of this version; use blockdev, nbd, iscsi or nothing")),
     }
 }
 
 /// Runs until it is asked to end, or a newer engine owns the volume.
 pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
     let asked = asked_to_end()?;
+    let places = places(&arguments)?;
     let (phase, phases) = watch::channel(Phase::Starting { volume: arguments.volume.clone() });
     let listener = arguments
         .listen
@@ -121,7 +131,7 @@ pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
         max_size_bytes: arguments.snapshot_max_size,
     });
     volume.set_unmap_mark_snap_chain_removed(arguments.unmap_mark_snap_chain_removed);
-    let serving = match serve(Arc::new(volume.clone()), places(&arguments)).await {
+    let serving = match serve(Arc::new(volume.clone()), places).await {
         Ok(serving) => serving,
         Err(error) => {
             // Nothing was written: a clean end spares the next start the comparison of all members.
@@ -150,8 +160,8 @@ pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
     }
 }
 
-fn places(arguments: &Arguments) -> ServeConfig {
-    ServeConfig {
+fn places(arguments: &Arguments) -> Result<ServeConfig, ProgramError> {
+    Ok(ServeConfig {
         volume: arguments.volume.clone(),
         offering: arguments.frontend,
         runtime_dir: arguments.run_directory.join("volumes").join(&arguments.volume),
@@ -159,7 +169,14 @@ fn places(arguments: &Arguments) -> ServeConfig {
         nbd_socket: None,
         nbd_tcp: arguments.nbd_listen,
         nbd_tls: arguments.nbd_tls.tls(),
-    }
+        iscsi_portals: arguments.iscsi_listen.clone(),
+        iscsi_chap: chap(arguments.iscsi_chap_file.as_deref())?,
+    })
+}
+
+/// The accounts of an iSCSI target, from their file.
+pub(super) fn chap(file: Option<&Path>) -> Result<Option<Chap>, ProgramError> {
+    file.map(Chap::read).transpose().map_err(|error| ProgramError::Usage(error.to_string()))
 }
 
 fn offer(serving: &Serving) -> Offer {

@@ -50,7 +50,8 @@ const FREE_INTERVAL: Duration = Duration::from_millis(500);
 Examples:
   aurochs-engine launch-simple-longhorn /srv/demo --name demo --size 10g
   aurochs-engine launch-simple-longhorn /var/lib/longhorn/replicas/pvc-1f2e-0a1b2c3d --name rescued
-  aurochs-engine launch-simple-longhorn /srv/demo --name demo --frontend nbd --nbd-listen 127.0.0.1:10809")]
+  aurochs-engine launch-simple-longhorn /srv/demo --name demo --frontend nbd --nbd-listen 127.0.0.1:10809
+  aurochs-engine launch-simple-longhorn /srv/demo --name demo --frontend iscsi --iscsi-listen 127.0.0.1:3260")]
 pub struct Arguments {
     /// Directory with volume.meta and the images, or an empty one.
     directory: PathBuf,
@@ -61,7 +62,7 @@ pub struct Arguments {
     /// keeps its size. [default: 1g]
     #[arg(long, value_parser = size::parse)]
     size: Option<ByteSize>,
-    /// blockdev or nbd (tgt-blockdev is taken for blockdev).
+    /// blockdev, nbd or iscsi (tgt-blockdev and tgt-iscsi are taken for blockdev and iscsi).
     #[arg(long, default_value = "blockdev", value_parser = frontend)]
     frontend: Offering,
     /// Where the NBD server has its unix socket; in a directory of the volume's own by default.
@@ -72,6 +73,13 @@ pub struct Arguments {
     nbd_listen: Option<SocketAddr>,
     #[command(flatten)]
     nbd_tls: NbdTlsArguments,
+    /// Address of an iSCSI portal, such as 127.0.0.1:3260. Repeat for several paths. With --frontend iscsi and without
+    /// this it is a free port of the loopback address.
+    #[arg(long)]
+    iscsi_listen: Vec<SocketAddr>,
+    /// File with the accounts that initiators log in with; without it anybody may log in.
+    #[arg(long)]
+    iscsi_chap_file: Option<PathBuf>,
     /// Launch a replica that an Aurochs cluster has served. The cluster refuses it from then on.
     #[arg(long)]
     take_over: bool,
@@ -87,7 +95,8 @@ fn frontend(text: &str) -> Result<Offering, String> {
     match text {
         "blockdev" | "tgt-blockdev" => Ok(Offering::BlockDevice),
         "nbd" => Ok(Offering::Nbd),
-        other => Err(format!("{other:?} is no frontend; use blockdev or nbd")),
+        "iscsi" | "tgt-iscsi" => Ok(Offering::Iscsi),
+        other => Err(format!("{other:?} is no frontend; use blockdev, nbd or iscsi")),
     }
 }
 
@@ -162,6 +171,8 @@ impl Running {
             nbd_socket: arguments.nbd_socket.clone(),
             nbd_tcp: arguments.nbd_listen,
             nbd_tls: arguments.nbd_tls.tls(),
+            iscsi_portals: arguments.iscsi_listen.clone(),
+            iscsi_chap: super::engine::chap(arguments.iscsi_chap_file.as_deref())?,
         };
         match serve(Arc::new(volume.clone()), config).await {
             Ok(serving) => Ok((volume, serving)),
@@ -242,6 +253,9 @@ fn announcement(arguments: &Arguments, prepared: &Prepared, serving: &Serving) -
         line("mount", &format!("mount {endpoint} /mnt"));
     } else {
         line("no device", serving.reason());
+    }
+    if let Some(uri) = serving.iscsi_uri() {
+        line("iSCSI", &format!("{uri}    (try: iscsi-inq '{uri}')"));
     }
     for uri in [serving.nbd_uri(), serving.nbd_tcp_uri()].into_iter().flatten() {
         line("NBD", &format!("{uri}    (try: nbdinfo '{uri}')"));

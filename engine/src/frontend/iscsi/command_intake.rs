@@ -1,0 +1,245 @@
+//! Taking in commands and their data: the receiver's part that deals with SCSI.
+
+use tokio::io::AsyncRead;
+
+use super::answer::{Answer, Finished, Memory};
+use super::command::Command;
+use super::command_window::{COMMAND_WINDOW, Standing};
+use super::executor::{Job, Work};
+use super::pdu::{Header, RejectReason};
+use super::receiver::{Held, ReceiveError, Receiver};
+use super::session::TaskId;
+use super::target::is_the_disk;
+use super::transfer::{Fault, Place, Transfer};
+use super::wire::Arrival;
+use crate::disk::AlignedBuf;
+use crate::frontend::BlockDevice;
+use crate::frontend::scsi::{Completion, MAX_TRANSFER_BYTES, Status};
+
+impl<D: BlockDevice, R: AsyncRead + Unpin> Receiver<D, R> {
+    /// A command with its immediate data. It begins now if it is its turn.
+    pub(super) async fn command_arrived(&mut self, header: Header) -> Result<(), ReceiveError> {
+        let command = Command::parse(&header, self.reader.additional_segments());
+        let standing = if command.is_immediate { Standing::Next } else { self.to.session.standing(command.cmd_sn) };
+        if standing == Standing::Outside {
+            let _ = self.reader.skip(header.data_bytes()).await?;
+            return Ok(());
+        }
+        if self.transfers.contains_key(&command.tag) && !self.forget_aborted(command.tag) {
+            let _ = self.reader.skip(header.data_bytes()).await?;
+            self.reject(RejectReason::TaskInProgress, header).await;
+            return Ok(());
+        }
+        let mut transfer = Transfer::new(command, header, self.wanted_bytes(&command), &self.limits);
+        self.make_room(&mut transfer);
+        if header.data_bytes() > 0 {
+            let arrival = self.reader.data(header.data_bytes(), &mut transfer.data).await?;
+            self.immediate_arrived(&mut transfer, arrival).await;
+        }
+        // Its number may have been taken meanwhile by a copy of the command on another connection.
+        let standing = if command.is_immediate { Standing::Next } else { self.to.session.take_turn(command.cmd_sn) };
+        match standing {
+            Standing::Next => self.begin_transfer(transfer).await,
+            Standing::Ahead => {
+                self.transfers.insert(command.tag, transfer);
+                self.hold(command.cmd_sn, Held::Command(command.tag));
+            }
+            Standing::Outside => {}
+        }
+        Ok(())
+    }
+
+    async fn immediate_arrived(&mut self, transfer: &mut Transfer, arrival: Arrival) {
+        transfer.immediate_arrived();
+        if arrival == Arrival::Corrupt {
+            transfer.fail(Fault::ProtocolServiceCrcError);
+            self.reject(RejectReason::DataDigestError, *transfer.header()).await;
+        }
+    }
+
+    /// Bytes that the command will use of what the initiator offers.
+    fn wanted_bytes(&self, command: &Command) -> u32 {
+        let offered = u64::from(command.offered_bytes());
+        if offered == 0 {
+            return 0;
+        }
+        self.data_out_bytes(command).min(offered).min(MAX_TRANSFER_BYTES) as u32
+    }
+
+    /// Bytes that the command's CDB speaks of.
+    fn data_out_bytes(&self, command: &Command) -> u64 {
+        match &self.to.session.nexus {
+            Some(nexus) if is_the_disk(command.lun) => nexus.data_out_length(&command.cdb),
+            _ => 0,
+        }
+    }
+
+    /// Room for all data, or for as much as may come unasked until memory is granted.
+    fn make_room(&self, transfer: &mut Transfer) {
+        let (wanted, first_burst) = (transfer.wanted(), self.limits.first_burst_bytes);
+        let room = if wanted <= first_burst {
+            wanted
+        } else if let Some(memory) = self.memory.try_reserve(wanted.into()) {
+            transfer.memory = memory;
+            wanted
+        } else {
+            first_burst
+        };
+        transfer.data = AlignedBuf::zeroed(room as usize);
+    }
+
+    /// It is the turn of a command that was held.
+    pub(super) async fn begin(&mut self, tag: u32) {
+        if let Some(transfer) = self.transfers.remove(&tag) {
+            self.begin_transfer(transfer).await;
+        }
+    }
+
+    async fn begin_transfer(&mut self, mut transfer: Transfer) {
+        if self.stopping {
+            self.turn_away(transfer).await;
+            return;
+        }
+        match self.to.session.begin(&transfer.command, !transfer.is_finished()) {
+            Ok(task) => {
+                transfer.task = Some(task);
+                self.advance(transfer, task).await;
+            }
+            Err(refusal) => self.refuse(refusal, *transfer.header()).await,
+        }
+    }
+
+    /// The volume is being detached: the initiator may try again, here or where the volume is next.
+    async fn turn_away(&mut self, transfer: Transfer) {
+        let completion = Completion { status: Status::Busy, ..Completion::good() };
+        self.finish(transfer, completion).await;
+    }
+
+    /// Data for a command, or for none that is known any more.
+    pub(super) async fn data_arrived(&mut self, header: Header) -> Result<(), ReceiveError> {
+        let tag = header.initiator_task_tag();
+        let place = self.transfers.get_mut(&tag).map_or(Place::Unknown, |transfer| transfer.place_of(&header));
+        let Some(mut transfer) = self.transfers.remove(&tag).filter(|_| place != Place::Unknown) else {
+            // Of a command that was aborted, or that has ended with an error.
+            let _ = self.reader.skip(header.data_bytes()).await?;
+            return Ok(());
+        };
+        let arrival = match place {
+            Place::At(offset) => {
+                let start = (offset as usize).min(transfer.data.len());
+                self.reader.data(header.data_bytes(), &mut transfer.data[start..]).await?
+            }
+            Place::Nowhere | Place::Unknown => self.reader.skip(header.data_bytes()).await?,
+        };
+        transfer.arrived(&header);
+        if arrival == Arrival::Corrupt {
+            transfer.fail(Fault::ProtocolServiceCrcError);
+            self.reject(RejectReason::DataDigestError, header).await;
+        }
+        match transfer.task {
+            Some(task) => self.advance(transfer, task).await,
+            None => {
+                self.transfers.insert(tag, transfer);
+            }
+        }
+        Ok(())
+    }
+
+    /// Executes a command whose data are complete; for others asks for more.
+    async fn advance(&mut self, mut transfer: Transfer, task: TaskId) {
+        let tag = transfer.command.tag;
+        if !transfer.is_finished() {
+            self.ask_for_more(&mut transfer).await;
+            if self.transfers.len() > COMMAND_WINDOW as usize {
+                self.forget_all_aborted();
+            }
+            self.transfers.insert(tag, transfer);
+            return;
+        }
+        if !self.to.session.execute(tag, task) {
+            return;
+        }
+        match transfer.fault() {
+            Some(fault) => {
+                if self.to.session.end(tag, task) {
+                    self.finish(transfer, Completion::check_condition(fault.sense())).await;
+                }
+            }
+            None => {
+                let data_out_bytes = self.data_out_bytes(&transfer.command);
+                let Transfer { command, memory, data, .. } = transfer;
+                let bursts = transfer.bursts;
+                let work = Work { command, task, data, data_out_bytes, bursts, memory };
+                let _ = self.jobs.send(Job::Command(Box::new(work))).await;
+            }
+        }
+    }
+
+    async fn finish(&mut self, transfer: Transfer, completion: Completion) {
+        let data_out_bytes = self.data_out_bytes(&transfer.command);
+        let Transfer { command, memory, bursts, .. } = transfer;
+        let finished = Finished { command, completion, data_out_bytes, bursts, memory };
+        self.answer(Answer::Command(Box::new(finished))).await;
+    }
+
+    async fn ask_for_more(&mut self, transfer: &mut Transfer) {
+        if !transfer.needs_r2t() {
+            return;
+        }
+        if transfer.data.len() < transfer.wanted() as usize {
+            self.wait_for_memory(transfer);
+            return;
+        }
+        let (tag, lun) = (transfer.command.tag, transfer.command.lun);
+        while let Some(burst) = transfer.next_burst(&self.limits, || next_tag(&mut self.next_transfer_tag)) {
+            self.answer(Answer::ReadyToTransfer { tag, lun, burst }).await;
+        }
+    }
+
+    fn wait_for_memory(&mut self, transfer: &mut Transfer) {
+        if std::mem::replace(&mut transfer.waits_for_memory, true) {
+            return;
+        }
+        let (tag, wanted, memory) = (transfer.command.tag, transfer.wanted(), self.memory.clone());
+        self.grants.push(Box::pin(async move { (tag, memory.reserve(wanted.into()).await) }));
+    }
+
+    /// There is room for all data of a command now; what came already moves there.
+    pub(super) async fn granted(&mut self, tag: u32, memory: Memory) {
+        let Some(mut transfer) = self.transfers.remove(&tag).filter(|transfer| transfer.waits_for_memory) else {
+            return;
+        };
+        let mut data = AlignedBuf::zeroed(transfer.wanted() as usize);
+        data[..transfer.data.len()].copy_from_slice(&transfer.data);
+        (transfer.data, transfer.memory, transfer.waits_for_memory) = (data, memory, false);
+        match transfer.task {
+            Some(task) => self.advance(transfer, task).await,
+            None => {
+                self.transfers.insert(tag, transfer);
+            }
+        }
+    }
+
+    /// Drops a transfer whose command was aborted, so that its tag is free.
+    fn forget_aborted(&mut self, tag: u32) -> bool {
+        let is_aborted = self
+            .transfers
+            .get(&tag)
+            .is_some_and(|transfer| transfer.task.is_some_and(|task| !self.to.session.is_alive(tag, task)));
+        if is_aborted {
+            self.transfers.remove(&tag);
+        }
+        is_aborted
+    }
+
+    pub(super) fn forget_all_aborted(&mut self) {
+        let session = &self.to.session;
+        self.transfers.retain(|&tag, transfer| transfer.task.is_none_or(|task| session.is_alive(tag, task)));
+    }
+}
+
+/// Any but the one that says "none".
+fn next_tag(last: &mut u32) -> u32 {
+    *last = (*last + 1) % super::pdu::NO_TAG;
+    *last
+}

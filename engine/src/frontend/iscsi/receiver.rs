@@ -1,0 +1,381 @@
+//! The receiving side of a connection in the full feature phase.
+//!
+//! ```text
+//! socket ──► header ──► command ──► its turn (CmdSN) ──► data complete ──► executor
+//!                ├────► Data-Out ──► its transfer ─────────────┘
+//!                └────► NOP, text, task management, logout ──► their turn ──► answer
+//! ```
+//! A data segment is read straight into the buffer that goes to the device. What comes ahead of its turn, because what
+//! is before it travels on another connection of the session, is kept until then; the window bounds how much.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use futures::StreamExt;
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use tokio::io::AsyncRead;
+use tokio::sync::{Notify, mpsc, watch};
+
+use super::answer::{Answer, LogoutResponse, Memory};
+use super::command_window::Standing;
+use super::discovery;
+use super::executor::Job;
+use super::liveness::{Beat, Liveness};
+use super::memory::MemoryLimit;
+use super::parameters::MAX_RECEIVED_SEGMENT_BYTES;
+use super::pdu::{Header, NO_TAG, RejectReason, request};
+use super::session::{Closing, Session, TaskRefused};
+use super::target::Target;
+use super::task_management;
+use super::text::Gathering;
+use super::transfer::{Limits, Transfer};
+use super::wire::{Arrival, PduReader, WireError};
+use crate::frontend::BlockDevice;
+
+/// A logout whose connection is to be kept for recovery; the others close a session or a connection.
+const REMOVE_FOR_RECOVERY: u8 = 2;
+const CLOSE_SESSION: u8 = 0;
+
+/// How a connection's requests came to their end.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// The initiator hung up.
+    HungUp,
+    /// It logged out, and gets this answer when its commands have ended.
+    Logout { tag: u32, response: LogoutResponse },
+    /// The target wants to end, and has nothing left to receive.
+    Leaving,
+}
+
+/// Why a connection was cut off.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ReceiveError {
+    #[error(transparent)]
+    Wire(#[from] WireError),
+    #[error("the initiator has sent nothing for too long and does not answer a ping")]
+    Silent,
+    #[error("the connection was replaced by a newer one of the same initiator, or its session was")]
+    Replaced,
+    #[error("the initiator broke the protocol: {0}")]
+    Protocol(&'static str),
+}
+
+impl From<io::Error> for ReceiveError {
+    fn from(error: io::Error) -> Self {
+        Self::Wire(error.into())
+    }
+}
+
+/// Where a connection belongs.
+pub(super) struct Surroundings<D: BlockDevice> {
+    pub(super) target: Arc<Target<D>>,
+    pub(super) session: Arc<Session<D>>,
+    pub(super) connection_id: u16,
+    /// The address that the initiator has connected to.
+    pub(super) portal: SocketAddr,
+}
+
+pub(super) struct Receiver<D: BlockDevice, R> {
+    pub(super) to: Surroundings<D>,
+    pub(super) reader: PduReader<R>,
+    pub(super) memory: MemoryLimit,
+    pub(super) jobs: mpsc::Sender<Job>,
+    answers: mpsc::Sender<Answer>,
+    pub(super) limits: Limits,
+    /// Commands with data that have not all come, by their tags.
+    pub(super) transfers: HashMap<u32, Transfer>,
+    pub(super) next_transfer_tag: u32,
+    /// Transfers that wait for memory.
+    pub(super) grants: FuturesUnordered<BoxFuture<'static, (u32, Memory)>>,
+    /// What came ahead of its turn, by CmdSN.
+    held: HashMap<u32, Held>,
+    turn: Arc<Notify>,
+    text: Gathering,
+    pub(super) stopping: bool,
+}
+
+/// A request that waits for its turn.
+#[derive(Debug)]
+pub(super) enum Held {
+    /// Its transfer is among the transfers, under this tag.
+    Command(u32),
+    Other(Header, Vec<u8>),
+}
+
+/// What to do after a PDU.
+enum Next {
+    Continue,
+    End(End),
+}
+
+impl<D: BlockDevice, R: AsyncRead + Unpin> Receiver<D, R> {
+    pub(super) fn new(
+        to: Surroundings<D>,
+        reader: PduReader<R>,
+        memory: MemoryLimit,
+        jobs: mpsc::Sender<Job>,
+        answers: mpsc::Sender<Answer>,
+    ) -> Self {
+        let parameters = &to.session.parameters;
+        let limits = Limits {
+            initial_r2t: parameters.initial_r2t,
+            immediate_data: parameters.immediate_data,
+            first_burst_bytes: parameters.first_burst_bytes,
+            max_burst_bytes: parameters.max_burst_bytes,
+            max_outstanding_r2t: parameters.max_outstanding_r2t,
+        };
+        Self {
+            to,
+            reader,
+            memory,
+            jobs,
+            answers,
+            limits,
+            transfers: HashMap::new(),
+            next_transfer_tag: 0,
+            grants: FuturesUnordered::new(),
+            held: HashMap::new(),
+            turn: Arc::new(Notify::new()),
+            text: Gathering::default(),
+            stopping: false,
+        }
+    }
+
+    /// Receives until the connection ends one way or the other. The reader is handed back, to drain what still comes.
+    pub(super) async fn run(
+        mut self,
+        mut closing: watch::Receiver<Closing>,
+    ) -> (Result<End, ReceiveError>, PduReader<R>) {
+        let end = self.receive(&mut closing).await;
+        (end, self.reader)
+    }
+
+    async fn receive(&mut self, closing: &mut watch::Receiver<Closing>) -> Result<End, ReceiveError> {
+        let mut liveness = Liveness::new();
+        loop {
+            if self.stopping {
+                self.forget_all_aborted();
+            }
+            if self.stopping && self.transfers.is_empty() && self.held.is_empty() {
+                return Ok(End::Leaving);
+            }
+            let next = tokio::select! {
+                biased;
+                () = changed(closing, self.stopping) => {
+                    self.stopping = true;
+                    if *closing.borrow() == Closing::AtOnce {
+                        return Err(ReceiveError::Replaced);
+                    }
+                    Next::Continue
+                }
+                () = self.answers.closed() => return Ok(End::HungUp),
+                () = self.turn.notified() => self.take_up_held().await?,
+                Some((tag, memory)) = self.grants.next(), if !self.grants.is_empty() => {
+                    self.granted(tag, memory).await;
+                    Next::Continue
+                }
+                beat = liveness.beat() => {
+                    match beat {
+                        Beat::Nothing => {}
+                        Beat::Ping => self.answer(Answer::Ping).await,
+                        Beat::Dead => return Err(ReceiveError::Silent),
+                    }
+                    Next::Continue
+                }
+                header = self.reader.header() => match header? {
+                    None => Next::End(End::HungUp),
+                    Some(header) => {
+                        liveness.heard();
+                        self.take_in(header).await?
+                    }
+                },
+            };
+            if let Next::End(end) = next {
+                return Ok(end);
+            }
+        }
+    }
+
+    /// Takes in one PDU with its data.
+    async fn take_in(&mut self, header: Header) -> Result<Next, ReceiveError> {
+        if header.data_bytes() > MAX_RECEIVED_SEGMENT_BYTES as usize {
+            self.reject(RejectReason::ProtocolError, header).await;
+            return Err(ReceiveError::Protocol("a data segment is longer than this target takes"));
+        }
+        let is_discovery = self.to.session.nexus.is_none();
+        match header.opcode() {
+            request::SCSI_COMMAND | request::DATA_OUT | request::TASK_MANAGEMENT if is_discovery => {
+                self.reject(RejectReason::ProtocolError, header).await;
+                Err(ReceiveError::Protocol("a command in a discovery session"))
+            }
+            request::SCSI_COMMAND => {
+                self.command_arrived(header).await?;
+                self.take_up_held().await
+            }
+            request::DATA_OUT => {
+                self.data_arrived(header).await?;
+                Ok(Next::Continue)
+            }
+            request::NOP_OUT | request::TASK_MANAGEMENT | request::TEXT | request::LOGOUT => {
+                self.request_arrived(header).await
+            }
+            request::LOGIN => Err(ReceiveError::Protocol("a login request after the login")),
+            other => {
+                const SNACK: u8 = 0x10;
+                let reason =
+                    if other == SNACK { RejectReason::SnackRejected } else { RejectReason::CommandNotSupported };
+                let _ = self.reader.skip(header.data_bytes()).await?;
+                self.reject(reason, header).await;
+                Ok(Next::Continue)
+            }
+        }
+    }
+
+    /// Anything with a task tag that is no SCSI command.
+    async fn request_arrived(&mut self, header: Header) -> Result<Next, ReceiveError> {
+        let mut data = vec![0; header.data_bytes()];
+        if self.reader.data(header.data_bytes(), &mut data).await? == Arrival::Corrupt {
+            self.reject(RejectReason::DataDigestError, header).await;
+            return Ok(Next::Continue);
+        }
+        if header.is_immediate() {
+            return self.act(header, data).await;
+        }
+        match self.to.session.take_turn(header.cmd_sn()) {
+            Standing::Next => match self.act(header, data).await? {
+                Next::Continue => self.take_up_held().await,
+                end => Ok(end),
+            },
+            Standing::Ahead => {
+                self.hold(header.cmd_sn(), Held::Other(header, data));
+                Ok(Next::Continue)
+            }
+            Standing::Outside => Ok(Next::Continue),
+        }
+    }
+
+    pub(super) fn hold(&mut self, cmd_sn: u32, what: Held) {
+        if self.to.session.hold(cmd_sn, &self.turn) {
+            self.held.insert(cmd_sn, what);
+        }
+    }
+
+    /// Takes up what was held and is next now.
+    async fn take_up_held(&mut self) -> Result<Next, ReceiveError> {
+        while !self.held.is_empty() {
+            let (expected, _) = self.to.session.numbers();
+            let Some(held) = self.held.remove(&expected) else {
+                // What was aborted before its turn is not waited for.
+                let session = &self.to.session;
+                self.held.retain(|&cmd_sn, _| session.standing(cmd_sn) != Standing::Outside);
+                break;
+            };
+            if self.to.session.take_turn(expected) != Standing::Next {
+                self.held.insert(expected, held);
+                break;
+            }
+            match held {
+                Held::Command(tag) => self.begin(tag).await,
+                Held::Other(header, data) => {
+                    if let Next::End(end) = self.act(header, data).await? {
+                        return Ok(Next::End(end));
+                    }
+                }
+            }
+        }
+        Ok(Next::Continue)
+    }
+
+    /// Does what a request asks for whose turn it is.
+    async fn act(&mut self, header: Header, data: Vec<u8>) -> Result<Next, ReceiveError> {
+        let (tag, lun) = (header.initiator_task_tag(), header.lun());
+        match header.opcode() {
+            // The answer to a ping needs no answer.
+            request::NOP_OUT if tag == NO_TAG => {}
+            request::NOP_OUT => self.answer(Answer::Echo { tag, lun, data }).await,
+            request::TASK_MANAGEMENT => {
+                let request = task_management::Request::parse(&header);
+                let _ = self.jobs.send(Job::TaskManagement(request)).await;
+            }
+            request::TEXT => self.text_arrived(header, &data).await?,
+            _ => return Ok(self.logout(header).await),
+        }
+        Ok(Next::Continue)
+    }
+
+    async fn text_arrived(&mut self, header: Header, data: &[u8]) -> Result<(), ReceiveError> {
+        let (tag, lun) = (header.initiator_task_tag(), header.lun());
+        self.text.add(data).map_err(|_| ReceiveError::Protocol("a text request is longer than 64 KiB"))?;
+        if header.continues() {
+            self.answer(Answer::Text { tag, lun, is_final: false, text: Vec::new() }).await;
+            return Ok(());
+        }
+        let request = self.text.take();
+        let is_discovery = self.to.session.nexus.is_none();
+        let answers = discovery::answer(&request, self.to.target.who(), self.to.portal, is_discovery);
+        let text = answers.bytes().to_vec();
+        self.answer(Answer::Text { tag, lun, is_final: header.is_final(), text }).await;
+        Ok(())
+    }
+
+    async fn logout(&mut self, header: Header) -> Next {
+        const CONNECTION_ID: usize = 20;
+        let tag = header.initiator_task_tag();
+        let session = &self.to.session;
+        match header.flags() & 0x7f {
+            CLOSE_SESSION => {
+                session.close(Closing::Orderly);
+                Next::End(End::Logout { tag, response: LogoutResponse::Closed })
+            }
+            REMOVE_FOR_RECOVERY => {
+                self.answer(Answer::Logout { tag, response: LogoutResponse::RecoveryNotSupported }).await;
+                Next::Continue
+            }
+            _ => {
+                let id = header.u16_at(CONNECTION_ID);
+                if id == self.to.connection_id {
+                    return Next::End(End::Logout { tag, response: LogoutResponse::Closed });
+                }
+                let response = match session.connection(id) {
+                    Some(other) => {
+                        other.close(Closing::Orderly);
+                        LogoutResponse::Closed
+                    }
+                    None => LogoutResponse::NoSuchConnection,
+                };
+                self.answer(Answer::Logout { tag, response }).await;
+                Next::Continue
+            }
+        }
+    }
+
+    pub(super) async fn refuse(&mut self, refusal: TaskRefused, header_of: Header) {
+        let reason = match refusal {
+            TaskRefused::TagInUse => RejectReason::TaskInProgress,
+            TaskRefused::TooManyImmediate => RejectReason::TooManyImmediateCommands,
+        };
+        self.reject(reason, header_of).await;
+    }
+
+    pub(super) async fn reject(&mut self, reason: RejectReason, header: Header) {
+        tracing::debug!(?reason, opcode = header.opcode(), "iSCSI PDU rejected");
+        self.answer(Answer::Reject { reason, header: Box::new(header) }).await;
+    }
+
+    /// A sender that is gone is noticed by the loop.
+    pub(super) async fn answer(&mut self, answer: Answer) {
+        let _ = self.answers.send(answer).await;
+    }
+}
+
+/// Returns when the connection is to end, or to end faster.
+async fn changed(closing: &mut watch::Receiver<Closing>, stopping: bool) {
+    let known = if stopping { Closing::Orderly } else { Closing::Not };
+    // Its sender lives as long as the connection.
+    if closing.wait_for(|closing| *closing > known).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}

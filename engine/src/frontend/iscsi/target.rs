@@ -1,0 +1,160 @@
+//! The target: its name, its disk, and who is logged in.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, RwLock};
+
+use super::answer::{Answer, Event};
+use super::login::{Identification, LoginStatus, Ready};
+use super::session::{Closing, ConnectionHandle, Session};
+use crate::frontend::BlockDevice;
+use crate::frontend::scsi::{AdditionalSense, LogicalUnit, Sense, SenseKey};
+
+/// The disk is LUN 1, as Longhorn's is (peripheral device addressing).
+pub(super) const LUN: [u8; 8] = [0, 1, 0, 0, 0, 0, 0, 0];
+/// The same unit in flat space addressing.
+const FLAT_LUN: [u8; 8] = [0x40, 1, 0, 0, 0, 0, 0, 0];
+/// Initiators at a time: a volume has one user, some more paths, and somebody who looks.
+const MAX_SESSIONS: usize = 64;
+/// So long may the commands of a session take to end that its initiator replaces by a new one. Less than initiators
+/// wait for a login.
+const REPLACEMENT_PATIENCE: Duration = Duration::from_secs(8);
+
+pub(super) fn is_the_disk(lun: [u8; 8]) -> bool {
+    lun == LUN || lun == FLAT_LUN
+}
+
+/// Whether a login takes the place of a session: same initiator port, same kind.
+fn is_same<D: BlockDevice>(session: &Session<D>, ready: &Ready) -> bool {
+    session.initiator == ready.initiator && session.nexus.is_none() == ready.agreement.is_discovery
+}
+
+pub(super) struct Target<D: BlockDevice> {
+    who: Identification,
+    unit: Arc<LogicalUnit<D>>,
+    /// Commands hold it shared, an ordered one alone.
+    turns: RwLock<()>,
+    sessions: Mutex<BTreeMap<u16, Arc<Session<D>>>>,
+    /// A connection has ended.
+    left: Notify,
+}
+
+impl<D: BlockDevice> Target<D> {
+    pub(super) fn new(who: Identification, unit: Arc<LogicalUnit<D>>) -> Self {
+        Self { who, unit, turns: RwLock::new(()), sessions: Mutex::default(), left: Notify::new() }
+    }
+
+    pub(super) fn who(&self) -> &Identification {
+        &self.who
+    }
+
+    pub(super) fn unit(&self) -> &LogicalUnit<D> {
+        &self.unit
+    }
+
+    pub(super) fn turns(&self) -> &RwLock<()> {
+        &self.turns
+    }
+
+    pub(super) fn sessions_but(&self, session: &Arc<Session<D>>) -> Vec<Arc<Session<D>>> {
+        self.lock().values().filter(|other| !Arc::ptr_eq(other, session)).cloned().collect()
+    }
+
+    /// Tells every session that the disk has grown: by a unit attention, and at once by an event.
+    pub(super) fn size_changed(&self) {
+        self.unit.size_changed();
+        let sense = Sense::new(SenseKey::UnitAttention, AdditionalSense::CAPACITY_DATA_HAS_CHANGED);
+        let sessions: Vec<_> = self.lock().values().filter(|session| session.nexus.is_some()).cloned().collect();
+        for connection in sessions.iter().filter_map(|session| session.connections().into_iter().next()) {
+            connection.tell(Answer::Event(Event::Scsi(sense)));
+        }
+    }
+
+    /// The session of a login: a new one, or the one that the connection is added to. What the initiator's earlier
+    /// session or connection of the same name had begun has ended then, or is in the device, which keeps its order.
+    pub(super) async fn admit(
+        &self,
+        ready: &Ready,
+        connection: &ConnectionHandle,
+    ) -> Result<Arc<Session<D>>, LoginStatus> {
+        if ready.session_handle != 0 {
+            return self.join(ready, connection).await;
+        }
+        self.end_predecessor(ready).await;
+        let mut sessions = self.lock();
+        // Another login of the same name may have been faster.
+        for rival in sessions.values().filter(|session| is_same(session, ready)) {
+            rival.close(Closing::AtOnce);
+        }
+        if sessions.len() >= MAX_SESSIONS {
+            return Err(LoginStatus::OutOfResources);
+        }
+        let handle = (1..=u16::MAX).find(|handle| !sessions.contains_key(handle)).ok_or(LoginStatus::OutOfResources)?;
+        let agreement = &ready.agreement;
+        let nexus = (!agreement.is_discovery).then(|| self.unit.nexus(ready.initiator.clone()));
+        let session =
+            Arc::new(Session::new(ready.initiator.clone(), handle, agreement.session.clone(), nexus, ready.cmd_sn));
+        session.connect(ready.connection_id, connection.clone());
+        sessions.insert(handle, Arc::clone(&session));
+        Ok(session)
+    }
+
+    /// Session reinstatement (RFC 7143, section 6.3.5).
+    async fn end_predecessor(&self, ready: &Ready) {
+        let Some(old) = self.lock().values().find(|session| is_same(session, ready)).cloned() else { return };
+        old.close(Closing::AtOnce);
+        self.wait_until(|| old.connection_count() == 0).await;
+        self.lock().retain(|_, session| !Arc::ptr_eq(session, &old));
+    }
+
+    async fn join(&self, ready: &Ready, connection: &ConnectionHandle) -> Result<Arc<Session<D>>, LoginStatus> {
+        let session = self.lock().get(&ready.session_handle).cloned().ok_or(LoginStatus::SessionDoesNotExist)?;
+        if session.initiator != ready.initiator || session.nexus.is_none() || ready.agreement.is_discovery {
+            return Err(LoginStatus::SessionDoesNotExist);
+        }
+        let id = ready.connection_id;
+        if let Some(old) = session.connection(id) {
+            old.close(Closing::AtOnce);
+            self.wait_until(|| session.connection(id).is_none()).await;
+        }
+        if session.connection_count() >= session.parameters.max_connections as usize {
+            return Err(LoginStatus::TooManyConnections);
+        }
+        session.connect(id, connection.clone());
+        Ok(session)
+    }
+
+    /// A connection has ended, its commands included.
+    pub(super) fn leave(&self, session: &Arc<Session<D>>, connection_id: u16, connection: &ConnectionHandle) {
+        if session.disconnect(connection_id, connection) == 0 {
+            self.lock().retain(|_, present| !Arc::ptr_eq(present, session));
+        }
+        self.left.notify_waiters();
+    }
+
+    async fn wait_until(&self, is_reached: impl Fn() -> bool) {
+        let waiting = async {
+            loop {
+                let left = self.left.notified();
+                tokio::pin!(left);
+                left.as_mut().enable();
+                if is_reached() {
+                    return;
+                }
+                left.await;
+            }
+        };
+        if tokio::time::timeout(REPLACEMENT_PATIENCE, waiting).await.is_err() {
+            tracing::warn!(
+                target_name = self.who.target_name,
+                "an initiator comes back while commands of its earlier session are still with the volume"
+            );
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u16, Arc<Session<D>>>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
