@@ -46,6 +46,12 @@ pub(crate) struct ImageFile {
     path: PathBuf,
 }
 
+impl AsRef<File> for ImageFile {
+    fn as_ref(&self) -> &File {
+        &self.file
+    }
+}
+
 impl ImageFile {
     /// Opens an image that exists.
     pub(crate) fn open(path: &Path, access: Access) -> Result<Self, DiskError> {
@@ -155,6 +161,11 @@ impl ImageFile {
             done += piece;
         }
         Ok(())
+    }
+
+    /// What went wrong when `what` was tried on this file.
+    pub(super) fn error(&self, what: &'static str, source: io::Error) -> DiskError {
+        DiskError::at(what, &self.path)(source)
     }
 
     /// Makes written data, and what is needed to find it again, durable.

@@ -2,6 +2,8 @@
 
 pub mod buffer;
 pub(crate) mod image;
+pub(crate) mod pool;
+pub(crate) mod queue;
 
 pub use buffer::AlignedBuf;
 pub use image::DiskError;

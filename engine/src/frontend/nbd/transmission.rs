@@ -117,7 +117,7 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Connection<D, R> {
             _ => 0,
         };
         let permit = self.in_flight.admit(held_bytes).await.map_err(io::Error::other)?;
-        let mut payload = AlignedBuf::zeroed(header.payload_bytes() as usize);
+        let mut payload = AlignedBuf::for_filling(header.payload_bytes() as usize);
         self.input.reader.read_exact(&mut payload).await?;
         let (device, replies) = (Arc::clone(&self.device), self.replies.clone());
         self.requests.spawn(async move {
