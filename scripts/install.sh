@@ -8,7 +8,7 @@ purpose=${1:-run}
 packages=(build-essential pkg-config lld fuse3 e2fsprogs)
 case $purpose in
   run) ;;
-  test) packages+=(libnbd-bin qemu-utils fio zstd jq curl procps chromium) ;;
+  test) packages+=(xfsprogs libnbd-bin qemu-utils fio zstd jq curl procps chromium) ;;
   *) echo "usage: scripts/install.sh [run|test]" >&2; exit 2 ;;
 esac
 # NodeSource's nodejs contains npm and conflicts with Debian's package of that name, so commands are asked for here.

@@ -1,17 +1,22 @@
 //! One image file of a replica, read and written past the page cache.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use nix::fcntl::{FallocateFlags, fallocate};
 use nix::libc;
 
-use super::{AlignedBuf, BLOCK_SIZE};
+use super::{AlignedBuf, BLOCK_SIZE, fault};
 use crate::sys::fiemap::{self, Extent};
 
-/// Zeros are written in pieces of this many bytes where a file system cannot zero a range by itself.
+/// How long an open waits for writes of a process that has ended. An engine's HELLO may take a little longer.
+const LATE_WRITES: Duration = Duration::from_secs(15);
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
+
+/// Zeros are written in pieces of this many bytes.
 const ZERO_PIECE: u64 = 1 << 20;
 
 /// What was tried on which file, and what the kernel said.
@@ -90,6 +95,29 @@ impl ImageFile {
         Ok(Self { file, path: path.to_path_buf() })
     }
 
+    /// Makes sure that nobody else's writes are on their way to this file, and that others can make sure of ours.
+    ///
+    /// The kernel may go on with queued writes of a process that was killed, when the directory's lock is free again.
+    /// The lock taken here belongs to the open file, which such a write keeps open until it has ended.
+    pub(crate) fn take_for_writing(&self) -> Result<(), DiskError> {
+        let begin = Instant::now();
+        loop {
+            match self.file.try_lock() {
+                Ok(()) => return Ok(()),
+                Err(TryLockError::WouldBlock) if begin.elapsed() < LATE_WRITES => std::thread::sleep(LOCK_PAUSE),
+                Err(TryLockError::WouldBlock) => {
+                    let why = format!(
+                        "writes of a process that has ended are still on their way to it after {} s; the disk is slow or \
+                         hangs: try again when it answers",
+                        LATE_WRITES.as_secs()
+                    );
+                    return Err(self.error("take for writing", io::Error::new(io::ErrorKind::ResourceBusy, why)));
+                }
+                Err(TryLockError::Error(error)) => return Err(self.error("lock", error)),
+            }
+        }
+    }
+
     /// Fills `blocks` from `offset` on; what lies past the end of the file reads as zeros.
     pub(crate) fn read_blocks(&self, offset: u64, blocks: &mut [u8]) -> Result<(), DiskError> {
         let mut done = 0;
@@ -114,7 +142,9 @@ impl ImageFile {
     pub(crate) fn write_blocks(&self, offset: u64, blocks: &[u8]) -> Result<(), DiskError> {
         let mut done = 0;
         while done < blocks.len() {
-            match self.file.write_at(&blocks[done..], offset + done as u64) {
+            let written = fault::check("write", &self.path)
+                .and_then(|()| self.file.write_at(&blocks[done..], offset + done as u64));
+            match written {
                 Ok(0) => {
                     return Err(DiskError::at("write", &self.path)(io::ErrorKind::WriteZero.into()));
                 }
@@ -132,8 +162,9 @@ impl ImageFile {
         self.allocate(flags, offset, length).map_err(DiskError::at("punch a hole into", &self.path))
     }
 
-    /// Makes the range allocated zeros, which hide what lower layers hold.
-    pub(crate) fn zero(&self, offset: u64, length: u64) -> Result<(), DiskError> {
+    /// Makes the range zeros that have storage and were not written: quick, and no more than reserved space after a
+    /// power cut (`replica::unfinished`).
+    pub(crate) fn reserve_zeros(&self, offset: u64, length: u64) -> Result<(), DiskError> {
         let flags = FallocateFlags::FALLOC_FL_ZERO_RANGE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
         match self.allocate(flags, offset, length) {
             Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => self.write_zeros(offset, length),
@@ -152,7 +183,8 @@ impl ImageFile {
         }
     }
 
-    fn write_zeros(&self, offset: u64, length: u64) -> Result<(), DiskError> {
+    /// Makes the range zeros as any data is written, at the speed of the disk.
+    pub(crate) fn write_zeros(&self, offset: u64, length: u64) -> Result<(), DiskError> {
         let zeros = AlignedBuf::zeroed(length.min(ZERO_PIECE) as usize);
         let mut done = 0;
         while done < length {
@@ -198,12 +230,13 @@ impl ImageFile {
     ) -> Result<(), DiskError> {
         let mut from = start;
         while from < end {
-            let batch =
-                fiemap::batch(&self.file, from, end).map_err(DiskError::at("map the extents of", &self.path))?;
+            let batch = fault::check("map the extents of", &self.path)
+                .and_then(|()| fiemap::batch(&self.file, from, end))
+                .map_err(DiskError::at("map the extents of", &self.path))?;
             for extent in &batch.extents {
                 let first = extent.offset / BLOCK_SIZE * BLOCK_SIZE;
                 let last = (extent.offset + extent.length).next_multiple_of(BLOCK_SIZE);
-                if !each(Extent { offset: first, length: last - first }) {
+                if !each(Extent { offset: first, length: last - first, ..*extent }) {
                     return Ok(());
                 }
             }
@@ -237,14 +270,34 @@ mod tests {
         let image = ImageFile::create(&dir.path().join("a.img"), 16 * 4096).unwrap();
         assert_eq!(extents(&image), []);
         image.write_blocks(4096, AlignedBuf::copy_of(&[7; 8192]).padded()).unwrap();
-        image.zero(8 * 4096, 4096).unwrap();
-        assert_eq!(extents(&image), [(4096, 8192), (8 * 4096, 4096)]);
+        image.write_zeros(8 * 4096, 4096).unwrap();
+        image.reserve_zeros(10 * 4096, 4096).unwrap();
+        assert_eq!(extents(&image), [(4096, 8192), (8 * 4096, 4096), (10 * 4096, 4096)]);
         image.punch(4096, 4096).unwrap();
-        assert_eq!(extents(&image), [(8192, 4096), (8 * 4096, 4096)]);
+        assert_eq!(extents(&image), [(8192, 4096), (8 * 4096, 4096), (10 * 4096, 4096)]);
         let mut buffer = AlignedBuf::copy_of(&[1; 3 * 4096]);
         image.read_blocks(0, buffer.padded_mut()).unwrap();
         assert!(buffer[..8192].iter().all(|&byte| byte == 0));
         assert!(buffer[8192..].iter().all(|&byte| byte == 7));
+    }
+
+    #[test]
+    fn only_what_was_written_is_a_written_extent() {
+        let dir = tempfile::tempdir_in("/var/tmp").unwrap();
+        let image = ImageFile::create(&dir.path().join("a.img"), 16 * 4096).unwrap();
+        image.write_zeros(0, 2 * 4096).unwrap();
+        image.write_zeros(6 * 4096, 4096).unwrap();
+        image.reserve_zeros(4096, 2 * 4096).unwrap();
+        let mut unwritten = Vec::new();
+        image
+            .for_each_extent(0, 16 * 4096, |extent| {
+                if extent.unwritten {
+                    unwritten.extend((extent.offset..extent.offset + extent.length).step_by(4096));
+                }
+                true
+            })
+            .unwrap();
+        assert_eq!(unwritten, [4096, 2 * 4096], "also where zeros had been written before");
     }
 
     #[test]

@@ -521,7 +521,7 @@ fn fenced(theirs: u64, seen: u64) -> RemoteError {
 
 /// The one table from a directory's errors to what the engine is told.
 fn remote(error: ReplicaError) -> RemoteError {
-    let kind = match &error {
+    let kind = match error.cause() {
         ReplicaError::NoSpace { .. } => RemoteErrorKind::NoSpace,
         ReplicaError::OutOfRange { .. } => RemoteErrorKind::OutOfRange,
         ReplicaError::StaleEpoch { .. } => RemoteErrorKind::Fenced,
@@ -538,7 +538,8 @@ fn remote(error: ReplicaError) -> RemoteError {
         | ReplicaError::Smaller { .. }
         | ReplicaError::VolumeNotEmpty { .. }
         | ReplicaError::NotFilling
-        | ReplicaError::NoAncestor { .. } => RemoteErrorKind::Refused,
+        | ReplicaError::NoAncestor { .. }
+        | ReplicaError::InTheWay { .. } => RemoteErrorKind::Refused,
         _ => RemoteErrorKind::Failed,
     };
     RemoteError { kind, message: error.to_string() }

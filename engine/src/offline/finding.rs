@@ -80,6 +80,8 @@ pub enum FindingKind {
     Unreadable,
     /// Another process has files of the directory open for writing.
     OpenElsewhere,
+    /// A power cut ended writes half-way; the next open takes them back.
+    UnfinishedWrites,
 }
 
 impl FindingKind {
@@ -114,7 +116,7 @@ impl FindingKind {
             | Self::VolumeError
             | Self::ChecksumUnreadable
             | Self::OpenElsewhere => Severity::Warning,
-            Self::Leftover | Self::NotClosed | Self::ChecksumStale => Severity::Note,
+            Self::Leftover | Self::NotClosed | Self::ChecksumStale | Self::UnfinishedWrites => Severity::Note,
         }
     }
 }

@@ -27,6 +27,7 @@ mod sizes;
 mod state;
 pub mod structure;
 mod survey;
+mod unfinished;
 pub mod verify;
 
 use std::path::PathBuf;

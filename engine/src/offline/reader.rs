@@ -35,7 +35,10 @@ impl LayerReader {
         let chain = structure.chain(survey, wanted)?;
         let size = chain.first().and_then(|image| survey.layers.get(image)?.size()).unwrap_or_default();
         let backing = survey.volume.meta().map_or(Ok(None), |meta| open_backing(&meta.backing_file_path, meta.size))?;
-        let layers = Layers::load(&survey.directory, chain, size, backing)?;
+        let mut layers = Layers::load(&survey.directory, chain, size, backing)?;
+        if *wanted == Wanted::Head {
+            layers.uncover(&structure.unfinished)?;
+        }
         let blocks = layers.hidden_data(0..size / BLOCK_SIZE)?;
         let data = blocks.into_iter().filter(|(_, holds)| *holds).map(|(blocks, _)| blocks).collect();
         Ok(Self { layers, size, data })

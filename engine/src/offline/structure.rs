@@ -9,6 +9,7 @@ use super::survey::{Survey, VolumeFacts};
 use crate::replica::ReplicaError;
 use crate::replica::chain::LONGEST_CHAIN;
 use crate::replica::delete::is_layer_file;
+use crate::replica::extent_map::Blocks;
 use crate::replica::names;
 
 /// A directory of its own that `mkfs` makes.
@@ -19,10 +20,12 @@ pub struct Structure {
     pub findings: Vec<Finding>,
     /// Every layer with its chain, itself first, or the reason why it cannot be read.
     pub(crate) chains: BTreeMap<String, Result<Vec<String>, String>>,
+    /// Blocks of the head that were being written when the replica stopped: they show what lies below.
+    pub(crate) unfinished: Vec<Blocks>,
 }
 
 impl Structure {
-    /// Judges what was found. Reads nothing.
+    /// Judges what was found. Reads no data, and extent maps only where writes may have ended half-way.
     #[must_use]
     pub fn of(survey: &Survey) -> Self {
         let mut judge = Judge { survey, findings: Vec::new(), broken: BTreeMap::new() };
@@ -36,9 +39,10 @@ impl Structure {
         judge.strays();
         judge.writers();
         let chains = judge.chains();
+        let unfinished = judge.unfinished(&chains);
         let mut findings = judge.findings;
         findings.sort_by(|a, b| (a.severity, a.kind, &a.file).cmp(&(b.severity, b.kind, &b.file)));
-        Self { findings, chains }
+        Self { findings, chains, unfinished }
     }
 }
 

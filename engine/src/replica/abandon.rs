@@ -15,8 +15,16 @@ use super::error::ReplicaError;
 use super::names;
 use crate::crash_point;
 
-/// Marks images, durably.
+/// Marks images, durably. A failure takes the marks back.
 pub(super) fn mark(directory: &Directory, images: &[String]) -> Result<(), ReplicaError> {
+    let marked = mark_each(directory, images);
+    if marked.is_err() {
+        keep(directory, images);
+    }
+    marked
+}
+
+fn mark_each(directory: &Directory, images: &[String]) -> Result<(), ReplicaError> {
     for image in images {
         let name = names::abandoned_of(image);
         // Of an attempt that failed.

@@ -53,7 +53,7 @@ pub(crate) fn is_layer_file(file: &str) -> bool {
             | ".snap_tmp"
             | ".snap_tmp.meta"
             | names::ABANDONED_SUFFIX
-    );
+    ) || names::is_aside_suffix(suffix);
     let ours = names::is_head(image) || names::snapshot_of(image).is_some() || image.starts_with("volume-delta-");
     known && ours
 }

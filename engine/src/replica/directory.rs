@@ -1,14 +1,15 @@
 //! The replica's directory: taken by one process at a time, its small files replaced atomically and durably.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::fs::{self, File, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use super::error::ReplicaError;
 use super::names;
+use super::replace::ReplaceError;
 use crate::crash_point;
-use crate::disk::{BLOCK_SIZE, DiskError};
+use crate::disk::{BLOCK_SIZE, DiskError, fault};
 
 /// A directory this process owns or looks at: an flock on it is held until the value is dropped.
 #[derive(Debug)]
@@ -109,48 +110,43 @@ impl Directory {
 
     /// Replaces a small file. After success, and after any crash, it holds either the old or the new content;
     /// after success the new one is durable.
-    pub(crate) fn replace(&self, name: &str, content: &[u8], mode: u32) -> Result<(), ReplicaError> {
-        let tmp = self.file(&names::tmp_of(name));
-        let outcome = self.write_and_rename(&tmp, name, content, mode);
-        if outcome.is_err() {
-            // Best effort: a left-over is recognised at the next open.
-            let _ = fs::remove_file(&tmp);
-        }
-        outcome
-    }
-
-    fn write_and_rename(&self, tmp: &Path, name: &str, content: &[u8], mode: u32) -> Result<(), ReplicaError> {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(mode)
-            .open(tmp)
-            .map_err(DiskError::at("create", tmp))?;
-        file.write_all(content).map_err(DiskError::at("write", tmp))?;
-        file.sync_all().map_err(DiskError::at("sync", tmp))?;
-        crash_point::reached("replace.written");
-        fs::rename(tmp, self.file(name)).map_err(DiskError::at("rename into place", tmp))?;
-        crash_point::reached("replace.renamed");
-        self.sync()
+    pub(crate) fn replace(&self, name: &str, content: &[u8], mode: u32) -> Result<(), ReplaceError> {
+        self.prepare(name, content, mode)?.commit()
     }
 
     /// Gives a file a second name. The change is durable after [`Directory::sync`].
     pub(crate) fn link(&self, from: &str, to: &str) -> Result<(), ReplicaError> {
         let target = self.file(to);
-        Ok(fs::hard_link(self.file(from), &target).map_err(DiskError::at("make the hard link", &target))?)
+        let linked = fault::check("make the hard link", &target).and_then(|()| fs::hard_link(self.file(from), &target));
+        Ok(linked.map_err(DiskError::at("make the hard link", &target))?)
     }
 
-    /// Puts the file `from` in the place of `to`, which it replaces. The change is durable after [`Directory::sync`].
-    pub(crate) fn rename(&self, from: &str, to: &str) -> Result<(), ReplicaError> {
-        let from = self.file(from);
-        Ok(fs::rename(&from, self.file(to)).map_err(DiskError::at("rename into place", &from))?)
+    /// Puts the file `from` in the place of `to`, which it replaces if it is there, durably.
+    pub(crate) fn rename(&self, from: &str, to: &str) -> Result<(), ReplaceError> {
+        let (path, target) = (self.file(from), self.file(to));
+        let renamed = fault::check("rename into place", &target).and_then(|()| fs::rename(&path, &target));
+        if let Err(error) = renamed {
+            let was_there = error.kind() != io::ErrorKind::NotFound;
+            let error = DiskError::at("rename into place", &path)(error).into();
+            // A file that still has its old name did not get the new one.
+            let still_there = matches!(self.identity(from), Ok(Some(_)));
+            return Err(if was_there && !still_there {
+                ReplaceError::Unknown(error)
+            } else {
+                ReplaceError::NotReplaced(error)
+            });
+        }
+        crash_point::reached("replace.renamed");
+        fault::check("sync the new name of", &target)
+            .map_err(|error| DiskError::at("sync the new name of", &target)(error).into())
+            .and_then(|()| self.sync())
+            .map_err(ReplaceError::Unknown)
     }
 
     /// Removes a name; says whether it was there. The change is durable after [`Directory::sync`].
     pub(crate) fn remove(&self, name: &str) -> Result<bool, ReplicaError> {
         let path = self.file(name);
-        match fs::remove_file(&path) {
+        match fault::check("remove", &path).and_then(|()| fs::remove_file(&path)) {
             Ok(()) => Ok(true),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(DiskError::at("remove", &path)(error).into()),
@@ -176,6 +172,7 @@ impl Directory {
                 inode: facts.ino(),
                 names: facts.nlink(),
                 allocated_bytes: facts.blocks() * STAT_BLOCK,
+                is_regular: facts.is_file(),
             })),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(DiskError::at("look at", &path)(error).into()),
@@ -202,6 +199,8 @@ pub(crate) struct FileIdentity {
     /// How many names the file has.
     pub(crate) names: u64,
     pub(crate) allocated_bytes: u64,
+    /// Not a directory, a symbolic link or something else that no image is.
+    pub(crate) is_regular: bool,
 }
 
 impl FileIdentity {

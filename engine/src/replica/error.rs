@@ -114,12 +114,41 @@ pub enum ReplicaError {
 
     #[error(transparent)]
     Backing(#[from] BackingError),
+
+    /// The disk refused a change before it took place. The replica is in use as before.
+    #[error("{what}, and nothing has changed: {source}")]
+    Undone { what: &'static str, source: Box<ReplicaError> },
+
+    #[error(
+        "{} is in the way of a new layer: it is none of this replica's, may hold data, and cannot be moved aside because \
+         all names for that are taken; nothing was changed; look at it and at its namesakes, and move or delete what is \
+         not wanted",
+        path.display()
+    )]
+    InTheWay { path: PathBuf },
 }
 
 impl ReplicaError {
     /// A file whose content or place contradicts the format.
     pub(crate) fn corrupt(file: impl Into<String>, why: impl Into<String>) -> Self {
         Self::Corrupt { file: file.into(), why: why.into() }
+    }
+
+    /// The disk's failure, said as what it means: the change did not take place. Other errors say that themselves.
+    pub(crate) fn undone(self, what: &'static str) -> Self {
+        match self {
+            Self::NoSpace { .. } | Self::Io { .. } => Self::Undone { what, source: Box::new(self) },
+            other => other,
+        }
+    }
+
+    /// The error itself, without what it meant for the operation.
+    #[must_use]
+    pub fn cause(&self) -> &Self {
+        match self {
+            Self::Undone { source, .. } => source.cause(),
+            other => other,
+        }
     }
 
     /// A panic in another thread left a lock, and what it protects, in an unknown state.

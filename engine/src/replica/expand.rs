@@ -33,8 +33,8 @@ impl Replica {
     ///
     /// # Errors
     /// [`ReplicaError::Smaller`], [`ReplicaError::InvalidSize`], [`ReplicaError::SnapshotExists`],
-    /// [`ReplicaError::ChainTooLong`]: nothing changed. Other errors: the volume has the old or the new size;
-    /// [`Replica::layers`] tells.
+    /// [`ReplicaError::ChainTooLong`], [`ReplicaError::Undone`]: nothing changed. Other errors: the volume has the old or
+    /// the new size; [`Replica::layers`] tells.
     pub fn expand(&self, size: u64, created: &str) -> Result<(), ReplicaError> {
         check_size(size)?;
         if size > self.size() {
@@ -56,7 +56,8 @@ impl Replica {
             crash_point::reached("expand.head-synced");
             let labels = BTreeMap::from([(LABEL.to_owned(), size.to_string())]);
             let volume = VolumeMeta { size, ..structure.meta.clone() };
-            let taken = Taken { image: &image, user_created: false, created, labels: &labels };
+            let refusal = "the volume was not expanded";
+            let taken = Taken { image: &image, user_created: false, created, labels: &labels, refusal };
             let outcome = taken.take(&self.directory, structure, &volume);
             // Also after a failure: it may have come after the commit.
             self.size.store(structure.meta.size, Ordering::Release);

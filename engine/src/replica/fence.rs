@@ -1,4 +1,4 @@
-//! `aurochs.state`: what a replica remembers about the engines it has served. Longhorn ignores the file.
+//! `aurochs.state`: what a replica remembers about the engines it has served, and of its head. Longhorn ignores the file.
 //!
 //! | key | meaning |
 //! |---|---|
@@ -6,6 +6,7 @@
 //! | `epoch` | highest epoch seen |
 //! | `generation` | last generation of the membership told by an engine of that epoch |
 //! | `boot_id` | the host's boot id when the replica was last known to hold everything: opened clean, or rebuilt |
+//! | `zeros_written` | no unwritten extent of the head means zeros that hide data ([`super::unfinished`]); absent: not known |
 //!
 //! A dirty replica keeps the boot id it had: writes lost in a reboot stay lost however often it is opened after that.
 //!
@@ -37,6 +38,8 @@ pub struct FenceState {
     pub previous_boot_id: Option<String>,
     /// What the file holds from now on.
     recorded_boot_id: String,
+    /// Whether an unwritten extent of the head that hides data is an unfinished write; else it means zeros.
+    pub(crate) zeros_written: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -45,6 +48,8 @@ struct StateFile {
     epoch: u64,
     generation: u64,
     boot_id: String,
+    #[serde(default)]
+    zeros_written: bool,
 }
 
 impl FenceState {
@@ -68,6 +73,7 @@ impl FenceState {
             boot_id,
             previous_boot_id: Some(file.boot_id),
             recorded_boot_id,
+            zeros_written: file.zeros_written,
         })
     }
 
@@ -78,17 +84,23 @@ impl FenceState {
             epoch: self.epoch,
             generation: self.generation,
             boot_id: self.recorded_boot_id.clone(),
+            zeros_written: self.zeros_written,
         };
         let mut text =
             serde_json::to_vec(&file).map_err(|error| ReplicaError::corrupt(names::STATE_FILE, error.to_string()))?;
         text.push(b'\n');
-        directory.replace(names::STATE_FILE, &text, 0o600)
+        Ok(directory.replace(names::STATE_FILE, &text, 0o600)?)
     }
 
     /// The state of a replica that holds everything again.
     pub(crate) fn settled(&self) -> Self {
         let boot_id = self.boot_id.clone();
         Self { previous_boot_id: Some(boot_id.clone()), recorded_boot_id: boot_id, ..self.clone() }
+    }
+
+    /// The state of a replica with a head that this program made.
+    pub(crate) fn with_own_head(&self) -> Self {
+        Self { zeros_written: true, ..self.clone() }
     }
 
     /// The state after an engine named `epoch` and `generation`; a lower generation of the same epoch is an old

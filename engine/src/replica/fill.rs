@@ -25,10 +25,12 @@ use super::stack::{Layers, Structure};
 use super::{ChangeError, Replica, ReplicaError};
 use crate::crash_point;
 use crate::disk::image::ImageFile;
-use crate::disk::{AlignedBuf, BLOCK_SIZE, DiskError};
+use crate::disk::{AlignedBuf, BLOCK_SIZE};
 
 /// What Longhorn writes as the metadata of a filled snapshot.
 const ROOT_META: &[u8] = b"{\"Parent\":\"\"}\n";
+
+const NOT_FILLED: &str = "the volume was not filled, it has to begin again";
 
 /// A fill in progress.
 #[derive(Debug)]
@@ -88,7 +90,7 @@ impl Replica {
             let synced = self.filling(id)?.file.sync_data();
             if let Err(error) = &synced {
                 tracing::warn!(%error, "a fill is given up");
-                self.give_up_fill()?;
+                self.drop_fill()?;
             }
             Ok(synced?)
         })
@@ -111,10 +113,11 @@ impl Replica {
             }
             filling.file.sync_data()?;
             crash_point::reached("fill.synced");
+            self.directory.make_way(&filling.image, &structure.meta.head)?;
             if let Err(error) = name_image(&self.directory, &filling.image) {
                 undo(&self.directory, &[&filling.image]);
-                self.give_up_fill()?;
-                return Err(error.into());
+                self.drop_fill()?;
+                return Err(error.undone(NOT_FILLED).into());
             }
             *self.lock_fill() = None;
             stand_on(&self.directory, structure, &filling.image, created)
@@ -126,14 +129,20 @@ impl Replica {
     /// # Errors
     /// As [`Replica::give_up_fill`].
     pub fn fill_abort(&self, id: &str) -> Result<(), ReplicaError> {
-        if self.filling(id).is_ok() { self.give_up_fill() } else { Ok(()) }
+        self.shared(|_| if self.filling(id).is_ok() { self.drop_fill() } else { Ok(()) })
     }
 
     /// Gives up whatever is being filled, and removes what was filled in.
     ///
     /// # Errors
-    /// The image cannot be removed; the next open of the replica does it.
+    /// [`ReplicaError::Closed`], [`ReplicaError::Failed`]: the directory is no longer this value's to change, and the
+    /// next open removes the image. Otherwise the image cannot be removed; the next open does that too.
     pub fn give_up_fill(&self) -> Result<(), ReplicaError> {
+        self.shared(|_| self.drop_fill())
+    }
+
+    /// The caller holds the lock of an open replica.
+    pub(super) fn drop_fill(&self) -> Result<(), ReplicaError> {
         let Some(filling) = self.lock_fill().take() else { return Ok(()) };
         self.directory.remove(&names::unfinished(&filling.image))?;
         self.directory.sync()
@@ -163,16 +172,12 @@ fn check_empty(structure: &Structure) -> Result<(), ReplicaError> {
     Ok(())
 }
 
-/// Steps 3 and 4. The metadata goes first: the image must not be without it under its final name, where nobody could
+/// Steps 3 and 4, to a name that is free. The metadata goes first: the image must not be without it under its final name, where nobody could
 /// tell what it is.
 fn name_image(directory: &Directory, image: &str) -> Result<(), ReplicaError> {
-    directory.remove_layer(image)?;
     directory.replace(&names::meta_of(image), ROOT_META, 0o644)?;
     crash_point::reached("fill.meta-written");
-    let target = directory.file(image);
-    std::fs::rename(directory.file(&names::unfinished(image)), &target)
-        .map_err(DiskError::at("rename into place", &target))?;
-    directory.sync()?;
+    directory.rename(&names::unfinished(image), image)?;
     crash_point::reached("fill.named");
     Ok(())
 }
@@ -186,12 +191,17 @@ fn stand_on(directory: &Directory, structure: &mut Structure, image: &str, creat
         Ok(made) => made,
         Err(error) => {
             undo(directory, &[image]);
-            return Err(error.into());
+            return Err(error.undone(NOT_FILLED).into());
         }
     };
     crash_point::reached("fill.head-made");
     let old_head = structure.meta.head.clone();
-    fresh.commit(directory, &mut structure.meta)?;
+    let fresh = fresh.commit_or_undo(directory, &mut structure.meta).map_err(|error| {
+        if let ChangeError::Kept(_) = error {
+            undo(directory, &[image]);
+        }
+        error.undone(NOT_FILLED)
+    })?;
     crash_point::reached("fill.committed");
     structure.records.0.insert(image.to_owned(), LayerMeta::head("", "", ""));
     structure.lower = lower;

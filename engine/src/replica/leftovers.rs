@@ -4,14 +4,16 @@
 //! |---|---|---|
 //! | `*.meta.tmp`, `*.checksum..tmp`, `aurochs.state.tmp`, `revision.counter.tmp` | a crash while a small file was replaced | removed |
 //! | a snapshot's name on the file that is the head | a snapshot before `volume.meta` was replaced | the name is removed: the head would go on changing it |
-//! | another head, empty or also known under a snapshot's name | a snapshot or revert, before or after `volume.meta` was replaced | the name is removed: no data goes with it |
+//! | another head, empty or also known under a name that stays: a snapshot's, or the head's | a snapshot or revert, before or after `volume.meta` was replaced | the name is removed: no data goes with it |
 //! | an empty image without metadata | a rebuild that was making its layers | removed |
 //! | another head, or an image without metadata, also known as `<image>.abandoned` | a revert, removal or rebuild that had begun to throw data away | removed, and then the mark: it was given up on purpose (`abandon`) |
 //! | `<image>.abandoned` of a layer, or alone | the same, before or after that | removed: the layer has its own name |
 //! | another head, or an image without metadata, with data of its own | a person's hand | left alone, not used |
 //! | `*.img.snap_tmp`, and metadata of that image without the image | a fill before its image was complete | removed |
 //! | a root snapshot with no metadata but `{"Parent":""}`, beside an empty head that stands on nothing | a fill before `volume.meta` was replaced | removed: it was never the volume's content, and a volume that has any snapshot else has a head that stands on one |
-//! | `*.img.tmp`, another name of a layer | a purge before the name was renamed over its child's | the name is removed |
+//! | `*.img.tmp`, another name of a layer that stays | a purge before the name was renamed over its child's | the name is removed |
+//! | `*.img.tmp`, the only name of its file | a person's hand | left alone |
+//! | `*.img.aside`, `*.img.aside-N` | a new layer that found a stranger of its name (`make_way`) | left alone |
 //! | metadata of a removed layer on which nothing stands, without its image | a deletion | removed |
 //! | other metadata off the live chain without its image | a person's hand | ignored |
 
@@ -42,6 +44,7 @@ impl Leftovers {
             Self { files: listing.iter().filter(|file| is_mark(file)).cloned().collect(), ..Self::default() };
         let head_identity = directory.identity(head)?;
         let is_layer = |file: &&String| names::is_head(file) || names::snapshot_of(file).is_some();
+        let (mut other_heads, mut snapshots) = (Vec::new(), Vec::new());
         for image in listing.iter().filter(|file| is_layer(file) && *file != head) {
             if !directory.file(image).symlink_metadata().is_ok_and(|facts| facts.is_file()) {
                 // A person's: what is not a file is no image of ours.
@@ -52,19 +55,17 @@ impl Leftovers {
             };
             if names::is_head(image) {
                 records.0.remove(image);
-                if identity.names > 1 || identity.allocated_bytes == 0 {
-                    found.images.push(image.clone());
-                } else {
-                    found.unused_heads.push(image.clone());
-                }
-            } else if head_identity.is_some_and(|head| head.same_file(&identity)) {
+                other_heads.push((image, identity));
+                continue;
+            }
+            snapshots.push((image, identity));
+            if head_identity.is_some_and(|head| head.same_file(&identity)) {
                 records.0.remove(image);
                 found.images.push(image.clone());
             } else if records.get(image).is_none() && holds_nothing_wanted(directory, image, &identity)? {
                 found.images.push(image.clone());
             }
         }
-        found.add_second_names(directory, listing)?;
         found.add_deleted_leaves(listing, records);
         records.0.retain(|image, _| image == head || !names::is_head(image));
         let nothing_yet = head_identity.is_some_and(|head| head.allocated_bytes == 0)
@@ -73,15 +74,34 @@ impl Leftovers {
             found.add_unreached_fills(records);
         }
         found.add_unfinished_fills(listing, records);
+        snapshots.retain(|(image, _)| !found.images.contains(image));
+        let staying = head_identity.into_iter().chain(snapshots.into_iter().map(|(_, identity)| identity));
+        found.add_second_names(directory, listing, other_heads, staying.collect())?;
         Ok(found)
     }
 
-    /// A file without another name is none of a purge's, whatever it is called.
-    fn add_second_names(&mut self, directory: &Directory, listing: &[String]) -> Result<(), ReplicaError> {
+    /// Other heads and names of merges: each may go if its file keeps one of the names `staying`. How many names a file
+    /// has would prove nothing, for the others may be going as well, or lie outside of the directory.
+    fn add_second_names(
+        &mut self,
+        directory: &Directory,
+        listing: &[String],
+        other_heads: Vec<(&String, FileIdentity)>,
+        mut staying: Vec<FileIdentity>,
+    ) -> Result<(), ReplicaError> {
+        let stays = |staying: &[FileIdentity], file: &FileIdentity| staying.iter().any(|other| other.same_file(file));
+        for (image, identity) in other_heads {
+            if stays(&staying, &identity) || holds_nothing_wanted(directory, image, &identity)? {
+                self.images.push(image.clone());
+            } else {
+                self.unused_heads.push(image.clone());
+                staying.push(identity);
+            }
+        }
         let is_of_image =
             |file: &&String| file.strip_suffix(names::TMP_SUFFIX).is_some_and(|file| file.ends_with(".img"));
         for file in listing.iter().filter(is_of_image) {
-            if directory.identity(file)?.is_some_and(|identity| identity.names > 1) {
+            if directory.identity(file)?.is_some_and(|identity| stays(&staying, &identity)) {
                 self.files.push(file.clone());
             }
         }
@@ -143,9 +163,15 @@ impl Leftovers {
     }
 }
 
-fn holds_nothing_wanted(directory: &Directory, image: &str, identity: &FileIdentity) -> Result<bool, ReplicaError> {
+/// Empty, or given up on purpose.
+pub(super) fn holds_nothing_wanted(
+    directory: &Directory,
+    image: &str,
+    identity: &FileIdentity,
+) -> Result<bool, ReplicaError> {
     let mark = directory.identity(&names::abandoned_of(image))?;
-    Ok(identity.allocated_bytes == 0 || mark.is_some_and(|mark| mark.same_file(identity)))
+    let is_empty = identity.is_regular && identity.allocated_bytes == 0;
+    Ok(is_empty || mark.is_some_and(|mark| mark.same_file(identity)))
 }
 
 fn is_mark(file: &str) -> bool {

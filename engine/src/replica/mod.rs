@@ -12,8 +12,11 @@
 //! - **Snapshots never change.** What is seen from a live snapshot stays as it was. Only the head is written; a layer
 //!   below it is written by a rebuild, while `volume.meta` says `Rebuilding` and nothing is served from this replica, and
 //!   by a purge or a discard where the layer is marked as removed and nobody can see the difference.
+//! - **A map that may be wrong is never looked up** (`map_trust`).
 //! - **Metadata is durable.** When a call that changes the structure returns, the change survives a power cut; in
 //!   between, a crash leaves either the old or the new structure, and strays that the next open recognises.
+//! - **A refused change has changed nothing.** What the disk refuses before the commit is taken back (`replace`). Only
+//!   where nobody knows which structure the disk holds does the replica fail, until its directory is opened again.
 //!
 //! | lock | protects | taken by |
 //! |---|---|---|
@@ -41,6 +44,8 @@ pub mod hash;
 mod head_facts;
 mod layer_files;
 pub(crate) mod leftovers;
+mod make_way;
+mod map_trust;
 pub(crate) mod metadata;
 pub(crate) mod names;
 pub(crate) mod open;
@@ -50,12 +55,14 @@ mod raw_layers;
 mod read;
 mod rebuild;
 mod remove;
+mod replace;
 mod revert;
 pub(crate) mod revision_counter;
 mod snapshot;
 mod snapshot_view;
 pub(crate) mod stack;
 pub(crate) mod tree;
+pub(crate) mod unfinished;
 mod unmap;
 mod write;
 
@@ -72,6 +79,7 @@ pub use raw_layers::LayerInfo;
 pub use snapshot_view::{SnapshotFacts, SnapshotSelection};
 
 use crate::crash_point;
+use crate::disk::DiskError;
 use directory::Directory;
 use revision_counter::RevisionCounter;
 use stack::Structure;
@@ -111,6 +119,7 @@ pub struct Replica {
 ///   Open ──close──► Closed
 ///     └──a change of structure broke off where memory and files may differ──► Failed
 /// ```
+/// An open structure whose maps cannot be trusted any more answers as a failed one (`map_trust`).
 #[derive(Debug)]
 enum Life {
     Open(Box<Structure>),
@@ -121,7 +130,7 @@ enum Life {
 impl Life {
     fn open(&self) -> Result<&Structure, ReplicaError> {
         match self {
-            Self::Open(structure) => Ok(structure),
+            Self::Open(structure) => structure.trusted().map(|()| structure.as_ref()),
             Self::Closed => Err(ReplicaError::Closed),
             Self::Failed { why } => Err(ReplicaError::Failed { why: why.clone() }),
         }
@@ -137,9 +146,25 @@ enum ChangeError {
     Broken(ReplicaError),
 }
 
-impl<E: Into<ReplicaError>> From<E> for ChangeError {
-    fn from(error: E) -> Self {
+impl From<ReplicaError> for ChangeError {
+    fn from(error: ReplicaError) -> Self {
+        Self::Kept(error)
+    }
+}
+
+impl From<DiskError> for ChangeError {
+    fn from(error: DiskError) -> Self {
         Self::Kept(error.into())
+    }
+}
+
+impl ChangeError {
+    /// For what happens up to the commit: a failure that kept memory and files equal has changed nothing.
+    fn undone(self, what: &'static str) -> Self {
+        match self {
+            Self::Kept(error) => Self::Kept(error.undone(what)),
+            broken @ Self::Broken(_) => broken,
+        }
     }
 }
 
@@ -274,14 +299,27 @@ impl Replica {
             life.open()?;
             return Err(ReplicaError::Closed);
         };
+        structure.trusted()?;
         self.views.forget_all();
-        match change(structure) {
+        let head = structure.meta.head.clone();
+        let outcome = change(structure);
+        if structure.meta.head != head {
+            self.remember_new_head();
+        }
+        match outcome {
             Ok(value) => Ok(value),
             Err(ChangeError::Kept(error)) => Err(error),
             Err(ChangeError::Broken(error)) => {
                 *life = Life::Failed { why: error.to_string() };
                 Err(error)
             }
+        }
+    }
+
+    /// Nothing was written to a new head before this, so it follows the rule of [`unfinished`] from its beginning.
+    fn remember_new_head(&self) {
+        if let Err(error) = self.change_fence(|fence| Ok(fence.with_own_head())) {
+            tracing::warn!(%error, "after a power cut, blocks of the new head that were being written may read as zeros");
         }
     }
 

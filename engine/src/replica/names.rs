@@ -11,6 +11,9 @@ pub(crate) const META_SUFFIX: &str = ".meta";
 pub(crate) const TMP_SUFFIX: &str = ".tmp";
 pub(crate) const ABANDONED_SUFFIX: &str = ".abandoned";
 pub(crate) const UNFINISHED_SUFFIX: &str = ".snap_tmp";
+const ASIDE_SUFFIX: &str = ".aside";
+/// As many strangers of one name are looked at by a person rather than gathered.
+const MOST_ASIDE: u32 = 99;
 const CHECKSUM_SUFFIX: &str = ".checksum";
 
 const HEAD_PREFIX: &str = "volume-head-";
@@ -29,6 +32,18 @@ pub(crate) fn abandoned_of(image: &str) -> String {
 /// Whether this is the second name of an image that is, or was about to be, given up.
 pub(crate) fn is_abandoned(file_name: &str) -> bool {
     file_name.strip_suffix(ABANDONED_SUFFIX).is_some_and(|image| image.ends_with(IMAGE_SUFFIX))
+}
+
+/// Names for a file that had the name of a new layer and is none, best one first.
+pub(crate) fn aside(image: &str) -> impl Iterator<Item = String> {
+    let numbered = (2..=MOST_ASIDE).map(move |number| format!("{image}{ASIDE_SUFFIX}-{number}"));
+    std::iter::once(format!("{image}{ASIDE_SUFFIX}")).chain(numbered)
+}
+
+/// Whether this is what stands behind the name of an image that was moved aside.
+pub(crate) fn is_aside_suffix(suffix: &str) -> bool {
+    let is_number = |rest: &str| rest.strip_prefix('-').is_some_and(|number| number.parse::<u32>().is_ok());
+    suffix.strip_prefix(ASIDE_SUFFIX).is_some_and(|rest| rest.is_empty() || is_number(rest))
 }
 
 /// Metadata of an image.
@@ -129,6 +144,17 @@ mod tests {
             assert!(is_tmp(&tmp_of(file)) && !is_tmp(file), "{file}");
         }
         assert!(!is_tmp("volume-snap-a.img.tmp"));
+    }
+
+    #[test]
+    fn what_was_moved_aside_is_recognised_and_fits_into_a_file_name() {
+        let image = snapshot_image(&"x".repeat(225)).unwrap();
+        let names: Vec<String> = aside(&image).collect();
+        assert_eq!(names.len(), MOST_ASIDE as usize);
+        for name in &names {
+            assert!(is_aside_suffix(name.strip_prefix(&image).unwrap()) && name.len() <= FILE_NAME_MAX, "{name}");
+        }
+        assert!(!is_aside_suffix(".aside-x") && !is_aside_suffix(".meta"));
     }
 
     #[test]

@@ -16,8 +16,10 @@ use super::leftovers::Leftovers;
 use super::metadata::VolumeMeta;
 use super::names;
 use super::purge::{InterruptedMerges, Slot};
+use super::replace::ReplaceError;
 use super::revision_counter::RevisionCounter;
 use super::stack::{Head, Layers, Structure};
+use super::unfinished::Unwritten;
 use super::{Life, OpenOptions, Replica};
 use crate::backing::{self, BackingFile};
 use crate::crash_point;
@@ -54,7 +56,9 @@ impl Replica {
         let leftovers = Leftovers::find(&directory, &listing, &meta.head, &mut records)?;
         let merges = InterruptedMerges::find(&directory, &meta.head, &mut records)?;
         let mut structure = open_structure(&directory, meta, records)?;
-        let fence = FenceState::load(&directory, structure.meta.dirty)?;
+        let mut fence = FenceState::load(&directory, structure.meta.dirty)?;
+        let unwritten = Unwritten::judge(&structure, &fence)?;
+        fence.zeros_written = matches!(unwritten, Unwritten::Unfinished(_));
         let revision = options.revision_counter.then(|| RevisionCounter::load(&directory)).transpose()?;
 
         if origin == MetaOrigin::Guessed {
@@ -66,6 +70,7 @@ impl Replica {
         crash_point::reached("open.marked-dirty");
         fence.store(&directory)?;
         crash_point::reached("open.fence-stored");
+        structure.take_back(&unwritten)?;
         leftovers.remove(&directory)?;
         merges.finish(&directory, &structure.records)?;
         crash_point::reached("open.tidied");
@@ -94,31 +99,40 @@ impl Replica {
     /// [`ReplicaError::Closed`].
     ///
     /// # Errors
-    /// Something could not be written; the replica stays open and dirty, and close may be tried again.
+    /// Something could not be written; the replica stays open and dirty, and close may be tried again. Where it is not
+    /// known whether the dirty mark is gone, the replica has failed instead.
     pub fn close(&self) -> Result<(), ReplicaError> {
         self.stop_purge("the replica is being closed");
         let _alone = self.gate.alone();
         let mut life = self.life.write().map_err(|_| ReplicaError::poisoned())?;
         let structure = life.open()?;
         self.views.forget_all();
-        self.give_up_fill()?;
+        self.drop_fill()?;
         self.sync_head(structure)?;
         structure.rebuild.sync()?;
         self.store_revision()?;
         crash_point::reached("close.synced");
         let clean = VolumeMeta { dirty: false, ..structure.meta.clone() };
-        self.directory.replace(names::VOLUME_META, &clean.encode()?, 0o644)?;
+        if let Err(error) = self.directory.replace(names::VOLUME_META, &clean.encode()?, 0o644) {
+            if let ReplaceError::Unknown(error) = &error {
+                // The directory may count as clean now, and must not be written to any more.
+                *life = Life::Failed { why: error.to_string() };
+            }
+            return Err(error.into());
+        }
         crash_point::reached("close.committed");
         *life = Life::Closed;
         self.directory.release()
     }
 
-    /// Why only another open can help, if that is so: memory and files may differ, or a sync failed.
+    /// Why only another open can help, if that is so: memory and files may differ, a map is out of date, or a sync failed.
     #[must_use]
     pub fn failure(&self) -> Option<String> {
+        let unsynced = || self.unsynced.get().map(|why| format!("a sync failed: {why}"));
         match self.life.read().as_deref() {
             Ok(Life::Failed { why }) => Some(why.clone()),
-            Ok(Life::Open(_) | Life::Closed) => self.unsynced.get().map(|why| format!("a sync failed: {why}")),
+            Ok(Life::Open(structure)) => structure.lost_trust().map(str::to_owned).or_else(unsynced),
+            Ok(Life::Closed) => unsynced(),
             Err(_) => Some(ReplicaError::poisoned().to_string()),
         }
     }

@@ -60,17 +60,18 @@ impl Replica {
     /// replica that is smaller than the source's head gets its size with the new head.
     ///
     /// # Errors
-    /// [`ReplicaError::Corrupt`] where `layers` cannot be a replica of this volume: nothing changed. Other errors:
-    /// the replica is rebuilding, and the call may be repeated.
+    /// [`ReplicaError::Corrupt`] where `layers` cannot be a replica of this volume, [`ReplicaError::Undone`]: nothing
+    /// changed. Other errors: the replica is rebuilding, and the call may be repeated.
     pub fn rebuild_begin(&self, layers: &[LayerInfo]) -> Result<(), ReplicaError> {
         let source = SourceLayers::check(layers, self.size())?;
         self.stop_purge("the replica is being rebuilt");
         self.exclusive(|structure| {
+            set_rebuilding(&self.directory, structure, true)
+                .map_err(|error| error.undone("the rebuild did not begin"))?;
+            crash_point::reached("rebuild.begun");
             if let Some(revision) = &self.revision {
                 revision.set(0);
             }
-            set_rebuilding(&self.directory, structure, true)?;
-            crash_point::reached("rebuild.begun");
             structure.lower = Layers::default();
             structure.below = super::below::Below::default();
             structure.rebuild = RebuildTarget::default();
@@ -214,7 +215,7 @@ fn meta_of(layer: &LayerInfo) -> LayerMeta {
 
 fn set_rebuilding(directory: &Directory, structure: &mut Structure, rebuilding: bool) -> Result<(), ChangeError> {
     let meta = VolumeMeta { rebuilding, ..structure.meta.clone() };
-    directory.replace(names::VOLUME_META, &meta.encode()?, 0o644).map_err(ChangeError::Broken)?;
+    directory.replace(names::VOLUME_META, &meta.encode()?, 0o644)?;
     structure.meta = meta;
     Ok(())
 }
@@ -226,7 +227,7 @@ fn replace_all(directory: &Directory, structure: &mut Structure, source: &LayerI
     abandon::mark(directory, &old)?;
     let volume = VolumeMeta { size: source.file_size, ..structure.meta.clone() };
     let fresh = FreshHead::make(directory, &volume, &source.parent, &source.created)?;
-    fresh.commit(directory, &mut structure.meta)?;
+    let fresh = fresh.commit_or_undo(directory, &mut structure.meta)?;
     structure.head = fresh.install(&mut structure.records);
     crash_point::reached("rebuild.head-replaced");
     structure.records.0.retain(|image, _| *image == structure.meta.head);
@@ -235,7 +236,7 @@ fn replace_all(directory: &Directory, structure: &mut Structure, source: &LayerI
 
 fn make_layer(directory: &Directory, structure: &mut Structure, layer: &LayerInfo) -> Result<(), ReplicaError> {
     // An image without metadata is no layer, but its name may be in the way.
-    directory.remove_layer(&layer.file_name)?;
+    directory.make_way(&layer.file_name, &structure.meta.head)?;
     ImageFile::create(&directory.file(&layer.file_name), layer.file_size)?;
     crash_point::reached("rebuild.layer-image-made");
     let meta = meta_of(layer);

@@ -1,10 +1,13 @@
 //! Removing snapshots. Marking moves no data; files go only where no layer stands on them.
 
+use std::collections::BTreeSet;
+
 use super::directory::Directory;
 use super::metadata::LayerMeta;
 use super::names;
+use super::replace::Prepared;
 use super::stack::Structure;
-use super::{Replica, ReplicaError};
+use super::{ChangeError, Replica, ReplicaError};
 use crate::crash_point;
 
 impl Replica {
@@ -12,8 +15,8 @@ impl Replica {
     /// them, but nobody may read, clone or go back to them any more.
     ///
     /// # Errors
-    /// [`ReplicaError::SnapshotNotFound`], [`ReplicaError::Rebuilding`]: nothing changed. Other errors: some may be
-    /// marked; [`Replica::layers`] tells.
+    /// [`ReplicaError::SnapshotNotFound`], [`ReplicaError::Rebuilding`], [`ReplicaError::Undone`]: nothing changed. Other
+    /// errors: some may be marked; [`Replica::layers`] tells.
     pub fn mark_removed(&self, snapshots: &[String]) -> Result<(), ReplicaError> {
         let images = snapshots.iter().map(|name| names::snapshot_image(name)).collect::<Result<Vec<_>, _>>()?;
         self.exclusive(|structure| {
@@ -23,10 +26,7 @@ impl Replica {
                     return Err(ReplicaError::SnapshotNotFound { name: name.clone() }.into());
                 }
             }
-            for image in &images {
-                mark(&self.directory, structure, image)?;
-            }
-            Ok(())
+            mark(&self.directory, structure, &images)
         })
     }
 
@@ -55,20 +55,34 @@ impl Replica {
     }
 }
 
-fn mark(directory: &Directory, structure: &mut Structure, image: &str) -> Result<(), ReplicaError> {
-    let Some(record) = structure.records.0.get_mut(image) else {
-        return Ok(());
-    };
-    if record.removed {
-        return Ok(());
+/// Everything that takes space is done for all of them before the first one is marked.
+fn mark(directory: &Directory, structure: &mut Structure, images: &[String]) -> Result<(), ChangeError> {
+    let prepared: Result<Vec<_>, ChangeError> = images
+        .iter()
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .filter_map(|image| prepare_mark(directory, structure, image).transpose())
+        .collect();
+    for (image, meta, prepared) in prepared.map_err(|error| error.undone("no snapshot was marked as removed"))? {
+        prepared.commit()?;
+        crash_point::reached("remove.marked");
+        structure.records.0.insert(image, meta);
     }
+    Ok(())
+}
+
+/// `None` where the layer is marked already.
+fn prepare_mark<'directory>(
+    directory: &'directory Directory,
+    structure: &Structure,
+    image: &str,
+) -> Result<Option<(String, LayerMeta, Prepared<'directory>)>, ChangeError> {
+    let Some(record) = structure.records.get(image).filter(|record| !record.removed) else { return Ok(None) };
     // Longhorn writes a rewritten record under the layer's present name.
     let meta = LayerMeta { name: image.to_owned(), removed: true, ..record.clone() };
     let file = names::meta_of(image);
-    directory.replace(&file, &meta.encode(&file)?, 0o644)?;
-    crash_point::reached("remove.marked");
-    *record = meta;
-    Ok(())
+    let prepared = directory.prepare(&file, &meta.encode(&file)?, 0o644)?;
+    Ok(Some((image.to_owned(), meta, prepared)))
 }
 
 /// A removed layer that nothing stands on. The head stands on its parent, so no layer of the live chain is one.
@@ -82,10 +96,11 @@ fn removed_leaf(structure: &Structure) -> Option<String> {
 /// tells the next open what to tidy up, while an image without metadata could be anything.
 pub(super) fn delete_leaf(directory: &Directory, structure: &mut Structure, image: &str) -> Result<(), ReplicaError> {
     directory.remove(image)?;
+    // Also if what follows fails: a layer without an image is none.
+    structure.records.0.remove(image);
     crash_point::reached("purge.leaf-image-gone");
     directory.remove(&names::checksum_of(image))?;
     directory.remove(&names::meta_of(image))?;
-    structure.records.0.remove(image);
     directory.sync()?;
     crash_point::reached("purge.leaf-gone");
     Ok(())

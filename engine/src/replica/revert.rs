@@ -12,8 +12,8 @@ impl Replica {
     /// snapshots of the abandoned branch stay. Durable when this returns.
     ///
     /// # Errors
-    /// [`ReplicaError::SnapshotNotFound`], [`ReplicaError::SnapshotRemoved`], [`ReplicaError::Rebuilding`]: nothing
-    /// changed.
+    /// [`ReplicaError::SnapshotNotFound`], [`ReplicaError::SnapshotRemoved`], [`ReplicaError::Rebuilding`],
+    /// [`ReplicaError::Undone`]: nothing changed.
     pub fn revert(&self, name: &str, created: &str) -> Result<(), ReplicaError> {
         let image = names::snapshot_image(name)?;
         self.stop_purge("the volume is being put back to a snapshot");
@@ -31,8 +31,8 @@ impl Replica {
             let old_head = structure.meta.head.clone();
             let chain = structure.records.chain_from(&image)?;
             let lower = Layers::load(&self.directory, &chain, structure.meta.size, structure.lower.backing())?;
-            let fresh = FreshHead::instead(&self.directory, &structure.meta, &image, created)?;
-            fresh.commit(&self.directory, &mut structure.meta)?;
+            let committed = FreshHead::instead(&self.directory, &mut structure.meta, &image, created);
+            let fresh = committed.map_err(|error| error.undone("the volume was not put back to the snapshot"))?;
             structure.lower = lower;
             structure.head = fresh.install(&mut structure.records);
             structure.records.0.remove(&old_head);

@@ -27,7 +27,7 @@ impl RevisionCounter {
     }
 
     pub(crate) fn create(directory: &Directory) -> Result<(), ReplicaError> {
-        directory.replace(names::REVISION_COUNTER, &encode(0), 0o600)
+        Ok(directory.replace(names::REVISION_COUNTER, &encode(0), 0o600)?)
     }
 
     pub(crate) fn count(&self) {

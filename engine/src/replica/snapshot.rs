@@ -4,9 +4,9 @@
 //! new structure and strays that `leftovers` recognises:
 //!
 //! 1. data of the old head is synced;
-//! 2. new head image;
-//! 3. its metadata;
-//! 4. stale files of the snapshot's name go;
+//! 2. stale files of the snapshot's name go; an image with data of its own, which is no layer, is moved aside;
+//! 3. new head image;
+//! 4. its metadata;
 //! 5. the old head's image gets the snapshot's name;
 //! 6. the snapshot's metadata is written. Longhorn links the old head's and rewrites it after step 7: the file is the
 //!    same in the end, but a crash would leave a snapshot without its time and labels;
@@ -32,7 +32,8 @@ impl Replica {
     ///
     /// # Errors
     /// [`ReplicaError::SnapshotExists`], [`ReplicaError::InvalidName`], [`ReplicaError::ChainTooLong`]: nothing
-    /// changed. Other errors: the snapshot may or may not exist; [`Replica::layers`] tells.
+    /// changed, as after [`ReplicaError::Undone`] where the disk is full, for example. Other errors: the snapshot may or
+    /// may not exist; [`Replica::layers`] tells.
     pub fn snapshot(
         &self,
         name: &str,
@@ -46,7 +47,8 @@ impl Replica {
         self.exclusive(|structure| {
             self.check_room_for(structure, name, &image)?;
             self.sync_head(structure)?;
-            let taken = Taken { image: &image, user_created, created, labels };
+            let refusal = "the snapshot was not taken";
+            let taken = Taken { image: &image, user_created, created, labels, refusal };
             let volume = structure.meta.clone();
             taken.take(&self.directory, structure, &volume)
         })
@@ -71,10 +73,12 @@ pub(super) struct Taken<'call> {
     pub(super) user_created: bool,
     pub(super) created: &'call str,
     pub(super) labels: &'call BTreeMap<String, String>,
+    /// What a failure before the commit means.
+    pub(super) refusal: &'static str,
 }
 
 impl Taken<'_> {
-    /// Steps 2 to 8. `volume` says what the new head is made for: the present state, or the same with a larger size.
+    /// Steps 2 to 9. `volume` says what the new head is made for: the present state, or the same with a larger size.
     pub(super) fn take(
         &self,
         directory: &Directory,
@@ -82,15 +86,8 @@ impl Taken<'_> {
         volume: &VolumeMeta,
     ) -> Result<(), ChangeError> {
         let old_head = structure.meta.head.clone();
-        let fresh = FreshHead::make(directory, volume, self.image, self.created)?;
-        let (frozen, record) = match self.link(directory, structure, &old_head) {
-            Ok(made) => made,
-            Err(error) => {
-                undo(directory, &[self.image, &fresh.name]);
-                return Err(error.into());
-            }
-        };
-        fresh.commit(directory, &mut structure.meta)?;
+        let made = self.commit(directory, structure, volume).map_err(|error| error.undone(self.refusal));
+        let (fresh, frozen, record) = made?;
         structure.rebuild.freeze(self.image);
         structure.lower.push_head(frozen, &structure.head).map_err(ChangeError::Broken)?;
         structure.head = fresh.install(&mut structure.records);
@@ -101,14 +98,37 @@ impl Taken<'_> {
         Ok(directory.sync()?)
     }
 
-    /// Steps 4 to 6.
+    /// Steps 2 to 7. Up to the last one, a failure takes all of them back.
+    fn commit(
+        &self,
+        directory: &Directory,
+        structure: &mut Structure,
+        volume: &VolumeMeta,
+    ) -> Result<(FreshHead, ImageFile, LayerMeta), ChangeError> {
+        let old_head = structure.meta.head.clone();
+        // On its own, for what lies there must not be taken back with what is made below.
+        directory.make_way(self.image, &old_head)?;
+        let fresh = FreshHead::make(directory, volume, self.image, self.created)?;
+        let linked = self.link(directory, structure, &old_head).map_err(ChangeError::from);
+        let outcome = linked.and_then(|linked| fresh.commit(directory, &mut structure.meta).map(|()| linked));
+        match outcome {
+            Ok((frozen, record)) => Ok((fresh, frozen, record)),
+            Err(error) => {
+                if let ChangeError::Kept(_) = error {
+                    undo(directory, &[self.image, &fresh.name]);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Steps 5 and 6.
     fn link(
         &self,
         directory: &Directory,
         structure: &Structure,
         old_head: &str,
     ) -> Result<(ImageFile, LayerMeta), ReplicaError> {
-        directory.remove_layer(self.image)?;
         directory.link(old_head, self.image)?;
         directory.sync()?;
         crash_point::reached("snapshot.image-linked");
@@ -151,6 +171,7 @@ impl FreshHead {
         let made =
             ImageFile::create(&directory.file(&name), volume.size).map_err(ReplicaError::from).and_then(|image| {
                 crash_point::reached("fresh-head.image-made");
+                image.take_for_writing()?;
                 directory.replace(&file, &meta.encode(&file)?, 0o644)?;
                 crash_point::reached("fresh-head.described");
                 Ok(image)
@@ -164,27 +185,42 @@ impl FreshHead {
         }
     }
 
-    /// Makes a head that takes the place of the present one, which is given up with what was written to it.
+    /// Makes and commits a head that takes the place of the present one, which is given up with what was written to it:
+    /// it stays marked.
     pub(super) fn instead(
         directory: &Directory,
-        volume: &VolumeMeta,
+        volume: &mut VolumeMeta,
         parent: &str,
         created: &str,
-    ) -> Result<Self, ReplicaError> {
+    ) -> Result<Self, ChangeError> {
         let old_head = [volume.head.clone()];
         abandon::mark(directory, &old_head)?;
-        let made = Self::make(directory, volume, parent, created);
-        if made.is_err() {
+        let made = Self::make(directory, volume, parent, created).map_err(ChangeError::from);
+        let committed = made.and_then(|fresh| fresh.commit_or_undo(directory, volume));
+        if let Err(ChangeError::Kept(_)) = committed {
             abandon::keep(directory, &old_head);
         }
-        made
+        committed
     }
 
-    /// Makes `volume.meta` name this head. Whether a failed replacement took place is not known.
+    /// Like [`FreshHead::commit`]; where it did not take place, the head's files go.
+    pub(super) fn commit_or_undo(self, directory: &Directory, volume: &mut VolumeMeta) -> Result<Self, ChangeError> {
+        match self.commit(directory, volume) {
+            Ok(()) => Ok(self),
+            Err(error) => {
+                if let ChangeError::Kept(_) = error {
+                    undo(directory, &[&self.name]);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Makes `volume.meta` name this head. After [`ChangeError::Kept`] it does not, and the head is to be undone.
     pub(super) fn commit(&self, directory: &Directory, volume: &mut VolumeMeta) -> Result<(), ChangeError> {
         let (head, parent) = (self.name.clone(), self.meta.parent.clone());
         let changed = VolumeMeta { size: self.size, head, parent, ..volume.clone() };
-        directory.replace(names::VOLUME_META, &changed.encode()?, 0o644).map_err(ChangeError::Broken)?;
+        directory.replace(names::VOLUME_META, &changed.encode()?, 0o644)?;
         crash_point::reached("fresh-head.committed");
         *volume = changed;
         Ok(())

@@ -8,6 +8,7 @@ use super::directory::Directory;
 use super::error::ReplicaError;
 use super::extent_map::{Blocks, ExtentMap, Segments};
 use super::layer_files;
+use super::map_trust::MapTrust;
 use super::metadata::VolumeMeta;
 use super::rebuild::RebuildTarget;
 use crate::backing::BackingFile;
@@ -34,6 +35,7 @@ pub(super) struct Head {
     pub(super) image: Arc<ImageFile>,
     /// Which blocks the head holds: always what FIEMAP says, see [`Head::recheck`].
     map: RwLock<ExtentMap<()>>,
+    trust: MapTrust,
 }
 
 /// Images over each other that nobody writes to, and a file under all of them.
@@ -44,6 +46,7 @@ pub(crate) struct Layers {
     /// Block → index in `images` of the topmost that holds it. Eight bits are enough for [`super::chain::LONGEST_CHAIN`].
     /// Changes under I/O only where a discard or a purge gives storage of removed layers back.
     map: RwLock<ExtentMap<u8>>,
+    trust: MapTrust,
     /// Answers for every block no layer holds.
     backing: Option<Arc<BackingFile>>,
 }
@@ -62,25 +65,28 @@ impl Head {
     /// Opens the head and reads its map.
     pub(super) fn open(directory: &Directory, meta: &VolumeMeta) -> Result<Self, ReplicaError> {
         let image = Arc::new(ImageFile::open(&directory.file(&meta.head), Access::ReadWrite)?);
+        image.take_for_writing()?;
         image.sync_data()?;
         let mut map = ExtentMap::default();
         for blocks in held(&image, 0..meta.size / BLOCK_SIZE)? {
             map.assign(blocks, ());
         }
-        Ok(Self { image, map: RwLock::new(map) })
+        Ok(Self { image, map: RwLock::new(map), trust: MapTrust::default() })
     }
 
     /// A head that holds nothing yet.
     pub(super) fn empty(image: ImageFile) -> Self {
-        Self { image: Arc::new(image), map: RwLock::default() }
+        Self { image: Arc::new(image), map: RwLock::default(), trust: MapTrust::default() }
     }
 
     pub(super) fn segments(&self, blocks: Blocks) -> Result<Segments<()>, ReplicaError> {
+        self.trust.check()?;
         Ok(self.map.read().map_err(|_| ReplicaError::poisoned())?.segments(blocks))
     }
 
     /// How many of `blocks` the head holds.
     pub(super) fn count(&self, blocks: Blocks) -> Result<u64, ReplicaError> {
+        self.trust.check()?;
         Ok(self.map.read().map_err(|_| ReplicaError::poisoned())?.count(blocks))
     }
 
@@ -90,10 +96,17 @@ impl Head {
         self.taking(blocks, |image| image.write_blocks(offset, data))
     }
 
-    /// Makes `blocks` allocated zeros.
-    pub(super) fn zero(&self, blocks: Blocks) -> Result<(), ReplicaError> {
+    /// Makes `blocks` zeros that hide what lies below. They are written, because reserved space means nothing after a
+    /// power cut ([`super::unfinished`]).
+    pub(super) fn write_zeros(&self, blocks: Blocks) -> Result<(), ReplicaError> {
         let (offset, length) = bytes_of(&blocks);
-        self.taking(blocks, |image| image.zero(offset, length))
+        self.taking(blocks, |image| image.write_zeros(offset, length))
+    }
+
+    /// Makes `blocks` zeros with storage, in no time. Only where no layer below holds data.
+    pub(super) fn reserve_zeros(&self, blocks: Blocks) -> Result<(), ReplicaError> {
+        let (offset, length) = bytes_of(&blocks);
+        self.taking(blocks, |image| image.reserve_zeros(offset, length))
     }
 
     /// Makes `blocks` a hole.
@@ -110,7 +123,7 @@ impl Head {
     }
 
     /// Does `work`, after which the head holds `blocks`.
-    fn taking(
+    pub(super) fn taking(
         &self,
         blocks: Blocks,
         work: impl FnOnce(&ImageFile) -> Result<(), DiskError>,
@@ -134,14 +147,15 @@ impl Head {
         Arc::clone(&self.image)
     }
 
-    /// After a failed change of `blocks` asks the file what it holds now, so that the map stays true to it.
+    /// After a failed change of `blocks` asks the file what it holds now, so that the map stays true to it. A map that
+    /// cannot be made true is never used again.
     pub(super) fn recheck(&self, blocks: Blocks, error: DiskError) -> Result<(), ReplicaError> {
-        if let Ok(found) = held(&self.image, blocks.clone()) {
-            let mut map = self.map.write().map_err(|_| ReplicaError::poisoned())?;
-            map.remove(blocks);
-            for part in found {
-                map.assign(part, ());
-            }
+        self.take_back_unfinished(&blocks)?;
+        let found = held(&self.image, blocks.clone()).inspect_err(|error| self.trust.lose(error))?;
+        let mut map = self.map.write().map_err(|_| ReplicaError::poisoned())?;
+        map.remove(blocks);
+        for part in found {
+            map.assign(part, ());
         }
         Err(error.into())
     }
@@ -215,11 +229,26 @@ impl Layers {
         Ok(())
     }
 
-    /// Asks the files again which of them hold `blocks`, after storage was taken out of one.
+    /// Lets `parts` show what the images under the topmost one hold. Its file stays as it is.
+    pub(crate) fn uncover(&mut self, parts: &[Blocks]) -> Result<(), ReplicaError> {
+        let map = self.map.get_mut().map_err(|_| ReplicaError::poisoned())?;
+        let Some((_, below)) = self.images.split_last() else { return Ok(()) };
+        for part in parts {
+            map.remove(part.clone());
+            for (index, image) in below.iter().enumerate() {
+                held(image, part.clone())?.into_iter().for_each(|blocks| map.assign(blocks, index as u8));
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks the files again which of them hold `blocks`, after storage was taken out of one. If they do not answer, the
+    /// map is never used again.
     pub(super) fn recheck(&self, blocks: Blocks) -> Result<(), ReplicaError> {
         let mut found = Vec::new();
         for (index, image) in self.images.iter().enumerate() {
-            found.extend(held(image, blocks.clone())?.into_iter().map(|part| (part, index as u8)));
+            let parts = held(image, blocks.clone()).inspect_err(|error| self.trust.lose(error))?;
+            found.extend(parts.into_iter().map(|part| (part, index as u8)));
         }
         let mut map = self.map.write().map_err(|_| ReplicaError::poisoned())?;
         map.remove(blocks);
@@ -250,6 +279,7 @@ impl Layers {
 
     /// All of `blocks` in order, each with the number of the topmost layer that holds it, counted from the root.
     pub(super) fn segments(&self, blocks: Blocks) -> Result<Segments<u8>, ReplicaError> {
+        self.trust.check()?;
         Ok(self.map.read().map_err(|_| ReplicaError::poisoned())?.segments(blocks))
     }
 
@@ -302,6 +332,16 @@ impl Structure {
             }
         }
         Ok(())
+    }
+
+    /// Why the maps cannot be used any more, if that is so.
+    pub(super) fn lost_trust(&self) -> Option<&str> {
+        self.head.trust.lost().or_else(|| self.lower.trust.lost())
+    }
+
+    /// Refuses everything once a map may differ from the files.
+    pub(super) fn trusted(&self) -> Result<(), ReplicaError> {
+        self.head.trust.check().and_then(|()| self.lower.trust.check())
     }
 
     /// Refuses what needs complete data while some may be missing.

@@ -31,8 +31,9 @@ fn inner(offset: u64, length: u64) -> Blocks {
 }
 
 impl Replica {
-    /// Makes the range read as zeros, now and after a reopen. With `may_unmap`, blocks under which no layer holds
-    /// data become holes; all others become allocated zeros, which hide what lies below.
+    /// Makes the range read as zeros, now and after a reopen. Blocks under which no layer holds data take no I/O: they
+    /// become holes with `may_unmap`, and reserved space without it. On all others zeros are written, at the speed
+    /// of the disk, and hide what lies below.
     ///
     /// # Errors
     /// As [`Replica::write`].
@@ -84,12 +85,14 @@ impl Structure {
 
     fn zero_blocks(&self, blocks: Blocks, may_unmap: bool) -> Result<(), ReplicaError> {
         // While rebuilding, the layers below will hold data that is not there yet.
-        if self.meta.rebuilding || !may_unmap {
-            return self.head.zero(blocks);
+        if self.meta.rebuilding {
+            return self.head.write_zeros(blocks);
         }
         for (part, hides_data) in self.lower.hidden_data(blocks)? {
             if hides_data {
-                self.head.zero(part)?;
+                self.head.write_zeros(part)?;
+            } else if !may_unmap {
+                self.head.reserve_zeros(part)?;
             } else if self.head.count(part.clone())? > 0 {
                 self.head.punch(part)?;
             }

@@ -13,6 +13,9 @@ const FLAG_SYNC: u32 = 1;
 /// `FIEMAP_EXTENT_LAST`: nothing follows this extent.
 const EXTENT_LAST: u32 = 1;
 
+/// `FIEMAP_EXTENT_UNWRITTEN`: allocated, and reads as zeros whatever is on the disk there.
+const EXTENT_UNWRITTEN: u32 = 0x800;
+
 /// `struct fiemap` of `linux/fiemap.h` without its flexible array.
 #[repr(C)]
 struct Header {
@@ -42,11 +45,19 @@ struct Request {
     extents: [RawExtent; BATCH],
 }
 
-/// One range of a file that has storage, in bytes. Unwritten (preallocated) ranges are included.
+/// One range of a file that has storage, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Extent {
     pub(crate) offset: u64,
     pub(crate) length: u64,
+    /// Reserved, and nothing written to it yet.
+    pub(crate) unwritten: bool,
+}
+
+impl From<&RawExtent> for Extent {
+    fn from(raw: &RawExtent) -> Self {
+        Self { offset: raw.logical, length: raw.length, unwritten: raw.flags & EXTENT_UNWRITTEN != 0 }
+    }
 }
 
 /// One answer of the kernel.
@@ -80,7 +91,7 @@ pub(crate) fn batch(file: &File, start: u64, end: u64) -> io::Result<Batch> {
     let mapped = (request.header.mapped_extents as usize).min(BATCH);
     let raw = &request.extents[..mapped];
     let complete = mapped < BATCH || raw.last().is_none_or(|last| last.flags & EXTENT_LAST != 0);
-    let extents = raw.iter().map(|extent| Extent { offset: extent.logical, length: extent.length }).collect();
+    let extents = raw.iter().map(Extent::from).collect();
     Ok(Batch { extents, complete })
 }
 
@@ -103,6 +114,9 @@ mod tests {
         let second = batch(&file, last.offset + last.length, u64::MAX).unwrap();
         assert!(second.complete);
         assert_eq!(first.extents.len() + second.extents.len(), count as usize);
-        assert_eq!(second.extents.last(), Some(&Extent { offset: (count - 1) * 3 * 4096, length: 4096 }));
+        assert_eq!(
+            second.extents.last(),
+            Some(&Extent { offset: (count - 1) * 3 * 4096, length: 4096, unwritten: false })
+        );
     }
 }

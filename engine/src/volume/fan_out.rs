@@ -19,8 +19,10 @@ use crate::link::client::{LinkError, Request};
 use crate::link::control::RemoteErrorKind;
 use crate::link::frame::Kind;
 
-/// Longest range of one discard or write-zeroes request to a replica: keeps each within the replica's patience.
-const RANGE_MAXIMUM: u64 = 256 << 20;
+/// Longest range of one discard request to a replica: keeps each within the replica's patience.
+const DISCARD_MAXIMUM: u64 = 256 << 20;
+/// The same for zeros, which a replica may have to write: as much as the largest write of a frontend.
+const ZEROES_MAXIMUM: u64 = 32 << 20;
 
 pub(crate) async fn read(shared: &Arc<Shared>, offset: u64, length: u32) -> Result<AlignedBuf, IoError> {
     loop {
@@ -92,7 +94,7 @@ pub(crate) async fn write_zeroes(
     may_unmap: bool,
     durability: Durability,
 ) -> Result<(), IoError> {
-    for (offset, length) in pieces(offset, length) {
+    for (offset, length) in pieces(offset, length, ZEROES_MAXIMUM) {
         shared.membership.check_running()?;
         let turn = shared.ordering.turn(offset, u64::from(length), Access::Write).await;
         let view = shared.membership.view();
@@ -133,7 +135,7 @@ async fn write_zeroes_as_data(
 pub(crate) async fn discard(shared: &Arc<Shared>, offset: u64, length: u64) -> Result<(), IoError> {
     shared.membership.check_running()?;
     super::unmap_chain::mark_for_discard(shared).await;
-    for (offset, length) in pieces(offset, length) {
+    for (offset, length) in pieces(offset, length, DISCARD_MAXIMUM) {
         shared.membership.check_running()?;
         let _turn = shared.ordering.turn(offset, u64::from(length), Access::Write).await;
         let view = shared.membership.view();
@@ -151,15 +153,15 @@ pub(crate) async fn flush(shared: &Shared) -> Result<(), IoError> {
     to_all(shared, &view, &Request::new(Kind::Flush, 0, 0)).await
 }
 
-/// Cuts a range into pieces of at most `RANGE_MAXIMUM`, at multiples of it.
-fn pieces(offset: u64, length: u64) -> impl Iterator<Item = (u64, u32)> {
+/// Cuts a range into pieces of at most `most` bytes, at multiples of it.
+fn pieces(offset: u64, length: u64, most: u64) -> impl Iterator<Item = (u64, u32)> {
     let end = offset + length;
     let mut at = offset;
     std::iter::from_fn(move || {
         if at >= end {
             return None;
         }
-        let next = (at / RANGE_MAXIMUM + 1).saturating_mul(RANGE_MAXIMUM).min(end);
+        let next = (at / most + 1).saturating_mul(most).min(end);
         let piece = (at, u32::try_from(next - at).unwrap_or(u32::MAX));
         at = next;
         Some(piece)
@@ -269,11 +271,12 @@ mod tests {
 
     #[test]
     fn pieces_cover_the_range_once() {
-        for (offset, length) in [(0, 0), (0, 1), (5, RANGE_MAXIMUM), (RANGE_MAXIMUM - 1, 3 * RANGE_MAXIMUM), (7, 100)] {
+        const MOST: u64 = ZEROES_MAXIMUM;
+        for (offset, length) in [(0, 0), (0, 1), (5, MOST), (MOST - 1, 3 * MOST), (7, 100)] {
             let mut at = offset;
-            for (start, size) in pieces(offset, length) {
+            for (start, size) in pieces(offset, length, MOST) {
                 assert_eq!(start, at);
-                assert!(size > 0 && u64::from(size) <= RANGE_MAXIMUM);
+                assert!(size > 0 && u64::from(size) <= MOST);
                 at += u64::from(size);
             }
             assert_eq!(at, offset + length);

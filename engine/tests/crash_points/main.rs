@@ -60,6 +60,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
             Step::Flush,
             Step::Zero { block: 2, count: 1 },
             Step::Hash("a"),
+            Step::PowerCut { block: 3, count: 1 },
             Step::Snapshot("b"),
             Step::Write { block: 5, count: 1, byte: 3 },
             Step::Discard { block: 5, count: 1 },

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use aurochs_engine::disk::AlignedBuf;
 use aurochs_engine::replica::hash::HashControl;
 use aurochs_engine::replica::{LayerInfo, OpenOptions, Replica, delete_directory};
+use nix::fcntl::{FallocateFlags, fallocate};
 
 pub(crate) const BLOCK: usize = 4096;
 pub(crate) const CREATED: &str = "2026-11-21T02:06:49Z";
@@ -36,6 +37,11 @@ pub(crate) enum Step {
         count: usize,
     },
     Flush,
+    /// A power cut while these blocks were written, and an open after it. Changes nothing for a reader.
+    PowerCut {
+        block: usize,
+        count: usize,
+    },
     Snapshot(&'static str),
     Revert(&'static str),
     Remove(&'static str),
@@ -118,6 +124,15 @@ impl Runner {
             Step::Zero { block, count } => self.replica().write_zeroes(bytes(block), bytes(count), false).unwrap(),
             Step::Discard { block, count } => drop(self.replica().discard(bytes(block), bytes(count)).unwrap()),
             Step::Flush => self.replica().flush().unwrap(),
+            Step::PowerCut { block, count } => {
+                let head = self.dir.join(self.replica().head_file());
+                let head = std::fs::File::options().write(true).open(head).unwrap();
+                // What a direct write into a hole leaves until it has ended.
+                let (offset, length) = (bytes(block) as i64, bytes(count) as i64);
+                fallocate(&head, FallocateFlags::FALLOC_FL_KEEP_SIZE, offset, length).unwrap();
+                self.replica().abandon();
+                self.open();
+            }
             Step::Snapshot(name) => self.replica().snapshot(name, true, CREATED, &labels()).unwrap(),
             Step::Revert(name) => self.replica().revert(name, CREATED).unwrap(),
             Step::Remove(name) => self.replica().remove_snapshot(name).unwrap(),

@@ -7,11 +7,13 @@
 //! 1. the removed layer's file grows to the child's size, where it is older than an expansion;
 //! 2. what the child holds is copied into it, allocated zeros included. Nobody sees that: the child hides those blocks;
 //! 3. it is synced;
-//! 4. it gets a second name, and that is renamed over the child's: from here on **both names are one file**;
-//! 5. the child's metadata gets the removed layer's parent;
-//! 6. the removed layer's names go.
+//! 4. the child's metadata with the removed layer's parent is written under its temporary name: nothing after this needs
+//!    space, for from the next step on there is no way back;
+//! 5. the file gets a second name, and that is renamed over the child's: from here on **both names are one file**;
+//! 6. the child's metadata is renamed into place;
+//! 7. the removed layer's names go.
 //!
-//! A crash before 4 leaves a copy in vain; between 4 and 5, and between 5 and 6, the chain reads as before.
+//! A crash before 5 leaves a copy in vain; between 5 and 6, and between 6 and 7, the chain reads as before.
 //! [`super::interrupted`] then finishes it: with both names on one file nothing may be punched or copied between them.
 
 use crate::crash_point;
@@ -21,6 +23,7 @@ use crate::replica::directory::Directory;
 use crate::replica::metadata::LayerMeta;
 use crate::replica::names;
 use crate::replica::remove::delete_leaf;
+use crate::replica::replace::{Prepared, ReplaceError};
 use crate::replica::stack::{Structure, bytes_of, first_held};
 use crate::replica::{ChangeError, ReplicaError};
 
@@ -111,7 +114,7 @@ impl Coalesce {
         Ok(())
     }
 
-    /// Steps 4 to 6, alone with the structure. Does nothing where the tree has changed since the copy.
+    /// Steps 4 to 7, alone with the structure. Does nothing where the tree has changed since the copy.
     pub(super) fn swap(self, directory: &Directory, structure: &mut Structure) -> Result<(), ChangeError> {
         let Some(parent) = structure.records.get(&self.removed).map(|record| record.parent.clone()) else {
             return Ok(());
@@ -123,8 +126,9 @@ impl Coalesce {
         // Opened under a name that is not removed below; it is the same file.
         let merged = ImageFile::open(&directory.file(removed), Access::ReadOnly)?;
         let place = place_below_head(structure, removed)?;
+        let reparented = Reparented::prepare(directory, structure, child, &parent)?;
         link_over(directory, removed, child)?;
-        write_parent(directory, structure, child, &parent).map_err(ChangeError::Broken)?;
+        reparented.commit(structure).map_err(ChangeError::Broken)?;
         if let Some(index) = place {
             structure.lower.merge_up(index, merged).map_err(ChangeError::Broken)?;
         }
@@ -149,31 +153,52 @@ fn place_below_head(structure: &Structure, layer: &str) -> Result<Option<usize>,
     Ok(chain[1..].iter().rev().position(|name| name == layer))
 }
 
-/// Step 4. Once the rename may have taken place, memory and files differ unless everything goes on well.
+/// Step 5. Once the rename may have taken place, memory and files differ unless everything goes on well.
 fn link_over(directory: &Directory, removed: &str, child: &str) -> Result<(), ChangeError> {
     let tmp = format!("{child}{}", names::TMP_SUFFIX);
     directory.remove(&tmp)?;
     directory.link(removed, &tmp)?;
     crash_point::reached("purge.linked");
-    directory.rename(&tmp, child)?;
-    directory.sync().map_err(ChangeError::Broken)?;
+    if let Err(error) = directory.rename(&tmp, child) {
+        if let ReplaceError::NotReplaced(_) = error {
+            // It would outlive the removed layer, and then nobody could tell that it is worth nothing.
+            directory.remove(&tmp)?;
+        }
+        return Err(error.into());
+    }
     crash_point::reached("purge.replaced");
     Ok(())
 }
 
-/// Step 5.
-pub(super) fn write_parent(
-    directory: &Directory,
-    structure: &mut Structure,
-    child: &str,
-    parent: &str,
-) -> Result<(), ReplicaError> {
-    let Some(record) = structure.records.0.get_mut(child) else { return Ok(()) };
-    // Longhorn writes a rewritten record under the layer's present name.
-    let meta = LayerMeta { name: child.to_owned(), parent: parent.to_owned(), ..record.clone() };
-    let file = names::meta_of(child);
-    directory.replace(&file, &meta.encode(&file)?, 0o644)?;
-    *record = meta;
-    crash_point::reached("purge.parent-written");
-    Ok(())
+/// The child's metadata with its new parent, before and after step 6.
+struct Reparented<'directory> {
+    child: String,
+    meta: LayerMeta,
+    prepared: Prepared<'directory>,
+}
+
+impl<'directory> Reparented<'directory> {
+    fn prepare(
+        directory: &'directory Directory,
+        structure: &Structure,
+        child: &str,
+        parent: &str,
+    ) -> Result<Self, ReplicaError> {
+        let file = names::meta_of(child);
+        let Some(record) = structure.records.get(child) else {
+            return Err(ReplicaError::corrupt(file, "the layer has gone while another was merged with it"));
+        };
+        // Longhorn writes a rewritten record under the layer's present name.
+        let meta = LayerMeta { name: child.to_owned(), parent: parent.to_owned(), ..record.clone() };
+        let prepared = directory.prepare(&file, &meta.encode(&file)?, 0o644)?;
+        crash_point::reached("purge.parent-prepared");
+        Ok(Self { child: child.to_owned(), meta, prepared })
+    }
+
+    fn commit(self, structure: &mut Structure) -> Result<(), ReplicaError> {
+        self.prepared.commit()?;
+        structure.records.0.insert(self.child, self.meta);
+        crash_point::reached("purge.parent-written");
+        Ok(())
+    }
 }

@@ -1,52 +1,16 @@
 //! A full disk is said to be full, undoes what it stopped, and leaves a replica that reads the same after a reopen.
-//!
-//! Needs root: the small disk is an image file mounted through a loop device.
-
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use super::super::{OpenOptions, Replica, ReplicaError};
-use super::{BLOCK, CREATED, Scratch, filled};
+use super::small_disk::SmallDisk;
+use super::{BLOCK, CREATED, filled};
+use std::collections::BTreeMap;
 
-struct SmallDisk {
-    mount_point: PathBuf,
-    _root: tempfile::TempDir,
-}
-
-impl SmallDisk {
-    /// Room for about a quarter of [`VOLUME_BLOCKS`].
-    fn mounted() -> Self {
-        let root = Scratch::root();
-        let (image, mount_point) = (root.path().join("disk"), root.path().join("mounted"));
-        std::fs::File::create(&image).unwrap().set_len(16 << 20).unwrap();
-        std::fs::create_dir(&mount_point).unwrap();
-        run("mkfs.ext4", &["-q", "-b", "4096", "-m", "0", "-O", "^has_journal"], &[&image]);
-        run("mount", &["-o", "loop"], &[&image, &mount_point]);
-        Self { mount_point, _root: root }
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        run("umount", &[], &[&self.mount_point]);
-    }
-}
-
-fn run(program: &str, arguments: &[&str], paths: &[&Path]) {
-    let output = Command::new(program).args(arguments).args(paths).output().unwrap();
-    assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
-}
-
+/// Four times of what the disk holds.
 const VOLUME_BLOCKS: usize = 16 << 10;
 
 #[test]
 fn writes_and_snapshots_on_a_full_disk() {
-    if !nix::unistd::Uid::effective().is_root() {
-        eprintln!("not checked: mounting a small disk needs root");
-        return;
-    }
-    let disk = SmallDisk::mounted();
+    let Some(disk) = SmallDisk::mounted() else { return };
     let dir = disk.mount_point.join("replica");
     Replica::create(&dir, (VOLUME_BLOCKS * BLOCK) as u64, OpenOptions::default()).unwrap();
     let replica = Replica::open(&dir, OpenOptions::default()).unwrap();
@@ -68,7 +32,7 @@ fn writes_and_snapshots_on_a_full_disk() {
     }
     let files = super::listing(&dir);
     let error = replica.snapshot("t", true, CREATED, &BTreeMap::new()).unwrap_err();
-    assert!(matches!(error, ReplicaError::NoSpace { .. }), "{error}");
+    assert!(matches!(error.cause(), ReplicaError::NoSpace { .. }), "{error}");
     assert!(error.to_string().contains("no space left on device"));
     assert_eq!(super::listing(&dir), files);
 

@@ -2,17 +2,24 @@
 
 mod backing;
 mod crashes;
+mod cut_disks;
 mod expansion;
+mod failed_changes;
 mod fills;
 mod full_disk;
 mod hashes;
 mod model;
+mod mounted;
+mod no_room;
+mod power_cuts;
 mod purge_crashes;
 mod purge_golden;
 mod purge_model;
 mod purges;
 mod rebuilds;
 mod refusals;
+mod small_disk;
+mod strangers;
 mod texts;
 mod views;
 
