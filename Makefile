@@ -11,8 +11,12 @@ RELEASE := $(TARGET_DIR)/release
 # instead of the environment of make, so that `make help` stays instant.
 USE_RUST = t=$$(scripts/rust-toolchain.sh); [ -z "$$t" ] || export RUSTUP_TOOLCHAIN=$$t
 
+# `make bench JOBS='rw4k*' TARGETS=raw,ours-nbd-3 ROUNDS=5 SECONDS=3`; what is not said is measured in full.
+BENCH_SETTINGS = $(if $(JOBS),--jobs '$(JOBS)') $(if $(TARGETS),--targets '$(TARGETS)') $(if $(PARTS),--parts $(PARTS)) \
+	$(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SIZE),--size $(SIZE)) $(if $(QUICK),--quick)
+
 .DEFAULT_GOAL := help
-.PHONY: help run stop build ui test soak bench install-deps clean
+.PHONY: help run stop build ui test soak bench bench-large install-deps clean
 
 help: ## this text
 	@echo "Aurochs: distributed block storage with a dashboard. Targets:"
@@ -39,9 +43,11 @@ test: ## formatting, lints, all tests; process and browser tests included
 soak: ## tens of thousands of random histories (HISTORIES=n); hours
 	@$(USE_RUST); AUROCHS_HISTORIES=$(HISTORIES) cargo test --locked -p aurochs-engine --test histories
 
-bench: build ## speed of a volume beside the raw file, memory, and large replicas, in one run
-	@scripts/install.sh test
-	@AUROCHS_BIN_DIR=$(RELEASE) scripts/bench.sh
+bench: ## speed beside the bare file and other servers, memory, rebuilds (JOBS= TARGETS= PARTS= ROUNDS= SECONDS= SIZE= QUICK=1)
+	@scripts/bench-tools.sh $(TARGET_DIR)/bench-tools
+	@$(USE_RUST); cargo bench --locked --quiet -p aurochs-engine --bench volume_speed -- --tools $(abspath $(TARGET_DIR))/bench-tools --json $(abspath $(TARGET_DIR))/bench.json $(BENCH_SETTINGS)
+
+bench-large: ## time and memory to open a replica of 1 TiB with a hundred snapshots, and its reads
 	@$(USE_RUST); cargo bench --locked --quiet -p aurochs-engine --bench large_replica
 
 install-deps: ## install what running and testing need (Debian 12)

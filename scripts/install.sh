@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what is missing on Debian 12: `install.sh run` for building and running, `install.sh test` for the tests too.
+# Installs what is missing on Debian 12: `install.sh run` for building and running, `install.sh test` for the tests too,
+# `install.sh bench` for the measurements.
 # Does nothing, quickly, when nothing is missing. rustup's Rust is the one thing that has to be there before.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -9,7 +10,8 @@ packages=(build-essential pkg-config lld fuse3 e2fsprogs)
 case $purpose in
   run) ;;
   test) packages+=(xfsprogs libnbd-bin qemu-utils fio zstd jq curl procps chromium) ;;
-  *) echo "usage: scripts/install.sh [run|test]" >&2; exit 2 ;;
+  bench) packages+=(libnbd-bin qemu-utils fio nbdkit tgt dpkg-dev libiscsi-dev libnbd-dev libaio-dev zlib1g-dev libiscsi-bin) ;;
+  *) echo "usage: scripts/install.sh [run|test|bench]" >&2; exit 2 ;;
 esac
 # NodeSource's nodejs contains npm and conflicts with Debian's package of that name, so commands are asked for here.
 if [ "$purpose" = test ]; then

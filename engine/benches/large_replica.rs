@@ -1,5 +1,5 @@
 //! What a replica of 1 TiB with a hundred snapshots costs: time and memory to open it, and reads through a hundred
-//! layers beside reads of the same data in one. Part of `make bench`; needs 13 GiB below `/var/tmp` for a while.
+//! layers beside reads of the same data in one. Run by `make bench-large`; needs 13 GiB below `/var/tmp` for a while.
 //!
 //! Every open happens in a process of its own, so that its peak is its own. The two sides of the comparison of reads
 //! take turns; a ratio is the median of the ratios of the turns.

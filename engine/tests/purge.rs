@@ -286,3 +286,133 @@ async fn a_name_that_one_member_has_not_purged_yet_is_refused_before_anybody_tak
         assert_eq!(engine.mode(&replica.name), Some(ReplicaMode::Rw));
     }
 }
+
+/// A merge that takes long enough for something to come between.
+const LONG: u64 = 128 * MIB;
+
+async fn long_merge(engine: &TestEngine) {
+    put(engine, 0, 1, MIB).await;
+    take(engine, "base").await;
+    put(engine, 0, 2, BLOCK).await;
+    take(engine, "mid").await;
+    for offset in (0..LONG).step_by(MIB as usize) {
+        put(engine, offset, 3, MIB).await;
+    }
+    take(engine, "top").await;
+    put(engine, 0, 4, BLOCK).await;
+    remove(engine, "mid").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_purge_gives_way_to_a_rebuild_and_goes_on_afterwards() {
+    let mut parties = Parties::new(LONG, 2).await;
+    let engine = attach(&parties).await;
+    long_merge(&engine).await;
+    let added = parties.another().await;
+    engine.run(|volume| async move { volume.purge(IfPurging::Refuse).await }).await.unwrap();
+    let (name, address) = (parties.replicas[added].name.clone(), parties.replicas[added].proxy.address.clone());
+    engine.run(|volume| async move { volume.add_replica(&name, address).await }).await.unwrap();
+    let name = parties.replicas[added].name.clone();
+    let says = format!("stopped so that replica {name} can be rebuilt");
+    let status = engine.status();
+    assert_eq!(status.exclusive_work, "a rebuild");
+    for purge in &status.purges {
+        assert!(purge.state() == PurgeState::PurgeError && purge.error.contains(&says), "{purge:?}");
+    }
+    // Asked for again, it is on its way.
+    engine.run(|volume| async move { volume.purge(IfPurging::Skip).await }).await.unwrap();
+    let refused = engine.run(|volume| async move { volume.purge(IfPurging::Refuse).await }).await.unwrap_err();
+    assert!(refused.to_string().contains("a rebuild is running"), "{refused}");
+    engine.wait_mode(&name, ReplicaMode::Rw).await;
+    let is_done = |status: &EngineStatus| {
+        let complete = status.purges.iter().filter(|purge| purge.state() == PurgeState::PurgeComplete);
+        complete.count() == 3 && status.exclusive_work.is_empty()
+    };
+    let status = engine.wait("the purge to go on and end", is_done).await;
+    assert!(!status.snapshots.iter().any(|snapshot| snapshot.name == "mid"), "{:?}", status.snapshots);
+    drop(engine);
+    let members: Vec<String> = parties.replicas.iter().map(|replica| replica.name.clone()).collect();
+    let head = parties.equal_content(&members).await;
+    assert!(
+        head[..BLOCK as usize].iter().all(|byte| *byte == 4) && head[BLOCK as usize..].iter().all(|byte| *byte == 3)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_replica_that_cannot_be_reached_stops_no_purge() {
+    let parties = Parties::new(LONG, 1).await;
+    let engine = attach(&parties).await;
+    long_merge(&engine).await;
+    engine.run(|volume| async move { volume.purge(IfPurging::Refuse).await }).await.unwrap();
+    let nowhere = aurochs_engine::link::Address::Unix(parties.root.path().join("nowhere.sock"));
+    engine.run(|volume| async move { volume.add_replica("nobody", nowhere).await }).await.unwrap_err();
+    let status = engine.wait("purge over", |status| status.exclusive_work.is_empty()).await;
+    assert_eq!((status.purges[0].state(), status.purges[0].error.as_str()), (PurgeState::PurgeComplete, ""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_sent_again_while_one_member_has_purged_drops_nobody() {
+    let mut parties = Parties::new(SIZE, 3).await;
+    let (mut engine, expected) = history(&parties).await;
+    engine.crash();
+    // All have marked both; the first has merged `mid` away, and the second has only begun to.
+    on_directories(&mut parties, |number, replica| {
+        replica.mark_removed(&["mid".to_owned(), "top".to_owned()]).unwrap();
+        match number {
+            0 => replica.purge().unwrap(),
+            1 => {
+                let run = replica.begin_purge().unwrap().unwrap();
+                replica.stop_purge("the test says so");
+                drop(run);
+            }
+            _ => {}
+        }
+    })
+    .await;
+    let engine = attach(&parties).await;
+    engine.run(|volume| async move { volume.purge(IfPurging::Refuse).await }).await.unwrap();
+    for name in ["mid", "top", "mid"] {
+        let again = engine.run(move |volume| async move { volume.remove_snapshot(name).await }).await;
+        // When every member is done there is nothing of that name any more.
+        assert!(again.is_ok() || again.unwrap_err().to_string().contains("there is no snapshot"));
+    }
+    engine.wait("purge over", |status| status.exclusive_work.is_empty()).await;
+    put(&engine, 0, 9, BLOCK).await;
+    for replica in &parties.replicas {
+        assert_eq!(engine.mode(&replica.name), Some(ReplicaMode::Rw), "{:?}", engine.status().replicas);
+    }
+    drop(engine);
+    let views = equal_views(&mut parties).await;
+    assert_eq!(views.keys().collect::<Vec<_>>(), ["head", "volume-snap-base.img"]);
+    assert!(views["head"][BLOCK as usize..] == expected[BLOCK as usize..]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_cannot_mark_what_the_others_have_removed_is_left_out() {
+    let mut parties = Parties::new(SIZE, 3).await;
+    let (mut engine, expected) = history(&parties).await;
+    engine.crash();
+    on_directories(&mut parties, |number, replica| {
+        if number == 0 {
+            replica.mark_removed(&["mid".to_owned()]).unwrap();
+        }
+    })
+    .await;
+    // The last one cannot replace the metadata of that snapshot.
+    let in_the_way = parties.replicas[2].directory.join("volume-snap-mid.img.meta.tmp");
+    std::fs::create_dir(&in_the_way).unwrap();
+    let engine = parties.attach().await.map_err(|error| error.to_string()).unwrap();
+    let status = engine.status();
+    let left_out = status.replicas.iter().find(|replica| replica.name == parties.replicas[2].name).unwrap();
+    assert_eq!(left_out.mode(), ReplicaMode::Err);
+    assert!(left_out.cause.contains("could not mark what the others have marked"), "{}", left_out.cause);
+    for replica in &parties.replicas[..2] {
+        assert_eq!(engine.mode(&replica.name), Some(ReplicaMode::Rw), "{:?}", status.replicas);
+    }
+    let removed = status.snapshots.iter().find(|snapshot| snapshot.name == "mid").unwrap();
+    assert!(removed.removed && get(&engine).await == expected);
+    std::fs::remove_dir(&in_the_way).unwrap();
+    engine.rebuild(&parties.replicas[2]).await;
+    drop(engine);
+    assert!(equal_views(&mut parties).await["head"] == expected);
+}

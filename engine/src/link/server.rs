@@ -539,7 +539,8 @@ fn remote(error: ReplicaError) -> RemoteError {
         | ReplicaError::VolumeNotEmpty { .. }
         | ReplicaError::NotFilling
         | ReplicaError::NoAncestor { .. }
-        | ReplicaError::InTheWay { .. } => RemoteErrorKind::Refused,
+        | ReplicaError::InTheWay { .. }
+        | ReplicaError::ImageMissing { .. } => RemoteErrorKind::Refused,
         _ => RemoteErrorKind::Failed,
     };
     RemoteError { kind, message: error.to_string() }

@@ -157,6 +157,11 @@ impl Judge<'_> {
                 let advice = "everything above it lacks its data; rebuild from another replica, or restore a backup";
                 self.breaks(image, FindingKind::ImageMissing, image, "the image is missing".to_owned(), advice);
             }
+            ImageFacts::Missing if is_live(facts) && !self.survey.leftovers.images.iter().any(|left| left == image) => {
+                let advice = "put the file back, or rebuild from another replica; what it stands on is kept for it, also \
+                              by a purge, until the snapshot is removed";
+                self.breaks(image, FindingKind::ImageMissing, image, "the image is missing".to_owned(), advice);
+            }
             ImageFacts::Missing => {
                 self.broken.insert(image.to_owned(), format!("{image} is missing"));
                 let what = "metadata without an image, as an interrupted deletion leaves it";
@@ -312,6 +317,11 @@ impl Judge<'_> {
         };
         image.and_then(|image| self.broken.get(image)).cloned().unwrap_or_else(|| reason(error))
     }
+}
+
+/// Whether its metadata says that somebody may want the layer.
+fn is_live(facts: &LayerFacts) -> bool {
+    matches!(&facts.meta, MetaFacts::Read(meta) if !meta.removed)
 }
 
 /// Whether a file of this name has its place in the directory.

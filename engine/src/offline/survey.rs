@@ -144,7 +144,7 @@ fn readable_records(layers: &BTreeMap<String, LayerFacts>) -> Records {
         MetaFacts::Read(meta) => Some((image.clone(), meta.clone())),
         _ => None,
     });
-    Records(readable.collect())
+    Records::of(readable.collect())
 }
 
 /// Without a head, nothing can be said about images: then none of them counts as a stray. Nor does one with metadata

@@ -24,13 +24,13 @@ pub(super) struct Group {
 }
 
 impl Group {
-    /// Every layer that matters but the head, in groups. The head stands on a live layer while a replica joins. Removed
+    /// Every layer that matters but the head, in groups; none whose image is lost. The head stands on a live layer while a replica joins. Removed
     /// layers that nothing live stands on stay empty: nobody can go back to them, and some members have deleted them.
     pub(super) fn all_of(layers: &[LayerInfo]) -> Vec<Self> {
         let by_name: BTreeMap<&str, &LayerInfo> =
             layers.iter().map(|layer| (layer.file_name.as_str(), layer)).collect();
         let mut groups: BTreeMap<&str, Vec<LayerInfo>> = BTreeMap::new();
-        for layer in layers.iter().filter(|layer| !layer.is_head) {
+        for layer in layers.iter().filter(|layer| !layer.is_head && !layer.image_missing) {
             groups.entry(lowest(layer, &by_name)).or_default().push(layer.clone());
         }
         let group = |layers| Self { layers, planned_bytes: 0, is_begun: false };
@@ -41,7 +41,9 @@ impl Group {
     /// differently.
     pub(super) fn is_held_by(&self, has: &[LayerInfo]) -> bool {
         let same = |a: &LayerInfo, b: &LayerInfo| {
-            (&a.file_name, &a.parent, a.removed) == (&b.file_name, &b.parent, b.removed) && !b.is_head
+            (&a.file_name, &a.parent, a.removed) == (&b.file_name, &b.parent, b.removed)
+                && !b.is_head
+                && !b.image_missing
         };
         self.layers.iter().all(|layer| has.iter().any(|other| same(layer, other)))
     }
@@ -83,6 +85,7 @@ mod tests {
                 allocated_bytes: 0,
                 file_size: 4096,
                 is_head: name == "head",
+                image_missing: false,
             }
         };
         text.split_whitespace().map(layer).collect()

@@ -26,6 +26,7 @@ use crate::volume::barrier::OperationError;
 use crate::volume::exclusive_work::{Work, WorkGuard};
 use crate::volume::membership::Mode;
 use crate::volume::ordering::Turn;
+use crate::volume::purge_pause::PurgeWaits;
 use crate::volume::{Shared, Volume, start, watchdog};
 pub use pace::RebuildPace;
 use state::Progress;
@@ -47,7 +48,9 @@ impl Volume {
             return Err(OperationError::Refused(message));
         }
         shared.refuse_while_filling("add a replica")?;
-        let work = shared.work.begin(Work::Rebuild)?;
+        // A purge gives way, but not to a replica that cannot be reached.
+        let is_purging = shared.work.running() == Some(Work::Purge);
+        let work = if is_purging { None } else { Some(shared.begin_rebuild(name).await?) };
         let progress = shared.rebuilds.begin(name).ok_or_else(|| {
             OperationError::Refused("another replica is about to be rebuilt; one at a time".to_owned())
         })?;
@@ -78,6 +81,11 @@ impl Volume {
             progress.fail(&message);
             return Err(OperationError::Refused(message));
         }
+        let work = match work {
+            Some(work) => Ok(work),
+            None => shared.begin_rebuild(name).await,
+        };
+        let work = work.inspect_err(|error| progress.fail(&error.to_string()))?;
         let shared = Arc::clone(shared);
         tokio::spawn(async move { run(&shared, &link, &progress, work).await });
         Ok(())
@@ -105,7 +113,12 @@ fn failed(error: IoError) -> OperationError {
     OperationError::Failed(error.message)
 }
 
-async fn run(shared: &Arc<Shared>, link: &ReplicaLink, progress: &Progress, work: WorkGuard) {
+async fn run(
+    shared: &Arc<Shared>,
+    link: &ReplicaLink,
+    progress: &Progress,
+    (work, _purge_waits): (WorkGuard, PurgeWaits),
+) {
     let mut work = Some(work);
     let result = match rebuild(shared, link, progress, &mut work).await {
         // A lost joiner shows in many ways, and a cancelled rebuild too.

@@ -7,7 +7,7 @@
 //! ```
 //! An arrow is the `Parent` in the upper layer's metadata.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::directory::Directory;
 use super::error::ReplicaError;
@@ -17,11 +17,19 @@ use super::names;
 /// Longest live chain, head included. Longhorn keeps layer indexes in 8 bits and refuses longer chains.
 pub(crate) const LONGEST_CHAIN: usize = 250;
 
-/// Every layer with metadata, by the file name of its image.
+/// Every layer with metadata, by the file name of its image; and those of them whose image is not there.
+///
+/// Invariant: a layer without its image (a person's hand, a damaged file system) counts as one that stands on its
+/// parent, for everybody who asks: were its image to come back, or be saved from somewhere, it would need all that
+/// lies below it. Nothing is read from it, merged with it or copied from it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Records(pub(crate) BTreeMap<String, LayerMeta>);
+pub(crate) struct Records(pub(crate) BTreeMap<String, LayerMeta>, BTreeSet<String>);
 
 impl Records {
+    pub(crate) fn of(layers: BTreeMap<String, LayerMeta>) -> Self {
+        Self(layers, BTreeSet::new())
+    }
+
     /// Reads every `<image>.img.meta`. The file name counts, not the `Name` inside.
     pub(crate) fn discover(directory: &Directory, listing: &[String]) -> Result<Self, ReplicaError> {
         let mut records = BTreeMap::new();
@@ -34,14 +42,41 @@ impl Records {
             };
             records.insert(image.to_owned(), LayerMeta::decode(file, &text)?);
         }
-        Ok(Self(records))
+        Ok(Self::of(records))
+    }
+
+    /// A layer whose image is not there.
+    pub(crate) fn note_missing_image(&mut self, file_name: &str) {
+        self.1.insert(file_name.to_owned());
+    }
+
+    pub(crate) fn lacks_image(&self, file_name: &str) -> bool {
+        self.1.contains(file_name)
+    }
+
+    pub(crate) fn without_image(&self) -> impl Iterator<Item = &String> {
+        self.1.iter()
+    }
+
+    /// Takes a layer out, whatever was known of it.
+    pub(crate) fn forget(&mut self, file_name: &str) {
+        self.0.remove(file_name);
+        self.1.remove(file_name);
+    }
+
+    /// Fails where the layer's image is not there.
+    pub(crate) fn check_image(&self, file_name: &str) -> Result<(), ReplicaError> {
+        if self.lacks_image(file_name) {
+            return Err(ReplicaError::ImageMissing { file_name: file_name.to_owned() });
+        }
+        Ok(())
     }
 
     pub(crate) fn get(&self, file_name: &str) -> Option<&LayerMeta> {
         self.0.get(file_name)
     }
 
-    /// `file_name` and everything below it, root last.
+    /// `file_name` and everything below it, root last. Every image of it is there.
     pub(crate) fn chain_from(&self, file_name: &str) -> Result<Vec<String>, ReplicaError> {
         let mut chain = Vec::new();
         let mut at = file_name;
@@ -53,6 +88,7 @@ impl Records {
             if chain.len() > self.0.len() {
                 return Err(ReplicaError::corrupt(names::meta_of(at), "its chain of parents comes back to itself"));
             }
+            self.check_image(at)?;
             chain.push(at.to_owned());
             at = &record.parent;
         }
@@ -72,7 +108,9 @@ mod tests {
     use super::*;
 
     fn records(pairs: &[(&str, &str)]) -> Records {
-        Records(pairs.iter().map(|(name, parent)| ((*name).to_owned(), LayerMeta::head(name, parent, ""))).collect())
+        Records::of(
+            pairs.iter().map(|(name, parent)| ((*name).to_owned(), LayerMeta::head(name, parent, ""))).collect(),
+        )
     }
 
     #[test]
@@ -90,9 +128,22 @@ mod tests {
     }
 
     #[test]
+    fn a_layer_without_its_image_stands_on_its_parent_and_is_not_read() {
+        let mut records = records(&[("h", "a"), ("b", "a"), ("a", ""), ("c", "b"), ("d", "c")]);
+        records.note_missing_image("c");
+        assert!(records.has_children("b") && records.chain_from("h").is_ok());
+        for unreadable in ["c", "d"] {
+            let error = records.chain_from(unreadable).unwrap_err();
+            assert!(matches!(&error, ReplicaError::ImageMissing { file_name } if file_name == "c"), "{error}");
+        }
+        records.forget("c");
+        assert!(!records.has_children("b") && !records.lacks_image("c"));
+    }
+
+    #[test]
     fn the_longest_chain_has_250_layers() {
         let long = |count: usize| {
-            Records(
+            Records::of(
                 (0..count)
                     .map(|index| {
                         let parent = if index == 0 { String::new() } else { format!("{}", index - 1) };

@@ -112,6 +112,26 @@ pub enum ReplicaError {
         source: io::Error,
     },
 
+    #[error(
+        "the image {file_name} is missing, so its snapshot and those that stand on it cannot be used; put the file back and \
+         start this replica again, or remove these snapshots to give them up"
+    )]
+    ImageMissing { file_name: String },
+
+    #[error(
+        "{held} is removed and keeps its space: {by} stands on it and its image is missing; put that file back and start \
+         this replica again, or remove its snapshot and those that stand on it, and purge again"
+    )]
+    HeldByMissingImage { held: String, by: String },
+
+    #[error(
+        "cannot merge the removed {layer} in {}: {needed_bytes} bytes more are needed for it, and {free_bytes} are free, of \
+         which {reserve_bytes} are kept for what volumes write; nothing is lost and what was merged stays; free space on \
+         this disk or move a replica, and purge again",
+        dir.display()
+    )]
+    NoRoomToPurge { layer: String, dir: PathBuf, needed_bytes: u64, free_bytes: u64, reserve_bytes: u64 },
+
     #[error(transparent)]
     Backing(#[from] BackingError),
 

@@ -15,7 +15,8 @@
 //! | `*.img.tmp`, the only name of its file | a person's hand | left alone |
 //! | `*.img.aside`, `*.img.aside-N` | a new layer that found a stranger of its name (`make_way`) | left alone |
 //! | metadata of a removed layer on which nothing stands, without its image | a deletion | removed |
-//! | other metadata off the live chain without its image | a person's hand | ignored |
+//! | what has another name, or is no plain file | a person's hand | left alone |
+//! | other metadata off the live chain without its image | a person's hand, a damaged file system | kept, and what lies below it too (`Records`) |
 
 use super::chain::Records;
 use super::directory::{Directory, FileIdentity};
@@ -43,11 +44,9 @@ impl Leftovers {
         let mut found =
             Self { files: listing.iter().filter(|file| is_mark(file)).cloned().collect(), ..Self::default() };
         let head_identity = directory.identity(head)?;
-        let is_layer = |file: &&String| names::is_head(file) || names::snapshot_of(file).is_some();
         let (mut other_heads, mut snapshots) = (Vec::new(), Vec::new());
-        for image in listing.iter().filter(|file| is_layer(file) && *file != head) {
-            if !directory.file(image).symlink_metadata().is_ok_and(|facts| facts.is_file()) {
-                // A person's: what is not a file is no image of ours.
+        for image in listing.iter().filter(|file| names::is_layer(file) && *file != head) {
+            if !is_plain_or_gone(directory, image) {
                 continue;
             }
             let Some(identity) = directory.identity(image)? else {
@@ -77,6 +76,7 @@ impl Leftovers {
         snapshots.retain(|(image, _)| !found.images.contains(image));
         let staying = head_identity.into_iter().chain(snapshots.into_iter().map(|(_, identity)| identity));
         found.add_second_names(directory, listing, other_heads, staying.collect())?;
+        found.files.retain(|file| is_plain_or_gone(directory, file));
         Ok(found)
     }
 
@@ -98,8 +98,7 @@ impl Leftovers {
                 staying.push(identity);
             }
         }
-        let is_of_image =
-            |file: &&String| file.strip_suffix(names::TMP_SUFFIX).is_some_and(|file| file.ends_with(".img"));
+        let is_of_image = |file: &&String| file.strip_suffix(names::TMP_SUFFIX).is_some_and(names::is_layer);
         for file in listing.iter().filter(is_of_image) {
             if directory.identity(file)?.is_some_and(|identity| stays(&staying, &identity)) {
                 self.files.push(file.clone());
@@ -172,6 +171,11 @@ pub(super) fn holds_nothing_wanted(
     let mark = directory.identity(&names::abandoned_of(image))?;
     let is_empty = identity.is_regular && identity.allocated_bytes == 0;
     Ok(is_empty || mark.is_some_and(|mark| mark.same_file(identity)))
+}
+
+/// What has the name of one of our files and is a directory, a link or a device was put there by a person.
+fn is_plain_or_gone(directory: &Directory, file: &str) -> bool {
+    directory.file(file).symlink_metadata().map_or(true, |facts| facts.is_file())
 }
 
 fn is_mark(file: &str) -> bool {

@@ -31,7 +31,7 @@ pub(crate) fn abandoned_of(image: &str) -> String {
 
 /// Whether this is the second name of an image that is, or was about to be, given up.
 pub(crate) fn is_abandoned(file_name: &str) -> bool {
-    file_name.strip_suffix(ABANDONED_SUFFIX).is_some_and(|image| image.ends_with(IMAGE_SUFFIX))
+    file_name.strip_suffix(ABANDONED_SUFFIX).is_some_and(is_layer)
 }
 
 /// Names for a file that had the name of a new layer and is none, best one first.
@@ -76,8 +76,13 @@ pub(crate) fn tmp_of(file: &str) -> String {
 /// Whether a crash while a small file was replaced may have left this one.
 pub(crate) fn is_tmp(file: &str) -> bool {
     let Some(target) = file.strip_suffix(TMP_SUFFIX) else { return false };
-    let checksum = target.strip_suffix('.').is_some_and(|target| target.ends_with(CHECKSUM_SUFFIX));
-    checksum || target.ends_with(META_SUFFIX) || target == STATE_FILE || target == REVISION_COUNTER
+    let of_layer = |suffix| target.strip_suffix(suffix).is_some_and(is_layer);
+    of_layer(".checksum.") || of_layer(META_SUFFIX) || [VOLUME_META, STATE_FILE, REVISION_COUNTER].contains(&target)
+}
+
+/// Whether an image of this name is a layer.
+pub(crate) fn is_layer(file_name: &str) -> bool {
+    is_head(file_name) || snapshot_of(file_name).is_some()
 }
 
 pub(crate) fn is_head(file_name: &str) -> bool {

@@ -210,7 +210,7 @@ fn open_structure(directory: &Directory, meta: VolumeMeta, mut records: Records)
     } else {
         load_lower(directory, &meta, &records, &meta.head)?
     };
-    drop_records_without_image(directory, &mut records)?;
+    note_missing_images(directory, &mut records)?;
     Ok(Structure {
         meta,
         records,
@@ -232,17 +232,19 @@ pub(super) fn load_lower(
     Layers::load(directory, &chain[1..], meta.size, open_backing(&meta.backing_file_path, meta.size)?)
 }
 
-/// Everything on the chain was opened before; what is left is the rest of a deletion.
-fn drop_records_without_image(directory: &Directory, records: &mut Records) -> Result<(), ReplicaError> {
-    let mut gone = Vec::new();
+/// Everything on the chain was opened before, and the rest of a deletion is no record any more: what is left was
+/// lost. Whoever still has the image needs what it stands on.
+fn note_missing_images(directory: &Directory, records: &mut Records) -> Result<(), ReplicaError> {
+    let mut missing = Vec::new();
     for image in records.0.keys() {
         if directory.identity(image)?.is_none() {
-            gone.push(image.clone());
+            missing.push(image.clone());
         }
     }
-    for image in gone {
-        tracing::warn!(image, directory = %directory.path().display(), "ignoring metadata whose image is gone");
-        records.0.remove(&image);
+    for image in missing {
+        tracing::warn!(image, directory = %directory.path().display(),
+            "the image of this layer is missing; what lies below it is kept until the image is back or its snapshot is removed");
+        records.note_missing_image(&image);
     }
     Ok(())
 }

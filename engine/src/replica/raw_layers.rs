@@ -28,6 +28,9 @@ pub struct LayerInfo {
     /// Apparent size in bytes: the volume's size when this layer was the head.
     pub file_size: u64,
     pub is_head: bool,
+    /// There is metadata and no image: nothing can be read from here, and what lies below is kept for it.
+    #[serde(default)]
+    pub image_missing: bool,
 }
 
 impl Replica {
@@ -38,8 +41,8 @@ impl Replica {
     pub fn layers(&self) -> Result<Vec<LayerInfo>, ReplicaError> {
         self.shared(|structure| {
             let describe = |(name, record): (&String, &super::metadata::LayerMeta)| {
-                let path = self.directory.file(name);
-                let facts = std::fs::symlink_metadata(&path).map_err(DiskError::at("look at", &path))?;
+                let image_missing = structure.records.lacks_image(name);
+                let (allocated_bytes, file_size) = if image_missing { (0, 0) } else { self.sizes_of(name)? };
                 Ok(LayerInfo {
                     file_name: name.clone(),
                     parent: record.parent.clone(),
@@ -47,13 +50,21 @@ impl Replica {
                     user_created: record.user_created,
                     created: record.created.clone(),
                     labels: record.labels.clone().unwrap_or_default(),
-                    allocated_bytes: facts.blocks() * STAT_BLOCK,
-                    file_size: facts.size(),
+                    allocated_bytes,
+                    file_size,
                     is_head: *name == structure.meta.head,
+                    image_missing,
                 })
             };
             structure.records.0.iter().map(describe).collect()
         })
+    }
+
+    /// Storage and apparent size in bytes.
+    fn sizes_of(&self, file_name: &str) -> Result<(u64, u64), DiskError> {
+        let path = self.directory.file(file_name);
+        let facts = std::fs::symlink_metadata(&path).map_err(DiskError::at("look at", &path))?;
+        Ok((facts.blocks() * STAT_BLOCK, facts.size()))
     }
 
     /// Ranges `(offset, length)` in bytes with storage in one layer, at or after `from`, at most `max` of them,
@@ -101,6 +112,7 @@ impl Replica {
         if structure.records.get(file_name).is_none() {
             return Err(ReplicaError::LayerNotFound { file_name: file_name.to_owned(), place: "in this replica" });
         }
+        structure.records.check_image(file_name)?;
         Ok(ImageFile::open(&self.directory.file(file_name), Access::ReadOnly)?)
     }
 }

@@ -148,7 +148,7 @@ impl Replica {
                 return Err(ReplicaError::NotRebuilding { what: "finish a rebuild" }.into());
             }
             structure.head.image.sync_data()?;
-            for name in structure.records.0.keys() {
+            for name in structure.records.0.keys().filter(|name| !structure.records.lacks_image(name)) {
                 ImageFile::open(&self.directory.file(name), Access::ReadOnly)?.sync_data()?;
             }
             let lower = load_lower(&self.directory, &structure.meta, &structure.records, &structure.meta.head)?;
@@ -223,7 +223,8 @@ fn set_rebuilding(directory: &Directory, structure: &mut Structure, rebuilding: 
 /// An empty head with the source's parent takes the old head's place, so that there is a head at every moment, and
 /// every other layer goes.
 fn replace_all(directory: &Directory, structure: &mut Structure, source: &LayerInfo) -> Result<(), ChangeError> {
-    let old: Vec<String> = structure.records.0.keys().cloned().collect();
+    let (missing, old): (Vec<String>, Vec<String>) =
+        structure.records.0.keys().cloned().partition(|name| structure.records.lacks_image(name));
     abandon::mark(directory, &old)?;
     let volume = VolumeMeta { size: source.file_size, ..structure.meta.clone() };
     let fresh = FreshHead::make(directory, &volume, &source.parent, &source.created)?;
@@ -231,14 +232,23 @@ fn replace_all(directory: &Directory, structure: &mut Structure, source: &LayerI
     structure.head = fresh.install(&mut structure.records);
     crash_point::reached("rebuild.head-replaced");
     structure.records.0.retain(|image, _| *image == structure.meta.head);
+    for image in &missing {
+        structure.records.forget(image);
+        directory.remove_layer(image)?;
+    }
     Ok(abandon::remove_marked(directory, &old)?)
 }
 
 fn make_layer(directory: &Directory, structure: &mut Structure, layer: &LayerInfo) -> Result<(), ReplicaError> {
     // An image without metadata is no layer, but its name may be in the way.
     directory.make_way(&layer.file_name, &structure.meta.head)?;
-    ImageFile::create(&directory.file(&layer.file_name), layer.file_size)?;
-    crash_point::reached("rebuild.layer-image-made");
+    if layer.image_missing {
+        // Not on the source either: an empty image would pass for the content of a snapshot that is lost.
+        structure.records.note_missing_image(&layer.file_name);
+    } else {
+        ImageFile::create(&directory.file(&layer.file_name), layer.file_size)?;
+        crash_point::reached("rebuild.layer-image-made");
+    }
     let meta = meta_of(layer);
     let file = names::meta_of(&layer.file_name);
     directory.replace(&file, &meta.encode(&file)?, 0o644)?;

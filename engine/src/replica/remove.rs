@@ -97,7 +97,7 @@ fn removed_leaf(structure: &Structure) -> Option<String> {
 pub(super) fn delete_leaf(directory: &Directory, structure: &mut Structure, image: &str) -> Result<(), ReplicaError> {
     directory.remove(image)?;
     // Also if what follows fails: a layer without an image is none.
-    structure.records.0.remove(image);
+    structure.records.forget(image);
     crash_point::reached("purge.leaf-image-gone");
     directory.remove(&names::checksum_of(image))?;
     directory.remove(&names::meta_of(image))?;

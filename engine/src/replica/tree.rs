@@ -21,6 +21,7 @@ struct Layer<'a> {
     parent: &'a str,
     /// Not marked as removed; the head is live.
     live: bool,
+    has_image: bool,
 }
 
 /// What users see of a tree: every live snapshot and the head with the live snapshot that it goes back to. Two members
@@ -31,12 +32,22 @@ pub(crate) struct LiveView<'a> {
     pub(crate) snapshots: BTreeMap<&'a str, &'a str>,
     /// Nearest live layer below the head, empty for none.
     pub(crate) head_on: &'a str,
+    /// Live snapshots that cannot be read, because an image of their chain is missing.
+    pub(crate) unreadable: BTreeSet<&'a str>,
+}
+
+impl LiveView<'_> {
+    /// How many live snapshots have all their data.
+    pub(crate) fn readable(&self) -> usize {
+        self.snapshots.len() - self.unreadable.len()
+    }
 }
 
 impl<'a> Tree<'a> {
     pub(super) fn of_records(records: &'a Records, head: &'a str) -> Self {
         let describe = |(name, record): (&'a String, &'a super::metadata::LayerMeta)| {
-            (name.as_str(), Layer { parent: &record.parent, live: !record.removed || name == head })
+            let (live, has_image) = (!record.removed || name == head, !records.lacks_image(name));
+            (name.as_str(), Layer { parent: &record.parent, live, has_image })
         };
         Self { head, layers: records.0.iter().map(describe).collect() }
     }
@@ -44,7 +55,8 @@ impl<'a> Tree<'a> {
     pub(crate) fn of_layers(layers: &'a [LayerInfo]) -> Self {
         let head = layers.iter().find(|layer| layer.is_head).map_or("", |head| head.file_name.as_str());
         let describe = |layer: &'a LayerInfo| {
-            (layer.file_name.as_str(), Layer { parent: &layer.parent, live: !layer.removed || layer.is_head })
+            let (live, has_image) = (!layer.removed || layer.is_head, !layer.image_missing);
+            (layer.file_name.as_str(), Layer { parent: &layer.parent, live, has_image })
         };
         Self { head, layers: layers.iter().map(describe).collect() }
     }
@@ -71,11 +83,15 @@ impl<'a> Tree<'a> {
     }
 
     pub(crate) fn live_view(&self) -> LiveView<'a> {
-        let snapshots = self.layers.iter().filter(|(name, layer)| layer.live && **name != self.head);
-        LiveView {
-            snapshots: snapshots.map(|(name, _)| (*name, self.live_below(name))).collect(),
-            head_on: self.live_below(self.head),
-        }
+        let live = self.layers.iter().filter(|(name, layer)| layer.live && **name != self.head);
+        let snapshots: BTreeMap<_, _> = live.map(|(name, _)| (*name, self.live_below(name))).collect();
+        let unreadable = snapshots.keys().copied().filter(|name| !self.is_readable(name)).collect();
+        LiveView { snapshots, head_on: self.live_below(self.head), unreadable }
+    }
+
+    fn is_readable(&self, name: &'a str) -> bool {
+        let has_image = |name: &str| self.layers.get(name).is_none_or(|layer| layer.has_image);
+        has_image(name) && self.below(name).all(has_image)
     }
 
     fn is_live(&self, name: &str) -> bool {
@@ -122,7 +138,7 @@ mod tests {
             ..LayerMeta::head(name, parent.trim_start_matches('-').trim_end_matches('!'), "")
         };
         let describe = |(name, parent): &(&str, &str)| (name.trim_end_matches('!').to_owned(), meta(name, parent));
-        Records(layers.iter().map(describe).collect())
+        Records::of(layers.iter().map(describe).collect())
     }
 
     fn discardable(layers: &[(&str, &str)]) -> Vec<String> {
@@ -144,6 +160,17 @@ mod tests {
         assert_eq!(discardable(&seen), ["b"]);
         let dead = [("h", "b"), ("b!", "a"), ("a!", "-"), ("x!", "a"), ("y!", "x")];
         assert_eq!(discardable(&dead), ["b", "a"], "another member may have deleted that branch already");
+    }
+
+    #[test]
+    fn a_branch_whose_image_is_missing_is_one_that_somebody_may_see_again() {
+        let mut records = records(&[("h", "b"), ("b!", "a"), ("a!", "-"), ("x!", "a"), ("y", "x")]);
+        let whole = Tree::of_records(&records, "h").live_view().readable();
+        records.note_missing_image("x");
+        let tree = Tree::of_records(&records, "h");
+        assert_eq!(tree.discardable(), ["b"]);
+        let view = tree.live_view();
+        assert_eq!((view.unreadable.iter().copied().collect::<Vec<_>>(), view.readable()), (vec!["y"], whole - 1));
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub mod hash;
 pub mod membership;
 pub mod ordering;
 pub mod purge;
+pub(crate) mod purge_pause;
 pub mod read_choice;
 pub mod reconcile;
 pub mod record;

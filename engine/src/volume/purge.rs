@@ -3,7 +3,8 @@
 //! Under one barrier every snapshot that users did not take is marked as removed on all members. From then on each
 //! member purges by itself, at its own pace, while I/O goes on; SAFETY's I6 holds for what is seen from live layers at
 //! every moment (`replica::unmap` says why), and a member that is dropped or stopped in the middle stays right. A
-//! member whose purge fails stays a member: no data is at stake, and the status tells why it keeps the space.
+//! member whose purge fails stays a member: no data is at stake, and the status tells why it keeps the space. A rebuild
+//! stops a purge, which goes on afterwards ([`super::purge_pause`]).
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,6 +14,7 @@ use futures::future::join_all;
 
 use super::barrier::OperationError;
 use super::exclusive_work::{Work, WorkGuard};
+use super::purge_pause::Pause;
 use super::{Shared, Volume};
 use crate::grpc::engine_v1::{Purge, PurgeState as Shown};
 use crate::link::ReplicaLink;
@@ -30,13 +32,16 @@ pub enum IfPurging {
     Refuse,
 }
 
-/// The last purge of each replica, as the status shows it.
+/// The last purge of each replica, as the status shows it, and whether purges wait for a rebuild.
 #[derive(Default)]
-pub(crate) struct Purges(Mutex<BTreeMap<String, Purge>>);
+pub(crate) struct Purges {
+    last: Mutex<BTreeMap<String, Purge>>,
+    pub(super) pause: Pause,
+}
 
 impl Purges {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Purge>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn list(&self) -> Vec<Purge> {
@@ -45,6 +50,16 @@ impl Purges {
 
     fn set(&self, purge: Purge) {
         self.lock().insert(purge.replica.clone(), purge);
+    }
+
+    /// A purge that had been stopped for a rebuild could not go on.
+    pub(super) fn not_resumed(&self, why: &str) {
+        tracing::warn!(why, "a purge that was stopped for a rebuild could not go on");
+        self.pause.end();
+        for purge in self.lock().values_mut() {
+            purge.set_state(Shown::PurgeError);
+            purge.error = format!("it was stopped for a rebuild and could not go on: {why}; start it again");
+        }
     }
 
     /// A new purge: what was told of former members is of no interest any more.
@@ -87,16 +102,23 @@ impl Volume {
         let shared = &self.shared;
         let guard = match shared.work.begin(Work::Purge) {
             Ok(guard) => guard,
-            Err(_) if if_purging == IfPurging::Skip && shared.work.running() == Some(Work::Purge) => return Ok(()),
+            Err(_) if if_purging == IfPurging::Skip && shared.is_purge_on_its_way() => return Ok(()),
             Err(refused) => return Err(refused),
         };
+        // This one does what a stopped one had left.
+        shared.purges.pause.end();
         let volume = self.clone();
         self.operation(async move { volume.shared.start_purge(guard).await }).await
     }
 }
 
 impl Shared {
-    async fn start_purge(self: &Arc<Self>, guard: WorkGuard) -> Result<(), OperationError> {
+    /// One runs, or waits for a rebuild and goes on then.
+    fn is_purge_on_its_way(&self) -> bool {
+        self.work.running() == Some(Work::Purge) || self.purges.pause.is_on()
+    }
+
+    pub(super) async fn start_purge(self: &Arc<Self>, guard: WorkGuard) -> Result<(), OperationError> {
         let members = {
             let _everything = self.equal_barrier().await?;
             self.refuse_while_joining(&format!("purge volume {}", self.name))?;
@@ -192,30 +214,68 @@ fn system_snapshots(layers: &[LayerInfo]) -> Vec<String> {
     unasked.map(|layer| super::status::snapshot_name(&layer.file_name).to_owned()).collect()
 }
 
-/// Starts one member and follows it to its end.
+/// Starts one member and follows it to its end, which comes early when a rebuild is to begin. No request is given up
+/// while it is on its way: a start that arrived after the stop would purge beside the rebuild.
 async fn purge_one(shared: &Shared, member: &ReplicaLink) {
+    let pause = &shared.purges.pause;
+    if let Some(replica) = pause.replica() {
+        return show(shared, member, &failed(stopped_for(&replica)));
+    }
+    let mut rebuilt = None;
     let mut request = ControlRequest::PurgeStart;
-    loop {
-        let status = match member.control(&request).await {
-            Ok(ControlReply::Purge(status)) => status,
-            Ok(other) => failed(format!("answered a question for its purge with {other:?}")),
-            Err(error) => failed(error.to_string()),
-        };
-        let is_running = status.state == PurgeState::Running;
-        if let PurgeState::Failed { error } = &status.state {
+    while look_at(shared, member, &request, rebuilt.as_deref()).await {
+        request = ControlRequest::PurgeStatus;
+        tokio::select! {
+            () = tokio::time::sleep(LOOK_INTERVAL) => {}
+            replica = pause.begun(), if rebuilt.is_none() => {
+                stop(member, &replica).await;
+                rebuilt = Some(replica);
+            }
+        }
+    }
+}
+
+async fn stop(member: &ReplicaLink, rebuilt: &str) {
+    let stop = ControlRequest::PurgeStop { why: format!("replica {rebuilt} is to be rebuilt") };
+    if let Err(error) = member.control(&stop).await {
+        tracing::warn!(replica = member.name(), %error, "the purge could not be stopped");
+    }
+}
+
+fn stopped_for(rebuilt: &str) -> String {
+    format!(
+        "stopped so that replica {rebuilt} can be rebuilt; what it had done stays, and it goes on by itself afterwards"
+    )
+}
+
+/// Asks a member and shows its answer; false when its purge is over. `rebuilt` is for which replica it was stopped.
+async fn look_at(shared: &Shared, member: &ReplicaLink, request: &ControlRequest, rebuilt: Option<&str>) -> bool {
+    let mut status = match member.control(request).await {
+        Ok(ControlReply::Purge(status)) => status,
+        Ok(other) => failed(format!("answered a question for its purge with {other:?}")),
+        Err(error) => failed(error.to_string()),
+    };
+    let is_running = status.state == PurgeState::Running;
+    match (&mut status.state, rebuilt) {
+        (PurgeState::Failed { error }, Some(replica)) => {
+            tracing::info!(replica = member.name(), error, "purge stopped for a rebuild");
+            *error = stopped_for(replica);
+        }
+        (PurgeState::Failed { error }, None) => {
             tracing::warn!(replica = member.name(), error, "purge failed; the replica stays in use");
         }
-        let before = shared.purges.lock().get(member.name()).cloned();
-        let now = shown(member.name(), &status);
-        if before.as_ref() != Some(&now) {
-            shared.purges.set(now);
-            shared.changed.tell();
-        }
-        if !is_running {
-            return;
-        }
-        request = ControlRequest::PurgeStatus;
-        tokio::time::sleep(LOOK_INTERVAL).await;
+        _ => {}
+    }
+    show(shared, member, &status);
+    is_running
+}
+
+fn show(shared: &Shared, member: &ReplicaLink, status: &PurgeStatus) {
+    let before = shared.purges.lock().get(member.name()).cloned();
+    let now = shown(member.name(), status);
+    if before.as_ref() != Some(&now) {
+        shared.purges.set(now);
+        shared.changed.tell();
     }
 }
 

@@ -130,6 +130,7 @@ mod tests {
             allocated_bytes,
             file_size: MIB,
             is_head: name.starts_with("volume-head"),
+            image_missing: false,
         }
     }
 

@@ -308,7 +308,8 @@ pub(crate) fn agree(one: &[LayerInfo], other: &[LayerInfo]) -> bool {
 }
 
 fn live_layers(layers: &[LayerInfo]) -> usize {
-    layers.iter().filter(|layer| layer.is_head || !layer.removed).count()
+    // One whose image is lost must not outdo a member that has it.
+    Tree::of_layers(layers).live_view().readable()
 }
 
 /// Marks on every member what any of them has marked: users were told so, or have asked for it. Nobody deletes or

@@ -176,6 +176,7 @@ fn snapshots(layers: &[LayerInfo]) -> Vec<Snapshot> {
             created: layer.created.clone(),
             size_bytes: layer.allocated_bytes,
             labels: layer.labels.clone().into_iter().collect(),
+            image_missing: layer.image_missing,
         })
         .collect();
     snapshots.sort_by(|a, b| a.name.cmp(&b.name));

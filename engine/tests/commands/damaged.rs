@@ -10,6 +10,7 @@ const HEAD: &str = "volume-head-003.img";
 const FIRST: &str = "volume-snap-snap-1.img";
 const SECOND: &str = "volume-snap-snap-2.img";
 const THIRD: &str = "volume-snap-44bf3198-408a-43f0-b2ca-981335dd2137.img";
+const BRANCH: &str = "volume-snap-branch.img";
 const ALL: &[&str] = &["44bf3198-408a-43f0-b2ca-981335dd2137", "snap-1", "snap-2"];
 
 /// One damage and what has to be said of it. The chain is head, third, second, first.
@@ -71,6 +72,16 @@ const DAMAGES: &[Damage] = &[
         kind: "image_missing",
         file: SECOND,
         saved: (false, &["snap-1"]),
+    },
+    Damage {
+        name: "a missing image of another branch",
+        make: |golden| {
+            let meta = format!("{{\"Name\":\"{BRANCH}\",\"Parent\":\"{FIRST}\",\"UserCreated\":true}}\n");
+            fs::write(golden.dir.join(format!("{BRANCH}.meta")), meta).unwrap();
+        },
+        kind: "image_missing",
+        file: BRANCH,
+        saved: (true, ALL),
     },
     Damage {
         name: "a layer that is gone altogether",

@@ -190,6 +190,7 @@ fn source_layers(snapshots: &[&str], size: u64) -> Vec<LayerInfo> {
             allocated_bytes: 0,
             file_size: size,
             is_head,
+            image_missing: false,
         });
     }
     layers

@@ -141,5 +141,6 @@ fn layer(file_name: &str, size: u64) -> LayerInfo {
         allocated_bytes: 0,
         file_size: size,
         is_head: false,
+        image_missing: false,
     }
 }

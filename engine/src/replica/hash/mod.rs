@@ -158,7 +158,7 @@ fn check_hashable(structure: &Structure, snapshot: &str, file_name: &str) -> Res
     match structure.records.get(file_name) {
         None => Err(ReplicaError::SnapshotNotFound { name: snapshot.to_owned() }),
         Some(record) if record.removed => Err(ReplicaError::SnapshotRemoved { name: snapshot.to_owned() }),
-        Some(_) => Ok(()),
+        Some(_) => structure.records.check_image(file_name),
     }
 }
 

@@ -4,6 +4,7 @@
 //!   parent ◄── removed ◄── child        the child's blocks are copied into the removed layer's file,
 //!   parent ◄── child                    and that file takes the child's name
 //! ```
+//! 0. what it takes on the disk is measured, unless there is room for all of the child ([`super::reserve`]);
 //! 1. the removed layer's file grows to the child's size, where it is older than an expansion;
 //! 2. what the child holds is copied into it, allocated zeros included. Nobody sees that: the child hides those blocks;
 //! 3. it is synced;
@@ -13,24 +14,34 @@
 //! 6. the child's metadata is renamed into place;
 //! 7. the removed layer's names go.
 //!
+//! A copy that does not come to its end is taken out again ([`super::give_back`]).
+//!
 //! A crash before 5 leaves a copy in vain; between 5 and 6, and between 6 and 7, the chain reads as before.
 //! [`super::interrupted`] then finishes it: with both names on one file nothing may be punched or copied between them.
+
+use std::os::unix::fs::MetadataExt;
 
 use crate::crash_point;
 use crate::disk::image::{Access, ImageFile};
 use crate::disk::{AlignedBuf, BLOCK_SIZE};
-use crate::replica::directory::Directory;
+use crate::replica::directory::{Directory, STAT_BLOCK};
+use crate::replica::extent_map::Blocks;
 use crate::replica::metadata::LayerMeta;
 use crate::replica::names;
 use crate::replica::remove::delete_leaf;
 use crate::replica::replace::{Prepared, ReplaceError};
-use crate::replica::stack::{Structure, bytes_of, first_held};
+use crate::replica::stack::{Structure, bytes_of, first_held, held};
 use crate::replica::{ChangeError, ReplicaError};
 
+use super::give_back::GiveBack;
 use super::plan;
+use super::reserve::Space;
 
 /// Blocks copied in one step: long enough for the disks, short enough that a discard does not wait for it.
 const STEP_BLOCKS: u64 = (1 << 20) / BLOCK_SIZE;
+
+/// Blocks measured in one step.
+const MEASURED_BLOCKS: u64 = (64 << 20) / BLOCK_SIZE;
 
 /// One merge, between its steps.
 pub(super) struct Coalesce {
@@ -41,6 +52,11 @@ pub(super) struct Coalesce {
     /// First block that was not looked at.
     at: u64,
     end: u64,
+    /// First block that no write got to.
+    touched: u64,
+    /// First block that was not measured.
+    measured: u64,
+    needed_bytes: u64,
 }
 
 impl Coalesce {
@@ -57,7 +73,8 @@ impl Coalesce {
             crash_point::reached("purge.grown");
         }
         let end = size.div_ceil(BLOCK_SIZE);
-        Ok(Self { removed: removed.to_owned(), child: child.to_owned(), source, target, at: 0, end })
+        let (removed, child) = (removed.to_owned(), child.to_owned());
+        Ok(Self { removed, child, source, target, at: 0, end, touched: 0, measured: 0, needed_bytes: 0 })
     }
 
     /// Whether the tree is still one in which this merge may take place.
@@ -71,10 +88,11 @@ impl Coalesce {
 
     /// Copies the next piece; returns its bytes. What a discard takes out of the child before or after this, it takes
     /// out of the removed layer too, since it lies in the same run.
-    pub(super) fn copy_some(&mut self, structure: &Structure) -> Result<u64, ReplicaError> {
+    pub(super) fn copy_some(&mut self, directory: &Directory, structure: &Structure) -> Result<u64, ReplicaError> {
         let copied = {
             let _alone = structure.below.alone()?;
             let parts = first_held(&self.source, self.at..self.end, STEP_BLOCKS)?;
+            self.check_room(directory, self.new_bytes(&parts)?)?;
             let longest = parts.iter().map(|part| bytes_of(part).1).max().unwrap_or(0);
             // A step's blocks are at most a MiB.
             let mut buffer = AlignedBuf::zeroed(longest as usize);
@@ -82,10 +100,8 @@ impl Coalesce {
                 let (offset, length) = bytes_of(part);
                 let piece = &mut buffer.padded_mut()[..length as usize];
                 self.source.read_blocks(offset, piece)?;
-                if let Err(error) = self.target.write_blocks(offset, piece) {
-                    self.take_back(part.end)?;
-                    return Err(error.into());
-                }
+                self.touched = part.end;
+                self.target.write_blocks(offset, piece)?;
             }
             self.at = parts.last().map_or(self.end, |part| part.end);
             parts.iter().map(|part| bytes_of(part).1).sum()
@@ -94,18 +110,58 @@ impl Coalesce {
         Ok(copied)
     }
 
-    /// A full disk must not stay full of copies in vain: what the child hides is worth nothing in the removed layer.
-    fn take_back(&self, end: u64) -> Result<(), ReplicaError> {
-        let mut at = 0;
-        while at < end {
-            let parts = first_held(&self.source, at..end, STEP_BLOCKS)?;
-            for part in &parts {
-                let (offset, length) = bytes_of(part);
-                self.target.punch(offset, length)?;
-            }
-            at = parts.last().map_or(end, |part| part.end);
+    /// Looks through the next piece for what the merge takes on the disk before it gives anything back. False when
+    /// that is known. Only looks, so that it needs no lock: what changes meanwhile is found out by the copy.
+    pub(super) fn measure_some(&mut self) -> Result<bool, ReplicaError> {
+        let parts = first_held(&self.source, self.measured..self.end, MEASURED_BLOCKS)?;
+        self.needed_bytes += self.new_bytes(&parts)?;
+        self.measured = parts.last().map_or(self.end, |part| part.end);
+        Ok(self.measured < self.end)
+    }
+
+    /// Whether the disk has so much room that nothing has to be measured.
+    pub(super) fn fits_surely(&self, directory: &Directory) -> Result<bool, ReplicaError> {
+        let child_bytes = self.source.stat()?.blocks() * STAT_BLOCK;
+        Ok(Space::under(directory.path())?.has_room_for(child_bytes))
+    }
+
+    /// Fails where what was measured does not fit.
+    pub(super) fn check_fits(&self, directory: &Directory) -> Result<(), ReplicaError> {
+        self.check_room(directory, self.needed_bytes)
+    }
+
+    fn check_room(&self, directory: &Directory, needed_bytes: u64) -> Result<(), ReplicaError> {
+        let space = Space::under(directory.path())?;
+        if space.has_room_for(needed_bytes) {
+            return Ok(());
         }
-        Ok(self.target.sync_data()?)
+        Err(ReplicaError::NoRoomToPurge {
+            layer: self.removed.clone(),
+            dir: directory.path().to_path_buf(),
+            needed_bytes,
+            free_bytes: space.free_bytes,
+            reserve_bytes: space.reserve_bytes,
+        })
+    }
+
+    /// Bytes of `parts` that the removed layer has no storage for yet.
+    fn new_bytes(&self, parts: &[Blocks]) -> Result<u64, ReplicaError> {
+        let mut blocks = 0;
+        for part in parts {
+            let has: u64 = held(&self.target, part.clone())?.iter().map(|part| part.end - part.start).sum();
+            blocks += (part.end - part.start).saturating_sub(has);
+        }
+        Ok(blocks * BLOCK_SIZE)
+    }
+
+    pub(super) fn removed(&self) -> &str {
+        &self.removed
+    }
+
+    /// What is left to do after a copy that failed with `why`.
+    pub(super) fn give_back(self, why: ReplicaError) -> GiveBack {
+        let Self { removed, child, source, target, touched, .. } = self;
+        GiveBack { removed, child, source, target, at: 0, end: touched, why }
     }
 
     pub(super) fn sync(&self) -> Result<(), ReplicaError> {

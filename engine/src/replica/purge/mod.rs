@@ -6,6 +6,7 @@
 //! | one child that is not the head | merged with it: the child's data goes into the removed layer's file, which then takes the child's name | [`coalesce`] |
 //! | one child, the head | pruned: what the head hides is punched out of it, the rest stays | [`prune`] |
 //! | several children | left | |
+//! | a child whose image is missing | left, and the purge ends with an error that names both | |
 //!
 //! Invariants:
 //! - **No reader sees a difference**, from the head or from any live layer, after every single step and after a crash at
@@ -15,14 +16,19 @@
 //! - **Whoever stops a purge and then takes the structure for himself is alone with it**: every step asks again, under
 //!   the lock, whether it may go on.
 //!
+//! - **Live writes come first on a disk that fills up**: a merge takes no block that is kept for them ([`reserve`]).
+//!
 //! A purge that ends early (crash, full disk, stop) leaves a directory that Longhorn reads too; the next one goes on.
 
 mod coalesce;
+mod give_back;
 mod interrupted;
 mod plan;
 mod progress;
 mod prune;
+mod reserve;
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
@@ -34,6 +40,7 @@ use super::remove::delete_leaf;
 use super::stack::Structure;
 use super::{ChangeError, Replica, ReplicaError};
 use coalesce::Coalesce;
+use give_back::GiveBack;
 use plan::Action;
 use progress::Progress;
 use prune::Prune;
@@ -42,14 +49,18 @@ use prune::Prune;
 pub struct PurgeRun {
     progress: Arc<Progress>,
     work: Work,
-    /// The layer under the head that this run has pruned: once is enough.
-    pruned: Option<String>,
+    /// Removed layers that this run does not look at again: pruned, or without room on the disk for their merge.
+    passed: BTreeSet<String>,
+    /// Why the first merge that did not fit on the disk was passed over: told at the end, when everything else is done.
+    no_room: Option<ReplicaError>,
 }
 
 /// What the next step does.
 enum Work {
     Choose,
+    Measure(Coalesce),
     Coalesce(Coalesce),
+    GiveBack(GiveBack),
     Prune(Prune),
 }
 
@@ -63,13 +74,17 @@ impl Replica {
     /// Registers a purge; `None` where one is running already.
     ///
     /// # Errors
-    /// [`ReplicaError::Rebuilding`], or a file's extents cannot be read.
+    /// [`ReplicaError::Rebuilding`], or a file cannot be looked at.
     pub fn begin_purge(&self) -> Result<Option<PurgeRun>, ReplicaError> {
-        let planned = self.shared(|structure| {
+        let layers = self.shared(|structure| {
             structure.complete_for("purge")?;
-            plan::planned_bytes(&self.directory, structure)
+            Ok(plan::planned(&structure.records, &structure.meta.head))
         })?;
-        let run = |progress| PurgeRun { progress, work: Work::Choose, pruned: None };
+        // Beside everything: a layer that goes meanwhile is one less to do.
+        let sizes =
+            layers.iter().map(|layer| Ok(self.directory.identity(layer)?.map_or(0, |file| file.allocated_bytes)));
+        let planned = sizes.sum::<Result<u64, ReplicaError>>()?;
+        let run = |progress| PurgeRun { progress, work: Work::Choose, passed: BTreeSet::new(), no_room: None };
         Ok(self.purge.begin(planned).map(run))
     }
 
@@ -128,17 +143,19 @@ impl PurgeRun {
     fn work_on(&mut self, replica: &Replica) -> Result<Step, ReplicaError> {
         match std::mem::replace(&mut self.work, Work::Choose) {
             Work::Choose => self.choose(replica),
+            Work::Measure(coalesce) => self.measure(replica, coalesce),
             Work::Coalesce(coalesce) => self.coalesce(replica, coalesce),
+            Work::GiveBack(copy) => self.give_back(replica, copy),
             Work::Prune(prune) => self.prune(replica, prune),
         }
     }
 
     fn choose(&mut self, replica: &Replica) -> Result<Step, ReplicaError> {
         let (action, work) = self.beside_io(replica, |structure| {
-            let action = plan::next(&structure.records, &structure.meta.head, self.pruned.as_deref());
+            let action = plan::next(&structure.records, &structure.meta.head, &self.passed);
             let work = match &action {
                 Action::Coalesce { removed, child } => {
-                    Some(Work::Coalesce(Coalesce::begin(&replica.directory, removed, child)?))
+                    Some(Work::Measure(Coalesce::begin(&replica.directory, removed, child)?))
                 }
                 Action::Prune { removed } => Some(Work::Prune(Prune::begin(&replica.directory, removed)?)),
                 Action::Delete(_) | Action::Nothing => None,
@@ -154,9 +171,48 @@ impl PurgeRun {
                 }
                 Ok(())
             })?,
-            _ => return Ok(Step::Done),
+            _ => return self.all_done(replica),
         }
         Ok(Step::More)
+    }
+
+    /// Nothing is left to do; what had to be left is told.
+    fn all_done(&mut self, replica: &Replica) -> Result<Step, ReplicaError> {
+        if let Some(error) = self.no_room.take() {
+            return Err(error);
+        }
+        self.beside_io(replica, |structure| match plan::held_back(&structure.records, &structure.meta.head) {
+            Some((held, by)) => Err(ReplicaError::HeldByMissingImage { held: held.to_owned(), by: by.to_owned() }),
+            None => Ok(Step::Done),
+        })
+    }
+
+    /// Whether the merge fits on the disk. Most often that is known at once.
+    fn measure(&mut self, replica: &Replica, mut coalesce: Coalesce) -> Result<Step, ReplicaError> {
+        self.progress.check()?;
+        if coalesce.fits_surely(&replica.directory)? {
+            self.work = Work::Coalesce(coalesce);
+        } else if coalesce.measure_some()? {
+            self.work = Work::Measure(coalesce);
+        } else {
+            match coalesce.check_fits(&replica.directory) {
+                Ok(()) => self.work = Work::Coalesce(coalesce),
+                Err(error) => self.pass_over(coalesce.removed().to_owned(), error)?,
+            }
+        }
+        Ok(Step::More)
+    }
+
+    /// Goes on without a merge for which there is no room: others may need less, and what they give back helps the
+    /// next purge. Any other error ends the run.
+    fn pass_over(&mut self, removed: String, error: ReplicaError) -> Result<(), ReplicaError> {
+        if !matches!(error, ReplicaError::NoRoomToPurge { .. }) {
+            return Err(error);
+        }
+        tracing::warn!(%error, "a merge is passed over");
+        self.passed.insert(removed);
+        self.no_room.get_or_insert(error);
+        Ok(())
     }
 
     fn coalesce(&mut self, replica: &Replica, mut coalesce: Coalesce) -> Result<Step, ReplicaError> {
@@ -164,20 +220,32 @@ impl PurgeRun {
             if !coalesce.still_fits(structure) {
                 return Ok(None);
             }
-            coalesce.copy_some(structure).map(Some)
+            Ok(Some(coalesce.copy_some(&replica.directory, structure)))
         })?;
         match copied {
             // The tree changed: the next step is chosen anew.
             None => {}
-            Some(bytes) if !coalesce.is_copied() => {
+            Some(Err(error)) => self.work = Work::GiveBack(coalesce.give_back(error)),
+            Some(Ok(bytes)) if !coalesce.is_copied() => {
                 self.progress.advance(bytes);
                 self.work = Work::Coalesce(coalesce);
             }
-            Some(bytes) => {
+            Some(Ok(bytes)) => {
                 self.progress.advance(bytes);
                 coalesce.sync()?;
                 self.alone(replica, |structure| coalesce.swap(&replica.directory, structure))?;
             }
+        }
+        Ok(Step::More)
+    }
+
+    fn give_back(&mut self, replica: &Replica, mut copy: GiveBack) -> Result<Step, ReplicaError> {
+        if self.beside_io(replica, |structure| copy.some(structure))? {
+            self.work = Work::GiveBack(copy);
+        } else {
+            let removed = copy.removed.clone();
+            let why = copy.finish()?;
+            self.pass_over(removed, why)?;
         }
         Ok(Step::More)
     }
@@ -191,7 +259,7 @@ impl PurgeRun {
         })?;
         match looked_at {
             None => {}
-            Some(0) => self.pruned = Some(prune.layer().to_owned()),
+            Some(0) => drop(self.passed.insert(prune.layer().to_owned())),
             Some(bytes) => {
                 self.progress.advance(bytes);
                 self.work = Work::Prune(prune);

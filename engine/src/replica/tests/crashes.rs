@@ -129,7 +129,7 @@ fn an_interrupted_creation_is_done_again() {
 }
 
 #[test]
-fn metadata_off_the_chain_without_its_image_is_ignored() {
+fn metadata_off_the_chain_without_its_image_stops_no_open_and_no_snapshot() {
     let scratch = Scratch::new(4);
     let replica = scratch.open();
     take(&replica, "base");
@@ -138,11 +138,13 @@ fn metadata_off_the_chain_without_its_image_is_ignored() {
     replica.close().unwrap();
     fs::remove_file(scratch.dir.join("volume-snap-leaf.img")).unwrap();
     let replica = scratch.open();
-    assert_eq!(replica.layers().unwrap().len(), 2);
-    take(&replica, "leaf");
+    take(&replica, "other");
     replica.write(0, &filled(3, 10)).unwrap();
     replica.close().unwrap();
-    assert_eq!(scratch.open().layers().unwrap().len(), 3);
+    let layers = scratch.open().layers().unwrap();
+    let missing: Vec<_> =
+        layers.iter().filter(|layer| layer.image_missing).map(|layer| layer.file_name.as_str()).collect();
+    assert_eq!((layers.len(), missing), (4, vec!["volume-snap-leaf.img"]));
 }
 
 /// As if the host had rebooted since the file was written.
@@ -182,4 +184,38 @@ fn a_reboot_while_dirty_is_remembered_until_the_replica_is_whole_again() {
     assert!(!rebooted(&scratch.open()), "closed properly, nothing can be lost");
     drop(scratch.open());
     assert!(!rebooted(&scratch.open()));
+}
+
+/// Names that look like ours, and things that have our names and are no files of ours.
+#[test]
+fn what_a_person_put_there_is_left_alone() {
+    let scratch = Scratch::new(8);
+    let replica = scratch.open();
+    take(&replica, "s");
+    replica.close().unwrap();
+    let at = |name: &str| scratch.dir.join(name);
+    let photo = ["photo.img", "photo.img.tmp", "photo.img.abandoned"];
+    std::fs::write(at(photo[0]), "a photo").unwrap();
+    for name in &photo[1..] {
+        std::fs::hard_link(at(photo[0]), at(name)).unwrap();
+    }
+    for name in ["notes.meta.tmp", "notes.checksum..tmp"] {
+        std::fs::write(at(name), "mine").unwrap();
+    }
+    let directories = [
+        "volume-snap-kept.img",
+        "volume-head-007.img",
+        "volume-snap-s.img.meta.tmp",
+        "volume-snap-x.img.abandoned",
+        "volume-snap-y.img.snap_tmp",
+    ];
+    directories.iter().for_each(|name| std::fs::create_dir(at(name)).unwrap());
+    std::os::unix::fs::symlink("/dev/null", at("volume-snap-link.img")).unwrap();
+    // Ours, so that something is tidied.
+    std::fs::write(at("volume.meta.tmp"), "").unwrap();
+    std::fs::write(at("volume-snap-empty.img"), "").unwrap();
+    let mut before = scratch.listing();
+    scratch.open().close().unwrap();
+    before.retain(|name| name != "volume.meta.tmp" && name != "volume-snap-empty.img");
+    assert_eq!(scratch.listing(), before);
 }

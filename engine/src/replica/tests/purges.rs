@@ -207,6 +207,34 @@ fn snapshots_reverts_and_closes_come_before_a_running_purge() {
 }
 
 #[test]
+fn a_purge_begins_when_the_run_that_was_stopped_before_it_has_ended() {
+    let scratch = Scratch::new(8);
+    let replica = staircase(&scratch);
+    mark(&replica, &["b", "c"]);
+    let mut stopped = replica.begin_purge().unwrap().unwrap();
+    assert_eq!(stopped.step(&replica).unwrap(), Step::More);
+    replica.stop_purge("another engine has taken over");
+    let (asks, asked) = std::sync::mpsc::channel();
+    std::thread::scope(|scope| {
+        let next = scope.spawn(|| {
+            asks.send(()).unwrap();
+            replica.begin_purge().unwrap().map(|run| {
+                // Its first step meets no last one.
+                assert!(matches!(replica.purge_status().state, PurgeState::Running));
+                drop(run);
+            })
+        });
+        asked.recv().unwrap();
+        std::thread::yield_now();
+        assert!(matches!(stopped.step(&replica), Err(ReplicaError::PurgeStopped { .. })));
+        assert!(next.join().unwrap().is_some(), "it is not taken for one that runs");
+    });
+    drop(stopped);
+    replica.purge().unwrap();
+    assert_eq!(layers(&replica)[1..], [snap("a"), snap("c")]);
+}
+
+#[test]
 fn a_rebuilding_replica_is_not_purged() {
     let scratch = Scratch::new(8);
     let replica = staircase(&scratch);
