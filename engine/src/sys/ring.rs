@@ -6,6 +6,7 @@ use std::io;
 use std::ops::Range;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use io_uring::{IoUring, opcode, squeue, types};
 use smallvec::SmallVec;
@@ -16,6 +17,10 @@ use crate::disk::AlignedBuf;
 
 /// Places of the submission queue. More requests wait in memory until the kernel has taken these.
 const ENTRIES: u32 = 256;
+
+/// How long a ring that is dropped waits for what is in flight. Afterwards its memory and files are kept for ever.
+const DRAIN: Duration = Duration::from_secs(10);
+const DRAIN_STEP: Duration = Duration::from_millis(100);
 
 /// What a transfer does with its buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +70,7 @@ pub(crate) struct Ring<F, T> {
     unsubmitted: usize,
 }
 
-impl<F: AsRef<File>, T> Ring<F, T> {
+impl<F, T> Ring<F, T> {
     /// # Errors
     /// The kernel has no io_uring, or this process may not use it.
     pub(crate) fn new() -> io::Result<Self> {
@@ -84,7 +89,10 @@ impl<F: AsRef<File>, T> Ring<F, T> {
 
     /// Starts a transfer; the kernel gets it with the next [`Ring::submit`]. A part whose place lies outside the buffer
     /// fails the transfer.
-    pub(crate) fn start(&mut self, direction: Direction, parts: Parts<F>, buffer: AlignedBuf, ticket: T) {
+    pub(crate) fn start(&mut self, direction: Direction, parts: Parts<F>, buffer: AlignedBuf, ticket: T)
+    where
+        F: AsRef<File>,
+    {
         let slot = self.free.pop().unwrap_or_else(|| {
             self.transfers.push(None);
             (self.transfers.len() - 1) as u32
@@ -151,22 +159,44 @@ impl<F: AsRef<File>, T> Ring<F, T> {
                 let entry = self.ring.completion().next()?;
                 (entry.user_data(), entry.result())
             };
-            let slot = (user_data >> 32) as usize;
-            let number = (user_data & u64::from(u32::MAX)) as usize;
-            let Some(transfer) = self.transfers.get_mut(slot).and_then(Option::as_mut) else { continue };
-            let expected = transfer.parts.get(number).map_or(0, |part| part.place.len());
-            if result < 0 {
-                transfer.outcome = Err(io::Error::from_raw_os_error(-result));
-            } else if result as usize != expected && transfer.outcome.is_ok() {
-                transfer.outcome = Err(io::ErrorKind::UnexpectedEof.into());
+            if let Some(finished) = self.part_ended(user_data, result) {
+                return Some(finished);
             }
-            transfer.left -= 1;
-            if transfer.left > 0 {
-                continue;
-            }
-            let Some(Transfer { ticket, buffer, parts, outcome, .. }) = self.transfers[slot].take() else { continue };
-            self.free.push(slot as u32);
-            return Some(Finished { ticket, buffer, parts, outcome });
+        }
+    }
+
+    /// Takes down how a part ended; the transfer, if it was its last one.
+    fn part_ended(&mut self, user_data: u64, result: i32) -> Option<Finished<F, T>> {
+        let slot = (user_data >> 32) as usize;
+        let number = (user_data & u64::from(u32::MAX)) as usize;
+        let transfer = self.transfers.get_mut(slot)?.as_mut()?;
+        let expected = transfer.parts.get(number).map_or(0, |part| part.place.len());
+        if result < 0 {
+            transfer.outcome = Err(io::Error::from_raw_os_error(-result));
+        } else if result as usize != expected && transfer.outcome.is_ok() {
+            transfer.outcome = Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        transfer.left -= 1;
+        if transfer.left > 0 {
+            return None;
+        }
+        let Transfer { ticket, buffer, parts, outcome, .. } = self.transfers[slot].take()?;
+        self.free.push(slot as u32);
+        Some(Finished { ticket, buffer, parts, outcome })
+    }
+
+    /// Waits until the kernel is done with everything it was given, but not for ever: a disk may hang.
+    fn drain(&mut self) {
+        while let Some(entry) = self.waiting.pop_front() {
+            // The kernel never saw it.
+            self.part_ended(entry.get_user_data(), -nix::libc::ECANCELED);
+        }
+        let begin = Instant::now();
+        while self.transfers.iter().any(Option::is_some) && begin.elapsed() < DRAIN {
+            let pause = types::Timespec::from(DRAIN_STEP);
+            // An error is a timeout or an interruption: look again.
+            let _ = self.ring.submitter().submit_with_args(1, &types::SubmitArgs::new().timespec(&pause));
+            while self.finished().is_some() {}
         }
     }
 }
@@ -184,6 +214,7 @@ fn entry(direction: Direction, file: &File, offset: u64, memory: &mut [u8]) -> s
 
 impl<F, T> Drop for Ring<F, T> {
     fn drop(&mut self) {
+        self.drain();
         for transfer in self.transfers.drain(..).flatten() {
             // The kernel may still write into the buffer, or read from it.
             std::mem::forget((transfer.buffer, transfer.parts));
