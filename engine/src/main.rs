@@ -41,13 +41,19 @@ impl Command {
         }
     }
 
-    /// Threads that serve sockets, at most; those that wait for disks come on top. A node runs hundreds of these
-    /// processes, and one volume does not get faster by more threads than it has streams.
-    fn worker_threads(&self) -> usize {
-        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    /// Engines and replicas serve their sockets and disk queues with one thread: requests that come together share
+    /// system calls, and none has to wake another thread. Those that wait for disks without a queue come on top.
+    fn runtime(&self) -> tokio::runtime::Builder {
         match self {
-            Self::Replica(_) | Self::InstanceManager(_) => cores.min(2),
-            _ => cores.min(4),
+            Self::Replica(_) | Self::Engine(_) | Self::LaunchSimpleLonghorn(_) => {
+                tokio::runtime::Builder::new_current_thread()
+            }
+            _ => {
+                let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+                let mut builder = tokio::runtime::Builder::new_multi_thread();
+                builder.worker_threads(cores.min(2));
+                builder
+            }
         }
     }
 }
@@ -60,8 +66,7 @@ fn main() -> ExitCode {
         .with_ansi(std::io::stderr().is_terminal())
         .with_filter(log_filter(cli.command.log_level()));
     tracing_subscriber::registry().with(lines).init();
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    builder.worker_threads(cli.command.worker_threads());
+    let mut builder = cli.command.runtime();
     // A thread that serves a block device must not wait for memory that only a write to that device would free.
     builder.enable_all().on_thread_start(|| {
         // Refused without CAP_SYS_RESOURCE; the volume works, with less certainty when memory is short.

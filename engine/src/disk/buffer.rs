@@ -3,13 +3,13 @@
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 
-use super::BLOCK_SIZE;
+use super::{BLOCK_SIZE, pool};
 
 /// One block of memory with the alignment that direct I/O wants. `Vec<Block>` is how the buffer gets aligned
 /// memory without `unsafe`.
 #[derive(Clone, Copy)]
 #[repr(C, align(4096))]
-struct Block([u8; BLOCK_SIZE as usize]);
+pub(super) struct Block([u8; BLOCK_SIZE as usize]);
 
 const ZERO_BLOCK: Block = Block([0; BLOCK_SIZE as usize]);
 
@@ -26,13 +26,26 @@ impl AlignedBuf {
     #[must_use]
     pub fn zeroed(len: usize) -> Self {
         let count = len.div_ceil(BLOCK_SIZE as usize);
-        Self { blocks: vec![ZERO_BLOCK; count], len }
+        let Some(mut blocks) = pool::take(count) else { return Self { blocks: vec![ZERO_BLOCK; count], len } };
+        blocks.fill(ZERO_BLOCK);
+        Self { blocks, len }
+    }
+
+    /// A buffer of `len` bytes whose content is left over from another one: for a caller that fills all of it. What lies
+    /// behind `len` in the last block is zero.
+    #[must_use]
+    pub fn for_filling(len: usize) -> Self {
+        let count = len.div_ceil(BLOCK_SIZE as usize);
+        let Some(blocks) = pool::take(count) else { return Self::zeroed(len) };
+        let mut buffer = Self { blocks, len };
+        buffer.padded_mut()[len..].fill(0);
+        buffer
     }
 
     /// A buffer with a copy of `bytes`.
     #[must_use]
     pub fn copy_of(bytes: &[u8]) -> Self {
-        let mut buffer = Self::zeroed(bytes.len());
+        let mut buffer = Self::for_filling(bytes.len());
         buffer.copy_from_slice(bytes);
         buffer
     }
@@ -52,6 +65,12 @@ impl AlignedBuf {
     /// Cuts the buffer to `len` bytes. Longer than now has no effect.
     pub fn truncate(&mut self, len: usize) {
         self.len = self.len.min(len);
+    }
+}
+
+impl Drop for AlignedBuf {
+    fn drop(&mut self) {
+        pool::give(std::mem::take(&mut self.blocks));
     }
 }
 

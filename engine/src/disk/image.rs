@@ -1,15 +1,20 @@
 //! One image file of a replica, read and written past the page cache.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use nix::fcntl::{FallocateFlags, fallocate};
 use nix::libc;
 
 use super::{AlignedBuf, BLOCK_SIZE, fault};
 use crate::sys::fiemap::{self, Extent};
+
+/// How long an open waits for writes of a process that has ended. An engine's HELLO may take a little longer.
+const LATE_WRITES: Duration = Duration::from_secs(15);
+const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 /// Zeros are written in pieces of this many bytes.
 const ZERO_PIECE: u64 = 1 << 20;
@@ -44,6 +49,12 @@ pub(crate) enum Access {
 pub(crate) struct ImageFile {
     file: File,
     path: PathBuf,
+}
+
+impl AsRef<File> for ImageFile {
+    fn as_ref(&self) -> &File {
+        &self.file
+    }
 }
 
 impl ImageFile {
@@ -82,6 +93,29 @@ impl ImageFile {
         file.set_len(size).map_err(DiskError::at("set the size of", path))?;
         file.sync_all().map_err(DiskError::at("sync", path))?;
         Ok(Self { file, path: path.to_path_buf() })
+    }
+
+    /// Makes sure that nobody else's writes are on their way to this file, and that others can make sure of ours.
+    ///
+    /// The kernel may go on with queued writes of a process that was killed, when the directory's lock is free again.
+    /// The lock taken here belongs to the open file, which such a write keeps open until it has ended.
+    pub(crate) fn take_for_writing(&self) -> Result<(), DiskError> {
+        let begin = Instant::now();
+        loop {
+            match self.file.try_lock() {
+                Ok(()) => return Ok(()),
+                Err(TryLockError::WouldBlock) if begin.elapsed() < LATE_WRITES => std::thread::sleep(LOCK_PAUSE),
+                Err(TryLockError::WouldBlock) => {
+                    let why = format!(
+                        "writes of a process that has ended are still on their way to it after {} s; the disk is slow or \
+                         hangs: try again when it answers",
+                        LATE_WRITES.as_secs()
+                    );
+                    return Err(self.error("take for writing", io::Error::new(io::ErrorKind::ResourceBusy, why)));
+                }
+                Err(TryLockError::Error(error)) => return Err(self.error("lock", error)),
+            }
+        }
     }
 
     /// Fills `blocks` from `offset` on; what lies past the end of the file reads as zeros.
@@ -159,6 +193,11 @@ impl ImageFile {
             done += piece;
         }
         Ok(())
+    }
+
+    /// What went wrong when `what` was tried on this file.
+    pub(super) fn error(&self, what: &'static str, source: io::Error) -> DiskError {
+        DiskError::at(what, &self.path)(source)
     }
 
     /// Makes written data, and what is needed to find it again, durable.

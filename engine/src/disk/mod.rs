@@ -3,6 +3,8 @@
 pub mod buffer;
 pub(crate) mod fault;
 pub(crate) mod image;
+pub(crate) mod pool;
+pub(crate) mod queue;
 
 pub use buffer::AlignedBuf;
 pub use image::DiskError;

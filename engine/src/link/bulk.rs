@@ -12,7 +12,7 @@ use super::client::{LinkError, ReplicaLink, Request};
 use super::control::{ControlReply, ControlRequest, Hello};
 use super::frame::Kind;
 use super::hello::open_stream;
-use super::lanes::Lanes;
+use super::lanes::{Lanes, Sharing};
 use crate::disk::AlignedBuf;
 
 /// How long one request of at most a few MiB may take. Nobody else watches these streams, and one that stands still
@@ -33,7 +33,7 @@ impl BulkLink {
         while opened.is_empty() || opened.len() < streams {
             opened.push(open_stream(link.name(), link.address(), &hello).await?.0);
         }
-        Ok(Self { link: link.clone(), lanes: Lanes::start(link.name(), opened) })
+        Ok(Self { link: link.clone(), lanes: Lanes::start(link.name(), opened, Sharing::InTurn) })
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -47,7 +47,7 @@ impl BulkLink {
     /// Raw bytes of one layer's file.
     pub(crate) async fn layer_read(&self, layer: &str, offset: u64, length: u32) -> Result<AlignedBuf, LinkError> {
         let mut request = Request::new(Kind::LayerRead, offset, length);
-        request.payload = Arc::new(AlignedBuf::copy_of(layer.as_bytes())).into();
+        request.payload = AlignedBuf::copy_of(layer.as_bytes()).into();
         self.in_time(self.lanes.request(request)).await
     }
 

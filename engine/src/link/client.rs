@@ -11,7 +11,7 @@ use super::address::Address;
 use super::control::{ControlReply, ControlRequest, Hello, Welcome};
 use super::frame::Kind;
 use super::hello::open_stream;
-use super::lanes::Lanes;
+use super::lanes::{Lanes, Sharing};
 pub use super::request::{LinkError, Payload, Request};
 use crate::disk::AlignedBuf;
 
@@ -46,7 +46,7 @@ impl ReplicaLink {
         while streams.len() < LANES {
             streams.push(open_stream(name, address, &hello).await?.0);
         }
-        let lanes = Lanes::start(name, streams);
+        let lanes = Lanes::start(name, streams, Sharing::SmallTogether);
         let (name, address) = (name.to_owned(), address.clone());
         Ok(Self { shared: Arc::new(Shared { name, address, hello, welcome, lanes }) })
     }
@@ -119,7 +119,7 @@ impl ReplicaLink {
     /// Bytes of a snapshot's content.
     pub async fn snapshot_read(&self, name: &str, offset: u64, length: u32) -> Result<AlignedBuf, LinkError> {
         let mut request = Request::new(Kind::SnapshotRead, offset, length);
-        request.payload = Arc::new(AlignedBuf::copy_of(name.as_bytes())).into();
+        request.payload = AlignedBuf::copy_of(name.as_bytes()).into();
         self.request(request).await
     }
 }

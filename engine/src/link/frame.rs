@@ -114,6 +114,11 @@ impl Header {
     /// The header's bytes for this payload.
     #[must_use]
     pub fn encode(&self, payload: &[u8]) -> [u8; HEADER_LENGTH] {
+        self.encode_with(payload.len(), checksum(payload))
+    }
+
+    /// The header's bytes for a payload of this length and [`checksum`].
+    pub(super) fn encode_with(&self, payload_length: usize, payload_checksum: u32) -> [u8; HEADER_LENGTH] {
         let mut bytes = [0; HEADER_LENGTH];
         bytes[0..4].copy_from_slice(&MAGIC);
         bytes[4] = self.kind as u8;
@@ -122,8 +127,7 @@ impl Header {
         bytes[16..24].copy_from_slice(&self.offset.to_le_bytes());
         bytes[24..28].copy_from_slice(&self.length.to_le_bytes());
         // Payloads are below `PAYLOAD_MAXIMUM`, far from the end of 32 bits.
-        bytes[28..32].copy_from_slice(&u32::try_from(payload.len()).unwrap_or(u32::MAX).to_le_bytes());
-        let payload_checksum = if payload.is_empty() { 0 } else { crc32c::crc32c(payload) };
+        bytes[28..32].copy_from_slice(&u32::try_from(payload_length).unwrap_or(u32::MAX).to_le_bytes());
         bytes[32..36].copy_from_slice(&payload_checksum.to_le_bytes());
         let header_checksum = crc32c::crc32c(&bytes[0..36]);
         bytes[36..40].copy_from_slice(&header_checksum.to_le_bytes());
@@ -168,6 +172,11 @@ fn u64_at(bytes: &[u8; HEADER_LENGTH], at: usize) -> u64 {
     u64::from_le_bytes(word)
 }
 
+/// CRC-32C of a payload; 0 when there is none.
+pub(super) fn checksum(payload: &[u8]) -> u32 {
+    if payload.is_empty() { 0 } else { crc32c::crc32c(payload) }
+}
+
 /// Reads the next frame. `None`: the other side closed the stream between two frames.
 pub async fn read<R: AsyncRead + Unpin>(stream: &mut R) -> Result<Option<(Header, AlignedBuf)>, FrameError> {
     let mut bytes = [0; HEADER_LENGTH];
@@ -180,7 +189,7 @@ pub async fn read<R: AsyncRead + Unpin>(stream: &mut R) -> Result<Option<(Header
         }
     }
     let (header, length, checksum) = Header::decode(&bytes)?;
-    let mut payload = AlignedBuf::zeroed(length as usize);
+    let mut payload = AlignedBuf::for_filling(length as usize);
     stream.read_exact(&mut payload).await?;
     if length > 0 && crc32c::crc32c(&payload) != checksum {
         return Err(FrameError::PayloadChecksum { length });

@@ -20,8 +20,8 @@ impl<W: AsyncWrite + Unpin> Gatherer<W> {
         Self { writer, gathered: Vec::with_capacity(GATHER) }
     }
 
-    pub(super) async fn push(&mut self, header: &Header, payload: &[u8]) -> io::Result<()> {
-        self.gathered.extend_from_slice(&header.encode(payload));
+    pub(super) async fn push(&mut self, header: &Header, payload: &[u8], checksum: u32) -> io::Result<()> {
+        self.gathered.extend_from_slice(&header.encode_with(payload.len(), checksum));
         if self.gathered.len() + payload.len() <= GATHER {
             self.gathered.extend_from_slice(payload);
             return Ok(());
@@ -52,7 +52,7 @@ mod tests {
         let mut gatherer = Gatherer::new(&mut wire);
         for (id, payload) in (0..).zip(&payloads) {
             let header = Header { kind: Kind::Write, stable: false, may_unmap: false, id, offset: 0, length: 0 };
-            gatherer.push(&header, payload).await.unwrap();
+            gatherer.push(&header, payload, frame::checksum(payload)).await.unwrap();
         }
         gatherer.flush().await.unwrap();
         let mut stream = wire.as_slice();

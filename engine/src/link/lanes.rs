@@ -1,4 +1,4 @@
-//! Streams ("lanes") to one replica. Requests take them in turn, and answers come back on the lane that carried the
+//! Streams ("lanes") to one replica. Answers come back on the lane that carried the
 //! request, in any order. The first fault of any lane ends all of them: every request in flight and every later one
 //! fails with the same cause.
 
@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use tokio::io::BufReader;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::address::Stream;
@@ -14,18 +15,31 @@ use super::control::{ControlReply, ControlRequest};
 use super::frame::{self, Header, Kind};
 use super::gather::Gatherer;
 use super::request::{LinkError, Payload, Request, encode_json, remote_error};
+use super::server::READ_BUFFER_BYTES;
 use crate::disk::AlignedBuf;
 
 /// Control requests sync, delete and compare files, and a rebuild's end is asked of one replica alone: they may take
 /// this much longer than a read or a write before their replica counts as slow.
 const CONTROL_ALLOWANCE: Duration = Duration::from_secs(30);
 
+/// Bytes up to which a request counts as small.
+const SMALL: usize = 64 << 10;
+
 /// Requests waiting for a lane's writer. The frontends bound what is in flight; this only smooths bursts.
 const QUEUE: usize = 256;
+
+/// Which lane a request takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sharing {
+    /// Small ones share the first, and with it system calls; large ones take the others in turn and hold none up.
+    SmallTogether,
+    InTurn,
+}
 
 pub(super) struct Lanes {
     replica: String,
     lanes: Vec<Lane>,
+    sharing: Sharing,
     next_lane: AtomicUsize,
     next_id: AtomicU64,
     in_flight: AtomicUsize,
@@ -51,7 +65,7 @@ struct Pending {
 
 impl Lanes {
     /// Takes over streams on which HELLO was answered.
-    pub(super) fn start(replica: &str, streams: Vec<Stream>) -> Arc<Self> {
+    pub(super) fn start(replica: &str, streams: Vec<Stream>, sharing: Sharing) -> Arc<Self> {
         let mut lanes = Vec::new();
         let mut ends = Vec::new();
         for stream in streams {
@@ -63,6 +77,7 @@ impl Lanes {
         let lanes = Arc::new(Self {
             replica: replica.to_owned(),
             lanes,
+            sharing,
             next_lane: AtomicUsize::new(0),
             next_id: AtomicU64::new(1),
             in_flight: AtomicUsize::new(0),
@@ -71,6 +86,7 @@ impl Lanes {
         });
         for (stream, requests, pending) in ends {
             let (reader, writer) = tokio::io::split(stream);
+            let reader = BufReader::with_capacity(READ_BUFFER_BYTES, reader);
             // The tasks hold the lanes weakly: dropping the last handle ends them.
             tokio::spawn(run_writer(Arc::downgrade(&lanes), writer, requests, lanes.lost_signal.subscribe()));
             tokio::spawn(run_reader(Arc::downgrade(&lanes), reader, pending, lanes.lost_signal.subscribe()));
@@ -105,7 +121,7 @@ impl Lanes {
 
     /// Sends a request and waits for its answer. Cancel-safe: a dropped future only forgets the answer.
     pub(super) async fn request(&self, request: Request) -> Result<AlignedBuf, LinkError> {
-        let lane = &self.lanes[self.next_lane.fetch_add(1, Ordering::Relaxed) % self.lanes.len()];
+        let lane = self.lane_for(&request);
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let (answer, answered) = oneshot::channel();
         let _count = InFlight::count(&self.in_flight);
@@ -131,10 +147,24 @@ impl Lanes {
         answered.await.unwrap_or_else(|_| Err(closed()))
     }
 
+    fn lane_for(&self, request: &Request) -> &Lane {
+        let answered = if request.kind == Kind::Read { request.length as usize } else { 0 };
+        let is_small = request.payload.bytes().len().max(answered) <= SMALL;
+        let kept = match self.sharing {
+            Sharing::SmallTogether if self.lanes.len() > 1 => 1,
+            _ => 0,
+        };
+        if kept > 0 && is_small {
+            return &self.lanes[0];
+        }
+        let turn = self.next_lane.fetch_add(1, Ordering::Relaxed);
+        &self.lanes[kept + turn % (self.lanes.len() - kept)]
+    }
+
     /// Sends a control request.
     pub(super) async fn control(&self, request: &ControlRequest) -> Result<ControlReply, LinkError> {
         let mut asked = Request::new(Kind::Control, 0, 0);
-        asked.payload = Arc::new(encode_json(request)).into();
+        asked.payload = encode_json(request).into();
         let answer = self.request(asked).await?;
         serde_json::from_slice(&answer).map_err(|error| {
             let cause = format!("answered {request:?} with something unreadable: {error}");
@@ -222,7 +252,7 @@ async fn write_waiting(
 ) -> std::io::Result<()> {
     let mut next = Some(first);
     while let Some(outgoing) = next.take() {
-        gatherer.push(&outgoing.header, outgoing.payload.bytes()).await?;
+        gatherer.push(&outgoing.header, outgoing.payload.bytes(), outgoing.payload.checksum()).await?;
         next = requests.try_recv().ok();
     }
     gatherer.flush().await
@@ -230,7 +260,7 @@ async fn write_waiting(
 
 async fn run_reader(
     lanes: Weak<Lanes>,
-    mut reader: tokio::io::ReadHalf<Stream>,
+    mut reader: BufReader<tokio::io::ReadHalf<Stream>>,
     pending: Arc<Mutex<HashMap<u64, Pending>>>,
     mut lost: watch::Receiver<bool>,
 ) {

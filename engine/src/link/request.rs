@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::control::{RemoteError, RemoteErrorKind};
-use super::frame::{Kind, LAYER_NAME_LENGTH};
+use super::frame::{self, Kind, LAYER_NAME_LENGTH};
 use crate::disk::AlignedBuf;
 
 /// Why a request to a replica failed.
@@ -28,19 +28,29 @@ impl LinkError {
     }
 }
 
-/// What follows a header: shared, because the same bytes go to every replica.
+/// What follows a header: shared, because the same bytes go to every replica, and so does their checksum.
 #[derive(Clone, Default)]
-pub struct Payload(Option<Arc<AlignedBuf>>);
+pub struct Payload(Option<Arc<Content>>);
 
-impl From<Arc<AlignedBuf>> for Payload {
-    fn from(buffer: Arc<AlignedBuf>) -> Self {
-        Self(Some(buffer))
+struct Content {
+    buffer: AlignedBuf,
+    checksum: u32,
+}
+
+impl From<AlignedBuf> for Payload {
+    fn from(buffer: AlignedBuf) -> Self {
+        let checksum = frame::checksum(&buffer);
+        Self(Some(Arc::new(Content { buffer, checksum })))
     }
 }
 
 impl Payload {
     pub(super) fn bytes(&self) -> &[u8] {
-        self.0.as_ref().map_or(&[], |buffer| &buffer[..])
+        self.0.as_ref().map_or(&[], |content| &content.buffer[..])
+    }
+
+    pub(super) fn checksum(&self) -> u32 {
+        self.0.as_ref().map_or(0, |content| content.checksum)
     }
 }
 
@@ -69,7 +79,7 @@ impl Request {
         payload[..name.len()].copy_from_slice(name.as_bytes());
         payload[LAYER_NAME_LENGTH..].copy_from_slice(data);
         let length = u32::try_from(data.len()).unwrap_or(u32::MAX);
-        Self { payload: Arc::new(payload).into(), ..Self::new(kind, offset, length) }
+        Self { payload: payload.into(), ..Self::new(kind, offset, length) }
     }
 }
 

@@ -7,6 +7,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::io::BufReader;
 use tokio::sync::{RwLock, Semaphore, mpsc, watch};
 
 use super::address::{Listener, Stream};
@@ -16,11 +17,15 @@ use super::gather::Gatherer;
 use super::purging;
 use crate::crash_point;
 use crate::disk::AlignedBuf;
+use crate::disk::queue::IoQueue;
 use crate::replica::hash::{HashError, HashJobs, NodeLock};
 use crate::replica::{OpenOptions, Replica, ReplicaError};
 
 /// Requests of one stream worked on at once; more wait in the socket. Bounds memory: each may hold a payload.
 const IN_FLIGHT_MAXIMUM: usize = 128;
+
+/// Many small requests share one system call; a larger payload goes straight into its own buffer.
+pub(super) const READ_BUFFER_BYTES: usize = 128 << 10;
 
 /// Pause after a connection that could not be accepted.
 const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
@@ -48,6 +53,8 @@ pub struct ReplicaServer {
     session: watch::Sender<Session>,
     hello: tokio::sync::Mutex<()>,
     hashes: Arc<HashJobs>,
+    /// `None` where the kernel refuses one: then threads wait for the disk.
+    queue: std::sync::OnceLock<Option<IoQueue>>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -97,6 +104,7 @@ impl ReplicaServer {
             session: watch::Sender::new(Session::default()),
             hello: tokio::sync::Mutex::new(()),
             hashes: Arc::new(HashJobs::new(lock)),
+            queue: std::sync::OnceLock::new(),
         })
     }
 
@@ -129,7 +137,8 @@ impl ReplicaServer {
     }
 
     async fn serve_stream(self: Arc<Self>, stream: Stream) {
-        let (mut reader, writer) = tokio::io::split(stream);
+        let (reader, writer) = tokio::io::split(stream);
+        let mut reader = BufReader::with_capacity(READ_BUFFER_BYTES, reader);
         let (answers, outgoing) = mpsc::channel(IN_FLIGHT_MAXIMUM);
         let writing = tokio::spawn(run_writer(writer, outgoing));
         let first = match frame::read(&mut reader).await {
@@ -172,7 +181,7 @@ impl ReplicaServer {
 
     async fn serve_session(
         self: Arc<Self>,
-        mut reader: tokio::io::ReadHalf<Stream>,
+        mut reader: BufReader<tokio::io::ReadHalf<Stream>>,
         session: &Session,
         answers: mpsc::Sender<(Header, Answer)>,
     ) {
@@ -295,14 +304,7 @@ impl ReplicaServer {
     async fn handle(&self, session: &Session, header: &Header, payload: AlignedBuf) -> Answer {
         // Held for the whole request: a new epoch and a close wait for it.
         let open = self.open.read().await;
-        let now = self.session.borrow().clone();
-        if now.epoch > session.epoch {
-            return Err(fenced(session.epoch, now.epoch));
-        }
-        if now != *session {
-            // No newer engine: the process is being stopped, or this link was given up for a later one.
-            return Err(refused("the replica is being stopped"));
-        }
+        self.check_speaks(session)?;
         let replica = Arc::clone(open.as_ref().ok_or_else(|| refused("the replica is closed"))?);
         if header.kind == Kind::Control {
             let request = serde_json::from_slice(&payload)
@@ -315,7 +317,38 @@ impl ReplicaServer {
             return blocking(move || control(&replica, &hashes, request)).await.and_then(control_answer);
         }
         let header = *header;
-        blocking(move || data(&replica, &header, &payload)).await
+        match (header.kind, self.queue()) {
+            (Kind::Read, Some(queue)) => replica.read_queued(queue, header.offset, header.length).await.map_err(remote),
+            (Kind::Write, Some(queue)) => {
+                replica.write_queued(queue, header.offset, payload).await.map_err(remote)?;
+                if header.stable {
+                    blocking(move || replica.flush()).await.map_err(remote)?;
+                }
+                Ok(AlignedBuf::default())
+            }
+            _ => blocking(move || data(&replica, &header, &payload)).await,
+        }
+    }
+
+    fn check_speaks(&self, session: &Session) -> Result<(), RemoteError> {
+        let now = self.session.borrow();
+        if now.epoch > session.epoch {
+            return Err(fenced(session.epoch, now.epoch));
+        }
+        if *now != *session {
+            // No newer engine: the process is being stopped, or this link was given up for a later one.
+            return Err(refused("the replica is being stopped"));
+        }
+        Ok(())
+    }
+
+    fn queue(&self) -> Option<&IoQueue> {
+        let start = || {
+            IoQueue::start()
+                .inspect_err(|error| tracing::warn!(%error, "no io_uring here; threads wait for the disk instead"))
+                .ok()
+        };
+        self.queue.get_or_init(start).as_ref()
     }
 
     /// The engine lets go: the directory is clean, and the next HELLO opens it again.
@@ -336,7 +369,7 @@ fn holds_anything(replica: &Replica) -> Result<bool, ReplicaError> {
 }
 
 /// Runs a blocking piece of work of a replica.
-async fn blocking<T, F>(work: F) -> T
+pub(crate) async fn blocking<T, F>(work: F) -> T
 where
     T: Send + 'static,
     F: FnOnce() -> T + Send + 'static,
@@ -528,7 +561,7 @@ async fn run_writer(writer: tokio::io::WriteHalf<Stream>, mut answers: mpsc::Rec
                 Err(error) => (Kind::Failed, AlignedBuf::copy_of(&serde_json::to_vec(&error).unwrap_or_default())),
             };
             // A broken stream is the engine's to notice: it loses the link, and knows nothing of what was on its way.
-            if gatherer.push(&Header { kind, ..request }, &payload).await.is_err() {
+            if gatherer.push(&Header { kind, ..request }, &payload, frame::checksum(&payload)).await.is_err() {
                 return;
             }
             next = answers.try_recv().ok();

@@ -31,6 +31,7 @@ pub async fn give_memory_back() {
         tokio::time::sleep(LOOK_EVERY).await;
         let Ok(used) = clock_gettime(ClockId::CLOCK_PROCESS_CPUTIME_ID) else { return };
         if idleness.look(used.into()) {
+            crate::disk::pool::empty();
             // Takes milliseconds after a busy time.
             let _ = tokio::task::spawn_blocking(memory::trim_heap).await;
             memory::forget_code();

@@ -4,10 +4,8 @@
 //! zeros; every block whose write was acknowledged before the question is told of.** Allocated zeros count as data, since
 //! nobody knows that they are zeros, and so does all of the backing file.
 //!
-//! The maps are asked while others write, in this order: first the layers below, then the head. A purge punches out of a
-//! layer below what the head holds, so a block that is found below no more is found in the head, which is asked later.
-//! The other way round a block could be in neither: written into the head after that was asked, and punched below
-//! before that was.
+//! The maps are asked while others write: first the layers below, then the head. What a purge punches out of a layer below
+//! the head holds, and it punches only when those who have begun to look have ended.
 
 use super::extent_map::Blocks;
 use super::stack::{Structure, bytes_of};

@@ -40,6 +40,7 @@ pub(crate) mod expand;
 pub(crate) mod extent_map;
 mod fence;
 mod fill;
+mod gate;
 pub mod hash;
 mod head_facts;
 mod layer_files;
@@ -50,6 +51,7 @@ pub(crate) mod metadata;
 pub(crate) mod names;
 pub(crate) mod open;
 mod purge;
+mod queued;
 mod raw_layers;
 mod read;
 mod rebuild;
@@ -98,6 +100,9 @@ pub struct Replica {
     /// only grows, so that a range that was found to be inside stays inside.
     size: AtomicU64,
     was_dirty: bool,
+    /// Every use of `life` goes through it first: a pass for requests, alone for changes. So the lock is free when it
+    /// is asked for.
+    gate: gate::Gate,
     life: RwLock<Life>,
     fence: Mutex<FenceState>,
     revision: Option<RevisionCounter>,
@@ -295,12 +300,19 @@ impl Replica {
 
     /// Runs `work` beside others, on a structure that stays as it is meanwhile.
     fn shared<T>(&self, work: impl FnOnce(&Structure) -> Result<T, ReplicaError>) -> Result<T, ReplicaError> {
+        let _pass = self.gate.enter();
         let life = self.life.read().map_err(|_| ReplicaError::poisoned())?;
         work(life.open()?)
     }
 
+    /// Returns when every request that has begun before has ended. Later ones wait meanwhile.
+    fn let_requests_end(&self) {
+        drop(self.gate.alone());
+    }
+
     /// Runs `change` alone, after all I/O in flight has ended.
     fn exclusive<T>(&self, change: impl FnOnce(&mut Structure) -> Result<T, ChangeError>) -> Result<T, ReplicaError> {
+        let _alone = self.gate.alone();
         let mut life = self.life.write().map_err(|_| ReplicaError::poisoned())?;
         let Life::Open(structure) = &mut *life else {
             life.open()?;

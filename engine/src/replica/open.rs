@@ -83,6 +83,7 @@ impl Replica {
             directory,
             size,
             was_dirty,
+            gate: super::gate::Gate::default(),
             life,
             fence: Mutex::new(fence),
             revision,
@@ -102,6 +103,7 @@ impl Replica {
     /// known whether the dirty mark is gone, the replica has failed instead.
     pub fn close(&self) -> Result<(), ReplicaError> {
         self.stop_purge("the replica is being closed");
+        let _alone = self.gate.alone();
         let mut life = self.life.write().map_err(|_| ReplicaError::poisoned())?;
         let structure = life.open()?;
         self.views.forget_all();
@@ -138,6 +140,7 @@ impl Replica {
     /// Lets go of the directory and leaves it as it is, for another open to judge. Later calls fail with
     /// [`ReplicaError::Closed`].
     pub fn abandon(&self) {
+        let _alone = self.gate.alone();
         *self.life.write().unwrap_or_else(PoisonError::into_inner) = Life::Closed;
         if let Err(error) = self.directory.release() {
             tracing::warn!(%error, "the directory stays locked until this process ends");

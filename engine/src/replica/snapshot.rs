@@ -171,6 +171,7 @@ impl FreshHead {
         let made =
             ImageFile::create(&directory.file(&name), volume.size).map_err(ReplicaError::from).and_then(|image| {
                 crash_point::reached("fresh-head.image-made");
+                image.take_for_writing()?;
                 directory.replace(&file, &meta.encode(&file)?, 0o644)?;
                 crash_point::reached("fresh-head.described");
                 Ok(image)

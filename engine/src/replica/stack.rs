@@ -32,7 +32,7 @@ pub(super) struct Structure {
 /// The layer that takes writes.
 #[derive(Debug)]
 pub(super) struct Head {
-    pub(super) image: ImageFile,
+    pub(super) image: Arc<ImageFile>,
     /// Which blocks the head holds: always what FIEMAP says, see [`Head::recheck`].
     map: RwLock<ExtentMap<()>>,
     trust: MapTrust,
@@ -57,14 +57,15 @@ pub(super) fn bytes_of(blocks: &Blocks) -> (u64, u64) {
 }
 
 /// The place of `part` in a buffer that starts with block `first`.
-fn place_of(part: &Blocks, first: u64) -> std::ops::Range<usize> {
+pub(super) fn place_of(part: &Blocks, first: u64) -> std::ops::Range<usize> {
     ((part.start - first) * BLOCK_SIZE) as usize..((part.end - first) * BLOCK_SIZE) as usize
 }
 
 impl Head {
     /// Opens the head and reads its map.
     pub(super) fn open(directory: &Directory, meta: &VolumeMeta) -> Result<Self, ReplicaError> {
-        let image = ImageFile::open(&directory.file(&meta.head), Access::ReadWrite)?;
+        let image = Arc::new(ImageFile::open(&directory.file(&meta.head), Access::ReadWrite)?);
+        image.take_for_writing()?;
         image.sync_data()?;
         let mut map = ExtentMap::default();
         for blocks in held(&image, 0..meta.size / BLOCK_SIZE)? {
@@ -75,7 +76,7 @@ impl Head {
 
     /// A head that holds nothing yet.
     pub(super) fn empty(image: ImageFile) -> Self {
-        Self { image, map: RwLock::default(), trust: MapTrust::default() }
+        Self { image: Arc::new(image), map: RwLock::default(), trust: MapTrust::default() }
     }
 
     pub(super) fn segments(&self, blocks: Blocks) -> Result<Segments<()>, ReplicaError> {
@@ -131,15 +132,24 @@ impl Head {
             return self.recheck(blocks, error);
         }
         crash_point::reached("write.in-image");
+        self.took(blocks)
+    }
+
+    /// The image took `blocks`.
+    pub(super) fn took(&self, blocks: Blocks) -> Result<(), ReplicaError> {
         if !self.map.read().map_err(|_| ReplicaError::poisoned())?.covers(&blocks) {
             self.map.write().map_err(|_| ReplicaError::poisoned())?.assign(blocks, ());
         }
         Ok(())
     }
 
+    pub(super) fn image(&self) -> Arc<ImageFile> {
+        Arc::clone(&self.image)
+    }
+
     /// After a failed change of `blocks` asks the file what it holds now, so that the map stays true to it. A map that
     /// cannot be made true is never used again.
-    fn recheck(&self, blocks: Blocks, error: DiskError) -> Result<(), ReplicaError> {
+    pub(super) fn recheck(&self, blocks: Blocks, error: DiskError) -> Result<(), ReplicaError> {
         self.take_back_unfinished(&blocks)?;
         let found = held(&self.image, blocks.clone()).inspect_err(|error| self.trust.lose(error))?;
         let mut map = self.map.write().map_err(|_| ReplicaError::poisoned())?;
@@ -271,6 +281,11 @@ impl Layers {
     pub(super) fn segments(&self, blocks: Blocks) -> Result<Segments<u8>, ReplicaError> {
         self.trust.check()?;
         Ok(self.map.read().map_err(|_| ReplicaError::poisoned())?.segments(blocks))
+    }
+
+    /// The image of layer `number`, counted from the root.
+    pub(super) fn image(&self, number: u8) -> Arc<ImageFile> {
+        Arc::clone(&self.images[usize::from(number)])
     }
 
     /// Fills `buffer` with `blocks` as they are seen from the topmost of these layers.

@@ -14,8 +14,8 @@
 //!
 //! When it is done:
 //! - at the open of a directory that was not closed, before anything is read. Whether the host rebooted does not matter:
-//!   the flock of a killed process ends with its last thread, which leaves no direct write before the kernel has
-//!   finished it, and punching waits for such writes besides. Nothing is on its way that could come later;
+//!   the open waited for the queued writes of a killed owner ([`ImageFile::take_for_writing`]), and punching waits for
+//!   direct writes in flight besides. Nothing is on its way that could come later;
 //! - after a write that failed, for the blocks that the head did not hold before it.
 //!
 //! When it is not done: heads of Longhorn, and of programs before this rule, may hold unwritten extents that mean

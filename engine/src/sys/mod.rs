@@ -7,3 +7,4 @@ pub(crate) mod freeze;
 pub(crate) mod io_flusher;
 pub(crate) mod loop_device;
 pub(crate) mod memory;
+pub(crate) mod ring;

@@ -83,7 +83,7 @@ pub(crate) async fn write(
     let length = u32::try_from(data.len()).unwrap_or(u32::MAX);
     let mut request = Request::new(Kind::Write, offset, length);
     request.stable = durability == Durability::Stable;
-    request.payload = Arc::new(data).into();
+    request.payload = data.into();
     to_all(shared, &view, &request).await
 }
 

@@ -17,9 +17,8 @@ use super::membership::{Mode, View};
 use super::ordering::Access;
 use super::unequal::{REGION, regions};
 use crate::crash_point;
-use crate::disk::AlignedBuf;
 use crate::frontend::IoError;
-use crate::link::client::{LinkError, ReplicaLink, Request};
+use crate::link::client::{LinkError, Payload, ReplicaLink, Request};
 use crate::link::control::{ControlReply, ControlRequest};
 use crate::link::frame::Kind;
 
@@ -98,12 +97,12 @@ async fn compare_and_copy(view: &View, offset: u64, length: u32) -> Result<(), (
         return Ok(());
     }
     let read = source.link.request(Request::new(Kind::Read, offset, length)).await;
-    let data: Arc<AlignedBuf> = Arc::new(read.map_err(|error| (source.link.clone(), error))?);
+    let data: Payload = read.map_err(|error| (source.link.clone(), error))?.into();
     for (member, _) in different {
         tracing::info!(replica = member.link.name(), offset, length, "made equal");
         let mut request = Request::new(Kind::Write, offset, length);
         request.stable = true;
-        request.payload = Arc::clone(&data).into();
+        request.payload = data.clone();
         member.link.request(request).await.map_err(|error| (member.link.clone(), error))?;
     }
     Ok(())

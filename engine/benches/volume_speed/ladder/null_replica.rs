@@ -74,5 +74,6 @@ fn head(size: u64) -> LayerInfo {
         allocated_bytes: 0,
         file_size: size,
         is_head: true,
+        image_missing: false,
     }
 }

@@ -9,7 +9,7 @@ use super::digest::{self, DIGEST_BYTES, Digests};
 use super::pdu::{HEADER_BYTES, Header, padding};
 
 /// Several small PDUs share one system call; a data segment larger than this goes straight to its place.
-const READ_BUFFER_BYTES: usize = 32 << 10;
+const READ_BUFFER_BYTES: usize = 128 << 10;
 /// Most bytes of additional header segments that a header can announce.
 const MAX_ADDITIONAL_BYTES: usize = 255 * 4;
 /// A header announces data that its sender has at hand. Whoever stops in the middle for so long is gone.

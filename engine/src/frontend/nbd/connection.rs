@@ -19,9 +19,9 @@ use crate::frontend::BlockDevice;
 /// The whole handshake takes a few round trips. Whoever needs longer holds a place that others may want.
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
 /// Several small requests share one system call; a payload larger than this goes straight into its own buffer.
-const READ_BUFFER_BYTES: usize = 16 << 10;
+const READ_BUFFER_BYTES: usize = 128 << 10;
 /// Several small replies share one system call; data larger than this is written straight from its own buffer.
-const WRITE_BUFFER_BYTES: usize = 32 << 10;
+const WRITE_BUFFER_BYTES: usize = 128 << 10;
 
 /// What all connections of a listener have in common.
 #[derive(Debug)]

@@ -131,7 +131,7 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Connection<D, R> {
         let permit = self.in_flight.admit(held_bytes).await.map_err(io::Error::other)?;
         let mut payload = AlignedBuf::default();
         if let Work::Write { length, .. } = work {
-            payload = AlignedBuf::zeroed(length as usize);
+            payload = AlignedBuf::for_filling(length as usize);
             self.input.reader.read_exact(&mut payload).await?;
         }
         let (device, replies) = (Arc::clone(&self.device), self.replies.clone());

@@ -43,7 +43,7 @@ use coalesce::Coalesce;
 use give_back::GiveBack;
 use plan::Action;
 use progress::Progress;
-use prune::Prune;
+use prune::{Look, Prune};
 
 /// A purge that has begun. Dropped before its end, it counts as failed.
 pub struct PurgeRun {
@@ -251,16 +251,25 @@ impl PurgeRun {
     }
 
     fn prune(&mut self, replica: &Replica, mut prune: Prune) -> Result<Step, ReplicaError> {
-        let looked_at = self.beside_io(replica, |structure| {
-            if !plan::may_prune(&structure.records, &structure.meta.head, prune.layer()) {
-                return Ok(None);
-            }
-            prune.some(replica, structure).map(Some)
+        let may = |structure: &Structure, prune: &Prune| {
+            plan::may_prune(&structure.records, &structure.meta.head, prune.layer())
+        };
+        let looked = self.beside_io(replica, |structure| match may(structure, &prune) {
+            true => prune.look(replica, structure).map(Some),
+            false => Ok(None),
         })?;
-        match looked_at {
-            None => {}
-            Some(0) => drop(self.passed.insert(prune.layer().to_owned())),
-            Some(bytes) => {
+        match looked {
+            // The tree changed: the next step is chosen anew.
+            None => return Ok(Step::More),
+            Some(Look::End) => drop(self.passed.insert(prune.layer().to_owned())),
+            Some(Look::At(bytes)) => {
+                if prune.has_hidden() {
+                    replica.let_requests_end();
+                    self.beside_io(replica, |structure| match may(structure, &prune) {
+                        true => prune.punch(replica, structure),
+                        false => Ok(()),
+                    })?;
+                }
                 self.progress.advance(bytes);
                 self.work = Work::Prune(prune);
             }

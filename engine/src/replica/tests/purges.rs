@@ -1,5 +1,6 @@
 //! A purge and the discards around it, case by case.
 
+use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::super::purge::Step;
@@ -82,6 +83,27 @@ fn the_layer_under_the_head_is_pruned_and_stays() {
     assert_eq!(head_bytes(&replica), [1, 1, 1, 1, 0, 0, 0, 0]);
     replica.purge().unwrap();
     assert_eq!(layers(&replica).len(), 3);
+}
+
+#[test]
+fn a_block_is_pruned_only_when_reads_that_may_want_it_have_ended() {
+    let scratch = Scratch::new(8);
+    let replica = staircase(&scratch);
+    mark(&replica, &["c"]);
+    let allocated = || std::fs::metadata(scratch.dir.join(snap("c"))).unwrap().blocks() * 512 / BLOCK as u64;
+    let before = allocated();
+    // A read that found the head without its newest blocks and has not come to the layer below.
+    let read = replica.gate.enter();
+    std::thread::scope(|scope| {
+        let purge = scope.spawn(|| replica.purge());
+        while !replica.gate.is_wanted() && !purge.is_finished() {
+            std::thread::yield_now();
+        }
+        assert_eq!(allocated(), before);
+        drop(read);
+        purge.join().unwrap().unwrap();
+    });
+    assert_eq!(allocated(), before - 3);
 }
 
 #[test]

@@ -19,6 +19,23 @@ fn a_second_owner() {
 }
 
 #[test]
+fn an_open_waits_for_the_writes_of_a_killed_owner() {
+    let scratch = Scratch::new(4);
+    // As the kernel holds the head while it works on a write of a process that is gone.
+    let late = std::fs::File::options().write(true).open(scratch.dir.join("volume-head-000.img")).unwrap();
+    late.lock().unwrap();
+    let opening = std::thread::spawn({
+        let (dir, options) = (scratch.dir.clone(), scratch.options);
+        move || Replica::open(&dir, options)
+    });
+    // Time for an open that does not wait to read an empty map.
+    std::thread::sleep(std::time::Duration::from_millis(100));
+    std::os::unix::fs::FileExt::write_all_at(&late, &[7; BLOCK], 2 * BLOCK as u64).unwrap();
+    drop(late);
+    assert_eq!(head_bytes(&opening.join().unwrap().unwrap()), [0, 0, 7, 0]);
+}
+
+#[test]
 fn creation_over_something() {
     let scratch = Scratch::new(4);
     let before = scratch.text("volume-head-000.img.meta");

@@ -1,0 +1,185 @@
+//! A queue of direct I/O to image files that no thread has to wait for.
+//!
+//! Requests that come while others are being served go to the kernel with one system call: the task that submits them
+//! runs after those that are ready now. Where the kernel refuses io_uring there is no queue, and callers use threads.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::io::unix::AsyncFd;
+use tokio::sync::{Notify, oneshot};
+use tokio::task::JoinHandle;
+
+use super::image::ImageFile;
+use super::{AlignedBuf, DiskError};
+use crate::sys::ring::{Direction, Finished, Part, Parts, Ring};
+
+/// What becomes of a finished transfer.
+type Then = Box<dyn FnOnce(AlignedBuf, Result<(), DiskError>) + Send>;
+
+/// A range of an image, and where its bytes are in the buffer of the transfer.
+pub(crate) type ImagePart = Part<ImageFile>;
+pub(crate) type ImageParts = Parts<ImageFile>;
+
+/// Ends with its last handle; transfers in flight still end.
+#[derive(Clone)]
+pub(crate) struct IoQueue {
+    handle: Arc<Handle>,
+}
+
+struct Handle {
+    shared: Arc<Shared>,
+    driver: JoinHandle<()>,
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+struct Shared {
+    ring: Mutex<Ring<ImageFile, (Direction, Then)>>,
+    started: Notify,
+}
+
+impl Shared {
+    fn ring(&self) -> MutexGuard<'_, Ring<ImageFile, (Direction, Then)>> {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl IoQueue {
+    /// Starts a queue; needs a tokio runtime.
+    ///
+    /// # Errors
+    /// The kernel has no io_uring, or this process may not use it.
+    pub(crate) fn start() -> io::Result<Self> {
+        let ring = Ring::new()?;
+        let descriptor = ring.readiness()?;
+        let shared = Arc::new(Shared { ring: Mutex::new(ring), started: Notify::new() });
+        let driver = tokio::spawn(drive(Arc::clone(&shared), descriptor));
+        Ok(Self { handle: Arc::new(Handle { shared, driver }) })
+    }
+
+    /// Reads `parts` into `buffer`. `keep` is held until the kernel is done with it, also when the caller goes away.
+    pub(crate) async fn read<K: Send + 'static>(
+        &self,
+        parts: ImageParts,
+        buffer: AlignedBuf,
+        keep: K,
+    ) -> Result<(AlignedBuf, K), (DiskError, K)> {
+        self.transfer(Direction::Read, parts, buffer, keep).await
+    }
+
+    /// Writes all of `buffer`'s blocks to `image` at `offset`. As for [`IoQueue::read`].
+    pub(crate) async fn write<K: Send + 'static>(
+        &self,
+        image: Arc<ImageFile>,
+        offset: u64,
+        buffer: AlignedBuf,
+        keep: K,
+    ) -> Result<K, (DiskError, K)> {
+        let place = 0..buffer.padded().len();
+        let parts = ImageParts::from_buf([Part { file: image, file_offset: offset, place }]);
+        self.transfer(Direction::Write, parts, buffer, keep).await.map(|(_, keep)| keep)
+    }
+
+    async fn transfer<K: Send + 'static>(
+        &self,
+        direction: Direction,
+        parts: ImageParts,
+        buffer: AlignedBuf,
+        keep: K,
+    ) -> Result<(AlignedBuf, K), (DiskError, K)> {
+        let (answer, answered) = oneshot::channel();
+        let then: Then = Box::new(move |buffer, outcome| {
+            // A caller that went away needs no answer; what it kept is dropped now.
+            let _ = answer.send((buffer, outcome, keep));
+        });
+        let shared = &self.handle.shared;
+        shared.ring().start(direction, parts, buffer, (direction, then));
+        shared.started.notify_one();
+        match answered.await {
+            Ok((buffer, Ok(()), keep)) => Ok((buffer, keep)),
+            Ok((_, Err(error), keep)) => Err((error, keep)),
+            // The driver ends with the runtime only, and with it whoever waits here.
+            Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+async fn drive(shared: Arc<Shared>, descriptor: AsyncFd<OwnedFd>) {
+    loop {
+        tokio::select! {
+            () = shared.started.notified() => {}
+            ready = descriptor.readable() => match ready {
+                // Before the completions are read: one that comes later is told again.
+                Ok(mut ready) => ready.clear_ready(),
+                Err(error) => tracing::error!(%error, "cannot wait for the disk"),
+            }
+        }
+        loop {
+            let submitted = shared.ring().submit();
+            if let Err(error) = submitted {
+                tracing::error!(%error, "the kernel takes no disk requests; trying again");
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+            while let Some(finished) = next(&shared) {
+                complete(finished);
+            }
+            if !shared.ring().has_unsubmitted() {
+                break;
+            }
+        }
+    }
+}
+
+fn next(shared: &Shared) -> Option<Finished<ImageFile, (Direction, Then)>> {
+    shared.ring().finished()
+}
+
+fn complete(finished: Finished<ImageFile, (Direction, Then)>) {
+    let Finished { ticket: (direction, then), mut buffer, parts, outcome } = finished;
+    let outcome = match outcome {
+        Ok(()) => Ok(()),
+        // Interrupted, or short at the end of a file or of its room: the plain calls go on from there or say why not.
+        Err(error) if is_worth_another_way(&error) => {
+            // Rare, and may wait for the disk.
+            tokio::task::spawn_blocking(move || {
+                let outcome = again(direction, &parts, &mut buffer);
+                then(buffer, outcome);
+            });
+            return;
+        }
+        Err(error) => Err(failed(direction, &parts, error)),
+    };
+    then(buffer, outcome);
+}
+
+fn is_worth_another_way(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::UnexpectedEof | io::ErrorKind::WouldBlock)
+}
+
+fn again(direction: Direction, parts: &ImageParts, buffer: &mut AlignedBuf) -> Result<(), DiskError> {
+    for part in parts {
+        let memory = &mut buffer.padded_mut()[part.place.clone()];
+        match direction {
+            Direction::Read => part.file.read_blocks(part.file_offset, memory)?,
+            Direction::Write => part.file.write_blocks(part.file_offset, memory)?,
+        }
+    }
+    Ok(())
+}
+
+fn failed(direction: Direction, parts: &ImageParts, error: io::Error) -> DiskError {
+    let what = match direction {
+        Direction::Read => "read",
+        Direction::Write => "write",
+    };
+    match parts.first() {
+        Some(part) => part.file.error(what, error),
+        None => DiskError { what, path: std::path::PathBuf::new(), source: error },
+    }
+}
