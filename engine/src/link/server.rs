@@ -14,6 +14,7 @@ use super::address::{Listener, Stream};
 use super::control::{ControlReply, ControlRequest, Hello, RemoteError, RemoteErrorKind, Welcome};
 use super::frame::{self, Header, Kind, LAYER_NAME_LENGTH};
 use super::gather::Gatherer;
+use super::parts;
 use super::purging;
 use crate::crash_point;
 use crate::disk::AlignedBuf;
@@ -402,9 +403,11 @@ fn data(replica: &Replica, header: &Header, payload: &AlignedBuf) -> Answer {
             if payload.len() < LAYER_NAME_LENGTH {
                 return Err(refused("the layer write names no layer"));
             }
-            let layer = layer_name(&payload[..LAYER_NAME_LENGTH])?;
-            let data = AlignedBuf::copy_of(&payload[LAYER_NAME_LENGTH..]);
-            replica.layer_write(layer, header.offset, &data)
+            let (block, data) = payload.split_at(LAYER_NAME_LENGTH);
+            let layer = layer_name(block)?;
+            let parts =
+                parts::decode(block, data.len()).ok_or_else(|| refused("the layer write's parts make no sense"))?;
+            replica.layer_write_parts(layer, header.offset, data, &parts)
         }
         Kind::SnapshotRead => {
             let name = layer_name(payload)?;
