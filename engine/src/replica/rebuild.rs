@@ -21,8 +21,8 @@ use super::snapshot::FreshHead;
 use super::stack::{Layers, Structure};
 use super::{ChangeError, Replica, ReplicaError};
 use crate::crash_point;
-use crate::disk::image::{Access, ImageFile};
 use crate::disk::BLOCK_SIZE;
+use crate::disk::image::{Access, ImageFile};
 
 /// The layers a rebuild writes to.
 #[derive(Debug, Default)]
