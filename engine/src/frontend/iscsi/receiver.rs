@@ -19,7 +19,8 @@ use futures::stream::FuturesUnordered;
 use tokio::io::AsyncRead;
 use tokio::sync::{Notify, mpsc, watch};
 
-use super::answer::{Answer, LogoutResponse, Memory};
+use super::answer::{Answer, LogoutResponse};
+use super::command_intake::Grant;
 use super::command_window::Standing;
 use super::discovery;
 use super::executor::Job;
@@ -89,10 +90,11 @@ pub(super) struct Receiver<D: BlockDevice, R> {
     pub(super) transfers: HashMap<u32, Transfer>,
     pub(super) next_transfer_tag: u32,
     /// Transfers that wait for memory.
-    pub(super) grants: FuturesUnordered<BoxFuture<'static, (u32, Memory)>>,
+    pub(super) grants: FuturesUnordered<BoxFuture<'static, Option<Grant>>>,
     /// What came ahead of its turn, by CmdSN.
     held: HashMap<u32, Held>,
-    turn: Arc<Notify>,
+    /// The turn of something that is held has come, or something that is kept here was aborted.
+    pub(super) concerned: Arc<Notify>,
     text: Gathering,
     pub(super) stopping: bool,
 }
@@ -138,7 +140,7 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Receiver<D, R> {
             next_transfer_tag: 0,
             grants: FuturesUnordered::new(),
             held: HashMap::new(),
-            turn: Arc::new(Notify::new()),
+            concerned: Arc::new(Notify::new()),
             text: Gathering::default(),
             stopping: false,
         }
@@ -150,6 +152,7 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Receiver<D, R> {
         mut closing: watch::Receiver<Closing>,
     ) -> (Result<End, ReceiveError>, PduReader<R>) {
         let end = self.receive(&mut closing).await;
+        self.give_up();
         (end, self.reader)
     }
 
@@ -172,9 +175,14 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Receiver<D, R> {
                     Next::Continue
                 }
                 () = self.answers.closed() => return Ok(End::HungUp),
-                () = self.turn.notified() => self.take_up_held().await?,
-                Some((tag, memory)) = self.grants.next(), if !self.grants.is_empty() => {
-                    self.granted(tag, memory).await;
+                () = self.concerned.notified() => {
+                    self.forget_all_aborted();
+                    self.take_up_held().await?
+                }
+                Some(grant) = self.grants.next(), if !self.grants.is_empty() => {
+                    if let Some(grant) = grant {
+                        self.granted(grant).await;
+                    }
                     Next::Continue
                 }
                 beat = liveness.beat() => {
@@ -250,33 +258,26 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Receiver<D, R> {
                 end => Ok(end),
             },
             Standing::Ahead => {
-                self.hold(header.cmd_sn(), Held::Other(header, data));
+                // A copy of what is held already is ignored.
+                let _ = self.hold(header.cmd_sn(), Held::Other(header, data));
                 Ok(Next::Continue)
             }
             Standing::Outside => Ok(Next::Continue),
         }
     }
 
-    pub(super) fn hold(&mut self, cmd_sn: u32, what: Held) {
-        if self.to.session.hold(cmd_sn, &self.turn) {
+    /// Keeps a request until its turn. False: it is known already, and whoever calls drops what belongs to it.
+    pub(super) fn hold(&mut self, cmd_sn: u32, what: Held) -> bool {
+        let is_new = self.to.session.hold(cmd_sn, &self.concerned);
+        if is_new {
             self.held.insert(cmd_sn, what);
         }
+        is_new
     }
 
     /// Takes up what was held and is next now.
     async fn take_up_held(&mut self) -> Result<Next, ReceiveError> {
-        while !self.held.is_empty() {
-            let (expected, _) = self.to.session.numbers();
-            let Some(held) = self.held.remove(&expected) else {
-                // What was aborted before its turn is not waited for.
-                let session = &self.to.session;
-                self.held.retain(|&cmd_sn, _| session.standing(cmd_sn) != Standing::Outside);
-                break;
-            };
-            if self.to.session.take_turn(expected) != Standing::Next {
-                self.held.insert(expected, held);
-                break;
-            }
+        while let Some(held) = self.next_held() {
             match held {
                 Held::Command(tag) => self.begin(tag).await,
                 Held::Other(header, data) => {
@@ -287,6 +288,40 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Receiver<D, R> {
             }
         }
         Ok(Next::Continue)
+    }
+
+    /// What was held and has its turn now. What was aborted before its turn is dropped, with its data.
+    fn next_held(&mut self) -> Option<Held> {
+        if self.held.is_empty() {
+            return None;
+        }
+        let session = &self.to.session;
+        let (expected, _) = session.numbers();
+        if self.held.contains_key(&expected) && session.take_turn(expected) == Standing::Next {
+            return self.held.remove(&expected);
+        }
+        let transfers = &mut self.transfers;
+        self.held.retain(|&cmd_sn, held| {
+            let is_awaited = session.is_awaited(cmd_sn);
+            if let (false, Held::Command(tag)) = (is_awaited, &*held) {
+                transfers.remove(tag);
+            }
+            is_awaited
+        });
+        None
+    }
+
+    /// The connection has ended: the session, which may have others, no longer counts on what was kept here.
+    fn give_up(&mut self) {
+        let session = &self.to.session;
+        for &cmd_sn in self.held.keys() {
+            session.let_go(cmd_sn, &self.concerned);
+        }
+        for (&tag, transfer) in &self.transfers {
+            if let Some(task) = transfer.task {
+                session.end(tag, task);
+            }
+        }
     }
 
     /// Does what a request asks for whose turn it is.
