@@ -24,6 +24,7 @@ use super::command_intake::Grant;
 use super::command_window::Standing;
 use super::discovery;
 use super::executor::Job;
+use super::held::Held;
 use super::liveness::{Beat, Liveness};
 use super::memory::MemoryLimit;
 use super::parameters::MAX_RECEIVED_SEGMENT_BYTES;
@@ -92,23 +93,15 @@ pub(super) struct Receiver<D: BlockDevice, R> {
     /// Transfers that wait for memory.
     pub(super) grants: FuturesUnordered<BoxFuture<'static, Option<Grant>>>,
     /// What came ahead of its turn, by CmdSN.
-    held: HashMap<u32, Held>,
+    pub(super) held: HashMap<u32, Held>,
     /// The turn of something that is held has come, or something that is kept here was aborted.
     pub(super) concerned: Arc<Notify>,
     text: Gathering,
     pub(super) stopping: bool,
 }
 
-/// A request that waits for its turn.
-#[derive(Debug)]
-pub(super) enum Held {
-    /// Its transfer is among the transfers, under this tag.
-    Command(u32),
-    Other(Header, Vec<u8>),
-}
-
 /// What to do after a PDU.
-enum Next {
+pub(super) enum Next {
     Continue,
     End(End),
 }
@@ -266,66 +259,8 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Receiver<D, R> {
         }
     }
 
-    /// Keeps a request until its turn. False: it is known already, and whoever calls drops what belongs to it.
-    pub(super) fn hold(&mut self, cmd_sn: u32, what: Held) -> bool {
-        let is_new = self.to.session.hold(cmd_sn, &self.concerned);
-        if is_new {
-            self.held.insert(cmd_sn, what);
-        }
-        is_new
-    }
-
-    /// Takes up what was held and is next now.
-    async fn take_up_held(&mut self) -> Result<Next, ReceiveError> {
-        while let Some(held) = self.next_held() {
-            match held {
-                Held::Command(tag) => self.begin(tag).await,
-                Held::Other(header, data) => {
-                    if let Next::End(end) = self.act(header, data).await? {
-                        return Ok(Next::End(end));
-                    }
-                }
-            }
-        }
-        Ok(Next::Continue)
-    }
-
-    /// What was held and has its turn now. What was aborted before its turn is dropped, with its data.
-    fn next_held(&mut self) -> Option<Held> {
-        if self.held.is_empty() {
-            return None;
-        }
-        let session = &self.to.session;
-        let (expected, _) = session.numbers();
-        if self.held.contains_key(&expected) && session.take_turn(expected) == Standing::Next {
-            return self.held.remove(&expected);
-        }
-        let transfers = &mut self.transfers;
-        self.held.retain(|&cmd_sn, held| {
-            let is_awaited = session.is_awaited(cmd_sn);
-            if let (false, Held::Command(tag)) = (is_awaited, &*held) {
-                transfers.remove(tag);
-            }
-            is_awaited
-        });
-        None
-    }
-
-    /// The connection has ended: the session, which may have others, no longer counts on what was kept here.
-    fn give_up(&mut self) {
-        let session = &self.to.session;
-        for &cmd_sn in self.held.keys() {
-            session.let_go(cmd_sn, &self.concerned);
-        }
-        for (&tag, transfer) in &self.transfers {
-            if let Some(task) = transfer.task {
-                session.end(tag, task);
-            }
-        }
-    }
-
     /// Does what a request asks for whose turn it is.
-    async fn act(&mut self, header: Header, data: Vec<u8>) -> Result<Next, ReceiveError> {
+    pub(super) async fn act(&mut self, header: Header, data: Vec<u8>) -> Result<Next, ReceiveError> {
         let (tag, lun) = (header.initiator_task_tag(), header.lun());
         match header.opcode() {
             // The answer to a ping needs no answer.
