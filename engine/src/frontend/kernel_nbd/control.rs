@@ -41,7 +41,7 @@ pub(super) struct Attachment<'a> {
     pub(super) size_bytes: u64,
     /// Transmission flags of the server.
     pub(super) server_flags: u16,
-    pub(super) sockets: &'a [BorrowedFd<'a>],
+    pub(super) socket: BorrowedFd<'a>,
 }
 
 /// The driver's end of the conversation. Calls block.
@@ -67,8 +67,8 @@ impl Driver {
         index.try_get_u32_ne().map_err(|_| io::Error::other("the driver did not tell which device it took"))
     }
 
-    /// Offers sockets in place of those that are dead; the driver takes as many as it needs, and says nothing of the rest.
-    pub(super) fn replace_sockets(&mut self, index: u32, attachment: &Attachment<'_>) -> io::Result<()> {
+    /// Offers a socket in place of a dead one; if there is none, the driver leaves it and says nothing.
+    pub(super) fn replace_socket(&mut self, index: u32, attachment: &Attachment<'_>) -> io::Result<()> {
         self.socket.ask(replace(self.family, index, attachment)).map(drop)
     }
 
@@ -89,10 +89,11 @@ fn connect(family: u16, attachment: &Attachment<'_>) -> Message {
     request.put_u64(kind::SIZE_BYTES, attachment.size_bytes);
     request.put_u64(kind::BLOCK_SIZE_BYTES, SECTOR_BYTES);
     request.put_u64(kind::SERVER_FLAGS, u64::from(attachment.server_flags));
-    // No timeout for requests: a volume that waits for its replicas answers late, which is no reason to cut it off.
+    // No timeout for requests: a volume that waits for its replicas answers late, which is no reason to cut it off (see
+    // the module above).
     request.put_u64(kind::DEAD_CONNECTION_TIMEOUT, TAKE_OVER_SECONDS);
     request.put_text(kind::BACKEND_IDENTIFIER, attachment.identifier);
-    put_sockets(&mut request, attachment.sockets);
+    put_socket(&mut request, attachment.socket);
     request
 }
 
@@ -101,7 +102,7 @@ fn replace(family: u16, index: u32, attachment: &Attachment<'_>) -> Message {
     request.put_u32(kind::INDEX, index);
     request.put_u64(kind::SIZE_BYTES, attachment.size_bytes);
     request.put_text(kind::BACKEND_IDENTIFIER, attachment.identifier);
-    put_sockets(&mut request, attachment.sockets);
+    put_socket(&mut request, attachment.socket);
     request
 }
 
@@ -113,12 +114,10 @@ fn resize(family: u16, index: u32, identifier: &str, size_bytes: u64) -> Message
     request
 }
 
-fn put_sockets(request: &mut Message, sockets: &[BorrowedFd<'_>]) {
+fn put_socket(request: &mut Message, socket: BorrowedFd<'_>) {
+    // Descriptors are never negative.
+    let number = u32::try_from(socket.as_raw_fd()).unwrap_or(u32::MAX);
     request.nest(kind::SOCKETS, |list| {
-        for socket in sockets {
-            // Descriptors are never negative.
-            let number = u32::try_from(socket.as_raw_fd()).unwrap_or(u32::MAX);
-            list.nest(kind::SOCKET_ITEM, |item| item.put_u32(kind::SOCKET, number));
-        }
+        list.nest(kind::SOCKET_ITEM, |item| item.put_u32(kind::SOCKET, number));
     });
 }
