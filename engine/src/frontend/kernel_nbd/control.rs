@@ -38,7 +38,6 @@ const TAKE_OVER_SECONDS: u64 = 120;
 pub(super) struct Attachment<'a> {
     /// Whose device it is: the driver lets nobody take it over under another name.
     pub(super) identifier: &'a str,
-    pub(super) size_bytes: u64,
     /// Transmission flags of the server.
     pub(super) server_flags: u16,
     pub(super) socket: BorrowedFd<'a>,
@@ -61,13 +60,14 @@ impl Driver {
     }
 
     /// Attaches to a free device; returns its index.
-    pub(super) fn connect(&mut self, attachment: &Attachment<'_>) -> io::Result<u32> {
-        let reply = self.socket.ask(connect(self.family, attachment))?;
+    pub(super) fn connect(&mut self, attachment: &Attachment<'_>, size_bytes: u64) -> io::Result<u32> {
+        let reply = self.socket.ask(connect(self.family, attachment, size_bytes))?;
         let mut index = attribute(&reply, kind::INDEX).unwrap_or_default();
         index.try_get_u32_ne().map_err(|_| io::Error::other("the driver did not tell which device it took"))
     }
 
-    /// Offers a socket in place of a dead one; if there is none, the driver leaves it and says nothing.
+    /// Offers a socket in place of a dead one; if there is none, the driver leaves it and says nothing. No size comes with
+    /// it: for another one the driver would wait until requests in flight are answered, which takes the socket.
     pub(super) fn replace_socket(&mut self, index: u32, attachment: &Attachment<'_>) -> io::Result<()> {
         self.socket.ask(replace(self.family, index, attachment)).map(drop)
     }
@@ -84,9 +84,9 @@ impl Driver {
     }
 }
 
-fn connect(family: u16, attachment: &Attachment<'_>) -> Message {
+fn connect(family: u16, attachment: &Attachment<'_>, size_bytes: u64) -> Message {
     let mut request = Message::new(family, command::CONNECT);
-    request.put_u64(kind::SIZE_BYTES, attachment.size_bytes);
+    request.put_u64(kind::SIZE_BYTES, size_bytes);
     request.put_u64(kind::BLOCK_SIZE_BYTES, SECTOR_BYTES);
     request.put_u64(kind::SERVER_FLAGS, u64::from(attachment.server_flags));
     // No timeout for requests: a volume that waits for its replicas answers late, which is no reason to cut it off (see
@@ -100,7 +100,6 @@ fn connect(family: u16, attachment: &Attachment<'_>) -> Message {
 fn replace(family: u16, index: u32, attachment: &Attachment<'_>) -> Message {
     let mut request = Message::new(family, command::RECONFIGURE);
     request.put_u32(kind::INDEX, index);
-    request.put_u64(kind::SIZE_BYTES, attachment.size_bytes);
     request.put_text(kind::BACKEND_IDENTIFIER, attachment.identifier);
     put_socket(&mut request, attachment.socket);
     request

@@ -5,7 +5,8 @@
 //! ```
 //! The kernel is given one of the pair by netlink, and told all that clients negotiate otherwise; nothing of it can be
 //! reached from outside. In order: [`takeover`] finds what a killed engine left, or a free device is attached; the other
-//! socket is served; the node is published.
+//! socket is served; only then the device is changed (its size, its limits), for which the kernel waits until requests in
+//! flight are answered; the node is published.
 //!
 //! **One connection, though the driver could have several.** With several, a request that is not answered within a timeout
 //! costs its connection and is repeated on another one, while the first is still on its way here. A volume that waits for
@@ -122,6 +123,15 @@ impl KernelNbdFrontend {
         let growth = KernelGrowth { index, identifier, size_bytes: Arc::new(move || device.size()) };
         let (node, parts) = (attached.node.clone(), Parts { server, device: attached });
         let frontend = Self { volume, growth, parts: Some(parts) };
+        blocking(move || {
+            tune(index);
+            Ok(())
+        })
+        .await?;
+        // The device of a killed engine has the size of then.
+        if let Err(error) = frontend.growth.follow().await {
+            tracing::warn!(index, %error, "the NBD device may be smaller than its volume");
+        }
         // If this fails, the device goes away with `frontend`.
         blocking(move || publish(index, &node)).await?;
         Ok(frontend)
@@ -144,7 +154,7 @@ fn attach(config: &KernelNbdConfig, size_bytes: u64) -> Result<(AttachedDevice, 
     let lock = lock(config)?;
     let mut driver = Driver::find().map_err(KernelNbdError::Driver)?;
     let (identifier, node) = (config.identifier(), config.node());
-    let taken_over = takeover::take_over(&mut driver, &Sysfs::default(), &identifier, size_bytes, &node)?;
+    let taken_over = takeover::take_over(&mut driver, &Sysfs::default(), &identifier, &node)?;
     let (index, end) = match taken_over {
         Some(taken_over) => taken_over,
         None => {
@@ -152,13 +162,18 @@ fn attach(config: &KernelNbdConfig, size_bytes: u64) -> Result<(AttachedDevice, 
             connect(&mut driver, &identifier, size_bytes)?
         }
     };
+    Ok((AttachedDevice { index, node, _lock: lock }, end))
+}
+
+/// Sets how the device is used, where it is not set already. The kernel lets nobody change that before all requests in flight
+/// are answered, also those that a killed engine left: the server has to run.
+fn tune(index: u32) {
     if let Err(error) = Sysfs::default().set_largest_request(index, LARGEST_REQUEST_KIB) {
         tracing::warn!(index, %error, "the kernel's NBD device keeps to smaller requests");
     }
     if let Err(error) = Sysfs::default().set_look_interval(index, LOOK_INTERVAL) {
         tracing::warn!(index, %error, "after a takeover the kernel's NBD device may stand still for longer");
     }
-    Ok((AttachedDevice { index, node, _lock: lock }, end))
 }
 
 /// Keeps every other engine of the node away, until this process has ended.
@@ -184,8 +199,8 @@ fn connect(
     size_bytes: u64,
 ) -> Result<(u32, BlockingUnixStream), KernelNbdError> {
     let (kernels, ours) = socket_pair()?;
-    let attachment = Attachment { identifier, size_bytes, server_flags: FLAGS, socket: kernels.as_fd() };
-    let index = driver.connect(&attachment).explain(|| "attach a free NBD device".into(), SEE_KERNEL)?;
+    let attachment = Attachment { identifier, server_flags: FLAGS, socket: kernels.as_fd() };
+    let index = driver.connect(&attachment, size_bytes).explain(|| "attach a free NBD device".into(), SEE_KERNEL)?;
     Ok((index, ours))
 }
 

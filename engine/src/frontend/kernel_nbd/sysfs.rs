@@ -56,7 +56,11 @@ impl Sysfs {
     }
 }
 
+/// Not what is there already: a write waits for requests in flight, and holds new ones back meanwhile.
 fn write(path: &Path, text: &str) -> io::Result<()> {
+    if std::fs::read_to_string(path).is_ok_and(|found| found.trim_end() == text) {
+        return Ok(());
+    }
     std::fs::write(path, text)
 }
 

@@ -26,14 +26,13 @@ pub(super) fn take_over(
     driver: &mut Driver,
     sysfs: &Sysfs,
     identifier: &str,
-    size_bytes: u64,
     node: &Path,
 ) -> Result<Option<(u32, UnixStream)>, KernelNbdError> {
     let Some(index) = sysfs.attached_as(identifier) else { return Ok(None) };
     let deadline = Instant::now() + NOTICE_PATIENCE;
     let refused = loop {
         let (kernels, ours) = socket_pair()?;
-        let attachment = Attachment { identifier, size_bytes, server_flags: FLAGS, socket: kernels.as_fd() };
+        let attachment = Attachment { identifier, server_flags: FLAGS, socket: kernels.as_fd() };
         let replaced = driver.replace_socket(index, &attachment);
         drop(kernels);
         match replaced {
