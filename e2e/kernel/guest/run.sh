@@ -17,8 +17,14 @@ seconds=$(value aurochs.seconds)
 for part in $(value aurochs.parts | tr , ' '); do
   echo "== $part"
   dmesg -c >/dev/null
-  { timeout -k 5 "$seconds" /tests --ignored --test-threads=1 "$part::"; echo $? >/tmp/code; } 2>&1 | tee /tmp/output
-  code=$(cat /tmp/code)
+  # No pipe: a process that hangs in the kernel would keep it open, and with it this script.
+  : >/tmp/output
+  tail -f /tmp/output &
+  shown=$!
+  timeout -k 5 "$seconds" /tests --ignored --test-threads=1 "$part::" >/tmp/output 2>&1
+  code=$?
+  sleep 1
+  kill $shown
   # A name that no test has is no success.
   grep -q 'ok\. [1-9][0-9]* passed' /tmp/output || [ $code != 0 ] || code=no-test
   [ "$code" != 124 ] || echo "it did not end within $seconds s"

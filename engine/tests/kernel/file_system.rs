@@ -88,8 +88,8 @@ impl Drop for FileSystem {
 fn tree(seed: u64) -> impl Iterator<Item = (String, Vec<u8>)> {
     (0..DIRECTORIES).flat_map(move |directory| {
         FILES_BYTES.iter().enumerate().map(move |(file, &bytes)| {
-            let seed = seed * 1000 + (directory * FILES_BYTES.len() + file) as u64;
-            (format!("tree/{directory}/{file}"), noise(seed, bytes))
+            let noise_seed = seed * 1000 + (directory * FILES_BYTES.len() + file) as u64;
+            (format!("tree-{seed}/{directory}/{file}"), noise(noise_seed, bytes))
         })
     })
 }
