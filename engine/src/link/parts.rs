@@ -39,7 +39,7 @@ pub(super) fn decode(block: &[u8], length: usize) -> Option<Parts> {
     });
     let count = words.next()? as usize;
     if count == 0 {
-        return Some(vec![0..u32::try_from(length).ok()?]);
+        return Some(std::iter::once(0..u32::try_from(length).ok()?).collect());
     }
     let mut parts = Parts::new();
     let mut end = 0;
@@ -62,12 +62,13 @@ mod tests {
     #[test]
     fn parts_come_back_and_nonsense_does_not() {
         let mut block = vec![0; LAYER_NAME_LENGTH];
-        assert_eq!(decode(&block, 8192), Some(vec![0..8192]));
+        let one = |part: Range<u32>| Parts::from_iter(std::iter::once(part));
+        assert_eq!(decode(&block, 8192), Some(one(0..8192)));
         let parts: Parts = (0..PARTS_MAXIMUM as u32).map(|index| index * 8192..index * 8192 + 4096).collect();
         encode(&mut block, &parts);
         assert_eq!(decode(&block, 8192 * PARTS_MAXIMUM), Some(parts));
         assert_eq!(decode(&block, 8192), None, "past the end");
-        for nonsense in [vec![4096..4096], vec![4096..8192, 0..4096], vec![0..8192, 4096..12288]] {
+        for nonsense in [one(4096..4096), vec![4096..8192, 0..4096], vec![0..8192, 4096..12288]] {
             encode(&mut block, &nonsense);
             assert_eq!(decode(&block, 1 << 20), None, "{nonsense:?}");
         }
