@@ -43,15 +43,18 @@ impl Request {
     /// `EOPNOTSUPP`: this kind was never offered. `EINVAL`: it lies nowhere, or is longer than was agreed on.
     pub(super) fn decode(descriptor: Descriptor, largest_bytes: u32) -> Result<Self, Errno> {
         let Descriptor { operation_and_flags, sectors, first_sector, .. } = descriptor;
+        let operation = operation_and_flags as u8;
+        if operation == operation::FLUSH {
+            // It has no place: its first sector may be any number, and is all ones.
+            return Ok(Self::Flush);
+        }
         let offset = first_sector.checked_mul(SECTOR_BYTES).ok_or(Errno::EINVAL)?;
         let length = u64::from(sectors) * SECTOR_BYTES;
         let durability = if operation_and_flags & flag::FUA != 0 { Durability::Stable } else { Durability::Written };
         let moved = || u32::try_from(length).ok().filter(|&length| length <= largest_bytes).ok_or(Errno::EINVAL);
-        // Its low byte.
-        match operation_and_flags as u8 {
+        match operation {
             operation::READ => Ok(Self::Read { offset, length: moved()? }),
             operation::WRITE => Ok(Self::Write { offset, length: moved()?, durability }),
-            operation::FLUSH => Ok(Self::Flush),
             operation::DISCARD => Ok(Self::Discard { offset, length }),
             operation::WRITE_ZEROES => {
                 let may_unmap = operation_and_flags & flag::NO_UNMAP == 0;
@@ -120,7 +123,7 @@ mod tests {
         let durability = Durability::Written;
         assert_eq!(decode(0, 8, 2), Ok(Request::Read { offset: 1024, length: 4096 }));
         assert_eq!(decode(1, 1, 0), Ok(Request::Write { offset: 0, length: 512, durability }));
-        assert_eq!(decode(2, 0, 0), Ok(Request::Flush));
+        assert_eq!(decode(2, 0, u64::MAX), Ok(Request::Flush), "as the kernel says it");
         assert_eq!(decode(3, u32::MAX, 8), Ok(Request::Discard { offset: 4096, length: u64::from(u32::MAX) * 512 }));
         let zeroes = Request::WriteZeroes { offset: 0, length: 4096, may_unmap: true, durability };
         assert_eq!(decode(5, 8, 0), Ok(zeroes));
