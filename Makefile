@@ -16,7 +16,7 @@ BENCH_SETTINGS = $(if $(JOBS),--jobs '$(JOBS)') $(if $(TARGETS),--targets '$(TAR
 	$(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SIZE),--size $(SIZE)) $(if $(QUICK),--quick)
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop build ui test soak bench bench-large install-deps clean
+.PHONY: help run stop build ui test test-kernel soak bench bench-large install-deps clean
 
 help: ## this text
 	@echo "Aurochs: distributed block storage with a dashboard. Targets:"
@@ -39,6 +39,10 @@ ui: ## build the dashboard into ui/dist
 test: ## formatting, lints, all tests; process and browser tests included
 	@scripts/install.sh test
 	@$(USE_RUST); scripts/test.sh
+
+test-kernel: ## block devices on a kernel that has the drivers, in an emulated machine (PART=nbd|iscsi|fuse_loop for one)
+	@scripts/install.sh test
+	@$(USE_RUST); scripts/test-kernel.sh $(PART)
 
 soak: ## tens of thousands of random histories (HISTORIES=n); hours
 	@$(USE_RUST); AUROCHS_HISTORIES=$(HISTORIES) cargo test --locked -p aurochs-engine --test histories

@@ -41,20 +41,20 @@ impl Command {
         }
     }
 
+    fn serves_a_volume(&self) -> bool {
+        matches!(self, Self::Replica(_) | Self::Engine(_) | Self::LaunchSimpleLonghorn(_))
+    }
+
     /// Engines and replicas serve their sockets and disk queues with one thread: requests that come together share
     /// system calls, and none has to wake another thread. Those that wait for disks without a queue come on top.
     fn runtime(&self) -> tokio::runtime::Builder {
-        match self {
-            Self::Replica(_) | Self::Engine(_) | Self::LaunchSimpleLonghorn(_) => {
-                tokio::runtime::Builder::new_current_thread()
-            }
-            _ => {
-                let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-                let mut builder = tokio::runtime::Builder::new_multi_thread();
-                builder.worker_threads(cores.min(2));
-                builder
-            }
+        if self.serves_a_volume() {
+            return tokio::runtime::Builder::new_current_thread();
         }
+        let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        builder.worker_threads(cores.min(2));
+        builder
     }
 }
 
@@ -66,13 +66,13 @@ fn main() -> ExitCode {
         .with_ansi(std::io::stderr().is_terminal())
         .with_filter(log_filter(cli.command.log_level()));
     tracing_subscriber::registry().with(lines).init();
-    let mut builder = cli.command.runtime();
-    // A thread that serves a block device must not wait for memory that only a write to that device would free.
-    builder.enable_all().on_thread_start(|| {
-        // Refused without CAP_SYS_RESOURCE; the volume works, with less certainty when memory is short.
+    if cli.command.serves_a_volume() {
+        // A thread that serves a block device must not wait for memory that only a write to that device would free. All
+        // threads that are started later inherit it. Refused without CAP_SYS_RESOURCE; the volume works, with less
+        // certainty when memory is short.
         let _ = aurochs_engine::frontend::fuse_loop::prepare_thread();
-    });
-    let runtime = match builder.build() {
+    }
+    let runtime = match cli.command.runtime().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&ProgramError::Io { what: "start the runtime".to_owned(), source: error }),
     };

@@ -10,6 +10,7 @@ use aurochs_engine::disk::AlignedBuf;
 use aurochs_engine::frontend::{BlockDevice, Durability, IoError};
 use aurochs_engine::grpc::engine_v1::{EngineStatus, Rebuild, ReplicaMode};
 use aurochs_engine::rebuild::RebuildPace;
+use aurochs_engine::replica::{OpenOptions, Replica};
 use aurochs_engine::volume::Volume;
 use parties::{Parties, TestEngine};
 use tokio::sync::watch;
@@ -104,6 +105,34 @@ async fn two_sources_give_many_layers_while_the_volume_is_written_to() {
         assert!(source.done_bytes > 0 && source.streams > 0 && source.error.is_empty(), "{rebuild:?}");
     }
     assert_equal(&mut parties, &engine).await;
+}
+
+/// Holes small enough to be moved with the data around them, larger ones, and more data than one request has parts.
+#[tokio::test(flavor = "multi_thread")]
+async fn small_holes_are_still_holes_afterwards() {
+    const BLOCK: u64 = 4096;
+    let mut parties = Parties::new(SIZE, 1).await;
+    let engine = parties.attach().await.unwrap();
+    for index in 0..400 {
+        put(&engine, index * 2 * BLOCK, index as u8 | 1, BLOCK).await;
+    }
+    for index in 0..30 {
+        put(&engine, 8 * MIB + index * (index % 7 + 1) * BLOCK, 9, BLOCK).await;
+    }
+    put(&engine, 12 * MIB - BLOCK, 7, 3 * MIB).await;
+    engine.run(|volume| async move { volume.snapshot("s", BTreeMap::new(), true).await }).await.unwrap();
+    let joiner = parties.another().await;
+    add(&engine, &parties.replicas[joiner]).await;
+    let over = ended(&engine, &parties.replicas[joiner].name).await;
+    assert_eq!((over.error.as_str(), over.done_bytes), ("", over.planned_bytes));
+    assert_equal(&mut parties, &engine).await;
+    let extents = |party: &parties::Party| {
+        let replica = Replica::open(&party.directory, OpenOptions::default()).unwrap();
+        replica.layer_extents("volume-snap-s.img", 0, usize::MAX).unwrap()
+    };
+    let found = extents(&parties.replicas[0]);
+    assert!(found.len() > 400, "{}", found.len());
+    assert_eq!(extents(&parties.replicas[1]), found);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -62,9 +62,15 @@ impl AlignedBuf {
         crate::sys::bytes::of_blocks_mut(&mut self.blocks)
     }
 
-    /// Cuts the buffer to `len` bytes. Longer than now has no effect.
+    /// Cuts the buffer to `len` bytes, and to the blocks that these take; what lies behind `len` in the last one is zero
+    /// then, so that nobody writes more than was meant. Longer than now has no effect.
     pub fn truncate(&mut self, len: usize) {
-        self.len = self.len.min(len);
+        if len >= self.len {
+            return;
+        }
+        self.blocks.truncate(len.div_ceil(BLOCK_SIZE as usize));
+        self.len = len;
+        self.padded_mut()[len..].fill(0);
     }
 }
 
@@ -132,5 +138,12 @@ mod tests {
         assert_eq!(&buffer[..], b"aur");
         buffer.truncate(100);
         assert_eq!(buffer.len(), 3);
+        assert!(buffer.padded()[3..].iter().all(|&byte| byte == 0));
+        let mut buffer = AlignedBuf::copy_of(&[7; 3 * 4096]);
+        buffer.truncate(4097);
+        assert_eq!(buffer.padded().len(), 2 * 4096, "only the blocks that are left");
+        assert!(buffer.padded()[4097..].iter().all(|&byte| byte == 0));
+        buffer.truncate(0);
+        assert!(buffer.padded().is_empty());
     }
 }

@@ -26,9 +26,10 @@ pub(super) fn take(blocks: usize) -> Option<Vec<Block>> {
     pool()[class(blocks)?].pop()
 }
 
-/// Keeps memory that nobody uses any more, if there is room for it.
+/// Keeps memory that nobody uses any more, if there is room for it. That of a buffer that was cut is larger than it
+/// looks, and is not kept.
 pub(super) fn give(memory: Vec<Block>) {
-    if let Some(class) = class(memory.len()) {
+    if let Some(class) = class(memory.len()).filter(|_| memory.capacity() == memory.len()) {
         let kept = &mut pool()[class];
         if kept.len() < KEPT[class] {
             kept.push(memory);

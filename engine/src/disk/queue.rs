@@ -6,6 +6,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{Notify, oneshot};
@@ -13,7 +14,10 @@ use tokio::task::JoinHandle;
 
 use super::image::ImageFile;
 use super::{AlignedBuf, DiskError};
-use crate::sys::ring::{Direction, Finished, Part, Parts, Ring};
+use crate::sys::ring::{Direction, Finished, Part, Parts, Ring, Submitted};
+
+/// Pause before the kernel is asked again that was short of memory.
+const REFUSED_PAUSE: Duration = Duration::from_millis(1);
 
 /// What becomes of a finished transfer.
 type Then = Box<dyn FnOnce(AlignedBuf, Result<(), DiskError>) + Send>;
@@ -111,6 +115,7 @@ impl IoQueue {
 }
 
 async fn drive(shared: Arc<Shared>, descriptor: AsyncFd<OwnedFd>) {
+    let _supervised = Supervised;
     loop {
         tokio::select! {
             () = shared.started.notified() => {}
@@ -120,18 +125,51 @@ async fn drive(shared: Arc<Shared>, descriptor: AsyncFd<OwnedFd>) {
                 Err(error) => tracing::error!(%error, "cannot wait for the disk"),
             }
         }
-        loop {
-            let submitted = shared.ring().submit();
-            if let Err(error) = submitted {
+        while serve(&shared) == Served::Refused {
+            tokio::time::sleep(REFUSED_PAUSE).await;
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Served {
+    /// Whatever is left is told when it moves.
+    All,
+    /// The kernel took nothing and has nothing: nobody will tell when to try again.
+    Refused,
+}
+
+/// Submits and completes until there is nothing to do.
+fn serve(shared: &Shared) -> Served {
+    loop {
+        let submitted = shared.ring().submit();
+        let mut completed = 0;
+        while let Some(finished) = next(shared) {
+            complete(finished);
+            completed += 1;
+        }
+        match submitted {
+            Ok(Submitted { left: 0, .. }) => return Served::All,
+            Ok(Submitted { taken, .. }) if taken > 0 || completed > 0 => {}
+            Ok(Submitted { in_kernel: 1.., .. }) => return Served::All,
+            Ok(_) => return Served::Refused,
+            Err(error) => {
                 tracing::error!(%error, "the kernel takes no disk requests; trying again");
-                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+                return Served::Refused;
             }
-            while let Some(finished) = next(&shared) {
-                complete(finished);
-            }
-            if !shared.ring().has_unsubmitted() {
-                break;
-            }
+        }
+    }
+}
+
+/// Requests would wait for ever for a driver that is gone, and hold everything that they have passes for. A process that
+/// ends is noticed, and its directory opened by the next one.
+struct Supervised;
+
+impl Drop for Supervised {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            tracing::error!("the disk queue broke; the process ends");
+            std::process::abort();
         }
     }
 }
@@ -181,5 +219,56 @@ fn failed(direction: Direction, parts: &ImageParts, error: io::Error) -> DiskErr
     match parts.first() {
         Some(part) => part.file.error(what, error),
         None => DiskError { what, path: std::path::PathBuf::new(), source: error },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::BLOCK_SIZE;
+
+    /// More parts at once than the kernel has places for, and a failure among them.
+    #[tokio::test]
+    async fn every_transfer_ends_however_many_there_are() {
+        const BLOCKS: u64 = 64;
+        let dir = tempfile::tempdir_in("/var/tmp").unwrap();
+        let path = dir.path().join("a.img");
+        let image = Arc::new(ImageFile::create(&path, BLOCKS * BLOCK_SIZE).unwrap());
+        // Where the tests run without io_uring there is no queue to test.
+        let Ok(queue) = IoQueue::start() else { return };
+        for block in 0..BLOCKS {
+            let data = AlignedBuf::copy_of(&[block as u8; BLOCK_SIZE as usize]);
+            queue.write(Arc::clone(&image), block * BLOCK_SIZE, data, ()).await.unwrap();
+        }
+        // Backwards, so that each part is a request of its own.
+        let part = |block: u64| ImagePart {
+            file: Arc::clone(&image),
+            file_offset: (BLOCKS - 1 - block) * BLOCK_SIZE,
+            place: (block * BLOCK_SIZE) as usize..((block + 1) * BLOCK_SIZE) as usize,
+        };
+        let reads = (0..100).map(|_| {
+            queue.read((0..BLOCKS).map(part).collect(), AlignedBuf::for_filling((BLOCKS * BLOCK_SIZE) as usize), ())
+        });
+        let read_only = Arc::new(ImageFile::open(&path, crate::disk::image::Access::ReadOnly).unwrap());
+        let refused = queue.write(read_only, 0, AlignedBuf::zeroed(BLOCK_SIZE as usize), ());
+        let (done, refused) = tokio::join!(futures::future::join_all(reads), refused);
+        assert!(refused.unwrap_err().0.to_string().contains("write"));
+        for read in done {
+            let (buffer, ()) = read.unwrap();
+            let firsts = buffer.chunks(BLOCK_SIZE as usize).map(|block| block[0]);
+            assert!(firsts.eq((0..BLOCKS as u8).rev()));
+        }
+    }
+
+    #[tokio::test]
+    async fn what_lies_past_the_end_of_a_file_reads_as_zeros() {
+        let dir = tempfile::tempdir_in("/var/tmp").unwrap();
+        let image = Arc::new(ImageFile::create(&dir.path().join("a.img"), BLOCK_SIZE).unwrap());
+        image.write_blocks(0, AlignedBuf::copy_of(&[7; 4096]).padded()).unwrap();
+        let Ok(queue) = IoQueue::start() else { return };
+        let part = ImagePart { file: image, file_offset: 0, place: 0..8192 };
+        let read = queue.read(ImageParts::from_buf([part]), AlignedBuf::copy_of(&[1; 8192]), ()).await;
+        let (buffer, ()) = read.unwrap();
+        assert!(buffer[..4096].iter().all(|&byte| byte == 7) && buffer[4096..].iter().all(|&byte| byte == 0));
     }
 }

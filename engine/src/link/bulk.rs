@@ -5,6 +5,7 @@
 //! Requests end with the link. The reverse does not hold: a fault of a bulk stream fails the copy that uses it and
 //! says nothing about the member, whose own lanes tell soon enough when it is gone.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -51,9 +52,15 @@ impl BulkLink {
         self.in_time(self.lanes.request(request)).await
     }
 
-    /// Writes raw bytes into one layer's file of a replica that is being rebuilt.
-    pub(crate) async fn layer_write(&self, layer: &str, offset: u64, data: &[u8]) -> Result<(), LinkError> {
-        let request = Request::named(Kind::LayerWrite, layer, offset, data);
+    /// Writes `parts` of `data`, a range from `offset` on, into one layer's file of a replica that is being rebuilt.
+    pub(crate) async fn layer_write(
+        &self,
+        layer: &str,
+        offset: u64,
+        data: &[u8],
+        parts: &[Range<u32>],
+    ) -> Result<(), LinkError> {
+        let request = Request::layer_parts(layer, offset, data, parts);
         self.in_time(self.lanes.request(request)).await.map(drop)
     }
 

@@ -45,7 +45,8 @@ pub enum Kind {
     Ping = 7,
     /// Raw read of one layer's file, for rebuilds: payload is the file name.
     LayerRead = 8,
-    /// Raw write into one layer's file: payload is a block of `LAYER_NAME_LENGTH` bytes with the name, then the data.
+    /// Raw write into one layer's file: payload is a block of `LAYER_NAME_LENGTH` bytes with the name and what of the range
+    /// is data (`parts`), then the range.
     LayerWrite = 9,
     /// Read of a snapshot's content: payload is the snapshot's name.
     SnapshotRead = 16,

@@ -12,6 +12,7 @@ pub mod frame;
 mod gather;
 mod hello;
 mod lanes;
+pub(crate) mod parts;
 pub(crate) mod purging;
 mod request;
 pub mod server;

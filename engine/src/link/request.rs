@@ -1,9 +1,11 @@
 //! What is asked of a replica, and why it may fail.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::control::{RemoteError, RemoteErrorKind};
 use super::frame::{self, Kind, LAYER_NAME_LENGTH};
+use super::parts;
 use crate::disk::AlignedBuf;
 
 /// Why a request to a replica failed.
@@ -75,12 +77,28 @@ impl Request {
     /// Data for something that has a name of at most `LAYER_NAME_LENGTH` bytes: a block with the name comes first.
     #[must_use]
     pub fn named(kind: Kind, name: &str, offset: u64, data: &[u8]) -> Self {
-        let mut payload = AlignedBuf::zeroed(LAYER_NAME_LENGTH + data.len());
-        payload[..name.len()].copy_from_slice(name.as_bytes());
-        payload[LAYER_NAME_LENGTH..].copy_from_slice(data);
-        let length = u32::try_from(data.len()).unwrap_or(u32::MAX);
-        Self { payload: payload.into(), ..Self::new(kind, offset, length) }
+        Self::new(kind, offset, data.len() as u32).with_content(named_block(name, data))
     }
+
+    /// A write of `parts` of `data`, a range from `offset` on, into the file of a layer.
+    pub(super) fn layer_parts(layer: &str, offset: u64, data: &[u8], parts: &[Range<u32>]) -> Self {
+        let mut content = named_block(layer, data);
+        parts::encode(&mut content, parts);
+        Self::new(Kind::LayerWrite, offset, data.len() as u32).with_content(content)
+    }
+
+    fn with_content(self, content: AlignedBuf) -> Self {
+        Self { payload: content.into(), ..self }
+    }
+}
+
+/// A block with a name, and the data; payloads are bounded far below 4 GiB.
+fn named_block(name: &str, data: &[u8]) -> AlignedBuf {
+    let mut payload = AlignedBuf::for_filling(LAYER_NAME_LENGTH + data.len());
+    payload[..LAYER_NAME_LENGTH].fill(0);
+    payload[..name.len()].copy_from_slice(name.as_bytes());
+    payload[LAYER_NAME_LENGTH..].copy_from_slice(data);
+    payload
 }
 
 pub(super) fn encode_json<T: serde::Serialize>(value: &T) -> AlignedBuf {

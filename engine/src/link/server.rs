@@ -14,6 +14,7 @@ use super::address::{Listener, Stream};
 use super::control::{ControlReply, ControlRequest, Hello, RemoteError, RemoteErrorKind, Welcome};
 use super::frame::{self, Header, Kind, LAYER_NAME_LENGTH};
 use super::gather::Gatherer;
+use super::parts;
 use super::purging;
 use crate::crash_point;
 use crate::disk::AlignedBuf;
@@ -256,7 +257,12 @@ impl ReplicaServer {
         if hello.epoch < replica.fence().epoch {
             return Err(fenced(hello.epoch, replica.fence().epoch));
         }
-        let is_new = replica.fence().epoch == 0 && !(hello.salvage && holds_anything(&replica).map_err(remote)?);
+        // Asked on another thread: a change of layers may be waiting for requests that only this one can complete.
+        let holds_anything = {
+            let (replica, salvage) = (Arc::clone(&replica), hello.salvage);
+            blocking(move || if salvage { holds_anything(&replica) } else { Ok(false) }).await.map_err(remote)?
+        };
+        let is_new = replica.fence().epoch == 0 && !holds_anything;
         if hello.holds_data && is_new {
             // Nothing is remembered of this engine, so that the next one gets the same answer.
             return Err(refused(&format!(
@@ -287,18 +293,9 @@ impl ReplicaServer {
 
     async fn describe(&self) -> Result<Welcome, RemoteError> {
         let open = self.open.read().await;
-        let replica = open.as_ref().ok_or_else(|| refused("the replica is closed"))?;
-        let fence = replica.fence();
-        // Unflushed writes survive the process, but not a reboot of its host.
-        let rebooted = fence.previous_boot_id.as_ref().is_some_and(|before| *before != fence.boot_id);
-        Ok(Welcome {
-            size: replica.size(),
-            was_dirty: replica.was_dirty(),
-            rebuilding: replica.rebuilding(),
-            generation: fence.generation,
-            rebooted: rebooted && replica.was_dirty(),
-            head: replica.head_facts().map_err(remote)?,
-        })
+        let replica = Arc::clone(open.as_ref().ok_or_else(|| refused("the replica is closed"))?);
+        // On another thread: a change of layers may be waiting for requests that only this one can complete.
+        blocking(move || describe(&replica)).await.map_err(remote)
     }
 
     async fn handle(&self, session: &Session, header: &Header, payload: AlignedBuf) -> Answer {
@@ -311,7 +308,7 @@ impl ReplicaServer {
                 .map_err(|error| refused(&format!("the control request is unreadable: {error}")))?;
             if matches!(request, ControlRequest::Close) {
                 drop(open);
-                return self.close_for_engine().await;
+                return self.close_for_engine(session).await;
             }
             let hashes = Arc::clone(&self.hashes);
             return blocking(move || control(&replica, &hashes, request)).await.and_then(control_answer);
@@ -352,14 +349,31 @@ impl ReplicaServer {
     }
 
     /// The engine lets go: the directory is clean, and the next HELLO opens it again.
-    async fn close_for_engine(&self) -> Answer {
+    async fn close_for_engine(&self, session: &Session) -> Answer {
+        let mut open = self.open.write().await;
+        // Another engine may have been welcomed meanwhile.
+        self.check_speaks(session)?;
         self.hashes.cancel_all("the volume is being detached");
-        let replica = self.open.write().await.take();
-        if let Some(replica) = replica {
+        // Held until it is closed: whoever comes next opens the directory again.
+        if let Some(replica) = open.take() {
             blocking(move || replica.close()).await.map_err(remote)?;
         }
         control_answer(ControlReply::Done)
     }
+}
+
+fn describe(replica: &Replica) -> Result<Welcome, ReplicaError> {
+    let fence = replica.fence();
+    // Unflushed writes survive the process, but not a reboot of its host.
+    let rebooted = fence.previous_boot_id.as_ref().is_some_and(|before| *before != fence.boot_id);
+    Ok(Welcome {
+        size: replica.size(),
+        was_dirty: replica.was_dirty(),
+        rebuilding: replica.rebuilding(),
+        generation: fence.generation,
+        rebooted: rebooted && replica.was_dirty(),
+        head: replica.head_facts()?,
+    })
 }
 
 /// Whether somebody ever wrote into the volume that this directory is a copy of.
@@ -402,9 +416,11 @@ fn data(replica: &Replica, header: &Header, payload: &AlignedBuf) -> Answer {
             if payload.len() < LAYER_NAME_LENGTH {
                 return Err(refused("the layer write names no layer"));
             }
-            let layer = layer_name(&payload[..LAYER_NAME_LENGTH])?;
-            let data = AlignedBuf::copy_of(&payload[LAYER_NAME_LENGTH..]);
-            replica.layer_write(layer, header.offset, &data)
+            let (block, data) = payload.split_at(LAYER_NAME_LENGTH);
+            let layer = layer_name(block)?;
+            let parts =
+                parts::decode(block, data.len()).ok_or_else(|| refused("the layer write's parts make no sense"))?;
+            replica.layer_write_parts(layer, header.offset, data, &parts)
         }
         Kind::SnapshotRead => {
             let name = layer_name(payload)?;

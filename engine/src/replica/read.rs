@@ -64,8 +64,6 @@ pub(super) fn cut(
     if skipped > 0 {
         return Ok(AlignedBuf::copy_of(&whole[skipped..skipped + length]));
     }
-    // The padding of a buffer is zero, so that nobody sends more than was asked for.
-    whole[length..].fill(0);
     whole.truncate(length);
     Ok(whole)
 }

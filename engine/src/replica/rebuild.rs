@@ -5,6 +5,7 @@
 //! and starts over.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
@@ -20,8 +21,8 @@ use super::snapshot::FreshHead;
 use super::stack::{Layers, Structure};
 use super::{ChangeError, Replica, ReplicaError};
 use crate::crash_point;
+use crate::disk::BLOCK_SIZE;
 use crate::disk::image::{Access, ImageFile};
-use crate::disk::{AlignedBuf, BLOCK_SIZE};
 
 /// The layers a rebuild writes to.
 #[derive(Debug, Default)]
@@ -91,9 +92,26 @@ impl Replica {
     /// # Errors
     /// [`ReplicaError::NotRebuilding`], [`ReplicaError::LayerNotFound`], [`ReplicaError::Unaligned`],
     /// [`ReplicaError::OutOfRange`], [`ReplicaError::NoSpace`], or the disk's.
-    pub fn layer_write(&self, file_name: &str, offset: u64, data: &AlignedBuf) -> Result<(), ReplicaError> {
+    pub fn layer_write(&self, file_name: &str, offset: u64, data: &[u8]) -> Result<(), ReplicaError> {
+        let all = 0..u32::try_from(data.len()).unwrap_or(u32::MAX);
+        self.layer_write_parts(file_name, offset, data, std::slice::from_ref(&all))
+    }
+
+    /// Writes `parts` of `data` (aligned memory), a range from `offset` on; what is between them stays as it is.
+    ///
+    /// # Errors
+    /// As [`Replica::layer_write`].
+    pub(crate) fn layer_write_parts(
+        &self,
+        file_name: &str,
+        offset: u64,
+        data: &[u8],
+        parts: &[Range<u32>],
+    ) -> Result<(), ReplicaError> {
         let length = data.len() as u64;
-        if !offset.is_multiple_of(BLOCK_SIZE) || !length.is_multiple_of(BLOCK_SIZE) {
+        let is_whole = |bytes: u64| bytes.is_multiple_of(BLOCK_SIZE);
+        let parts_whole = parts.iter().all(|part| is_whole(part.start.into()) && is_whole(part.end.into()));
+        if !is_whole(offset) || !is_whole(length) || !parts_whole {
             return Err(ReplicaError::Unaligned { what: "a write into a layer", offset, length });
         }
         self.check_range("a write into a layer", offset, length)?;
@@ -103,7 +121,9 @@ impl Replica {
             if offset + length > size {
                 return Err(ReplicaError::OutOfRange { what: "a write into a layer", offset, length, size });
             }
-            image.write_blocks(offset, data)?;
+            for part in parts {
+                image.write_blocks(offset + u64::from(part.start), &data[part.start as usize..part.end as usize])?;
+            }
             crash_point::reached("rebuild.layer-written");
             Ok(())
         })

@@ -68,6 +68,18 @@ pub(crate) struct Ring<F, T> {
     waiting: VecDeque<squeue::Entry>,
     /// Put into the submission queue since the last submission.
     unsubmitted: usize,
+    /// Put into the submission queue and not seen as completed.
+    in_kernel: usize,
+}
+
+/// What a submission came to, in parts of transfers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Submitted {
+    pub(crate) taken: usize,
+    /// Not taken yet: too many are in flight, or the kernel is short of memory.
+    pub(crate) left: usize,
+    /// In flight: their completions will be told.
+    pub(crate) in_kernel: usize,
 }
 
 impl<F, T> Ring<F, T> {
@@ -76,7 +88,14 @@ impl<F, T> Ring<F, T> {
     pub(crate) fn new() -> io::Result<Self> {
         // Completions are noticed when this thread enters the kernel anyway, instead of interrupting it.
         let ring = IoUring::builder().setup_coop_taskrun().build(ENTRIES)?;
-        Ok(Self { ring, transfers: Vec::new(), free: Vec::new(), waiting: VecDeque::new(), unsubmitted: 0 })
+        Ok(Self {
+            ring,
+            transfers: Vec::new(),
+            free: Vec::new(),
+            waiting: VecDeque::new(),
+            unsubmitted: 0,
+            in_kernel: 0,
+        })
     }
 
     /// Ready while finished transfers wait to be looked at. Needs a tokio runtime.
@@ -113,42 +132,46 @@ impl<F, T> Ring<F, T> {
         }
     }
 
-    /// Whether [`Ring::submit`] would have something to hand over.
-    pub(crate) fn has_unsubmitted(&self) -> bool {
-        self.unsubmitted > 0 || !self.waiting.is_empty()
-    }
-
-    /// Hands all started transfers to the kernel, or as many as it takes now.
-    pub(crate) fn submit(&mut self) -> io::Result<()> {
+    /// Hands started transfers to the kernel, as many as it takes now.
+    pub(crate) fn submit(&mut self) -> io::Result<Submitted> {
+        let mut taken = 0;
         loop {
-            {
-                let mut queue = self.ring.submission();
-                while let Some(entry) = self.waiting.front() {
-                    // SAFETY: the entry points into the buffer of a transfer that stays in `transfers`, untouched and
-                    // unmoved (a `Vec`'s heap memory), until the kernel has answered for each of its parts; the
-                    // descriptor stays open through the `Arc` next to it. A ring that is dropped earlier leaks both.
-                    if unsafe { queue.push(entry) }.is_err() {
-                        break;
-                    }
-                    self.waiting.pop_front();
-                    self.unsubmitted += 1;
-                }
-            }
+            self.fill_submission_queue();
             if self.unsubmitted == 0 {
-                return Ok(());
+                break;
             }
             match self.ring.submit() {
-                Ok(taken) => self.unsubmitted -= taken.min(self.unsubmitted),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                // The kernel wants its completions read first; the caller does that and comes again.
-                Err(error) if matches!(error.raw_os_error(), Some(nix::libc::EAGAIN | nix::libc::EBUSY)) => {
-                    return Ok(());
+                Ok(count) => {
+                    self.unsubmitted -= count.min(self.unsubmitted);
+                    taken += count;
                 }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                // Short of memory.
+                Err(error) if matches!(error.raw_os_error(), Some(nix::libc::EAGAIN | nix::libc::EBUSY)) => break,
                 Err(error) => return Err(error),
             }
-            if self.waiting.is_empty() && self.unsubmitted == 0 {
-                return Ok(());
+        }
+        let left = self.unsubmitted + self.waiting.len();
+        Ok(Submitted { taken, left, in_kernel: self.in_kernel - self.unsubmitted })
+    }
+
+    /// Never more than there are places for completions: those that the kernel has no place for it keeps to itself, and
+    /// tells nobody of them.
+    fn fill_submission_queue(&mut self) {
+        let places = self.ring.params().cq_entries() as usize;
+        let mut queue = self.ring.submission();
+        while self.in_kernel < places
+            && let Some(entry) = self.waiting.front()
+        {
+            // SAFETY: the entry points into the buffer of a transfer that stays in `transfers`, untouched and unmoved (a
+            // `Vec`'s heap memory), until the kernel has answered for each of its parts; the descriptor stays open
+            // through the `Arc` next to it. A ring that is dropped earlier leaks both.
+            if unsafe { queue.push(entry) }.is_err() {
+                break;
             }
+            self.waiting.pop_front();
+            self.unsubmitted += 1;
+            self.in_kernel += 1;
         }
     }
 
@@ -159,6 +182,7 @@ impl<F, T> Ring<F, T> {
                 let entry = self.ring.completion().next()?;
                 (entry.user_data(), entry.result())
             };
+            self.in_kernel -= 1;
             if let Some(finished) = self.part_ended(user_data, result) {
                 return Some(finished);
             }
@@ -216,8 +240,8 @@ impl<F, T> Drop for Ring<F, T> {
     fn drop(&mut self) {
         self.drain();
         for transfer in self.transfers.drain(..).flatten() {
-            // The kernel may still write into the buffer, or read from it.
-            std::mem::forget((transfer.buffer, transfer.parts));
+            // The kernel may still write into the buffer, or read from it, and what the ticket keeps is not free yet.
+            std::mem::forget(transfer);
         }
     }
 }

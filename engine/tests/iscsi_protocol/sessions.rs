@@ -6,7 +6,10 @@ use std::time::Duration;
 use aurochs_engine::frontend::Frontend;
 
 use crate::Served;
-use crate::initiator::{EVENT, FINAL, Initiator, LOGOUT_RESPONSE, NOP_IN, Pdu, SCSI_RESPONSE, login_status, pattern};
+use crate::initiator::{
+    DATA_IN, EVENT, FINAL, Initiator, LOGOUT_RESPONSE, NOP_IN, ORDERED, Pdu, R2T, READ, SCSI_RESPONSE, WRITE, cdb10,
+    login_status, pattern,
+};
 
 /// A second connection of the same session.
 async fn join(served: &Served, leader: &Initiator, connection: u16) -> Initiator {
@@ -129,5 +132,79 @@ async fn a_logout_ends_the_session_after_its_commands() {
     let answer = initiator.expect(LOGOUT_RESPONSE).await;
     assert_eq!((answer.tag(), answer.header[2]), (77, 0));
     initiator.expect_hang_up().await;
+    served.still_serves().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_initiator_is_not_let_in_while_its_old_writes_may_still_land() {
+    let served = Served::start().await;
+    let mut old = served.ready(&[]).await;
+    let held = served.device.hold().await;
+    let write = old.immediate_write(0, &pattern(512, 1));
+    old.send(write).await;
+    while served.device.counts.running.load(Ordering::SeqCst) == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let names = [("InitiatorName", "iqn.1993-08.org.example:host"), ("TargetName", crate::initiator::TARGET)];
+    let mut new = Initiator::connect(served.portal()).await;
+    assert_eq!(login_status(&new.login_step(0x87, &names).await), 0x0301, "it is to try again");
+    assert!(served.content(0, 512).iter().all(|&byte| byte == 0));
+    drop(held);
+    let mut new = served.ready(&[]).await;
+    assert!(new.read(0, 1, 512).await.0 == pattern(512, 1));
+    drop(new);
+    served.still_serves().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_connection_takes_its_unfinished_commands_with_it() {
+    let served = Served::start().await;
+    let mut first = served.ready(&[("MaxConnections", "2"), ("ImmediateData", "No")]).await;
+    let mut second = join(&served, &first, 1).await;
+    let write = second.command(&cdb10(0x2a, 0, 1), WRITE, 512);
+    let tag = write.tag();
+    second.send(write).await;
+    second.expect(R2T).await;
+    first.cmd_sn = second.cmd_sn;
+    drop(second);
+    // One with the same number takes its place when it has ended.
+    let mut second = join(&served, &first, 1).await;
+    let next = second.command(&[0], FINAL, 0).with_u32(16, tag);
+    second.send(next).await;
+    let answer = second.expect(SCSI_RESPONSE).await;
+    assert_eq!((answer.tag(), answer.status()), (tag, 0));
+    drop((first, second));
+    served.still_serves().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_whose_data_were_not_asked_for_is_not_acknowledged() {
+    let served = Served::start().await;
+    let mut initiator = served.ready(&[("ImmediateData", "No")]).await;
+    let end = (crate::SIZE / 512) as u32;
+    let held = served.device.hold().await;
+    let read = initiator.command(&cdb10(0x28, 0, 1), READ, 512);
+    // Behind the end of the disk when it arrives, and no longer when its turn comes, behind the read.
+    let write = initiator.command(&cdb10(0x2a, end, 1), WRITE | ORDERED, 512);
+    let ping = Pdu::new(0x40, FINAL, 99).with_u32(20, u32::MAX).with_u32(24, initiator.cmd_sn);
+    initiator.send(read).await;
+    while served.device.counts.running.load(Ordering::SeqCst) == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    initiator.send(write).await;
+    initiator.send(ping).await;
+    assert_eq!(initiator.expect(NOP_IN).await.tag(), 99, "the write has arrived");
+    served.device.grow(2 * crate::SIZE);
+    drop(held);
+    assert_eq!(initiator.expect(DATA_IN).await.status(), 0);
+    let answer = initiator.expect(SCSI_RESPONSE).await;
+    assert_eq!((answer.status(), answer.sense()), (2, (0x0b, 0x4b, 0)), "to be repeated");
+    let again = initiator.command(&cdb10(0x2a, end, 1), WRITE, 512);
+    initiator.send(again).await;
+    let burst = initiator.expect(R2T).await;
+    initiator.send(initiator.data_out(burst.tag(), burst.u32_at(20), 0, 0, &pattern(512, 1))).await;
+    assert_eq!(initiator.expect(SCSI_RESPONSE).await.status(), 0);
+    assert!(served.content(crate::SIZE as usize, 512) == pattern(512, 1));
+    drop(initiator);
     served.still_serves().await;
 }

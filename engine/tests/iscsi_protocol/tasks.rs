@@ -143,3 +143,80 @@ async fn a_reset_reaches_every_session() {
     drop((initiator, other));
     served.still_serves().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_commands_with_one_number_the_second_leaves_nothing_behind() {
+    let served = Served::start().await;
+    let mut initiator = served.ready(&[]).await;
+    let missing = initiator.command(&[0], FINAL, 0);
+    let early = initiator.immediate_write(0, &pattern(4096, 1));
+    let number = early.u32_at(24);
+    let copy = initiator.immediate_write(0, &pattern(4096, 2)).with_u32(24, number);
+    initiator.cmd_sn -= 1;
+    let tags = [missing.tag(), early.tag()];
+    let spare = copy.tag();
+    for command in [early, copy, missing] {
+        initiator.send(command).await;
+    }
+    for _ in tags {
+        let answer = initiator.expect(SCSI_RESPONSE).await;
+        assert!(tags.contains(&answer.tag()) && answer.status() == 0, "{answer:?}");
+    }
+    assert!(served.content(0, 4096) == pattern(4096, 1));
+    // The tag of the copy is free, so nothing of it is kept.
+    let next = initiator.command(&[0], FINAL, 0).with_u32(16, spare);
+    initiator.send(next).await;
+    assert_eq!(initiator.expect(SCSI_RESPONSE).await.tag(), spare);
+    drop(initiator);
+    served.still_serves().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_is_aborted_before_its_turn_leaves_nothing_behind() {
+    let served = Served::start().await;
+    let mut initiator = served.ready(&[]).await;
+    let missing = initiator.command(&[0], FINAL, 0);
+    let early = initiator.immediate_write(0, &pattern(4096, 1));
+    let (tag, number) = (early.tag(), early.u32_at(24));
+    initiator.send(early).await;
+    let abort = initiator.manage(ABORT_TASK, tag, number);
+    initiator.send(abort).await;
+    assert_eq!(initiator.expect(TASK_RESPONSE).await.header[2], COMPLETE);
+    let first = missing.tag();
+    initiator.send(missing).await;
+    assert_eq!(initiator.expect(SCSI_RESPONSE).await.tag(), first);
+    let next = initiator.command(&[0], FINAL, 0).with_u32(16, tag);
+    initiator.send(next).await;
+    let answer = initiator.expect(SCSI_RESPONSE).await;
+    assert_eq!((answer.tag(), answer.status()), (tag, 0));
+    assert!(served.content(0, 4096).iter().all(|&byte| byte == 0));
+    drop(initiator);
+    served.still_serves().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn aborted_writes_give_their_memory_back() {
+    const MOST_BLOCKS: u16 = u16::MAX;
+    let served = Served::start().await;
+    let mut initiator = served.ready(&[("ImmediateData", "No")]).await;
+    // These two take all the memory of a connection, and a third waits for some.
+    let bytes = usize::from(MOST_BLOCKS) * crate::initiator::BLOCK;
+    let mut tags = Vec::new();
+    for _ in 0..3 {
+        let write = initiator.command(&cdb10(0x2a, 0, MOST_BLOCKS), WRITE, bytes);
+        tags.push((write.tag(), initiator.cmd_sn - 1));
+        initiator.send(write).await;
+    }
+    for (tag, number) in tags {
+        let abort = initiator.manage(ABORT_TASK, tag, number);
+        initiator.send(abort).await;
+        while let answer = initiator.receive().await
+            && answer.opcode() != TASK_RESPONSE
+        {
+            assert_eq!(answer.opcode(), R2T);
+        }
+    }
+    assert!(initiator.read(0, 1, 512).await.0 == [0; 512]);
+    drop(initiator);
+    served.still_serves().await;
+}

@@ -1,13 +1,17 @@
 //! Taking in commands and their data: the receiver's part that deals with SCSI.
 
+use std::convert::Infallible;
+
 use tokio::io::AsyncRead;
+use tokio::sync::oneshot;
 
 use super::answer::{Answer, Finished, Memory};
 use super::command::Command;
-use super::command_window::{COMMAND_WINDOW, Standing};
+use super::command_window::Standing;
 use super::executor::{Job, Work};
+use super::held::Held;
 use super::pdu::{Header, RejectReason};
-use super::receiver::{Held, ReceiveError, Receiver};
+use super::receiver::{ReceiveError, Receiver};
 use super::session::TaskId;
 use super::target::is_the_disk;
 use super::transfer::{Fault, Place, Transfer};
@@ -15,6 +19,13 @@ use super::wire::Arrival;
 use crate::disk::AlignedBuf;
 use crate::frontend::BlockDevice;
 use crate::frontend::scsi::{Completion, MAX_TRANSFER_BYTES, Status};
+
+/// Memory for the rest of a command's data.
+pub(super) struct Grant {
+    tag: u32,
+    task: TaskId,
+    memory: Memory,
+}
 
 impl<D: BlockDevice, R: AsyncRead + Unpin> Receiver<D, R> {
     /// A command with its immediate data. It begins now if it is its turn.
@@ -41,8 +52,10 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Receiver<D, R> {
         match standing {
             Standing::Next => self.begin_transfer(transfer).await,
             Standing::Ahead => {
-                self.transfers.insert(command.tag, transfer);
-                self.hold(command.cmd_sn, Held::Command(command.tag));
+                // Of several with the same number the first one counts; the others are dropped with their data.
+                if self.hold(command.cmd_sn, Held::Command(command.tag)) {
+                    self.transfers.insert(command.tag, transfer);
+                }
             }
             Standing::Outside => {}
         }
@@ -100,7 +113,7 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Receiver<D, R> {
             self.turn_away(transfer).await;
             return;
         }
-        match self.to.session.begin(&transfer.command, !transfer.is_finished()) {
+        match self.to.session.begin(&transfer.command, !transfer.is_finished(), &self.concerned) {
             Ok(task) => {
                 transfer.task = Some(task);
                 self.advance(transfer, task).await;
@@ -119,18 +132,19 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Receiver<D, R> {
     pub(super) async fn data_arrived(&mut self, header: Header) -> Result<(), ReceiveError> {
         let tag = header.initiator_task_tag();
         let place = self.transfers.get_mut(&tag).map_or(Place::Unknown, |transfer| transfer.place_of(&header));
-        let Some(mut transfer) = self.transfers.remove(&tag).filter(|_| place != Place::Unknown) else {
-            // Of a command that was aborted, or that has ended with an error.
-            let _ = self.reader.skip(header.data_bytes()).await?;
-            return Ok(());
-        };
-        let arrival = match place {
-            Place::At(offset) => {
+        // It stays among the transfers while its data are read, which may fail.
+        let arrival = match (place, self.transfers.get_mut(&tag)) {
+            (Place::At(offset), Some(transfer)) => {
                 let start = (offset as usize).min(transfer.data.len());
                 self.reader.data(header.data_bytes(), &mut transfer.data[start..]).await?
             }
-            Place::Nowhere | Place::Unknown => self.reader.skip(header.data_bytes()).await?,
+            _ => self.reader.skip(header.data_bytes()).await?,
         };
+        if place == Place::Unknown {
+            // Of a command that was aborted, or that has ended with an error; or of none of its open sequences.
+            return Ok(());
+        }
+        let Some(mut transfer) = self.transfers.remove(&tag) else { return Ok(()) };
         transfer.arrived(&header);
         if arrival == Arrival::Corrupt {
             transfer.fail(Fault::ProtocolServiceCrcError);
@@ -149,10 +163,7 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Receiver<D, R> {
     async fn advance(&mut self, mut transfer: Transfer, task: TaskId) {
         let tag = transfer.command.tag;
         if !transfer.is_finished() {
-            self.ask_for_more(&mut transfer).await;
-            if self.transfers.len() > COMMAND_WINDOW as usize {
-                self.forget_all_aborted();
-            }
+            self.ask_for_more(&mut transfer, task).await;
             self.transfers.insert(tag, transfer);
             return;
         }
@@ -182,12 +193,12 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Receiver<D, R> {
         self.answer(Answer::Command(Box::new(finished))).await;
     }
 
-    async fn ask_for_more(&mut self, transfer: &mut Transfer) {
+    async fn ask_for_more(&mut self, transfer: &mut Transfer, task: TaskId) {
         if !transfer.needs_r2t() {
             return;
         }
         if transfer.data.len() < transfer.wanted() as usize {
-            self.wait_for_memory(transfer);
+            self.wait_for_memory(transfer, task);
             return;
         }
         let (tag, lun) = (transfer.command.tag, transfer.command.lun);
@@ -196,28 +207,34 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Receiver<D, R> {
         }
     }
 
-    fn wait_for_memory(&mut self, transfer: &mut Transfer) {
-        if std::mem::replace(&mut transfer.waits_for_memory, true) {
+    fn wait_for_memory(&mut self, transfer: &mut Transfer, task: TaskId) {
+        if transfer.waits_for_memory.is_some() {
             return;
         }
+        let (waiting, mut gone) = oneshot::channel::<Infallible>();
+        transfer.waits_for_memory = Some(waiting);
         let (tag, wanted, memory) = (transfer.command.tag, transfer.wanted(), self.memory.clone());
-        self.grants.push(Box::pin(async move { (tag, memory.reserve(wanted.into()).await) }));
+        self.grants.push(Box::pin(async move {
+            tokio::select! {
+                memory = memory.reserve(wanted.into()) => Some(Grant { tag, task, memory }),
+                // The transfer was dropped.
+                _ = &mut gone => None,
+            }
+        }));
     }
 
     /// There is room for all data of a command now; what came already moves there.
-    pub(super) async fn granted(&mut self, tag: u32, memory: Memory) {
-        let Some(mut transfer) = self.transfers.remove(&tag).filter(|transfer| transfer.waits_for_memory) else {
+    pub(super) async fn granted(&mut self, grant: Grant) {
+        let Grant { tag, task, memory } = grant;
+        // The tag may have passed to another command while the grant was on its way.
+        if self.transfers.get(&tag).is_none_or(|transfer| transfer.task != Some(task)) {
             return;
-        };
+        }
+        let Some(mut transfer) = self.transfers.remove(&tag) else { return };
         let mut data = AlignedBuf::zeroed(transfer.wanted() as usize);
         data[..transfer.data.len()].copy_from_slice(&transfer.data);
-        (transfer.data, transfer.memory, transfer.waits_for_memory) = (data, memory, false);
-        match transfer.task {
-            Some(task) => self.advance(transfer, task).await,
-            None => {
-                self.transfers.insert(tag, transfer);
-            }
-        }
+        (transfer.data, transfer.memory, transfer.waits_for_memory) = (data, memory, None);
+        self.advance(transfer, task).await;
     }
 
     /// Drops a transfer whose command was aborted, so that its tag is free.

@@ -70,10 +70,24 @@ pub(super) async fn serve<D: BlockDevice>(
             return Err(LoginError::Refused { status, reason }.into());
         }
     };
+    let _presence = Presence { target: &target, session: &session, id: ready.connection_id, handle: &handle };
     let connection = Connection { target: &target, session: &session, handle: &handle, portal, answers, queue };
-    let outcome = connection.run(&ready, reader, writer, stop).await;
-    target.leave(&session, ready.connection_id, &handle);
-    outcome
+    connection.run(&ready, reader, writer, stop).await
+}
+
+/// Takes a connection out of its session when it ends, however that happens: while it is in there, its initiator is
+/// not let in anew.
+struct Presence<'a, D: BlockDevice> {
+    target: &'a Target<D>,
+    session: &'a Arc<Session<D>>,
+    id: u16,
+    handle: &'a ConnectionHandle,
+}
+
+impl<D: BlockDevice> Drop for Presence<'_, D> {
+    fn drop(&mut self) {
+        self.target.leave(self.session, self.id, self.handle);
+    }
 }
 
 /// A connection that has logged in.

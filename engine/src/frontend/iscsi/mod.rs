@@ -26,6 +26,7 @@ mod credentials;
 mod digest;
 mod discovery;
 mod executor;
+mod held;
 mod listener;
 mod liveness;
 mod login;

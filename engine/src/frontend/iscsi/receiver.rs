@@ -19,10 +19,12 @@ use futures::stream::FuturesUnordered;
 use tokio::io::AsyncRead;
 use tokio::sync::{Notify, mpsc, watch};
 
-use super::answer::{Answer, LogoutResponse, Memory};
+use super::answer::{Answer, LogoutResponse};
+use super::command_intake::Grant;
 use super::command_window::Standing;
 use super::discovery;
 use super::executor::Job;
+use super::held::Held;
 use super::liveness::{Beat, Liveness};
 use super::memory::MemoryLimit;
 use super::parameters::MAX_RECEIVED_SEGMENT_BYTES;
@@ -89,24 +91,17 @@ pub(super) struct Receiver<D: BlockDevice, R> {
     pub(super) transfers: HashMap<u32, Transfer>,
     pub(super) next_transfer_tag: u32,
     /// Transfers that wait for memory.
-    pub(super) grants: FuturesUnordered<BoxFuture<'static, (u32, Memory)>>,
+    pub(super) grants: FuturesUnordered<BoxFuture<'static, Option<Grant>>>,
     /// What came ahead of its turn, by CmdSN.
-    held: HashMap<u32, Held>,
-    turn: Arc<Notify>,
+    pub(super) held: HashMap<u32, Held>,
+    /// The turn of something that is held has come, or something that is kept here was aborted.
+    pub(super) concerned: Arc<Notify>,
     text: Gathering,
     pub(super) stopping: bool,
 }
 
-/// A request that waits for its turn.
-#[derive(Debug)]
-pub(super) enum Held {
-    /// Its transfer is among the transfers, under this tag.
-    Command(u32),
-    Other(Header, Vec<u8>),
-}
-
 /// What to do after a PDU.
-enum Next {
+pub(super) enum Next {
     Continue,
     End(End),
 }
@@ -138,7 +133,7 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Receiver<D, R> {
             next_transfer_tag: 0,
             grants: FuturesUnordered::new(),
             held: HashMap::new(),
-            turn: Arc::new(Notify::new()),
+            concerned: Arc::new(Notify::new()),
             text: Gathering::default(),
             stopping: false,
         }
@@ -150,6 +145,7 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Receiver<D, R> {
         mut closing: watch::Receiver<Closing>,
     ) -> (Result<End, ReceiveError>, PduReader<R>) {
         let end = self.receive(&mut closing).await;
+        self.give_up();
         (end, self.reader)
     }
 
@@ -172,9 +168,14 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Receiver<D, R> {
                     Next::Continue
                 }
                 () = self.answers.closed() => return Ok(End::HungUp),
-                () = self.turn.notified() => self.take_up_held().await?,
-                Some((tag, memory)) = self.grants.next(), if !self.grants.is_empty() => {
-                    self.granted(tag, memory).await;
+                () = self.concerned.notified() => {
+                    self.forget_all_aborted();
+                    self.take_up_held().await?
+                }
+                Some(grant) = self.grants.next(), if !self.grants.is_empty() => {
+                    if let Some(grant) = grant {
+                        self.granted(grant).await;
+                    }
                     Next::Continue
                 }
                 beat = liveness.beat() => {
@@ -250,47 +251,16 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Receiver<D, R> {
                 end => Ok(end),
             },
             Standing::Ahead => {
-                self.hold(header.cmd_sn(), Held::Other(header, data));
+                // A copy of what is held already is ignored.
+                let _ = self.hold(header.cmd_sn(), Held::Other(header, data));
                 Ok(Next::Continue)
             }
             Standing::Outside => Ok(Next::Continue),
         }
     }
 
-    pub(super) fn hold(&mut self, cmd_sn: u32, what: Held) {
-        if self.to.session.hold(cmd_sn, &self.turn) {
-            self.held.insert(cmd_sn, what);
-        }
-    }
-
-    /// Takes up what was held and is next now.
-    async fn take_up_held(&mut self) -> Result<Next, ReceiveError> {
-        while !self.held.is_empty() {
-            let (expected, _) = self.to.session.numbers();
-            let Some(held) = self.held.remove(&expected) else {
-                // What was aborted before its turn is not waited for.
-                let session = &self.to.session;
-                self.held.retain(|&cmd_sn, _| session.standing(cmd_sn) != Standing::Outside);
-                break;
-            };
-            if self.to.session.take_turn(expected) != Standing::Next {
-                self.held.insert(expected, held);
-                break;
-            }
-            match held {
-                Held::Command(tag) => self.begin(tag).await,
-                Held::Other(header, data) => {
-                    if let Next::End(end) = self.act(header, data).await? {
-                        return Ok(Next::End(end));
-                    }
-                }
-            }
-        }
-        Ok(Next::Continue)
-    }
-
     /// Does what a request asks for whose turn it is.
-    async fn act(&mut self, header: Header, data: Vec<u8>) -> Result<Next, ReceiveError> {
+    pub(super) async fn act(&mut self, header: Header, data: Vec<u8>) -> Result<Next, ReceiveError> {
         let (tag, lun) = (header.initiator_task_tag(), header.lun());
         match header.opcode() {
             // The answer to a ping needs no answer.

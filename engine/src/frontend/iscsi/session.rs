@@ -62,6 +62,8 @@ struct Task {
     cmd_sn: u32,
     phase: Phase,
     is_immediate: bool,
+    /// Whom to tell when it is aborted while its data are collected: the data take memory.
+    collector: Arc<Notify>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -191,8 +193,28 @@ impl<D: BlockDevice> Session<D> {
         true
     }
 
-    /// A command has begun.
-    pub(super) fn begin(&self, command: &Command, collects_data: bool) -> Result<TaskId, TaskRefused> {
+    /// Nobody holds a number any more: its connection has ended.
+    pub(super) fn let_go(&self, cmd_sn: u32, holder: &Arc<Notify>) {
+        let mut state = self.lock();
+        if matches!(state.ahead.get(&cmd_sn), Some(Turn::Wake(present)) if Arc::ptr_eq(present, holder)) {
+            state.ahead.remove(&cmd_sn);
+        }
+    }
+
+    /// Whether a number that is held will have its turn, or has it now. Not so when its task was aborted, or when the
+    /// number was taken.
+    pub(super) fn is_awaited(&self, cmd_sn: u32) -> bool {
+        let state = self.lock();
+        matches!(state.ahead.get(&cmd_sn), Some(Turn::Wake(_))) || state.window.standing(cmd_sn) == Standing::Next
+    }
+
+    /// A command has begun. `collector` is told when it is aborted before all of its data are there.
+    pub(super) fn begin(
+        &self,
+        command: &Command,
+        collects_data: bool,
+        collector: &Arc<Notify>,
+    ) -> Result<TaskId, TaskRefused> {
         let Command { tag, cmd_sn, is_immediate, .. } = *command;
         let mut state = self.lock();
         if state.tasks.contains_key(&tag) {
@@ -204,7 +226,8 @@ impl<D: BlockDevice> Session<D> {
         let id = TaskId(state.next_task);
         state.next_task += 1;
         let phase = if collects_data { Phase::Collecting } else { Phase::Executing };
-        state.tasks.insert(tag, Task { id, cmd_sn, phase, is_immediate });
+        let collector = Arc::clone(collector);
+        state.tasks.insert(tag, Task { id, cmd_sn, phase, is_immediate, collector });
         if !is_immediate {
             state.window.command_began();
         }
@@ -247,7 +270,9 @@ impl<D: BlockDevice> Session<D> {
         if !is_to_come {
             return Aborting::Unknown;
         }
-        state.ahead.insert(cmd_sn, Turn::Skip);
+        if let Some(Turn::Wake(holder)) = state.ahead.insert(cmd_sn, Turn::Skip) {
+            holder.notify_one();
+        }
         if state.window.expected() == cmd_sn {
             state.ahead.remove(&cmd_sn);
             state.advance();
@@ -290,9 +315,9 @@ impl<D: BlockDevice> Session<D> {
         }
     }
 
-    /// Adds a connection; one with the same number is handed back, to be ended.
-    pub(super) fn connect(&self, id: u16, handle: ConnectionHandle) -> Option<ConnectionHandle> {
-        self.lock().connections.insert(id, handle)
+    /// Adds a connection. There is none with the same number.
+    pub(super) fn connect(&self, id: u16, handle: ConnectionHandle) {
+        self.lock().connections.insert(id, handle);
     }
 
     /// Removes a connection if `handle` is still the one with that number. Returns how many are left.
@@ -349,6 +374,7 @@ impl State {
         match task.phase {
             Phase::Executing | Phase::Recalled => task.phase = Phase::Recalled,
             Phase::Collecting => {
+                task.collector.notify_one();
                 let id = task.id;
                 self.remove(tag, id);
             }

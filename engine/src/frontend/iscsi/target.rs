@@ -72,21 +72,52 @@ impl<D: BlockDevice> Target<D> {
         }
     }
 
-    /// The session of a login: a new one, or the one that the connection is added to. What the initiator's earlier
-    /// session or connection of the same name had begun has ended then, or is in the device, which keeps its order.
+    /// The session of a login: a new one, or the one that the connection is added to.
+    ///
+    /// Invariant: by then everything that the initiator's earlier session, or its connection of the same number, had
+    /// begun has ended. Otherwise a write that the initiator repeats, and then overwrites, could land after both.
+    ///
+    /// # Errors
+    /// Among others when what was begun does not end in time: the initiator tries again.
     pub(super) async fn admit(
         &self,
         ready: &Ready,
         connection: &ConnectionHandle,
     ) -> Result<Arc<Session<D>>, LoginStatus> {
-        if ready.session_handle != 0 {
-            return self.join(ready, connection).await;
-        }
-        self.end_predecessor(ready).await;
+        let admitting = async {
+            loop {
+                let left = self.left.notified();
+                tokio::pin!(left);
+                // Before looking, so that nobody who leaves in between is missed.
+                left.as_mut().enable();
+                if let Some(session) = self.try_admit(ready, connection)? {
+                    return Ok(session);
+                }
+                left.await;
+            }
+        };
+        tokio::time::timeout(REPLACEMENT_PATIENCE, admitting).await.unwrap_or_else(|_| {
+            tracing::warn!(
+                target_name = self.who.target_name,
+                initiator = ready.initiator.name,
+                "an iSCSI initiator comes back while commands of its earlier session are still with the volume; it is \
+                 let in when it tries again after they have ended"
+            );
+            Err(LoginStatus::ServiceUnavailable)
+        })
+    }
+
+    /// `None` while the predecessor has not ended, which is told to.
+    fn try_admit(&self, ready: &Ready, connection: &ConnectionHandle) -> Result<Option<Arc<Session<D>>>, LoginStatus> {
         let mut sessions = self.lock();
-        // Another login of the same name may have been faster.
-        for rival in sessions.values().filter(|session| is_same(session, ready)) {
-            rival.close(Closing::AtOnce);
+        if ready.session_handle != 0 {
+            let session = sessions.get(&ready.session_handle).ok_or(LoginStatus::SessionDoesNotExist)?;
+            return Ok(join(session, ready, connection)?.then(|| Arc::clone(session)));
+        }
+        // Session reinstatement (RFC 7143, section 6.3.5).
+        if let Some(old) = sessions.values().find(|session| is_same(session, ready)) {
+            old.close(Closing::AtOnce);
+            return Ok(None);
         }
         if sessions.len() >= MAX_SESSIONS {
             return Err(LoginStatus::OutOfResources);
@@ -98,63 +129,40 @@ impl<D: BlockDevice> Target<D> {
             Arc::new(Session::new(ready.initiator.clone(), handle, agreement.session.clone(), nexus, ready.cmd_sn));
         session.connect(ready.connection_id, connection.clone());
         sessions.insert(handle, Arc::clone(&session));
-        Ok(session)
+        Ok(Some(session))
     }
 
-    /// Session reinstatement (RFC 7143, section 6.3.5).
-    async fn end_predecessor(&self, ready: &Ready) {
-        let Some(old) = self.lock().values().find(|session| is_same(session, ready)).cloned() else { return };
-        old.close(Closing::AtOnce);
-        self.wait_until(|| old.connection_count() == 0).await;
-        self.lock().retain(|_, session| !Arc::ptr_eq(session, &old));
-    }
-
-    async fn join(&self, ready: &Ready, connection: &ConnectionHandle) -> Result<Arc<Session<D>>, LoginStatus> {
-        let session = self.lock().get(&ready.session_handle).cloned().ok_or(LoginStatus::SessionDoesNotExist)?;
-        if session.initiator != ready.initiator || session.nexus.is_none() || ready.agreement.is_discovery {
-            return Err(LoginStatus::SessionDoesNotExist);
-        }
-        let id = ready.connection_id;
-        if let Some(old) = session.connection(id) {
-            old.close(Closing::AtOnce);
-            self.wait_until(|| session.connection(id).is_none()).await;
-        }
-        if session.connection_count() >= session.parameters.max_connections as usize {
-            return Err(LoginStatus::TooManyConnections);
-        }
-        session.connect(id, connection.clone());
-        Ok(session)
-    }
-
-    /// A connection has ended, its commands included.
+    /// A connection has ended, its commands included. Under the lock, so that nobody joins a session that is leaving.
     pub(super) fn leave(&self, session: &Arc<Session<D>>, connection_id: u16, connection: &ConnectionHandle) {
+        let mut sessions = self.lock();
         if session.disconnect(connection_id, connection) == 0 {
-            self.lock().retain(|_, present| !Arc::ptr_eq(present, session));
+            sessions.retain(|_, present| !Arc::ptr_eq(present, session));
         }
+        drop(sessions);
         self.left.notify_waiters();
-    }
-
-    async fn wait_until(&self, is_reached: impl Fn() -> bool) {
-        let waiting = async {
-            loop {
-                let left = self.left.notified();
-                tokio::pin!(left);
-                left.as_mut().enable();
-                if is_reached() {
-                    return;
-                }
-                left.await;
-            }
-        };
-        if tokio::time::timeout(REPLACEMENT_PATIENCE, waiting).await.is_err() {
-            tracing::warn!(
-                target_name = self.who.target_name,
-                "an initiator comes back while commands of its earlier session are still with the volume"
-            );
-        }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u16, Arc<Session<D>>>> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Adds a connection to a session. False while an earlier one of the same number has not ended, which is told to.
+fn join<D: BlockDevice>(
+    session: &Session<D>,
+    ready: &Ready,
+    connection: &ConnectionHandle,
+) -> Result<bool, LoginStatus> {
+    if session.initiator != ready.initiator || session.nexus.is_none() || ready.agreement.is_discovery {
+        return Err(LoginStatus::SessionDoesNotExist);
+    }
+    if let Some(old) = session.connection(ready.connection_id) {
+        old.close(Closing::AtOnce);
+        return Ok(false);
+    }
+    if session.connection_count() >= session.parameters.max_connections as usize {
+        return Err(LoginStatus::TooManyConnections);
+    }
+    session.connect(ready.connection_id, connection.clone());
+    Ok(true)
 }

@@ -5,6 +5,9 @@
 //! asked for already, writes nothing, and ends with CHECK CONDITION (section 7.8: recovery level 0).
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
+
+use tokio::sync::oneshot;
 
 use super::answer::Memory;
 use super::command::Command;
@@ -96,7 +99,8 @@ pub(super) struct Transfer {
     /// Room for `wanted` bytes, or for the first burst of them until memory is granted.
     pub(super) data: AlignedBuf,
     pub(super) memory: Memory,
-    pub(super) waits_for_memory: bool,
+    /// While it waits for memory: dropped with the transfer, it ends the waiting.
+    pub(super) waits_for_memory: Option<oneshot::Sender<Infallible>>,
 }
 
 impl Transfer {
@@ -121,7 +125,7 @@ impl Transfer {
             fault: None,
             data: AlignedBuf::default(),
             memory: Memory::default(),
-            waits_for_memory: false,
+            waits_for_memory: None,
         };
         let is_allowed = immediate_bytes == 0
             || limits.immediate_data && immediate_bytes <= limits.first_burst_bytes.min(command.offered_bytes());

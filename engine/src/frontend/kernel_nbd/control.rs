@@ -38,10 +38,9 @@ const TAKE_OVER_SECONDS: u64 = 120;
 pub(super) struct Attachment<'a> {
     /// Whose device it is: the driver lets nobody take it over under another name.
     pub(super) identifier: &'a str,
-    pub(super) size_bytes: u64,
     /// Transmission flags of the server.
     pub(super) server_flags: u16,
-    pub(super) sockets: &'a [BorrowedFd<'a>],
+    pub(super) socket: BorrowedFd<'a>,
 }
 
 /// The driver's end of the conversation. Calls block.
@@ -61,14 +60,15 @@ impl Driver {
     }
 
     /// Attaches to a free device; returns its index.
-    pub(super) fn connect(&mut self, attachment: &Attachment<'_>) -> io::Result<u32> {
-        let reply = self.socket.ask(connect(self.family, attachment))?;
+    pub(super) fn connect(&mut self, attachment: &Attachment<'_>, size_bytes: u64) -> io::Result<u32> {
+        let reply = self.socket.ask(connect(self.family, attachment, size_bytes))?;
         let mut index = attribute(&reply, kind::INDEX).unwrap_or_default();
         index.try_get_u32_ne().map_err(|_| io::Error::other("the driver did not tell which device it took"))
     }
 
-    /// Offers sockets in place of those that are dead; the driver takes as many as it needs, and says nothing of the rest.
-    pub(super) fn replace_sockets(&mut self, index: u32, attachment: &Attachment<'_>) -> io::Result<()> {
+    /// Offers a socket in place of a dead one; if there is none, the driver leaves it and says nothing. No size comes with
+    /// it: for another one the driver would wait until requests in flight are answered, which takes the socket.
+    pub(super) fn replace_socket(&mut self, index: u32, attachment: &Attachment<'_>) -> io::Result<()> {
         self.socket.ask(replace(self.family, index, attachment)).map(drop)
     }
 
@@ -84,24 +84,24 @@ impl Driver {
     }
 }
 
-fn connect(family: u16, attachment: &Attachment<'_>) -> Message {
+fn connect(family: u16, attachment: &Attachment<'_>, size_bytes: u64) -> Message {
     let mut request = Message::new(family, command::CONNECT);
-    request.put_u64(kind::SIZE_BYTES, attachment.size_bytes);
+    request.put_u64(kind::SIZE_BYTES, size_bytes);
     request.put_u64(kind::BLOCK_SIZE_BYTES, SECTOR_BYTES);
     request.put_u64(kind::SERVER_FLAGS, u64::from(attachment.server_flags));
-    // No timeout for requests: a volume that waits for its replicas answers late, which is no reason to cut it off.
+    // No timeout for requests: a volume that waits for its replicas answers late, which is no reason to cut it off (see
+    // the module above).
     request.put_u64(kind::DEAD_CONNECTION_TIMEOUT, TAKE_OVER_SECONDS);
     request.put_text(kind::BACKEND_IDENTIFIER, attachment.identifier);
-    put_sockets(&mut request, attachment.sockets);
+    put_socket(&mut request, attachment.socket);
     request
 }
 
 fn replace(family: u16, index: u32, attachment: &Attachment<'_>) -> Message {
     let mut request = Message::new(family, command::RECONFIGURE);
     request.put_u32(kind::INDEX, index);
-    request.put_u64(kind::SIZE_BYTES, attachment.size_bytes);
     request.put_text(kind::BACKEND_IDENTIFIER, attachment.identifier);
-    put_sockets(&mut request, attachment.sockets);
+    put_socket(&mut request, attachment.socket);
     request
 }
 
@@ -113,12 +113,10 @@ fn resize(family: u16, index: u32, identifier: &str, size_bytes: u64) -> Message
     request
 }
 
-fn put_sockets(request: &mut Message, sockets: &[BorrowedFd<'_>]) {
+fn put_socket(request: &mut Message, socket: BorrowedFd<'_>) {
+    // Descriptors are never negative.
+    let number = u32::try_from(socket.as_raw_fd()).unwrap_or(u32::MAX);
     request.nest(kind::SOCKETS, |list| {
-        for socket in sockets {
-            // Descriptors are never negative.
-            let number = u32::try_from(socket.as_raw_fd()).unwrap_or(u32::MAX);
-            list.nest(kind::SOCKET_ITEM, |item| item.put_u32(kind::SOCKET, number));
-        }
+        list.nest(kind::SOCKET_ITEM, |item| item.put_u32(kind::SOCKET, number));
     });
 }

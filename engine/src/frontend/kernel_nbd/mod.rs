@@ -1,14 +1,21 @@
 //! A block device by the kernel's own NBD client, published as `/dev/longhorn/<volume>`.
 //!
 //! ```text
-//! /dev/longhorn/<volume> ─► /dev/nbd<index> ─► socket pairs, one per processor ─► the NBD server's requests and replies
+//! /dev/longhorn/<volume> ─► /dev/nbd<index> ─► a pair of sockets ─► the NBD server's requests and replies
 //! ```
-//! The kernel is given one end of each pair by netlink, and told all that clients negotiate otherwise; nothing of it can
-//! be reached from outside. In order: [`takeover`] finds what a killed engine left, or a free device is attached; the
-//! other ends are served; the node is published.
+//! The kernel is given one of the pair by netlink, and told all that clients negotiate otherwise; nothing of it can be
+//! reached from outside. In order: [`takeover`] finds what a killed engine left, or a free device is attached; the other
+//! socket is served; only then the device is changed (its size, its limits), for which the kernel waits until requests in
+//! flight are answered; the node is published.
+//!
+//! **One connection, though the driver could have several.** With several, a request that is not answered within a timeout
+//! costs its connection and is repeated on another one, while the first is still on its way here. A volume that waits for
+//! its replicas would lose one connection after another, and in the end its device; and a late write could come behind
+//! newer ones. With one connection and no timeout the driver waits, and repeats only on a socket that has replaced this
+//! one, which happens after the end of the engine that had it.
 //!
 //! **An engine that was killed.** Its device stays: requests wait, for as long as [`control`] says. The next engine on
-//! the node finds the device by its identifier and gives it new sockets, on which the kernel repeats what was not
+//! the node finds the device by its identifier and gives it a new socket, on which the kernel repeats what was not
 //! answered. A file system that is mounted on it goes on. Whoever comes too late, or to a device that the kernel gave up,
 //! detaches it and attaches another one.
 //!
@@ -30,6 +37,7 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream as BlockingUnixStream;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use nix::fcntl::{Flock, FlockArg};
 use tokio::net::UnixStream;
@@ -46,8 +54,9 @@ use super::{BlockDevice, Frontend, FrontendKind, Resizer, StopRefused, node};
 
 /// Largest request of the kernel: larger ones cost fewer round trips, and its default is 128.
 const LARGEST_REQUEST_KIB: u32 = 1024;
-/// One connection is one queue of the block device; more than this gain nothing.
-const CONNECTIONS_MAXIMUM: usize = 4;
+/// So often the driver looks at a request that is not answered: whether it has to be repeated on another socket, which is
+/// how long a file system stands still after a takeover. At each look it writes a line to the kernel's log.
+const LOOK_INTERVAL: Duration = Duration::from_secs(10);
 const SEE_KERNEL: &str = "see the kernel's log (dmesg) for what its NBD driver says";
 
 /// Where the pieces go.
@@ -101,19 +110,28 @@ impl KernelNbdFrontend {
         let size_bytes = device.size();
         let volume = config.before.volume.clone();
         let identifier = config.identifier();
-        let (attached, ends) = blocking(move || attach(&config, size_bytes)).await?;
-        let streams = match ends.into_iter().map(serving_end).collect() {
-            Ok(streams) => streams,
+        let (attached, end) = blocking(move || attach(&config, size_bytes)).await?;
+        let stream = match serving_end(end) {
+            Ok(stream) => stream,
             Err(error) => {
                 let _ = blocking(move || attached.give_up()).await;
                 return Err(error);
             }
         };
-        let server = Attached::start(&device, streams);
+        let server = Attached::start(&device, vec![stream]);
         let index = attached.index;
         let growth = KernelGrowth { index, identifier, size_bytes: Arc::new(move || device.size()) };
         let (node, parts) = (attached.node.clone(), Parts { server, device: attached });
         let frontend = Self { volume, growth, parts: Some(parts) };
+        blocking(move || {
+            tune(index);
+            Ok(())
+        })
+        .await?;
+        // The device of a killed engine has the size of then.
+        if let Err(error) = frontend.growth.follow().await {
+            tracing::warn!(index, %error, "the NBD device may be smaller than its volume");
+        }
         // If this fails, the device goes away with `frontend`.
         blocking(move || publish(index, &node)).await?;
         Ok(frontend)
@@ -131,26 +149,31 @@ fn serving_end(end: BlockingUnixStream) -> Result<UnixStream, KernelNbdError> {
     end.set_nonblocking(true).and_then(|()| UnixStream::from_std(end)).explain(attempt, SEE_KERNEL)
 }
 
-/// The kernel has the other end of each of the sockets that come with the device.
-fn attach(
-    config: &KernelNbdConfig,
-    size_bytes: u64,
-) -> Result<(AttachedDevice, Vec<BlockingUnixStream>), KernelNbdError> {
+/// The kernel has the other end of the socket that comes with the device.
+fn attach(config: &KernelNbdConfig, size_bytes: u64) -> Result<(AttachedDevice, BlockingUnixStream), KernelNbdError> {
     let lock = lock(config)?;
     let mut driver = Driver::find().map_err(KernelNbdError::Driver)?;
     let (identifier, node) = (config.identifier(), config.node());
-    let taken_over = takeover::take_over(&mut driver, &Sysfs::default(), &identifier, size_bytes, &node)?;
-    let (index, ends) = match taken_over {
+    let taken_over = takeover::take_over(&mut driver, &Sysfs::default(), &identifier, &node)?;
+    let (index, end) = match taken_over {
         Some(taken_over) => taken_over,
         None => {
             fuse_loop::clear_leftovers(config.before.clone())?;
             connect(&mut driver, &identifier, size_bytes)?
         }
     };
+    Ok((AttachedDevice { index, node, _lock: lock }, end))
+}
+
+/// Sets how the device is used, where it is not set already. The kernel lets nobody change that before all requests in flight
+/// are answered, also those that a killed engine left: the server has to run.
+fn tune(index: u32) {
     if let Err(error) = Sysfs::default().set_largest_request(index, LARGEST_REQUEST_KIB) {
         tracing::warn!(index, %error, "the kernel's NBD device keeps to smaller requests");
     }
-    Ok((AttachedDevice { index, node, _lock: lock }, ends))
+    if let Err(error) = Sysfs::default().set_look_interval(index, LOOK_INTERVAL) {
+        tracing::warn!(index, %error, "after a takeover the kernel's NBD device may stand still for longer");
+    }
 }
 
 /// Keeps every other engine of the node away, until this process has ended.
@@ -164,23 +187,20 @@ fn lock(config: &KernelNbdConfig) -> Result<Flock<File>, KernelNbdError> {
         .map_err(|_| KernelNbdError::AlreadyServed { volume: config.before.volume.clone(), lock: path })
 }
 
-/// Ends for the kernel and for us.
-fn socket_pairs() -> Result<(Vec<BlockingUnixStream>, Vec<BlockingUnixStream>), KernelNbdError> {
-    let count = std::thread::available_parallelism().map_or(1, usize::from).min(CONNECTIONS_MAXIMUM);
-    let pairs: io::Result<Vec<_>> = (0..count).map(|_| BlockingUnixStream::pair()).collect();
-    let pairs = pairs.explain(|| "make sockets for the kernel's NBD client".into(), "allow more open files")?;
-    Ok(pairs.into_iter().unzip())
+/// The kernel's end and ours.
+fn socket_pair() -> Result<(BlockingUnixStream, BlockingUnixStream), KernelNbdError> {
+    let attempt = || "make sockets for the kernel's NBD client".into();
+    BlockingUnixStream::pair().explain(attempt, "allow more open files")
 }
 
 fn connect(
     driver: &mut Driver,
     identifier: &str,
     size_bytes: u64,
-) -> Result<(u32, Vec<BlockingUnixStream>), KernelNbdError> {
-    let (kernels, ours) = socket_pairs()?;
-    let sockets: Vec<_> = kernels.iter().map(AsFd::as_fd).collect();
-    let attachment = Attachment { identifier, size_bytes, server_flags: FLAGS, sockets: &sockets };
-    let index = driver.connect(&attachment).explain(|| "attach a free NBD device".into(), SEE_KERNEL)?;
+) -> Result<(u32, BlockingUnixStream), KernelNbdError> {
+    let (kernels, ours) = socket_pair()?;
+    let attachment = Attachment { identifier, server_flags: FLAGS, socket: kernels.as_fd() };
+    let index = driver.connect(&attachment, size_bytes).explain(|| "attach a free NBD device".into(), SEE_KERNEL)?;
     Ok((index, ours))
 }
 

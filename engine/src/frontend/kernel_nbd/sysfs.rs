@@ -6,9 +6,11 @@
 //! | `backend` | the identifier that it was attached under |
 //! | `dev` | always: major and minor number |
 //! | `queue/max_sectors_kb` | always: largest request, in KiB |
+//! | `queue/io_timeout` | always: milliseconds until the driver looks at a request that is not answered, and looks again |
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The directory of all block devices, elsewhere in tests.
 #[derive(Clone, Debug)]
@@ -48,9 +50,17 @@ impl Sysfs {
     pub(super) fn set_largest_request(&self, index: u32, kib: u32) -> io::Result<()> {
         write(&self.device(index).join("queue/max_sectors_kb"), &kib.to_string())
     }
+
+    pub(super) fn set_look_interval(&self, index: u32, interval: Duration) -> io::Result<()> {
+        write(&self.device(index).join("queue/io_timeout"), &interval.as_millis().to_string())
+    }
 }
 
+/// Not what is there already: a write waits for requests in flight, and holds new ones back meanwhile.
 fn write(path: &Path, text: &str) -> io::Result<()> {
+    if std::fs::read_to_string(path).is_ok_and(|found| found.trim_end() == text) {
+        return Ok(());
+    }
     std::fs::write(path, text)
 }
 
@@ -73,6 +83,7 @@ mod tests {
         put("nbd12/backend", "aurochs:vol\n");
         put("nbdx/backend", "aurochs:vol\n");
         put("nbd12/queue/max_sectors_kb", "128\n");
+        put("nbd12/queue/io_timeout", "30000\n");
         assert_eq!(sysfs.attached_as("aurochs:vol"), None, "no process: it is not attached any more");
         put("nbd12/pid", "4711\n");
         assert_eq!(sysfs.attached_as("aurochs:vol"), Some(12));
@@ -80,5 +91,7 @@ mod tests {
         assert_eq!(sysfs.number(0).unwrap().trim(), "43:0");
         sysfs.set_largest_request(12, 1024).unwrap();
         assert_eq!(std::fs::read_to_string(root.path().join("nbd12/queue/max_sectors_kb")).unwrap(), "1024");
+        sysfs.set_look_interval(12, Duration::from_secs(10)).unwrap();
+        assert_eq!(std::fs::read_to_string(root.path().join("nbd12/queue/io_timeout")).unwrap(), "10000");
     }
 }

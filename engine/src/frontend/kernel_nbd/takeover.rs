@@ -1,8 +1,8 @@
 //! The device that a killed engine left.
 //!
-//! Its sockets' other ends are closed, and the kernel has noticed or is about to. The driver replaces dead sockets, and
-//! does not say how many: those that it did not take are closed again when our copy of its end is, which the other end
-//! shows.
+//! Its socket's other end is closed, and the kernel has noticed or is about to. The driver replaces a dead socket, and does
+//! not say whether there was one: an offer that it did not take is closed again when our copy of its end is, which the
+//! other end shows.
 
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
@@ -15,45 +15,36 @@ use nix::sys::socket::{MsgFlags, recv};
 use super::control::{Attachment, Driver};
 use super::error::KernelNbdError;
 use super::sysfs::Sysfs;
-use super::{FLAGS, node, socket_pairs};
+use super::{FLAGS, node, socket_pair};
 
-/// So long may the kernel take to notice that the sockets of a process which has ended are dead.
+/// So long may the kernel take to notice that the socket of a process which has ended is dead.
 const NOTICE_PATIENCE: Duration = Duration::from_secs(3);
 const NOTICE_POLL: Duration = Duration::from_millis(50);
 
-/// Gives the device new sockets and returns our ends of them. `None`: there is no such device, or not any more.
+/// Gives the device a new socket and returns our end of it. `None`: there is no such device, or not any more.
 pub(super) fn take_over(
     driver: &mut Driver,
     sysfs: &Sysfs,
     identifier: &str,
-    size_bytes: u64,
     node: &Path,
-) -> Result<Option<(u32, Vec<UnixStream>)>, KernelNbdError> {
+) -> Result<Option<(u32, UnixStream)>, KernelNbdError> {
     let Some(index) = sysfs.attached_as(identifier) else { return Ok(None) };
-    let mut taken = Vec::new();
     let deadline = Instant::now() + NOTICE_PATIENCE;
     let refused = loop {
-        let (kernels, ours) = socket_pairs()?;
-        let sockets: Vec<_> = kernels.iter().map(AsFd::as_fd).collect();
-        let attachment = Attachment { identifier, size_bytes, server_flags: FLAGS, sockets: &sockets };
-        let replaced = driver.replace_sockets(index, &attachment);
-        drop(sockets);
+        let (kernels, ours) = socket_pair()?;
+        let attachment = Attachment { identifier, server_flags: FLAGS, socket: kernels.as_fd() };
+        let replaced = driver.replace_socket(index, &attachment);
         drop(kernels);
-        let before = taken.len();
-        taken.extend(ours.into_iter().filter(is_taken));
         match replaced {
             Err(error) => break Some(error),
-            // One more round finds none: all dead ones are replaced.
-            Ok(()) if taken.len() == before && !taken.is_empty() => break None,
+            Ok(()) if is_taken(&ours) => {
+                tracing::info!(index, "took over the NBD device of an engine that is gone");
+                return Ok(Some((index, ours)));
+            }
             Ok(()) if Instant::now() > deadline => break None,
-            Ok(()) if taken.is_empty() => std::thread::sleep(NOTICE_POLL),
-            Ok(()) => {}
+            Ok(()) => std::thread::sleep(NOTICE_POLL),
         }
     };
-    if !taken.is_empty() {
-        tracing::info!(index, sockets = taken.len(), "took over the NBD device of an engine that is gone");
-        return Ok(Some((index, taken)));
-    }
     tracing::warn!(index, ?refused, "the NBD device of an engine that is gone can't be taken over and is detached");
     if let Err(error) = driver.disconnect(index) {
         tracing::warn!(index, %error, "it could not be detached either");

@@ -21,6 +21,7 @@ mod handshake;
 mod in_flight;
 mod listener;
 mod option;
+mod patience;
 mod protocol;
 mod reply;
 mod request;

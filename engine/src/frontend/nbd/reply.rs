@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::context::ALLOCATION_ID;
 use super::in_flight::Permit;
+use super::patience::patiently;
 use super::protocol::{
     EXTENDED_REPLY_MAGIC, ErrorNumber, Headers, MAX_STRING_BYTES, SIMPLE_REPLY_MAGIC, STRUCTURED_REPLY_MAGIC,
     allocation_state, chunk,
@@ -60,21 +61,26 @@ impl Answer {
     }
 }
 
+const REPLY_LEFT: &str = "it did not read a reply";
+
 /// Writes replies until every sender is gone; then everything has reached the socket.
+///
+/// # Errors
+/// Also when the client does not read. The replies that still wait are dropped then, with what they hold.
 pub(super) async fn write_all<W: AsyncWrite + Unpin>(
     headers: Headers,
     mut queue: mpsc::Receiver<Reply>,
     mut writer: BufWriter<W>,
 ) -> io::Result<()> {
     while let Some(reply) = queue.recv().await {
-        write(headers, reply, &mut writer).await?;
+        patiently(REPLY_LEFT, write(headers, reply, &mut writer)).await?;
         // What is ready now shares one system call.
         while let Ok(reply) = queue.try_recv() {
-            write(headers, reply, &mut writer).await?;
+            patiently(REPLY_LEFT, write(headers, reply, &mut writer)).await?;
         }
-        writer.flush().await?;
+        patiently(REPLY_LEFT, writer.flush()).await?;
     }
-    writer.shutdown().await
+    patiently(REPLY_LEFT, writer.shutdown()).await
 }
 
 async fn write<W: AsyncWrite + Unpin>(headers: Headers, reply: Reply, writer: &mut BufWriter<W>) -> io::Result<()> {
@@ -181,9 +187,32 @@ fn state_of(extent: Extent) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt;
+
+    use super::super::export::MAX_PAYLOAD_BYTES;
+    use super::super::in_flight::{InFlight, Pool};
     use super::*;
 
     const REQUEST: Asked = Asked { cookie: 7, offset: 4096 };
+
+    #[tokio::test]
+    async fn a_client_that_reads_nothing_is_cut_off_and_gives_back_what_it_held() {
+        let in_flight = InFlight::new(Pool::new());
+        let (replies, queue) = mpsc::channel(2);
+        for cookie in 0..2 {
+            let permit = in_flight.admit(MAX_PAYLOAD_BYTES / 2).await.unwrap();
+            let answer = Answer::Data(AlignedBuf::zeroed(1 << 20));
+            let request = Asked { cookie, offset: 0 };
+            replies.send(Reply { request, answer, permit }).await.unwrap();
+        }
+        assert!(in_flight.admit(MAX_PAYLOAD_BYTES).now_or_never().is_none());
+        let (server, client) = tokio::io::duplex(4096);
+        // It ends although more replies could come.
+        let outcome = write_all(Headers::Simple, queue, BufWriter::new(server)).await;
+        assert_eq!(outcome.unwrap_err().kind(), io::ErrorKind::TimedOut);
+        assert!(in_flight.admit(MAX_PAYLOAD_BYTES).now_or_never().is_some(), "its memory is free for others");
+        drop((client, replies));
+    }
 
     fn bytes_of(headers: Headers, answer: &Answer) -> Vec<u8> {
         head(headers, REQUEST, answer).to_vec()

@@ -20,11 +20,14 @@ use super::export::MAX_PAYLOAD_BYTES;
 use super::handshake::{Negotiated, skip};
 use super::in_flight::{InFlight, MAX_REQUESTS, Pool};
 use super::listener::stopped;
+use super::patience::patiently;
 use super::protocol::{ErrorNumber, Headers};
 use super::reply::{self, Answer, Asked, Reply};
 use super::request::{HEADER_BYTES, Rejection, RequestHeader, Work, header_bytes};
 use crate::disk::AlignedBuf;
 use crate::frontend::BlockDevice;
+
+const PAYLOAD_LATE: &str = "it did not send the whole payload of a request";
 
 /// Serves requests until the client leaves, breaks the protocol, or `stop` turns true and everything in flight is
 /// answered.
@@ -132,7 +135,7 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Connection<D, R> {
         let mut payload = AlignedBuf::default();
         if let Work::Write { length, .. } = work {
             payload = AlignedBuf::for_filling(length as usize);
-            self.input.reader.read_exact(&mut payload).await?;
+            patiently(PAYLOAD_LATE, self.input.reader.read_exact(&mut payload)).await?;
         }
         let (device, replies) = (Arc::clone(&self.device), self.replies.clone());
         let request = Asked { cookie: header.cookie, offset: header.offset };
@@ -155,7 +158,7 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Connection<D, R> {
             return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
         let permit = self.in_flight.admit(0).await.map_err(io::Error::other)?;
-        skip(&mut self.input.reader, payload_bytes).await?;
+        patiently(PAYLOAD_LATE, skip(&mut self.input.reader, payload_bytes)).await?;
         let request = Asked { cookie: header.cookie, offset: header.offset };
         let answer = Answer::Failed { error: rejection.error, message: rejection.message };
         let _ = self.replies.send(Reply { request, answer, permit }).await;

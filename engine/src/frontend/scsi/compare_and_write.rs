@@ -47,6 +47,7 @@ pub(super) async fn compare_and_write<D: BlockDevice>(call: &Call<'_, D>, data: 
 /// ORWRITE (16): the bits of the data-out are set on the medium.
 pub(super) async fn or_write<D: BlockDevice>(call: &Call<'_, D>, mut data: AlignedBuf) -> Outcome {
     let (range, length) = transfer(call.cdb, call.unit.size_bytes())?;
+    call.check_data_out(&data, length.into())?;
     data.truncate(whole_blocks(data.len().min(length as usize)));
     if data.is_empty() {
         return Ok(Completion::good());

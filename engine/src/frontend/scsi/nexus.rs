@@ -115,6 +115,16 @@ impl<D: BlockDevice> Call<'_, D> {
         Ok(())
     }
 
+    /// Invariant: a write is acknowledged only when what the initiator offered of it has been written. The transport
+    /// asks for data when the command arrives; what it found to be beyond the end of the disk then it has not got, though
+    /// the disk may have grown since. The initiator repeats the command.
+    pub(super) fn check_data_out(&self, data: &[u8], wanted_bytes: u64) -> Result<(), Sense> {
+        if (data.len() as u64) < wanted_bytes.min(self.offered_bytes) {
+            return Err(Sense::new(SenseKey::AbortedCommand, AdditionalSense::DATA_PHASE_ERROR));
+        }
+        Ok(())
+    }
+
     async fn dispatch(&self, command: Command, data_out: AlignedBuf) -> Outcome {
         match command {
             Command::TestUnitReady => Ok(Completion::good()),

@@ -25,6 +25,7 @@ pub(super) async fn read<D: BlockDevice>(call: &Call<'_, D>) -> Outcome {
 /// WRITE. When the initiator sent less than the CDB says, the blocks that came whole are written.
 pub(super) async fn write<D: BlockDevice>(call: &Call<'_, D>, mut data: AlignedBuf) -> Outcome {
     let (range, length) = transfer(call.cdb, call.unit.size_bytes())?;
+    call.check_data_out(&data, length.into())?;
     data.truncate(whole_blocks(data.len().min(length as usize)));
     if !data.is_empty() {
         let _held = call.unit.ranges.shared(range.offset, data.len() as u64).await;

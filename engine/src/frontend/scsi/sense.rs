@@ -52,6 +52,7 @@ impl AdditionalSense {
     pub const CAPACITY_DATA_HAS_CHANGED: Self = Self(0x2a, 0x09);
     pub const SAVING_PARAMETERS_NOT_SUPPORTED: Self = Self(0x39, 0x00);
     pub const INTERNAL_TARGET_FAILURE: Self = Self(0x44, 0x00);
+    pub const DATA_PHASE_ERROR: Self = Self(0x4b, 0x00);
     pub const INSUFFICIENT_REGISTRATION_RESOURCES: Self = Self(0x55, 0x04);
 }
 

@@ -51,6 +51,7 @@ pub(super) fn verify_data_out_bytes(cdb: &Cdb, size_bytes: u64) -> Result<u64, S
 pub(super) async fn verify<D: BlockDevice>(call: &Call<'_, D>, data: AlignedBuf) -> Outcome {
     let (range, _) = transfer(call.cdb, call.unit.size_bytes())?;
     let check = Check::of(call.cdb)?;
+    call.check_data_out(&data, verify_data_out_bytes(call.cdb, call.unit.size_bytes())?)?;
     if range.length > 0 {
         call.unit.device.flush().await.map_err(|error| Failure::of_write(&error))?;
         compare(call, range, check, &data).await?;
@@ -65,6 +66,7 @@ pub(super) async fn write_and_verify<D: BlockDevice>(call: &Call<'_, D>, mut dat
     if check == Check::OneBlock {
         return Err(Sense::invalid_cdb_bit(1, 2).into());
     }
+    call.check_data_out(&data, length.into())?;
     data.truncate(whole_blocks(data.len().min(length as usize)));
     if data.is_empty() {
         return Ok(Completion::good());

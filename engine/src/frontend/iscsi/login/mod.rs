@@ -45,6 +45,8 @@ pub(super) enum LoginStatus {
     SessionTypeNotSupported = 0x0209,
     SessionDoesNotExist = 0x020a,
     InvalidDuringLogin = 0x020b,
+    /// The initiator may try again later.
+    ServiceUnavailable = 0x0301,
     OutOfResources = 0x0302,
 }
 

@@ -1,0 +1,51 @@
+//! Volumes as devices of a kernel that has the drivers for them, each used as people do: format, mount, write, check,
+//! compare; and with the engine killed in the middle of it.
+//!
+//! Ignored, because they load and unload drivers and need a kernel that has them: `make test-kernel` boots one and runs
+//! them there. A module is one part of that run; `scripts/test-kernel.sh nbd` runs one alone.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod driver;
+mod evidence;
+mod file_system;
+mod fuse_loop;
+mod initiator;
+mod iscsi;
+mod launched;
+mod nbd;
+mod writer;
+
+#[path = "../file_device/mod.rs"]
+mod file_device;
+#[path = "../node/mod.rs"]
+mod node;
+
+use std::time::Duration;
+
+/// Longest wait for anything; whoever needs it has failed. Processors are emulated.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Looks until `found` gives something, where nothing tells of it.
+pub(crate) async fn wait_for<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
+    let looking = async {
+        loop {
+            if let Some(found) = found() {
+                return found;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, looking).await.unwrap_or_else(|_| panic!("{what} did not come about"))
+}
+
+/// Every replica has the same bytes. They are not compared one by one, which would take an emulated processor a minute.
+pub(crate) async fn assert_equal_replicas(node: &node::Node, volume: &node::TestVolume) {
+    let mut first: Option<Vec<u8>> = None;
+    for replica in &volume.replicas {
+        node.stop(replica).await;
+        let content = node.content(replica);
+        assert!(first.get_or_insert_with(|| content.clone()) == &content, "{replica} differs from the first one");
+    }
+}
