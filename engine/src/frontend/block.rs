@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::fuse_loop::{FuseLoopConfig, FuseLoopFrontend};
 use super::kernel_nbd::{KernelNbdConfig, KernelNbdFrontend};
+use super::ublk::{self, UblkConfig, UblkFrontend};
 use super::{BlockDevice, Frontend, FrontendError, FrontendKind, Resizer, StopRefused};
 
 /// Names and places, whatever the kind.
@@ -21,6 +22,7 @@ pub(super) struct BlockPlaces {
 pub(super) enum BlockFrontend {
     FuseLoop(FuseLoopFrontend),
     KernelNbd(KernelNbdFrontend),
+    Ublk(UblkFrontend),
 }
 
 impl BlockFrontend {
@@ -36,6 +38,11 @@ impl BlockFrontend {
             runtime_dir: places.runtime_dir.join("fuse"),
             device_dir: places.device_dir,
         };
+        let ublk = UblkConfig { runtime_dir: places.runtime_dir.clone(), before: fuse_loop.clone() };
+        if kind == FrontendKind::Ublk {
+            return Ok(Self::Ublk(UblkFrontend::start(device, ublk).await?));
+        }
+        ublk::clear_leftovers(ublk).await?;
         if kind == FrontendKind::NbdKernel {
             let config = KernelNbdConfig { runtime_dir: places.runtime_dir, before: fuse_loop };
             return Ok(Self::KernelNbd(KernelNbdFrontend::start(device, config).await?));
@@ -49,6 +56,7 @@ impl Frontend for BlockFrontend {
         match self {
             Self::FuseLoop(frontend) => frontend.kind(),
             Self::KernelNbd(frontend) => frontend.kind(),
+            Self::Ublk(frontend) => frontend.kind(),
         }
     }
 
@@ -56,6 +64,7 @@ impl Frontend for BlockFrontend {
         match self {
             Self::FuseLoop(frontend) => frontend.endpoint(),
             Self::KernelNbd(frontend) => frontend.endpoint(),
+            Self::Ublk(frontend) => frontend.endpoint(),
         }
     }
 
@@ -63,6 +72,7 @@ impl Frontend for BlockFrontend {
         match self {
             Self::FuseLoop(frontend) => frontend.resizer(),
             Self::KernelNbd(frontend) => frontend.resizer(),
+            Self::Ublk(frontend) => frontend.resizer(),
         }
     }
 
@@ -70,6 +80,7 @@ impl Frontend for BlockFrontend {
         match self {
             Self::FuseLoop(frontend) => frontend.stop(force).await.map_err(|refused| refused.map(Self::FuseLoop)),
             Self::KernelNbd(frontend) => frontend.stop(force).await.map_err(|refused| refused.map(Self::KernelNbd)),
+            Self::Ublk(frontend) => frontend.stop(force).await.map_err(|refused| refused.map(Self::Ublk)),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use nix::unistd::geteuid;
 
-use super::{FrontendKind, kernel_nbd};
+use super::{FrontendKind, kernel_nbd, ublk};
 
 /// One kind on this node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,7 +50,10 @@ pub fn choose(offers: &[FrontendOffer]) -> Option<Choice> {
 
 fn offer(kind: FrontendKind) -> FrontendOffer {
     let (available, reason) = match kind {
-        FrontendKind::Ublk => (false, unimplemented_yet("ublk", ublk_driver())),
+        FrontendKind::Ublk => match root_obstacle().map_or_else(ublk_driver, Err) {
+            Ok(()) => (true, "ublk: a block device by the kernel's userspace block driver, which is loaded".into()),
+            Err(obstacle) => (false, format!("ublk: {obstacle}")),
+        },
         FrontendKind::NbdKernel => match root_obstacle().map_or_else(nbd_driver, Err) {
             Ok(()) => {
                 (true, "nbd-kernel: a block device by the kernel's own NBD client, which has its driver loaded".into())
@@ -83,8 +86,14 @@ fn unimplemented_yet(name: &str, driver: Result<(), String>) -> String {
 fn ublk_driver() -> Result<(), String> {
     present(
         "/dev/ublk-control",
-        "the kernel has not loaded ublk_drv; load it with `modprobe ublk_drv` (Linux 6.0 or newer)",
-    )
+        "the kernel has not loaded ublk_drv; load it with `modprobe ublk_drv` (Linux 6.16 or newer)",
+    )?;
+    ublk::driver_answers().map_err(|error| error.to_string())?;
+    if !ublk::driver_resizes() {
+        return Err("the kernel's ublk driver can't resize a device in use (Linux 6.16 or newer can)".into());
+    }
+    // It has been seen working on Linux 6.12 only.
+    Err("it has not been tried yet on a kernel that can resize such a device in use".into())
 }
 
 fn nbd_driver() -> Result<(), String> {

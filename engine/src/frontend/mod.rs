@@ -12,10 +12,12 @@ mod gathered_writer;
 pub mod iscsi;
 pub mod kernel_nbd;
 pub mod nbd;
+mod node;
 mod resize;
 mod running;
 pub mod scsi;
 mod serve;
+pub mod ublk;
 
 use std::future::Future;
 

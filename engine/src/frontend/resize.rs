@@ -4,6 +4,7 @@ use super::FrontendError;
 use super::fuse_loop::Growth;
 use super::iscsi::TargetGrowth;
 use super::kernel_nbd::KernelGrowth;
+use super::ublk::UblkGrowth;
 
 /// Makes a running frontend show the present size of its device. Where nothing has to be told (a server that asks the
 /// device each time, no frontend at all) it does nothing. After the frontend has stopped it fails and changes nothing.
@@ -17,6 +18,7 @@ pub struct Resizer {
 enum Device {
     FuseLoop(Growth),
     KernelNbd(KernelGrowth),
+    Ublk(UblkGrowth),
 }
 
 impl Resizer {
@@ -26,6 +28,10 @@ impl Resizer {
 
     pub(super) fn of_kernel_nbd(growth: KernelGrowth) -> Self {
         Self { block: Some(Device::KernelNbd(growth)), target: None }
+    }
+
+    pub(super) fn of_ublk(growth: UblkGrowth) -> Self {
+        Self { block: Some(Device::Ublk(growth)), target: None }
     }
 
     pub(super) fn of_target(growth: TargetGrowth) -> Self {
@@ -48,6 +54,7 @@ impl Resizer {
         match &self.block {
             Some(Device::FuseLoop(growth)) => Ok(growth.follow().await?),
             Some(Device::KernelNbd(growth)) => Ok(growth.follow().await?),
+            Some(Device::Ublk(growth)) => Ok(growth.follow().await?),
             None => Ok(()),
         }
     }

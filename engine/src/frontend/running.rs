@@ -8,6 +8,7 @@ use super::fuse_loop::FuseLoopError;
 use super::iscsi::IscsiError;
 use super::kernel_nbd::KernelNbdError;
 use super::nbd::NbdError;
+use super::ublk::UblkError;
 
 /// The ways of offering a volume, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -92,4 +93,6 @@ pub enum FrontendError {
     KernelNbd(#[from] KernelNbdError),
     #[error(transparent)]
     Iscsi(#[from] IscsiError),
+    #[error(transparent)]
+    Ublk(#[from] UblkError),
 }

@@ -8,3 +8,5 @@ pub(crate) mod io_flusher;
 pub(crate) mod loop_device;
 pub(crate) mod memory;
 pub(crate) mod ring;
+pub(crate) mod ublk_control;
+pub(crate) mod ublk_queue;

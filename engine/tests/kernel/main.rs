@@ -14,6 +14,7 @@ mod initiator;
 mod iscsi;
 mod launched;
 mod nbd;
+mod ublk;
 mod writer;
 
 #[path = "../file_device/mod.rs"]

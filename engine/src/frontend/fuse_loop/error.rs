@@ -25,7 +25,7 @@ pub enum FuseLoopError {
 }
 
 /// Adds what was tried and what to do to a system error.
-pub(super) trait Explain<T> {
+pub(in crate::frontend) trait Explain<T> {
     fn explain(self, attempt: impl FnOnce() -> String, remedy: &'static str) -> Result<T, FuseLoopError>;
 }
 

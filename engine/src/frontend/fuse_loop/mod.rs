@@ -7,13 +7,12 @@
 //! nobody ever sees a device without something behind it. The size of the volume is asked of the device wherever it
 //! is needed; it is kept nowhere here, but the loop driver has to be told when it grew ([`growth`]).
 
-mod error;
+pub(super) mod error;
 mod filesystem;
 mod growth;
 mod leftovers;
 mod loop_device;
 mod mounts;
-pub(super) mod node;
 mod session;
 
 use std::io;
@@ -28,9 +27,9 @@ pub(super) use self::growth::Growth;
 use self::loop_device::{Detached, LoopDevice};
 pub(super) use self::loop_device::{hidden_path, users_of};
 pub use self::mounts::mounted_at;
-pub(super) use self::mounts::{MountedDevice, mounted_device};
+pub(super) use self::mounts::{MountedDevice, mounted_device, mounted_number};
 use self::session::FuseSession;
-use super::{BlockDevice, Frontend, FrontendKind, Resizer, StopRefused};
+use super::{BlockDevice, Frontend, FrontendKind, Resizer, StopRefused, node};
 
 /// Where the pieces go.
 #[derive(Clone, Debug)]

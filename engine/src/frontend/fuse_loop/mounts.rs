@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-use super::node::DeviceNumber;
+use crate::frontend::node::DeviceNumber;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Mount {
@@ -55,7 +55,7 @@ pub(in crate::frontend) fn mounted_device(node: &Path) -> Option<MountedDevice> 
 }
 
 /// The block device of this number, if it is mounted.
-pub(super) fn mounted_number(device: DeviceNumber) -> Option<MountedDevice> {
+pub(in crate::frontend) fn mounted_number(device: DeviceNumber) -> Option<MountedDevice> {
     let mounts = all().unwrap_or_default().into_iter().filter(|mount| mount.device == device);
     let mount_points: Vec<_> = mounts.map(|mount| mount.mount_point).collect();
     let number = nix::sys::stat::makedev(device.major, device.minor);

@@ -48,9 +48,9 @@ use self::error::Explain;
 pub use self::error::KernelNbdError;
 pub(super) use self::growth::KernelGrowth;
 use self::sysfs::Sysfs;
-use super::fuse_loop::{self, FuseLoopConfig, node};
+use super::fuse_loop::{self, FuseLoopConfig};
 use super::nbd::attached::{Attached, FLAGS};
-use super::{BlockDevice, Frontend, FrontendKind, Resizer, StopRefused};
+use super::{BlockDevice, Frontend, FrontendKind, Resizer, StopRefused, node};
 
 /// Largest request of the kernel: larger ones cost fewer round trips, and its default is 128.
 const LARGEST_REQUEST_KIB: u32 = 1024;

@@ -11,23 +11,23 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::sys::stat::{Mode, SFlag, major, makedev, minor, mknod};
 
-use super::error::{Explain, FuseLoopError};
+use super::fuse_loop::error::{Explain, FuseLoopError};
 
 /// Number of a block device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::frontend) struct DeviceNumber {
-    pub(in crate::frontend) major: u64,
-    pub(in crate::frontend) minor: u64,
+pub(super) struct DeviceNumber {
+    pub(super) major: u64,
+    pub(super) minor: u64,
 }
 
 impl DeviceNumber {
     /// `7:12`, as in sysfs.
-    pub(in crate::frontend) fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         let (major, minor) = text.trim().split_once(':')?;
         Some(Self { major: major.parse().ok()?, minor: minor.parse().ok()? })
     }
 
-    pub(in crate::frontend) fn of_raw(number: u64) -> Self {
+    pub(super) fn of_raw(number: u64) -> Self {
         Self { major: major(number), minor: minor(number) }
     }
 }
@@ -39,7 +39,7 @@ impl fmt::Display for DeviceNumber {
 }
 
 /// Makes a node for `number` at `path`, for root only, in place of a block node that is there.
-pub(in crate::frontend) fn create(path: &Path, number: DeviceNumber) -> Result<(), FuseLoopError> {
+pub(super) fn create(path: &Path, number: DeviceNumber) -> Result<(), FuseLoopError> {
     remove(path)?;
     let mode = Mode::S_IRUSR | Mode::S_IWUSR;
     mknod(path, SFlag::S_IFBLK, mode, makedev(number.major, number.minor)).explain(
@@ -49,7 +49,7 @@ pub(in crate::frontend) fn create(path: &Path, number: DeviceNumber) -> Result<(
 }
 
 /// Removes a block node; one that is not there is fine, anything else at the path is left alone.
-pub(in crate::frontend) fn remove(path: &Path) -> Result<(), FuseLoopError> {
+pub(super) fn remove(path: &Path) -> Result<(), FuseLoopError> {
     let attempt = || format!("remove the device node {}", path.display());
     match std::fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -61,13 +61,13 @@ pub(in crate::frontend) fn remove(path: &Path) -> Result<(), FuseLoopError> {
     }
 }
 
-pub(in crate::frontend) fn open(path: &Path) -> io::Result<File> {
+pub(super) fn open(path: &Path) -> io::Result<File> {
     File::options().read(true).write(true).open(path)
 }
 
 /// Whether a mount, a swap area, or another device driver holds the device at `path`, in any namespace: then the
 /// kernel refuses to open it exclusively.
-pub(in crate::frontend) fn is_claimed(path: &Path) -> io::Result<bool> {
+pub(super) fn is_claimed(path: &Path) -> io::Result<bool> {
     match File::options().read(true).custom_flags(libc::O_EXCL).open(path) {
         Ok(_) => Ok(false),
         Err(error) if error.raw_os_error() == Some(Errno::EBUSY as i32) => Ok(true),
@@ -76,7 +76,7 @@ pub(in crate::frontend) fn is_claimed(path: &Path) -> io::Result<bool> {
 }
 
 /// Processes that have the device open, such as `fio[4711]`, through `/dev` or through the node at `path`.
-pub(in crate::frontend) fn openers(number: DeviceNumber, path: &Path) -> Vec<String> {
+pub(super) fn openers(number: DeviceNumber, path: &Path) -> Vec<String> {
     let own = std::process::id();
     let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
     processes

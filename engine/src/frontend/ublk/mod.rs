@@ -1,0 +1,308 @@
+//! A block device by the kernel's userspace block driver (ublk), published as `/dev/longhorn/<volume>`.
+//!
+//! ```text
+//! /dev/longhorn/<volume> ─► /dev/ublkb<id> ─► queues, a thread each ─► calls on the device, on the runtime
+//! ```
+//! The driver is spoken to by commands in an io_uring: [`driver`] has those that are about a device, [`queue`] those that
+//! take requests and answer them. Data is copied by reads and writes on the character device (`UBLK_F_USER_COPY`), so the
+//! kernel is never given an address of ours but that of a command's own buffer.
+//!
+//! In order: [`takeover`] finds what a killed engine left, or a device is added; its queues are served; it is started; the
+//! node is published.
+//!
+//! **An engine that was killed.** Its device stays: requests wait, until the next engine on the node finds the device by
+//! the number it carries and serves its queues. The kernel repeats what was not answered, and a file system that is
+//! mounted on it goes on.
+//!
+//! Invariants: one engine at a time has a volume's device, which a lock on a file of the volume's directory keeps to, also
+//! through a crash; a device that is in use is not stopped, unless by force; what was written through the device's page
+//! cache has reached the replicas before it is stopped; a request's data is copied only while it is not answered.
+
+mod answers;
+mod channel;
+mod device;
+mod driver;
+mod error;
+mod growth;
+mod layout;
+mod queue;
+mod request;
+mod sysfs;
+mod takeover;
+
+use std::fs::File;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use nix::fcntl::{Flock, FlockArg};
+use sha2::{Digest, Sha256};
+use tokio::runtime::Handle;
+
+use self::device::{StartedDevice, publish};
+use self::driver::Driver;
+use self::error::Explain;
+pub use self::error::UblkError;
+pub(super) use self::growth::UblkGrowth;
+use self::layout::{ANY_ID, DeviceInfo, DeviceState, Features, Parameters};
+use self::queue::Queues;
+use self::sysfs::Sysfs;
+use super::fuse_loop::{self, FuseLoopConfig};
+use super::{BlockDevice, Frontend, FrontendKind, Resizer, StopRefused, node};
+use crate::disk::BLOCK_SIZE;
+
+/// More than this gain nothing: the threads only copy.
+const QUEUES_MAXIMUM: usize = 4;
+/// Requests in flight of one queue.
+const DEPTH: u16 = 128;
+const LARGEST_REQUEST_BYTES: u32 = 1 << 20;
+/// Larger discards come in pieces, so that none holds up others for long.
+const LARGEST_DISCARD_BYTES: u64 = 1 << 30;
+/// Sector size of the block device: what Longhorn's devices have, so that file systems made there mount here.
+const SECTOR_BYTES: u32 = 512;
+const SEE_KERNEL: &str = "see the kernel's log (dmesg) for what its ublk driver says";
+
+/// Where the pieces go.
+#[derive(Clone, Debug)]
+pub struct UblkConfig {
+    /// Directory of this volume alone, for the lock.
+    pub runtime_dir: PathBuf,
+    /// The frontend that this node may have had before: its volume and device directory are those of this one, and what
+    /// it left is cleared.
+    pub before: FuseLoopConfig,
+}
+
+impl UblkConfig {
+    fn node(&self) -> PathBuf {
+        self.before.device_dir.join(&self.before.volume)
+    }
+
+    /// What a device of this volume carries. It follows from the directory of the lock too, so that whoever finds a
+    /// device by it also has the lock that keeps others from it.
+    fn owner(&self) -> u64 {
+        let mut hash = Sha256::new();
+        hash.update(b"aurochs ublk device\0");
+        hash.update(self.runtime_dir.as_os_str().as_bytes());
+        hash.update(b"\0");
+        hash.update(self.before.volume.as_bytes());
+        let digest: [u8; 32] = hash.finalize().into();
+        // Zero is what devices of others carry.
+        digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte)).max(1)
+    }
+}
+
+/// Whether the driver can be spoken to from here, and does what is needed.
+///
+/// # Errors
+/// There is no driver, or it is too old.
+pub(super) fn driver_answers() -> Result<(), UblkError> {
+    Driver::find().map(drop)
+}
+
+/// Whether devices can be resized while they are in use.
+pub(super) fn driver_resizes() -> bool {
+    Driver::find().is_ok_and(|driver| driver.can_resize())
+}
+
+/// Removes what a killed engine with this frontend may have left, so that another one can take its place.
+///
+/// # Errors
+/// When another process serves the volume.
+pub(super) async fn clear_leftovers(config: UblkConfig) -> Result<(), UblkError> {
+    blocking(move || {
+        // Without a driver there are no devices.
+        let Ok(mut driver) = Driver::find() else { return Ok(()) };
+        let config = prepared(config)?;
+        let _lock = lock(&config)?;
+        takeover::remove_all(&mut driver, config.owner());
+        Ok(())
+    })
+    .await
+}
+
+/// A running block device.
+///
+/// Dropping it takes the device away from whoever uses it, without writing out what the kernel has in memory.
+#[derive(Debug)]
+pub struct UblkFrontend {
+    volume: String,
+    growth: UblkGrowth,
+    /// `None` only while it is being stopped.
+    device: Option<StartedDevice>,
+}
+
+impl UblkFrontend {
+    /// Takes over what a killed engine left, or starts a new device, and publishes it. Needs root.
+    ///
+    /// # Errors
+    /// When another process serves the volume, or a step fails; the steps before it are undone then.
+    pub async fn start<D: BlockDevice>(device: Arc<D>, config: UblkConfig) -> Result<Self, UblkError> {
+        let volume = config.before.volume.clone();
+        let runtime = Handle::current();
+        let served = Arc::clone(&device);
+        let (started, owner) = blocking(move || start(&served, config, &runtime)).await?;
+        let (id, node) = (started.id, started.node.clone());
+        let growth = UblkGrowth { id, owner, size_bytes: Arc::new(move || device.size()) };
+        let frontend = Self { volume, growth, device: Some(started) };
+        // If this fails, the device goes away with `frontend`.
+        blocking(move || publish(id, &node)).await?;
+        Ok(frontend)
+    }
+
+    /// Number of the device: 3 for `ublkb3`.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.growth.id
+    }
+}
+
+fn start<D: BlockDevice>(
+    device: &Arc<D>,
+    config: UblkConfig,
+    runtime: &Handle,
+) -> Result<(StartedDevice, u64), UblkError> {
+    let config = prepared(config)?;
+    let lock = lock(&config)?;
+    let mut driver = Driver::find()?;
+    let (info, queues) = match takeover::take_over(&mut driver, device, &config, runtime)? {
+        Some(taken_over) => taken_over,
+        None => {
+            fuse_loop::clear_leftovers(config.before.clone())?;
+            add(&mut driver, device, &config, runtime)?
+        }
+    };
+    Ok((StartedDevice { id: info.id, node: config.node(), queues, _lock: lock }, config.owner()))
+}
+
+/// Makes the directories; names that of the lock in one way only.
+fn prepared(config: UblkConfig) -> Result<UblkConfig, UblkError> {
+    let attempt = || format!("make the directory {}", config.runtime_dir.display());
+    for directory in [&config.runtime_dir, &config.before.device_dir] {
+        std::fs::create_dir_all(directory).explain(attempt, "the engine needs root")?;
+    }
+    let runtime_dir = config.runtime_dir.canonicalize().explain(attempt, "check the run directory")?;
+    Ok(UblkConfig { runtime_dir, ..config })
+}
+
+/// Keeps every other engine of the node away, until this process has ended.
+fn lock(config: &UblkConfig) -> Result<Flock<File>, UblkError> {
+    let path = config.runtime_dir.join("ublk.lock");
+    let attempt = || format!("open {}", path.display());
+    let file = File::options().write(true).create(true).truncate(false).open(&path);
+    let file = file.explain(attempt, "check the run directory")?;
+    Flock::lock(file, FlockArg::LockExclusiveNonblock)
+        .map_err(|_| UblkError::AlreadyServed { volume: config.before.volume.clone(), lock: path })
+}
+
+/// A new device. Whatever fails, none is left.
+fn add<D: BlockDevice>(
+    driver: &mut Driver,
+    device: &Arc<D>,
+    config: &UblkConfig,
+    runtime: &Handle,
+) -> Result<(DeviceInfo, Queues), UblkError> {
+    let queues = std::thread::available_parallelism().map_or(1, usize::from).min(QUEUES_MAXIMUM);
+    let wanted = DeviceInfo {
+        queues: queues as u16,
+        depth: DEPTH,
+        state: DeviceState::Dead,
+        largest_request_bytes: LARGEST_REQUEST_BYTES,
+        id: ANY_ID,
+        features: Features(0),
+        owner: config.owner(),
+    };
+    let info = driver.add(&wanted).explain(|| "add a ublk device".into(), SEE_KERNEL)?;
+    let serve = |driver: &mut Driver| {
+        let attempt = || format!("start ublk device {}", info.id);
+        driver.set_parameters(info.id, &parameters(device.size())).explain(attempt, SEE_KERNEL)?;
+        let channel = channel::open(&Sysfs::default(), info.id, &config.node())?;
+        let queues = Queues::start(device, channel, &info, runtime)?;
+        driver.start(info.id).explain(attempt, SEE_KERNEL)?;
+        Ok(queues)
+    };
+    // The threads of queues that are served already end with the device.
+    serve(driver).map(|queues| (info, queues)).inspect_err(|_| takeover::remove(driver, info.id))
+}
+
+fn parameters(size_bytes: u64) -> Parameters {
+    Parameters {
+        size_bytes,
+        logical_block_bytes: SECTOR_BYTES,
+        physical_block_bytes: BLOCK_SIZE as u32,
+        largest_request_bytes: LARGEST_REQUEST_BYTES,
+        discard_granularity_bytes: BLOCK_SIZE as u32,
+        largest_discard_bytes: LARGEST_DISCARD_BYTES,
+    }
+}
+
+impl Frontend for UblkFrontend {
+    fn kind(&self) -> FrontendKind {
+        FrontendKind::Ublk
+    }
+
+    fn endpoint(&self) -> String {
+        self.device.as_ref().map(|device| device.node.display().to_string()).unwrap_or_default()
+    }
+
+    fn resizer(&self) -> Resizer {
+        Resizer::of_ublk(self.growth.clone())
+    }
+
+    async fn stop(mut self, force: bool) -> Result<(), StopRefused<Self>> {
+        let Some(device) = self.device.take() else { return Ok(()) };
+        let volume = self.volume.clone();
+        match tokio::task::spawn_blocking(move || device.take_down(force)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err((device, error))) => {
+                self.device = Some(*device);
+                Err(StopRefused { frontend: Box::new(self), error: error.into() })
+            }
+            Err(error) => {
+                tracing::error!(volume, %error, "taking the block device down failed inside");
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Drop for UblkFrontend {
+    fn drop(&mut self) {
+        let Some(device) = self.device.take() else { return };
+        tracing::warn!(volume = self.volume, "the block device is dropped without being stopped");
+        std::thread::spawn(move || {
+            if let Err(error) = device.give_up() {
+                tracing::warn!(%error, "the block device is left behind");
+            }
+        });
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, UblkError> + Send + 'static,
+) -> Result<T, UblkError> {
+    let attempt = || "run the set-up of the block device".to_owned();
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other).explain(attempt, "see the engine's log")?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_device_is_of_one_volume_in_one_directory() {
+        let config = |runtime_dir: &str, volume: &str| UblkConfig {
+            runtime_dir: runtime_dir.into(),
+            before: FuseLoopConfig {
+                volume: volume.into(),
+                runtime_dir: "/run/fuse".into(),
+                device_dir: "/dev/longhorn".into(),
+            },
+        };
+        let owner = config("/run/aurochs/volumes/vol", "vol").owner();
+        assert_eq!(owner, config("/run/aurochs/volumes/vol", "vol").owner());
+        assert_ne!(owner, config("/run/other/volumes/vol", "vol").owner());
+        assert_ne!(owner, config("/run/aurochs/volumes/vol", "vol2").owner());
+        assert_ne!(owner, 0);
+    }
+}

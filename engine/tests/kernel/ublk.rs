@@ -1,0 +1,317 @@
+//! The kernel's userspace block driver.
+
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use aurochs_engine::frontend::fuse_loop::FuseLoopConfig;
+use aurochs_engine::frontend::ublk::{UblkConfig, UblkError, UblkFrontend};
+use aurochs_engine::frontend::{Frontend, FrontendError, FrontendKind, StopRefused};
+use aurochs_engine::grpc::engine_v1::ExpandRequest;
+use tempfile::TempDir;
+
+use crate::driver::{Driver, attribute, sysfs};
+use crate::evidence::Evidence;
+use crate::file_device::FileDevice;
+use crate::file_system::{FileSystem, text};
+use crate::node::{Engine, MIB, Node, kill, run};
+use crate::writer::Writer;
+
+const SIZE: u64 = 128 * MIB;
+const NEEDS: &str = "ublk_drv";
+
+/// The driver, and directories of one test.
+struct Place {
+    driver: Driver,
+    directory: TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let driver = Driver::load(NEEDS);
+        Self { driver, directory: tempfile::tempdir_in("/var/tmp").unwrap() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn config(&self) -> UblkConfig {
+        config(self.directory.path())
+    }
+
+    fn device(&self) -> Arc<FileDevice> {
+        FileDevice::create(&self.path("image"), SIZE)
+    }
+
+    fn node(&self) -> PathBuf {
+        self.path("dev/vol-1")
+    }
+
+    /// No node, no device: the driver would not go.
+    async fn assert_clean(self) {
+        let nodes: Vec<_> = std::fs::read_dir(self.path("dev")).unwrap().map(Result::unwrap).collect();
+        assert!(nodes.is_empty(), "device nodes are left: {nodes:?}");
+        self.driver.unload().await;
+    }
+}
+
+fn config(directory: &Path) -> UblkConfig {
+    let before = FuseLoopConfig {
+        volume: "vol-1".into(),
+        runtime_dir: directory.join("run/fuse"),
+        device_dir: directory.join("dev"),
+    };
+    UblkConfig { runtime_dir: directory.join("run"), before }
+}
+
+fn reason<F>(refused: StopRefused<F>) -> (F, String) {
+    (*refused.frontend, refused.error.to_string())
+}
+
+async fn write_somewhere(node: &Path) {
+    std::fs::File::options().write(true).open(node).and_then(|file| file.write_all_at(&[7; 4096], MIB)).unwrap();
+    run("sync", &[text(node)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the ublk driver: make test-kernel"]
+async fn a_file_system_lives_on_it_and_nothing_is_left_afterwards() {
+    let place = Place::new();
+    let device = place.device();
+    let frontend = UblkFrontend::start(Arc::clone(&device), place.config()).await.unwrap();
+    let node = place.node();
+    assert_eq!((frontend.kind(), frontend.endpoint()), (FrontendKind::Ublk, text(&node).to_owned()));
+    assert_eq!(run("blockdev", &["--getsize64", text(&node)]).await.trim(), SIZE.to_string());
+    assert_eq!(run("blockdev", &["--getss", text(&node)]).await.trim(), "512");
+    assert_eq!(run("blockdev", &["--getpbsz", text(&node)]).await.trim(), "4096");
+    assert_eq!(attribute(&node, "queue/max_hw_sectors_kb"), "1024");
+    assert_eq!(
+        (attribute(&node, "queue/write_cache").as_str(), attribute(&node, "queue/fua").as_str()),
+        ("write back", "1")
+    );
+    let at = place.path("mnt");
+    FileSystem::live(&node, &at).await;
+    let synced = || device.counts.flushes.load(Ordering::SeqCst) + device.counts.stable_writes.load(Ordering::SeqCst);
+    assert!(synced() > 0, "a sync reaches the volume");
+    assert!(device.counts.discards.load(Ordering::SeqCst) > 0, "a discard arrives");
+    let file_system = FileSystem::make(&node, &at).await;
+    file_system.write_tree(2).await;
+
+    let (frontend, why) = reason(frontend.stop(false).await.unwrap_err());
+    assert!(why.contains(text(&node)) && why.contains(text(&at)), "{why}");
+    file_system.write_tree(3).await;
+    file_system.unmount_and_check().await;
+    frontend.stop(false).await.unwrap();
+    run("e2fsck", &["-fn", text(device.path())]).await;
+
+    let frontend = UblkFrontend::start(Arc::clone(&device), place.config()).await.unwrap();
+    file_system.mount().await;
+    file_system.assert_tree(2);
+    file_system.assert_tree(3);
+    file_system.unmount().await;
+    frontend.stop(false).await.unwrap();
+    drop(file_system);
+    place.assert_clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the ublk driver: make test-kernel"]
+async fn a_file_system_goes_on_when_its_engine_was_killed() {
+    let place = Place::new();
+    let mut engine = engine_of_its_own(&place);
+    let file_system = FileSystem::make(&place.node(), &place.path("mnt")).await;
+    let shown = sysfs(&place.node());
+    file_system.write_tree(1).await;
+    let writer = Writer::start(file_system.at());
+    for _ in 0..2 {
+        writer.go_on_for(5).await;
+        engine.kill().unwrap();
+        engine.wait().unwrap();
+        engine = engine_of_its_own(&place);
+        assert_eq!(sysfs(&place.node()), shown, "the device that is mounted, and no other");
+        writer.go_on_for(5).await;
+    }
+    engine.kill().unwrap();
+    engine.wait().unwrap();
+    let device = place.device();
+    let frontend = UblkFrontend::start(Arc::clone(&device), place.config()).await.unwrap();
+    let written = writer.end().await;
+    file_system.unmount_and_check().await;
+    file_system.mount().await;
+    file_system.assert_tree(1);
+    written.assert_there();
+    file_system.unmount().await;
+    frontend.stop(false).await.unwrap();
+    run("e2fsck", &["-fn", text(device.path())]).await;
+    drop(file_system);
+    place.assert_clean().await;
+}
+
+/// On a kernel that can resize devices in use, engines prefer this driver.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the ublk driver: make test-kernel"]
+async fn engines_take_it_where_it_can_grow() {
+    let driver = Driver::load(NEEDS);
+    let node = Node::start().await;
+    let _evidence = Evidence::of(node.root.path());
+    let volume = node.create("grows", SIZE, 2).await;
+    let mut engine = node.attach(&volume, "blockdev").await;
+    let status = engine.status().await;
+    if status.frontend != "ublk" {
+        assert!(status.frontend_reason.contains("ublk:"), "{}", status.frontend_reason);
+        node.stop(&engine.name).await;
+        return driver.unload().await;
+    }
+    let device = PathBuf::from(status.endpoint);
+    let file_system = FileSystem::make(&device, &node.root.path().join("mnt")).await;
+    file_system.write_tree(1).await;
+    expand(&engine, 2 * SIZE).await;
+    assert_eq!(run("blockdev", &["--getsize64", text(&device)]).await.trim(), (2 * SIZE).to_string());
+    let before = file_system.size_bytes().await;
+    run("resize2fs", &[text(&device)]).await;
+    assert!(file_system.size_bytes().await > before + SIZE / 2);
+
+    let shown = sysfs(&device);
+    let writer = Writer::start(file_system.at());
+    writer.go_on_for(5).await;
+    kill(engine.pid);
+    let process = PathBuf::from(format!("/proc/{}", engine.pid));
+    crate::wait_for("the end of the engine", || (!process.exists()).then_some(())).await;
+    engine = node.attach(&volume, "blockdev").await;
+    assert_eq!(sysfs(&device), shown, "the device that is mounted, and no other");
+    writer.go_on_for(5).await;
+    let written = writer.end().await;
+    file_system.unmount_and_check().await;
+    file_system.mount().await;
+    file_system.assert_tree(1);
+    written.assert_there();
+    file_system.unmount().await;
+    node.stop(&engine.name).await;
+    assert!(!device.exists(), "the node is gone with the engine");
+    node.equal_content(&volume.replicas).await;
+    driver.unload().await;
+}
+
+async fn expand(engine: &Engine, size_bytes: u64) {
+    let expanded = engine.client.clone().expand(ExpandRequest { size_bytes }).await.unwrap().into_inner();
+    assert_eq!((expanded.size_bytes, expanded.last_expansion_error.as_str()), (size_bytes, ""));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the ublk driver: make test-kernel"]
+async fn an_open_device_is_not_taken_away_unless_forced() {
+    let place = Place::new();
+    let frontend = UblkFrontend::start(place.device(), place.config()).await.unwrap();
+    let open = std::fs::File::open(place.node()).unwrap();
+    let mut holder = Command::new("bash").args(["-c", "read"]).stdin(Stdio::piped()).stdout(open).spawn().unwrap();
+    let (frontend, why) = reason(frontend.stop(false).await.unwrap_err());
+    assert!(why.contains(&format!("bash[{}]", holder.id())), "{why}");
+    write_somewhere(&place.node()).await;
+    frontend.stop(true).await.unwrap();
+    holder.kill().unwrap();
+    holder.wait().unwrap();
+    place.assert_clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the ublk driver: make test-kernel"]
+async fn a_volume_is_served_once() {
+    let place = Place::new();
+    let device = place.device();
+    let first = UblkFrontend::start(Arc::clone(&device), place.config()).await.unwrap();
+    let refused = UblkFrontend::start(Arc::clone(&device), place.config()).await.unwrap_err();
+    assert!(matches!(refused, UblkError::AlreadyServed { .. }), "{refused}");
+    write_somewhere(&place.node()).await;
+    first.stop(false).await.unwrap();
+    place.assert_clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the ublk driver: make test-kernel"]
+async fn zeroing_and_discarding_arrive() {
+    let place = Place::new();
+    let device = place.device();
+    let frontend = UblkFrontend::start(Arc::clone(&device), place.config()).await.unwrap();
+    let node = place.node();
+    std::fs::File::options().write(true).open(&node).unwrap().write_all_at(&vec![0xab; 8 * MIB as usize], 0).unwrap();
+    run("sync", &[text(&node)]).await;
+    run("blkdiscard", &["-z", "-o", "1048576", "-l", "1048576", text(&node)]).await;
+    let zeroes = |device: &FileDevice| {
+        device.counts.zeroes_keeping.load(Ordering::SeqCst) + device.counts.zeroes_unmapping.load(Ordering::SeqCst)
+    };
+    assert!(zeroes(&device) >= 1, "zeroing arrives as such");
+    run("blkdiscard", &["-o", "4194304", "-l", "1048576", text(&node)]).await;
+    assert!(device.counts.discards.load(Ordering::SeqCst) >= 1, "a discard arrives as such");
+    let image = std::fs::read(device.path()).unwrap();
+    assert!(image[1 << 20..2 << 20].iter().all(|&byte| byte == 0));
+    assert!(image[4 << 20..5 << 20].iter().all(|&byte| byte == 0));
+    assert!(image[2 << 20..3 << 20].iter().any(|&byte| byte != 0));
+    frontend.stop(false).await.unwrap();
+    place.assert_clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the ublk driver: make test-kernel"]
+async fn a_device_that_grows_is_larger_for_its_users_where_the_kernel_can() {
+    let place = Place::new();
+    let device = place.device();
+    let frontend = UblkFrontend::start(Arc::clone(&device), place.config()).await.unwrap();
+    let resizer = frontend.resizer();
+    device.grow(SIZE + 4096);
+    let expected = match resizer.resize().await {
+        Ok(()) => SIZE + 4096,
+        Err(FrontendError::Ublk(UblkError::TooOld { .. })) => SIZE,
+        Err(error) => panic!("{error}"),
+    };
+    assert_eq!(run("blockdev", &["--getsize64", text(&place.node())]).await.trim(), expected.to_string());
+    frontend.stop(false).await.unwrap();
+    let stopped = resizer.resize().await.unwrap_err().to_string();
+    assert!(stopped.contains("not attached"), "{stopped}");
+    place.assert_clean().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the ublk driver: make test-kernel"]
+async fn a_volume_that_does_not_answer_can_be_detached_by_force() {
+    let place = Place::new();
+    let device = place.device();
+    let frontend = UblkFrontend::start(Arc::clone(&device), place.config()).await.unwrap();
+    let silent = device.hold().await;
+    let node = place.node();
+    let reader = std::thread::spawn(move || std::fs::File::open(node)?.read_exact_at(&mut [0; 4096], 64 * MIB));
+    while device.counts.running.load(Ordering::SeqCst) == 0 {
+        tokio::task::yield_now().await;
+    }
+    frontend.stop(true).await.unwrap();
+    tokio::task::spawn_blocking(|| reader.join().unwrap()).await.unwrap().unwrap_err();
+    drop(silent);
+    place.assert_clean().await;
+}
+
+/// Starts an engine in a process of its own and waits until it serves.
+fn engine_of_its_own(place: &Place) -> Child {
+    let mut engine = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "ublk::engine_to_be_killed", "--ignored", "--nocapture"])
+        .env("AUROCHS_TEST_PLACE", place.directory.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut output = BufReader::new(engine.stdout.take().unwrap()).lines();
+    assert!(output.any(|line| line.unwrap().contains("serving")), "the engine did not start");
+    engine
+}
+
+/// Not a test: the process that a test above kills.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "started by another test"]
+async fn engine_to_be_killed() {
+    let Some(directory) = std::env::var_os("AUROCHS_TEST_PLACE").map(PathBuf::from) else { return };
+    let device = FileDevice::create(&directory.join("image"), SIZE);
+    let _frontend = UblkFrontend::start(device, config(&directory)).await.unwrap();
+    println!("serving");
+    std::future::pending::<()>().await;
+}
