@@ -1,7 +1,9 @@
 //! A work queue of keys: a key waits in it at most once, is worked on by at most one worker, and one that is added
-//! meanwhile is worked on again afterwards.
+//! meanwhile is worked on again afterwards. For later, too, a key is noted once: for the earliest of the moments wished.
+//! A controller that looks at a key every 30 s notes that wish in every pass; were all kept, each wake-up from outside
+//! would add a series of passes that never ends.
 
-use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,10 +18,15 @@ struct State {
     running: HashSet<String>,
     /// Keys that were added while they ran.
     again: HashSet<String>,
-    /// Keys for later; the number keeps keys of the same instant apart.
-    later: BTreeMap<(Instant, u64), String>,
+    /// Keys for later.
+    later: BTreeMap<Moment, String>,
+    /// Where each key is in `later`.
+    moments: HashMap<String, Moment>,
     sequence: u64,
 }
+
+/// The number keeps keys of the same instant apart.
+type Moment = (Instant, u64);
 
 /// Cheap to clone; all clones are the same queue.
 #[derive(Clone, Default)]
@@ -37,11 +44,7 @@ impl WorkQueue {
 
     /// The key needs to be looked at when the time has passed; an earlier wish is not put off by it.
     pub fn add_after(&self, key: &str, delay: Duration) {
-        self.with(|state| {
-            state.sequence += 1;
-            let moment = (Instant::now() + delay, state.sequence);
-            state.later.insert(moment, key.to_owned());
-        });
+        self.with(|state| state.add_at(key, Instant::now() + delay));
         self.changed.notify_one();
     }
 
@@ -86,10 +89,25 @@ impl State {
         }
     }
 
+    fn add_at(&mut self, key: &str, instant: Instant) {
+        let noted = self.moments.get(key).copied();
+        if noted.is_some_and(|noted| noted.0 <= instant) {
+            return;
+        }
+        if let Some(noted) = noted {
+            self.later.remove(&noted);
+        }
+        self.sequence += 1;
+        let moment = (instant, self.sequence);
+        self.later.insert(moment, key.to_owned());
+        self.moments.insert(key.to_owned(), moment);
+    }
+
     fn take(&mut self) -> (Option<String>, Option<Instant>) {
         let now = Instant::now();
         while let Some(entry) = self.later.first_entry().filter(|entry| entry.key().0 <= now) {
             let key = entry.remove();
+            self.moments.remove(&key);
             self.add(&key);
         }
         let key = self.ready.pop_front();
@@ -136,5 +154,36 @@ mod tests {
         queue.add_after("soon", Duration::from_millis(1));
         assert_eq!(queue.next().await, "soon");
         assert_eq!(queue.next().await, "slow");
+    }
+
+    /// What a controller does that looks at its keys regularly, while changes wake it up.
+    #[tokio::test]
+    async fn a_thousand_wake_ups_leave_one_wish_for_later() {
+        let queue = WorkQueue::default();
+        for _ in 0..1000 {
+            queue.add("node-1");
+            assert_eq!(queue.next().await, "node-1");
+            queue.add_after("node-1", Duration::from_secs(30));
+            queue.done("node-1");
+        }
+        queue.with(|state| assert_eq!((state.later.len(), state.moments.len()), (1, 1)));
+    }
+
+    #[tokio::test]
+    async fn of_the_wishes_for_a_key_the_earliest_counts() {
+        let queue = WorkQueue::default();
+        for seconds in [60, 30, 90] {
+            queue.add_after("a", Duration::from_secs(seconds));
+        }
+        let earliest = queue.with(|state| state.later.keys().next().map(|moment| moment.0)).unwrap();
+        let from_now = earliest - Instant::now();
+        assert!(from_now > Duration::from_secs(20) && from_now <= Duration::from_secs(30), "{from_now:?}");
+        queue.add_after("a", Duration::ZERO);
+        assert_eq!(queue.next().await, "a");
+        queue.done("a");
+        // Noted again afterwards: the entry that came up has left no trace.
+        queue.add_after("a", Duration::from_millis(1));
+        assert_eq!(queue.next().await, "a");
+        assert!(queue.with(|state| state.later.is_empty() && state.moments.is_empty()));
     }
 }
