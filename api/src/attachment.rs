@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::condition::Condition;
+use crate::describe::Described;
 
 /// One ticket.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Attachment {
     #[serde(rename = "attachmentID")]
@@ -17,11 +18,12 @@ pub struct Attachment {
     pub node_id: String,
     pub parameters: BTreeMap<String, String>,
     pub satisfied: bool,
+    #[schema(as = "array[longhornCondition]")]
     pub conditions: Vec<Condition>,
 }
 
 /// All tickets of a volume.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(default)]
 pub struct VolumeAttachment {
     pub volume: String,
@@ -29,7 +31,7 @@ pub struct VolumeAttachment {
 }
 
 /// Body of `attach`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AttachInput {
     /// Node to attach to.
@@ -43,7 +45,7 @@ pub struct AttachInput {
 }
 
 /// Body of `detach`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct DetachInput {
     #[serde(rename = "attachmentID")]

@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::describe::Described;
+
 /// What kind of reason it is; the dashboard picks the button from it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Described, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CauseCode {
     /// No disk has room for a replica.
@@ -30,13 +32,49 @@ pub enum CauseCode {
     FrontendUnavailable,
     /// The control record can't be written; I/O waits.
     RecordUnavailable,
+    /// No node or disk has the tags that the volume asks for.
+    SelectorMismatch,
+    /// Scheduling is switched off where a replica could go.
+    SchedulingDisabled,
+    /// Another replica of the volume is there already.
+    AntiAffinity,
+    /// The disk or node is being emptied.
+    Evicting,
+    /// The volume has as many snapshots, or as many bytes in them, as it may have.
+    SnapshotLimit,
+    /// A snapshot is to go but can't yet.
+    SnapshotNotDeletable,
+    /// Attaching takes long; something is waited for.
+    AttachWaiting,
+    /// Two want the volume at different places.
+    AttachConflict,
+    /// A new size waits for something.
+    ExpansionWaiting,
+    /// A new size could not be given.
+    ExpansionFailed,
+    /// A rebuild waits for its turn.
+    RebuildWaiting,
+    /// Layers could not be merged.
+    PurgeFailed,
+    /// A setting is stored but not in force yet.
+    SettingPending,
+    /// The node lacks something that is needed.
+    Environment,
+    /// The file system can't hold the volume.
+    FilesystemUnsupported,
+    /// No replica is known to be whole; a person has to choose.
+    SalvageNeeded,
+    /// Data or a process that nothing belongs to.
+    Orphan,
+    /// A copy of another volume failed.
+    CloneFailed,
     /// Something this version does not know.
     #[serde(other)]
     Other,
 }
 
 /// How bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Described, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Nothing to do; it is being worked on.
@@ -48,7 +86,7 @@ pub enum Severity {
 }
 
 /// One reason.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cause {
     pub code: CauseCode,
@@ -61,4 +99,26 @@ pub struct Cause {
     /// Names of the nodes, disks and replicas the sentence speaks of.
     #[serde(default)]
     pub objects: Vec<String>,
+    /// Every place that was looked at, where the sentence names only some.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<CauseDetail>,
+}
+
+/// What one place lacks.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CauseDetail {
+    pub node: String,
+    /// Name of the disk; empty when the whole node is meant.
+    pub disk: String,
+    /// The rule that says no, one word: `tags`, `space`, `anti-affinity`.
+    pub rule: String,
+    /// What the rule asks for; none when it is not about bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wanted_bytes: Option<u64>,
+    /// What there is of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub has_bytes: Option<u64>,
+    /// The whole in a sentence.
+    pub text: String,
 }

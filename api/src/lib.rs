@@ -2,10 +2,18 @@
 //!
 //! One resource a file. Field names and their spelling are Longhorn's REST API's (`/v1`); what is ours
 //! (`causes`, `live`) is added in the same conventions. serde only, so that the crate compiles to wasm.
+//!
+//! Types say themselves what they are ([`describe`]) and what can be done with them ([`action`]): the manager makes its
+//! routes, its schemas and its links of that, and the dashboard its menus.
 
+// The derive writes `aurochs_api::…`, in this crate as in others.
+extern crate self as aurochs_api;
+
+pub mod action;
 pub mod attachment;
 pub mod cause;
 pub mod condition;
+pub mod describe;
 pub mod ids;
 pub mod instance_manager;
 pub mod live;

@@ -6,33 +6,42 @@ use serde::{Deserialize, Serialize};
 
 use crate::cause::Cause;
 use crate::condition::{ConditionMap, ConditionStatus};
+use crate::describe::Described;
+use crate::schema::Resource;
 use crate::size::{ByteSize, as_number};
 
 /// A machine that holds replicas and runs engines.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Node {
     pub name: String,
     pub address: String,
+    #[schema(required)]
     pub allow_scheduling: bool,
+    #[schema(required)]
     pub eviction_requested: bool,
     pub auto_evicting: bool,
+    #[schema(as = "map[nodeCondition]")]
     pub conditions: ConditionMap,
     /// Keyed by disk name.
+    #[schema(nullable)]
     pub disks: BTreeMap<String, Disk>,
     pub region: String,
     pub zone: String,
+    #[schema(create)]
     pub tags: Vec<String>,
     #[serde(rename = "instanceManagerCPURequest")]
     pub instance_manager_cpu_request: u32,
     /// Ours: what keeps the node from being fully usable.
+    #[schema(ours)]
     pub causes: Vec<Cause>,
     /// Ours: the ways a volume can be offered on this node, and why not the others.
+    #[schema(ours)]
     pub frontends: Vec<FrontendOffer>,
 }
 
 /// One way to offer a volume.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(default)]
 pub struct FrontendOffer {
     pub kind: String,
@@ -41,8 +50,9 @@ pub struct FrontendOffer {
 }
 
 /// A disk of a node. Figures are JSON numbers, in bytes.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
+#[schema(id = "diskInfo")]
 pub struct Disk {
     pub path: String,
     pub disk_type: String,
@@ -51,25 +61,126 @@ pub struct Disk {
     pub disk_uuid: String,
     pub allow_scheduling: bool,
     pub eviction_requested: bool,
+    #[schema(as = "map[diskCondition]")]
     pub conditions: ConditionMap,
     #[serde(with = "as_number")]
+    #[schema(wire = "integer")]
     pub storage_maximum: ByteSize,
     /// Really free on the file system.
     #[serde(with = "as_number")]
+    #[schema(wire = "integer")]
     pub storage_available: ByteSize,
     /// Kept for others.
     #[serde(with = "as_number")]
+    #[schema(wire = "integer")]
     pub storage_reserved: ByteSize,
     /// Sum of the sizes of the replicas placed here.
     #[serde(with = "as_number")]
+    #[schema(wire = "integer")]
     pub storage_scheduled: ByteSize,
     /// Replica name to bytes.
     pub scheduled_replica: BTreeMap<String, u64>,
     pub scheduled_backing_image: BTreeMap<String, u64>,
     pub tags: Vec<String>,
+    /// What the disks below say of their health, by device name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    #[schema(as = "map[string]")]
+    pub health_data: BTreeMap<String, DiskHealth>,
+    /// RFC 3339, UTC.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub health_data_last_collected_at: String,
     /// Ours: what keeps replicas from being placed here.
+    #[schema(ours)]
     pub causes: Vec<Cause>,
 }
+
+/// What a device tells of itself (SMART).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DiskHealth {
+    pub disk_name: String,
+    pub disk_type: String,
+    /// `PASSED`, `WARNING`, `FAILED` or `UNKNOWN`.
+    pub health_status: String,
+    /// `SMART`.
+    pub source: String,
+    pub model_name: String,
+    pub serial_number: String,
+    pub firmware_version: String,
+    #[serde(with = "as_number")]
+    #[schema(wire = "integer")]
+    pub capacity: ByteSize,
+    /// Degrees Celsius.
+    pub temperature: i64,
+    pub attributes: Vec<DiskHealthAttribute>,
+}
+
+/// One counter of a device.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DiskHealthAttribute {
+    pub id: u32,
+    pub name: String,
+    pub value: i64,
+    pub worst: i64,
+    pub threshold: i64,
+    pub raw_value: i64,
+    pub raw_string: String,
+    pub when_failed: String,
+}
+
+/// What a disk is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Described, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DiskType {
+    /// A directory on a file system.
+    #[default]
+    #[serde(alias = "")]
+    Filesystem,
+    Block,
+}
+
+/// Body of a PUT. Absent fields stay as they are: Longhorn zeroes them, which switches nodes off by accident.
+#[derive(Clone, Debug, Default, Described, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[schema(id = "nodeInput")]
+pub struct NodeUpdate {
+    pub allow_scheduling: Option<bool>,
+    pub eviction_requested: Option<bool>,
+    pub tags: Option<Vec<String>>,
+    #[serde(rename = "instanceManagerCPURequest")]
+    pub instance_manager_cpu_request: Option<u32>,
+}
+
+/// Body of `diskUpdate`: all disks of the node; one that is left out is taken away.
+#[derive(Clone, Debug, Default, Described, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DiskUpdateInput {
+    /// Keyed by disk name.
+    #[schema(as = "array[diskUpdate]")]
+    pub disks: BTreeMap<String, DiskWish>,
+}
+
+/// A disk as it should be. Clients send back the whole disk; what is only told is ignored.
+#[derive(Clone, Debug, Default, PartialEq, Described, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[schema(id = "diskUpdate")]
+pub struct DiskWish {
+    pub path: String,
+    pub disk_type: DiskType,
+    pub disk_driver: String,
+    pub allow_scheduling: bool,
+    pub eviction_requested: bool,
+    #[serde(with = "as_number")]
+    #[schema(wire = "integer")]
+    pub storage_reserved: ByteSize,
+    pub tags: Vec<String>,
+}
+
+crate::actions! { Node {
+    /// Sets the disks of the node, all of them.
+    DiskUpdate = "diskUpdate"(DiskUpdateInput) -> Resource<Node>;
+} }
 
 /// The one word for a node, as Longhorn's dashboard derives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

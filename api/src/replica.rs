@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::describe::Described;
+
 /// What the engine does with a replica.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 pub enum ReplicaMode {
     /// Reads and writes: it has all data.
     #[serde(rename = "RW")]
@@ -21,7 +23,7 @@ pub enum ReplicaMode {
 }
 
 /// One copy of a volume's data.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Replica {
     pub name: String,

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::describe::Described;
+
 /// A resource with its header. Keys of the resource itself are beside the header's on the wire.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Resource<T> {
@@ -36,8 +38,9 @@ pub struct Collection<T> {
 }
 
 /// Body of every answer that is not 2xx.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
+#[schema(id = "error")]
 pub struct ErrorBody {
     /// `error`.
     #[serde(rename = "type")]

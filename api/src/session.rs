@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::describe::Described;
+
 /// Answer of `GET /v1/session`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Session {
     pub user: String,

@@ -1,8 +1,12 @@
 //! Settings: always strings on the wire.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+use crate::describe::Described;
+
+#[derive(Clone, Debug, Default, PartialEq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SettingDefinition {
     pub display_name: String,
@@ -17,13 +21,29 @@ pub struct SettingDefinition {
     pub default: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub options: Vec<String>,
+    /// `minimum` and `maximum` of an `int`, as far as there are any.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub range: BTreeMap<String, i64>,
+    /// `minimum` and `maximum` of a `float`, as far as there are any.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub float_range: BTreeMap<String, f64>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Described, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Setting {
+    #[schema(required, unique)]
     pub name: String,
+    #[schema(update, required)]
     pub value: String,
     pub applied: bool,
     pub definition: SettingDefinition,
 }
+
+/// Body of a PUT.
+#[derive(Clone, Debug, Described, Serialize, Deserialize)]
+pub struct SettingUpdate {
+    pub value: String,
+}
+
+crate::actions! { Setting {} }

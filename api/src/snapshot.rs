@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::describe::Described;
 use crate::size::ByteSize;
 
 /// One layer of a volume; `volume-head` is among them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Snapshot {
     pub name: String,
     /// Name of the snapshot below, empty for the oldest.
     pub parent: String,
+    #[schema(as = "map[bool]")]
     pub children: BTreeMap<String, bool>,
     pub removed: bool,
     /// Lower-case on the wire, as Longhorn has it.
@@ -26,7 +28,7 @@ pub struct Snapshot {
 }
 
 /// Body of `snapshotCreate`, `snapshotGet`, `snapshotDelete` and `snapshotRevert`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SnapshotInput {
     /// Empty at creation: a UUID is chosen.

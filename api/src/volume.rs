@@ -5,12 +5,13 @@ use serde::{Deserialize, Serialize};
 use crate::attachment::VolumeAttachment;
 use crate::cause::Cause;
 use crate::condition::ConditionMap;
+use crate::describe::{Described, Wire};
 use crate::replica::Replica;
 use crate::size::ByteSize;
 use crate::snapshot::Snapshot;
 
 /// Where a volume is in its life.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Described, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum VolumeState {
     #[default]
@@ -23,7 +24,7 @@ pub enum VolumeState {
 }
 
 /// How safe its data is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Described, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Robustness {
     Healthy,
@@ -34,62 +35,86 @@ pub enum Robustness {
 }
 
 /// A volume as the API shows it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Volume {
+    #[schema(create, required, unique)]
     pub name: String,
+    #[schema(create, required, default = "100G")]
     pub size: ByteSize,
     /// `blockdev`, `iscsi` or empty.
+    #[schema(create)]
     pub frontend: String,
     pub disable_frontend: bool,
+    #[schema(create)]
     pub from_backup: String,
     pub restore_volume_recurring_job: String,
+    #[schema(create)]
     pub data_source: String,
+    #[schema(create, default = "disabled")]
     pub data_locality: String,
+    #[schema(create, default = "2880")]
     pub stale_replica_timeout: u32,
     pub state: VolumeState,
     pub robustness: Robustness,
     pub image: String,
     pub current_image: String,
+    #[schema(create)]
     pub backing_image: String,
     /// Go's default time text, `2024-05-01 10:00:00 +0000 UTC`: Longhorn's UI knows no other form here.
     pub created: String,
     pub last_backup: String,
     pub last_backup_at: String,
     pub last_attached_by: String,
+    #[schema(create, default = "false")]
     pub standby: bool,
     pub restore_required: bool,
     pub restore_initiated: bool,
+    #[schema(create, required, default = "false")]
     pub revision_counter_disabled: bool,
+    #[schema(create, default = "ignored")]
     pub snapshot_data_integrity: String,
     pub snapshot_max_count: u32,
     pub snapshot_max_size: ByteSize,
+    #[schema(create, required, default = "ignored")]
     pub unmap_mark_snap_chain_removed: String,
+    #[schema(create, default = "lz4")]
     pub backup_compression_method: String,
     pub backup_target_name: String,
     pub backup_block_size: ByteSize,
+    #[schema(create, required, default = "ignored")]
     pub replica_soft_anti_affinity: String,
+    #[schema(create, required, default = "ignored")]
     pub replica_zone_soft_anti_affinity: String,
+    #[schema(create, required, default = "ignored")]
     pub replica_disk_soft_anti_affinity: String,
     pub freeze_filesystem_for_snapshot: String,
     pub offline_rebuilding: String,
+    #[schema(create, required, default = "v1")]
     pub data_engine: String,
+    #[schema(create)]
     pub disk_selector: Vec<String>,
+    #[schema(create)]
     pub node_selector: Vec<String>,
+    #[schema(create, required, default = "2")]
     pub number_of_replicas: u32,
     pub replica_auto_balance: String,
+    #[schema(create)]
     pub recurring_job_selector: Vec<RecurringJobRef>,
+    #[schema(as = "map[volumeCondition]")]
     pub conditions: ConditionMap,
     pub kubernetes_status: KubernetesStatus,
     pub clone_status: CloneStatus,
     pub ready: bool,
     pub not_ready_message: String,
+    #[schema(create, default = "rwo")]
     pub access_mode: String,
     pub share_endpoint: String,
     pub share_state: String,
     pub migratable: bool,
     pub encrypted: bool,
     pub replicas: Vec<Replica>,
+    #[schema(nullable)]
     pub controllers: Vec<Controller>,
     /// Backups running from this volume; filled by the backup feature.
     pub backup_status: Vec<TransferStatus>,
@@ -99,13 +124,18 @@ pub struct Volume {
     pub rebuild_status: Vec<RebuildStatus>,
     pub volume_attachment: VolumeAttachment,
     /// Ours: why the volume is not as wished, worst first.
+    #[schema(ours)]
     pub causes: Vec<Cause>,
     /// Ours: all layers while attached, so that the dashboard's tree is live; empty while detached.
+    #[schema(ours)]
     pub snapshots: Vec<Snapshot>,
     /// Ours: which frontend offers the device, and why this one.
+    #[schema(ours)]
     pub frontend_in_use: String,
+    #[schema(ours)]
     pub frontend_reason: String,
     /// Ours: NBD address for standard clients, empty when there is none.
+    #[schema(ours)]
     pub nbd_uri: String,
 }
 
@@ -130,7 +160,7 @@ impl Volume {
 }
 
 /// The running engine of a volume.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Controller {
     pub name: String,
@@ -152,7 +182,7 @@ pub struct Controller {
 }
 
 /// Progress of one rebuild.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RebuildStatus {
     pub replica: String,
@@ -165,14 +195,19 @@ pub struct RebuildStatus {
     pub from_replica_list: Vec<String>,
     /// Ours.
     #[serde(with = "crate::size::as_number")]
+    #[schema(wire = "integer")]
+    #[schema(ours)]
     pub planned_bytes: ByteSize,
     #[serde(with = "crate::size::as_number")]
+    #[schema(wire = "integer")]
+    #[schema(ours)]
     pub done_bytes: ByteSize,
+    #[schema(ours)]
     pub bytes_per_second: u64,
 }
 
 /// Progress of a backup, restore or purge on one replica.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TransferStatus {
     pub replica: String,
@@ -181,14 +216,15 @@ pub struct TransferStatus {
     pub error: String,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
+#[schema(id = "volumeRecurringJob")]
 pub struct RecurringJobRef {
     pub name: String,
     pub is_group: bool,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct KubernetesStatus {
     pub namespace: String,
@@ -201,7 +237,7 @@ pub struct KubernetesStatus {
     pub workloads_status: Option<Vec<WorkloadStatus>>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct WorkloadStatus {
     pub pod_name: String,
@@ -210,7 +246,7 @@ pub struct WorkloadStatus {
     pub workload_type: String,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct CloneStatus {
     pub source_volume: String,
@@ -221,7 +257,7 @@ pub struct CloneStatus {
 }
 
 /// Body of a create. What is absent gets the setting's default.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct VolumeCreateInput {
     pub name: String,
@@ -261,6 +297,10 @@ pub struct VolumeCreateInput {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(transparent)]
 pub struct SizeText(pub String);
+
+impl Described for SizeText {
+    const WIRE: Wire = Wire::Text;
+}
 
 impl<'de> Deserialize<'de> for SizeText {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -210,6 +210,7 @@ fn tell_ready(status: &mut NodeStatus, name: &str, answering: &Answering) {
                 next_step: "It is started again by itself; if it stays down, see its log in the data directory."
                     .to_owned(),
                 objects: vec![name.to_owned()],
+                details: Vec::new(),
             });
         }
     }

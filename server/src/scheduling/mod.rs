@@ -169,6 +169,7 @@ fn explain(request: &Request, candidates: &[Candidate<'_>], refusals: &[Refusal]
                         (replica-soft-anti-affinity)."
                 .to_owned(),
             objects: taken.iter().map(|&node| node.to_owned()).collect(),
+            details: Vec::new(),
         };
     }
     // Disks on nodes without a replica are what a person would look at first.
@@ -192,6 +193,7 @@ fn explain(request: &Request, candidates: &[Candidate<'_>], refusals: &[Refusal]
             .flat_map(|refusal| [refusal.node.clone(), refusal.disk.clone()])
             .filter(|name| !name.is_empty())
             .collect(),
+        details: Vec::new(),
     }
 }
 

@@ -109,6 +109,8 @@ impl Definition {
             data_engine_specific: self.per_engine,
             default: self.default.to_owned(),
             options: self.options.iter().map(|&option| option.to_owned()).collect(),
+            range: BTreeMap::new(),
+            float_range: BTreeMap::new(),
         }
     }
 }

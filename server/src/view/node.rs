@@ -1,5 +1,7 @@
 //! A node with its disks: wishes and findings in one.
 
+use std::collections::BTreeMap;
+
 use aurochs_api::node::{Disk, Node as NodeView};
 use aurochs_api::schema::Resource;
 
@@ -52,6 +54,8 @@ fn disk(wish: &DiskSpec, found: Option<&DiskStatus>) -> Disk {
         scheduled_replica: found.scheduled_replica.clone(),
         scheduled_backing_image: found.scheduled_backing_image.clone(),
         tags: wish.tags.clone(),
+        health_data: BTreeMap::new(),
+        health_data_last_collected_at: String::new(),
         causes: found.causes.clone(),
     }
 }

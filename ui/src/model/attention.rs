@@ -81,10 +81,29 @@ impl Attention {
             (Subject::Node { .. }, _) => Remedy::ShowNode,
             (
                 Subject::Volume { .. },
-                CauseCode::InsufficientStorage | CauseCode::DiskPressure | CauseCode::DiskNotReady,
+                CauseCode::InsufficientStorage
+                | CauseCode::DiskPressure
+                | CauseCode::DiskNotReady
+                | CauseCode::SelectorMismatch
+                | CauseCode::SchedulingDisabled
+                | CauseCode::Evicting
+                | CauseCode::FilesystemUnsupported
+                | CauseCode::PurgeFailed
+                | CauseCode::Orphan,
             ) => Remedy::ShowDisks,
-            (Subject::Volume { .. }, CauseCode::NodeDown | CauseCode::NotEnoughNodes) => Remedy::ShowNode,
-            (Subject::Volume { .. }, CauseCode::Rebuilding | CauseCode::Reconciling) => Remedy::Watch,
+            (
+                Subject::Volume { .. },
+                CauseCode::NodeDown | CauseCode::NotEnoughNodes | CauseCode::AntiAffinity | CauseCode::Environment,
+            ) => Remedy::ShowNode,
+            (
+                Subject::Volume { .. },
+                CauseCode::Rebuilding
+                | CauseCode::Reconciling
+                | CauseCode::RebuildWaiting
+                | CauseCode::AttachWaiting
+                | CauseCode::ExpansionWaiting
+                | CauseCode::SettingPending,
+            ) => Remedy::Watch,
             (
                 Subject::Volume { .. },
                 CauseCode::ReplicaFailed
@@ -92,6 +111,12 @@ impl Attention {
                 | CauseCode::EngineFailed
                 | CauseCode::FrontendUnavailable
                 | CauseCode::RecordUnavailable
+                | CauseCode::SnapshotLimit
+                | CauseCode::SnapshotNotDeletable
+                | CauseCode::AttachConflict
+                | CauseCode::ExpansionFailed
+                | CauseCode::SalvageNeeded
+                | CauseCode::CloneFailed
                 | CauseCode::Other,
             ) => Remedy::ShowVolume,
         }
@@ -108,7 +133,14 @@ mod tests {
     use super::*;
 
     fn cause(code: CauseCode, severity: Severity) -> Cause {
-        Cause { code, severity, message: String::new(), next_step: String::new(), objects: Vec::new() }
+        Cause {
+            code,
+            severity,
+            message: String::new(),
+            next_step: String::new(),
+            objects: Vec::new(),
+            details: Vec::new(),
+        }
     }
 
     #[test]

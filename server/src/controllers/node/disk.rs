@@ -79,6 +79,7 @@ fn not_ready(disk: &DiskStatus, message: String) -> Cause {
         message,
         next_step: "Check that the path is mounted and writable on the node.".to_owned(),
         objects: vec![disk.disk_name.clone()],
+        details: Vec::new(),
     }
 }
 
@@ -121,6 +122,7 @@ fn tell_schedulable(disk: &mut DiskStatus, spec: &DiskSpec, limits: Limits) {
             next_step: "Free space, add a disk, or lower the reservation or storage-minimal-available-percentage."
                 .to_owned(),
             objects: vec![disk.disk_name.clone()],
+            details: Vec::new(),
         });
     }
 }

@@ -21,6 +21,7 @@ pub(super) fn engine_ended(volume: &Object<Volume>, reason: &str) -> Cause {
         message: format!("The engine of {} ended: {}.", volume.name(), reason.trim_end_matches('.')),
         next_step: next_step.to_owned(),
         objects: vec![volume.name().to_owned()],
+        details: Vec::new(),
     }
 }
 
@@ -71,6 +72,7 @@ fn replica_failed(replica: &Object<Replica>) -> Cause {
         ),
         next_step: "It is rebuilt by itself while the volume is attached.".to_owned(),
         objects: vec![name.to_owned(), node.clone()],
+        details: Vec::new(),
     }
 }
 
@@ -82,6 +84,7 @@ fn node_silent(volume: &Object<Volume>, family: &Family) -> Cause {
         message: format!("{node} does not answer; the engine of {} there may well be running.", volume.name()),
         next_step: "Bring the node's instance manager back; nothing else is needed.".to_owned(),
         objects: vec![node.clone()],
+        details: Vec::new(),
     }
 }
 
@@ -92,6 +95,7 @@ fn io_waits(volume: &Object<Volume>, reason: &str) -> Cause {
         message: format!("I/O of {} waits: {}.", volume.name(), reason.trim_end_matches('.')),
         next_step: "It goes on by itself when the reason is gone.".to_owned(),
         objects: vec![volume.name().to_owned()],
+        details: Vec::new(),
     }
 }
 
@@ -102,6 +106,7 @@ fn reconciling(volume: &Object<Volume>) -> Cause {
         message: format!("The replicas of {} are being made equal after an unclean stop.", volume.name()),
         next_step: String::new(),
         objects: vec![volume.name().to_owned()],
+        details: Vec::new(),
     }
 }
 
@@ -113,5 +118,6 @@ fn no_device(volume: &Object<Volume>, reason: &str) -> Cause {
         message: format!("{} has no device: {}.", volume.name(), reason.trim_end_matches('.')),
         next_step: "Use its NBD address, or start aurochs as root.".to_owned(),
         objects: vec![volume.name().to_owned()],
+        details: Vec::new(),
     }
 }

@@ -77,6 +77,7 @@ async fn tell(context: &Context, volume: &Object<Volume>, replicas: &[Object<Rep
             ),
             next_step: "Bring the node back; the deletion then goes on by itself.".to_owned(),
             objects: vec![replica.name().to_owned(), replica.spec.node_id.clone()],
+            details: Vec::new(),
         })
         .collect();
     let change = |status: &mut VolumeStatus| {

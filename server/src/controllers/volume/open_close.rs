@@ -153,5 +153,6 @@ fn no_usable_replica(volume: &Object<Volume>, lost: &[(&Object<Replica>, String)
         message,
         next_step: "Bring one of these nodes or disks back; the volume then attaches by itself.".to_owned(),
         objects,
+        details: Vec::new(),
     }
 }

@@ -92,7 +92,7 @@ pub(super) fn choose(
 
 fn cause(code: CauseCode, message: String, next_step: &str, one: &Candidate) -> Cause {
     let objects = vec![one.name.clone(), one.node.clone()];
-    Cause { code, severity: Severity::Warning, message, next_step: next_step.to_owned(), objects }
+    Cause { code, severity: Severity::Warning, message, next_step: next_step.to_owned(), objects, details: Vec::new() }
 }
 
 fn limit_reached(one: &Candidate, limit: u64) -> Cause {
@@ -134,6 +134,7 @@ fn no_place(missing: usize) -> Cause {
         message: format!("{missing} of the volume's replicas have no place yet."),
         next_step: "Add a node or a disk, or lower the number of replicas.".to_owned(),
         objects: Vec::new(),
+        details: Vec::new(),
     }
 }
 

@@ -175,6 +175,7 @@ fn rebuilding(replica: &Object<Replica>, family: &Family) -> Cause {
             message: format!("Replica {name} on {node} waits to be rebuilt: {}.", refusal.message),
             next_step: "It is tried again by itself.".to_owned(),
             objects: vec![name.to_owned(), node.clone()],
+            details: Vec::new(),
         };
     }
     // No figures here: they are in the rebuild status, and a cause that changes every second would be written as often.
@@ -186,6 +187,7 @@ fn rebuilding(replica: &Object<Replica>, family: &Family) -> Cause {
         message: format!("Replica {name} on {node} is being rebuilt{from}."),
         next_step: String::new(),
         objects: vec![name.to_owned(), node.clone()],
+        details: Vec::new(),
     }
 }
 
