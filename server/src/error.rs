@@ -13,6 +13,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use crate::feature::Feature;
 use crate::store::StoreError;
 use crate::web::request_url::RequestUrl;
 
@@ -104,6 +105,16 @@ impl ApiError {
             ErrorKind::NotFound,
             format_args!("there is no {what} named {name:?}"),
             format_args!("List the {what}s to see their names."),
+        )
+    }
+
+    /// What this version can't do yet. One kind for all of them, so that clients can tell it from a mistake of theirs.
+    #[must_use]
+    pub fn not_yet(feature: Feature, tried: impl fmt::Display) -> Self {
+        Self::new(
+            ErrorKind::Invalid,
+            format_args!("{tried} is not done: this version has no {} yet", feature.words()),
+            feature.next_step(),
         )
     }
 

@@ -1,7 +1,7 @@
 //! The manager: API, login, controllers, scheduling and the dashboard.
 //!
 //! The way of a wish, file by file:
-//! 1. [`auth`], then [`router`] and [`routes`] — a request of someone who may becomes a change of a resource's spec;
+//! 1. [`auth`], then [`router`] with [`nouns`] and [`routes`] — a request of someone who may becomes a change of a resource's spec;
 //! 2. [`store`] — the change is kept (optimistic concurrency, finalizers) and announced to everyone who watches;
 //! 3. [`controllers`] — the controller of its kind takes one step from what is towards what is wished, with
 //!    [`scheduling`] for places and [`instance`] for processes, and writes a status with causes;
@@ -16,7 +16,9 @@ pub mod app;
 pub mod auth;
 pub mod controllers;
 pub mod error;
+pub mod feature;
 pub mod instance;
+pub mod nouns;
 pub mod resources;
 pub mod router;
 pub mod routes;

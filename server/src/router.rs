@@ -15,15 +15,14 @@ use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetReques
 use crate::app::App;
 use crate::auth;
 use crate::error;
-use crate::routes::{
-    assets, body, fallback, health, instance_manager, live, node, root, session, setting, volume, volume_attachment,
-};
+use crate::nouns::{self, Noun};
+use crate::routes::{assets, body, fallback, health, live, root, session};
 use crate::web::{limits, schemas_header, security_headers};
 
-/// Every route. What is not here is answered by [`fallback`]: the dashboard's pages, slashes too many, unknown paths.
+/// Every route: those of the page and of the API as a whole, then those of its nouns. What is not here is answered by [`fallback`]: the dashboard's pages, slashes too many, unknown paths.
 #[must_use]
 pub fn table() -> Table {
-    Table::default()
+    let table = Table::default()
         .get("/healthz", health::handle)
         .get("/login", session::log_in::show)
         .post("/login", session::log_in::submit)
@@ -32,29 +31,14 @@ pub fn table() -> Table {
         .get("/v1", root::versions::v1)
         .get("/v1/apiversions", root::versions::list)
         .get("/v1/apiversions/v1", root::versions::v1)
-        .get("/v1/schemas", root::schemas::list)
-        .get("/v1/schemas/{id}", root::schemas::get)
+        .get("/v1/openapi.json", root::openapi::handle)
         .get("/v1/session", session::get::handle)
-        .get("/v1/settings", setting::list::handle)
-        .get("/v1/settings/{name}", setting::get::handle)
-        .put("/v1/settings/{name}", setting::update::handle)
-        .get("/v1/volumes", volume::list::handle)
-        .post("/v1/volumes", volume::create::handle)
-        .get("/v1/volumes/{name}", volume::get::handle)
-        .post("/v1/volumes/{name}", volume::action::handle)
-        .delete("/v1/volumes/{name}", volume::delete::handle)
-        .get("/v1/volumeattachments", volume_attachment::list::handle)
-        .get("/v1/volumeattachments/{name}", volume_attachment::get::handle)
-        .get("/v1/nodes", node::list::handle)
-        .get("/v1/nodes/{name}", node::get::handle)
-        .put("/v1/nodes/{name}", node::update::handle)
-        .post("/v1/nodes/{name}", node::action::handle)
-        .get("/v1/instancemanagers", instance_manager::list::handle)
-        .get("/v1/instancemanagers/{name}", instance_manager::get::handle)
         .get("/assets/{*path}", assets::handle)
         .get("/v1/ws/live", live::changes::handle)
         .get("/v1/ws/{resource}", live::lists::handle)
-        .get("/v1/ws/{period}/{resource}", live::lists::handle_paced)
+        .get("/v1/ws/{period}/{resource}", live::lists::handle_paced);
+    let routes = nouns::all().iter().flat_map(Noun::routes);
+    routes.fold(table, |table, route| table.add(route.method.clone(), &route.path, route.handler.clone()))
 }
 
 /// The whole service. Layers from the outside in: request id and log, security headers, form of errors, panics, time,
@@ -90,7 +74,7 @@ pub async fn serve(
 #[derive(Default)]
 pub struct Table {
     router: Router<App>,
-    entries: Vec<(Method, &'static str)>,
+    entries: Vec<(Method, String)>,
 }
 
 impl Table {
@@ -102,23 +86,15 @@ impl Table {
         self.add(Method::POST, path, on(MethodFilter::POST, handler))
     }
 
-    fn put<T: 'static>(self, path: &'static str, handler: impl Handler<T, App>) -> Self {
-        self.add(Method::PUT, path, on(MethodFilter::PUT, handler))
-    }
-
-    fn delete<T: 'static>(self, path: &'static str, handler: impl Handler<T, App>) -> Self {
-        self.add(Method::DELETE, path, on(MethodFilter::DELETE, handler))
-    }
-
-    fn add(mut self, method: Method, path: &'static str, handler: MethodRouter<App>) -> Self {
+    fn add(mut self, method: Method, path: &str, handler: MethodRouter<App>) -> Self {
         self.router = self.router.route(path, handler);
-        self.entries.push((method, path));
+        self.entries.push((method, path.to_owned()));
         self
     }
 
     /// Method and path pattern of each route.
     #[must_use]
-    pub fn entries(&self) -> &[(Method, &'static str)] {
+    pub fn entries(&self) -> &[(Method, String)] {
         &self.entries
     }
 }

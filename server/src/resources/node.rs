@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use aurochs_api::cause::Cause;
 use aurochs_api::condition::Condition;
+pub use aurochs_api::node::DiskType;
 use aurochs_api::node::FrontendOffer;
 use aurochs_api::size::{ByteSize, as_number};
 use serde::{Deserialize, Serialize};
@@ -36,15 +37,6 @@ pub struct NodeSpec {
     pub disks: BTreeMap<String, DiskSpec>,
     #[serde(rename = "instanceManagerCPURequest")]
     pub instance_manager_cpu_request: u32,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DiskType {
-    #[default]
-    #[serde(alias = "")]
-    Filesystem,
-    Block,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

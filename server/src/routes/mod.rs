@@ -1,4 +1,5 @@
-//! Handlers, one noun a directory, one verb a file. The router names them all: [`crate::router`].
+//! Handlers, one noun a directory, one verb a file. Each noun names its own in `noun()`;
+//! [`crate::nouns`] lists the nouns, [`crate::router`] the rest.
 
 pub mod assets;
 pub mod body;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aurochs_api::action::Acted;
 use aurochs_api::schema::{Collection, Resource};
 
 use crate::web::request_url::RequestUrl;
@@ -41,6 +42,14 @@ impl<'a> Links<'a> {
     #[must_use]
     pub fn item(self, kind: &str, id: &str) -> String {
         format!("{}/{id}", self.collection(kind))
+    }
+
+    /// A thing of a type that describes itself, with what can be done with it now.
+    #[must_use]
+    pub fn thing<T: Acted>(self, id: &str, data: T) -> Resource<T> {
+        let offered: Vec<&str> =
+            T::ACTIONS.iter().filter(|action| (action.offered)(&data)).map(|action| action.name).collect();
+        self.resource(T::shape().id, id, &offered, data)
     }
 
     /// A resource with its header; `actions` are the offered ones.

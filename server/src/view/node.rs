@@ -13,7 +13,7 @@ use crate::resources::{Node, Object};
 
 #[must_use]
 pub fn resource(node: &Object<Node>, links: Links<'_>) -> Resource<NodeView> {
-    links.resource("node", node.name(), &["diskUpdate"], view(node))
+    links.thing(node.name(), view(node))
 }
 
 fn view(node: &Object<Node>) -> NodeView {

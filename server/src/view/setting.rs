@@ -17,5 +17,5 @@ pub fn resource(row: &Definition, stored: Option<&Object<Setting>>, links: Links
         applied: stored.is_none_or(|stored| stored.status.applied),
         definition: row.to_api(),
     };
-    links.resource("setting", name, &[], view)
+    links.thing(name, view)
 }

@@ -8,6 +8,7 @@ mod harness;
 mod live;
 mod login;
 mod nodes;
+mod schemas;
 mod settings;
 mod snapshots;
 mod volumes;

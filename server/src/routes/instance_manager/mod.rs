@@ -2,3 +2,10 @@
 
 pub mod get;
 pub mod list;
+
+use crate::nouns::Noun;
+
+/// One for each node, there by itself.
+pub fn noun() -> Noun {
+    Noun::raw("instanceManager").list(list::handle).get(get::handle).done()
+}

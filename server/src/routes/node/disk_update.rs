@@ -3,47 +3,22 @@
 use std::collections::BTreeMap;
 use std::path::{Component, Path};
 
-use aurochs_api::size::{ByteSize, as_number};
-use axum::Json;
-use serde::Deserialize;
+use aurochs_api::node::{DiskUpdateInput, DiskWish, Node as NodeView};
+use aurochs_api::schema::Resource;
+use aurochs_api::size::ByteSize;
 
-use super::{get, update};
+use super::update;
 use crate::error::{ApiError, ErrorKind};
+use crate::feature::Feature;
+use crate::nouns::action::Target;
 use crate::resources::node::{DiskSpec, DiskType};
 use crate::resources::{Node, Object};
-use crate::store::Store;
 use crate::view::envelope::Links;
 use crate::view::node;
-use crate::web::request_url::RequestUrl;
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct DiskUpdateInput {
-    /// Keyed by disk name.
-    disks: BTreeMap<String, DiskInput>,
-}
-
-/// Clients send back the whole disk; what is only told is ignored.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-struct DiskInput {
-    path: String,
-    disk_type: DiskType,
-    disk_driver: String,
-    allow_scheduling: bool,
-    eviction_requested: bool,
-    #[serde(with = "as_number")]
-    storage_reserved: ByteSize,
-    tags: Vec<String>,
-}
 
 /// Answers with the node.
-pub async fn handle(
-    store: &Store,
-    url: &RequestUrl,
-    name: &str,
-    input: DiskUpdateInput,
-) -> Result<get::Answer, ApiError> {
+pub async fn handle(target: Target, input: DiskUpdateInput) -> Result<Resource<NodeView>, ApiError> {
+    let (store, name) = (&target.app.store, target.name.as_str());
     let node = store.get::<Node>(name).await?;
     let mut disks = BTreeMap::new();
     for (disk, wish) in &input.disks {
@@ -53,22 +28,19 @@ pub async fn handle(
     check_removed(&node, &disks)?;
     let changed = store.modify::<Node>(name, |node| node.spec.disks.clone_from(&disks)).await?;
     tracing::info!(node = name, disks = disks.len(), "disks changed");
-    Ok(Json(node::resource(&changed, Links::of(url))))
+    Ok(node::resource(&changed, Links::of(&target.url)))
 }
 
 fn invalid(message: impl std::fmt::Display, next_step: impl std::fmt::Display) -> ApiError {
     ApiError::new(ErrorKind::Invalid, message, next_step)
 }
 
-fn checked(node: &Object<Node>, disk: &str, wish: &DiskInput) -> Result<DiskSpec, ApiError> {
+fn checked(node: &Object<Node>, disk: &str, wish: &DiskWish) -> Result<DiskSpec, ApiError> {
     if disk.is_empty() || disk.len() > 63 {
         return Err(invalid(format_args!("{disk:?} is no name for a disk"), "Use 1 to 63 characters."));
     }
     if wish.disk_type == DiskType::Block {
-        return Err(invalid(
-            format_args!("disk {disk}: this version has no block disks"),
-            "Use a directory on a file system.",
-        ));
+        return Err(ApiError::not_yet(Feature::BlockDisks, format_args!("disk {disk} of type block")));
     }
     let path = Path::new(&wish.path);
     if !path.is_absolute() || path.components().any(|part| part == Component::ParentDir) {

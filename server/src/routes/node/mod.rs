@@ -1,7 +1,20 @@
 //! Nodes and their disks.
 
-pub mod action;
 pub mod disk_update;
 pub mod get;
 pub mod list;
 pub mod update;
+
+use aurochs_api::node::{DiskUpdate, Node, NodeUpdate};
+
+use crate::nouns::Noun;
+
+/// Nodes come by themselves; there is nothing to create.
+pub fn noun() -> Noun {
+    Noun::of::<Node>()
+        .list(list::handle)
+        .get(get::handle)
+        .put::<NodeUpdate, _>(update::handle)
+        .act::<DiskUpdate, _, _>(disk_update::handle)
+        .done()
+}

@@ -1,8 +1,8 @@
 //! `PUT /v1/nodes/{name}`: whether a node takes replicas, and its tags.
 
+use aurochs_api::node::NodeUpdate;
 use axum::Json;
 use axum::extract::{Path, State};
-use serde::Deserialize;
 
 use super::get;
 use crate::error::{ApiError, ErrorKind};
@@ -12,17 +12,6 @@ use crate::store::Store;
 use crate::view::envelope::Links;
 use crate::view::node;
 use crate::web::request_url::RequestUrl;
-
-/// What may be changed. Absent fields stay as they are: Longhorn zeroes them, which switches nodes off by accident.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct NodeUpdate {
-    allow_scheduling: Option<bool>,
-    eviction_requested: Option<bool>,
-    tags: Option<Vec<String>>,
-    #[serde(rename = "instanceManagerCPURequest")]
-    instance_manager_cpu_request: Option<u32>,
-}
 
 /// Answers with the node.
 pub async fn handle(

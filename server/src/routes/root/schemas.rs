@@ -5,18 +5,18 @@ use axum::Json;
 use axum::extract::Path;
 
 use crate::error::ApiError;
+use crate::nouns;
+use crate::nouns::schema::{self, Schema};
 use crate::view::envelope;
-use crate::view::schemas::{self, Schema};
 use crate::web::request_url::RequestUrl;
 
 /// All types.
 pub async fn list(url: RequestUrl) -> Json<Collection<Schema>> {
-    let data = schemas::TYPES.iter().map(|row| row.schema(url.base())).collect();
-    Json(envelope::collection("schema", &url, data))
+    Json(envelope::collection("schema", &url, schema::all(nouns::all(), url.base())))
 }
 
 /// One type; its name in any case.
 pub async fn get(url: RequestUrl, Path(id): Path<String>) -> Result<Json<Schema>, ApiError> {
-    let row = schemas::TYPES.iter().find(|row| row.id.eq_ignore_ascii_case(&id));
-    row.map(|row| Json(row.schema(url.base()))).ok_or_else(|| ApiError::not_found("schema", &id))
+    let found = schema::one(nouns::all(), &id, url.base());
+    found.map(Json).ok_or_else(|| ApiError::not_found("schema", &id))
 }

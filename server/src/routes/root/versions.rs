@@ -7,8 +7,8 @@ use axum::Json;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 
+use crate::nouns::{self, Noun};
 use crate::view::envelope;
-use crate::view::schemas;
 use crate::web::request_url::RequestUrl;
 use crate::web::shell;
 
@@ -34,8 +34,11 @@ pub async fn v1(url: RequestUrl) -> Json<Version> {
 
 fn version(url: &RequestUrl) -> Version {
     let base = url.base();
-    let mut links: BTreeMap<String, String> = schemas::collections()
-        .map(|plural| (plural.to_owned(), format!("{base}/v1/{}", plural.to_lowercase())))
+    let mut links: BTreeMap<String, String> = nouns::all()
+        .iter()
+        .filter(|noun| noun.is_listed())
+        .map(Noun::plural_name)
+        .map(|plural| (plural.clone(), format!("{base}/v1/{}", plural.to_lowercase())))
         .collect();
     links.insert("self".to_owned(), format!("{base}/v1"));
     Resource {

@@ -1,8 +1,8 @@
 //! `PUT /v1/settings/{name}`
 
+use aurochs_api::setting::SettingUpdate;
 use axum::Json;
 use axum::extract::{Path, State};
-use serde::Deserialize;
 
 use super::get;
 use crate::error::{ApiError, ErrorKind};
@@ -14,11 +14,6 @@ use crate::store::{Store, StoreError};
 use crate::view::envelope::Links;
 use crate::view::setting;
 use crate::web::request_url::RequestUrl;
-
-#[derive(Debug, Deserialize)]
-pub struct SettingUpdate {
-    value: String,
-}
 
 /// Answers with the setting as it is stored: trimmed, and for settings that differ by data engine as an object.
 pub async fn handle(

@@ -2,7 +2,6 @@
 
 use axum::extract::{FromRequest, Path, Query, Request, State};
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::{
@@ -10,17 +9,11 @@ use super::{
     update_replica_count,
 };
 use crate::error::{ApiError, ErrorKind};
+use crate::nouns::action::{ActionQuery, unknown_action};
 use crate::resources::Volume;
 use crate::routes::body::Body;
 use crate::store::Store;
 use crate::web::request_url::RequestUrl;
-
-/// The query of an action.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct ActionQuery {
-    pub action: String,
-}
 
 /// What every action works on.
 #[derive(Clone, Debug)]
@@ -48,7 +41,7 @@ pub async fn handle(
         "snapshotRevert" => snapshot_revert::handle(&store, &target, body(request).await?).await.map(respond),
         "updateReplicaCount" => update_replica_count::handle(&store, &target, body(request).await?).await.map(respond),
         "replicaRemove" => replica_remove::handle(&store, &target, body(request).await?).await.map(respond),
-        other => Err(unknown_action(other)),
+        other => Err(unknown_action("volume", other)),
     }
 }
 
@@ -58,16 +51,6 @@ fn respond(answer: impl IntoResponse) -> Response {
 
 async fn body<T: DeserializeOwned>(request: Request) -> Result<T, ApiError> {
     Body::from_request(request, &()).await.map(|Body(body)| body)
-}
-
-fn unknown_action(action: &str) -> ApiError {
-    let message = if action.is_empty() {
-        "a POST to a volume needs an action".to_owned()
-    } else {
-        format!("a volume has no action {action:?}")
-    };
-    let next_step = "The volume's own `actions` are the possible ones: POST to the URL that stands there.";
-    ApiError::new(ErrorKind::MethodNotAllowed, message, next_step)
 }
 
 impl Target {

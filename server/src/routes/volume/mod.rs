@@ -15,3 +15,19 @@ pub mod snapshot_get;
 pub mod snapshot_list;
 pub mod snapshot_revert;
 pub mod update_replica_count;
+
+use aurochs_api::volume::VolumeCreateInput;
+use axum::http::Method;
+
+use crate::nouns::Noun;
+
+/// Volumes find their actions themselves, see [`action`].
+pub fn noun() -> Noun {
+    Noun::raw("volume")
+        .list(list::handle)
+        .create::<VolumeCreateInput, _>(create::handle)
+        .get(get::handle)
+        .delete(delete::handle)
+        .route(Method::POST, "/{name}", action::handle)
+        .done()
+}

@@ -2,3 +2,10 @@
 
 pub mod get;
 pub mod list;
+
+use crate::nouns::Noun;
+
+/// Tickets are made by the actions of volumes.
+pub fn noun() -> Noun {
+    Noun::raw("volumeAttachment").list(list::handle).get(get::handle).done()
+}

@@ -1,0 +1,68 @@
+//! What Longhorn's API has and this version can't do yet, by name: [`crate::error::ApiError::not_yet`].
+
+/// A missing feature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Feature {
+    Backups,
+    BackingImages,
+    BlockDisks,
+    DeltaRebuild,
+    Encryption,
+    Kubernetes,
+    LinkedClones,
+    LiveUpgrade,
+    Migration,
+    RecurringJobs,
+    /// The second data engine (SPDK), with its shards.
+    SecondEngine,
+    /// Volumes that several nodes mount at once.
+    SharedVolumes,
+    SystemBackups,
+    Uninstall,
+    UpgradeCheck,
+}
+
+impl Feature {
+    /// Fits after "this version has no … yet".
+    #[must_use]
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Backups => "backups",
+            Self::BackingImages => "backing images",
+            Self::BlockDisks => "block disks",
+            Self::DeltaRebuild => "rebuilds of changed blocks alone",
+            Self::Encryption => "encrypted volumes",
+            Self::Kubernetes => "Kubernetes mode",
+            Self::LinkedClones => "linked clones",
+            Self::LiveUpgrade => "live engine upgrade",
+            Self::Migration => "live migration",
+            Self::RecurringJobs => "runs of recurring jobs",
+            Self::SecondEngine => "v2 data engine",
+            Self::SharedVolumes => "ReadWriteMany volumes",
+            Self::SystemBackups => "system backups",
+            Self::Uninstall => "uninstallation through a setting",
+            Self::UpgradeCheck => "upgrade check",
+        }
+    }
+
+    /// What a person can do instead.
+    #[must_use]
+    pub const fn next_step(self) -> &'static str {
+        match self {
+            Self::Backups | Self::SystemBackups => "Copy the data from inside the volume's file system for now.",
+            Self::BackingImages => "Write the image into a new volume for now.",
+            Self::BlockDisks => "Use a directory on a file system.",
+            Self::DeltaRebuild => "Leave it as it is: replicas are rebuilt in full.",
+            Self::Encryption => "Encrypt inside the volume (dm-crypt), or on the disks below.",
+            Self::Kubernetes => "Leave it as it is: nothing here depends on it.",
+            Self::LinkedClones => "Make a full copy: cloneMode full-copy.",
+            Self::LiveUpgrade => "Detach the volume; it gets the new engine when it is attached again.",
+            Self::Migration => "Detach the volume and attach it on the other node.",
+            Self::RecurringJobs => "Call the action from a timer of the system for now.",
+            Self::SecondEngine => "Use dataEngine v1.",
+            Self::SharedVolumes => "Use accessMode rwo and attach it to one node.",
+            Self::Uninstall => "Run `aurochs stop` and remove the data directory.",
+            Self::UpgradeCheck => "Leave it as it is: nothing is sent to anybody.",
+        }
+    }
+}

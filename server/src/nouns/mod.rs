@@ -1,0 +1,58 @@
+//! Everything that the API has, once: [`all`] is the one list.
+//!
+//! A noun is a type of `aurochs_api` with its routes and the handlers of its actions ([`noun`]); each is put together in
+//! `routes/<noun>/mod.rs`. From the list come the router ([`crate::router`]), the links of `/v1`, the types of
+//! `/v1/schemas` ([`schema`]), `/v1/openapi.json` ([`openapi`]), the dispatch of `?action=` ([`action`]) and the tests
+//! that walk over all of it. What a thing offers now ([`crate::view::envelope::Links::thing`]) comes from the type alone.
+
+pub mod action;
+pub mod noun;
+pub mod openapi;
+pub mod schema;
+
+use std::sync::LazyLock;
+
+pub use noun::Noun;
+
+use crate::routes::{instance_manager, node, root, setting, volume, volume_attachment};
+
+/// All nouns.
+pub fn all() -> &'static [Noun] {
+    static ALL: LazyLock<Vec<Noun>> = LazyLock::new(|| {
+        vec![
+            instance_manager::noun(),
+            node::noun(),
+            root::noun(),
+            setting::noun(),
+            volume::noun(),
+            volume_attachment::noun(),
+        ]
+    });
+    &ALL
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_action_has_one_handler() {
+        for noun in all() {
+            let mut wanted: Vec<&str> =
+                noun.actions().iter().filter(|action| action.routed).map(|action| action.name).collect();
+            let mut handled = noun.handled_actions();
+            wanted.sort_unstable();
+            handled.sort_unstable();
+            assert_eq!(handled, wanted, "{}", noun.id());
+        }
+    }
+
+    #[test]
+    fn every_noun_is_listed_once() {
+        let mut ids: Vec<&str> = all().iter().map(Noun::id).collect();
+        let count = ids.len();
+        ids.sort_unstable();
+        ids.dedup();
+        assert_eq!(ids.len(), count);
+    }
+}

@@ -1,0 +1,329 @@
+//! A noun: a type with its routes and the handlers of its actions.
+//!
+//! ```text
+//! Noun::of::<Node>()
+//!     .list(list::handle)
+//!     .get(get::handle)
+//!     .put::<NodeUpdate, _>(update::handle)
+//!     .act::<DiskUpdate, _, _>(disk_update::handle)
+//!     .done()
+//! ```
+//! Each verb adds a route at the address that the type's plural gives, and the method to what `/v1/schemas` tells.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use aurochs_api::action::{Acted, Action, Offer};
+use aurochs_api::describe::{Described, Shape, Shaped, Wire};
+use axum::handler::Handler;
+use axum::http::Method;
+use axum::routing::{MethodFilter, MethodRouter, on};
+use serde::de::DeserializeOwned;
+
+use super::action::{self, Answer, Handled, Target};
+use crate::app::App;
+use crate::error::ApiError;
+use crate::feature::Feature;
+use crate::view::envelope::plural;
+
+/// A finished noun.
+pub struct Noun {
+    id: &'static str,
+    shape: Option<fn() -> &'static Shape>,
+    actions: Vec<ActionInfo>,
+    handled: Vec<&'static str>,
+    routes: Vec<Route>,
+    companions: Vec<fn() -> &'static Shape>,
+}
+
+/// What is told of an action.
+#[derive(Clone, Copy, Debug)]
+pub struct ActionInfo {
+    pub name: &'static str,
+    pub doc: &'static str,
+    pub input: Wire,
+    pub output: Wire,
+    pub schema_input: Option<&'static str>,
+    pub schema_output: Option<&'static str>,
+    pub routed: bool,
+}
+
+/// One method at one address.
+pub struct Route {
+    pub method: Method,
+    /// Pattern of the address: `/v1/nodes/{name}`.
+    pub path: String,
+    /// What the body has to be; none when there is none, or when it is not JSON.
+    pub input: Option<Wire>,
+    /// What is answered; none for what is not described (a file, an empty answer).
+    pub output: Option<Wire>,
+    /// Whether Longhorn's `collectionMethods` and `resourceMethods` name it.
+    pub advertised: bool,
+    pub handler: MethodRouter<App>,
+}
+
+impl Noun {
+    /// Begins the noun of a type.
+    #[must_use]
+    pub fn of<T: Acted>() -> Builder<T> {
+        let mut builder = Builder::new(T::shape().id);
+        builder.shape = Some(T::shape);
+        builder.wire = Some(T::WIRE);
+        builder.actions = T::ACTIONS.iter().map(ActionInfo::of).collect();
+        builder
+    }
+
+    /// Begins a noun whose type is still described by hand, in [`crate::view::schemas`].
+    #[must_use]
+    pub fn raw(id: &'static str) -> Builder<Raw> {
+        Builder::new(id)
+    }
+
+    /// Name of the type: `node`.
+    #[must_use]
+    pub const fn id(&self) -> &'static str {
+        self.id
+    }
+
+    /// As Longhorn's links name the collection: `instanceManagers`.
+    #[must_use]
+    pub fn plural_name(&self) -> String {
+        let ending = plural(self.id).len() - self.id.len();
+        format!("{}{}", self.id, if ending == 2 { "es" } else { "s" })
+    }
+
+    /// Whether there is a list of them.
+    #[must_use]
+    pub fn is_listed(&self) -> bool {
+        let collection = collection_path(self.id);
+        self.routes.iter().any(|route| route.method == Method::GET && route.path == collection)
+    }
+
+    #[must_use]
+    pub fn shape(&self) -> Option<&'static Shape> {
+        self.shape.map(|shape| shape())
+    }
+
+    /// Types that no field and no action names, described beside this one.
+    pub fn companions(&self) -> impl Iterator<Item = &'static Shape> {
+        self.companions.iter().map(|shape| shape())
+    }
+
+    #[must_use]
+    pub fn actions(&self) -> &[ActionInfo] {
+        &self.actions
+    }
+
+    /// Names of the actions that have a handler.
+    #[must_use]
+    pub fn handled_actions(&self) -> Vec<&'static str> {
+        self.handled.clone()
+    }
+
+    #[must_use]
+    pub fn routes(&self) -> &[Route] {
+        &self.routes
+    }
+
+    /// `collectionMethods`: GET always, as Longhorn tells of every type.
+    #[must_use]
+    pub fn collection_methods(&self) -> Vec<&'static str> {
+        self.methods(&collection_path(self.id))
+    }
+
+    /// `resourceMethods`: GET always.
+    #[must_use]
+    pub fn resource_methods(&self) -> Vec<&'static str> {
+        self.methods(&resource_path(self.id))
+    }
+
+    fn methods(&self, path: &str) -> Vec<&'static str> {
+        let has = |method: Method| {
+            self.routes.iter().any(|route| route.advertised && route.path == path && route.method == method)
+        };
+        let order = [(Method::POST, "POST"), (Method::PUT, "PUT"), (Method::DELETE, "DELETE")];
+        let more = order.into_iter().filter(|(method, _)| has(method.clone())).map(|(_, word)| word);
+        std::iter::once("GET").chain(more).collect()
+    }
+}
+
+impl ActionInfo {
+    fn of<T>(offer: &Offer<T>) -> Self {
+        Self {
+            name: offer.name,
+            doc: offer.doc,
+            input: offer.input,
+            output: offer.output,
+            schema_input: offer.schema_input,
+            schema_output: offer.schema_output,
+            routed: offer.routed,
+        }
+    }
+}
+
+fn collection_path(id: &str) -> String {
+    format!("/v1/{}", plural(id))
+}
+
+fn resource_path(id: &str) -> String {
+    format!("{}/{{name}}", collection_path(id))
+}
+
+// === building ===
+
+/// Stands for the type of a noun that does not describe itself yet.
+#[derive(Clone, Copy, Debug)]
+pub enum Raw {}
+
+/// A noun that is being put together.
+pub struct Builder<T> {
+    id: &'static str,
+    shape: Option<fn() -> &'static Shape>,
+    wire: Option<Wire>,
+    actions: Vec<ActionInfo>,
+    handled: Vec<Handled>,
+    routes: Vec<Route>,
+    companions: Vec<fn() -> &'static Shape>,
+    kind: PhantomData<fn() -> T>,
+}
+
+impl<T> Builder<T> {
+    fn new(id: &'static str) -> Self {
+        Self {
+            id,
+            shape: None,
+            wire: None,
+            actions: Vec::new(),
+            handled: Vec::new(),
+            routes: Vec::new(),
+            companions: Vec::new(),
+            kind: PhantomData,
+        }
+    }
+
+    /// `GET` of the collection.
+    #[must_use]
+    pub fn list<H: 'static>(self, handler: impl Handler<H, App>) -> Self {
+        let output = self.wire.as_ref().map(|_| Wire::Any);
+        self.add(Method::GET, "", None, output, true, on(MethodFilter::GET, handler))
+    }
+
+    /// `POST` to the collection.
+    #[must_use]
+    pub fn create<Input: Described, H: 'static>(self, handler: impl Handler<H, App>) -> Self {
+        let output = self.wire;
+        self.add(Method::POST, "", Some(Input::WIRE), output, true, on(MethodFilter::POST, handler))
+    }
+
+    /// `PUT` of the collection, which Longhorn's `collectionMethods` never name.
+    #[must_use]
+    pub fn put_all<Input: Described, H: 'static>(self, handler: impl Handler<H, App>) -> Self {
+        self.add(Method::PUT, "", Some(Input::WIRE), Some(Wire::Any), false, on(MethodFilter::PUT, handler))
+    }
+
+    /// `GET` of one.
+    #[must_use]
+    pub fn get<H: 'static>(self, handler: impl Handler<H, App>) -> Self {
+        let output = self.wire;
+        self.add(Method::GET, "/{name}", None, output, true, on(MethodFilter::GET, handler))
+    }
+
+    /// `PUT` of one.
+    #[must_use]
+    pub fn put<Input: Described, H: 'static>(self, handler: impl Handler<H, App>) -> Self {
+        let output = self.wire;
+        self.add(Method::PUT, "/{name}", Some(Input::WIRE), output, true, on(MethodFilter::PUT, handler))
+    }
+
+    /// `DELETE` of one.
+    #[must_use]
+    pub fn delete<H: 'static>(self, handler: impl Handler<H, App>) -> Self {
+        self.add(Method::DELETE, "/{name}", None, None, true, on(MethodFilter::DELETE, handler))
+    }
+
+    /// `DELETE` of one that is served although Longhorn's `resourceMethods` don't name it.
+    #[must_use]
+    pub fn delete_hidden<H: 'static>(self, handler: impl Handler<H, App>) -> Self {
+        self.add(Method::DELETE, "/{name}", None, None, false, on(MethodFilter::DELETE, handler))
+    }
+
+    /// Any other address below the collection's, such as `/{name}/download`, or a `POST` that finds its action itself.
+    #[must_use]
+    pub fn route<H: 'static>(self, method: Method, below: &str, handler: impl Handler<H, App>) -> Self {
+        match MethodFilter::try_from(method.clone()) {
+            Ok(filter) => self.add(method, below, None, None, false, on(filter, handler)),
+            // Only CONNECT and methods that nobody has heard of have no filter; no client could send them here.
+            Err(_) => self,
+        }
+    }
+
+    /// Describes a type in `/v1/schemas` that no field and no action names.
+    #[must_use]
+    pub fn with<Companion: Shaped>(mut self) -> Self {
+        self.companions.push(Companion::shape);
+        self
+    }
+
+    /// The noun, with one route for all of its actions.
+    #[must_use]
+    pub fn done(self) -> Noun {
+        let handled = self.handled.iter().map(Handled::name).collect();
+        let mut noun = Noun {
+            id: self.id,
+            shape: self.shape,
+            actions: self.actions,
+            handled,
+            routes: self.routes,
+            companions: self.companions,
+        };
+        if !self.handled.is_empty() {
+            noun.routes.push(Route {
+                method: Method::POST,
+                path: resource_path(self.id),
+                input: None,
+                output: None,
+                advertised: false,
+                handler: action::dispatch(self.id, Arc::new(self.handled)),
+            });
+        }
+        noun
+    }
+
+    fn add(
+        mut self,
+        method: Method,
+        below: &str,
+        input: Option<Wire>,
+        output: Option<Wire>,
+        advertised: bool,
+        handler: MethodRouter<App>,
+    ) -> Self {
+        let path = format!("{}{below}", collection_path(self.id));
+        self.routes.push(Route { method, path, input, output, advertised, handler });
+        self
+    }
+}
+
+impl<T: Acted> Builder<T> {
+    /// The handler of an action; its input and answer are those of the action.
+    #[must_use]
+    pub fn act<A, F, R>(mut self, handler: F) -> Self
+    where
+        A: Action<On = T>,
+        A::Input: DeserializeOwned + Send + 'static,
+        A::Output: Answer,
+        F: Fn(Target, A::Input) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<A::Output, ApiError>> + Send + 'static,
+    {
+        self.handled.push(Handled::new(A::OFFER.name, handler));
+        self
+    }
+
+    /// An action that this version can't do yet: it is described, offered by its rule, and answers by name.
+    #[must_use]
+    pub fn act_later<A: Action<On = T>>(mut self, feature: Feature) -> Self {
+        let (name, noun) = (A::OFFER.name, self.id);
+        self.handled.push(Handled::later(name, noun, feature));
+        self
+    }
+}
