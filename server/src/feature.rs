@@ -66,3 +66,19 @@ impl Feature {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::http::StatusCode;
+
+    use super::*;
+    use crate::error::ApiError;
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let error = ApiError::not_yet(Feature::Backups, "snapshotBackup of volume data");
+        assert_eq!(error.kind.status(), StatusCode::UNPROCESSABLE_ENTITY);
+        assert_eq!(error.message, "snapshotBackup of volume data is not done: this version has no backups yet");
+        assert!(!error.next_step.is_empty());
+    }
+}

@@ -33,6 +33,21 @@ async fn figures_of_disks_are_numbers() {
 }
 
 #[tokio::test]
+async fn what_a_node_can_not_do_is_refused_by_name() {
+    let manager = Manager::start().await;
+    manager.add_node("node-1", 1 << 40).await;
+    for (query, words) in
+        [("?action=reboot", "a node has no action \"reboot\""), ("", "a POST to a node needs an action")]
+    {
+        let answer = manager.post(&format!("/v1/nodes/node-1{query}"), json!({})).await;
+        assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{answer:?}");
+        assert_eq!(answer.json()["message"], words);
+    }
+    let answer = manager.call("POST", "/v1/nodes/none?action=diskUpdate", "{\"disks\": 5}").await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{answer:?}");
+}
+
+#[tokio::test]
 async fn disks_are_replaced_as_a_whole() {
     let manager = Manager::start().await;
     manager.add_node("node-1", 1 << 40).await;
@@ -55,7 +70,7 @@ async fn disks_are_replaced_as_a_whole() {
         (change("disk-3", "path", json!("/data/second/")), 422, "same path"),
         (change("disk-1", "path", json!("/elsewhere")), 422, "can't be changed"),
         (change("disk-1", "storageReserved", json!(1_u64 << 41)), 422, "can't be reserved"),
-        (change("disk-1", "diskType", json!("block")), 422, "block"),
+        (change("disk-1", "diskType", json!("block")), 422, "this version has no block disks yet"),
         (json!({}), 409, "can't be taken away"),
     ] {
         let answer = update(wished).await;
