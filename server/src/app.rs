@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 
 use crate::auth::Auth;
+use crate::events::Events;
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::web::live::Live;
@@ -17,6 +18,8 @@ pub struct App {
     pub settings: Settings,
     pub auth: Auth,
     pub live: Live,
+    /// What happened goes here, right after it is stored.
+    pub events: Events,
     /// Name of this installation, shown in the dashboard.
     pub cluster: Arc<str>,
 }
@@ -24,9 +27,9 @@ pub struct App {
 impl App {
     /// Begins to follow the store for the live stream; to be called inside a tokio runtime.
     #[must_use]
-    pub fn new(store: Store, settings: Settings, auth: Auth, cluster: &str) -> Self {
+    pub fn new(store: Store, settings: Settings, auth: Auth, events: Events, cluster: &str) -> Self {
         let live = Live::start(&store);
-        Self { store, settings, auth, live, cluster: cluster.into() }
+        Self { store, settings, auth, live, events, cluster: cluster.into() }
     }
 }
 

@@ -201,6 +201,7 @@ async fn from_creation_through_losses_to_deletion() {
     assert_eq!(volume.status.current_node_id, "node-1");
     assert!(volume.status.causes.is_empty(), "{:?}", volume.status.causes);
     let engine = installation.engine().await;
+    assert_eq!((volume.status.owner_id.as_str(), engine.status.owner_id.as_str()), ("node-1", "node-1"));
     assert!(!engine.status.endpoint.is_empty() && engine.status.epoch == 1, "{:?}", engine.status);
     assert!(replicas.iter().all(|replica| directory_of(&replica.spec).join("volume.meta").exists()));
 

@@ -56,7 +56,11 @@ impl Controller for Mirror {
         }
         let answering = context.instances.answering(node);
         let instances = context.instances.of_node(node);
-        context.store.modify_status::<InstanceManager>(&name, |status| mirror(status, &answering, &instances)).await?;
+        let change = |status: &mut InstanceManagerStatus| {
+            status.owner_id = context.owner.to_string();
+            mirror(status, &answering, &instances);
+        };
+        context.store.modify_status::<InstanceManager>(&name, change).await?;
         Ok(Next::After(runtime::RESYNC))
     }
 }

@@ -14,14 +14,19 @@
 //! | [`setting`] | settings | defaults, the copy in memory |
 
 pub mod attachment;
+pub mod drain;
 pub mod engine;
+pub mod engine_image;
+pub mod events;
 pub mod instance_manager;
 pub mod node;
+pub mod orphan;
 pub mod queue;
 pub mod replica;
 pub mod runtime;
 pub mod setting;
 pub mod snapshot;
+pub mod tickets;
 pub mod volume;
 
 use std::path::PathBuf;
@@ -29,6 +34,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 
+use crate::events::Events;
 use crate::instance::{ClientError, Clients, Instances, watcher};
 use crate::settings::Settings;
 use crate::store::{Store, StoreError};
@@ -64,6 +70,10 @@ pub struct Context {
     pub settings: Settings,
     pub clients: Clients,
     pub instances: Instances,
+    /// What happened goes here, right after it is stored.
+    pub events: Events,
+    /// Name of the node that this manager stands for: Longhorn's `ownerID` of what it looks after.
+    pub owner: Arc<str>,
     /// Node name to the path of the disk that a new node gets.
     pub default_disks: Arc<std::collections::BTreeMap<String, PathBuf>>,
     /// Values that settings get when they are created, where they differ from the defaults.

@@ -62,7 +62,11 @@ impl Controller for Replicas {
             (_, seen) => seen,
         };
         let wished_running = replica.spec.desire_state == InstanceState::Running;
-        self.0.store.modify_status::<Replica>(name, |status| mirror(status, &seen, wished_running)).await?;
+        let change = |status: &mut ReplicaStatus| {
+            status.owner_id = self.0.owner.to_string();
+            mirror(status, &seen, wished_running);
+        };
+        self.0.store.modify_status::<Replica>(name, change).await?;
         Ok(Next::Wait)
     }
 }

@@ -20,6 +20,9 @@ pub struct Metadata {
     pub deletion_timestamp: Option<String>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub labels: BTreeMap<String, String>,
+    /// What others note on the object; not for lookups.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub finalizers: Vec<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -5,6 +5,8 @@
 //! 3. [`score`] — the candidate that keeps the disks most equal;
 //! 4. [`space`] — the arithmetic beneath.
 
+pub mod balance;
+pub mod causes;
 pub mod filter;
 pub mod score;
 pub mod space;

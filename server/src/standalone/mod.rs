@@ -22,6 +22,7 @@ use crate::app::App;
 use crate::auth::Auth;
 use crate::auth::users::{FirstPassword, UsersError};
 use crate::controllers::{self, Context, Controllers};
+use crate::events::Events;
 use crate::instance::{Clients, Instances};
 use crate::resources::condition::is_true;
 use crate::resources::node::READY;
@@ -107,16 +108,20 @@ impl Manager {
 
         let nbd_tcp = options.nbd_tcp.map(|address| address.to_string()).unwrap_or_default();
         let clients = Clients::new(layout.instance_manager_addresses(), nbd_tcp);
+        let owner = clients.nodes().next().unwrap_or_default().into();
         let context = Context {
             store: Store::new(Arc::new(sqlite.clone())),
             settings: Settings::default(),
             instances: Instances::new(clients.nodes()),
+            events: Events::default(),
+            owner,
             clients,
             default_disks: Arc::new(layout.default_disks()),
             first_settings: FIRST_SETTINGS,
         };
         let controllers = Controllers::start(&context).await?;
-        let app = App::new(context.store.clone(), context.settings.clone(), auth, INSTALLATION_NAME);
+        let (store, settings, events) = (context.store.clone(), context.settings.clone(), context.events.clone());
+        let app = App::new(store, settings, auth, events, INSTALLATION_NAME);
         let address = listener.local_addr().map_err(Error::Http)?;
         wait_for_nodes(&context.store, &context.clients).await;
         Ok(Self {

@@ -98,7 +98,7 @@ impl Store {
         decode(self.raw.create(K::PLURAL, raw).await.map_err(|error| error.typed::<K>(object.name()))?)
     }
 
-    /// Writes labels, finalizers, owners and spec if nobody changed the object since it was read. When it is being
+    /// Writes labels, annotations, finalizers, owners and spec if nobody changed the object since it was read. When it is being
     /// deleted and has no finalizers left, it goes.
     pub async fn update<K: Kind>(&self, object: &Object<K>) -> Result<Object<K>, StoreError> {
         let raw = encode(object)?;

@@ -146,6 +146,16 @@ async fn labels_find_the_objects_of_a_volume() {
 }
 
 #[tokio::test]
+async fn annotations_are_kept() {
+    let fixture = Fixture::new().await;
+    fixture.volume("a").await;
+    let note = ("example.org/note".to_owned(), "moved on Friday".to_owned());
+    let change = |volume: &mut Object<Volume>| volume.metadata.annotations.extend([note.clone()]);
+    fixture.store.modify::<Volume>("a", change).await.unwrap();
+    assert_eq!(fixture.store.get::<Volume>("a").await.unwrap().metadata.annotations, [note].into());
+}
+
+#[tokio::test]
 async fn a_watch_tells_what_is_there_and_then_every_change() {
     let fixture = Fixture::new().await;
     fixture.volume("old").await;

@@ -7,6 +7,7 @@ use aurochs_api::size::ByteSize;
 use aurochs_api::volume::VolumeState;
 use aurochs_server::app::App;
 use aurochs_server::auth::Auth;
+use aurochs_server::events::Events;
 use aurochs_server::resources::node::{DiskSpec, DiskStatus, NodeSpec, NodeStatus, READY};
 use aurochs_server::resources::{Node, Object, Volume, condition};
 use aurochs_server::router;
@@ -62,7 +63,7 @@ impl Manager {
         let sqlite = Sqlite::open(&directory.path().join("aurochs.db")).await.unwrap();
         let (auth, first) = Auth::open(directory.path(), sqlite.pool()).unwrap();
         assert!(first.is_none());
-        let app = App::new(Store::new(Arc::new(sqlite)), Settings::default(), auth, "test");
+        let app = App::new(Store::new(Arc::new(sqlite)), Settings::default(), auth, Events::default(), "test");
         Self { service: router::service(app.clone()), app, directory }
     }
 

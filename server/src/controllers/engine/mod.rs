@@ -108,8 +108,11 @@ impl Controller for Engines {
             (_, seen) => seen,
         };
         let wished_running = engine.spec.desire_state == InstanceState::Running;
-        let engine =
-            self.context.store.modify_status::<Engine>(name, |status| mirror(status, &seen, wished_running)).await?;
+        let change = |status: &mut EngineStatus| {
+            status.owner_id = self.context.owner.to_string();
+            mirror(status, &seen, wished_running);
+        };
+        let engine = self.context.store.modify_status::<Engine>(name, change).await?;
         self.follow_if_running(&engine, &seen);
         if engine.status.current_state == InstanceState::Running && wished_running {
             return membership::settle(&self.context, &self.refusals, &engine).await;

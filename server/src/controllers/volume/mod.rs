@@ -3,17 +3,27 @@
 //! 1. [`family`] — find or make its engine and replicas;
 //! 2. [`placement`] — places for replicas without one;
 //! 3. [`upkeep`] — take over the engine's word on who is whole;
-//! 4. [`state`] — the table: what to do now;
-//! 5. [`open_close`] or [`upkeep`] and [`rebuild`] — do it;
-//! 6. [`status`] — state, robustness and causes, written when they changed.
+//! 4. [`Volumes::steps`] — what may be needed besides, one file each;
+//! 5. [`state`] — the table: what to do now;
+//! 6. [`open_close`] or [`upkeep`] and [`rebuild`] — do it;
+//! 7. [`status`] — state, robustness and causes, written when they changed.
 
+mod balance;
 mod causes;
+mod clone;
 mod deletion;
+mod eviction;
+mod expansion;
 mod family;
+mod limits;
+mod locality;
 mod memory;
+mod offline_rebuild;
 mod open_close;
 pub mod placement;
 mod rebuild;
+mod salvage;
+mod stale;
 pub mod state;
 mod status;
 mod upkeep;
@@ -115,6 +125,7 @@ impl Controller for Volumes {
         upkeep::note_modes(&self.context, &family).await?;
         family.replicas = self.context.store.list_labelled::<Replica>(LABEL_VOLUME, name).await?;
 
+        self.steps(&volume, &family, &mut findings).await?;
         let step = self.step(&volume, &family, &mut findings);
         self.act(&volume, &family, &step, &mut findings).await?;
         let recovered = self.has_recovered(&volume, &family, &mut findings);
@@ -125,6 +136,21 @@ impl Controller for Volumes {
 }
 
 impl Volumes {
+    /// One behaviour a file, in the order in which they matter: first what decides whether the volume can be used, then
+    /// what its data asks for, then where its replicas are. Each looks at the present alone, makes at most one object
+    /// and leaves everything to the next pass that depends on what it made.
+    async fn steps(&self, volume: &Object<Volume>, family: &Family, findings: &mut Findings) -> Result<(), Error> {
+        salvage::step(self, volume, family, findings).await?;
+        expansion::step(self, volume, family, findings).await?;
+        clone::step(self, volume, family, findings).await?;
+        limits::step(self, volume, family, findings).await?;
+        stale::step(self, volume, family, findings).await?;
+        locality::step(self, volume, family, findings).await?;
+        eviction::step(self, volume, family, findings).await?;
+        balance::step(self, volume, family, findings).await?;
+        offline_rebuild::step(self, volume, family, findings).await
+    }
+
     /// The table's answer; an opening that failed lately rests first.
     fn step(&self, volume: &Object<Volume>, family: &Family, findings: &mut Findings) -> Step {
         let inputs = Inputs {

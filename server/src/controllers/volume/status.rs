@@ -69,6 +69,7 @@ pub(super) async fn write(
     causes.extend(causes::of_family(volume, family, step.state, &causes));
     causes.sort_by_key(|cause| std::cmp::Reverse(cause.severity));
     let change = |status: &mut VolumeStatus| {
+        status.owner_id = context.owner.to_string();
         status.state = step.state;
         status.current_node_id.clone_from(&step.current);
         status.frontend_disabled = redundancy.attached && volume.spec.disable_frontend;

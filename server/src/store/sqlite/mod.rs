@@ -191,6 +191,7 @@ impl RawStore for Sqlite {
                 let mut next = stored.clone();
                 next.spec = object.spec;
                 next.metadata.labels = object.metadata.labels;
+                next.metadata.annotations = object.metadata.annotations;
                 next.metadata.finalizers = object.metadata.finalizers;
                 next.metadata.owner_references = object.metadata.owner_references;
                 if next.metadata.deletion_timestamp.is_some() && next.metadata.finalizers.is_empty() {

@@ -89,6 +89,7 @@ impl Snapshots {
         }
         let restore_size = volume.spec.size;
         let change = |status: &mut SnapshotStatus| {
+            status.owner_id = self.0.owner.to_string();
             status.parent.clone_from(&layer.parent);
             status.children.clone_from(&layer.children);
             status.mark_removed = layer.removed;

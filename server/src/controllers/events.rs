@@ -1,0 +1,3 @@
+//! Events: kept for a while, counted when they repeat, forgotten in time.
+//!
+//! Not built yet.

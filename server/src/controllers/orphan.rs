@@ -1,0 +1,3 @@
+//! Orphans: replica directories and processes that no resource names any more.
+//!
+//! Not built yet.

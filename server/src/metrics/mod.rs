@@ -1,0 +1,3 @@
+//! Metrics for Prometheus, with the names and labels of Longhorn's.
+//!
+//! Not built yet.

@@ -1,0 +1,3 @@
+//! Backing images.
+//!
+//! Not served yet.

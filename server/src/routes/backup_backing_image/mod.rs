@@ -1,0 +1,3 @@
+//! Backups of backing images.
+//!
+//! Not served yet.

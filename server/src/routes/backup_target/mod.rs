@@ -1,0 +1,3 @@
+//! Backup targets.
+//!
+//! Not served yet.

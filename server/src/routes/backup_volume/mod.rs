@@ -1,0 +1,3 @@
+//! Volumes that have backups.
+//!
+//! Not served yet.

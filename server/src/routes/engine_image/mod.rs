@@ -1,0 +1,3 @@
+//! Engine images.
+//!
+//! Not served yet.

@@ -1,0 +1,3 @@
+//! Events.
+//!
+//! Not served yet.

@@ -1,0 +1,3 @@
+//! Orphans.
+//!
+//! Not served yet.

@@ -1,0 +1,3 @@
+//! Recurring jobs.
+//!
+//! Not served yet.

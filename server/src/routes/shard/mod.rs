@@ -1,0 +1,3 @@
+//! Shards and shard groups of the second data engine.
+//!
+//! Not served yet.

@@ -1,0 +1,3 @@
+//! Support bundles.
+//!
+//! Not served yet.

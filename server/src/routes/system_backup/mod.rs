@@ -1,0 +1,3 @@
+//! System backups.
+//!
+//! Not served yet.

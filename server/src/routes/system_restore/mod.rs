@@ -1,0 +1,3 @@
+//! Restores of system backups.
+//!
+//! Not served yet.

@@ -1,0 +1,3 @@
+//! Tags of nodes and disks.
+//!
+//! Not served yet.

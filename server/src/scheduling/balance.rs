@@ -1,0 +1,3 @@
+//! Balance: which replica would be better elsewhere, so that repeated moves come to an end.
+//!
+//! Not built yet.
