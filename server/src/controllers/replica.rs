@@ -29,8 +29,10 @@ pub fn start(context: &Context) -> Vec<JoinHandle<()>> {
         runtime::feed_from_store::<Replica>(&context.store, &queue, |replica| vec![replica.name().to_owned()]),
         runtime::feed_from_instances(&context.instances, &queue, |change| match change {
             InstanceChange::Instance { name, .. } => vec![name.clone()],
-            // Each of the node's instances is told too; replicas without one are met by the resync.
             InstanceChange::Node(_) => Vec::new(),
+        }),
+        runtime::feed_from_nodes::<Replica>(&context.store, &context.instances, &queue, |replica, node| {
+            replica.spec.node_id == node
         }),
         runtime::resync::<Replica>(&context.store, &queue, runtime::RESYNC),
         runtime::run(Arc::new(Replicas(context.clone())), queue),

@@ -139,6 +139,35 @@ pub fn feed_from_instances(
     })
 }
 
+/// Feeds a queue when a node comes or goes, with the keys of the objects that `concerned` says are the node's. What ended
+/// while its node was silent is in no list that the node tells afterwards, so that no change of an instance names it.
+pub fn feed_from_nodes<K: Kind>(
+    store: &Store,
+    instances: &Instances,
+    queue: &WorkQueue,
+    concerned: impl Fn(&Object<K>, &str) -> bool + Send + 'static,
+) -> JoinHandle<()> {
+    let (mut changes, store, queue) = (instances.changes(), store.clone(), queue.clone());
+    tokio::spawn(async move {
+        loop {
+            let node = match changes.recv().await {
+                Ok(InstanceChange::Instance { .. }) => continue,
+                Ok(InstanceChange::Node(node)) => Some(node),
+                // Which nodes were meant is not known: all may be.
+                Err(RecvError::Lagged(_)) => None,
+                Err(RecvError::Closed) => return,
+            };
+            match store.list::<K>().await {
+                Ok(objects) => {
+                    let is_meant = |object: &&Object<K>| node.as_ref().is_none_or(|node| concerned(object, node));
+                    objects.iter().filter(is_meant).for_each(|object| queue.add(object.name()));
+                }
+                Err(error) => tracing::warn!(%error, kind = K::KIND, "could not be listed after a node changed"),
+            }
+        }
+    })
+}
+
 /// Adds every object's key now and then.
 pub fn resync<K: Kind>(store: &Store, queue: &WorkQueue, every: Duration) -> JoinHandle<()> {
     let (store, queue) = (store.clone(), queue.clone());
@@ -156,6 +185,9 @@ pub fn resync<K: Kind>(store: &Store, queue: &WorkQueue, every: Duration) -> Joi
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resources::Replica;
+    use crate::resources::replica::ReplicaSpec;
+    use crate::store::sqlite::Sqlite;
     use tokio::sync::mpsc;
 
     struct FailsTwice {
@@ -194,5 +226,23 @@ mod tests {
         assert_eq!(pause_after(0), PAUSE_FIRST);
         assert!(pause_after(3) > pause_after(2));
         assert_eq!(pause_after(40), PAUSE_LONGEST);
+    }
+
+    /// A replica whose process ended while its node was silent: the node's new list does not have it.
+    #[tokio::test]
+    async fn a_node_that_answers_again_wakes_up_what_is_placed_on_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::new(Arc::new(Sqlite::open(&directory.path().join("aurochs.db")).await.unwrap()));
+        for (name, node) in [("a-r-1", "node-1"), ("a-r-2", "node-2")] {
+            let spec = ReplicaSpec { node_id: node.to_owned(), ..ReplicaSpec::default() };
+            store.create(&Object::<Replica>::new(name, spec)).await.unwrap();
+        }
+        let (instances, queue) = (Instances::new(["node-1", "node-2"]), WorkQueue::default());
+        let feed = feed_from_nodes::<Replica>(&store, &instances, &queue, |replica, node| replica.spec.node_id == node);
+        instances.replace("node-2", "1", 7, Vec::new());
+        assert_eq!(queue.next().await, "a-r-2");
+        instances.replace("node-1", "1", 8, Vec::new());
+        assert_eq!(queue.next().await, "a-r-1");
+        feed.abort();
     }
 }

@@ -64,6 +64,9 @@ pub fn start(context: &Context) -> Vec<JoinHandle<()>> {
             InstanceChange::Instance { name, .. } => vec![name.clone()],
             InstanceChange::Node(_) => Vec::new(),
         }),
+        runtime::feed_from_nodes::<Engine>(&context.store, &context.instances, &queue, |engine, node| {
+            engine.spec.node_id == node
+        }),
         runtime::feed_from_store::<crate::resources::Replica>(&context.store, &queue, |replica| {
             vec![replica.spec.engine_name.clone()]
         }),

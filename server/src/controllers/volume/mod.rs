@@ -33,7 +33,6 @@ use std::time::Duration;
 
 use aurochs_api::cause::Cause;
 use tokio::sync::Mutex;
-use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinHandle;
 
 use self::family::Family;
@@ -43,7 +42,6 @@ use self::state::{Action, EnginePhase, Inputs, Step};
 use super::queue::WorkQueue;
 use super::runtime::{self, Controller, Next};
 use super::{Context, Error};
-use crate::instance::InstanceChange;
 use crate::resources::volume::{Robustness, VolumeState};
 use crate::resources::{Engine, LABEL_VOLUME, Object, Replica, Volume};
 
@@ -65,28 +63,11 @@ pub fn start(context: &Context) -> Vec<JoinHandle<()>> {
         runtime::feed_from_store::<Volume>(&context.store, &queue, |volume| vec![volume.name().to_owned()]),
         runtime::feed_from_store::<Engine>(&context.store, &queue, |engine| vec![engine.spec.volume_name.clone()]),
         runtime::feed_from_store::<Replica>(&context.store, &queue, |replica| vec![replica.spec.volume_name.clone()]),
-        feed_from_nodes(context, &queue),
+        // A node that came or went may matter to any volume.
+        runtime::feed_from_nodes::<Volume>(&context.store, &context.instances, &queue, |_, _| true),
         runtime::resync::<Volume>(&context.store, &queue, runtime::RESYNC),
         runtime::run(Arc::new(volumes), queue),
     ]
-}
-
-/// A node that came or went may matter to any volume.
-fn feed_from_nodes(context: &Context, queue: &WorkQueue) -> JoinHandle<()> {
-    let (mut changes, store, queue) = (context.instances.changes(), context.store.clone(), queue.clone());
-    tokio::spawn(async move {
-        loop {
-            match changes.recv().await {
-                Ok(InstanceChange::Instance { .. }) => continue,
-                Ok(InstanceChange::Node(_)) | Err(RecvError::Lagged(_)) => {}
-                Err(RecvError::Closed) => return,
-            }
-            match store.list::<Volume>().await {
-                Ok(volumes) => volumes.iter().for_each(|volume| queue.add(volume.name())),
-                Err(error) => tracing::warn!(%error, "volumes could not be listed after a node changed"),
-            }
-        }
-    })
 }
 
 /// What a pass found out besides the step.
