@@ -26,6 +26,7 @@ pub(crate) mod purge_pause;
 pub mod read_choice;
 pub mod reconcile;
 pub mod record;
+mod runs_on;
 mod salvage;
 pub mod snapshot_labels;
 pub mod snapshot_limits;
@@ -45,6 +46,7 @@ use changes::Changes;
 use counters::Counters;
 use membership::Membership;
 use ordering::Ordering;
+use runs_on::RunsOn;
 use status::LayerCache;
 use unequal::Unequal;
 
@@ -104,10 +106,7 @@ impl Volume {
     where
         F: Future<Output = Result<(), IoError>> + Send + 'static,
     {
-        match tokio::spawn(work).await {
-            Ok(result) => result,
-            Err(error) => Err(IoError::new(IoErrorKind::Io, format!("the request ended unexpectedly: {error}"))),
-        }
+        RunsOn::new(work).await
     }
 
     fn check_range(&self, offset: u64, length: u64) -> Result<(), IoError> {

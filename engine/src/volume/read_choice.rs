@@ -8,7 +8,7 @@ use crate::link::ReplicaLink;
 /// Bytes up to which a read counts as small.
 const SMALL: u32 = 64 << 10;
 /// Small reads in a row for one member: those that come together share system calls and wake one process.
-const RUN: usize = 8;
+const RUN: usize = 16;
 /// How many more requests than the least busy member one may have in flight and still get its run.
 const SLACK: usize = 16;
 
