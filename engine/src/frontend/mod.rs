@@ -9,6 +9,7 @@ pub mod choice;
 pub mod freeze;
 pub mod fuse_loop;
 mod gathered_writer;
+mod in_flight;
 pub mod iscsi;
 pub mod kernel_nbd;
 pub mod nbd;

@@ -12,8 +12,8 @@
 //!
 //! Invariants: a write's answer is sent after the device acknowledged it; a command begins in the order of CmdSN; a
 //! command that the device has got is never abandoned, and an abort is answered only when it has ended; nothing that an
-//! initiator sends makes the target panic or hold more memory than [`memory`], the window of [`command_window`] and the
-//! listener's connection limit allow; secrets are in no message.
+//! initiator sends makes the target panic or hold more memory than [`in_flight`](super::in_flight), [`request_data`], the
+//! window of [`command_window`] and the listener's connection limit allow; secrets are in no message.
 
 mod absent_unit;
 mod answer;
@@ -30,10 +30,10 @@ mod held;
 mod listener;
 mod liveness;
 mod login;
-mod memory;
 mod parameters;
 mod pdu;
 mod receiver;
+mod request_data;
 mod residual;
 mod sender;
 mod session;

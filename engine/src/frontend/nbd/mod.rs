@@ -9,7 +9,7 @@
 //!
 //! Invariants: a write is answered after the device acknowledged it, a flush after the device flushed everything
 //! acknowledged before on any connection; nothing a client sends makes the server panic or hold more memory than
-//! [`in_flight`] and the listener's connection limit allow; where TLS is required, nothing of the volume leaves over TCP
+//! [`in_flight`](super::in_flight) and the listener's connection limit allow; where TLS is required, nothing of the volume leaves over TCP
 //! before it was started.
 
 pub(super) mod attached;
@@ -18,7 +18,6 @@ mod context;
 mod device_work;
 mod export;
 mod handshake;
-mod in_flight;
 mod listener;
 mod option;
 mod patience;
@@ -43,9 +42,9 @@ pub use self::tls::{Tls, TlsError, TlsFiles};
 
 use self::connection::Service;
 use self::handshake::Security;
-use self::in_flight::Pool;
 use self::listener::Listeners;
 use self::socket_file::SocketFile;
+use super::in_flight::{self, Pool};
 use super::{BlockDevice, Frontend, FrontendKind, Resizer, StopRefused};
 
 /// Where and under which name to serve. At least one address is needed.
