@@ -11,7 +11,6 @@ use super::extended_copy::results::CopyResults;
 use super::identity::{Identity, InitiatorPort};
 use super::mode::pages::Modes;
 use super::nexus::Nexus;
-use super::range_locks::RangeLocks;
 use super::reservations::Reservations;
 use super::sense::AdditionalSense;
 use super::task_set::TaskSet;
@@ -24,7 +23,6 @@ pub struct LogicalUnit<D: BlockDevice> {
     pub(super) nexuses: Nexuses,
     pub(super) reservations: Reservations,
     pub(super) modes: Modes,
-    pub(super) ranges: RangeLocks,
     tasks: TaskSet,
 }
 
@@ -37,7 +35,6 @@ impl<D: BlockDevice> LogicalUnit<D> {
             nexuses: Nexuses::default(),
             reservations: Reservations::default(),
             modes: Modes::default(),
-            ranges: RangeLocks::default(),
             tasks: TaskSet::default(),
         }
     }

@@ -27,7 +27,6 @@ mod logical_unit;
 mod mode;
 mod nexus;
 mod opcodes;
-mod range_locks;
 mod read_write;
 mod reservations;
 mod sense;

@@ -27,7 +27,6 @@ pub(super) async fn unmap<D: BlockDevice>(call: &Call<'_, D>, list: AlignedBuf) 
     }
     for range in ranges(&list[..length], call.unit.size_bytes())? {
         if range.length > 0 {
-            let _held = call.unit.ranges.shared(range.offset, range.length).await;
             let discarded = call.unit.device.discard(range.offset, range.length).await;
             discarded.map_err(|error| Failure::of_write(&error))?;
         }
