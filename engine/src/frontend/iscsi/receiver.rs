@@ -45,6 +45,9 @@ const CLOSE_SESSION: u8 = 0;
 /// of its connection, 60 to 75 s, is cut off.
 const MAX_SILENT_BEATS: u32 = 4;
 
+/// PDUs that have arrived together are taken in together; after so many, everything else has its turn.
+const MAX_AT_A_STRETCH: u32 = 32;
+
 /// How a connection's requests came to their end.
 #[derive(Debug)]
 pub(super) enum End {
@@ -167,6 +170,7 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Receiver<D, R> {
 
     async fn receive(&mut self, closing: &mut watch::Receiver<Closing>) -> Result<End, ReceiveError> {
         let mut liveness = Liveness::new();
+        let mut at_a_stretch = 0;
         loop {
             if self.stopping {
                 self.forget_all_aborted();
@@ -174,6 +178,17 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Receiver<D, R> {
             if self.stopping && self.transfers.is_empty() && self.held.is_empty() {
                 return Ok(End::Leaving);
             }
+            if at_a_stretch < MAX_AT_A_STRETCH
+                && let Some(header) = self.reader.header_at_hand()?
+            {
+                at_a_stretch += 1;
+                liveness.heard();
+                match self.take_in(header).await? {
+                    Next::Continue => continue,
+                    Next::End(end) => return Ok(end),
+                }
+            }
+            at_a_stretch = 0;
             let next = tokio::select! {
                 biased;
                 () = changed(closing, self.stopping) => {
