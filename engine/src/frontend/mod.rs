@@ -5,6 +5,7 @@
 
 mod allocation;
 mod block;
+mod block_error;
 pub mod choice;
 pub mod freeze;
 pub mod fuse_loop;
@@ -15,6 +16,7 @@ pub mod kernel_nbd;
 pub mod nbd;
 mod node;
 mod read_modify_write;
+mod release;
 mod resize;
 mod running;
 pub mod scsi;
@@ -26,6 +28,7 @@ use std::future::Future;
 use crate::disk::AlignedBuf;
 
 pub use allocation::{Allocation, Extent};
+pub use block_error::BlockError;
 pub use fuse_loop::mounted_at;
 pub use read_modify_write::Unchanged;
 pub use resize::Resizer;
