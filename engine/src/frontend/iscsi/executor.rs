@@ -9,17 +9,18 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
-use super::absent_unit::{self, REPORT_LUNS};
+use super::absent_unit;
 use super::answer::{Answer, Finished, LogoutResponse};
 use super::command::{Command, Direction};
 use super::session::{ConnectionHandle, Session, TaskId};
-use super::target::{LUN, Target, is_the_disk};
+use super::target::{Target, is_the_disk};
 use super::task_management;
 use crate::disk::AlignedBuf;
 use crate::frontend::BlockDevice;
 use crate::frontend::in_flight::{InFlight, Permit};
 use crate::frontend::scsi::{AdditionalSense, Completion, MAX_TRANSFER_BYTES, Place, Sense};
 
+const REPORT_LUNS: u8 = 0xa0;
 /// Requests for aborts, and logouts of other connections, that wait for commands to end. More are refused.
 pub(super) const MAX_WAITING: usize = 64;
 /// Whatever may wait, and what fits into the command window with the immediate commands: so that the receiver, which
@@ -123,8 +124,8 @@ impl<D: BlockDevice> Executor<D> {
             return Completion::check_condition(Sense::illegal(AdditionalSense::INVALID_COMMAND_OPERATION_CODE));
         }
         match &self.session.nexus {
-            Some(_) if command.cdb.opcode() == REPORT_LUNS => absent_unit::report_luns(&command.cdb, LUN),
-            Some(nexus) if is_the_disk(command.lun) => {
+            // The list of units is the same wherever it is asked for.
+            Some(nexus) if is_the_disk(command.lun) || command.cdb.opcode() == REPORT_LUNS => {
                 nexus.execute(&command.cdb, command.offered_bytes().into(), data).await
             }
             _ => absent_unit::execute(&command.cdb),
