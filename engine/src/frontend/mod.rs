@@ -21,6 +21,7 @@ mod resize;
 mod running;
 pub mod scsi;
 mod serve;
+mod server;
 pub mod ublk;
 
 use std::future::Future;

@@ -19,6 +19,7 @@ use super::target::Target;
 use super::wire::PduReader;
 use crate::frontend::BlockDevice;
 use crate::frontend::in_flight::InFlight;
+use crate::frontend::server::stopped;
 
 /// A login takes a few round trips. Whoever needs longer holds a place that others may want.
 const LOGIN_PATIENCE: Duration = Duration::from_secs(15);
@@ -58,7 +59,7 @@ pub(super) async fn serve<D: BlockDevice>(
     let ready = tokio::select! {
         outcome = login => outcome.map_err(|_| ConnectionError::LoginTimeout)??,
         // Nothing has begun yet, so nobody loses anything.
-        () = super::listener::stopped(&mut stop) => return Ok(()),
+        () = stopped(&mut stop) => return Ok(()),
     };
     let (answers, queue) = mpsc::channel(ANSWER_QUEUE);
     let (handle, at_work) = ConnectionHandle::new(&answers);
@@ -141,7 +142,7 @@ impl<D: BlockDevice> Connection<'_, D> {
         let working = work(surroundings, reader, self.answers, handle, self.at_work);
         let stopping = async {
             let mut stop = stop;
-            super::listener::stopped(&mut stop).await;
+            stopped(&mut stop).await;
             handle.close(Closing::Orderly);
             std::future::pending().await
         };
