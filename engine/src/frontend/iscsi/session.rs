@@ -74,7 +74,7 @@ enum Phase {
 }
 
 /// Tells a task from a later one with the same tag.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct TaskId(u64);
 
 /// Why a task was not taken in.

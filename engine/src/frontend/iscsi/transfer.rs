@@ -338,6 +338,23 @@ mod tests {
     }
 
     #[test]
+    fn a_transfer_is_silent_while_its_initiator_should_send() {
+        const BEATS: u32 = 2;
+        let mut write = transfer(4096, true, 4096, 0, &LIMITS);
+        let beats = |write: &mut Transfer| (0..4).map(|_| write.is_silent_for(BEATS)).collect::<Vec<_>>();
+        assert_eq!(beats(&mut write), [false; 4], "it is not its turn yet");
+        write.task = Some(TaskId::default());
+        let (waiting, _gone) = oneshot::channel();
+        write.waits_for_memory = Some(waiting);
+        assert_eq!(beats(&mut write), [false; 4], "it has not been asked for anything");
+        write.waits_for_memory = None;
+        assert!(write.next_burst(&LIMITS, || 1).is_some());
+        assert_eq!(beats(&mut write), [false, false, true, true]);
+        take(&mut write, data_out(1, 0, 0, 512, false));
+        assert_eq!(beats(&mut write), [false, false, true, true], "from the last data on");
+    }
+
+    #[test]
     fn what_the_command_does_not_use_is_not_asked_for() {
         let mut write = transfer(10_000, true, 512, 512, &LIMITS);
         write.immediate_arrived();
