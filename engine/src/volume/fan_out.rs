@@ -48,8 +48,12 @@ pub(super) async fn make_equal(shared: &Arc<Shared>, offset: u64, length: u64) -
 /// The caller holds a turn that covers the range.
 pub(crate) async fn read_ordered(shared: &Shared, offset: u64, length: u32) -> Result<AlignedBuf, IoError> {
     let view = shared.membership.view();
+    let Some(first) = read_choice::best(&view, &shared.membership.read_turn, length) else {
+        shared.membership.check_running()?;
+        return Err(no_replica());
+    };
     let mut failures: Vec<(ReplicaLink, LinkError)> = Vec::new();
-    for link in read_choice::in_order(&view, &shared.membership.read_turn) {
+    for link in std::iter::once(first).chain(read_choice::others(&view, first)) {
         match link.request(Request::new(Kind::Read, offset, length)).await {
             Ok(data) => {
                 for (failed, error) in failures {
@@ -58,7 +62,7 @@ pub(crate) async fn read_ordered(shared: &Shared, offset: u64, length: u32) -> R
                 shared.membership.check_running()?;
                 return Ok(data);
             }
-            Err(error) => failures.push((link, error)),
+            Err(error) => failures.push((link.clone(), error)),
         }
     }
     // Nobody could: members whose link is gone are reported, a medium error alone takes nobody out.
