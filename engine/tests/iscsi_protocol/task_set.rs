@@ -46,7 +46,7 @@ async fn a_command_waits_for_data_of_an_older_ordered_one() {
     let served = Served::start().await;
     let mut initiator = served.ready(&SLOW_DATA).await;
     let write = initiator.command(&cdb10(0x2a, 0, 1), WRITE | ORDERED, 512);
-    let after = initiator.command(&cdb10(0x2f, 0, 1), FINAL, 0);
+    let after = initiator.command(&[0], FINAL, 0);
     let tags = [write.tag(), after.tag()];
     initiator.send(write).await;
     let burst = initiator.expect(R2T).await;
