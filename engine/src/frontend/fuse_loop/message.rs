@@ -93,7 +93,7 @@ fn copy_behind(data: &[u8], rest: &[u8], target: &mut [u8]) {
 mod tests {
     use std::io::{Seek, SeekFrom, Write};
 
-    use super::super::request::Request;
+    use super::super::request::{Question, Request, Work};
     use super::*;
 
     const LONGEST_WRITE: u32 = 1 << 20;
@@ -139,7 +139,7 @@ mod tests {
             source.hand_over(&mut message, &write_of(&data));
             let header = message.header().unwrap();
             let request = Request::decode(header, message.arguments(header)).unwrap();
-            assert_eq!(request, Request::Write { offset: 0, length: length as u32 });
+            assert_eq!(request, Request::Work(Work::Write { offset: 0, length: length as u32 }));
             let taken = message.take_data(length as u32).unwrap();
             assert!(taken[..] == data[..], "the data of write {salt}");
             assert_eq!(taken.padded().as_ptr() as usize % 4096, 0);
@@ -157,7 +157,8 @@ mod tests {
                 message.take_data(before as u32).unwrap();
                 source.hand_over(&mut message, &bytes_of(1, &[&name[..], &[0]].concat()));
                 let header = message.header().unwrap();
-                assert_eq!(Request::decode(header, message.arguments(header)), Ok(Request::Lookup { name: &name }));
+                let lookup = Request::Question(Question::Lookup { name: &name });
+                assert_eq!(Request::decode(header, message.arguments(header)), Ok(lookup));
             }
         }
         source.hand_over(&mut message, &bytes_of(42, &vec![1; 1 << 20]));
