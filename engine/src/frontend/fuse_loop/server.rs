@@ -148,3 +148,6 @@ enum Sorted {
     /// It gets no answer.
     Heard,
 }
+
+#[cfg(test)]
+mod tests;
