@@ -74,6 +74,8 @@ pub(crate) enum Command {
     NullDevice { listen: SocketAddr, size: u64 },
     #[command(hide = true)]
     NullReplica { listen: SocketAddr, size: u64 },
+    #[command(hide = true)]
+    NullLoop { directory: PathBuf, size: u64 },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

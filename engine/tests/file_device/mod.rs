@@ -17,6 +17,7 @@ use tokio::sync::{RwLock, Semaphore};
 
 #[derive(Default)]
 pub(crate) struct Counts {
+    pub(crate) writes: AtomicU64,
     pub(crate) flushes: AtomicU64,
     pub(crate) stable_writes: AtomicU64,
     pub(crate) discards: AtomicU64,
@@ -94,6 +95,7 @@ impl FileDevice {
 
 impl FileDevice {
     async fn write_alone(&self, offset: u64, data: AlignedBuf, durability: Durability) -> Result<(), IoError> {
+        self.counts.writes.fetch_add(1, Ordering::SeqCst);
         if durability == Durability::Stable {
             self.counts.stable_writes.fetch_add(1, Ordering::SeqCst);
         }

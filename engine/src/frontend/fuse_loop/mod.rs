@@ -3,16 +3,24 @@
 //! ```text
 //! /dev/longhorn/<volume> ─► loop device (direct I/O) ─► <runtime_dir>/<volume> ─► FUSE ─► device
 //! ```
+//! The kernel's requests are served by tasks on the runtime of the device ([`server`]), with the engine's own words for
+//! `/dev/fuse` ([`request`], [`answer`]): on one thread, and with the data of writes in memory that goes on as it is.
+//!
 //! Set up from right to left by [`FuseLoopFrontend::start`], taken down from left to right by its `stop`, so that
 //! nobody ever sees a device without something behind it. The size of the volume is asked of the device wherever it
 //! is needed; it is kept nowhere here, but the loop driver has to be told when it grew ([`growth`]).
 
+mod answer;
 pub(super) mod error;
 mod filesystem;
 mod growth;
 mod leftovers;
 mod loop_device;
+mod message;
 mod mounts;
+mod reply;
+mod request;
+mod server;
 mod session;
 
 use std::io;
