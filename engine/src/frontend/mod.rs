@@ -9,6 +9,7 @@ pub mod choice;
 pub mod freeze;
 pub mod fuse_loop;
 mod gathered_writer;
+mod inherited;
 pub mod iscsi;
 pub mod kernel_nbd;
 pub mod nbd;
@@ -17,6 +18,7 @@ mod resize;
 mod running;
 pub mod scsi;
 mod serve;
+pub mod tenure;
 pub mod ublk;
 
 use std::future::Future;

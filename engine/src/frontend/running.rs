@@ -8,6 +8,7 @@ use super::fuse_loop::FuseLoopError;
 use super::iscsi::IscsiError;
 use super::kernel_nbd::KernelNbdError;
 use super::nbd::NbdError;
+use super::tenure::TenureError;
 use super::ublk::UblkError;
 
 /// The ways of offering a volume, best first.
@@ -95,4 +96,6 @@ pub enum FrontendError {
     Iscsi(#[from] IscsiError),
     #[error(transparent)]
     Ublk(#[from] UblkError),
+    #[error(transparent)]
+    Tenure(#[from] TenureError),
 }

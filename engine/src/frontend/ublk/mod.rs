@@ -123,6 +123,15 @@ pub(super) async fn clear_leftovers(config: UblkConfig) -> Result<(), UblkError>
     .await
 }
 
+/// Whether a device of this volume is there for another engine to serve.
+pub(super) async fn is_left(config: UblkConfig) -> bool {
+    let look = move || {
+        let Ok(mut driver) = Driver::find() else { return Ok(false) };
+        Ok(takeover::is_left(&mut driver, prepared(config)?.owner()))
+    };
+    blocking(look).await.unwrap_or(false)
+}
+
 /// A running block device.
 ///
 /// Dropping it takes the device away from whoever uses it, without writing out what the kernel has in memory.
