@@ -231,7 +231,7 @@ async fn a_device_that_grows_is_larger_for_its_users_where_the_kernel_can() {
         resized.unwrap();
         SIZE + 4096
     } else {
-        assert!(matches!(resized, Err(FrontendError::Ublk(UblkError::TooOld { .. }))), "{resized:?}");
+        assert!(matches!(resized, Err(FrontendError::Block(UblkError::TooOld { .. }))), "{resized:?}");
         SIZE
     };
     assert_eq!(run("blockdev", &["--getsize64", text(&place.node())]).await.trim(), expected.to_string());
