@@ -11,6 +11,7 @@ pub mod freeze;
 pub mod fuse_loop;
 mod gathered_writer;
 mod in_flight;
+mod inherited;
 pub mod iscsi;
 pub mod kernel_nbd;
 pub mod nbd;
@@ -22,6 +23,7 @@ mod running;
 pub mod scsi;
 mod serve;
 mod server;
+pub mod tenure;
 pub mod ublk;
 
 use std::future::Future;

@@ -273,6 +273,7 @@ async fn a_volume_is_served_as_block_device_and_over_nbd_at_once() {
         nbd_tls: Tls::Off,
         iscsi_portals: Vec::new(),
         iscsi_chap: None,
+        epoch: 1,
     };
     let serving = serve(Arc::clone(&device), config(Offering::BlockDevice)).await.unwrap();
     assert_eq!(serving.kind(), Some(FrontendKind::FuseLoop));

@@ -27,6 +27,7 @@ mod control;
 mod device;
 mod error;
 mod growth;
+mod leftovers;
 mod netlink;
 mod sysfs;
 mod takeover;
@@ -46,6 +47,7 @@ use self::device::{AttachedDevice, publish};
 pub use self::error::KernelNbdError;
 use self::error::{Explain, no_driver};
 pub(super) use self::growth::KernelGrowth;
+pub(super) use self::leftovers::{clear_leftovers, is_left};
 use self::sysfs::Sysfs;
 use super::block_error::blocking;
 use super::fuse_loop::{self, FuseLoopConfig};
@@ -70,8 +72,11 @@ pub struct KernelNbdConfig {
 }
 
 impl KernelNbdConfig {
+    /// Other directories may have volumes of the same name.
     fn identifier(&self) -> String {
-        format!("aurochs:{}", self.before.volume)
+        let place = self.runtime_dir.canonicalize().or_else(|_| std::path::absolute(&self.runtime_dir));
+        let place = place.unwrap_or_else(|_| self.runtime_dir.clone());
+        format!("aurochs:{} of {}", self.before.volume, place.display())
     }
 
     fn node(&self) -> PathBuf {

@@ -9,6 +9,7 @@ use nix::fcntl::Flock;
 
 use super::driver::Driver;
 use super::error::{Explain, UblkError};
+use super::presence::Presence;
 use super::queue::Queues;
 use super::sysfs::Sysfs;
 use super::{SEE_KERNEL, node};
@@ -24,6 +25,7 @@ pub(super) struct StartedDevice {
     pub(super) id: u32,
     pub(super) node: PathBuf,
     pub(super) queues: Queues,
+    pub(super) presence: Presence,
     /// Held as long as the device is there.
     pub(super) _lock: Flock<File>,
 }
@@ -72,7 +74,7 @@ impl StartedDevice {
     fn end(&self, held: Option<File>) -> Result<(), UblkError> {
         let attempt = || format!("stop ublk device {}", self.id);
         let mut driver = Driver::find()?;
-        driver.stop(self.id).explain(attempt, SEE_KERNEL)?;
+        self.presence.end(|| driver.stop(self.id)).explain(attempt, SEE_KERNEL)?;
         drop(held);
         node::remove(&self.node)?;
         if !self.queues.ended(END_PATIENCE) {

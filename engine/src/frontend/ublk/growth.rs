@@ -7,12 +7,15 @@ use std::sync::Arc;
 use super::blocking;
 use super::driver::Driver;
 use super::error::{Explain, UblkError};
+use super::layout::{DeviceInfo, DeviceState};
+use super::presence::Presence;
 
 /// What has to be known to resize a device from any thread. Outlives the frontend, and then fails.
 #[derive(Clone)]
 pub(in crate::frontend) struct UblkGrowth {
     pub(super) id: u32,
     pub(super) owner: u64,
+    pub(super) presence: Presence,
     /// Asks the volume.
     pub(super) size_bytes: Arc<dyn Fn() -> u64 + Send + Sync>,
 }
@@ -32,12 +35,17 @@ impl UblkGrowth {
 
     fn follow_blocking(&self) -> Result<(), UblkError> {
         let attempt = || format!("resize ublkb{}", self.id);
-        let mut driver = Driver::find()?;
-        if !driver.info(self.id).is_ok_and(|info| info.owner == self.owner) {
-            let gone = io::Error::from(io::ErrorKind::NotFound);
-            return Err(gone).explain(attempt, "it is not attached any more");
-        }
-        take_size(&mut driver, self.id, (self.size_bytes)())
+        let gone = || Err(io::Error::from(io::ErrorKind::NotFound)).explain(attempt, "it is not attached any more");
+        let resized = self.presence.during(|| {
+            let mut driver = Driver::find()?;
+            // Somebody may have deleted it by hand.
+            let is_ours = |info: DeviceInfo| info.owner == self.owner && info.state != DeviceState::Dead;
+            if !driver.info(self.id).is_ok_and(is_ours) {
+                return gone();
+            }
+            take_size(&mut driver, self.id, (self.size_bytes)())
+        });
+        resized.unwrap_or_else(gone)
     }
 }
 

@@ -25,6 +25,7 @@ mod driver;
 mod error;
 mod growth;
 mod layout;
+mod presence;
 mod queue;
 mod request;
 mod sysfs;
@@ -45,6 +46,7 @@ use self::error::Explain;
 pub use self::error::UblkError;
 pub(super) use self::growth::UblkGrowth;
 use self::layout::{ANY_ID, DeviceInfo, DeviceState, Features, Parameters};
+use self::presence::Presence;
 use self::queue::Queues;
 use self::sysfs::Sysfs;
 use super::block_error::blocking;
@@ -121,6 +123,15 @@ pub(super) async fn clear_leftovers(config: UblkConfig) -> Result<(), UblkError>
     .await
 }
 
+/// Whether a device of this volume is there for another engine to serve.
+pub(super) async fn is_left(config: UblkConfig) -> bool {
+    let look = move || {
+        let Ok(mut driver) = Driver::find() else { return Ok(false) };
+        Ok(takeover::is_left(&mut driver, prepared(config)?.owner()))
+    };
+    blocking(look).await.unwrap_or(false)
+}
+
 /// A running block device.
 ///
 /// Dropping it takes the device away from whoever uses it, without writing out what the kernel has in memory.
@@ -143,7 +154,8 @@ impl UblkFrontend {
         let served = Arc::clone(&device);
         let (started, owner) = blocking(move || start(&served, config, &runtime)).await?;
         let (id, node) = (started.id, started.node.clone());
-        let growth = UblkGrowth { id, owner, size_bytes: Arc::new(move || device.size()) };
+        let presence = started.presence.clone();
+        let growth = UblkGrowth { id, owner, presence, size_bytes: Arc::new(move || device.size()) };
         let frontend = Self { volume, growth, device: Some(started) };
         // If this fails, the device goes away with `frontend`.
         blocking(move || publish(id, &node)).await?;
@@ -172,7 +184,8 @@ fn start<D: BlockDevice>(
             add(&mut driver, device, &config, runtime)?
         }
     };
-    Ok((StartedDevice { id: info.id, node: config.node(), queues, _lock: lock }, config.owner()))
+    let (id, node, presence) = (info.id, config.node(), Presence::of_started());
+    Ok((StartedDevice { id, node, queues, presence, _lock: lock }, config.owner()))
 }
 
 /// Makes the directories; names that of the lock in one way only.

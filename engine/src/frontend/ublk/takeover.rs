@@ -99,6 +99,11 @@ fn devices_of(driver: &mut Driver, sysfs: &Sysfs, owner: u64) -> Vec<DeviceInfo>
     infos.filter(|info| info.owner == owner).collect()
 }
 
+/// Whether this owner has a device that was started.
+pub(super) fn is_left(driver: &mut Driver, owner: u64) -> bool {
+    devices_of(driver, &Sysfs::default(), owner).iter().any(|info| info.state != DeviceState::Dead)
+}
+
 /// Removes every device of this owner, whoever uses it.
 pub(super) fn remove_all(driver: &mut Driver, owner: u64) {
     for info in devices_of(driver, &Sysfs::default(), owner) {
