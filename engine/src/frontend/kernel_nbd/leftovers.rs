@@ -21,7 +21,7 @@ pub(in crate::frontend) async fn clear_leftovers(config: KernelNbdConfig) -> Res
         tracing::info!(index, "detaching the NBD device of an engine that is gone");
         let attempt = || format!("detach nbd{index}, which an engine that is gone left");
         Driver::find().and_then(|mut driver| driver.disconnect(index)).explain(attempt, SEE_KERNEL)?;
-        Ok(node::remove(&config.node())?)
+        node::remove(&config.node())
     })
     .await
 }
