@@ -74,6 +74,9 @@ async fn measure(settings: &Settings, workplace: &Workplace) {
     let mut record = Record::begin(settings);
     if settings.has(Part::Rounds) {
         let running = target::start(settings, workplace, &mut record.absent).await;
+        if settings.hold {
+            hold(&running.targets).await;
+        }
         rounds::run(settings, &running.targets, &mut record).await;
         running.stop().await;
     }
@@ -93,4 +96,13 @@ async fn measure(settings: &Settings, workplace: &Workplace) {
     std::fs::write(&settings.json, serde_json::to_vec_pretty(&record).unwrap()).unwrap();
     println!("{}", report::markdown(&record));
     println!("All figures: {} (`… show FILE` prints these tables again).", settings.json.display());
+}
+
+/// Until somebody ends the run.
+async fn hold(targets: &[target::Target]) {
+    for target in targets {
+        let servers: Vec<u32> = target.servers.iter().map(|server| server.pid).collect();
+        println!("{:<14} {:?} served by {servers:?}", target.name, target.place);
+    }
+    std::future::pending().await
 }

@@ -287,7 +287,7 @@ async fn a_volume_is_served_as_block_device_and_over_nbd_at_once() {
     run("mkfs.ext4", &["-q", "-F", &serving.endpoint()]).await;
     run("mount", &[&serving.endpoint(), text(&mounted)]).await;
     let refused = serving.stop(false).await.unwrap_err();
-    assert!(matches!(refused.error, FrontendError::FuseLoop(FuseLoopError::InUse { .. })));
+    assert!(matches!(refused.error, FrontendError::Block(FuseLoopError::InUse { .. })));
     let serving = refused.frontend;
     run("nbdinfo", &["--size", &uri]).await;
     run("umount", &[text(&mounted)]).await;

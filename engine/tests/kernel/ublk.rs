@@ -264,7 +264,7 @@ async fn a_device_that_grows_is_larger_for_its_users_where_the_kernel_can() {
     device.grow(SIZE + 4096);
     let expected = match resizer.resize().await {
         Ok(()) => SIZE + 4096,
-        Err(FrontendError::Ublk(UblkError::TooOld { .. })) => SIZE,
+        Err(FrontendError::Block(UblkError::TooOld { .. })) => SIZE,
         Err(error) => panic!("{error}"),
     };
     assert_eq!(run("blockdev", &["--getsize64", text(&place.node())]).await.trim(), expected.to_string());

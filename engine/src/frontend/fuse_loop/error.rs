@@ -1,36 +1,4 @@
 //! Why the block device could not be set up or taken down.
 
-use std::io;
-use std::path::PathBuf;
-
-#[derive(Debug, thiserror::Error)]
-pub enum FuseLoopError {
-    /// A system call failed. `attempt` names what was tried and on what, `remedy` what to do.
-    #[error("could not {attempt}: {source}; {remedy}")]
-    Step { attempt: String, source: io::Error, remedy: &'static str },
-    #[error("{} is served by another process already: stop that engine first", path.display())]
-    AlreadyServed { path: PathBuf },
-    #[error("{} is a FUSE mount that does not answer: end the process that serves it, or unmount it with `umount -f`", path.display())]
-    Unresponsive { path: PathBuf },
-    #[error("{} is in the way of the volume's device node and is no block device: move it away", path.display())]
-    NotABlockDevice { path: PathBuf },
-    #[error("no loop device could be had within {attempts} attempts: others take them as fast as we do; try again")]
-    NoFreeLoop { attempts: u32 },
-    #[error("{} can't be resized: it is not attached any more", path.display())]
-    NotAttached { path: PathBuf },
-    #[error("{} should have {wanted} bytes and the kernel shows {shown}: detach and attach the volume to see its new size", path.display())]
-    SizeNotTaken { path: PathBuf, wanted: u64, shown: u64 },
-    #[error("{} is in use ({users}): unmount it and close what has it open, then detach again, or force it", path.display())]
-    InUse { path: PathBuf, users: String },
-}
-
-/// Adds what was tried and what to do to a system error.
-pub(in crate::frontend) trait Explain<T> {
-    fn explain(self, attempt: impl FnOnce() -> String, remedy: &'static str) -> Result<T, FuseLoopError>;
-}
-
-impl<T, E: Into<io::Error>> Explain<T> for Result<T, E> {
-    fn explain(self, attempt: impl FnOnce() -> String, remedy: &'static str) -> Result<T, FuseLoopError> {
-        self.map_err(|error| FuseLoopError::Step { attempt: attempt(), source: error.into(), remedy })
-    }
-}
+pub use crate::frontend::block_error::BlockError as FuseLoopError;
+pub(in crate::frontend) use crate::frontend::block_error::Explain;

@@ -32,7 +32,6 @@ mod sysfs;
 mod takeover;
 
 use std::fs::File;
-use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream as BlockingUnixStream;
 use std::path::PathBuf;
@@ -44,10 +43,11 @@ use tokio::net::UnixStream;
 
 use self::control::{Attachment, Driver};
 use self::device::{AttachedDevice, publish};
-use self::error::Explain;
 pub use self::error::KernelNbdError;
+use self::error::{Explain, no_driver};
 pub(super) use self::growth::KernelGrowth;
 use self::sysfs::Sysfs;
+use super::block_error::blocking;
 use super::fuse_loop::{self, FuseLoopConfig};
 use super::nbd::attached::{Attached, FLAGS};
 use super::{BlockDevice, Frontend, FrontendKind, Resizer, StopRefused, node};
@@ -81,7 +81,7 @@ impl KernelNbdConfig {
 
 /// Whether the driver can be spoken to from here.
 pub(super) fn driver_answers() -> Result<(), KernelNbdError> {
-    Driver::find().map(drop).map_err(KernelNbdError::Driver)
+    Driver::find().map(drop).map_err(no_driver)
 }
 
 /// A running block device.
@@ -152,7 +152,7 @@ fn serving_end(end: BlockingUnixStream) -> Result<UnixStream, KernelNbdError> {
 /// The kernel has the other end of the socket that comes with the device.
 fn attach(config: &KernelNbdConfig, size_bytes: u64) -> Result<(AttachedDevice, BlockingUnixStream), KernelNbdError> {
     let lock = lock(config)?;
-    let mut driver = Driver::find().map_err(KernelNbdError::Driver)?;
+    let mut driver = Driver::find().map_err(no_driver)?;
     let (identifier, node) = (config.identifier(), config.node());
     let taken_over = takeover::take_over(&mut driver, &Sysfs::default(), &identifier, &node)?;
     let (index, end) = match taken_over {
@@ -183,8 +183,7 @@ fn lock(config: &KernelNbdConfig) -> Result<Flock<File>, KernelNbdError> {
     let remedy = "check the run directory";
     std::fs::create_dir_all(&config.runtime_dir).explain(attempt, remedy)?;
     let file = File::options().write(true).create(true).truncate(false).open(&path).explain(attempt, remedy)?;
-    Flock::lock(file, FlockArg::LockExclusiveNonblock)
-        .map_err(|_| KernelNbdError::AlreadyServed { volume: config.before.volume.clone(), lock: path })
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| KernelNbdError::AlreadyServed { path })
 }
 
 /// The kernel's end and ours.
@@ -249,11 +248,4 @@ impl Drop for KernelNbdFrontend {
             drop(server);
         });
     }
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, KernelNbdError> + Send + 'static,
-) -> Result<T, KernelNbdError> {
-    let attempt = || "run the set-up of the block device".to_owned();
-    tokio::task::spawn_blocking(work).await.map_err(io::Error::other).explain(attempt, "see the engine's log")?
 }

@@ -4,7 +4,7 @@ use std::io;
 
 use nix::errno::Errno;
 
-use super::error::UblkError;
+use super::error::{UblkError, no_driver};
 use super::layout::{ANY_ID, DeviceInfo, Features, Parameters, SECTOR_BYTES};
 use crate::sys::ublk_control::{Command, Control};
 
@@ -46,7 +46,7 @@ impl Driver {
     /// # Errors
     /// When there is no driver, or one that lacks what is needed.
     pub(super) fn find() -> Result<Self, UblkError> {
-        let mut control = Control::open().map_err(UblkError::Driver)?;
+        let mut control = Control::open().map_err(no_driver)?;
         let command = Command { operation: operation::GET_FEATURES, device: ANY_ID, argument: 0 };
         let answer = control.run(command, Box::new([0; 8]));
         let features =

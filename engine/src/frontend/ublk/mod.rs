@@ -31,7 +31,6 @@ mod sysfs;
 mod takeover;
 
 use std::fs::File;
-use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -48,6 +47,7 @@ pub(super) use self::growth::UblkGrowth;
 use self::layout::{ANY_ID, DeviceInfo, DeviceState, Features, Parameters};
 use self::queue::Queues;
 use self::sysfs::Sysfs;
+use super::block_error::blocking;
 use super::fuse_loop::{self, FuseLoopConfig};
 use super::{BlockDevice, Frontend, FrontendKind, Resizer, StopRefused, node};
 use crate::disk::BLOCK_SIZE;
@@ -191,8 +191,7 @@ fn lock(config: &UblkConfig) -> Result<Flock<File>, UblkError> {
     let attempt = || format!("open {}", path.display());
     let file = File::options().write(true).create(true).truncate(false).open(&path);
     let file = file.explain(attempt, "check the run directory")?;
-    Flock::lock(file, FlockArg::LockExclusiveNonblock)
-        .map_err(|_| UblkError::AlreadyServed { volume: config.before.volume.clone(), lock: path })
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| UblkError::AlreadyServed { path })
 }
 
 /// A new device. Whatever fails, none is left.
@@ -276,13 +275,6 @@ impl Drop for UblkFrontend {
             }
         });
     }
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, UblkError> + Send + 'static,
-) -> Result<T, UblkError> {
-    let attempt = || "run the set-up of the block device".to_owned();
-    tokio::task::spawn_blocking(work).await.map_err(io::Error::other).explain(attempt, "see the engine's log")?
 }
 
 #[cfg(test)]
