@@ -12,8 +12,11 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use aurochs_engine::frontend::fuse_loop::{FuseLoopConfig, FuseLoopError, FuseLoopFrontend};
 use aurochs_engine::frontend::nbd::Tls;
+use aurochs_engine::frontend::{
+    BlockError,
+    fuse_loop::{FuseLoopConfig, FuseLoopFrontend},
+};
 use aurochs_engine::frontend::{Frontend, FrontendError, FrontendKind, Offering, ServeConfig, StopRefused, serve};
 use file_device::{FileDevice, run};
 use place::{Place, SIZE, engine_of_its_own, text};
@@ -148,14 +151,14 @@ async fn a_volume_is_served_once_and_strangers_are_left_alone() {
     let device = place.device();
     let first = FuseLoopFrontend::start(Arc::clone(&device), place.config()).await.unwrap();
     let refused = FuseLoopFrontend::start(Arc::clone(&device), place.config()).await.unwrap_err();
-    assert!(matches!(refused, FuseLoopError::AlreadyServed { .. }), "{refused}");
+    assert!(matches!(refused, BlockError::AlreadyServed { .. }), "{refused}");
     run("dd", &["if=/dev/zero", &format!("of={}", first.endpoint()), "bs=4k", "count=1", "oflag=direct"]).await;
     first.stop(false).await.unwrap();
     place.assert_clean();
 
     std::fs::write(place.node(), "a file of somebody else").unwrap();
     let refused = FuseLoopFrontend::start(device, place.config()).await.unwrap_err();
-    assert!(matches!(refused, FuseLoopError::NotABlockDevice { .. }), "{refused}");
+    assert!(matches!(refused, BlockError::NotABlockDevice { .. }), "{refused}");
     assert_eq!(std::fs::read_to_string(place.node()).unwrap(), "a file of somebody else");
     std::fs::remove_file(place.node()).unwrap();
     place.assert_clean();
@@ -288,7 +291,7 @@ async fn a_volume_is_served_as_block_device_and_over_nbd_at_once() {
     run("mkfs.ext4", &["-q", "-F", &serving.endpoint()]).await;
     run("mount", &[&serving.endpoint(), text(&mounted)]).await;
     let refused = serving.stop(false).await.unwrap_err();
-    assert!(matches!(refused.error, FrontendError::Block(FuseLoopError::InUse { .. })));
+    assert!(matches!(refused.error, FrontendError::Block(BlockError::InUse { .. })));
     let serving = refused.frontend;
     run("nbdinfo", &["--size", &uri]).await;
     run("umount", &[text(&mounted)]).await;

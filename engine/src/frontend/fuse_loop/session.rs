@@ -14,10 +14,10 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
-use super::error::{Explain, FuseLoopError};
 use super::filesystem::VolumeFile;
 use super::server::Server;
 use crate::frontend::BlockDevice;
+use crate::frontend::block_error::{BlockError, Explain};
 
 /// The loop driver lets go of the file a moment after it reports so.
 const UNMOUNT_PATIENCE: Duration = Duration::from_secs(5);
@@ -40,7 +40,7 @@ impl FuseSession {
         volume: &str,
         directory: &Path,
         runtime: Handle,
-    ) -> Result<Self, FuseLoopError> {
+    ) -> Result<Self, BlockError> {
         let kernel = File::options().read(true).write(true).custom_flags(libc::O_NONBLOCK).open("/dev/fuse").explain(
             || "open /dev/fuse".into(),
             "load the FUSE driver with `modprobe fuse` and run the engine as root",
@@ -59,7 +59,7 @@ impl FuseSession {
     }
 
     /// Unmounts and waits for the server's end. On failure the session goes on.
-    pub(super) fn stop(self) -> Result<(), (Self, FuseLoopError)> {
+    pub(super) fn stop(self) -> Result<(), (Self, BlockError)> {
         if let Err(error) = unmount(&self.directory) {
             return Err((self, error));
         }
@@ -82,7 +82,7 @@ fn serve<D: BlockDevice>(
     kernel: File,
     file: VolumeFile<D>,
     runtime: &Handle,
-) -> Result<JoinHandle<io::Result<()>>, FuseLoopError> {
+) -> Result<JoinHandle<io::Result<()>>, BlockError> {
     let _inside = runtime.enter();
     let greeted = Server::new(kernel, file).and_then(|mut server| {
         runtime.block_on(server.greet())?;
@@ -104,7 +104,7 @@ pub(super) fn detach_mount(directory: &Path) {
     }
 }
 
-fn unmount(directory: &Path) -> Result<(), FuseLoopError> {
+fn unmount(directory: &Path) -> Result<(), BlockError> {
     let deadline = Instant::now() + UNMOUNT_PATIENCE;
     loop {
         match umount2(directory, MntFlags::UMOUNT_NOFOLLOW) {

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 use nix::fcntl::Flock;
 
 use super::control::Driver;
-use super::error::{Explain, KernelNbdError};
 use super::sysfs::Sysfs;
 use super::{SEE_KERNEL, node};
+use crate::frontend::block_error::{BlockError, Explain};
 use crate::frontend::release::hold_and_write_out;
 
 /// Sysfs has no event for "detached"; so often, and for so long at most, it is looked at.
@@ -26,11 +26,11 @@ pub(super) struct AttachedDevice {
     pub(super) _lock: Flock<File>,
 }
 
-pub(super) fn publish(index: u32, path: &Path) -> Result<(), KernelNbdError> {
+pub(super) fn publish(index: u32, path: &Path) -> Result<(), BlockError> {
     node::publish(path, number_of(index)?)
 }
 
-fn number_of(index: u32) -> Result<node::DeviceNumber, KernelNbdError> {
+fn number_of(index: u32) -> Result<node::DeviceNumber, BlockError> {
     let number = Sysfs::default().number(index);
     let number = number.and_then(|text| {
         node::DeviceNumber::parse(&text).ok_or_else(|| io::Error::other(format!("{text:?} is no device number")))
@@ -39,14 +39,14 @@ fn number_of(index: u32) -> Result<node::DeviceNumber, KernelNbdError> {
 }
 
 impl AttachedDevice {
-    pub(super) fn take_down(self, force: bool) -> Result<(), (Box<Self>, KernelNbdError)> {
+    pub(super) fn take_down(self, force: bool) -> Result<(), (Box<Self>, BlockError)> {
         match self.detach(force) {
             Ok(()) => Ok(()),
             Err(error) => Err((Box::new(self), error)),
         }
     }
 
-    fn detach(&self, force: bool) -> Result<(), KernelNbdError> {
+    fn detach(&self, force: bool) -> Result<(), BlockError> {
         let held = hold_and_write_out(number_of(self.index), &self.node, force)?;
         let attempt = || format!("detach nbd{}", self.index);
         Driver::find().and_then(|mut driver| driver.disconnect(self.index)).explain(attempt, SEE_KERNEL)?;
@@ -59,7 +59,7 @@ impl AttachedDevice {
     }
 
     /// Detaches without asking anybody or waiting for I/O, which may be served no more.
-    pub(super) fn give_up(&self) -> Result<(), KernelNbdError> {
+    pub(super) fn give_up(&self) -> Result<(), BlockError> {
         let attempt = || format!("detach nbd{}", self.index);
         Driver::find().and_then(|mut driver| driver.disconnect(self.index)).explain(attempt, SEE_KERNEL)?;
         node::remove(&self.node)

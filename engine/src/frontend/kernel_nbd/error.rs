@@ -1,11 +1,10 @@
-//! Why the kernel's NBD client could not be given the volume, or could not be parted from it.
+//! Why the kernel's NBD client could not be given the volume.
 
 use std::io;
 
-pub use crate::frontend::block_error::BlockError as KernelNbdError;
-pub(super) use crate::frontend::block_error::Explain;
+use crate::frontend::block_error::BlockError;
 
-pub(super) fn no_driver(source: io::Error) -> KernelNbdError {
+pub(super) fn no_driver(source: io::Error) -> BlockError {
     let remedy = "load it with `modprobe nbd`, in the node's network namespace";
-    KernelNbdError::NoDriver { driver: "NBD", source, remedy }
+    BlockError::NoDriver { driver: "NBD", source, remedy }
 }

@@ -1,9 +1,9 @@
 //! The device that a killed engine left, where nobody goes on with it.
 
 use super::control::Driver;
-use super::error::Explain;
 use super::sysfs::Sysfs;
-use super::{KernelNbdConfig, KernelNbdError, SEE_KERNEL, blocking, lock, node};
+use super::{BlockError, KernelNbdConfig, SEE_KERNEL, blocking, lock, node};
+use crate::frontend::block_error::Explain;
 
 /// Whether a device of this volume is attached.
 pub(in crate::frontend) fn is_left(config: &KernelNbdConfig) -> bool {
@@ -14,7 +14,7 @@ pub(in crate::frontend) fn is_left(config: &KernelNbdConfig) -> bool {
 ///
 /// # Errors
 /// When another process serves the volume, or the driver refuses.
-pub(in crate::frontend) async fn clear_leftovers(config: KernelNbdConfig) -> Result<(), KernelNbdError> {
+pub(in crate::frontend) async fn clear_leftovers(config: KernelNbdConfig) -> Result<(), BlockError> {
     blocking(move || {
         let Some(index) = Sysfs::default().attached_as(&config.identifier()) else { return Ok(()) };
         let _lock = lock(&config)?;

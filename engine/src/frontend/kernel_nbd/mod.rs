@@ -44,12 +44,13 @@ use tokio::net::UnixStream;
 
 use self::control::{Attachment, Driver};
 use self::device::{AttachedDevice, publish};
-pub use self::error::KernelNbdError;
-use self::error::{Explain, no_driver};
+
+use self::error::no_driver;
 pub(super) use self::growth::KernelGrowth;
 pub(super) use self::leftovers::{clear_leftovers, is_left};
 use self::sysfs::Sysfs;
 use super::block_error::blocking;
+use super::block_error::{BlockError, Explain};
 use super::fuse_loop::{self, FuseLoopConfig};
 use super::nbd::attached::{Attached, FLAGS};
 use super::{BlockDevice, Frontend, FrontendKind, Resizer, StopRefused, node};
@@ -85,7 +86,7 @@ impl KernelNbdConfig {
 }
 
 /// Whether the driver can be spoken to from here.
-pub(super) fn driver_answers() -> Result<(), KernelNbdError> {
+pub(super) fn driver_answers() -> Result<(), BlockError> {
     Driver::find().map(drop).map_err(no_driver)
 }
 
@@ -111,7 +112,7 @@ impl KernelNbdFrontend {
     ///
     /// # Errors
     /// When another process serves the volume, or a step fails; the steps before it are undone then.
-    pub async fn start<D: BlockDevice>(device: Arc<D>, config: KernelNbdConfig) -> Result<Self, KernelNbdError> {
+    pub async fn start<D: BlockDevice>(device: Arc<D>, config: KernelNbdConfig) -> Result<Self, BlockError> {
         let size_bytes = device.size();
         let volume = config.before.volume.clone();
         let identifier = config.identifier();
@@ -149,13 +150,13 @@ impl KernelNbdFrontend {
     }
 }
 
-fn serving_end(end: BlockingUnixStream) -> Result<UnixStream, KernelNbdError> {
+fn serving_end(end: BlockingUnixStream) -> Result<UnixStream, BlockError> {
     let attempt = || "serve the kernel's NBD client".to_owned();
     end.set_nonblocking(true).and_then(|()| UnixStream::from_std(end)).explain(attempt, SEE_KERNEL)
 }
 
 /// The kernel has the other end of the socket that comes with the device.
-fn attach(config: &KernelNbdConfig, size_bytes: u64) -> Result<(AttachedDevice, BlockingUnixStream), KernelNbdError> {
+fn attach(config: &KernelNbdConfig, size_bytes: u64) -> Result<(AttachedDevice, BlockingUnixStream), BlockError> {
     let lock = lock(config)?;
     let mut driver = Driver::find().map_err(no_driver)?;
     let (identifier, node) = (config.identifier(), config.node());
@@ -182,26 +183,22 @@ fn tune(index: u32) {
 }
 
 /// Keeps every other engine of the node away, until this process has ended.
-fn lock(config: &KernelNbdConfig) -> Result<Flock<File>, KernelNbdError> {
+fn lock(config: &KernelNbdConfig) -> Result<Flock<File>, BlockError> {
     let path = config.runtime_dir.join("kernel-nbd.lock");
     let attempt = || format!("open {}", path.display());
     let remedy = "check the run directory";
     std::fs::create_dir_all(&config.runtime_dir).explain(attempt, remedy)?;
     let file = File::options().write(true).create(true).truncate(false).open(&path).explain(attempt, remedy)?;
-    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| KernelNbdError::AlreadyServed { path })
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| BlockError::AlreadyServed { path })
 }
 
 /// The kernel's end and ours.
-fn socket_pair() -> Result<(BlockingUnixStream, BlockingUnixStream), KernelNbdError> {
+fn socket_pair() -> Result<(BlockingUnixStream, BlockingUnixStream), BlockError> {
     let attempt = || "make sockets for the kernel's NBD client".into();
     BlockingUnixStream::pair().explain(attempt, "allow more open files")
 }
 
-fn connect(
-    driver: &mut Driver,
-    identifier: &str,
-    size_bytes: u64,
-) -> Result<(u32, BlockingUnixStream), KernelNbdError> {
+fn connect(driver: &mut Driver, identifier: &str, size_bytes: u64) -> Result<(u32, BlockingUnixStream), BlockError> {
     let (kernels, ours) = socket_pair()?;
     let attachment = Attachment { identifier, server_flags: FLAGS, socket: kernels.as_fd() };
     let index = driver.connect(&attachment, size_bytes).explain(|| "attach a free NBD device".into(), SEE_KERNEL)?;

@@ -8,11 +8,11 @@ use std::time::Duration;
 use nix::fcntl::Flock;
 
 use super::driver::Driver;
-use super::error::{Explain, UblkError};
 use super::presence::Presence;
 use super::queue::Queues;
 use super::sysfs::Sysfs;
 use super::{SEE_KERNEL, node};
+use crate::frontend::block_error::{BlockError, Explain};
 use crate::frontend::release::hold_and_write_out;
 
 /// When a device is taken away by force, what is in flight may take so long; then it fails.
@@ -30,16 +30,16 @@ pub(super) struct StartedDevice {
     pub(super) _lock: Flock<File>,
 }
 
-pub(super) fn publish(id: u32, path: &Path) -> Result<(), UblkError> {
+pub(super) fn publish(id: u32, path: &Path) -> Result<(), BlockError> {
     node::publish(path, number_of(id)?)
 }
 
-fn number_of(id: u32) -> Result<node::DeviceNumber, UblkError> {
+fn number_of(id: u32) -> Result<node::DeviceNumber, BlockError> {
     Sysfs::default().block_number(id).explain(|| format!("read the number of ublkb{id}"), "sysfs has to be mounted")
 }
 
 impl StartedDevice {
-    pub(super) fn take_down(self, force: bool) -> Result<(), (Box<Self>, UblkError)> {
+    pub(super) fn take_down(self, force: bool) -> Result<(), (Box<Self>, BlockError)> {
         let stopped = if force {
             let (finished, unfinished) = mpsc::channel::<()>();
             let (id, queues) = (self.id, &self.queues);
@@ -60,18 +60,18 @@ impl StartedDevice {
         stopped.map_err(|error| (Box::new(self), error))
     }
 
-    fn stop(&self, force: bool) -> Result<(), UblkError> {
+    fn stop(&self, force: bool) -> Result<(), BlockError> {
         let held = hold_and_write_out(number_of(self.id), &self.node, force)?;
         self.end(held)
     }
 
     /// Stops the device without asking anybody: what its users have not written out is lost.
-    pub(super) fn give_up(&self) -> Result<(), UblkError> {
+    pub(super) fn give_up(&self) -> Result<(), BlockError> {
         self.queues.give_up();
         self.end(None)
     }
 
-    fn end(&self, held: Option<File>) -> Result<(), UblkError> {
+    fn end(&self, held: Option<File>) -> Result<(), BlockError> {
         let attempt = || format!("stop ublk device {}", self.id);
         let mut driver = Driver::find()?;
         self.presence.end(|| driver.stop(self.id)).explain(attempt, SEE_KERNEL)?;

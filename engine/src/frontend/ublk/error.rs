@@ -1,11 +1,10 @@
-//! Why the kernel's userspace block driver could not be given the volume, or could not be parted from it.
+//! Why the kernel's userspace block driver could not be given the volume.
 
 use std::io;
 
-pub use crate::frontend::block_error::BlockError as UblkError;
-pub(super) use crate::frontend::block_error::Explain;
+use crate::frontend::block_error::BlockError;
 
-pub(super) fn no_driver(source: io::Error) -> UblkError {
+pub(super) fn no_driver(source: io::Error) -> BlockError {
     let remedy = "load it with `modprobe ublk_drv` and allow io_uring (kernel.io_uring_disabled)";
-    UblkError::NoDriver { driver: "ublk", source, remedy }
+    BlockError::NoDriver { driver: "ublk", source, remedy }
 }

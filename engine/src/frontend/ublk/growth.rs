@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use super::blocking;
 use super::driver::Driver;
-use super::error::{Explain, UblkError};
 use super::layout::{DeviceInfo, DeviceState};
 use super::presence::Presence;
+use crate::frontend::block_error::{BlockError, Explain};
 
 /// What has to be known to resize a device from any thread. Outlives the frontend, and then fails.
 #[derive(Clone)]
@@ -28,12 +28,12 @@ impl fmt::Debug for UblkGrowth {
 
 impl UblkGrowth {
     /// Makes the block device as large as the volume.
-    pub(in crate::frontend) async fn follow(&self) -> Result<(), UblkError> {
+    pub(in crate::frontend) async fn follow(&self) -> Result<(), BlockError> {
         let growth = self.clone();
         blocking(move || growth.follow_blocking()).await
     }
 
-    fn follow_blocking(&self) -> Result<(), UblkError> {
+    fn follow_blocking(&self) -> Result<(), BlockError> {
         let attempt = || format!("resize ublkb{}", self.id);
         let gone = || Err(io::Error::from(io::ErrorKind::NotFound)).explain(attempt, "it is not attached any more");
         let resized = self.presence.during(|| {
@@ -50,9 +50,9 @@ impl UblkGrowth {
 }
 
 /// Users of the device see the new size at once.
-pub(super) fn take_size(driver: &mut Driver, id: u32, size_bytes: u64) -> Result<(), UblkError> {
+pub(super) fn take_size(driver: &mut Driver, id: u32, size_bytes: u64) -> Result<(), BlockError> {
     if !driver.can_resize() {
-        return Err(UblkError::TooOld {
+        return Err(BlockError::TooOld {
             missing: "it can't resize a device in use (Linux 6.16): detach and attach the volume to see its new size",
         });
     }

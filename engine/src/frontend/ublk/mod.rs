@@ -42,8 +42,8 @@ use tokio::runtime::Handle;
 
 use self::device::{StartedDevice, publish};
 use self::driver::Driver;
-use self::error::Explain;
-pub use self::error::UblkError;
+use super::block_error::{BlockError, Explain};
+
 pub(super) use self::growth::UblkGrowth;
 use self::layout::{ANY_ID, DeviceInfo, DeviceState, Features, Parameters};
 use self::presence::Presence;
@@ -98,7 +98,7 @@ impl UblkConfig {
 ///
 /// # Errors
 /// There is no driver, or it is too old.
-pub(super) fn driver_answers() -> Result<(), UblkError> {
+pub(super) fn driver_answers() -> Result<(), BlockError> {
     Driver::find().map(drop)
 }
 
@@ -111,7 +111,7 @@ pub(super) fn driver_resizes() -> bool {
 ///
 /// # Errors
 /// When another process serves the volume.
-pub(super) async fn clear_leftovers(config: UblkConfig) -> Result<(), UblkError> {
+pub(super) async fn clear_leftovers(config: UblkConfig) -> Result<(), BlockError> {
     blocking(move || {
         // Without a driver there are no devices.
         let Ok(mut driver) = Driver::find() else { return Ok(()) };
@@ -148,7 +148,7 @@ impl UblkFrontend {
     ///
     /// # Errors
     /// When another process serves the volume, or a step fails; the steps before it are undone then.
-    pub async fn start<D: BlockDevice>(device: Arc<D>, config: UblkConfig) -> Result<Self, UblkError> {
+    pub async fn start<D: BlockDevice>(device: Arc<D>, config: UblkConfig) -> Result<Self, BlockError> {
         let volume = config.before.volume.clone();
         let runtime = Handle::current();
         let served = Arc::clone(&device);
@@ -173,7 +173,7 @@ fn start<D: BlockDevice>(
     device: &Arc<D>,
     config: UblkConfig,
     runtime: &Handle,
-) -> Result<(StartedDevice, u64), UblkError> {
+) -> Result<(StartedDevice, u64), BlockError> {
     let config = prepared(config)?;
     let lock = lock(&config)?;
     let mut driver = Driver::find()?;
@@ -189,7 +189,7 @@ fn start<D: BlockDevice>(
 }
 
 /// Makes the directories; names that of the lock in one way only.
-fn prepared(config: UblkConfig) -> Result<UblkConfig, UblkError> {
+fn prepared(config: UblkConfig) -> Result<UblkConfig, BlockError> {
     let attempt = || format!("make the directory {}", config.runtime_dir.display());
     for directory in [&config.runtime_dir, &config.before.device_dir] {
         std::fs::create_dir_all(directory).explain(attempt, "the engine needs root")?;
@@ -199,12 +199,12 @@ fn prepared(config: UblkConfig) -> Result<UblkConfig, UblkError> {
 }
 
 /// Keeps every other engine of the node away, until this process has ended.
-fn lock(config: &UblkConfig) -> Result<Flock<File>, UblkError> {
+fn lock(config: &UblkConfig) -> Result<Flock<File>, BlockError> {
     let path = config.runtime_dir.join("ublk.lock");
     let attempt = || format!("open {}", path.display());
     let file = File::options().write(true).create(true).truncate(false).open(&path);
     let file = file.explain(attempt, "check the run directory")?;
-    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| UblkError::AlreadyServed { path })
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| BlockError::AlreadyServed { path })
 }
 
 /// A new device. Whatever fails, none is left.
@@ -213,7 +213,7 @@ fn add<D: BlockDevice>(
     device: &Arc<D>,
     config: &UblkConfig,
     runtime: &Handle,
-) -> Result<(DeviceInfo, Queues), UblkError> {
+) -> Result<(DeviceInfo, Queues), BlockError> {
     let queues = std::thread::available_parallelism().map_or(1, usize::from).min(QUEUES_MAXIMUM);
     let wanted = DeviceInfo {
         queues: queues as u16,

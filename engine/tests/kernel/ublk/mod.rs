@@ -12,7 +12,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use aurochs_engine::frontend::fuse_loop::FuseLoopConfig;
-use aurochs_engine::frontend::ublk::{UblkConfig, UblkError, UblkFrontend};
+use aurochs_engine::frontend::{
+    BlockError,
+    ublk::{UblkConfig, UblkFrontend},
+};
 use aurochs_engine::frontend::{Frontend, FrontendError, FrontendKind, StopRefused};
 use tempfile::TempDir;
 
@@ -188,7 +191,7 @@ async fn a_volume_is_served_once() {
     let device = place.device();
     let first = UblkFrontend::start(Arc::clone(&device), place.config()).await.unwrap();
     let refused = UblkFrontend::start(Arc::clone(&device), place.config()).await.unwrap_err();
-    assert!(matches!(refused, UblkError::AlreadyServed { .. }), "{refused}");
+    assert!(matches!(refused, BlockError::AlreadyServed { .. }), "{refused}");
     write_somewhere(&place.node()).await;
     first.stop(false).await.unwrap();
     place.assert_clean().await;
@@ -231,7 +234,7 @@ async fn a_device_that_grows_is_larger_for_its_users_where_the_kernel_can() {
         resized.unwrap();
         SIZE + 4096
     } else {
-        assert!(matches!(resized, Err(FrontendError::Block(UblkError::TooOld { .. }))), "{resized:?}");
+        assert!(matches!(resized, Err(FrontendError::Block(BlockError::TooOld { .. }))), "{resized:?}");
         SIZE
     };
     assert_eq!(run("blockdev", &["--getsize64", text(&place.node())]).await.trim(), expected.to_string());
