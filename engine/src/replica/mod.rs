@@ -62,6 +62,7 @@ pub(crate) mod revision_counter;
 mod snapshot;
 mod snapshot_view;
 pub(crate) mod stack;
+mod sync;
 pub(crate) mod tree;
 pub(crate) mod unfinished;
 mod unmap;
@@ -69,7 +70,7 @@ mod write;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
 pub use delete::delete_directory;
 pub use error::ReplicaError;
@@ -106,9 +107,7 @@ pub struct Replica {
     life: RwLock<Life>,
     fence: Mutex<FenceState>,
     revision: Option<RevisionCounter>,
-    /// Why a sync failed. The kernel reports a failed sync once and forgets it: a later one that succeeds says nothing
-    /// about what was lost, so this open never confirms again.
-    unsynced: OnceLock<String>,
+    syncs: sync::Syncs,
     views: snapshot_view::Views,
     fill: Mutex<Option<Arc<fill::Filling>>>,
     /// Held while a snapshot's checksum file is replaced.
@@ -247,32 +246,6 @@ impl Replica {
             *fence = changed;
         }
         Ok(())
-    }
-
-    /// Makes everything written so far durable.
-    ///
-    /// # Errors
-    /// The disk did not confirm, now or at an earlier call; what was written since the last success may be lost in a
-    /// power cut. Only another open may succeed again.
-    pub fn flush(&self) -> Result<(), ReplicaError> {
-        self.shared(|structure| {
-            self.sync_head(structure)?;
-            crash_point::reached("flush.head-synced");
-            self.store_revision()
-        })
-    }
-
-    /// Every sync of what clients wrote and discarded goes through here, so that none is believed after one that failed.
-    fn sync_head(&self, structure: &Structure) -> Result<(), ReplicaError> {
-        if let Some(why) = self.unsynced.get() {
-            return Err(ReplicaError::Failed { why: format!("an earlier sync failed: {why}") });
-        }
-        structure.below.sync().and_then(|()| structure.head.image.sync_data()).map_err(|error| {
-            let error = ReplicaError::from(error);
-            // The first reason stays.
-            let _ = self.unsynced.set(error.to_string());
-            error
-        })
     }
 
     fn store_revision(&self) -> Result<(), ReplicaError> {

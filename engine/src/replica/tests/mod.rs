@@ -23,6 +23,7 @@ mod rebuilds;
 mod refusals;
 mod small_disk;
 mod strangers;
+mod syncs;
 mod texts;
 mod views;
 
