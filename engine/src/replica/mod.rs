@@ -55,6 +55,7 @@ mod queued;
 mod raw_layers;
 mod read;
 mod rebuild;
+mod rebuild_target;
 mod remove;
 mod replace;
 mod revert;

@@ -217,7 +217,7 @@ fn open_structure(directory: &Directory, meta: VolumeMeta, mut records: Records)
         head,
         lower,
         below: super::below::Below::default(),
-        rebuild: super::rebuild::RebuildTarget::default(),
+        rebuild: super::rebuild_target::RebuildTarget::default(),
     })
 }
 

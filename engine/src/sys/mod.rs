@@ -10,3 +10,4 @@ pub(crate) mod memory;
 pub(crate) mod ring;
 pub(crate) mod ublk_control;
 pub(crate) mod ublk_queue;
+pub(crate) mod write_back;
