@@ -50,6 +50,7 @@ mod map_trust;
 pub(crate) mod metadata;
 pub(crate) mod names;
 pub(crate) mod open;
+mod prepared_snapshot;
 mod purge;
 mod queued;
 mod raw_layers;
@@ -109,6 +110,7 @@ pub struct Replica {
     fence: Mutex<FenceState>,
     revision: Option<RevisionCounter>,
     syncs: sync::Syncs,
+    prepared: Mutex<Option<prepared_snapshot::PreparedSnapshot>>,
     views: snapshot_view::Views,
     fill: Mutex<Option<Arc<fill::Filling>>>,
     /// Held while a snapshot's checksum file is replaced.
@@ -284,8 +286,15 @@ impl Replica {
         drop(self.gate.alone());
     }
 
-    /// Runs `change` alone, after all I/O in flight has ended.
+    /// Runs `change` alone, after all I/O in flight has ended. A snapshot that was prepared does not fit afterwards.
     fn exclusive<T>(&self, change: impl FnOnce(&mut Structure) -> Result<T, ChangeError>) -> Result<T, ReplicaError> {
+        self.alone(|structure| {
+            self.undo_prepared();
+            change(structure)
+        })
+    }
+
+    fn alone<T>(&self, change: impl FnOnce(&mut Structure) -> Result<T, ChangeError>) -> Result<T, ReplicaError> {
         let _alone = self.gate.alone();
         let mut life = self.life.write().map_err(|_| ReplicaError::poisoned())?;
         let Life::Open(structure) = &mut *life else {

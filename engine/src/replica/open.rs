@@ -88,6 +88,7 @@ impl Replica {
             fence: Mutex::new(fence),
             revision,
             syncs: super::sync::Syncs::default(),
+            prepared: Mutex::default(),
             views: super::snapshot_view::Views::default(),
             fill: Mutex::default(),
             checksum_file: Mutex::default(),
@@ -108,6 +109,7 @@ impl Replica {
         let structure = life.open()?;
         self.views.forget_all();
         self.drop_fill()?;
+        self.undo_prepared();
         self.sync_head(structure)?;
         structure.rebuild.sync()?;
         self.store_revision()?;
