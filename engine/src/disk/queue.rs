@@ -1,11 +1,11 @@
-//! A queue of direct I/O to image files that no thread has to wait for.
+//! A queue of direct I/O to image files, and of their syncs, that no thread has to wait for.
 //!
 //! Requests that come while others are being served go to the kernel with one system call: the task that submits them
 //! runs after those that are ready now. Where the kernel refuses io_uring there is no queue, and callers use threads.
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::io::unix::AsyncFd;
@@ -13,8 +13,8 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::image::ImageFile;
-use super::{AlignedBuf, DiskError};
-use crate::sys::ring::{Direction, Finished, Part, Parts, Ring, Submitted};
+use super::{AlignedBuf, DiskError, fault};
+use crate::sys::ring::{Action, Finished, Part, Parts, Ring, Submitted};
 
 /// Pause before the kernel is asked again that was short of memory.
 const REFUSED_PAUSE: Duration = Duration::from_millis(1);
@@ -33,6 +33,19 @@ pub(crate) struct IoQueue {
     handle: Arc<Handle>,
 }
 
+/// A handle that does not keep the queue.
+#[derive(Clone)]
+pub(crate) struct WeakQueue {
+    handle: Weak<Handle>,
+}
+
+impl WeakQueue {
+    /// The queue, if it is still there.
+    pub(crate) fn upgrade(&self) -> Option<IoQueue> {
+        self.handle.upgrade().map(|handle| IoQueue { handle })
+    }
+}
+
 struct Handle {
     shared: Arc<Shared>,
     driver: JoinHandle<()>,
@@ -45,12 +58,12 @@ impl Drop for Handle {
 }
 
 struct Shared {
-    ring: Mutex<Ring<ImageFile, (Direction, Then)>>,
+    ring: Mutex<Ring<ImageFile, (Action, Then)>>,
     started: Notify,
 }
 
 impl Shared {
-    fn ring(&self) -> MutexGuard<'_, Ring<ImageFile, (Direction, Then)>> {
+    fn ring(&self) -> MutexGuard<'_, Ring<ImageFile, (Action, Then)>> {
         self.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -68,21 +81,37 @@ impl IoQueue {
         Ok(Self { handle: Arc::new(Handle { shared, driver }) })
     }
 
+    /// For what the queue itself keeps while it works on it.
+    pub(crate) fn downgrade(&self) -> WeakQueue {
+        WeakQueue { handle: Arc::downgrade(&self.handle) }
+    }
+
     /// Reads `parts` into `buffer`; `then` gets it with the outcome.
     pub(crate) fn read(&self, parts: ImageParts, buffer: AlignedBuf, then: Then) {
-        self.enqueue(Direction::Read, parts, buffer, then);
+        self.enqueue(Action::Read, parts, buffer, then);
     }
 
     /// Writes all of `buffer`'s blocks to `image` at `offset`; `then` gets it with the outcome.
     pub(crate) fn write(&self, image: Arc<ImageFile>, offset: u64, buffer: AlignedBuf, then: Then) {
         let place = 0..buffer.padded().len();
         let parts = ImageParts::from_buf([Part { file: image, file_offset: offset, place }]);
-        self.enqueue(Direction::Write, parts, buffer, then);
+        self.enqueue(Action::Write, parts, buffer, then);
     }
 
-    fn enqueue(&self, direction: Direction, parts: ImageParts, buffer: AlignedBuf, then: Then) {
+    /// Makes durable what was written to `image` before; `then` gets an empty buffer with the outcome. A failure is told
+    /// once and never tried again: a second sync that succeeds says nothing about what the first one lost.
+    pub(crate) fn sync(&self, image: Arc<ImageFile>, then: Then) {
+        if let Err(error) = fault::check("sync", image.path()) {
+            let error = image.error("sync", error);
+            return then(AlignedBuf::default(), Err(error));
+        }
+        let parts = ImageParts::from_buf([Part { file: image, file_offset: 0, place: 0..0 }]);
+        self.enqueue(Action::SyncData, parts, AlignedBuf::default(), then);
+    }
+
+    fn enqueue(&self, action: Action, parts: ImageParts, buffer: AlignedBuf, then: Then) {
         let shared = &self.handle.shared;
-        shared.ring().start(direction, parts, buffer, (direction, then));
+        shared.ring().start(action, parts, buffer, (action, then));
         shared.started.notify_one();
     }
 }
@@ -147,24 +176,24 @@ impl Drop for Supervised {
     }
 }
 
-fn next(shared: &Shared) -> Option<Finished<ImageFile, (Direction, Then)>> {
+fn next(shared: &Shared) -> Option<Finished<ImageFile, (Action, Then)>> {
     shared.ring().finished()
 }
 
-fn complete(finished: Finished<ImageFile, (Direction, Then)>) {
-    let Finished { ticket: (direction, then), mut buffer, parts, outcome } = finished;
+fn complete(finished: Finished<ImageFile, (Action, Then)>) {
+    let Finished { ticket: (action, then), mut buffer, parts, outcome } = finished;
     let outcome = match outcome {
         Ok(()) => Ok(()),
         // Interrupted, or short at the end of a file or of its room: the plain calls go on from there or say why not.
-        Err(error) if is_worth_another_way(&error) => {
+        Err(error) if action != Action::SyncData && is_worth_another_way(&error) => {
             // Rare, and may wait for the disk.
             tokio::task::spawn_blocking(move || {
-                let outcome = again(direction, &parts, &mut buffer);
+                let outcome = again(action, &parts, &mut buffer);
                 then(buffer, outcome);
             });
             return;
         }
-        Err(error) => Err(failed(direction, &parts, error)),
+        Err(error) => Err(failed(action, &parts, error)),
     };
     then(buffer, outcome);
 }
@@ -173,21 +202,23 @@ fn is_worth_another_way(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::UnexpectedEof | io::ErrorKind::WouldBlock)
 }
 
-fn again(direction: Direction, parts: &ImageParts, buffer: &mut AlignedBuf) -> Result<(), DiskError> {
+fn again(action: Action, parts: &ImageParts, buffer: &mut AlignedBuf) -> Result<(), DiskError> {
     for part in parts {
         let memory = &mut buffer.padded_mut()[part.place.clone()];
-        match direction {
-            Direction::Read => part.file.read_blocks(part.file_offset, memory)?,
-            Direction::Write => part.file.write_blocks(part.file_offset, memory)?,
+        match action {
+            Action::Read => part.file.read_blocks(part.file_offset, memory)?,
+            Action::Write => part.file.write_blocks(part.file_offset, memory)?,
+            Action::SyncData => part.file.sync_data()?,
         }
     }
     Ok(())
 }
 
-fn failed(direction: Direction, parts: &ImageParts, error: io::Error) -> DiskError {
-    let what = match direction {
-        Direction::Read => "read",
-        Direction::Write => "write",
+fn failed(action: Action, parts: &ImageParts, error: io::Error) -> DiskError {
+    let what = match action {
+        Action::Read => "read",
+        Action::Write => "write",
+        Action::SyncData => "sync",
     };
     match parts.first() {
         Some(part) => part.file.error(what, error),

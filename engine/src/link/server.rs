@@ -538,6 +538,9 @@ fn control(replica: &Arc<Replica>, hashes: &HashJobs, request: ControlRequest) -
         ControlRequest::Allocation { offset, length, maximum } => {
             return replica.allocation(offset, length, maximum).map(ControlReply::Extents).map_err(remote);
         }
+        ControlRequest::SnapshotPrepare { name, user_created, created, labels } => {
+            replica.prepare_snapshot(&name, user_created, &created, &labels)
+        }
     };
     result.map(|()| ControlReply::Done).map_err(remote)
 }

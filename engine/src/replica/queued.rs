@@ -117,7 +117,7 @@ impl Replica {
     }
 
     /// Runs `work` on the structure that the pass keeps as it is.
-    fn inside<T>(
+    pub(super) fn inside<T>(
         &self,
         _pass: &Pass,
         work: impl FnOnce(&Structure) -> Result<T, ReplicaError>,

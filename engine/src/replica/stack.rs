@@ -10,7 +10,7 @@ use super::extent_map::{Blocks, ExtentMap, Segments};
 use super::layer_files;
 use super::map_trust::MapTrust;
 use super::metadata::VolumeMeta;
-use super::rebuild::RebuildTarget;
+use super::rebuild_target::RebuildTarget;
 use crate::backing::BackingFile;
 use crate::crash_point;
 use crate::disk::image::{Access, ImageFile};

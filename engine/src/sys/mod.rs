@@ -11,3 +11,4 @@ pub(crate) mod readiness;
 pub(crate) mod ring;
 pub(crate) mod ublk_control;
 pub(crate) mod ublk_queue;
+pub(crate) mod write_back;
