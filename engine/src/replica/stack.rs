@@ -264,7 +264,7 @@ impl Layers {
         let index = self.images.len() as u8;
         self.images.push(Arc::new(image));
         let below = self.map.get_mut().map_err(|_| ReplicaError::poisoned())?;
-        map.for_each(|blocks, ()| below.assign(blocks, index));
+        below.assign_all(&map, index);
         Ok(())
     }
 
