@@ -40,7 +40,7 @@ test: ## formatting, lints, all tests; process and browser tests included
 	@scripts/install.sh test
 	@$(USE_RUST); scripts/test.sh
 
-test-kernel: ## block devices on a kernel that has the drivers, in an emulated machine (PART=nbd|iscsi|ublk|fuse_loop for one)
+test-kernel: ## block devices on kernels that have the drivers, in an emulated machine (PART=nbd|iscsi|ublk|fuse_loop, KERNELS=)
 	@scripts/install.sh test
 	@$(USE_RUST); scripts/test-kernel.sh $(PART)
 

@@ -1,35 +1,55 @@
 #!/usr/bin/env bash
-# Downloads what the guest is made of, and the machine that runs it, into DIRECTORY/unpacked: Debian's kernel of
-# bookworm-backports, QEMU of there, and the tools that this machine may lack. Nothing is installed, and root is not
-# needed. Done once: remove the directory for newer packages. About 130 MB, of which the kernel is 106.
+# Downloads what the guest is made of, and the machine that runs it: QEMU and the tools that this machine may lack into
+# DIRECTORY/unpacked, the kernel into DIRECTORY/kernels/KERNEL. Nothing is installed, and root is not needed. Done once:
+# remove a directory for newer packages. About 25 MB, and 106 to 170 for a kernel.
+#
+# KERNEL is a suite of Debian, for the kernel that is newest there, or SUITE_VERSION: trixie-backports_6.16.3+deb13
 set -euo pipefail
-where=${1:?usage: e2e/kernel/fetch.sh DIRECTORY}
-mkdir -p "$where"
-where=$(realpath "$where")
-[ ! -e "$where/unpacked/complete" ] || exit 0
-rm -rf "$where/unpacked" "$where/apt"
-mkdir -p "$where/unpacked" "$where/apt/lists/partial" "$where/apt/cache/archives/partial"
+[ $# = 2 ] || { echo "usage: e2e/kernel/fetch.sh DIRECTORY KERNEL" >&2; exit 2; }
+kernel=$2
+mkdir -p "$1"
+where=$(realpath "$1")
 
-# Lists of its own: the system's stay as they are, and may lack the backports. Signatures are checked all the same.
-cat >"$where/apt/sources.list" <<'SOURCES'
-deb http://deb.debian.org/debian bookworm main
-deb http://deb.debian.org/debian bookworm-backports main
-SOURCES
-apt=(apt-get -qq -o "Dir::Etc::SourceList=$where/apt/sources.list" -o Dir::Etc::SourceParts=- -o "Dir::State::Lists=$where/apt/lists"
-  -o "Dir::Cache=$where/apt/cache" -o APT::Sandbox::User=root -o Debug::NoLocking=1)
-# Also what is installed already, for a tree that is the same everywhere; of what they need, only what is missing here.
-download=(install -y --download-only --reinstall --no-install-recommends)
-echo "kernel: downloading Debian's kernel, QEMU and the guest's tools"
-"${apt[@]}" update
-"${apt[@]}" "${download[@]}" busybox-static kmod open-iscsi
-# Apart: the tools above stay those that fit this machine's libraries. QEMU has to fit an installed qemu-utils.
-"${apt[@]}" -t bookworm-backports "${download[@]}" qemu-system-x86
-(
-  cd "$where/apt/cache/archives"
-  "${apt[@]}" -t bookworm-backports download linux-image-amd64
-  # The package of that name is empty; what it depends on is the kernel.
-  "${apt[@]}" -t bookworm-backports download "$(dpkg -f linux-image-amd64_*.deb Depends | cut -d' ' -f1)"
-)
-for package in "$where"/apt/cache/archives/*.deb; do dpkg -x "$package" "$where/unpacked"; done
-rm -rf "$where/apt"
-touch "$where/unpacked/complete"
+# Lists of its own, for the suites named: the system's stay as they are, and may lack them. Signatures are checked all the
+# same.
+apt_for() {
+  rm -rf "$where/apt"
+  mkdir -p "$where/apt/lists/partial" "$where/apt/cache/archives/partial"
+  printf 'deb http://deb.debian.org/debian %s main\n' "$@" >"$where/apt/sources.list"
+  options=(-o "Dir::Etc::SourceList=$where/apt/sources.list" -o Dir::Etc::SourceParts=- -o "Dir::State::Lists=$where/apt/lists"
+    -o "Dir::Cache=$where/apt/cache" -o APT::Sandbox::User=root -o Debug::NoLocking=1)
+  apt=(apt-get -qq "${options[@]}")
+  "${apt[@]}" update
+}
+
+unpack_to() {
+  local package
+  rm -rf "$1"
+  mkdir -p "$1"
+  for package in "$where"/apt/cache/archives/*.deb; do dpkg -x "$package" "$1"; done
+  rm -rf "$where/apt"
+  touch "$1/complete"
+}
+
+if [ ! -e "$where/unpacked/complete" ]; then
+  echo "kernel: downloading QEMU and the guest's tools"
+  apt_for bookworm bookworm-backports
+  # Also what is installed already, for a tree that is the same everywhere; of what they need, only what is missing here.
+  download=(install -y --download-only --reinstall --no-install-recommends)
+  "${apt[@]}" "${download[@]}" busybox-static kmod open-iscsi
+  # Apart: the tools above stay those that fit this machine's libraries. QEMU has to fit an installed qemu-utils.
+  "${apt[@]}" -t bookworm-backports "${download[@]}" qemu-system-x86
+  unpack_to "$where/unpacked"
+fi
+
+if [ ! -e "$where/kernels/$kernel/complete" ]; then
+  echo "kernel: downloading the kernel $kernel"
+  IFS=_ read -r suite version <<<"$kernel"
+  apt_for "$suite"
+  # Depending on its age a kernel is one package or several, and the one without a version only names them.
+  mapfile -t packages < <(apt-cache "${options[@]}" depends --recurse --important "linux-image-${version:+$version-}amd64" |
+    grep -E '^linux-(image|binary|modules|base)-[0-9]')
+  [ ${#packages[@]} -gt 0 ] || { echo "kernel: Debian's $suite has no kernel ${version:-of its own}" >&2; exit 1; }
+  (cd "$where/apt/cache/archives" && "${apt[@]}" download "${packages[@]}")
+  unpack_to "$where/kernels/$kernel"
+fi

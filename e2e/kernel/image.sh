@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Builds the guest: WORK/vmlinuz, WORK/initramfs with what it takes to find the root file system, and WORK/root.img, the
 # root file system, with the guest's scripts, the programs below, and the PROGRAMs given, each at its own path of this
-# machine. The last of them is started in the guest as /tests too.
+# machine. The last of them is started in the guest as /tests too. UNPACKED and KERNEL are what fetch.sh made.
 set -euo pipefail
-[ $# -ge 3 ] || { echo "usage: e2e/kernel/image.sh UNPACKED WORK PROGRAM..." >&2; exit 2; }
-unpacked=$(realpath "$1") work=$(realpath "$2")
-shift 2
+[ $# -ge 4 ] || { echo "usage: e2e/kernel/image.sh UNPACKED KERNEL WORK PROGRAM..." >&2; exit 2; }
+unpacked=$(realpath "$1") kernel=$(realpath "$2") work=$(realpath "$3")
+shift 3
 here=$(realpath "$(dirname "$0")")
 
 # Of this machine; tests call them.
@@ -24,6 +24,7 @@ export LD_LIBRARY_PATH=$unpacked/usr/lib/x86_64-linux-gnu:$unpacked/lib/x86_64-l
 # Puts a file where it is expected, whichever tree it comes from.
 place() {
   local file=$1 at=${1#"$unpacked"}
+  at=${at#"$kernel"}
   [ ! -e "$work/root$at" ] || return 0
   mkdir -p "$work/root$(dirname "$at")"
   cp -L "$file" "$work/root$at"
@@ -58,28 +59,38 @@ printf 'root:x:0:0:root:/root:/bin/sh\n' >"$work/root/etc/passwd"
 printf 'root:x:0:\n' >"$work/root/etc/group"
 printf '127.0.0.1 localhost\n' >"$work/root/etc/hosts"
 
-version=$(basename "$(echo "$unpacked"/lib/modules/*)")
-cp "$unpacked/boot/vmlinuz-$version" "$work/vmlinuz"
-kmod() { "$unpacked/bin/kmod" "$@"; }
+# Where a kernel's package puts things depends on its age.
+[ -e "$kernel/lib" ] || ln -s usr/lib "$kernel/lib"
+version=$(basename "$(echo "$kernel"/lib/modules/*)")
+for place in "$kernel/boot/vmlinuz-$version" "$kernel/lib/modules/$version/vmlinuz"; do
+  [ ! -e "$place" ] || cp "$place" "$work/vmlinuz"
+done
 modprobe() { (exec -a modprobe "$unpacked/bin/kmod" "$@"); }
 depmod() { (exec -a depmod "$unpacked/bin/kmod" "$@"); }
-[ -e "$unpacked/lib/modules/$version/modules.dep" ] || depmod -b "$unpacked" "$version"
+[ -e "$kernel/lib/modules/$version/modules.dep" ] || depmod -b "$kernel" "$version"
 
 # Paths of a module and of all that it needs, those first.
 with_dependencies() {
-  modprobe -d "$unpacked" -S "$version" --show-depends "$@" | sed -n 's/^insmod \([^ ]*\).*/\1/p'
+  modprobe -d "$kernel" -S "$version" --show-depends "$@" | sed -n 's/^insmod \([^ ]*\).*/\1/p'
 }
 
+# It stays empty where they are all built in.
+touch "$work/boot/modules.sh"
 for module in "${boot_modules[@]}"; do with_dependencies "$module"; done | awk '!seen[$0]++' |
   while read -r file; do
-    name=$(basename "${file%.xz}")
-    case $file in *.xz) xz -dc "$file" >"$work/boot/$name" ;; *) cp "$file" "$work/boot/$name" ;; esac
+    name=$(basename "$file")
+    name=${name%.[xz]*}
+    case $file in
+      *.xz) xz -dc "$file" >"$work/boot/$name" ;;
+      *.zst) zstd -qdc "$file" >"$work/boot/$name" ;;
+      *) cp "$file" "$work/boot/$name" ;;
+    esac
     echo "insmod /$name" >>"$work/boot/modules.sh"
   done
 for module in "${modules[@]}"; do
   with_dependencies "$module" | while read -r file; do place "$file"; done
 done
-cp "$unpacked/lib/modules/$version"/modules.{builtin,builtin.modinfo,order} "$work/root/lib/modules/$version/"
+cp "$kernel/lib/modules/$version"/modules.{builtin,builtin.modinfo,order} "$work/root/lib/modules/$version/"
 depmod -b "$work/root" "$version"
 
 cp "$unpacked/bin/busybox" "$work/boot/busybox"

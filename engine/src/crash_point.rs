@@ -39,6 +39,7 @@ pub const ALL: &[&str] = &[
     "fresh-head.described",
     "fresh-head.committed",
     "snapshot.image-linked",
+    "snapshot.prepared",
     "snapshot.described",
     "snapshot.old-head-removed",
     "abandon.one-marked",

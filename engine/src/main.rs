@@ -35,8 +35,7 @@ impl Command {
     fn log_level(&self) -> &'static str {
         match self {
             Self::Replica(_) | Self::Engine(_) | Self::InstanceManager(_) => "info",
-            // The FUSE library warns of every question of the kernel that it has no answer to.
-            Self::LaunchSimpleLonghorn(_) => "warn,fuser=error",
+            Self::LaunchSimpleLonghorn(_) => "warn",
             Self::Inspect(_) | Self::Verify(_) | Self::Export(_) => "error",
         }
     }

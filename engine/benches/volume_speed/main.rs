@@ -45,6 +45,7 @@ fn main() {
     match &settings.command {
         Some(Command::NullDevice { listen, size }) => ladder::null_device::serve(*listen, *size),
         Some(Command::NullReplica { listen, size }) => ladder::null_replica::serve(*listen, *size),
+        Some(Command::NullLoop { directory, size }) => ladder::null_device::serve_as_block_device(directory, *size),
         Some(Command::Show { file }) => {
             let record: Record = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
             println!("{}", report::markdown(&record));
@@ -73,6 +74,9 @@ async fn measure(settings: &Settings, workplace: &Workplace) {
     let mut record = Record::begin(settings);
     if settings.has(Part::Rounds) {
         let running = target::start(settings, workplace, &mut record.absent).await;
+        if settings.hold {
+            hold(&running.targets).await;
+        }
         rounds::run(settings, &running.targets, &mut record).await;
         running.stop().await;
     }
@@ -92,4 +96,13 @@ async fn measure(settings: &Settings, workplace: &Workplace) {
     std::fs::write(&settings.json, serde_json::to_vec_pretty(&record).unwrap()).unwrap();
     println!("{}", report::markdown(&record));
     println!("All figures: {} (`… show FILE` prints these tables again).", settings.json.display());
+}
+
+/// Until somebody ends the run.
+async fn hold(targets: &[target::Target]) {
+    for target in targets {
+        let servers: Vec<u32> = target.servers.iter().map(|server| server.pid).collect();
+        println!("{:<14} {:?} served by {servers:?}", target.name, target.place);
+    }
+    std::future::pending().await
 }

@@ -37,6 +37,9 @@ pub(crate) struct Settings {
     /// Where all figures are written.
     #[arg(long, default_value = "bench.json")]
     pub(crate) json: PathBuf,
+    /// Starts the targets, prints where they are and keeps them up until Ctrl-C: for a profiler.
+    #[arg(long)]
+    pub(crate) hold: bool,
     /// `cargo bench` says this to every program that it runs.
     #[arg(long, hide = true)]
     bench: bool,
@@ -71,6 +74,8 @@ pub(crate) enum Command {
     NullDevice { listen: SocketAddr, size: u64 },
     #[command(hide = true)]
     NullReplica { listen: SocketAddr, size: u64 },
+    #[command(hide = true)]
+    NullLoop { directory: PathBuf, size: u64 },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -195,6 +195,10 @@ impl ImageFile {
         Ok(())
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// What went wrong when `what` was tried on this file.
     pub(super) fn error(&self, what: &'static str, source: io::Error) -> DiskError {
         DiskError::at(what, &self.path)(source)
@@ -202,7 +206,8 @@ impl ImageFile {
 
     /// Makes written data, and what is needed to find it again, durable.
     pub(crate) fn sync_data(&self) -> Result<(), DiskError> {
-        self.file.sync_data().map_err(DiskError::at("sync", &self.path))
+        let synced = fault::check("sync", &self.path).and_then(|()| self.file.sync_data());
+        synced.map_err(DiskError::at("sync", &self.path))
     }
 
     /// Gives the file a new end; what comes behind the old one is a hole. Durable after [`ImageFile::sync_data`].

@@ -1,6 +1,7 @@
 //! Buffers and direct I/O on image files.
 
 pub mod buffer;
+pub(crate) mod cached;
 pub(crate) mod fault;
 pub(crate) mod image;
 pub(crate) mod pool;

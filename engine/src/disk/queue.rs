@@ -1,26 +1,27 @@
-//! A queue of direct I/O to image files that no thread has to wait for.
+//! A queue of direct I/O to image files, and of their syncs, that no thread has to wait for.
 //!
 //! Requests that come while others are being served go to the kernel with one system call: the task that submits them
 //! runs after those that are ready now. Where the kernel refuses io_uring there is no queue, and callers use threads.
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::io::unix::AsyncFd;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::image::ImageFile;
-use super::{AlignedBuf, DiskError};
-use crate::sys::ring::{Direction, Finished, Part, Parts, Ring, Submitted};
+use super::{AlignedBuf, DiskError, fault};
+use crate::sys::ring::{Action, Finished, Part, Parts, Ring, Submitted};
 
 /// Pause before the kernel is asked again that was short of memory.
 const REFUSED_PAUSE: Duration = Duration::from_millis(1);
 
-/// What becomes of a finished transfer.
-type Then = Box<dyn FnOnce(AlignedBuf, Result<(), DiskError>) + Send>;
+/// What becomes of a finished transfer. What it owns is kept until the kernel is done with the transfer. It is called on the
+/// thread that serves requests, and must not wait.
+pub(crate) type Then = Box<dyn FnOnce(AlignedBuf, Result<(), DiskError>) + Send>;
 
 /// A range of an image, and where its bytes are in the buffer of the transfer.
 pub(crate) type ImagePart = Part<ImageFile>;
@@ -30,6 +31,19 @@ pub(crate) type ImageParts = Parts<ImageFile>;
 #[derive(Clone)]
 pub(crate) struct IoQueue {
     handle: Arc<Handle>,
+}
+
+/// A handle that does not keep the queue.
+#[derive(Clone)]
+pub(crate) struct WeakQueue {
+    handle: Weak<Handle>,
+}
+
+impl WeakQueue {
+    /// The queue, if it is still there.
+    pub(crate) fn upgrade(&self) -> Option<IoQueue> {
+        self.handle.upgrade().map(|handle| IoQueue { handle })
+    }
 }
 
 struct Handle {
@@ -44,12 +58,12 @@ impl Drop for Handle {
 }
 
 struct Shared {
-    ring: Mutex<Ring<ImageFile, (Direction, Then)>>,
+    ring: Mutex<Ring<ImageFile, (Action, Then)>>,
     started: Notify,
 }
 
 impl Shared {
-    fn ring(&self) -> MutexGuard<'_, Ring<ImageFile, (Direction, Then)>> {
+    fn ring(&self) -> MutexGuard<'_, Ring<ImageFile, (Action, Then)>> {
         self.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -67,50 +81,38 @@ impl IoQueue {
         Ok(Self { handle: Arc::new(Handle { shared, driver }) })
     }
 
-    /// Reads `parts` into `buffer`. `keep` is held until the kernel is done with it, also when the caller goes away.
-    pub(crate) async fn read<K: Send + 'static>(
-        &self,
-        parts: ImageParts,
-        buffer: AlignedBuf,
-        keep: K,
-    ) -> Result<(AlignedBuf, K), (DiskError, K)> {
-        self.transfer(Direction::Read, parts, buffer, keep).await
+    /// For what the queue itself keeps while it works on it.
+    pub(crate) fn downgrade(&self) -> WeakQueue {
+        WeakQueue { handle: Arc::downgrade(&self.handle) }
     }
 
-    /// Writes all of `buffer`'s blocks to `image` at `offset`. As for [`IoQueue::read`].
-    pub(crate) async fn write<K: Send + 'static>(
-        &self,
-        image: Arc<ImageFile>,
-        offset: u64,
-        buffer: AlignedBuf,
-        keep: K,
-    ) -> Result<K, (DiskError, K)> {
+    /// Reads `parts` into `buffer`; `then` gets it with the outcome.
+    pub(crate) fn read(&self, parts: ImageParts, buffer: AlignedBuf, then: Then) {
+        self.enqueue(Action::Read, parts, buffer, then);
+    }
+
+    /// Writes all of `buffer`'s blocks to `image` at `offset`; `then` gets it with the outcome.
+    pub(crate) fn write(&self, image: Arc<ImageFile>, offset: u64, buffer: AlignedBuf, then: Then) {
         let place = 0..buffer.padded().len();
         let parts = ImageParts::from_buf([Part { file: image, file_offset: offset, place }]);
-        self.transfer(Direction::Write, parts, buffer, keep).await.map(|(_, keep)| keep)
+        self.enqueue(Action::Write, parts, buffer, then);
     }
 
-    async fn transfer<K: Send + 'static>(
-        &self,
-        direction: Direction,
-        parts: ImageParts,
-        buffer: AlignedBuf,
-        keep: K,
-    ) -> Result<(AlignedBuf, K), (DiskError, K)> {
-        let (answer, answered) = oneshot::channel();
-        let then: Then = Box::new(move |buffer, outcome| {
-            // A caller that went away needs no answer; what it kept is dropped now.
-            let _ = answer.send((buffer, outcome, keep));
-        });
-        let shared = &self.handle.shared;
-        shared.ring().start(direction, parts, buffer, (direction, then));
-        shared.started.notify_one();
-        match answered.await {
-            Ok((buffer, Ok(()), keep)) => Ok((buffer, keep)),
-            Ok((_, Err(error), keep)) => Err((error, keep)),
-            // The driver ends with the runtime only, and with it whoever waits here.
-            Err(_) => std::future::pending().await,
+    /// Makes durable what was written to `image` before; `then` gets an empty buffer with the outcome. A failure is told
+    /// once and never tried again: a second sync that succeeds says nothing about what the first one lost.
+    pub(crate) fn sync(&self, image: Arc<ImageFile>, then: Then) {
+        if let Err(error) = fault::check("sync", image.path()) {
+            let error = image.error("sync", error);
+            return then(AlignedBuf::default(), Err(error));
         }
+        let parts = ImageParts::from_buf([Part { file: image, file_offset: 0, place: 0..0 }]);
+        self.enqueue(Action::SyncData, parts, AlignedBuf::default(), then);
+    }
+
+    fn enqueue(&self, action: Action, parts: ImageParts, buffer: AlignedBuf, then: Then) {
+        let shared = &self.handle.shared;
+        shared.ring().start(action, parts, buffer, (action, then));
+        shared.started.notify_one();
     }
 }
 
@@ -174,24 +176,24 @@ impl Drop for Supervised {
     }
 }
 
-fn next(shared: &Shared) -> Option<Finished<ImageFile, (Direction, Then)>> {
+fn next(shared: &Shared) -> Option<Finished<ImageFile, (Action, Then)>> {
     shared.ring().finished()
 }
 
-fn complete(finished: Finished<ImageFile, (Direction, Then)>) {
-    let Finished { ticket: (direction, then), mut buffer, parts, outcome } = finished;
+fn complete(finished: Finished<ImageFile, (Action, Then)>) {
+    let Finished { ticket: (action, then), mut buffer, parts, outcome } = finished;
     let outcome = match outcome {
         Ok(()) => Ok(()),
         // Interrupted, or short at the end of a file or of its room: the plain calls go on from there or say why not.
-        Err(error) if is_worth_another_way(&error) => {
+        Err(error) if action != Action::SyncData && is_worth_another_way(&error) => {
             // Rare, and may wait for the disk.
             tokio::task::spawn_blocking(move || {
-                let outcome = again(direction, &parts, &mut buffer);
+                let outcome = again(action, &parts, &mut buffer);
                 then(buffer, outcome);
             });
             return;
         }
-        Err(error) => Err(failed(direction, &parts, error)),
+        Err(error) => Err(failed(action, &parts, error)),
     };
     then(buffer, outcome);
 }
@@ -200,21 +202,23 @@ fn is_worth_another_way(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::UnexpectedEof | io::ErrorKind::WouldBlock)
 }
 
-fn again(direction: Direction, parts: &ImageParts, buffer: &mut AlignedBuf) -> Result<(), DiskError> {
+fn again(action: Action, parts: &ImageParts, buffer: &mut AlignedBuf) -> Result<(), DiskError> {
     for part in parts {
         let memory = &mut buffer.padded_mut()[part.place.clone()];
-        match direction {
-            Direction::Read => part.file.read_blocks(part.file_offset, memory)?,
-            Direction::Write => part.file.write_blocks(part.file_offset, memory)?,
+        match action {
+            Action::Read => part.file.read_blocks(part.file_offset, memory)?,
+            Action::Write => part.file.write_blocks(part.file_offset, memory)?,
+            Action::SyncData => part.file.sync_data()?,
         }
     }
     Ok(())
 }
 
-fn failed(direction: Direction, parts: &ImageParts, error: io::Error) -> DiskError {
-    let what = match direction {
-        Direction::Read => "read",
-        Direction::Write => "write",
+fn failed(action: Action, parts: &ImageParts, error: io::Error) -> DiskError {
+    let what = match action {
+        Action::Read => "read",
+        Action::Write => "write",
+        Action::SyncData => "sync",
     };
     match parts.first() {
         Some(part) => part.file.error(what, error),
@@ -227,6 +231,15 @@ mod tests {
     use super::*;
     use crate::disk::BLOCK_SIZE;
 
+    type Outcome = (AlignedBuf, Result<(), DiskError>);
+
+    /// Starts a transfer, and waits for its end.
+    async fn outcome(start: impl FnOnce(Then)) -> Outcome {
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        start(Box::new(move |buffer, outcome| answer.send((buffer, outcome)).unwrap()));
+        answered.await.unwrap()
+    }
+
     /// More parts at once than the kernel has places for, and a failure among them.
     #[tokio::test]
     async fn every_transfer_ends_however_many_there_are() {
@@ -238,7 +251,7 @@ mod tests {
         let Ok(queue) = IoQueue::start() else { return };
         for block in 0..BLOCKS {
             let data = AlignedBuf::copy_of(&[block as u8; BLOCK_SIZE as usize]);
-            queue.write(Arc::clone(&image), block * BLOCK_SIZE, data, ()).await.unwrap();
+            outcome(|then| queue.write(Arc::clone(&image), block * BLOCK_SIZE, data, then)).await.1.unwrap();
         }
         // Backwards, so that each part is a request of its own.
         let part = |block: u64| ImagePart {
@@ -247,14 +260,16 @@ mod tests {
             place: (block * BLOCK_SIZE) as usize..((block + 1) * BLOCK_SIZE) as usize,
         };
         let reads = (0..100).map(|_| {
-            queue.read((0..BLOCKS).map(part).collect(), AlignedBuf::for_filling((BLOCKS * BLOCK_SIZE) as usize), ())
+            let buffer = AlignedBuf::for_filling((BLOCKS * BLOCK_SIZE) as usize);
+            outcome(|then| queue.read((0..BLOCKS).map(part).collect(), buffer, then))
         });
         let read_only = Arc::new(ImageFile::open(&path, crate::disk::image::Access::ReadOnly).unwrap());
-        let refused = queue.write(read_only, 0, AlignedBuf::zeroed(BLOCK_SIZE as usize), ());
+        let refused = outcome(|then| queue.write(read_only, 0, AlignedBuf::zeroed(BLOCK_SIZE as usize), then));
         let (done, refused) = tokio::join!(futures::future::join_all(reads), refused);
-        assert!(refused.unwrap_err().0.to_string().contains("write"));
+        assert!(refused.1.unwrap_err().to_string().contains("write"));
         for read in done {
-            let (buffer, ()) = read.unwrap();
+            let (buffer, outcome) = read;
+            outcome.unwrap();
             let firsts = buffer.chunks(BLOCK_SIZE as usize).map(|block| block[0]);
             assert!(firsts.eq((0..BLOCKS as u8).rev()));
         }
@@ -267,8 +282,9 @@ mod tests {
         image.write_blocks(0, AlignedBuf::copy_of(&[7; 4096]).padded()).unwrap();
         let Ok(queue) = IoQueue::start() else { return };
         let part = ImagePart { file: image, file_offset: 0, place: 0..8192 };
-        let read = queue.read(ImageParts::from_buf([part]), AlignedBuf::copy_of(&[1; 8192]), ()).await;
-        let (buffer, ()) = read.unwrap();
+        let (buffer, outcome) =
+            outcome(|then| queue.read(ImageParts::from_buf([part]), AlignedBuf::copy_of(&[1; 8192]), then)).await;
+        outcome.unwrap();
         assert!(buffer[..4096].iter().all(|&byte| byte == 7) && buffer[4096..].iter().all(|&byte| byte == 0));
     }
 }

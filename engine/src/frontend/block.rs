@@ -4,11 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::fuse_loop::{FuseLoopConfig, FuseLoopFrontend};
-use super::kernel_nbd::{KernelNbdConfig, KernelNbdFrontend};
+use super::kernel_nbd::{self, KernelNbdConfig, KernelNbdFrontend};
 use super::ublk::{self, UblkConfig, UblkFrontend};
 use super::{BlockDevice, Frontend, FrontendError, FrontendKind, Resizer, StopRefused};
 
-/// Names and places, whatever the kind.
+/// Names and places, whatever the kind. An engine that was killed may have had any kind of frontend, whatever the next one
+/// has.
 #[derive(Clone, Debug)]
 pub(super) struct BlockPlaces {
     pub(super) volume: String,
@@ -16,6 +17,24 @@ pub(super) struct BlockPlaces {
     pub(super) runtime_dir: PathBuf,
     /// Directory of the device node.
     pub(super) device_dir: PathBuf,
+}
+
+impl BlockPlaces {
+    pub(super) fn fuse_loop(&self) -> FuseLoopConfig {
+        FuseLoopConfig {
+            volume: self.volume.clone(),
+            runtime_dir: self.runtime_dir.join("fuse"),
+            device_dir: self.device_dir.clone(),
+        }
+    }
+
+    pub(super) fn kernel_nbd(&self) -> KernelNbdConfig {
+        KernelNbdConfig { runtime_dir: self.runtime_dir.clone(), before: self.fuse_loop() }
+    }
+
+    pub(super) fn ublk(&self) -> UblkConfig {
+        UblkConfig { runtime_dir: self.runtime_dir.clone(), before: self.fuse_loop() }
+    }
 }
 
 #[derive(Debug)]
@@ -32,22 +51,18 @@ impl BlockFrontend {
         device: Arc<D>,
         places: BlockPlaces,
     ) -> Result<Self, FrontendError> {
-        // An engine that was killed may have had this kind of frontend, whatever the next one has.
-        let fuse_loop = FuseLoopConfig {
-            volume: places.volume,
-            runtime_dir: places.runtime_dir.join("fuse"),
-            device_dir: places.device_dir,
-        };
-        let ublk = UblkConfig { runtime_dir: places.runtime_dir.clone(), before: fuse_loop.clone() };
-        if kind == FrontendKind::Ublk {
-            return Ok(Self::Ublk(UblkFrontend::start(device, ublk).await?));
+        // Each kind takes over, or clears, what its own and a loop device have left.
+        if kind != FrontendKind::Ublk {
+            ublk::clear_leftovers(places.ublk()).await?;
         }
-        ublk::clear_leftovers(ublk).await?;
-        if kind == FrontendKind::NbdKernel {
-            let config = KernelNbdConfig { runtime_dir: places.runtime_dir, before: fuse_loop };
-            return Ok(Self::KernelNbd(KernelNbdFrontend::start(device, config).await?));
+        if kind != FrontendKind::NbdKernel {
+            kernel_nbd::clear_leftovers(places.kernel_nbd()).await?;
         }
-        Ok(Self::FuseLoop(FuseLoopFrontend::start(device, fuse_loop).await?))
+        Ok(match kind {
+            FrontendKind::Ublk => Self::Ublk(UblkFrontend::start(device, places.ublk()).await?),
+            FrontendKind::NbdKernel => Self::KernelNbd(KernelNbdFrontend::start(device, places.kernel_nbd()).await?),
+            _ => Self::FuseLoop(FuseLoopFrontend::start(device, places.fuse_loop()).await?),
+        })
     }
 }
 

@@ -5,18 +5,25 @@
 
 mod allocation;
 mod block;
+mod block_error;
 pub mod choice;
 pub mod freeze;
 pub mod fuse_loop;
 mod gathered_writer;
+mod in_flight;
+mod inherited;
 pub mod iscsi;
 pub mod kernel_nbd;
 pub mod nbd;
 mod node;
+mod read_modify_write;
+mod release;
 mod resize;
 mod running;
 pub mod scsi;
 mod serve;
+mod server;
+pub mod tenure;
 pub mod ublk;
 
 use std::future::Future;
@@ -24,7 +31,9 @@ use std::future::Future;
 use crate::disk::AlignedBuf;
 
 pub use allocation::{Allocation, Extent};
+pub use block_error::BlockError;
 pub use fuse_loop::mounted_at;
+pub use read_modify_write::Unchanged;
 pub use resize::Resizer;
 pub use running::{Frontend, FrontendError, FrontendKind, StopRefused};
 pub use serve::{Offering, ServeConfig, Serving, serve};
@@ -92,6 +101,23 @@ pub trait BlockDevice: Send + Sync + 'static {
         may_unmap: bool,
         durability: Durability,
     ) -> impl Future<Output = Result<(), IoError>> + Send;
+    /// Reads a range and writes what `change` makes of it, of the same length; `Err` of `change` writes nothing. No write of
+    /// anybody, whichever frontend it comes from, lands in the range in between.
+    ///
+    /// What is here by itself is good for a device with one user only: it keeps nobody away.
+    fn read_modify_write<N: Send + 'static>(
+        &self,
+        offset: u64,
+        length: u32,
+        durability: Durability,
+        change: impl FnOnce(AlignedBuf) -> Result<AlignedBuf, N> + Send + 'static,
+    ) -> impl Future<Output = Result<(), Unchanged<N>>> + Send {
+        async move {
+            let current = self.read(offset, length).await.map_err(Unchanged::NotRead)?;
+            let changed = change(current).map_err(Unchanged::Declined)?;
+            self.write(offset, changed, durability).await.map_err(Unchanged::NotWritten)
+        }
+    }
     /// Where data is in `length` bytes (at least one) from `offset` on: extents that follow one another without a gap from
     /// `offset` on. There is at least one; they may end before `offset + length`, and never lie behind it. A block whose
     /// write was acknowledged before the call is in no hole. A device that knows nothing calls everything data.

@@ -11,7 +11,8 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::sys::stat::{Mode, SFlag, major, makedev, minor, mknod};
 
-use super::fuse_loop::error::{Explain, FuseLoopError};
+use super::block_error::{BlockError, Explain};
+use super::fuse_loop;
 
 /// Number of a block device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +40,7 @@ impl fmt::Display for DeviceNumber {
 }
 
 /// Makes a node for `number` at `path`, for root only, in place of a block node that is there.
-pub(super) fn create(path: &Path, number: DeviceNumber) -> Result<(), FuseLoopError> {
+pub(super) fn create(path: &Path, number: DeviceNumber) -> Result<(), BlockError> {
     remove(path)?;
     let mode = Mode::S_IRUSR | Mode::S_IWUSR;
     mknod(path, SFlag::S_IFBLK, mode, makedev(number.major, number.minor)).explain(
@@ -48,13 +49,23 @@ pub(super) fn create(path: &Path, number: DeviceNumber) -> Result<(), FuseLoopEr
     )
 }
 
+/// Makes the node of a device that is ready, in place of one that is there. Making our own spares the need for the kernel's,
+/// which a container's `/dev` may lack. Nobody ever sees a path without a device.
+pub(super) fn publish(path: &Path, number: DeviceNumber) -> Result<(), BlockError> {
+    let staging = fuse_loop::hidden_path(path, ".new");
+    create(&staging, number)?;
+    std::fs::rename(&staging, path)
+        .inspect_err(|_| drop(remove(&staging)))
+        .explain(|| format!("publish the device node {}", path.display()), "check the directory's permissions")
+}
+
 /// Removes a block node; one that is not there is fine, anything else at the path is left alone.
-pub(super) fn remove(path: &Path) -> Result<(), FuseLoopError> {
+pub(super) fn remove(path: &Path) -> Result<(), BlockError> {
     let attempt = || format!("remove the device node {}", path.display());
     match std::fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Ok(metadata) if !metadata.file_type().is_block_device() => {
-            Err(FuseLoopError::NotABlockDevice { path: path.to_owned() })
+            Err(BlockError::NotABlockDevice { path: path.to_owned() })
         }
         Ok(_) => std::fs::remove_file(path).explain(attempt, "check the directory's permissions"),
         Err(error) => Err(error).explain(attempt, "check the directory's permissions"),

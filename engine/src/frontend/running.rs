@@ -3,12 +3,10 @@
 use std::fmt;
 use std::future::Future;
 
-use super::Resizer;
-use super::fuse_loop::FuseLoopError;
 use super::iscsi::IscsiError;
-use super::kernel_nbd::KernelNbdError;
 use super::nbd::NbdError;
-use super::ublk::UblkError;
+use super::tenure::TenureError;
+use super::{BlockError, Resizer};
 
 /// The ways of offering a volume, best first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -88,11 +86,9 @@ pub enum FrontendError {
     #[error(transparent)]
     Nbd(#[from] NbdError),
     #[error(transparent)]
-    FuseLoop(#[from] FuseLoopError),
-    #[error(transparent)]
-    KernelNbd(#[from] KernelNbdError),
+    Block(#[from] BlockError),
     #[error(transparent)]
     Iscsi(#[from] IscsiError),
     #[error(transparent)]
-    Ublk(#[from] UblkError),
+    Tenure(#[from] TenureError),
 }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use super::block::{BlockFrontend, BlockPlaces};
 use super::choice::{self, Choice, FrontendOffer};
+use super::inherited;
 use super::iscsi::{Chap, IscsiConfig, IscsiFrontend};
 use super::nbd::{NbdConfig, NbdFrontend, Tls};
-use super::{BlockDevice, Frontend, FrontendError, FrontendKind, Resizer, StopRefused};
+use super::{BlockDevice, Frontend, FrontendError, FrontendKind, Resizer, StopRefused, tenure};
 
 /// What the volume is attached for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub struct ServeConfig {
     pub iscsi_portals: Vec<SocketAddr>,
     /// Who may log in to the target; none: anybody who reaches a portal.
     pub iscsi_chap: Option<Chap>,
+    /// Of the engine. It tells whether a block device that a killed engine left here may go on ([`super::tenure`]).
+    pub epoch: u64,
 }
 
 /// The portal of a target that nobody has said an address for: it is reached from this machine alone.
@@ -58,6 +61,8 @@ pub struct Serving {
     /// The one that users are told of.
     kind: Option<FrontendKind>,
     reason: String,
+    /// Of the volume.
+    runtime_dir: PathBuf,
 }
 
 /// Starts what `config` asks for.
@@ -66,18 +71,22 @@ pub struct Serving {
 /// When a chosen frontend does not start; nothing is left running then.
 pub async fn serve<D: BlockDevice>(device: Arc<D>, config: ServeConfig) -> Result<Serving, FrontendError> {
     let reason = "attached without a frontend, as asked".into();
-    let mut serving = Serving { block: None, nbd: None, iscsi: None, kind: None, reason };
+    let runtime_dir = config.runtime_dir.clone();
+    let mut serving = Serving { block: None, nbd: None, iscsi: None, kind: None, reason, runtime_dir };
+    let places = BlockPlaces {
+        volume: config.volume.clone(),
+        runtime_dir: config.runtime_dir.clone(),
+        device_dir: config.device_dir.clone(),
+    };
+    let choice = inherited::settle(wanted(config.offering, &choice::offers()), &places, config.epoch).await?;
     if config.offering == Offering::Nothing {
         return Ok(serving);
     }
-    let choice = wanted(config.offering, &choice::offers());
     (serving.kind, serving.reason) = (Some(choice.kind), choice.reason);
     // On failure what runs already is dropped, and ends with that.
     serving.nbd = Some(start_nbd(Arc::clone(&device), &config).await?);
     serving.iscsi = start_iscsi(Arc::clone(&device), &config).await?;
     if choice.kind.gives_block_device() {
-        let places =
-            BlockPlaces { volume: config.volume, runtime_dir: config.runtime_dir, device_dir: config.device_dir };
         serving.block = Some(BlockFrontend::start(choice.kind, device, places).await?);
     }
     Ok(serving)
@@ -178,11 +187,12 @@ impl Serving {
     /// # Errors
     /// As [`Frontend::stop`]; the frontends are handed back.
     pub async fn stop(mut self, force: bool) -> Result<(), StopRefused<Self>> {
-        if let Some(block) = self.block.take()
-            && let Err(StopRefused { frontend, error }) = block.stop(force).await
-        {
-            self.block = Some(*frontend);
-            return Err(StopRefused { frontend: Box::new(self), error });
+        if let Some(block) = self.block.take() {
+            if let Err(StopRefused { frontend, error }) = block.stop(force).await {
+                self.block = Some(*frontend);
+                return Err(StopRefused { frontend: Box::new(self), error });
+            }
+            tenure::end(&self.runtime_dir);
         }
         if let Some(iscsi) = self.iscsi.take()
             && let Err(StopRefused { frontend, error }) = iscsi.stop(force).await

@@ -121,6 +121,13 @@ pub enum ControlRequest {
         length: u64,
         maximum: usize,
     },
+    /// Comes before a `Snapshot` with the same fields, without a barrier: what can be done while requests flow is done.
+    SnapshotPrepare {
+        name: String,
+        user_created: bool,
+        created: String,
+        labels: BTreeMap<String, String>,
+    },
 }
 
 /// Who speaks.

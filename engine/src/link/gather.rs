@@ -1,38 +1,51 @@
-//! Sending frames: small ones share a system call, large payloads are not copied.
+//! Sending frames: those that wait share a system call, and no payload is copied.
 
-use std::io;
+use std::io::{self, IoSlice};
 
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
-use super::frame::Header;
+use super::frame::{HEADER_LENGTH, Header};
 
 /// Bytes gathered before a write to the socket.
 const GATHER: usize = 64 << 10;
 
 /// Puts frames on a stream. What was pushed has left only after a flush; both ends flush when their queue is empty.
-pub(super) struct Gatherer<W> {
+pub(super) struct Gatherer<W, P> {
     writer: W,
-    gathered: Vec<u8>,
+    frames: Vec<([u8; HEADER_LENGTH], P)>,
+    bytes: usize,
 }
 
-impl<W: AsyncWrite + Unpin> Gatherer<W> {
+impl<W: AsyncWrite + Unpin, P: AsRef<[u8]>> Gatherer<W, P> {
     pub(super) fn new(writer: W) -> Self {
-        Self { writer, gathered: Vec::with_capacity(GATHER) }
+        Self { writer, frames: Vec::new(), bytes: 0 }
     }
 
-    pub(super) async fn push(&mut self, header: &Header, payload: &[u8], checksum: u32) -> io::Result<()> {
-        self.gathered.extend_from_slice(&header.encode_with(payload.len(), checksum));
-        if self.gathered.len() + payload.len() <= GATHER {
-            self.gathered.extend_from_slice(payload);
-            return Ok(());
-        }
-        self.flush().await?;
-        self.writer.write_all(payload).await
+    /// Takes a frame with the payload's checksum.
+    pub(super) async fn push(&mut self, header: &Header, payload: P, checksum: u32) -> io::Result<()> {
+        let length = payload.as_ref().len();
+        self.frames.push((header.encode_with(length, checksum), payload));
+        self.bytes += HEADER_LENGTH + length;
+        if self.bytes >= GATHER { self.flush().await } else { Ok(()) }
     }
 
     pub(super) async fn flush(&mut self) -> io::Result<()> {
-        self.writer.write_all(&self.gathered).await?;
-        self.gathered.clear();
+        let mut slices: Vec<IoSlice<'_>> = Vec::with_capacity(2 * self.frames.len());
+        for (head, payload) in &self.frames {
+            slices.push(IoSlice::new(head));
+            if !payload.as_ref().is_empty() {
+                slices.push(IoSlice::new(payload.as_ref()));
+            }
+        }
+        let mut left = &mut slices[..];
+        while !left.is_empty() {
+            match self.writer.write_vectored(left).await? {
+                0 => return Err(io::ErrorKind::WriteZero.into()),
+                written => IoSlice::advance_slices(&mut left, written),
+            }
+        }
+        self.frames.clear();
+        self.bytes = 0;
         Ok(())
     }
 }
@@ -52,7 +65,7 @@ mod tests {
         let mut gatherer = Gatherer::new(&mut wire);
         for (id, payload) in (0..).zip(&payloads) {
             let header = Header { kind: Kind::Write, stable: false, may_unmap: false, id, offset: 0, length: 0 };
-            gatherer.push(&header, payload, frame::checksum(payload)).await.unwrap();
+            gatherer.push(&header, payload.as_slice(), frame::checksum(payload)).await.unwrap();
         }
         gatherer.flush().await.unwrap();
         let mut stream = wire.as_slice();

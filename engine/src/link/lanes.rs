@@ -2,8 +2,7 @@
 //! request, in any order. The first fault of any lane ends all of them: every request in flight and every later one
 //! fails with the same cause.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -16,6 +15,7 @@ use super::frame::{self, Header, Kind};
 use super::gather::Gatherer;
 use super::request::{LinkError, Payload, Request, encode_json, remote_error};
 use super::server::READ_BUFFER_BYTES;
+use super::slots::Slots;
 use crate::disk::AlignedBuf;
 
 /// Control requests sync, delete and compare files, and a rebuild's end is asked of one replica alone: they may take
@@ -41,7 +41,6 @@ pub(super) struct Lanes {
     lanes: Vec<Lane>,
     sharing: Sharing,
     next_lane: AtomicUsize,
-    next_id: AtomicU64,
     in_flight: AtomicUsize,
     lost: OnceLock<String>,
     lost_signal: watch::Sender<bool>,
@@ -49,7 +48,7 @@ pub(super) struct Lanes {
 
 struct Lane {
     queue: mpsc::Sender<Outgoing>,
-    pending: Arc<Mutex<HashMap<u64, Pending>>>,
+    pending: Arc<Mutex<Waiting>>,
 }
 
 struct Outgoing {
@@ -70,7 +69,7 @@ impl Lanes {
         let mut ends = Vec::new();
         for stream in streams {
             let (queue, requests) = mpsc::channel(QUEUE);
-            let pending = Arc::new(Mutex::new(HashMap::new()));
+            let pending = Arc::new(Mutex::new(Waiting::default()));
             lanes.push(Lane { queue, pending: Arc::clone(&pending) });
             ends.push((stream, requests, pending));
         }
@@ -79,7 +78,6 @@ impl Lanes {
             lanes,
             sharing,
             next_lane: AtomicUsize::new(0),
-            next_id: AtomicU64::new(1),
             in_flight: AtomicUsize::new(0),
             lost: OnceLock::new(),
             lost_signal: watch::Sender::new(false),
@@ -114,7 +112,7 @@ impl Lanes {
     pub(super) fn oldest_wait(&self) -> Option<Duration> {
         let oldest = |lane: &Lane| {
             let waited = |pending: &Pending| pending.since.elapsed().saturating_sub(pending.allowance);
-            lane.lock_pending().values().map(waited).max()
+            lane.lock_pending().iter().map(waited).max()
         };
         self.lanes.iter().filter_map(oldest).max()
     }
@@ -122,17 +120,16 @@ impl Lanes {
     /// Sends a request and waits for its answer. Cancel-safe: a dropped future only forgets the answer.
     pub(super) async fn request(&self, request: Request) -> Result<AlignedBuf, LinkError> {
         let lane = self.lane_for(&request);
-        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let (answer, answered) = oneshot::channel();
         let _count = InFlight::count(&self.in_flight);
         // A place in the queue first: a request that is given up before it is sent must not wait for an answer.
         let closed = || self.lost_error(self.lost_cause().unwrap_or("the connection was closed"));
         let place = lane.queue.reserve().await.map_err(|_| closed())?;
         let allowance = if request.kind == Kind::Control { CONTROL_ALLOWANCE } else { Duration::ZERO };
-        lane.lock_pending().insert(id, Pending { answer, since: Instant::now(), allowance });
+        let id = lane.lock_pending().insert(Pending { answer, since: Instant::now(), allowance });
         // Checked after the insert: `fail` marks the loss first and then empties the tables.
         if let Some(cause) = self.lost_cause() {
-            lane.lock_pending().remove(&id);
+            lane.lock_pending().remove(id);
             return Err(self.lost_error(cause));
         }
         let header = Header {
@@ -184,8 +181,8 @@ impl Lanes {
         self.lost_signal.send_replace(true);
         let cause = self.lost_cause().unwrap_or(cause);
         for lane in &self.lanes {
-            let waiting: Vec<_> = lane.lock_pending().drain().collect();
-            for (_, pending) in waiting {
+            let waiting = lane.lock_pending().take_all();
+            for pending in waiting {
                 // A receiver that is gone no longer cares.
                 let _ = pending.answer.send(Err(self.lost_error(cause)));
             }
@@ -194,10 +191,13 @@ impl Lanes {
 }
 
 impl Lane {
-    fn lock_pending(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Pending>> {
+    fn lock_pending(&self) -> std::sync::MutexGuard<'_, Waiting> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// What waits for an answer on one lane, by the id that the answer will carry.
+type Waiting = Slots<Pending>;
 
 /// Counts a request while it lives.
 struct InFlight<'a>(&'a AtomicUsize);
@@ -246,13 +246,15 @@ async fn write_requests(
 
 /// One request and all that wait behind it.
 async fn write_waiting(
-    gatherer: &mut Gatherer<tokio::io::WriteHalf<Stream>>,
+    gatherer: &mut Gatherer<tokio::io::WriteHalf<Stream>, Payload>,
     first: Outgoing,
     requests: &mut mpsc::Receiver<Outgoing>,
 ) -> std::io::Result<()> {
     let mut next = Some(first);
     while let Some(outgoing) = next.take() {
-        gatherer.push(&outgoing.header, outgoing.payload.bytes(), outgoing.payload.checksum()).await?;
+        let Outgoing { header, payload } = outgoing;
+        let checksum = payload.checksum();
+        gatherer.push(&header, payload, checksum).await?;
         next = requests.try_recv().ok();
     }
     gatherer.flush().await
@@ -261,18 +263,19 @@ async fn write_waiting(
 async fn run_reader(
     lanes: Weak<Lanes>,
     mut reader: BufReader<tokio::io::ReadHalf<Stream>>,
-    pending: Arc<Mutex<HashMap<u64, Pending>>>,
+    pending: Arc<Mutex<Waiting>>,
     mut lost: watch::Receiver<bool>,
 ) {
     loop {
         let frame = tokio::select! {
+            biased;
             frame = frame::read(&mut reader) => frame,
             _ = lost.wait_for(|lost| *lost) => return,
         };
         let Some(lanes) = lanes.upgrade() else { return };
         match frame {
             Ok(Some((header, payload))) => {
-                let waiting = pending.lock().unwrap_or_else(PoisonError::into_inner).remove(&header.id);
+                let waiting = pending.lock().unwrap_or_else(PoisonError::into_inner).remove(header.id);
                 let Some(waiting) = waiting else { continue };
                 let answer = match header.kind {
                     Kind::Failed => Err(remote_error(&lanes.replica, &payload)),

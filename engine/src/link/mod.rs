@@ -4,6 +4,7 @@
 //! `client` the engine's end (its streams are `lanes`, those of a copy `bulk`) and `server` the replica's.
 
 pub mod address;
+mod at_once;
 pub(crate) mod bulk;
 pub mod client;
 pub mod control;
@@ -16,6 +17,7 @@ pub(crate) mod parts;
 pub(crate) mod purging;
 mod request;
 pub mod server;
+mod slots;
 
 pub use address::Address;
 pub use client::{LinkError, ReplicaLink};

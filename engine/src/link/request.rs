@@ -46,6 +46,12 @@ impl From<AlignedBuf> for Payload {
     }
 }
 
+impl AsRef<[u8]> for Payload {
+    fn as_ref(&self) -> &[u8] {
+        self.bytes()
+    }
+}
+
 impl Payload {
     pub(super) fn bytes(&self) -> &[u8] {
         self.0.as_ref().map_or(&[], |content| &content.buffer[..])

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::io::BufReader;
-use tokio::sync::{RwLock, Semaphore, mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, RwLock, Semaphore, mpsc, watch};
 
 use super::address::{Listener, Stream};
 use super::control::{ControlReply, ControlRequest, Hello, RemoteError, RemoteErrorKind, Welcome};
@@ -49,7 +49,7 @@ pub struct ReplicaServer {
     /// What lies under all layers, where it was given; else what the directory records.
     backing_file: Option<PathBuf>,
     options: OpenOptions,
-    open: RwLock<Option<Arc<Replica>>>,
+    pub(super) open: Arc<RwLock<Option<Arc<Replica>>>>,
     /// Who speaks now; streams of anybody else end themselves.
     session: watch::Sender<Session>,
     hello: tokio::sync::Mutex<()>,
@@ -59,7 +59,7 @@ pub struct ReplicaServer {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Session {
+pub(super) struct Session {
     epoch: u64,
     id: String,
     link: u64,
@@ -80,7 +80,29 @@ impl Session {
     }
 }
 
-type Answer = Result<AlignedBuf, RemoteError>;
+pub(super) type Answer = Result<AlignedBuf, RemoteError>;
+
+/// A request that was taken in: where its answer goes, and its place among those in flight, kept until the answer is
+/// written. So there is always room for the answer.
+pub(super) struct Asked {
+    pub(super) header: Header,
+    answers: mpsc::Sender<Answered>,
+    place: OwnedSemaphorePermit,
+}
+
+struct Answered {
+    request: Header,
+    answer: Answer,
+    _place: Option<OwnedSemaphorePermit>,
+}
+
+impl Asked {
+    pub(super) fn answer(self, answer: Answer) {
+        let Self { header, answers, place } = self;
+        // The stream may be gone; the engine then knows nothing of the outcome and treats the replica so.
+        let _ = answers.try_send(Answered { request: header, answer, _place: Some(place) });
+    }
+}
 
 impl ReplicaServer {
     /// `directory` has to hold a replica already.
@@ -101,7 +123,7 @@ impl ReplicaServer {
             directory,
             backing_file,
             options,
-            open: RwLock::new(None),
+            open: Arc::new(RwLock::new(None)),
             session: watch::Sender::new(Session::default()),
             hello: tokio::sync::Mutex::new(()),
             hashes: Arc::new(HashJobs::new(lock)),
@@ -140,7 +162,9 @@ impl ReplicaServer {
     async fn serve_stream(self: Arc<Self>, stream: Stream) {
         let (reader, writer) = tokio::io::split(stream);
         let mut reader = BufReader::with_capacity(READ_BUFFER_BYTES, reader);
-        let (answers, outgoing) = mpsc::channel(IN_FLIGHT_MAXIMUM);
+        // One more for HELLO.
+        let (answers, outgoing) = mpsc::channel(IN_FLIGHT_MAXIMUM + 1);
+        let say = |request, answer| answers.send(Answered { request, answer, _place: None });
         let writing = tokio::spawn(run_writer(writer, outgoing));
         let first = match frame::read(&mut reader).await {
             Ok(Some((header, payload))) if header.kind == Kind::Control => (header, payload),
@@ -153,12 +177,12 @@ impl ReplicaServer {
         };
         let (session, is_bulk) = match hello {
             Ok((hello, welcome)) => {
-                let _ = answers.send((first.0, control_answer(ControlReply::Welcome(welcome)))).await;
+                let _ = say(first.0, control_answer(ControlReply::Welcome(welcome))).await;
                 (Session::of(&hello), hello.bulk)
             }
             Err(error) => {
                 tracing::warn!(replica = %self.name, %error, "HELLO refused");
-                let _ = answers.send((first.0, Err(error))).await;
+                let _ = say(first.0, Err(error)).await;
                 drop(answers);
                 let _ = writing.await;
                 return;
@@ -184,12 +208,14 @@ impl ReplicaServer {
         self: Arc<Self>,
         mut reader: BufReader<tokio::io::ReadHalf<Stream>>,
         session: &Session,
-        answers: mpsc::Sender<(Header, Answer)>,
+        answers: mpsc::Sender<Answered>,
     ) {
         let permits = Arc::new(Semaphore::new(IN_FLIGHT_MAXIMUM));
         let mut current = self.session.subscribe();
         loop {
             let frame = tokio::select! {
+                // What has come already costs no look at the session: each request looks itself.
+                biased;
                 frame = frame::read(&mut reader) => frame,
                 // Somebody else speaks now, or the replica is being closed.
                 _ = current.wait_for(|now| now != session) => return,
@@ -199,13 +225,13 @@ impl ReplicaServer {
                 Ok(None) => return,
                 Err(error) => return tracing::warn!(replica = %self.name, %error, "stream ended"),
             };
-            let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
-            let (server, answers, session) = (Arc::clone(&self), answers.clone(), session.clone());
+            let Ok(place) = Arc::clone(&permits).acquire_owned().await else { return };
+            let asked = Asked { header, answers: answers.clone(), place };
+            let Some((asked, payload)) = self.begin_at_once(session, asked, payload) else { continue };
+            let (server, session) = (Arc::clone(&self), session.clone());
             tokio::spawn(async move {
-                let answer = server.handle(&session, &header, payload).await;
-                // The stream may be gone; the engine then knows nothing of the outcome and treats the replica so.
-                let _ = answers.send((header, answer)).await;
-                drop(permit);
+                let answer = server.handle(&session, &asked.header, payload).await;
+                asked.answer(answer);
             });
         }
     }
@@ -327,7 +353,7 @@ impl ReplicaServer {
         }
     }
 
-    fn check_speaks(&self, session: &Session) -> Result<(), RemoteError> {
+    pub(super) fn check_speaks(&self, session: &Session) -> Result<(), RemoteError> {
         let now = self.session.borrow();
         if now.epoch > session.epoch {
             return Err(fenced(session.epoch, now.epoch));
@@ -339,7 +365,7 @@ impl ReplicaServer {
         Ok(())
     }
 
-    fn queue(&self) -> Option<&IoQueue> {
+    pub(super) fn queue(&self) -> Option<&IoQueue> {
         let start = || {
             IoQueue::start()
                 .inspect_err(|error| tracing::warn!(%error, "no io_uring here; threads wait for the disk instead"))
@@ -512,6 +538,9 @@ fn control(replica: &Arc<Replica>, hashes: &HashJobs, request: ControlRequest) -
         ControlRequest::Allocation { offset, length, maximum } => {
             return replica.allocation(offset, length, maximum).map(ControlReply::Extents).map_err(remote);
         }
+        ControlRequest::SnapshotPrepare { name, user_created, created, labels } => {
+            replica.prepare_snapshot(&name, user_created, &created, &labels)
+        }
     };
     result.map(|()| ControlReply::Done).map_err(remote)
 }
@@ -541,7 +570,7 @@ fn fenced(theirs: u64, seen: u64) -> RemoteError {
 }
 
 /// The one table from a directory's errors to what the engine is told.
-fn remote(error: ReplicaError) -> RemoteError {
+pub(super) fn remote(error: ReplicaError) -> RemoteError {
     let kind = match error.cause() {
         ReplicaError::NoSpace { .. } => RemoteErrorKind::NoSpace,
         ReplicaError::OutOfRange { .. } => RemoteErrorKind::OutOfRange,
@@ -567,17 +596,18 @@ fn remote(error: ReplicaError) -> RemoteError {
     RemoteError { kind, message: error.to_string() }
 }
 
-async fn run_writer(writer: tokio::io::WriteHalf<Stream>, mut answers: mpsc::Receiver<(Header, Answer)>) {
+async fn run_writer(writer: tokio::io::WriteHalf<Stream>, mut answers: mpsc::Receiver<Answered>) {
     let mut gatherer = Gatherer::new(writer);
     while let Some(answer) = answers.recv().await {
         let mut next = Some(answer);
-        while let Some((request, answer)) = next.take() {
+        while let Some(Answered { request, answer, _place }) = next.take() {
             let (kind, payload) = match answer {
                 Ok(payload) => (Kind::Done, payload),
                 Err(error) => (Kind::Failed, AlignedBuf::copy_of(&serde_json::to_vec(&error).unwrap_or_default())),
             };
+            let checksum = frame::checksum(&payload);
             // A broken stream is the engine's to notice: it loses the link, and knows nothing of what was on its way.
-            if gatherer.push(&Header { kind, ..request }, &payload, frame::checksum(&payload)).await.is_err() {
+            if gatherer.push(&Header { kind, ..request }, payload, checksum).await.is_err() {
                 return;
             }
             next = answers.try_recv().ok();

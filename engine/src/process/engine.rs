@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::nbd_tls::NbdTlsArguments;
 use super::{ProgramError, asked_to_end};
 use crate::frontend::iscsi::Chap;
-use crate::frontend::{FrontendKind, IoErrorKind, Offering, ServeConfig, Serving, StopRefused, serve};
+use crate::frontend::{FrontendKind, IoErrorKind, Offering, ServeConfig, Serving, StopRefused, serve, tenure};
 use crate::grpc::engine_service::{Offer, Phase, Service};
 use crate::grpc::engine_v1::engine_server::EngineServer;
 use crate::grpc::keeper::InstanceManagerKeeper;
@@ -120,6 +120,7 @@ pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
         replicas: arguments.replicas.iter().cloned().collect::<BTreeMap<_, _>>(),
         salvage: arguments.salvage,
     };
+    tenure::begin(&places.runtime_dir, arguments.epoch, arguments.salvage);
     tokio::pin!(asked);
     let volume = tokio::select! {
         started = Volume::start(options, keeper) => started?,
@@ -171,6 +172,7 @@ fn places(arguments: &Arguments) -> Result<ServeConfig, ProgramError> {
         nbd_tls: arguments.nbd_tls.tls(),
         iscsi_portals: arguments.iscsi_listen.clone(),
         iscsi_chap: chap(arguments.iscsi_chap_file.as_deref())?,
+        epoch: arguments.epoch,
     })
 }
 

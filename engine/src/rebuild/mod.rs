@@ -23,7 +23,7 @@ use crate::frontend::IoError;
 use crate::link::control::{ControlRequest, Hello};
 use crate::link::{Address, ReplicaLink};
 use crate::replica::LayerInfo;
-use crate::volume::barrier::OperationError;
+use crate::volume::barrier::{NewSnapshot, OperationError};
 use crate::volume::exclusive_work::{Work, WorkGuard};
 use crate::volume::membership::Mode;
 use crate::volume::ordering::Turn;
@@ -233,7 +233,8 @@ async fn join(shared: &Arc<Shared>, link: &ReplicaLink, progress: &Progress) -> 
     shared.refresh_layers().await;
     if !can_reuse_newest_snapshot(&shared.layers.get()) {
         let name = uuid::Uuid::new_v4().to_string();
-        shared.take_snapshot(&name, std::collections::BTreeMap::new(), false).await?;
+        let (labels, created) = (std::collections::BTreeMap::new(), crate::volume::barrier::now());
+        shared.take_snapshot(NewSnapshot { name, labels, user_created: false, created }).await?;
         crash_point::reached("join.snapshot-taken");
     }
     let asked = start::ask_layers(&source(shared)?).await;

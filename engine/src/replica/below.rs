@@ -38,6 +38,11 @@ impl Below {
         Ok(())
     }
 
+    /// Whether there is nothing to make durable, and nobody is just doing it.
+    pub(super) fn is_durable(&self) -> bool {
+        self.punched.try_lock().is_ok_and(|punched| punched.is_empty())
+    }
+
     fn remember(&self, image: ImageFile) -> Result<(), ReplicaError> {
         let inode = image.stat()?.ino();
         self.punched.lock().map_err(|_| ReplicaError::poisoned())?.insert(inode, image);

@@ -58,7 +58,8 @@ impl Replica {
             let volume = VolumeMeta { size, ..structure.meta.clone() };
             let refusal = "the volume was not expanded";
             let taken = Taken { image: &image, user_created: false, created, labels: &labels, refusal };
-            let outcome = taken.take(&self.directory, structure, &volume);
+            let prepared = taken.prepare(&self.directory, structure, &volume).map_err(|error| error.undone(refusal))?;
+            let outcome = taken.take(&self.directory, structure, prepared);
             // Also after a failure: it may have come after the commit.
             self.size.store(structure.meta.size, Ordering::Release);
             crash_point::reached("expand.taken");

@@ -75,6 +75,17 @@ impl<V: Value> ExtentMap<V> {
         self.set(blocks, value.code());
     }
 
+    /// Gives the value to every block that has one in `upper`. It takes a time for each 2 MiB that differ, however
+    /// fragmented they are: all requests may be waiting.
+    pub(crate) fn assign_all<U: Value>(&mut self, upper: &ExtentMap<U>, value: V) {
+        if self.spans.len() < upper.spans.len() {
+            self.spans.resize(upper.spans.len(), Span::Uniform(NOTHING));
+        }
+        for (span, upper) in self.spans.iter_mut().zip(&upper.spans) {
+            span.put_over(upper, value.code());
+        }
+    }
+
     /// Takes `blocks` out of the map.
     pub(crate) fn remove(&mut self, blocks: Blocks) {
         let held = self.spans.len() as u64 * SPAN_BLOCKS;
@@ -146,6 +157,7 @@ impl<V: Value> ExtentMap<V> {
     }
 
     /// Every range with a value, in order. One range of equal blocks may come in several pieces.
+    #[cfg(test)]
     pub(crate) fn for_each(&self, mut visit: impl FnMut(Blocks, V)) {
         self.visit(0..self.spans.len() as u64 * SPAN_BLOCKS, |part, code| {
             if code != NOTHING {
@@ -210,6 +222,27 @@ impl Span {
             let end = blocks.end.min(start + REGION_BLOCKS);
             regions[number].set(at - start..end - start, code);
             at = end;
+        }
+        self.unite();
+    }
+
+    /// Gives the code to every block that has one in `upper`.
+    fn put_over(&mut self, upper: &Self, code: Code) {
+        let upper = match upper {
+            Self::Uniform(NOTHING) => return,
+            Self::Uniform(_) => {
+                *self = Self::Uniform(code);
+                return;
+            }
+            Self::Split(upper) => upper,
+        };
+        if let Self::Uniform(same) = *self {
+            *self = Self::Split(Box::new(std::array::from_fn(|_| Region::Uniform(same))));
+        }
+        if let Self::Split(regions) = self {
+            for (region, upper) in regions.iter_mut().zip(upper.iter()) {
+                region.put_over(upper, code);
+            }
         }
         self.unite();
     }
@@ -304,6 +337,25 @@ mod tests {
         assert_eq!(seen.first().unwrap().start, SPAN_BLOCKS - 3);
         assert_eq!(seen.last().unwrap().end, 2 * SPAN_BLOCKS + 3);
         assert_eq!(map.segments(far..far + 2)[..], [(far..far + 2, None)]);
+    }
+
+    #[test]
+    fn what_is_put_over_a_map_is_as_if_put_piece_by_piece() {
+        let (mut lower, mut upper) = (ExtentMap::default(), ExtentMap::default());
+        for block in (0..3000).step_by(3) {
+            lower.assign(block..block + 1, (block % 5) as u8);
+            upper.assign(block / 2 * 2..block / 2 * 2 + 1, ());
+        }
+        lower.assign(SPAN_BLOCKS..2 * SPAN_BLOCKS, 7);
+        upper.assign(SPAN_BLOCKS - 1000..SPAN_BLOCKS + 1000, ());
+        upper.assign(2 * SPAN_BLOCKS..3 * SPAN_BLOCKS, ());
+        upper.assign(4 * SPAN_BLOCKS..4 * SPAN_BLOCKS + 1, ());
+        let mut piece_by_piece = lower.clone();
+        upper.for_each(|blocks, ()| piece_by_piece.assign(blocks, 9));
+        lower.assign_all(&upper, 9);
+        assert_eq!(lower.segments(0..6 * SPAN_BLOCKS), piece_by_piece.segments(0..6 * SPAN_BLOCKS));
+        lower.assign_all(&ExtentMap::<()>::default(), 3);
+        assert_eq!(lower.segments(0..6 * SPAN_BLOCKS), piece_by_piece.segments(0..6 * SPAN_BLOCKS));
     }
 
     proptest! {

@@ -50,11 +50,13 @@ mod map_trust;
 pub(crate) mod metadata;
 pub(crate) mod names;
 pub(crate) mod open;
+mod prepared_snapshot;
 mod purge;
 mod queued;
 mod raw_layers;
 mod read;
 mod rebuild;
+mod rebuild_target;
 mod remove;
 mod replace;
 mod revert;
@@ -62,6 +64,7 @@ pub(crate) mod revision_counter;
 mod snapshot;
 mod snapshot_view;
 pub(crate) mod stack;
+mod sync;
 pub(crate) mod tree;
 pub(crate) mod unfinished;
 mod unmap;
@@ -69,7 +72,7 @@ mod write;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
 pub use delete::delete_directory;
 pub use error::ReplicaError;
@@ -106,9 +109,8 @@ pub struct Replica {
     life: RwLock<Life>,
     fence: Mutex<FenceState>,
     revision: Option<RevisionCounter>,
-    /// Why a sync failed. The kernel reports a failed sync once and forgets it: a later one that succeeds says nothing
-    /// about what was lost, so this open never confirms again.
-    unsynced: OnceLock<String>,
+    syncs: sync::Syncs,
+    prepared: Mutex<Option<prepared_snapshot::PreparedSnapshot>>,
     views: snapshot_view::Views,
     fill: Mutex<Option<Arc<fill::Filling>>>,
     /// Held while a snapshot's checksum file is replaced.
@@ -249,32 +251,6 @@ impl Replica {
         Ok(())
     }
 
-    /// Makes everything written so far durable.
-    ///
-    /// # Errors
-    /// The disk did not confirm, now or at an earlier call; what was written since the last success may be lost in a
-    /// power cut. Only another open may succeed again.
-    pub fn flush(&self) -> Result<(), ReplicaError> {
-        self.shared(|structure| {
-            self.sync_head(structure)?;
-            crash_point::reached("flush.head-synced");
-            self.store_revision()
-        })
-    }
-
-    /// Every sync of what clients wrote and discarded goes through here, so that none is believed after one that failed.
-    fn sync_head(&self, structure: &Structure) -> Result<(), ReplicaError> {
-        if let Some(why) = self.unsynced.get() {
-            return Err(ReplicaError::Failed { why: format!("an earlier sync failed: {why}") });
-        }
-        structure.below.sync().and_then(|()| structure.head.image.sync_data()).map_err(|error| {
-            let error = ReplicaError::from(error);
-            // The first reason stays.
-            let _ = self.unsynced.set(error.to_string());
-            error
-        })
-    }
-
     fn store_revision(&self) -> Result<(), ReplicaError> {
         self.revision.as_ref().map_or(Ok(()), |revision| revision.store(&self.directory))
     }
@@ -310,8 +286,15 @@ impl Replica {
         drop(self.gate.alone());
     }
 
-    /// Runs `change` alone, after all I/O in flight has ended.
+    /// Runs `change` alone, after all I/O in flight has ended. A snapshot that was prepared does not fit afterwards.
     fn exclusive<T>(&self, change: impl FnOnce(&mut Structure) -> Result<T, ChangeError>) -> Result<T, ReplicaError> {
+        self.alone(|structure| {
+            self.undo_prepared();
+            change(structure)
+        })
+    }
+
+    fn alone<T>(&self, change: impl FnOnce(&mut Structure) -> Result<T, ChangeError>) -> Result<T, ReplicaError> {
         let _alone = self.gate.alone();
         let mut life = self.life.write().map_err(|_| ReplicaError::poisoned())?;
         let Life::Open(structure) = &mut *life else {

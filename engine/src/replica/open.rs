@@ -5,7 +5,7 @@
 
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::chain::Records;
 use super::create::check_size;
@@ -87,7 +87,8 @@ impl Replica {
             life,
             fence: Mutex::new(fence),
             revision,
-            unsynced: OnceLock::new(),
+            syncs: super::sync::Syncs::default(),
+            prepared: Mutex::default(),
             views: super::snapshot_view::Views::default(),
             fill: Mutex::default(),
             checksum_file: Mutex::default(),
@@ -108,6 +109,7 @@ impl Replica {
         let structure = life.open()?;
         self.views.forget_all();
         self.drop_fill()?;
+        self.undo_prepared();
         self.sync_head(structure)?;
         structure.rebuild.sync()?;
         self.store_revision()?;
@@ -128,7 +130,7 @@ impl Replica {
     /// Why only another open can help, if that is so: memory and files may differ, a map is out of date, or a sync failed.
     #[must_use]
     pub fn failure(&self) -> Option<String> {
-        let unsynced = || self.unsynced.get().map(|why| format!("a sync failed: {why}"));
+        let unsynced = || self.failed_sync().map(|why| format!("a sync failed: {why}"));
         match self.life.read().as_deref() {
             Ok(Life::Failed { why }) => Some(why.clone()),
             Ok(Life::Open(structure)) => structure.lost_trust().map(str::to_owned).or_else(unsynced),
@@ -217,7 +219,7 @@ fn open_structure(directory: &Directory, meta: VolumeMeta, mut records: Records)
         head,
         lower,
         below: super::below::Below::default(),
-        rebuild: super::rebuild::RebuildTarget::default(),
+        rebuild: super::rebuild_target::RebuildTarget::default(),
     })
 }
 

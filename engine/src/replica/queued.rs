@@ -5,12 +5,15 @@
 
 use std::sync::Arc;
 
+use tokio::sync::oneshot;
+
 use super::extent_map::Blocks;
 use super::gate::Pass;
 use super::read::touched;
 use super::stack::{Structure, place_of};
 use super::{Replica, ReplicaError};
 use crate::crash_point;
+use crate::disk::image::ImageFile;
 use crate::disk::queue::{ImagePart, ImageParts, IoQueue};
 use crate::disk::{AlignedBuf, BLOCK_SIZE, DiskError};
 
@@ -24,7 +27,41 @@ struct ReadPlan {
     zeros: Vec<std::ops::Range<usize>>,
 }
 
+/// A write of whole blocks that may go to the disk.
+pub(crate) struct ReadyWrite {
+    replica: Arc<Replica>,
+    pass: Pass,
+    image: Arc<ImageFile>,
+    offset: u64,
+    blocks: Blocks,
+}
+
+/// A read of whole blocks, and where they are.
+pub(crate) struct ReadyRead {
+    pass: Pass,
+    length: u32,
+    plan: ReadPlan,
+}
+
 impl Replica {
+    /// A write that has nothing to wait for; `None` where it has, or where it has to be refused: [`Replica::write_queued`]
+    /// does that.
+    pub(crate) fn ready_write(self: &Arc<Self>, offset: u64, length: u64) -> Option<ReadyWrite> {
+        if !is_whole(offset, length) || self.check_range("a write", offset, length).is_err() {
+            return None;
+        }
+        self.admit_write(self.gate.try_enter()?, offset, length).ok()
+    }
+
+    /// A read that has nothing to wait for; `None` where it has, or where it has to be refused: [`Replica::read_queued`]
+    /// does that.
+    pub(crate) fn ready_read(self: &Arc<Self>, offset: u64, length: u32) -> Option<ReadyRead> {
+        if !is_whole(offset, u64::from(length)) || self.check_range("a read", offset, u64::from(length)).is_err() {
+            return None;
+        }
+        self.admit_read(self.gate.try_enter()?, offset, length).ok().flatten()
+    }
+
     /// As [`Replica::write`].
     ///
     /// # Errors
@@ -36,24 +73,12 @@ impl Replica {
         data: AlignedBuf,
     ) -> Result<(), ReplicaError> {
         let length = data.len() as u64;
-        let whole = offset.is_multiple_of(BLOCK_SIZE) && length.is_multiple_of(BLOCK_SIZE) && length > 0;
-        if !whole {
+        if !is_whole(offset, length) {
             return self.on_thread(move |replica| replica.write(offset, &data)).await;
         }
         self.check_range("a write", offset, length)?;
-        let pass = self.gate.enter_later().await;
-        let image = self.inside(&pass, |structure| {
-            self.count_revision();
-            Ok(structure.head.image())
-        })?;
-        let blocks = touched(offset, length);
-        match queue.write(image, offset, data, pass).await {
-            Ok(pass) => {
-                crash_point::reached("write.in-image");
-                self.inside(&pass, |structure| structure.head.took(blocks))
-            }
-            Err((error, pass)) => self.recheck(pass, blocks, error).await,
-        }
+        let write = self.admit_write(self.gate.enter_later().await, offset, length)?;
+        outcome(|then| write.start(queue, data, then)).await
     }
 
     /// As [`Replica::read`].
@@ -66,42 +91,39 @@ impl Replica {
         offset: u64,
         length: u32,
     ) -> Result<AlignedBuf, ReplicaError> {
-        let whole = offset.is_multiple_of(BLOCK_SIZE) && u64::from(length).is_multiple_of(BLOCK_SIZE) && length > 0;
         self.check_range("a read", offset, u64::from(length))?;
-        let pass = self.gate.enter_later().await;
+        match self.admit_read(self.gate.enter_later().await, offset, length)? {
+            Some(read) => outcome(|then| read.start(queue, then)).await,
+            None => self.on_thread(move |replica| replica.read(offset, length)).await,
+        }
+    }
+
+    fn admit_write(self: &Arc<Self>, pass: Pass, offset: u64, length: u64) -> Result<ReadyWrite, ReplicaError> {
+        let image = self.inside(&pass, |structure| {
+            self.count_revision();
+            Ok(structure.head.image())
+        })?;
+        Ok(ReadyWrite { replica: Arc::clone(self), pass, image, offset, blocks: touched(offset, length) })
+    }
+
+    /// `None` where a thread reads it better.
+    fn admit_read(&self, pass: Pass, offset: u64, length: u32) -> Result<Option<ReadyRead>, ReplicaError> {
+        let whole = is_whole(offset, u64::from(length));
         let plan = self.inside(&pass, |structure| {
             structure.complete_for("read")?;
             if whole { structure.plan(touched(offset, u64::from(length))) } else { Ok(None) }
         })?;
-        let Some(ReadPlan { parts, zeros }) = plan else {
-            drop(pass);
-            return self.on_thread(move |replica| replica.read(offset, length)).await;
-        };
-        let mut buffer = AlignedBuf::for_filling(length as usize);
-        for place in zeros {
-            buffer[place].fill(0);
-        }
-        if parts.is_empty() {
-            return Ok(buffer);
-        }
-        match queue.read(parts, buffer, pass).await {
-            Ok((buffer, _pass)) => Ok(buffer),
-            Err((error, _pass)) => Err(error.into()),
-        }
+        Ok(plan.map(|plan| ReadyRead { pass, length, plan }))
     }
 
     /// Runs `work` on the structure that the pass keeps as it is.
-    fn inside<T>(
+    pub(super) fn inside<T>(
         &self,
         _pass: &Pass,
         work: impl FnOnce(&Structure) -> Result<T, ReplicaError>,
     ) -> Result<T, ReplicaError> {
         let life = self.life.read().map_err(|_| ReplicaError::poisoned())?;
         work(life.open()?)
-    }
-
-    async fn recheck(self: &Arc<Self>, pass: Pass, blocks: Blocks, error: DiskError) -> Result<(), ReplicaError> {
-        self.on_thread(move |replica| replica.inside(&pass, |structure| structure.head.recheck(blocks, error))).await
     }
 
     async fn on_thread<T, F>(self: &Arc<Self>, work: F) -> Result<T, ReplicaError>
@@ -111,6 +133,75 @@ impl Replica {
     {
         let replica = Arc::clone(self);
         crate::link::server::blocking(move || work(&replica)).await
+    }
+}
+
+impl ReadyWrite {
+    /// Hands it to the disk. `then` is called when the image and the map have it, or with the reason why not; it must not
+    /// wait.
+    pub(crate) fn start<F>(self, queue: &IoQueue, data: AlignedBuf, then: F)
+    where
+        F: FnOnce(Result<(), ReplicaError>) + Send + 'static,
+    {
+        let Self { replica, pass, image, offset, blocks } = self;
+        let ended = move |_data, outcome: Result<(), DiskError>| match outcome {
+            Ok(()) => {
+                crash_point::reached("write.in-image");
+                let taken = replica.inside(&pass, |structure| structure.head.took(blocks));
+                drop(pass);
+                then(taken);
+            }
+            // Asks the file, which may wait for the disk.
+            Err(error) => drop(tokio::task::spawn_blocking(move || {
+                let checked = replica.inside(&pass, |structure| structure.head.recheck(blocks, error));
+                drop(pass);
+                then(checked);
+            })),
+        };
+        queue.write(image, offset, data, Box::new(ended));
+    }
+}
+
+impl ReadyRead {
+    /// Hands it to the disk. `then` is called with what was read, or with the reason why not; it must not wait.
+    pub(crate) fn start<F>(self, queue: &IoQueue, then: F)
+    where
+        F: FnOnce(Result<AlignedBuf, ReplicaError>) + Send + 'static,
+    {
+        let Self { pass, length, plan: ReadPlan { parts, zeros } } = self;
+        let mut buffer = AlignedBuf::for_filling(length as usize);
+        for place in zeros {
+            buffer[place].fill(0);
+        }
+        if parts.is_empty() {
+            drop(pass);
+            return then(Ok(buffer));
+        }
+        let ended = move |buffer, outcome: Result<(), DiskError>| {
+            drop(pass);
+            then(outcome.map(|()| buffer).map_err(ReplicaError::from));
+        };
+        queue.read(parts, buffer, Box::new(ended));
+    }
+}
+
+fn is_whole(offset: u64, length: u64) -> bool {
+    offset.is_multiple_of(BLOCK_SIZE) && length.is_multiple_of(BLOCK_SIZE) && length > 0
+}
+
+/// Starts something, and waits for its outcome.
+async fn outcome<T: Send + 'static>(
+    start: impl FnOnce(Box<dyn FnOnce(Result<T, ReplicaError>) + Send>),
+) -> Result<T, ReplicaError> {
+    let (answer, answered) = oneshot::channel();
+    start(Box::new(move |outcome| {
+        // Whoever went away needs no answer.
+        let _ = answer.send(outcome);
+    }));
+    match answered.await {
+        Ok(outcome) => outcome,
+        // The queue ends with the runtime only, and with it whoever waits here.
+        Err(_) => std::future::pending().await,
     }
 }
 
@@ -136,6 +227,6 @@ impl Structure {
     }
 }
 
-fn part(image: Arc<crate::disk::image::ImageFile>, run: &Blocks, first: u64) -> ImagePart {
+fn part(image: Arc<ImageFile>, run: &Blocks, first: u64) -> ImagePart {
     ImagePart { file: image, file_offset: run.start * BLOCK_SIZE, place: place_of(run, first) }
 }

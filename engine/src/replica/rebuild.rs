@@ -4,10 +4,9 @@
 //! `Rebuilding`, and nothing is read from this replica. A crash in between leaves a replica that opens as rebuilding
 //! and starts over.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
 
 use super::abandon;
 use super::chain::Records;
@@ -17,43 +16,13 @@ use super::metadata::{LayerMeta, VolumeMeta, labels_or_null};
 use super::names;
 use super::open::load_lower;
 use super::raw_layers::LayerInfo;
+use super::rebuild_target::{FilledLayer, RebuildTarget};
 use super::snapshot::FreshHead;
 use super::stack::{Layers, Structure};
 use super::{ChangeError, Replica, ReplicaError};
 use crate::crash_point;
 use crate::disk::BLOCK_SIZE;
 use crate::disk::image::{Access, ImageFile};
-
-/// The layers a rebuild writes to.
-#[derive(Debug, Default)]
-pub(super) struct RebuildTarget {
-    /// Opened when the first data for a layer arrives, synced when the rebuild finishes.
-    images: Mutex<BTreeMap<String, Arc<ImageFile>>>,
-    /// Snapshots taken of our own head meanwhile: complete already, and never to be changed.
-    frozen: BTreeSet<String>,
-}
-
-impl RebuildTarget {
-    pub(super) fn freeze(&mut self, image: &str) {
-        self.frozen.insert(image.to_owned());
-    }
-
-    /// Makes what was copied so far durable.
-    pub(super) fn sync(&self) -> Result<(), ReplicaError> {
-        let images: Vec<_> = self.images.lock().map_err(|_| ReplicaError::poisoned())?.values().cloned().collect();
-        images.iter().try_for_each(|image| Ok(image.sync_data()?))
-    }
-
-    fn image(&self, directory: &Directory, file_name: &str) -> Result<Arc<ImageFile>, ReplicaError> {
-        let mut images = self.images.lock().map_err(|_| ReplicaError::poisoned())?;
-        if let Some(image) = images.get(file_name) {
-            return Ok(Arc::clone(image));
-        }
-        let image = Arc::new(ImageFile::open(&directory.file(file_name), Access::ReadWrite)?);
-        images.insert(file_name.to_owned(), Arc::clone(&image));
-        Ok(image)
-    }
-}
 
 impl Replica {
     /// Drops every layer this replica has and prepares empty ones like `layers`: all layers of the source, its head
@@ -117,13 +86,11 @@ impl Replica {
         self.check_range("a write into a layer", offset, length)?;
         self.shared(|structure| {
             let image = self.filled_layer(structure, file_name)?;
-            let size = image.size()?;
+            let size = image.direct().size()?;
             if offset + length > size {
                 return Err(ReplicaError::OutOfRange { what: "a write into a layer", offset, length, size });
             }
-            for part in parts {
-                image.write_blocks(offset + u64::from(part.start), &data[part.start as usize..part.end as usize])?;
-            }
+            image.write_parts(offset, data, parts)?;
             crash_point::reached("rebuild.layer-written");
             Ok(())
         })
@@ -138,22 +105,22 @@ impl Replica {
         self.shared(|structure| {
             layers.iter().try_for_each(|file_name| {
                 let image = self.filled_layer(structure, file_name)?;
-                Ok(image.punch(0, image.size()?)?)
+                Ok(image.direct().punch(0, image.direct().size()?)?)
             })
         })
     }
 
     /// The image of a layer that the source's data goes to.
-    fn filled_layer(&self, structure: &Structure, file_name: &str) -> Result<Arc<ImageFile>, ReplicaError> {
+    fn filled_layer(&self, structure: &Structure, file_name: &str) -> Result<Arc<FilledLayer>, ReplicaError> {
         if !structure.meta.rebuilding {
             return Err(ReplicaError::NotRebuilding { what: "write into a snapshot" });
         }
         let known = structure.records.get(file_name).is_some() && file_name != structure.meta.head;
-        if !known || structure.rebuild.frozen.contains(file_name) {
+        if !known || structure.rebuild.is_frozen(file_name) {
             let place = "that this rebuild fills; begin the rebuild again with the source's layers";
             return Err(ReplicaError::LayerNotFound { file_name: file_name.to_owned(), place });
         }
-        structure.rebuild.image(&self.directory, file_name)
+        structure.rebuild.layer(&self.directory, file_name)
     }
 
     /// Makes every layer durable and serves reads from now on.

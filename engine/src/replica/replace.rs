@@ -75,7 +75,25 @@ impl Directory {
     }
 }
 
+/// As [`Prepared`], for whoever keeps it longer than a call. It does not go by itself.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    name: String,
+    tmp: Option<String>,
+}
+
+impl Directory {
+    /// Goes on with what was prepared before.
+    pub(crate) fn resume(&self, kept: Kept) -> Prepared<'_> {
+        Prepared { directory: self, name: kept.name, tmp: kept.tmp }
+    }
+}
+
 impl Prepared<'_> {
+    pub(crate) fn keep(mut self) -> Kept {
+        Kept { name: std::mem::take(&mut self.name), tmp: self.tmp.take() }
+    }
+
     /// Puts the content in place, durably.
     pub(crate) fn commit(mut self) -> Result<(), ReplaceError> {
         let Some(tmp) = self.tmp.take() else { return Ok(()) };

@@ -1,17 +1,20 @@
 //! Taking a snapshot: the head becomes a read-only layer, and an empty head goes on top.
 //!
-//! The order is Longhorn's (formats.md §5), with syncs between, so that a crash at any point leaves the old or the
-//! new structure and strays that `leftovers` recognises:
+//! The files are those of Longhorn's steps (formats.md §5), with syncs between, so that a crash at any point leaves the
+//! old or the new structure and strays that `leftovers` recognises. Steps 1 to 6 may be done while I/O goes on
+//! ([`Replica::prepare_snapshot`]); all requests wait for the others:
 //!
-//! 1. data of the old head is synced;
+//! 1. most data of the old head is synced;
 //! 2. stale files of the snapshot's name go; an image with data of its own, which is no layer, is moved aside;
 //! 3. new head image;
 //! 4. its metadata;
-//! 5. the old head's image gets the snapshot's name;
-//! 6. the snapshot's metadata is written. Longhorn links the old head's and rewrites it after step 7: the file is the
-//!    same in the end, but a crash would leave a snapshot without its time and labels;
-//! 7. **`volume.meta` names the new head**: from here on the snapshot exists;
-//! 8. the old head's names go.
+//! 5. the old head's image gets the snapshot's name as a second one;
+//! 6. the contents of two small files are written under temporary names: the snapshot's metadata, and `volume.meta`;
+//! 7. what is left of the old head's data is synced;
+//! 8. the snapshot's metadata comes into place. Longhorn links the old head's and rewrites it after step 9: the file is
+//!    the same in the end, but a crash would leave a snapshot without its time and labels;
+//! 9. **`volume.meta` names the new head**: from here on the snapshot exists;
+//! 10. the old head's names go.
 
 use std::collections::BTreeMap;
 
@@ -21,14 +24,15 @@ use super::directory::Directory;
 use super::error::ReplicaError;
 use super::metadata::{LayerMeta, VolumeMeta, labels_or_null};
 use super::names;
+use super::prepared_snapshot::PreparedSnapshot;
 use super::stack::{Head, Structure};
 use super::{ChangeError, Replica};
 use crate::crash_point;
-use crate::disk::image::{Access, ImageFile};
+use crate::disk::image::ImageFile;
 
 impl Replica {
     /// Takes a snapshot, durable when this returns. `created` is RFC 3339 in UTC with a `Z`; the new head carries the
-    /// same time.
+    /// same time. It takes least time after a [`Replica::prepare_snapshot`] with the same arguments.
     ///
     /// # Errors
     /// [`ReplicaError::SnapshotExists`], [`ReplicaError::InvalidName`], [`ReplicaError::ChainTooLong`]: nothing
@@ -42,15 +46,26 @@ impl Replica {
         labels: &BTreeMap<String, String>,
     ) -> Result<(), ReplicaError> {
         let image = names::snapshot_image(name)?;
-        // Most of the data goes to the disk while I/O still flows; what is left for the pause is little.
-        self.shared(|structure| self.sync_head(structure))?;
-        self.exclusive(|structure| {
-            self.check_room_for(structure, name, &image)?;
-            self.sync_head(structure)?;
-            let refusal = "the snapshot was not taken";
-            let taken = Taken { image: &image, user_created, created, labels, refusal };
-            let volume = structure.meta.clone();
-            taken.take(&self.directory, structure, &volume)
+        if !self.has_prepared(&image) {
+            // Most of the data goes to the disk while I/O still flows; what is left for the pause is little.
+            self.shared(|structure| self.sync_head(structure))?;
+        }
+        let refusal = "the snapshot was not taken";
+        let taken = Taken { image: &image, user_created, created, labels, refusal };
+        self.exclusive_after_preparing(&taken, |structure, prepared| {
+            let prepared = match prepared {
+                Some(prepared) => prepared,
+                None => {
+                    self.check_room_for(structure, name, &image)?;
+                    let made = taken.prepare(&self.directory, structure, &structure.meta);
+                    made.map_err(|error| error.undone(refusal))?
+                }
+            };
+            if let Err(error) = self.sync_head(structure) {
+                prepared.undo(&self.directory);
+                return Err(error.into());
+            }
+            taken.take(&self.directory, structure, prepared)
         })
     }
 
@@ -78,76 +93,57 @@ pub(super) struct Taken<'call> {
 }
 
 impl Taken<'_> {
-    /// Steps 2 to 9. `volume` says what the new head is made for: the present state, or the same with a larger size.
+    /// Steps 2 to 6. `volume` says what the new head is made for: the present state, or the same with a larger size. A
+    /// failure takes all of them back.
+    pub(super) fn prepare(
+        &self,
+        directory: &Directory,
+        structure: &Structure,
+        volume: &VolumeMeta,
+    ) -> Result<PreparedSnapshot, ReplicaError> {
+        // On its own, for what lies there must not be taken back with what is made below.
+        directory.make_way(self.image, &structure.meta.head)?;
+        let fresh = FreshHead::make(directory, volume, self.image, self.created)?;
+        PreparedSnapshot::make(directory, self, volume, self.record(structure), fresh)
+    }
+
+    /// The old head's metadata as that of the snapshot. The rest, a stale `Name` included, is what Longhorn's hard link
+    /// would keep.
+    pub(super) fn record(&self, structure: &Structure) -> LayerMeta {
+        let old_head = &structure.meta.head;
+        let head = structure.records.get(old_head).cloned().unwrap_or_else(|| LayerMeta::head(old_head, "", ""));
+        LayerMeta {
+            user_created: self.user_created,
+            created: self.created.to_owned(),
+            labels: labels_or_null(self.labels),
+            ..head
+        }
+    }
+
+    /// Steps 8 to 10; the caller has synced the old head. Up to the commit, a failure takes back what was prepared.
     pub(super) fn take(
         &self,
         directory: &Directory,
         structure: &mut Structure,
-        volume: &VolumeMeta,
+        prepared: PreparedSnapshot,
     ) -> Result<(), ChangeError> {
         let old_head = structure.meta.head.clone();
-        let made = self.commit(directory, structure, volume).map_err(|error| error.undone(self.refusal));
-        let (fresh, frozen, record) = made?;
+        let committed = prepared.commit(directory, &mut structure.meta).map_err(|error| error.undone(self.refusal));
+        let (fresh, frozen, record) = committed?;
         structure.rebuild.freeze(self.image);
         structure.lower.push_head(frozen, &structure.head).map_err(ChangeError::Broken)?;
         structure.head = fresh.install(&mut structure.records);
         structure.records.0.remove(&old_head);
         structure.records.0.insert(self.image.to_owned(), record);
+        // No sync: requests wait, and names that a power cut brings back go at the next open.
         directory.remove_layer(&old_head)?;
         crash_point::reached("snapshot.old-head-removed");
-        Ok(directory.sync()?)
-    }
-
-    /// Steps 2 to 7. Up to the last one, a failure takes all of them back.
-    fn commit(
-        &self,
-        directory: &Directory,
-        structure: &mut Structure,
-        volume: &VolumeMeta,
-    ) -> Result<(FreshHead, ImageFile, LayerMeta), ChangeError> {
-        let old_head = structure.meta.head.clone();
-        // On its own, for what lies there must not be taken back with what is made below.
-        directory.make_way(self.image, &old_head)?;
-        let fresh = FreshHead::make(directory, volume, self.image, self.created)?;
-        let linked = self.link(directory, structure, &old_head).map_err(ChangeError::from);
-        let outcome = linked.and_then(|linked| fresh.commit(directory, &mut structure.meta).map(|()| linked));
-        match outcome {
-            Ok((frozen, record)) => Ok((fresh, frozen, record)),
-            Err(error) => {
-                if let ChangeError::Kept(_) = error {
-                    undo(directory, &[self.image, &fresh.name]);
-                }
-                Err(error)
-            }
-        }
-    }
-
-    /// Steps 5 and 6.
-    fn link(
-        &self,
-        directory: &Directory,
-        structure: &Structure,
-        old_head: &str,
-    ) -> Result<(ImageFile, LayerMeta), ReplicaError> {
-        directory.link(old_head, self.image)?;
-        directory.sync()?;
-        crash_point::reached("snapshot.image-linked");
-        // The rest, a stale `Name` included, is what Longhorn's hard link would keep.
-        let head = structure.records.get(old_head).cloned().unwrap_or_else(|| LayerMeta::head(old_head, "", ""));
-        let record = LayerMeta {
-            user_created: self.user_created,
-            created: self.created.to_owned(),
-            labels: labels_or_null(self.labels),
-            ..head
-        };
-        let file = names::meta_of(self.image);
-        directory.replace(&file, &record.encode(&file)?, 0o644)?;
-        crash_point::reached("snapshot.described");
-        Ok((ImageFile::open(&directory.file(self.image), Access::ReadOnly)?, record))
+        Ok(())
     }
 }
 
 /// A new, empty head that `volume.meta` does not name yet.
+#[derive(Debug)]
 pub(super) struct FreshHead {
     pub(super) name: String,
     /// The volume's size from the commit on.
@@ -218,12 +214,17 @@ impl FreshHead {
 
     /// Makes `volume.meta` name this head. After [`ChangeError::Kept`] it does not, and the head is to be undone.
     pub(super) fn commit(&self, directory: &Directory, volume: &mut VolumeMeta) -> Result<(), ChangeError> {
-        let (head, parent) = (self.name.clone(), self.meta.parent.clone());
-        let changed = VolumeMeta { size: self.size, head, parent, ..volume.clone() };
+        let changed = self.in_force(volume);
         directory.replace(names::VOLUME_META, &changed.encode()?, 0o644)?;
         crash_point::reached("fresh-head.committed");
         *volume = changed;
         Ok(())
+    }
+
+    /// `volume` with this head in the place of its own.
+    pub(super) fn in_force(&self, volume: &VolumeMeta) -> VolumeMeta {
+        let (head, parent) = (self.name.clone(), self.meta.parent.clone());
+        VolumeMeta { size: self.size, head, parent, ..volume.clone() }
     }
 
     /// The head to write to from now on.

@@ -10,7 +10,7 @@ use super::extent_map::{Blocks, ExtentMap, Segments};
 use super::layer_files;
 use super::map_trust::MapTrust;
 use super::metadata::VolumeMeta;
-use super::rebuild::RebuildTarget;
+use super::rebuild_target::RebuildTarget;
 use crate::backing::BackingFile;
 use crate::crash_point;
 use crate::disk::image::{Access, ImageFile};
@@ -264,7 +264,7 @@ impl Layers {
         let index = self.images.len() as u8;
         self.images.push(Arc::new(image));
         let below = self.map.get_mut().map_err(|_| ReplicaError::poisoned())?;
-        map.for_each(|blocks, ()| below.assign(blocks, index));
+        below.assign_all(&map, index);
         Ok(())
     }
 

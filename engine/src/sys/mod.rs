@@ -7,6 +7,8 @@ pub(crate) mod freeze;
 pub(crate) mod io_flusher;
 pub(crate) mod loop_device;
 pub(crate) mod memory;
+pub(crate) mod readiness;
 pub(crate) mod ring;
 pub(crate) mod ublk_control;
 pub(crate) mod ublk_queue;
+pub(crate) mod write_back;

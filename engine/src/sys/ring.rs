@@ -1,4 +1,4 @@
-//! Reads and writes of files through io_uring: many in flight, one system call for a batch of them.
+//! Reads, writes and syncs of files through io_uring: many in flight, one system call for a batch of them.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -22,11 +22,14 @@ const ENTRIES: u32 = 256;
 const DRAIN: Duration = Duration::from_secs(10);
 const DRAIN_STEP: Duration = Duration::from_millis(100);
 
-/// What a transfer does with its buffer.
+/// What a transfer does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Direction {
+pub(crate) enum Action {
     Read,
     Write,
+    /// Makes durable what was written to the parts' files before it began: all of it, wherever in the file. Nothing is
+    /// moved, and a part's place is empty.
+    SyncData,
 }
 
 /// One range of one file, and where in the buffer its bytes are.
@@ -108,7 +111,7 @@ impl<F, T> Ring<F, T> {
 
     /// Starts a transfer; the kernel gets it with the next [`Ring::submit`]. A part whose place lies outside the buffer
     /// fails the transfer.
-    pub(crate) fn start(&mut self, direction: Direction, parts: Parts<F>, buffer: AlignedBuf, ticket: T)
+    pub(crate) fn start(&mut self, action: Action, parts: Parts<F>, buffer: AlignedBuf, ticket: T)
     where
         F: AsRef<File>,
     {
@@ -122,7 +125,7 @@ impl<F, T> Ring<F, T> {
         for (number, part) in transfer.parts.iter().enumerate() {
             let user_data = u64::from(slot) << 32 | number as u64;
             let entry = match memory.get_mut(part.place.clone()) {
-                Some(memory) => entry(direction, (*part.file).as_ref(), part.file_offset, memory),
+                Some(memory) => entry(action, (*part.file).as_ref(), part.file_offset, memory),
                 None => {
                     transfer.outcome = Err(io::ErrorKind::InvalidInput.into());
                     opcode::Nop::new().build()
@@ -226,13 +229,14 @@ impl<F, T> Ring<F, T> {
 }
 
 /// A request of the kernel for one part.
-fn entry(direction: Direction, file: &File, offset: u64, memory: &mut [u8]) -> squeue::Entry {
+fn entry(action: Action, file: &File, offset: u64, memory: &mut [u8]) -> squeue::Entry {
     let descriptor = types::Fd(file.as_raw_fd());
     // Buffers are bounded by the link's frames, far below 4 GiB.
     let (at, length) = (memory.as_mut_ptr(), memory.len() as u32);
-    match direction {
-        Direction::Read => opcode::Read::new(descriptor, at, length).offset(offset).build(),
-        Direction::Write => opcode::Write::new(descriptor, at, length).offset(offset).build(),
+    match action {
+        Action::Read => opcode::Read::new(descriptor, at, length).offset(offset).build(),
+        Action::Write => opcode::Write::new(descriptor, at, length).offset(offset).build(),
+        Action::SyncData => opcode::Fsync::new(descriptor).flags(types::FsyncFlags::DATASYNC).build(),
     }
 }
 

@@ -30,6 +30,16 @@ pub enum OperationError {
     Failed(String),
 }
 
+/// A snapshot that is to be taken.
+#[derive(Clone, Debug)]
+pub(crate) struct NewSnapshot {
+    pub(crate) name: String,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) user_created: bool,
+    /// RFC 3339, the same for all members.
+    pub(crate) created: String,
+}
+
 impl Volume {
     /// Takes a snapshot on all members; an empty name gets a UUID. Returns the name.
     pub async fn snapshot(
@@ -61,12 +71,14 @@ impl Volume {
         self.shared.check_snapshot_limits().await?;
         self.shared.refuse_name_in_use(&name).await?;
         let volume = self.clone();
-        let taken = name.clone();
+        let wanted = NewSnapshot { name: name.clone(), labels, user_created, created: now() };
         self.operation(async move {
+            volume.shared.refuse_while_filling("take a snapshot")?;
+            volume.shared.prepare_snapshot(&wanted).await;
             let _everything = volume.shared.equal_barrier().await?;
             volume.shared.refuse_while_filling("take a snapshot")?;
             still()?;
-            volume.shared.take_snapshot(&taken, labels, user_created).await
+            volume.shared.take_snapshot(wanted).await
         })
         .await?;
         Ok(name)
@@ -136,18 +148,25 @@ impl Shared {
     }
 
     /// Takes a snapshot; the caller holds the barrier.
-    pub(crate) async fn take_snapshot(
-        self: &Arc<Self>,
-        name: &str,
-        labels: BTreeMap<String, String>,
-        user_created: bool,
-    ) -> Result<(), OperationError> {
+    pub(crate) async fn take_snapshot(self: &Arc<Self>, wanted: NewSnapshot) -> Result<(), OperationError> {
         self.check_snapshot_limits().await?;
+        let NewSnapshot { name, labels, user_created, created } = wanted;
         let image = format!("volume-snap-{name}.img");
         if !self.layers.get().iter().any(|layer| layer.file_name == image) {
-            self.passes.end_those_of(name);
+            self.passes.end_those_of(&name);
         }
-        self.on_all(&ControlRequest::Snapshot { name: name.to_owned(), user_created, created: now(), labels }).await
+        self.on_all(&ControlRequest::Snapshot { name, user_created, created, labels }).await
+    }
+
+    /// Lets every member do what it can while requests still flow. One that cannot does all of it under the barrier.
+    async fn prepare_snapshot(&self, wanted: &NewSnapshot) {
+        let NewSnapshot { name, labels, user_created, created } = wanted.clone();
+        let request = ControlRequest::SnapshotPrepare { name, user_created, created, labels };
+        let view = self.membership.view();
+        let answers = join_all(view.members.iter().map(|member| member.link.control(&request))).await;
+        for error in answers.into_iter().filter_map(Result::err) {
+            tracing::debug!(%error, "a snapshot could not be prepared");
+        }
     }
 
     /// Does it on every member and joiner, under the caller's barrier.

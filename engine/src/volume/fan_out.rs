@@ -39,7 +39,7 @@ pub(crate) async fn read(shared: &Arc<Shared>, offset: u64, length: u32) -> Resu
 
 /// Runs to its end even when the reader goes away: a copy that is still on the way to a member after its turn was given
 /// up would overwrite what is written next.
-async fn make_equal(shared: &Arc<Shared>, offset: u64, length: u64) -> Result<(), IoError> {
+pub(super) async fn make_equal(shared: &Arc<Shared>, offset: u64, length: u64) -> Result<(), IoError> {
     let shared = Arc::clone(shared);
     let work = tokio::spawn(async move { super::reconcile::make_equal(&shared, offset, length).await });
     work.await.unwrap_or_else(|error| Err(IoError::new(IoErrorKind::Io, format!("ended unexpectedly: {error}"))))
@@ -48,8 +48,12 @@ async fn make_equal(shared: &Arc<Shared>, offset: u64, length: u64) -> Result<()
 /// The caller holds a turn that covers the range.
 pub(crate) async fn read_ordered(shared: &Shared, offset: u64, length: u32) -> Result<AlignedBuf, IoError> {
     let view = shared.membership.view();
+    let Some(first) = read_choice::best(&view, &shared.membership.read_turn, length) else {
+        shared.membership.check_running()?;
+        return Err(no_replica());
+    };
     let mut failures: Vec<(ReplicaLink, LinkError)> = Vec::new();
-    for link in read_choice::in_order(&view, &shared.membership.read_turn) {
+    for link in std::iter::once(first).chain(read_choice::others(&view, first)) {
         match link.request(Request::new(Kind::Read, offset, length)).await {
             Ok(data) => {
                 for (failed, error) in failures {
@@ -58,7 +62,7 @@ pub(crate) async fn read_ordered(shared: &Shared, offset: u64, length: u32) -> R
                 shared.membership.check_running()?;
                 return Ok(data);
             }
-            Err(error) => failures.push((link, error)),
+            Err(error) => failures.push((link.clone(), error)),
         }
     }
     // Nobody could: members whose link is gone are reported, a medium error alone takes nobody out.
@@ -77,6 +81,16 @@ pub(crate) async fn write(
 ) -> Result<(), IoError> {
     shared.membership.check_running()?;
     let _turn = shared.ordering.turn(offset, data.len() as u64, Access::Write).await;
+    write_ordered(shared, offset, data, durability).await
+}
+
+/// The caller holds a turn for writing that covers the range.
+pub(super) async fn write_ordered(
+    shared: &Shared,
+    offset: u64,
+    data: AlignedBuf,
+    durability: Durability,
+) -> Result<(), IoError> {
     let view = shared.membership.view();
     let (offset, data) = if view.joiner().is_some() { widened(shared, offset, data).await? } else { (offset, data) };
     // Payloads are bounded by the frontends, far below 4 GiB.

@@ -24,8 +24,10 @@ pub mod ordering;
 pub mod purge;
 pub(crate) mod purge_pause;
 pub mod read_choice;
+mod read_modify_write;
 pub mod reconcile;
 pub mod record;
+mod runs_on;
 mod salvage;
 pub mod snapshot_labels;
 pub mod snapshot_limits;
@@ -40,11 +42,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering as MemoryOrdering};
 
 use crate::disk::AlignedBuf;
-use crate::frontend::{BlockDevice, Durability, Extent, IoError, IoErrorKind};
+use crate::frontend::{BlockDevice, Durability, Extent, IoError, IoErrorKind, Unchanged};
 use changes::Changes;
 use counters::Counters;
 use membership::Membership;
 use ordering::Ordering;
+use runs_on::RunsOn;
 use status::LayerCache;
 use unequal::Unequal;
 
@@ -104,10 +107,7 @@ impl Volume {
     where
         F: Future<Output = Result<(), IoError>> + Send + 'static,
     {
-        match tokio::spawn(work).await {
-            Ok(result) => result,
-            Err(error) => Err(IoError::new(IoErrorKind::Io, format!("the request ended unexpectedly: {error}"))),
-        }
+        RunsOn::new(work).await
     }
 
     fn check_range(&self, offset: u64, length: u64) -> Result<(), IoError> {
@@ -178,6 +178,28 @@ impl BlockDevice for Volume {
         self.uncancelled(async move { fan_out::write_zeroes(&shared, offset, length, may_unmap, durability).await })
             .await?;
         self.shared.counters.write(length, started.elapsed());
+        Ok(())
+    }
+
+    async fn read_modify_write<N: Send + 'static>(
+        &self,
+        offset: u64,
+        length: u32,
+        durability: Durability,
+        change: impl FnOnce(AlignedBuf) -> Result<AlignedBuf, N> + Send + 'static,
+    ) -> Result<(), Unchanged<N>> {
+        self.check_range(offset, u64::from(length)).map_err(Unchanged::NotRead)?;
+        let started = std::time::Instant::now();
+        let shared = Arc::clone(&self.shared);
+        // To its end even when the caller goes away, as any write.
+        let work = tokio::spawn(async move {
+            read_modify_write::read_modify_write(&shared, offset, length, durability, change).await
+        });
+        work.await.unwrap_or_else(|error| {
+            let message = format!("the request ended unexpectedly: {error}");
+            Err(Unchanged::NotWritten(IoError::new(IoErrorKind::Io, message)))
+        })?;
+        self.shared.counters.write(u64::from(length), started.elapsed());
         Ok(())
     }
 

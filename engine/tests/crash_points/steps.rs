@@ -42,6 +42,8 @@ pub(crate) enum Step {
         block: usize,
         count: usize,
     },
+    /// Changes nothing for a reader.
+    Prepare(&'static str),
     Snapshot(&'static str),
     Revert(&'static str),
     Remove(&'static str),
@@ -133,6 +135,7 @@ impl Runner {
                 self.replica().abandon();
                 self.open();
             }
+            Step::Prepare(name) => self.replica().prepare_snapshot(name, true, CREATED, &labels()).unwrap(),
             Step::Snapshot(name) => self.replica().snapshot(name, true, CREATED, &labels()).unwrap(),
             Step::Revert(name) => self.replica().revert(name, CREATED).unwrap(),
             Step::Remove(name) => self.replica().remove_snapshot(name).unwrap(),

@@ -9,14 +9,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use aurochs_engine::disk::AlignedBuf;
-use aurochs_engine::frontend::{Allocation, BlockDevice, Durability, Extent, IoError, IoErrorKind};
+use aurochs_engine::frontend::{Allocation, BlockDevice, Durability, Extent, IoError, IoErrorKind, Unchanged};
 use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, fallocate};
 use nix::unistd::{Whence, lseek};
-use tokio::sync::Semaphore;
+use tokio::sync::{RwLock, Semaphore};
 
 #[derive(Default)]
 pub(crate) struct Counts {
+    pub(crate) writes: AtomicU64,
     pub(crate) flushes: AtomicU64,
     pub(crate) stable_writes: AtomicU64,
     pub(crate) discards: AtomicU64,
@@ -34,6 +35,8 @@ pub(crate) struct FileDevice {
     pub(crate) counts: Counts,
     /// Requests wait here while a test holds the permits.
     pub(crate) gate: Semaphore,
+    /// Writes share it; whoever reads to write has it alone.
+    writes: RwLock<()>,
 }
 
 const GATE: usize = 1 << 20;
@@ -50,6 +53,7 @@ impl FileDevice {
             size: size.into(),
             counts: Counts::default(),
             gate: Semaphore::new(GATE),
+            writes: RwLock::default(),
         })
     }
 
@@ -89,6 +93,20 @@ impl FileDevice {
     }
 }
 
+impl FileDevice {
+    async fn write_alone(&self, offset: u64, data: AlignedBuf, durability: Durability) -> Result<(), IoError> {
+        self.counts.writes.fetch_add(1, Ordering::SeqCst);
+        if durability == Durability::Stable {
+            self.counts.stable_writes.fetch_add(1, Ordering::SeqCst);
+        }
+        self.run(move |file| {
+            file.write_all_at(&data, offset)?;
+            if durability == Durability::Stable { file.sync_data() } else { Ok(()) }
+        })
+        .await
+    }
+}
+
 impl BlockDevice for FileDevice {
     fn size(&self) -> u64 {
         self.size.load(Ordering::SeqCst)
@@ -104,14 +122,21 @@ impl BlockDevice for FileDevice {
     }
 
     async fn write(&self, offset: u64, data: AlignedBuf, durability: Durability) -> Result<(), IoError> {
-        if durability == Durability::Stable {
-            self.counts.stable_writes.fetch_add(1, Ordering::SeqCst);
-        }
-        self.run(move |file| {
-            file.write_all_at(&data, offset)?;
-            if durability == Durability::Stable { file.sync_data() } else { Ok(()) }
-        })
-        .await
+        let _shared = self.writes.read().await;
+        self.write_alone(offset, data, durability).await
+    }
+
+    async fn read_modify_write<N: Send + 'static>(
+        &self,
+        offset: u64,
+        length: u32,
+        durability: Durability,
+        change: impl FnOnce(AlignedBuf) -> Result<AlignedBuf, N> + Send + 'static,
+    ) -> Result<(), Unchanged<N>> {
+        let _alone = self.writes.write().await;
+        let current = self.read(offset, length).await.map_err(Unchanged::NotRead)?;
+        let changed = change(current).map_err(Unchanged::Declined)?;
+        self.write_alone(offset, changed, durability).await.map_err(Unchanged::NotWritten)
     }
 
     async fn flush(&self) -> Result<(), IoError> {

@@ -70,6 +70,62 @@ async fn a_wrong_login_says_what_is_wrong() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_login_is_refused_once() {
+    let served = Served::start().await;
+    let names = [NAME, ("TargetName", TARGET)];
+    let mut initiator = Initiator::connect(served.portal()).await;
+    // In the middle of a login, something else.
+    assert_eq!(login_status(&initiator.login_step(SECURITY, &names).await), 0);
+    initiator.send(Pdu::new(0x40, 0x80, 5).with_u32(20, u32::MAX)).await;
+    let refusal = initiator.receive().await;
+    assert_eq!((refusal.tag(), login_status(&refusal)), (5, 0x020b));
+    initiator.expect_hang_up().await;
+    // More text than anybody needs, in many pieces.
+    let mut initiator = Initiator::connect(served.portal()).await;
+    let piece = |flags| Pdu::new(0x43, flags, 7).with_bytes(8, &[0x80]).with_u32(24, 1).with_data(&[b'x'; 8000]);
+    for _ in 0..8 {
+        initiator.send(piece(0x44)).await;
+        assert_eq!(login_status(&initiator.receive().await), 0);
+    }
+    initiator.send(piece(0x44)).await;
+    assert_eq!(login_status(&initiator.receive().await), 0x0200);
+    initiator.expect_hang_up().await;
+    // More keys than there is room for answers.
+    let mut initiator = Initiator::connect(served.portal()).await;
+    let keys: Vec<String> = (0..120).map(|number| format!("X-{}{number:03}", "k".repeat(58))).collect();
+    let pairs: Vec<_> = names.into_iter().chain(keys.iter().map(|key| (key.as_str(), ""))).collect();
+    assert_eq!(login_status(&initiator.login_step(0x87, &pairs).await), 0x0200);
+    initiator.expect_hang_up().await;
+    served.still_serves().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_keeps_to_the_segments_of_the_initiator() {
+    let served = Served::start().await;
+    let mut initiator = Initiator::connect(served.portal()).await;
+    initiator.login(&[("MaxRecvDataSegmentLength", "512")]).await;
+    let keys: Vec<String> = (0..30).map(|number| format!("X-key-that-nobody-knows-{number:02}")).collect();
+    let pairs: Vec<_> = keys.iter().map(|key| (key.as_str(), "1")).collect();
+    let question = Pdu::new(0x44, 0x80, 9).with_u32(20, u32::MAX).with_u32(24, 1).with_data(&text(&pairs));
+    initiator.send(question).await;
+    let mut answer = initiator.expect(TEXT_RESPONSE).await;
+    let mut whole = answer.data.clone();
+    while answer.header[1] & 0x40 != 0 {
+        assert_eq!((answer.header[1] & 0x80, answer.data.len()), (0, 512));
+        assert_ne!(answer.u32_at(20), u32::MAX, "to be asked for the rest under this tag");
+        initiator.send(Pdu::new(0x44, 0x80, 9).with_u32(20, answer.u32_at(20)).with_u32(24, 1)).await;
+        answer = initiator.expect(TEXT_RESPONSE).await;
+        whole.extend_from_slice(&answer.data);
+    }
+    assert_eq!((answer.header[1] & 0x80, answer.u32_at(20)), (0x80, u32::MAX));
+    assert!(answer.data.len() <= 512);
+    let answers: Vec<_> = keys.iter().map(|key| (key.as_str(), "NotUnderstood")).collect();
+    assert_eq!(whole, text(&answers));
+    drop(initiator);
+    served.still_serves().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn text_may_come_in_pieces() {
     let served = Served::start().await;
     let mut initiator = Initiator::connect(served.portal()).await;

@@ -7,7 +7,9 @@ mod file_device;
 mod hostile;
 mod initiator;
 mod login;
+mod memory;
 mod sessions;
+mod task_set;
 mod tasks;
 
 use std::net::SocketAddr;

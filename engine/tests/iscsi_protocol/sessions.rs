@@ -136,6 +136,34 @@ async fn a_logout_ends_the_session_after_its_commands() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_logout_is_answered_when_what_leaves_with_it_has_ended() {
+    const CLOSE_CONNECTION: u8 = 1;
+    for (flags, connection) in [(CLOSE_CONNECTION, 1), (0, 0)] {
+        let served = Served::start().await;
+        let mut first = served.ready(&[("MaxConnections", "2")]).await;
+        let mut second = join(&served, &first, 1).await;
+        let held = served.device.hold().await;
+        let write = second.immediate_write(0, &pattern(512, 7));
+        second.send(write).await;
+        while served.device.counts.running.load(Ordering::SeqCst) == 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let logout = Pdu::new(0x46, FINAL | flags, 77).with_u32(24, second.cmd_sn).with_bytes(20, &[0, connection]);
+        first.send(logout).await;
+        let mut answer = Box::pin(first.receive());
+        // The other connection has been told to end, and waits for its write.
+        let early = tokio::time::timeout(Duration::from_millis(200), &mut answer).await;
+        assert!(early.is_err(), "answered while a write is in the device: {early:?}");
+        drop(held);
+        let answer = answer.await;
+        assert_eq!((answer.opcode(), answer.tag(), answer.header[2]), (LOGOUT_RESPONSE, 77, 0));
+        assert!(served.content(0, 512) == pattern(512, 7));
+        drop((first, second));
+        served.still_serves().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_initiator_is_not_let_in_while_its_old_writes_may_still_land() {
     let served = Served::start().await;
     let mut old = served.ready(&[]).await;

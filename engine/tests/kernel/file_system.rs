@@ -24,6 +24,10 @@ impl FileSystem {
         made
     }
 
+    pub(crate) fn device(&self) -> &Path {
+        &self.device
+    }
+
     pub(crate) fn at(&self) -> &Path {
         &self.at
     }

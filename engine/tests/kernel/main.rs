@@ -50,3 +50,10 @@ pub(crate) async fn assert_equal_replicas(node: &node::Node, volume: &node::Test
         assert!(first.get_or_insert_with(|| content.clone()) == &content, "{replica} differs from the first one");
     }
 }
+
+/// Kills an engine and waits until it is gone.
+pub(crate) async fn kill_engine(engine: &node::Engine) {
+    node::kill(engine.pid);
+    let process = std::path::PathBuf::from(format!("/proc/{}", engine.pid));
+    wait_for("the end of the engine", || (!process.exists()).then_some(())).await;
+}

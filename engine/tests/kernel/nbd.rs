@@ -6,13 +6,13 @@ use aurochs_engine::frontend::nbd::Tls;
 use aurochs_engine::frontend::{Offering, ServeConfig, StopRefused, serve};
 use aurochs_engine::grpc::engine_v1::ExpandRequest;
 
-use crate::assert_equal_replicas;
 use crate::driver::{Driver, attribute, sysfs};
 use crate::evidence::Evidence;
 use crate::file_device::FileDevice;
 use crate::file_system::{FileSystem, text};
-use crate::node::{Engine, MIB, Node, kill, run};
+use crate::node::{Engine, MIB, Node, run};
 use crate::writer::Writer;
+use crate::{assert_equal_replicas, kill_engine};
 
 const SIZE: u64 = 64 * MIB;
 const NEEDS: &str = "nbd";
@@ -82,9 +82,7 @@ async fn the_next_engine_takes_over_the_device_of_a_killed_one() {
     let writer = Writer::start(file_system.at());
     for _ in 0..2 {
         writer.go_on_for(5).await;
-        kill(engine.pid);
-        let process = PathBuf::from(format!("/proc/{}", engine.pid));
-        crate::wait_for("the end of the engine", || (!process.exists()).then_some(())).await;
+        kill_engine(&engine).await;
         engine = node.attach(&volume, "blockdev").await;
         assert_eq!(sysfs(&device), shown, "the device that is mounted, and no other");
         writer.go_on_for(5).await;
@@ -116,6 +114,7 @@ async fn a_mounted_device_is_not_taken_away_unless_by_force() {
         nbd_tls: Tls::Off,
         iscsi_portals: Vec::new(),
         iscsi_chap: None,
+        epoch: 1,
     };
     let served = FileDevice::create(&place.path().join("image"), SIZE);
     let frontend = serve(std::sync::Arc::clone(&served), config.clone()).await.unwrap();

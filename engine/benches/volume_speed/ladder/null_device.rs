@@ -1,11 +1,14 @@
-//! The engine's NBD server over a device that holds nothing and answers at once.
+//! A frontend of the engine over a device that holds nothing and answers at once.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use aurochs_engine::disk::AlignedBuf;
+use aurochs_engine::frontend::fuse_loop::{FuseLoopConfig, FuseLoopFrontend};
 use aurochs_engine::frontend::nbd::{NbdConfig, NbdFrontend, Tls};
-use aurochs_engine::frontend::{BlockDevice, Durability, IoError};
+use aurochs_engine::frontend::{BlockDevice, Durability, Frontend, IoError};
+use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) const EXPORT: &str = "null";
 
@@ -39,7 +42,7 @@ impl BlockDevice for NullDevice {
     }
 }
 
-/// Serves until it is killed.
+/// Serves it over NBD until it is killed.
 pub(crate) fn serve(listen: SocketAddr, size: u64) {
     engine_runtime().block_on(async {
         let config = NbdConfig { export: EXPORT.to_owned(), unix_socket: None, tcp: Some(listen), tls: Tls::Off };
@@ -48,8 +51,19 @@ pub(crate) fn serve(listen: SocketAddr, size: u64) {
     });
 }
 
-/// Threads as the engine's program has them.
+/// Serves it as a block device in `directory` until it is asked to end.
+pub(crate) fn serve_as_block_device(directory: &Path, size: u64) {
+    engine_runtime().block_on(async {
+        let (runtime_dir, device_dir) = (directory.join("fuse"), directory.to_owned());
+        let config = FuseLoopConfig { volume: EXPORT.to_owned(), runtime_dir, device_dir };
+        let mut terminate = signal(SignalKind::terminate()).unwrap();
+        let serving = FuseLoopFrontend::start(Arc::new(NullDevice { size }), config).await.unwrap();
+        terminate.recv().await;
+        serving.stop(true).await.unwrap();
+    });
+}
+
+/// One thread, as the engine's program has it.
 pub(super) fn engine_runtime() -> tokio::runtime::Runtime {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    tokio::runtime::Builder::new_multi_thread().worker_threads(cores.min(4)).enable_all().build().unwrap()
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }

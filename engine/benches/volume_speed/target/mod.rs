@@ -25,7 +25,7 @@ pub(crate) const NBDKIT: &str = "nbdkit";
 pub(crate) const NBDFUSE: &str = "nbdfuse-loop";
 
 /// In the order of the tables.
-pub(crate) const NAMES: [&str; 15] = [
+pub(crate) const NAMES: [&str; 16] = [
     RAW,
     QSD,
     NBDKIT,
@@ -37,6 +37,7 @@ pub(crate) const NAMES: [&str; 15] = [
     ISCSI_3,
     LOOP_3,
     ladder::FRONTEND,
+    ladder::FUSE_LOOP,
     ladder::LINK_1,
     ladder::LINK_3,
     ladder::MEMORY_1,

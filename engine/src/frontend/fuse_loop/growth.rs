@@ -7,8 +7,8 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use super::error::{Explain, FuseLoopError};
 use super::loop_device::{self, LoopDevice};
+use crate::frontend::block_error::{BlockError, Explain};
 
 /// Sysfs counts sectors of this many bytes, whatever the device has.
 const SYSFS_SECTOR_BYTES: u64 = 512;
@@ -26,15 +26,15 @@ impl Growth {
     }
 
     /// Makes the block device as large as the volume.
-    pub(in crate::frontend) async fn follow(&self) -> Result<(), FuseLoopError> {
+    pub(in crate::frontend) async fn follow(&self) -> Result<(), BlockError> {
         let growth = self.clone();
         super::blocking(move || growth.follow_blocking()).await
     }
 
-    fn follow_blocking(&self) -> Result<(), FuseLoopError> {
+    fn follow_blocking(&self) -> Result<(), BlockError> {
         let Self { device, backing } = self;
         if loop_device::backing_path(device.index).as_deref() != Some(backing) {
-            return Err(FuseLoopError::NotAttached { path: device.node.clone() });
+            return Err(BlockError::NotAttached { path: device.node.clone() });
         }
         let wanted = std::fs::metadata(backing)
             .explain(|| format!("ask for the size of {}", backing.display()), "see the engine's log")?
@@ -44,12 +44,12 @@ impl Growth {
         if shown == wanted {
             return Ok(());
         }
-        Err(FuseLoopError::SizeNotTaken { path: device.node.clone(), wanted, shown })
+        Err(BlockError::SizeNotTaken { path: device.node.clone(), wanted, shown })
     }
 }
 
 /// The size that users of the device see.
-fn shown_bytes(index: u32) -> Result<u64, FuseLoopError> {
+fn shown_bytes(index: u32) -> Result<u64, BlockError> {
     let path = format!("/sys/block/loop{index}/size");
     std::fs::read_to_string(&path)
         .and_then(|text| text.trim().parse::<u64>().map_err(std::io::Error::other))

@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
-use super::error::{Explain, FuseLoopError};
 use super::loop_device::{self, Detached};
 use super::{FuseLoopConfig, mounts, node, session};
+use crate::frontend::block_error::{BlockError, Explain};
 use crate::frontend::freeze;
 
 /// A living server answers within a moment even on a loaded node.
@@ -23,17 +23,17 @@ const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
 ///
 /// # Errors
 /// When another process does serve it: nothing is touched then.
-pub(super) fn clear(config: &FuseLoopConfig) -> Result<(), FuseLoopError> {
+pub(super) fn clear(config: &FuseLoopConfig) -> Result<(), BlockError> {
     let directory = &config.runtime_dir;
     let attempt = || format!("look at {}", directory.display());
     let mounted = mounts::at(directory).explain(|| "read /proc/self/mountinfo".into(), "mount /proc")?;
     if !mounted.is_empty() {
         match liveness(directory) {
             Liveness::Serving => {
-                return Err(FuseLoopError::AlreadyServed { path: directory.clone() });
+                return Err(BlockError::AlreadyServed { path: directory.clone() });
             }
             Liveness::Silent => {
-                return Err(FuseLoopError::Unresponsive { path: directory.clone() });
+                return Err(BlockError::Unresponsive { path: directory.clone() });
             }
             Liveness::Dead => {}
             Liveness::Unknown(error) => return Err(error).explain(attempt, "unmount it by hand"),
@@ -69,10 +69,10 @@ fn thaw(index: u32) {
 
 /// What is at the node's path now was not made by an engine of ours that still counts. A device of somebody else
 /// (Longhorn's own, say) that is in use stays.
-fn remove_stale_node(node: &Path) -> Result<(), FuseLoopError> {
+fn remove_stale_node(node: &Path) -> Result<(), BlockError> {
     if node::is_claimed(node).unwrap_or(false) {
         let users = "it is the device of another engine, and mounted".to_owned();
-        return Err(FuseLoopError::InUse { path: node.to_owned(), users });
+        return Err(BlockError::InUse { path: node.to_owned(), users });
     }
     node::remove(node)
 }

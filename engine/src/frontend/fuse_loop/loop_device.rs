@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 use nix::libc;
 
-use super::error::{Explain, FuseLoopError};
 use super::node::{self, DeviceNumber};
+use crate::frontend::block_error::{BlockError, Explain};
 use crate::sys::loop_device as sys;
 
 /// Sector size of the block device: what Longhorn's devices have, so that file systems made there mount here.
@@ -41,7 +41,7 @@ pub(super) enum Detached {
 
 impl LoopDevice {
     /// Binds a free loop device to `backing` and publishes it as `node`. The node appears when the device is ready.
-    pub(super) fn attach(backing: &Path, node: &Path) -> Result<Self, FuseLoopError> {
+    pub(super) fn attach(backing: &Path, node: &Path) -> Result<Self, BlockError> {
         let backing_file =
             File::options().read(true).write(true).custom_flags(libc::O_DIRECT).open(backing).explain(
                 || format!("open {}", backing.display()),
@@ -61,7 +61,7 @@ impl LoopDevice {
         Ok(attached)
     }
 
-    fn bind(control: &File, backing: &File, shown_name: &Path, staging: &Path) -> Result<Self, FuseLoopError> {
+    fn bind(control: &File, backing: &File, shown_name: &Path, staging: &Path) -> Result<Self, BlockError> {
         for _ in 0..ATTEMPTS {
             let index = sys::next_free(control)
                 .explain(|| "find a free loop device".into(), "detach unused ones (`losetup -a`)")?;
@@ -93,7 +93,7 @@ impl LoopDevice {
             }
         }
         let _ = node::remove(staging);
-        Err(FuseLoopError::NoFreeLoop { attempts: ATTEMPTS })
+        Err(BlockError::NoFreeLoop { attempts: ATTEMPTS })
     }
 
     /// Gives the device back after a failure; the first error is the one to tell.
@@ -105,7 +105,7 @@ impl LoopDevice {
     }
 
     /// Lets the device have the size that its backing file has now; its users see it at once.
-    pub(super) fn take_size(&self) -> Result<(), FuseLoopError> {
+    pub(super) fn take_size(&self) -> Result<(), BlockError> {
         // Through a node of our own, as for a detach; opened for reading, so that nobody who watches for the end of
         // writes (udev) takes an interest.
         let own_node = hidden_path(&self.node, ".size");
@@ -123,7 +123,7 @@ impl LoopDevice {
     ///
     /// # Errors
     /// Without `force`, a device that is still in use stays as it was, node included.
-    pub(super) fn detach(&self, force: bool) -> Result<Detached, FuseLoopError> {
+    pub(super) fn detach(&self, force: bool) -> Result<Detached, BlockError> {
         if !force && self.is_claimed()? {
             return Err(self.in_use());
         }
@@ -150,7 +150,7 @@ impl LoopDevice {
 
     /// Somebody who did not mount it has the device open: everything goes back to how it was. If the last user
     /// leaves in this very moment, the detach is complete after all.
-    fn reattach(&self) -> Result<Detached, FuseLoopError> {
+    fn reattach(&self) -> Result<Detached, BlockError> {
         let users = self.in_use();
         node::create(&self.node, self.number)?;
         let kept = node::open(&self.node).and_then(|file| sys::keep(&file).map_err(Into::into));
@@ -161,7 +161,7 @@ impl LoopDevice {
         Ok(Detached::Completely)
     }
 
-    fn is_claimed(&self) -> Result<bool, FuseLoopError> {
+    fn is_claimed(&self) -> Result<bool, BlockError> {
         match node::is_claimed(&self.node) {
             Ok(claimed) => Ok(claimed),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
@@ -171,13 +171,13 @@ impl LoopDevice {
         }
     }
 
-    fn in_use(&self) -> FuseLoopError {
-        FuseLoopError::InUse { path: self.node.clone(), users: users_of(self.number, &self.node) }
+    fn in_use(&self) -> BlockError {
+        BlockError::InUse { path: self.node.clone(), users: users_of(self.number, &self.node) }
     }
 }
 
 /// Unbinds loop device `index`, which a crashed engine left behind.
-pub(super) fn clear_leftover(index: u32, node: &Path) -> Result<Detached, FuseLoopError> {
+pub(super) fn clear_leftover(index: u32, node: &Path) -> Result<Detached, BlockError> {
     let leftover = LoopDevice { index, number: number_of(index)?, node: node.to_owned() };
     leftover.detach(true)
 }
@@ -214,7 +214,7 @@ fn is_unbound_soon(index: u32) -> bool {
     true
 }
 
-pub(super) fn number_of(index: u32) -> Result<DeviceNumber, FuseLoopError> {
+pub(super) fn number_of(index: u32) -> Result<DeviceNumber, BlockError> {
     let path = format!("/sys/block/loop{index}/dev");
     std::fs::read_to_string(&path)
         .and_then(|text| DeviceNumber::parse(&text).ok_or_else(|| std::io::ErrorKind::InvalidData.into()))

@@ -3,16 +3,24 @@
 //! ```text
 //! /dev/longhorn/<volume> ─► loop device (direct I/O) ─► <runtime_dir>/<volume> ─► FUSE ─► device
 //! ```
+//! The kernel's requests are served by tasks on the runtime of the device ([`server`]), with the engine's own words for
+//! `/dev/fuse` ([`request`], [`answer`]): on one thread, and with the data of writes in memory that goes on as it is.
+//!
 //! Set up from right to left by [`FuseLoopFrontend::start`], taken down from left to right by its `stop`, so that
 //! nobody ever sees a device without something behind it. The size of the volume is asked of the device wherever it
 //! is needed; it is kept nowhere here, but the loop driver has to be told when it grew ([`growth`]).
 
-pub(super) mod error;
+mod answer;
+
 mod filesystem;
 mod growth;
 mod leftovers;
 mod loop_device;
+mod message;
 mod mounts;
+mod reply;
+mod request;
+mod server;
 mod session;
 
 use std::io;
@@ -21,8 +29,8 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
-use self::error::Explain;
-pub use self::error::FuseLoopError;
+use super::block_error::{BlockError, Explain};
+
 pub(super) use self::growth::Growth;
 use self::loop_device::{Detached, LoopDevice};
 pub(super) use self::loop_device::{hidden_path, users_of};
@@ -77,7 +85,7 @@ impl FuseLoopFrontend {
     ///
     /// # Errors
     /// When another process serves the volume, or a step fails; the steps before it are undone then.
-    pub async fn start<D: BlockDevice>(device: Arc<D>, config: FuseLoopConfig) -> Result<Self, FuseLoopError> {
+    pub async fn start<D: BlockDevice>(device: Arc<D>, config: FuseLoopConfig) -> Result<Self, BlockError> {
         let runtime = Handle::current();
         blocking(move || {
             let config = clear_leftovers(config)?;
@@ -149,7 +157,7 @@ impl Drop for FuseLoopFrontend {
 
 impl Parts {
     /// Node, loop device, mount, thread: in this order.
-    fn take_down(self, force: bool) -> Result<(), (Box<Self>, FuseLoopError)> {
+    fn take_down(self, force: bool) -> Result<(), (Box<Self>, BlockError)> {
         let detached = match self.device.detach(force) {
             Ok(detached) => detached,
             Err(error) => return Err((Box::new(self), error)),
@@ -178,7 +186,7 @@ impl Parts {
 ///
 /// # Errors
 /// When another process serves the volume.
-pub(super) fn clear_leftovers(config: FuseLoopConfig) -> Result<FuseLoopConfig, FuseLoopError> {
+pub(super) fn clear_leftovers(config: FuseLoopConfig) -> Result<FuseLoopConfig, BlockError> {
     for directory in [&config.runtime_dir, &config.device_dir] {
         create_directory(directory)?;
     }
@@ -197,7 +205,7 @@ pub fn prepare_thread() -> io::Result<()> {
     crate::sys::io_flusher::mark_this_thread().map_err(Into::into)
 }
 
-fn create_directory(directory: &Path) -> Result<(), FuseLoopError> {
+fn create_directory(directory: &Path) -> Result<(), BlockError> {
     match std::fs::create_dir_all(directory) {
         // A dead FUSE mount: `leftovers` looks after it.
         Err(error) if error.raw_os_error() == Some(nix::errno::Errno::ENOTCONN as i32) => Ok(()),
@@ -208,7 +216,7 @@ fn create_directory(directory: &Path) -> Result<(), FuseLoopError> {
 
 /// The path as the kernel's mount table has it. Only the parent is resolved: the directory itself may be a dead
 /// mount, which can't be looked at.
-fn real_path(directory: &Path) -> Result<PathBuf, FuseLoopError> {
+fn real_path(directory: &Path) -> Result<PathBuf, BlockError> {
     let (Some(parent), Some(name)) = (directory.parent(), directory.file_name()) else {
         return Ok(directory.to_owned());
     };
@@ -217,8 +225,8 @@ fn real_path(directory: &Path) -> Result<PathBuf, FuseLoopError> {
 }
 
 async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, FuseLoopError> + Send + 'static,
-) -> Result<T, FuseLoopError> {
+    work: impl FnOnce() -> Result<T, BlockError> + Send + 'static,
+) -> Result<T, BlockError> {
     let attempt = || "run the set-up of the block device".to_owned();
     tokio::task::spawn_blocking(work).await.map_err(io::Error::other).explain(attempt, "see the engine's log")?
 }

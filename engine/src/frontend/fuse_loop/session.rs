@@ -1,23 +1,23 @@
-//! The FUSE mount and the thread that reads its requests.
+//! The FUSE mount and the task that serves it.
 
-use std::ffi::OsString;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use fuser::{Config, Session, SessionACL};
 use nix::errno::Errno;
+use nix::libc;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
 
-use super::error::{Explain, FuseLoopError};
 use super::filesystem::VolumeFile;
+use super::server::Server;
 use crate::frontend::BlockDevice;
-use crate::sys::io_flusher;
+use crate::frontend::block_error::{BlockError, Explain};
 
 /// The loop driver lets go of the file a moment after it reports so.
 const UNMOUNT_PATIENCE: Duration = Duration::from_secs(5);
@@ -26,11 +26,13 @@ const UNMOUNT_POLL: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub(super) struct FuseSession {
     directory: PathBuf,
-    thread: JoinHandle<io::Result<()>>,
+    runtime: Handle,
+    server: JoinHandle<io::Result<()>>,
 }
 
 impl FuseSession {
-    /// Mounts the one-file file system at `directory` and serves it. Blocks until the kernel has answered.
+    /// Mounts the one-file file system at `directory` and serves it on `runtime`. Blocks until the kernel has answered,
+    /// so it is not for threads of the runtime.
     ///
     /// Mounted with mount(2) itself: the process is root, and no helper program has to exist in the container.
     pub(super) fn start<D: BlockDevice>(
@@ -38,56 +40,61 @@ impl FuseSession {
         volume: &str,
         directory: &Path,
         runtime: Handle,
-    ) -> Result<Self, FuseLoopError> {
-        let fuse = File::options().read(true).write(true).open("/dev/fuse").explain(
+    ) -> Result<Self, BlockError> {
+        let kernel = File::options().read(true).write(true).custom_flags(libc::O_NONBLOCK).open("/dev/fuse").explain(
             || "open /dev/fuse".into(),
             "load the FUSE driver with `modprobe fuse` and run the engine as root",
         )?;
-        let options = format!("fd={},rootmode=40000,user_id=0,group_id=0,default_permissions", fuse.as_raw_fd());
+        let options = format!("fd={},rootmode=40000,user_id=0,group_id=0,default_permissions", kernel.as_raw_fd());
         let source = format!("aurochs:{volume}");
         let flags = MsFlags::MS_NODEV | MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC | MsFlags::MS_NOATIME;
         mount(Some(source.as_str()), directory, Some("fuse.aurochs"), flags, Some(options.as_str())).explain(
             || format!("mount a FUSE file system at {}", directory.display()),
             "the engine needs CAP_SYS_ADMIN",
         )?;
-        let file = VolumeFile::new(device, OsString::from(volume), runtime);
-        Self::serve(file, fuse.into(), directory).inspect_err(|_| {
+        let server = serve(kernel, VolumeFile::new(device, volume), &runtime).inspect_err(|_| {
             let _ = umount2(directory, MntFlags::MNT_DETACH);
-        })
+        })?;
+        Ok(Self { directory: directory.to_owned(), runtime, server })
     }
 
-    fn serve<D: BlockDevice>(file: VolumeFile<D>, fuse: OwnedFd, directory: &Path) -> Result<Self, FuseLoopError> {
-        let session = Session::from_fd(file, fuse, SessionACL::Owner, Config::default())
-            .explain(|| "greet the kernel's FUSE".into(), "FUSE of Linux 4.20 or newer is needed")?;
-        let thread = std::thread::Builder::new()
-            .name("fuse-session".into())
-            .spawn(move || {
-                if let Err(error) = io_flusher::mark_this_thread() {
-                    tracing::warn!(%error, "the FUSE thread may be asked to write out its own clients' memory");
-                }
-                session.run()
-            })
-            .explain(|| "start the FUSE thread".into(), "check the process limits")?;
-        Ok(Self { directory: directory.to_owned(), thread })
-    }
-
-    /// Unmounts and waits for the thread's end. On failure the session goes on.
-    pub(super) fn stop(self) -> Result<(), (Self, FuseLoopError)> {
+    /// Unmounts and waits for the server's end. On failure the session goes on.
+    pub(super) fn stop(self) -> Result<(), (Self, BlockError)> {
         if let Err(error) = unmount(&self.directory) {
             return Err((self, error));
         }
-        match self.thread.join() {
-            Ok(Ok(())) => {}
+        match self.runtime.block_on(self.server) {
             Ok(Err(error)) => tracing::warn!(%error, "the FUSE session ended with an error"),
-            Err(_) => tracing::error!("the FUSE thread panicked"),
+            Err(error) if error.is_panic() => tracing::error!("the FUSE session panicked"),
+            // Ended, or cancelled with the runtime.
+            Ok(Ok(())) | Err(_) => {}
         }
         Ok(())
     }
 
-    /// Takes the mount out of sight; the thread serves whoever still holds the file, and ends after them.
+    /// Takes the mount out of sight; whoever still holds the file is served on, and the server ends after them.
     pub(super) fn detach(self) {
         detach_mount(&self.directory);
     }
+}
+
+fn serve<D: BlockDevice>(
+    kernel: File,
+    file: VolumeFile<D>,
+    runtime: &Handle,
+) -> Result<JoinHandle<io::Result<()>>, BlockError> {
+    let _inside = runtime.enter();
+    let greeted = Server::new(kernel, file).and_then(|mut server| {
+        runtime.block_on(server.greet())?;
+        Ok(server)
+    });
+    let server = greeted.explain(|| "agree with the kernel's FUSE".into(), "FUSE of Linux 4.20 or newer is needed")?;
+    Ok(runtime.spawn(report(server)))
+}
+
+/// A server that ends takes the device with it: its users get errors, which has to have a reason that can be read.
+async fn report<D: BlockDevice>(server: Server<D>) -> io::Result<()> {
+    server.serve().await.inspect_err(|error| tracing::error!(%error, "the FUSE session broke off"))
 }
 
 /// Takes the topmost mount at `directory` out of sight, used or not.
@@ -97,7 +104,7 @@ pub(super) fn detach_mount(directory: &Path) {
     }
 }
 
-fn unmount(directory: &Path) -> Result<(), FuseLoopError> {
+fn unmount(directory: &Path) -> Result<(), BlockError> {
     let deadline = Instant::now() + UNMOUNT_PATIENCE;
     loop {
         match umount2(directory, MntFlags::UMOUNT_NOFOLLOW) {

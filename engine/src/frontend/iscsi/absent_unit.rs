@@ -7,7 +7,6 @@ use crate::frontend::scsi::{AdditionalSense, Cdb, Completion, SENSE_BYTES, Sense
 
 const INQUIRY: u8 = 0x12;
 const REQUEST_SENSE: u8 = 0x03;
-pub(super) const REPORT_LUNS: u8 = 0xa0;
 /// "No device is or can be connected here", of no known type.
 const NO_DEVICE: u8 = 0x7f;
 /// SPC-4.
@@ -44,20 +43,6 @@ fn inquiry_data() -> Vec<u8> {
     data
 }
 
-/// LUN 1, by itself: eight bytes of header, one entry. SELECT REPORT 01h asks for well-known units, of which there are
-/// none.
-pub(super) fn report_luns(cdb: &Cdb, lun: [u8; 8]) -> Completion {
-    let bytes = cdb.bytes();
-    let length = u32::from_be_bytes([bytes[6], bytes[7], bytes[8], bytes[9]]) as usize;
-    let entries: &[u8] = match bytes[2] {
-        0 | 2 => &lun,
-        1 => &[],
-        _ => return Completion::check_condition(Sense::illegal(AdditionalSense::INVALID_FIELD_IN_CDB)),
-    };
-    let data = [&(entries.len() as u32).to_be_bytes(), &[0; 4], entries].concat();
-    Completion::parameters(data, length)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,13 +55,11 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_there_but_the_list_is() {
+    fn nothing_is_there() {
         let inquiry = execute(&cdb(&[INQUIRY, 0, 0, 0, 255]));
         assert_eq!((inquiry.status, inquiry.data_in.as_ref()[0]), (Status::Good, NO_DEVICE));
         assert_eq!(inquiry.data_in.as_ref().len(), 36);
         let read = execute(&cdb(&[0x28]));
         assert_eq!(read.sense.map(|sense| sense.code), Some(AdditionalSense::LOGICAL_UNIT_NOT_SUPPORTED));
-        let luns = report_luns(&cdb(&[REPORT_LUNS, 0, 0, 0, 0, 0, 0, 0, 0, 16]), [0, 1, 0, 0, 0, 0, 0, 0]);
-        assert_eq!(luns.data_in.as_ref(), [0, 0, 0, 8, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0]);
     }
 }

@@ -1,22 +1,12 @@
 //! What is sent to an initiator, before it has its numbers.
 
-use tokio::sync::OwnedSemaphorePermit;
-
 use super::command::Command;
 use super::pdu::{Header, RejectReason};
+use super::request_data::RequestData;
+use super::text;
 use super::transfer::Burst;
+use crate::frontend::in_flight::Permit;
 use crate::frontend::scsi::{Completion, Sense};
-
-/// The memory that a command's data may take; given back when it is dropped.
-#[derive(Debug, Default)]
-#[expect(dead_code, reason = "holding the permit is what it is for")]
-pub(super) struct Memory(Option<OwnedSemaphorePermit>);
-
-impl Memory {
-    pub(super) fn of(permit: OwnedSemaphorePermit) -> Self {
-        Self(Some(permit))
-    }
-}
 
 /// One answer, in the order of the queue.
 #[derive(Debug)]
@@ -31,7 +21,7 @@ pub(super) enum Answer {
     Echo {
         tag: u32,
         lun: [u8; 8],
-        data: Vec<u8>,
+        data: RequestData,
     },
     /// A NOP-Out is asked for, to see that the initiator is alive.
     Ping,
@@ -42,8 +32,7 @@ pub(super) enum Answer {
     Text {
         tag: u32,
         lun: [u8; 8],
-        is_final: bool,
-        text: Vec<u8>,
+        part: text::Part,
     },
     Logout {
         tag: u32,
@@ -65,7 +54,8 @@ pub(super) struct Finished {
     pub(super) data_out_bytes: u64,
     /// R2Ts that were sent for it.
     pub(super) bursts: u32,
-    pub(super) memory: Memory,
+    /// What its data take.
+    pub(super) permit: Option<Permit>,
 }
 
 /// Section 11.6.1.

@@ -8,7 +8,7 @@
 //! | 32–47 | CDB |
 
 use super::pdu::Header;
-use crate::frontend::scsi::Cdb;
+use crate::frontend::scsi::{Cdb, Order};
 
 const READ: u8 = 0x40;
 const WRITE: u8 = 0x20;
@@ -26,17 +26,6 @@ pub(super) enum Direction {
     FromInitiator,
     /// No command of a disk does that; it is refused.
     Both,
-}
-
-/// The order that the initiator asks for among its commands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Order {
-    /// Any.
-    Simple,
-    /// After every command that came before, and before every one that comes after.
-    Ordered,
-    /// Before all others; those that run already are not held up.
-    HeadOfQueue,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use tokio::io::AsyncRead;
 use tokio::sync::oneshot;
 
-use super::answer::{Answer, Finished, Memory};
+use super::answer::{Answer, Finished};
 use super::command::Command;
 use super::command_window::Standing;
 use super::executor::{Job, Work};
@@ -18,13 +18,14 @@ use super::transfer::{Fault, Place, Transfer};
 use super::wire::Arrival;
 use crate::disk::AlignedBuf;
 use crate::frontend::BlockDevice;
-use crate::frontend::scsi::{Completion, MAX_TRANSFER_BYTES, Status};
+use crate::frontend::in_flight::{Permit, SMALL_BYTES};
+use crate::frontend::scsi::{Completion, MAX_TRANSFER_BYTES, Place as Turn, Status};
 
 /// Memory for the rest of a command's data.
 pub(super) struct Grant {
     tag: u32,
     task: TaskId,
-    memory: Memory,
+    permit: Permit,
 }
 
 impl<D: BlockDevice, R: AsyncRead + Unpin> Receiver<D, R> {
@@ -39,10 +40,14 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Receiver<D, R> {
         if self.transfers.contains_key(&command.tag) && !self.forget_aborted(command.tag) {
             let _ = self.reader.skip(header.data_bytes()).await?;
             self.reject(RejectReason::TaskInProgress, header).await;
+            self.pass(&command);
             return Ok(());
         }
-        let mut transfer = Transfer::new(command, header, self.wanted_bytes(&command), &self.limits);
-        self.make_room(&mut transfer);
+        let data_out_bytes = self.data_out_bytes(&command);
+        let wanted = data_out_bytes.min(command.offered_bytes().into()).min(MAX_TRANSFER_BYTES) as u32;
+        let mut transfer = Transfer::new(command, header, wanted, &self.limits);
+        transfer.data_out_bytes = data_out_bytes;
+        self.make_room(&mut transfer, standing);
         if header.data_bytes() > 0 {
             let arrival = self.reader.data(header.data_bytes(), &mut transfer.data).await?;
             self.immediate_arrived(&mut transfer, arrival).await;
@@ -70,13 +75,11 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Receiver<D, R> {
         }
     }
 
-    /// Bytes that the command will use of what the initiator offers.
-    fn wanted_bytes(&self, command: &Command) -> u32 {
-        let offered = u64::from(command.offered_bytes());
-        if offered == 0 {
-            return 0;
+    /// Counts the number of a command that was rejected: whatever comes after it would wait for ever.
+    fn pass(&mut self, command: &Command) {
+        if !command.is_immediate && self.to.session.take_turn(command.cmd_sn) == Standing::Ahead {
+            let _ = self.hold(command.cmd_sn, Held::Rejected);
         }
-        self.data_out_bytes(command).min(offered).min(MAX_TRANSFER_BYTES) as u32
     }
 
     /// Bytes that the command's CDB speaks of.
@@ -88,17 +91,28 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Receiver<D, R> {
     }
 
     /// Room for all data, or for as much as may come unasked until memory is granted.
-    fn make_room(&self, transfer: &mut Transfer) {
-        let (wanted, first_burst) = (transfer.wanted(), self.limits.first_burst_bytes);
-        let room = if wanted <= first_burst {
-            wanted
-        } else if let Some(memory) = self.memory.try_reserve(wanted.into()) {
-            transfer.memory = memory;
-            wanted
-        } else {
-            first_burst
-        };
-        transfer.data = AlignedBuf::zeroed(room as usize);
+    fn make_room(&self, transfer: &mut Transfer, standing: Standing) {
+        let wanted = transfer.wanted();
+        if wanted > SMALL_BYTES && standing == Standing::Next {
+            transfer.permit = self.in_flight.try_admit(wanted);
+        }
+        let room = if transfer.permit.is_some() { wanted } else { wanted.min(SMALL_BYTES) };
+        // What is not filled by the initiator is not given to the device.
+        transfer.data = AlignedBuf::for_filling(room as usize);
+    }
+
+    /// Invariant: memory that all connections share is held only by commands whose turn it is (see
+    /// [`TaskSet`](crate::frontend::scsi::TaskSet)).
+    fn take_turn_in_the_task_set(&self, transfer: &mut Transfer) {
+        if self.to.session.nexus.is_none() || !is_the_disk(transfer.command.lun) {
+            return;
+        }
+        let turn = self.to.target.unit().tasks().enter(transfer.command.order);
+        if transfer.permit.is_some() && !turn.is_its_turn() {
+            transfer.data = AlignedBuf::copy_of(&transfer.data[..SMALL_BYTES as usize]);
+            transfer.permit = None;
+        }
+        transfer.turn = Some(turn);
     }
 
     /// It is the turn of a command that was held.
@@ -116,6 +130,7 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Receiver<D, R> {
         match self.to.session.begin(&transfer.command, !transfer.is_finished(), &self.concerned) {
             Ok(task) => {
                 transfer.task = Some(task);
+                self.take_turn_in_the_task_set(&mut transfer);
                 self.advance(transfer, task).await;
             }
             Err(refusal) => self.refuse(refusal, *transfer.header()).await,
@@ -177,19 +192,16 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Receiver<D, R> {
                 }
             }
             None => {
-                let data_out_bytes = self.data_out_bytes(&transfer.command);
-                let Transfer { command, memory, data, .. } = transfer;
-                let bursts = transfer.bursts;
-                let work = Work { command, task, data, data_out_bytes, bursts, memory };
+                let Transfer { command, turn, data, data_out_bytes, bursts, permit, .. } = transfer;
+                let work = Work { command, task, turn, data, data_out_bytes, bursts, permit };
                 let _ = self.jobs.send(Job::Command(Box::new(work))).await;
             }
         }
     }
 
     async fn finish(&mut self, transfer: Transfer, completion: Completion) {
-        let data_out_bytes = self.data_out_bytes(&transfer.command);
-        let Transfer { command, memory, bursts, .. } = transfer;
-        let finished = Finished { command, completion, data_out_bytes, bursts, memory };
+        let Transfer { command, data_out_bytes, bursts, permit, .. } = transfer;
+        let finished = Finished { command, completion, data_out_bytes, bursts, permit };
         self.answer(Answer::Command(Box::new(finished))).await;
     }
 
@@ -213,10 +225,17 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Receiver<D, R> {
         }
         let (waiting, mut gone) = oneshot::channel::<Infallible>();
         transfer.waits_for_memory = Some(waiting);
-        let (tag, wanted, memory) = (transfer.command.tag, transfer.wanted(), self.memory.clone());
+        let (tag, wanted, in_flight) = (transfer.command.tag, transfer.wanted(), self.in_flight.clone());
+        let turn = transfer.turn.as_ref().map(Turn::turn);
+        let granted = async move {
+            if let Some(turn) = turn {
+                turn.await;
+            }
+            in_flight.admit(wanted).await.ok()
+        };
         self.grants.push(Box::pin(async move {
             tokio::select! {
-                memory = memory.reserve(wanted.into()) => Some(Grant { tag, task, memory }),
+                permit = granted => permit.map(|permit| Grant { tag, task, permit }),
                 // The transfer was dropped.
                 _ = &mut gone => None,
             }
@@ -225,15 +244,15 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Receiver<D, R> {
 
     /// There is room for all data of a command now; what came already moves there.
     pub(super) async fn granted(&mut self, grant: Grant) {
-        let Grant { tag, task, memory } = grant;
+        let Grant { tag, task, permit } = grant;
         // The tag may have passed to another command while the grant was on its way.
         if self.transfers.get(&tag).is_none_or(|transfer| transfer.task != Some(task)) {
             return;
         }
         let Some(mut transfer) = self.transfers.remove(&tag) else { return };
-        let mut data = AlignedBuf::zeroed(transfer.wanted() as usize);
+        let mut data = AlignedBuf::for_filling(transfer.wanted() as usize);
         data[..transfer.data.len()].copy_from_slice(&transfer.data);
-        (transfer.data, transfer.memory, transfer.waits_for_memory) = (data, memory, None);
+        (transfer.data, transfer.permit, transfer.waits_for_memory) = (data, Some(permit), None);
         self.advance(transfer, task).await;
     }
 

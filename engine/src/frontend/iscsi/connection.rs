@@ -8,17 +8,18 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
 
-use super::answer::{Answer, Event};
+use super::answer::{Answer, Event, LogoutResponse};
 use super::command_window::COMMAND_WINDOW;
 use super::executor::Executor;
 use super::login::{self, LoginError, Ready};
-use super::memory::MemoryLimit;
 use super::receiver::{End, ReceiveError, Receiver, Surroundings};
 use super::sender::Sender;
-use super::session::{Closing, ConnectionHandle, Session};
+use super::session::{AtWork, Closing, ConnectionHandle, Session};
 use super::target::Target;
 use super::wire::PduReader;
 use crate::frontend::BlockDevice;
+use crate::frontend::in_flight::InFlight;
+use crate::frontend::server::stopped;
 
 /// A login takes a few round trips. Whoever needs longer holds a place that others may want.
 const LOGIN_PATIENCE: Duration = Duration::from_secs(15);
@@ -58,10 +59,10 @@ pub(super) async fn serve<D: BlockDevice>(
     let ready = tokio::select! {
         outcome = login => outcome.map_err(|_| ConnectionError::LoginTimeout)??,
         // Nothing has begun yet, so nobody loses anything.
-        () = super::listener::stopped(&mut stop) => return Ok(()),
+        () = stopped(&mut stop) => return Ok(()),
     };
     let (answers, queue) = mpsc::channel(ANSWER_QUEUE);
-    let handle = ConnectionHandle::new(&answers);
+    let (handle, at_work) = ConnectionHandle::new(&answers);
     let session = match target.admit(&ready, &handle).await {
         Ok(session) => session,
         Err(status) => {
@@ -71,7 +72,8 @@ pub(super) async fn serve<D: BlockDevice>(
         }
     };
     let _presence = Presence { target: &target, session: &session, id: ready.connection_id, handle: &handle };
-    let connection = Connection { target: &target, session: &session, handle: &handle, portal, answers, queue };
+    let connection =
+        Connection { target: &target, session: &session, handle: &handle, portal, answers, queue, at_work };
     connection.run(&ready, reader, writer, stop).await
 }
 
@@ -98,6 +100,7 @@ struct Connection<'a, D: BlockDevice> {
     portal: std::net::SocketAddr,
     answers: mpsc::Sender<Answer>,
     queue: mpsc::Receiver<Answer>,
+    at_work: AtWork,
 }
 
 impl<D: BlockDevice> Connection<'_, D> {
@@ -134,11 +137,12 @@ impl<D: BlockDevice> Connection<'_, D> {
             session: Arc::clone(self.session),
             connection_id: ready.connection_id,
             portal: self.portal,
+            max_sent_segment_bytes: ready.agreement.connection.max_sent_segment_bytes,
         };
-        let working = work(surroundings, reader, self.answers, handle);
+        let working = work(surroundings, reader, self.answers, handle, self.at_work);
         let stopping = async {
             let mut stop = stop;
-            super::listener::stopped(&mut stop).await;
+            stopped(&mut stop).await;
             handle.close(Closing::Orderly);
             std::future::pending().await
         };
@@ -157,19 +161,26 @@ async fn work<D: BlockDevice, R: AsyncRead + Unpin>(
     reader: PduReader<R>,
     answers: mpsc::Sender<Answer>,
     handle: &ConnectionHandle,
+    at_work: AtWork,
 ) -> Result<(), ReceiveError> {
     let (jobs, queue) = mpsc::channel(JOB_QUEUE);
-    let memory = MemoryLimit::new();
+    let in_flight = InFlight::new(surroundings.target.pool());
     let executor = Executor {
         target: Arc::clone(&surroundings.target),
         session: Arc::clone(&surroundings.session),
-        memory: memory.clone(),
+        in_flight: in_flight.clone(),
         answers: answers.clone(),
     };
-    let receiver = Receiver::new(surroundings, reader, memory, jobs, answers.clone());
+    let receiver = Receiver::new(surroundings, reader, in_flight, jobs, answers.clone());
     let ((end, reader), ()) = tokio::join!(receiver.run(handle.closing()), executor.run(queue));
+    drop(at_work);
     let last = match &end {
-        Ok(End::Logout { tag, response }) => Some(Answer::Logout { tag: *tag, response: *response }),
+        Ok(End::Logout { tag, with }) => {
+            for connection in with {
+                connection.ended().await;
+            }
+            Some(Answer::Logout { tag: *tag, response: LogoutResponse::Closed })
+        }
         Ok(End::Leaving) => Some(Answer::Event(Event::Leaving)),
         Ok(End::HungUp) | Err(_) => None,
     };

@@ -7,26 +7,36 @@ use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
-use super::absent_unit::{self, REPORT_LUNS};
-use super::answer::{Answer, Finished, Memory};
-use super::command::{Command, Direction, Order};
-use super::memory::{MemoryLimit, read_bytes};
-use super::session::{Session, TaskId};
-use super::target::{LUN, Target, is_the_disk};
+use super::absent_unit;
+use super::answer::{Answer, Finished, LogoutResponse};
+use super::command::{Command, Direction};
+use super::session::{ConnectionHandle, Session, TaskId};
+use super::target::{Target, is_the_disk};
 use super::task_management;
 use crate::disk::AlignedBuf;
 use crate::frontend::BlockDevice;
-use crate::frontend::scsi::{AdditionalSense, Completion, Sense};
+use crate::frontend::in_flight::{InFlight, Permit};
+use crate::frontend::scsi::{AdditionalSense, Completion, MAX_TRANSFER_BYTES, Place, Sense};
 
-/// The command window and immediate commands fit; requests for aborts that pile up behind a stuck command wait.
+const REPORT_LUNS: u8 = 0xa0;
+/// Requests for aborts, and logouts of other connections, that wait for commands to end. More are refused.
+pub(super) const MAX_WAITING: usize = 64;
+/// Whatever may wait, and what fits into the command window with the immediate commands: so that the receiver, which
+/// those commands may need for their data, never stands still.
 const MAX_RUNNING: usize = 256;
 
 #[derive(Debug)]
 pub(super) enum Job {
     Command(Box<Work>),
-    TaskManagement(task_management::Request),
+    TaskManagement(task_management::Request, OwnedSemaphorePermit),
+    /// The answer to the logout of another connection, which leaves when that one's commands have ended.
+    Logout {
+        tag: u32,
+        other: ConnectionHandle,
+        waiting: OwnedSemaphorePermit,
+    },
 }
 
 /// A command whose data are there.
@@ -34,18 +44,20 @@ pub(super) enum Job {
 pub(super) struct Work {
     pub(super) command: Command,
     pub(super) task: TaskId,
+    /// Its place among the commands for the disk.
+    pub(super) turn: Option<Place>,
     pub(super) data: AlignedBuf,
     pub(super) data_out_bytes: u64,
     pub(super) bursts: u32,
     /// What the data take.
-    pub(super) memory: Memory,
+    pub(super) permit: Option<Permit>,
 }
 
 /// Where a connection's commands are carried out.
 pub(super) struct Executor<D: BlockDevice> {
     pub(super) target: Arc<Target<D>>,
     pub(super) session: Arc<Session<D>>,
-    pub(super) memory: MemoryLimit,
+    pub(super) in_flight: InFlight,
     pub(super) answers: mpsc::Sender<Answer>,
 }
 
@@ -71,9 +83,13 @@ impl<D: BlockDevice> Executor<D> {
                 Some(finished) => Answer::Command(Box::new(finished)),
                 None => return,
             },
-            Job::TaskManagement(request) => {
+            Job::TaskManagement(request, _waiting) => {
                 let response = request.carry_out(&self.target, &self.session).await;
                 Answer::TaskManagement { tag: request.tag, response }
+            }
+            Job::Logout { tag, other, waiting: _waiting } => {
+                other.ended().await;
+                Answer::Logout { tag, response: LogoutResponse::Closed }
             }
         };
         // A client that is gone needs no answer.
@@ -82,31 +98,25 @@ impl<D: BlockDevice> Executor<D> {
 
     /// `None` when the command was aborted.
     async fn command(&self, work: Work) -> Option<Finished> {
-        let Work { command, task, data, data_out_bytes, bursts, mut memory } = work;
-        let read_bytes = read_bytes(&command.cdb);
-        if read_bytes > 0 && is_the_disk(command.lun) {
-            // Before the turn is taken: commands wait for their turn with memory in their hands.
-            memory = self.memory.reserve(read_bytes).await;
+        let Work { command, task, turn, data, data_out_bytes, bursts, mut permit } = work;
+        if let Some(turn) = turn.as_ref().filter(|turn| !turn.is_its_turn()) {
+            turn.turn().await;
+            if self.session.is_recalled(command.tag, task) {
+                self.session.end(command.tag, task);
+                return None;
+            }
         }
-        let completion = self.in_order(&command, data).await;
-        let finished = Finished { command, completion, data_out_bytes, bursts, memory };
+        let read_bytes = match &self.session.nexus {
+            Some(nexus) if turn.is_some() => nexus.data_in_length(&command.cdb).min(MAX_TRANSFER_BYTES),
+            _ => 0,
+        };
+        if read_bytes > 0 {
+            permit = self.in_flight.admit(read_bytes as u32).await.ok();
+        }
+        let completion = self.execute(&command, data).await;
+        drop(turn);
+        let finished = Finished { command, completion, data_out_bytes, bursts, permit };
         self.session.end(command.tag, task).then_some(finished)
-    }
-
-    /// Most commands run in any order; an ordered one runs alone.
-    async fn in_order(&self, command: &Command, data: AlignedBuf) -> Completion {
-        let turns = self.target.turns();
-        match command.order {
-            Order::Simple => {
-                let _turn = turns.read().await;
-                self.execute(command, data).await
-            }
-            Order::Ordered => {
-                let _turn = turns.write().await;
-                self.execute(command, data).await
-            }
-            Order::HeadOfQueue => self.execute(command, data).await,
-        }
     }
 
     async fn execute(&self, command: &Command, data: AlignedBuf) -> Completion {
@@ -114,8 +124,8 @@ impl<D: BlockDevice> Executor<D> {
             return Completion::check_condition(Sense::illegal(AdditionalSense::INVALID_COMMAND_OPERATION_CODE));
         }
         match &self.session.nexus {
-            Some(_) if command.cdb.opcode() == REPORT_LUNS => absent_unit::report_luns(&command.cdb, LUN),
-            Some(nexus) if is_the_disk(command.lun) => {
+            // The list of units is the same wherever it is asked for.
+            Some(nexus) if is_the_disk(command.lun) || command.cdb.opcode() == REPORT_LUNS => {
                 nexus.execute(&command.cdb, command.offered_bytes().into(), data).await
             }
             _ => absent_unit::execute(&command.cdb),

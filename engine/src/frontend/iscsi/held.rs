@@ -8,6 +8,7 @@ use tokio::io::AsyncRead;
 use super::command_window::Standing;
 use super::pdu::Header;
 use super::receiver::{Next, ReceiveError, Receiver};
+use super::request_data::RequestData;
 use crate::frontend::BlockDevice;
 
 /// A request that waits for its turn.
@@ -15,7 +16,9 @@ use crate::frontend::BlockDevice;
 pub(super) enum Held {
     /// Its transfer is among the transfers, under this tag.
     Command(u32),
-    Other(Header, Vec<u8>),
+    Other(Header, RequestData),
+    /// It was rejected when it came; its number counts all the same.
+    Rejected,
 }
 
 impl<D: BlockDevice, R: AsyncRead + Unpin> Receiver<D, R> {
@@ -33,6 +36,7 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Receiver<D, R> {
         while let Some(held) = self.next_held() {
             match held {
                 Held::Command(tag) => self.begin(tag).await,
+                Held::Rejected => {}
                 Held::Other(header, data) => {
                     if let Next::End(end) = self.act(header, data).await? {
                         return Ok(Next::End(end));

@@ -12,8 +12,8 @@
 //!
 //! Invariants: a write's answer is sent after the device acknowledged it; a command begins in the order of CmdSN; a
 //! command that the device has got is never abandoned, and an abort is answered only when it has ended; nothing that an
-//! initiator sends makes the target panic or hold more memory than [`memory`], the window of [`command_window`] and the
-//! listener's connection limit allow; secrets are in no message.
+//! initiator sends makes the target panic or hold more memory than [`in_flight`](super::in_flight), [`request_data`], the
+//! window of [`command_window`] and the limits on connections and sessions allow; secrets are in no message.
 
 mod absent_unit;
 mod answer;
@@ -30,10 +30,10 @@ mod held;
 mod listener;
 mod liveness;
 mod login;
-mod memory;
 mod parameters;
 mod pdu;
 mod receiver;
+mod request_data;
 mod residual;
 mod sender;
 mod session;
@@ -49,16 +49,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
-use tokio::sync::watch;
-use tokio::task::JoinSet;
 
 pub use self::chap::ChapAccount;
 pub use self::credentials::CredentialsError;
 pub use self::login::security::Chap;
 
+use self::listener::Portals;
 use self::login::Identification;
 use self::target::Target;
 use super::scsi::{Identity, LogicalUnit};
+use super::server::Server;
 use super::{BlockDevice, Frontend, FrontendKind, Resizer, StopRefused};
 
 /// What Longhorn's targets are called, before the name of the volume.
@@ -93,9 +93,7 @@ pub struct IscsiFrontend {
     name: String,
     portals: Vec<SocketAddr>,
     growth: TargetGrowth,
-    stop: watch::Sender<bool>,
-    /// One task, in a set so that it ends with this value.
-    server: JoinSet<()>,
+    server: Server,
 }
 
 /// The name of a volume's target.
@@ -126,11 +124,10 @@ impl IscsiFrontend {
         let unit = Arc::new(LogicalUnit::new(device, Identity::new(&volume, &name, PORTAL_GROUP_TAG)));
         let who = Identification { target_name: name.clone(), alias: volume, portal_group_tag: PORTAL_GROUP_TAG, chap };
         let target = Arc::new(Target::new(who, unit));
-        let (stop, stopping) = watch::channel(false);
-        let mut server = JoinSet::new();
-        server.spawn(listener::run(Arc::clone(&target), listeners, stopping));
+        let clients = Portals { target: Arc::clone(&target), listeners };
+        let server = Server::start(format!("iSCSI target {name}"), clients);
         let growth = TargetGrowth(Arc::new(move || target.size_changed()));
-        Ok(Self { name, portals, growth, stop, server })
+        Ok(Self { name, portals, growth, server })
     }
 
     /// The addresses that are listened on, with their real ports.
@@ -161,17 +158,8 @@ impl Frontend for IscsiFrontend {
 
     /// Never refused: initiators get the answers of what is in flight and BUSY for anything new, and are told that the
     /// target leaves. With `force` they are cut off at once; what was in flight is then not acknowledged.
-    async fn stop(mut self, force: bool) -> Result<(), StopRefused<Self>> {
-        if force {
-            self.server.shutdown().await;
-            return Ok(());
-        }
-        self.stop.send_replace(true);
-        while let Some(finished) = self.server.join_next().await {
-            if let Err(error) = finished {
-                tracing::error!(target_name = self.name, %error, "the iSCSI target failed inside");
-            }
-        }
+    async fn stop(self, force: bool) -> Result<(), StopRefused<Self>> {
+        self.server.end(force).await;
         Ok(())
     }
 }

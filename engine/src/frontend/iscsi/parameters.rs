@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::digest::Digests;
+use crate::frontend::in_flight::SMALL_BYTES;
 
 /// Connections of one session, and so paths a single initiator can use at once.
 pub(super) const MAX_CONNECTIONS: u32 = 4;
@@ -10,9 +11,9 @@ pub(super) const MAX_CONNECTIONS: u32 = 4;
 pub(super) const MAX_RECEIVED_SEGMENT_BYTES: u32 = 256 << 10;
 /// Most bytes that one R2T asks for, or that are sent between two final marks.
 pub(super) const MAX_BURST_BYTES: u32 = 1 << 20;
-/// Most bytes of a write that come without being asked for. With the command window it bounds what a session can make
-/// this process hold before anything is admitted.
-pub(super) const FIRST_BURST_BYTES: u32 = 256 << 10;
+/// Most bytes of a write that come without being asked for, as with other targets. With the command window it bounds what a
+/// session can make this process hold before anything is admitted.
+pub(super) const FIRST_BURST_BYTES: u32 = SMALL_BYTES;
 /// R2Ts of one command that may be open at once.
 pub(super) const MAX_OUTSTANDING_R2T: u32 = 8;
 /// What both sides assume for a data segment until the other one has said something.

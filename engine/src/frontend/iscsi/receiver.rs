@@ -17,37 +17,44 @@ use futures::StreamExt;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use tokio::io::AsyncRead;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 
-use super::answer::{Answer, LogoutResponse};
+use super::answer::{Answer, LogoutResponse, TaskManagementResponse};
 use super::command_intake::Grant;
 use super::command_window::Standing;
 use super::discovery;
-use super::executor::Job;
+use super::executor::{Job, MAX_WAITING};
 use super::held::Held;
 use super::liveness::{Beat, Liveness};
-use super::memory::MemoryLimit;
 use super::parameters::MAX_RECEIVED_SEGMENT_BYTES;
-use super::pdu::{Header, NO_TAG, RejectReason, request};
-use super::session::{Closing, Session, TaskRefused};
+use super::pdu::{Header, NO_TAG, RejectReason, at, request};
+use super::request_data::{RequestData, Room};
+use super::session::{Closing, ConnectionHandle, Session, TaskRefused};
 use super::target::Target;
 use super::task_management;
-use super::text::Gathering;
+use super::text::{Gathering, Text, Then, Unsent};
 use super::transfer::{Limits, Transfer};
 use super::wire::{Arrival, PduReader, WireError};
 use crate::frontend::BlockDevice;
+use crate::frontend::in_flight::InFlight;
 
 /// A logout whose connection is to be kept for recovery; the others close a session or a connection.
 const REMOVE_FOR_RECOVERY: u8 = 2;
 const CLOSE_SESSION: u8 = 0;
+/// A write whose initiator was asked for data holds memory, and may hold up others. One that sends none for so many beats
+/// of its connection, 60 to 75 s, is cut off.
+const MAX_SILENT_BEATS: u32 = 4;
+
+/// PDUs that have arrived together are taken in together; after so many, everything else has its turn.
+const MAX_AT_A_STRETCH: u32 = 32;
 
 /// How a connection's requests came to their end.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum End {
     /// The initiator hung up.
     HungUp,
-    /// It logged out, and gets this answer when its commands have ended.
-    Logout { tag: u32, response: LogoutResponse },
+    /// It logged out, and is told so when its commands have ended, and those of the connections that leave with it.
+    Logout { tag: u32, with: Vec<ConnectionHandle> },
     /// The target wants to end, and has nothing left to receive.
     Leaving,
 }
@@ -59,6 +66,8 @@ pub(super) enum ReceiveError {
     Wire(#[from] WireError),
     #[error("the initiator has sent nothing for too long and does not answer a ping")]
     Silent,
+    #[error("the initiator was asked for the data of a write and has sent none for too long")]
+    NoData,
     #[error("the connection was replaced by a newer one of the same initiator, or its session was")]
     Replaced,
     #[error("the initiator broke the protocol: {0}")]
@@ -78,12 +87,14 @@ pub(super) struct Surroundings<D: BlockDevice> {
     pub(super) connection_id: u16,
     /// The address that the initiator has connected to.
     pub(super) portal: SocketAddr,
+    /// Most bytes of a data segment that the initiator takes.
+    pub(super) max_sent_segment_bytes: u32,
 }
 
 pub(super) struct Receiver<D: BlockDevice, R> {
     pub(super) to: Surroundings<D>,
     pub(super) reader: PduReader<R>,
-    pub(super) memory: MemoryLimit,
+    pub(super) in_flight: InFlight,
     pub(super) jobs: mpsc::Sender<Job>,
     answers: mpsc::Sender<Answer>,
     pub(super) limits: Limits,
@@ -97,6 +108,11 @@ pub(super) struct Receiver<D: BlockDevice, R> {
     /// The turn of something that is held has come, or something that is kept here was aborted.
     pub(super) concerned: Arc<Notify>,
     text: Gathering,
+    /// The rest of an answer to a text request.
+    unsent: Unsent,
+    room: Room,
+    /// Jobs that wait for others to end.
+    waiting: Arc<Semaphore>,
     pub(super) stopping: bool,
 }
 
@@ -110,7 +126,7 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Receiver<D, R> {
     pub(super) fn new(
         to: Surroundings<D>,
         reader: PduReader<R>,
-        memory: MemoryLimit,
+        in_flight: InFlight,
         jobs: mpsc::Sender<Job>,
         answers: mpsc::Sender<Answer>,
     ) -> Self {
@@ -125,7 +141,7 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Receiver<D, R> {
         Self {
             to,
             reader,
-            memory,
+            in_flight,
             jobs,
             answers,
             limits,
@@ -135,6 +151,9 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Receiver<D, R> {
             held: HashMap::new(),
             concerned: Arc::new(Notify::new()),
             text: Gathering::default(),
+            unsent: Unsent::default(),
+            room: Room::new(),
+            waiting: Arc::new(Semaphore::new(MAX_WAITING)),
             stopping: false,
         }
     }
@@ -151,6 +170,7 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Receiver<D, R> {
 
     async fn receive(&mut self, closing: &mut watch::Receiver<Closing>) -> Result<End, ReceiveError> {
         let mut liveness = Liveness::new();
+        let mut at_a_stretch = 0;
         loop {
             if self.stopping {
                 self.forget_all_aborted();
@@ -158,6 +178,17 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Receiver<D, R> {
             if self.stopping && self.transfers.is_empty() && self.held.is_empty() {
                 return Ok(End::Leaving);
             }
+            if at_a_stretch < MAX_AT_A_STRETCH
+                && let Some(header) = self.reader.header_at_hand()?
+            {
+                at_a_stretch += 1;
+                liveness.heard();
+                match self.take_in(header).await? {
+                    Next::Continue => continue,
+                    Next::End(end) => return Ok(end),
+                }
+            }
+            at_a_stretch = 0;
             let next = tokio::select! {
                 biased;
                 () = changed(closing, self.stopping) => {
@@ -183,6 +214,9 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Receiver<D, R> {
                         Beat::Nothing => {}
                         Beat::Ping => self.answer(Answer::Ping).await,
                         Beat::Dead => return Err(ReceiveError::Silent),
+                    }
+                    if self.transfers.values_mut().any(|transfer| transfer.is_silent_for(MAX_SILENT_BEATS)) {
+                        return Err(ReceiveError::NoData);
                     }
                     Next::Continue
                 }
@@ -237,8 +271,15 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Receiver<D, R> {
 
     /// Anything with a task tag that is no SCSI command.
     async fn request_arrived(&mut self, header: Header) -> Result<Next, ReceiveError> {
-        let mut data = vec![0; header.data_bytes()];
-        if self.reader.data(header.data_bytes(), &mut data).await? == Arrival::Corrupt {
+        let mut data = match self.room.try_take(header.data_bytes()) {
+            Some(data) => data,
+            // What is held may need what comes behind this request.
+            None if !self.held.is_empty() => {
+                return Err(ReceiveError::Protocol("requests with a MiB of data came ahead of their turn"));
+            }
+            None => self.room.take(header.data_bytes()).await,
+        };
+        if self.reader.data(header.data_bytes(), data.bytes_mut()).await? == Arrival::Corrupt {
             self.reject(RejectReason::DataDigestError, header).await;
             return Ok(Next::Continue);
         }
@@ -253,14 +294,14 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Receiver<D, R> {
             Standing::Ahead => {
                 // A copy of what is held already is ignored.
                 let _ = self.hold(header.cmd_sn(), Held::Other(header, data));
-                Ok(Next::Continue)
+                self.take_up_held().await
             }
             Standing::Outside => Ok(Next::Continue),
         }
     }
 
     /// Does what a request asks for whose turn it is.
-    pub(super) async fn act(&mut self, header: Header, data: Vec<u8>) -> Result<Next, ReceiveError> {
+    pub(super) async fn act(&mut self, header: Header, data: RequestData) -> Result<Next, ReceiveError> {
         let (tag, lun) = (header.initiator_task_tag(), header.lun());
         match header.opcode() {
             // The answer to a ping needs no answer.
@@ -268,9 +309,14 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Receiver<D, R> {
             request::NOP_OUT => self.answer(Answer::Echo { tag, lun, data }).await,
             request::TASK_MANAGEMENT => {
                 let request = task_management::Request::parse(&header);
-                let _ = self.jobs.send(Job::TaskManagement(request)).await;
+                match Arc::clone(&self.waiting).try_acquire_owned() {
+                    Ok(waiting) => drop(self.jobs.send(Job::TaskManagement(request, waiting)).await),
+                    Err(_) => {
+                        self.answer(Answer::TaskManagement { tag, response: TaskManagementResponse::Rejected }).await;
+                    }
+                }
             }
-            request::TEXT => self.text_arrived(header, &data).await?,
+            request::TEXT => self.text_arrived(header, data.bytes()).await?,
             _ => return Ok(self.logout(header).await),
         }
         Ok(Next::Continue)
@@ -278,16 +324,20 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Receiver<D, R> {
 
     async fn text_arrived(&mut self, header: Header, data: &[u8]) -> Result<(), ReceiveError> {
         let (tag, lun) = (header.initiator_task_tag(), header.lun());
-        self.text.add(data).map_err(|_| ReceiveError::Protocol("a text request is longer than 64 KiB"))?;
-        if header.continues() {
-            self.answer(Answer::Text { tag, lun, is_final: false, text: Vec::new() }).await;
-            return Ok(());
+        let asks_for_the_rest = data.is_empty() && header.u32_at(at::TARGET_TRANSFER_TAG) != NO_TAG;
+        if !asks_for_the_rest || self.unsent.is_empty() {
+            self.text.add(data).map_err(|_| ReceiveError::Protocol("a text request is longer than 64 KiB"))?;
+            self.unsent = if header.continues() {
+                Unsent::of(&Text::default(), Then::MoreOfTheQuestion)
+            } else {
+                let question = self.text.take();
+                let is_discovery = self.to.session.nexus.is_none();
+                let answers = discovery::answer(&question, self.to.target.who(), self.to.portal, is_discovery);
+                Unsent::of(&answers, if header.is_final() { Then::End } else { Then::MoreOfTheQuestion })
+            };
         }
-        let request = self.text.take();
-        let is_discovery = self.to.session.nexus.is_none();
-        let answers = discovery::answer(&request, self.to.target.who(), self.to.portal, is_discovery);
-        let text = answers.bytes().to_vec();
-        self.answer(Answer::Text { tag, lun, is_final: header.is_final(), text }).await;
+        let part = self.unsent.next_part(self.to.max_sent_segment_bytes as usize);
+        self.answer(Answer::Text { tag, lun, part }).await;
         Ok(())
     }
 
@@ -298,7 +348,7 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Receiver<D, R> {
         match header.flags() & 0x7f {
             CLOSE_SESSION => {
                 session.close(Closing::Orderly);
-                Next::End(End::Logout { tag, response: LogoutResponse::Closed })
+                Next::End(End::Logout { tag, with: session.connections() })
             }
             REMOVE_FOR_RECOVERY => {
                 self.answer(Answer::Logout { tag, response: LogoutResponse::RecoveryNotSupported }).await;
@@ -307,16 +357,18 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Receiver<D, R> {
             _ => {
                 let id = header.u16_at(CONNECTION_ID);
                 if id == self.to.connection_id {
-                    return Next::End(End::Logout { tag, response: LogoutResponse::Closed });
+                    return Next::End(End::Logout { tag, with: Vec::new() });
                 }
-                let response = match session.connection(id) {
-                    Some(other) => {
-                        other.close(Closing::Orderly);
-                        LogoutResponse::Closed
-                    }
-                    None => LogoutResponse::NoSuchConnection,
+                let Some(other) = session.connection(id) else {
+                    self.answer(Answer::Logout { tag, response: LogoutResponse::NoSuchConnection }).await;
+                    return Next::Continue;
                 };
-                self.answer(Answer::Logout { tag, response }).await;
+                other.close(Closing::Orderly);
+                match Arc::clone(&self.waiting).try_acquire_owned() {
+                    Ok(waiting) => drop(self.jobs.send(Job::Logout { tag, other, waiting }).await),
+                    // It has asked for so much already that waits; this it may ask for again.
+                    Err(_) => self.reject(RejectReason::TooManyImmediateCommands, header).await,
+                }
                 Next::Continue
             }
         }

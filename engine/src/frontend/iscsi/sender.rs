@@ -10,15 +10,17 @@ use std::time::Duration;
 use tokio::io::AsyncWrite;
 use tokio::sync::mpsc;
 
-use super::answer::{Answer, Event, Finished, LogoutResponse, Memory};
+use super::answer::{Answer, Event, Finished, LogoutResponse};
 use super::command::Direction;
 use super::digest;
 use super::parameters::ConnectionParameters;
 use super::pdu::{Header, NO_TAG, at, flag, padding, response};
 use super::residual::Residual;
 use super::session::Session;
+use super::text::{self, Then};
 use crate::frontend::BlockDevice;
 use crate::frontend::gathered_writer::GatheredWriter;
+use crate::frontend::in_flight::Permit;
 use crate::frontend::scsi::{DataIn, Sense, Status};
 
 /// An initiator that reads nothing for so long has left without a word.
@@ -33,7 +35,7 @@ const EXP_DATA_SN: usize = 36;
 /// A payload and the memory it counts for.
 struct Payload {
     data: DataIn,
-    _memory: Memory,
+    _permit: Option<Permit>,
 }
 
 impl AsRef<[u8]> for Payload {
@@ -96,6 +98,7 @@ impl<D: BlockDevice, W: AsyncWrite + Unpin> Sender<D, W> {
             Answer::Echo { tag, lun, data } => {
                 let header =
                     Header::response(response::NOP_IN, tag).with_lun(lun).with_u32(at::TARGET_TRANSFER_TAG, NO_TAG);
+                let data = data.bytes();
                 let length = data.len().min(self.parameters.max_sent_segment_bytes as usize);
                 self.put_pdu(header, Carries::Status, &data[..length]);
             }
@@ -107,13 +110,17 @@ impl<D: BlockDevice, W: AsyncWrite + Unpin> Sender<D, W> {
                 let header = Header::response(response::TASK_MANAGEMENT, tag).with_byte(RESPONSE, response as u8);
                 self.put_pdu(header, Carries::Status, &[]);
             }
-            Answer::Text { tag, lun, is_final, text } => {
-                let (flags, transfer_tag) = if is_final { (flag::FINAL, NO_TAG) } else { (0, 0) };
+            Answer::Text { tag, lun, part } => {
+                let (flags, transfer_tag) = match part.then {
+                    Then::End => (flag::FINAL, NO_TAG),
+                    Then::MoreOfTheQuestion => (0, text::TRANSFER_TAG),
+                    Then::MoreOfTheAnswer => (flag::CONTINUE, text::TRANSFER_TAG),
+                };
                 let header = Header::response(response::TEXT, tag)
                     .with_byte(1, flags)
                     .with_lun(lun)
                     .with_u32(at::TARGET_TRANSFER_TAG, transfer_tag);
-                self.put_pdu(header, Carries::Status, &text);
+                self.put_pdu(header, Carries::Status, &part.bytes);
             }
             Answer::Logout { tag, response } => self.put_logout(tag, response),
             Answer::Reject { reason, header } => {
@@ -154,7 +161,7 @@ impl<D: BlockDevice, W: AsyncWrite + Unpin> Sender<D, W> {
 
     /// Data-In PDUs where there are data, and a response unless the last of them could carry the status.
     fn put_command(&mut self, finished: Finished) {
-        let Finished { command, completion, data_out_bytes, bursts, memory } = finished;
+        let Finished { command, completion, data_out_bytes, bursts, permit } = finished;
         let available = completion.data_in.as_ref().len() as u64;
         let residual = match command.direction {
             Direction::ToInitiator => Residual::of(command.expected_bytes, available),
@@ -164,7 +171,7 @@ impl<D: BlockDevice, W: AsyncWrite + Unpin> Sender<D, W> {
         let mut sequence = DataSequence { tag: command.tag, status: completion.status, residual, data_sn: 0 };
         let carries_status = completion.sense.is_none() && sent > 0;
         if sent > 0 {
-            let payload = Payload { data: completion.data_in, _memory: memory };
+            let payload = Payload { data: completion.data_in, _permit: permit };
             self.put_data(&mut sequence, payload, sent, carries_status);
         }
         if !carries_status {

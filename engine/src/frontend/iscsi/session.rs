@@ -74,7 +74,7 @@ enum Phase {
 }
 
 /// Tells a task from a later one with the same tag.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct TaskId(u64);
 
 /// Why a task was not taken in.
@@ -95,6 +95,15 @@ pub(super) enum Aborting {
     Unknown,
 }
 
+/// What [`Session::abort_all`] did.
+#[derive(Debug)]
+pub(super) struct Aborted {
+    /// There was something to abort.
+    pub(super) any: bool,
+    /// What [`Session::wait_for_tasks`] has to wait for.
+    pub(super) ending: Vec<TaskId>,
+}
+
 /// Whether a connection has to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Closing {
@@ -111,11 +120,26 @@ pub(super) struct ConnectionHandle {
     closing: Arc<watch::Sender<Closing>>,
     /// Weak, so that the connection's sender ends when the connection itself has nothing more to say.
     answers: mpsc::WeakSender<Answer>,
+    /// Closed when the connection's commands have ended.
+    at_work: watch::Receiver<()>,
 }
 
+/// A connection keeps it until all of its commands have ended.
+#[derive(Debug)]
+#[expect(dead_code, reason = "that it is there is what it says")]
+pub(super) struct AtWork(watch::Sender<()>);
+
 impl ConnectionHandle {
-    pub(super) fn new(answers: &mpsc::Sender<Answer>) -> Self {
-        Self { closing: Arc::new(watch::Sender::new(Closing::Not)), answers: answers.downgrade() }
+    pub(super) fn new(answers: &mpsc::Sender<Answer>) -> (Self, AtWork) {
+        let (working, at_work) = watch::channel(());
+        let closing = Arc::new(watch::Sender::new(Closing::Not));
+        (Self { closing, answers: answers.downgrade(), at_work }, AtWork(working))
+    }
+
+    /// Returns when the connection's commands have ended.
+    pub(super) async fn ended(&self) {
+        let mut at_work = self.at_work.clone();
+        while at_work.changed().await.is_ok() {}
     }
 
     pub(super) fn closing(&self) -> watch::Receiver<Closing> {
@@ -176,6 +200,7 @@ impl<D: BlockDevice> Session<D> {
         let mut state = self.lock();
         let standing = state.window.standing(cmd_sn);
         if standing == Standing::Next {
+            state.ahead.remove(&cmd_sn);
             state.advance();
             // Nobody waits, almost always: that costs one load.
             self.progress.notify_waiters();
@@ -183,11 +208,17 @@ impl<D: BlockDevice> Session<D> {
         standing
     }
 
-    /// Remembers who to wake for a number that came ahead. False: somebody holds that number already.
+    /// Remembers who to wake for a number that came ahead. False: somebody holds that number already, or has taken it.
     pub(super) fn hold(&self, cmd_sn: u32, holder: &Arc<Notify>) -> bool {
         let mut state = self.lock();
         if state.ahead.contains_key(&cmd_sn) {
             return false;
+        }
+        // Since its standing was asked for, other connections may have taken what was before it, and woken nobody.
+        match state.window.standing(cmd_sn) {
+            Standing::Outside => return false,
+            Standing::Next => holder.notify_one(),
+            Standing::Ahead => {}
         }
         state.ahead.insert(cmd_sn, Turn::Wake(Arc::clone(holder)));
         true
@@ -248,6 +279,11 @@ impl<D: BlockDevice> Session<D> {
         self.lock().tasks.get(&tag).is_some_and(|task| task.id == id)
     }
 
+    /// Whether a command that executes was aborted meanwhile.
+    pub(super) fn is_recalled(&self, tag: u32, id: TaskId) -> bool {
+        self.lock().tasks.get(&tag).is_some_and(|task| task.id == id && task.phase == Phase::Recalled)
+    }
+
     /// A command has ended. False: it was aborted, and gets no answer.
     pub(super) fn end(&self, tag: u32, id: TaskId) -> bool {
         let mut state = self.lock();
@@ -280,16 +316,16 @@ impl<D: BlockDevice> Session<D> {
         Aborting::NotYetArrived
     }
 
-    /// Aborts every task, or those that came before a number; returns those that [`Session::wait_for_tasks`] has to
-    /// wait for.
-    pub(super) fn abort_all(&self, before: Option<u32>) -> Vec<TaskId> {
+    /// Aborts every task, or those that came before a number.
+    pub(super) fn abort_all(&self, before: Option<u32>) -> Aborted {
         let mut state = self.lock();
         let concerned = |task: &Task| before.is_none_or(|cmd_sn| task.is_immediate || is_before(task.cmd_sn, cmd_sn));
         let tags: Vec<u32> = state.tasks.iter().filter(|(_, task)| concerned(task)).map(|(&tag, _)| tag).collect();
-        for tag in tags {
+        for &tag in &tags {
             state.recall(tag);
         }
-        state.tasks.values().filter(|task| task.phase == Phase::Recalled).map(|task| task.id).collect()
+        let ending = state.tasks.values().filter(|task| task.phase == Phase::Recalled).map(|task| task.id).collect();
+        Aborted { any: !tags.is_empty(), ending }
     }
 
     /// Returns when none of the tasks is left.
@@ -390,5 +426,33 @@ impl State {
             self.window.command_ended();
         }
         Some(task)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+    use crate::volume::Volume;
+
+    fn session() -> Session<Volume> {
+        let initiator = InitiatorPort { name: "iqn.2000-01.com.example:host".into(), isid: [0; 6] };
+        Session::new(initiator, 1, SessionParameters::default(), None, 10)
+    }
+
+    #[test]
+    fn a_number_that_became_the_next_one_before_it_was_held_has_its_turn_at_once() {
+        let session = session();
+        let holder = Arc::new(Notify::new());
+        // Two connections: this one has seen that 11 is ahead, and the other takes 10 before 11 is held.
+        assert_eq!(session.take_turn(11), Standing::Ahead);
+        assert_eq!(session.take_turn(10), Standing::Next);
+        assert!(session.hold(11, &holder));
+        assert!(holder.notified().now_or_never().is_some(), "nobody else will wake it");
+        assert_eq!(session.take_turn(11), Standing::Next);
+        assert!(!session.is_awaited(11));
+        assert!(!session.hold(11, &holder), "a number that was taken is not held");
+        assert!(!session.is_awaited(11));
     }
 }

@@ -4,20 +4,22 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, RwLock};
+use tokio::sync::Notify;
 
 use super::answer::{Answer, Event};
 use super::login::{Identification, LoginStatus, Ready};
 use super::session::{Closing, ConnectionHandle, Session};
 use crate::frontend::BlockDevice;
+use crate::frontend::in_flight::Pool;
 use crate::frontend::scsi::{AdditionalSense, LogicalUnit, Sense, SenseKey};
 
 /// The disk is LUN 1, as Longhorn's is (peripheral device addressing).
 pub(super) const LUN: [u8; 8] = [0, 1, 0, 0, 0, 0, 0, 0];
 /// The same unit in flat space addressing.
 const FLAT_LUN: [u8; 8] = [0x40, 1, 0, 0, 0, 0, 0, 0];
-/// Initiators at a time: a volume has one user, some more paths, and somebody who looks.
-const MAX_SESSIONS: usize = 64;
+/// Initiators at a time: a volume has one user, some more paths, and somebody who looks. With the command window and the
+/// first burst it bounds what comes unasked: 288 MiB.
+const MAX_SESSIONS: usize = 32;
 /// So long may the commands of a session take to end that its initiator replaces by a new one. Less than initiators
 /// wait for a login.
 const REPLACEMENT_PATIENCE: Duration = Duration::from_secs(8);
@@ -34,8 +36,8 @@ fn is_same<D: BlockDevice>(session: &Session<D>, ready: &Ready) -> bool {
 pub(super) struct Target<D: BlockDevice> {
     who: Identification,
     unit: Arc<LogicalUnit<D>>,
-    /// Commands hold it shared, an ordered one alone.
-    turns: RwLock<()>,
+    /// What the commands of all connections may take.
+    pool: Pool,
     sessions: Mutex<BTreeMap<u16, Arc<Session<D>>>>,
     /// A connection has ended.
     left: Notify,
@@ -43,7 +45,7 @@ pub(super) struct Target<D: BlockDevice> {
 
 impl<D: BlockDevice> Target<D> {
     pub(super) fn new(who: Identification, unit: Arc<LogicalUnit<D>>) -> Self {
-        Self { who, unit, turns: RwLock::new(()), sessions: Mutex::default(), left: Notify::new() }
+        Self { who, unit, pool: Pool::new(), sessions: Mutex::default(), left: Notify::new() }
     }
 
     pub(super) fn who(&self) -> &Identification {
@@ -54,8 +56,8 @@ impl<D: BlockDevice> Target<D> {
         &self.unit
     }
 
-    pub(super) fn turns(&self) -> &RwLock<()> {
-        &self.turns
+    pub(super) fn pool(&self) -> Pool {
+        self.pool.clone()
     }
 
     pub(super) fn sessions_but(&self, session: &Arc<Session<D>>) -> Vec<Arc<Session<D>>> {

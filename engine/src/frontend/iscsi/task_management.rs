@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | ABORT TASK | one task of the session | |
 //! | ABORT TASK SET | the session's tasks | |
-//! | CLEAR TASK SET | every session's tasks | |
+//! | CLEAR TASK SET | every session's tasks | the other sessions that had any, by a unit attention |
 //! | LOGICAL UNIT RESET, TARGET WARM RESET | every session's tasks | every session, by a unit attention |
 //! | TARGET COLD RESET | every session's tasks | every session; then all connections end |
 //!
@@ -77,16 +77,23 @@ impl Request {
             Function::AbortTask => self.abort_task(session).await,
             Function::Reassign => Response::ReassignmentNotSupported,
             Function::Unknown => Response::NotSupported,
-            Function::AbortTaskSet => self.abort(session, &[]).await,
-            Function::ClearTaskSet => self.abort(session, &target.sessions_but(session)).await,
+            Function::AbortTaskSet => self.abort(session, &[], |_| {}).await,
+            Function::ClearTaskSet => {
+                let tell = |other: &Session<D>| {
+                    if let Some(nexus) = &other.nexus {
+                        nexus.commands_cleared();
+                    }
+                };
+                self.abort(session, &target.sessions_but(session), tell).await
+            }
             Function::LogicalUnitReset | Function::TargetWarmReset => {
-                let response = self.abort(session, &target.sessions_but(session)).await;
+                let response = self.abort(session, &target.sessions_but(session), |_| {}).await;
                 target.unit().reset(None);
                 response
             }
             Function::TargetColdReset => {
                 let others = target.sessions_but(session);
-                let response = self.abort(session, &others).await;
+                let response = self.abort(session, &others, |_| {}).await;
                 target.unit().reset(None);
                 for other in others.iter().chain([session]) {
                     other.close(Closing::Orderly);
@@ -107,17 +114,26 @@ impl Request {
         }
     }
 
-    /// Aborts the session's own tasks that came before this request, and all of `others`.
-    async fn abort<D: BlockDevice>(&self, session: &Session<D>, others: &[Arc<Session<D>>]) -> Response {
+    /// Aborts the session's own tasks that came before this request, and all of `others`; `tell` is called for those of
+    /// them that had any.
+    async fn abort<D: BlockDevice>(
+        &self,
+        session: &Session<D>,
+        others: &[Arc<Session<D>>],
+        tell: impl Fn(&Session<D>),
+    ) -> Response {
         // Commands sent before on other connections would otherwise arrive, and write, after the answer.
         if tokio::time::timeout(ARRIVAL_PATIENCE, session.wait_for_turn(self.cmd_sn)).await.is_err() {
             return Response::Rejected;
         }
         let own = session.abort_all(Some(self.cmd_sn));
         let of_others: Vec<_> = others.iter().map(|other| (other, other.abort_all(None))).collect();
-        session.wait_for_tasks(&own).await;
-        for (other, tasks) in of_others {
-            other.wait_for_tasks(&tasks).await;
+        for (other, _) in of_others.iter().filter(|(_, aborted)| aborted.any) {
+            tell(other);
+        }
+        session.wait_for_tasks(&own.ending).await;
+        for (other, aborted) in of_others {
+            other.wait_for_tasks(&aborted.ending).await;
         }
         Response::Complete
     }

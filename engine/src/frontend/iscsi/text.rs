@@ -54,6 +54,53 @@ impl Text {
     }
 }
 
+/// What the target calls a text exchange that goes on. One at a time of a connection, so it needs one name only.
+pub(super) const TRANSFER_TAG: u32 = 0;
+
+/// How a text exchange goes on after a response.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Then {
+    #[default]
+    End,
+    /// The initiator has more to say.
+    MoreOfTheQuestion,
+    /// The initiator asks for the rest of the answer.
+    MoreOfTheAnswer,
+}
+
+/// The text of one response.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Part {
+    pub(super) bytes: Vec<u8>,
+    pub(super) then: Then,
+}
+
+/// An answer that may be longer than what the initiator takes in one PDU.
+#[derive(Debug, Default)]
+pub(super) struct Unsent {
+    rest: Vec<u8>,
+    then: Then,
+}
+
+impl Unsent {
+    pub(super) fn of(text: &Text, then: Then) -> Self {
+        Self { rest: text.bytes().to_vec(), then }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    /// At most so many bytes of it.
+    pub(super) fn next_part(&mut self, most: usize) -> Part {
+        if self.rest.len() <= most {
+            return Part { bytes: std::mem::take(&mut self.rest), then: self.then };
+        }
+        let rest = self.rest.split_off(most);
+        Part { bytes: std::mem::replace(&mut self.rest, rest), then: Then::MoreOfTheAnswer }
+    }
+}
+
 /// Text that arrives in several PDUs.
 #[derive(Debug, Default)]
 pub(super) struct Gathering(Vec<u8>);
@@ -87,6 +134,18 @@ mod tests {
             Ok(vec![("InitiatorName", "iqn.2004-10.com.ubuntu:01:a=b"), ("DataDigest", "")])
         );
         assert_eq!(parse(b"A=1\0\0\0"), Ok(vec![("A", "1")]));
+    }
+
+    #[test]
+    fn a_long_answer_is_sent_in_parts() {
+        let mut text = Text::default();
+        text.put("A", &"x".repeat(7));
+        let mut unsent = Unsent::of(&text, Then::End);
+        let parts = [unsent.next_part(4), unsent.next_part(4), unsent.next_part(4)];
+        assert_eq!(parts.each_ref().map(|part| part.bytes.len()), [4, 4, 2]);
+        assert_eq!(parts.each_ref().map(|part| part.then), [Then::MoreOfTheAnswer, Then::MoreOfTheAnswer, Then::End]);
+        assert!(unsent.is_empty());
+        assert_eq!(parts.map(|part| part.bytes).concat(), text.bytes());
     }
 
     #[test]

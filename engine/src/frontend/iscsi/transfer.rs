@@ -9,12 +9,12 @@ use std::convert::Infallible;
 
 use tokio::sync::oneshot;
 
-use super::answer::Memory;
 use super::command::Command;
 use super::pdu::{Header, NO_TAG, at};
 use super::session::TaskId;
 use crate::disk::AlignedBuf;
-use crate::frontend::scsi::{AdditionalSense, Sense, SenseKey};
+use crate::frontend::in_flight::Permit;
+use crate::frontend::scsi::{self, AdditionalSense, Sense, SenseKey};
 
 /// Why the data of a command cannot be used (section 11.4.7.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +85,10 @@ pub(super) struct Transfer {
     header: Header,
     /// Set when it is the command's turn.
     pub(super) task: Option<TaskId>,
+    /// Its place among the commands of all sessions, from then on.
+    pub(super) turn: Option<scsi::Place>,
+    /// Bytes that the CDB speaks of, whatever the initiator offers.
+    pub(super) data_out_bytes: u64,
     /// Bytes that the command uses. What comes beyond them is read past.
     wanted: u32,
     /// Where the next byte has to come.
@@ -98,9 +102,11 @@ pub(super) struct Transfer {
     fault: Option<Fault>,
     /// Room for `wanted` bytes, or for the first burst of them until memory is granted.
     pub(super) data: AlignedBuf,
-    pub(super) memory: Memory,
+    pub(super) permit: Option<Permit>,
     /// While it waits for memory: dropped with the transfer, it ends the waiting.
     pub(super) waits_for_memory: Option<oneshot::Sender<Infallible>>,
+    /// Beats of the connection since its initiator was asked for data or sent some.
+    silent_beats: u32,
 }
 
 impl Transfer {
@@ -112,6 +118,8 @@ impl Transfer {
             command,
             header,
             task: None,
+            turn: None,
+            data_out_bytes: 0,
             wanted,
             received: 0,
             requested: 0,
@@ -124,8 +132,9 @@ impl Transfer {
             bursts: 0,
             fault: None,
             data: AlignedBuf::default(),
-            memory: Memory::default(),
+            permit: None,
             waits_for_memory: None,
+            silent_beats: 0,
         };
         let is_allowed = immediate_bytes == 0
             || limits.immediate_data && immediate_bytes <= limits.first_burst_bytes.min(command.offered_bytes());
@@ -183,6 +192,7 @@ impl Transfer {
             return;
         };
         sequence.next_data_sn = sequence.next_data_sn.wrapping_add(1);
+        self.silent_beats = 0;
         let end = sequence.end;
         self.received = self.received.saturating_add(header.data_bytes() as u32);
         self.requested = self.requested.max(self.received);
@@ -204,6 +214,14 @@ impl Transfer {
         self.unsolicited.is_none()
             && self.solicited.is_empty()
             && (self.fault.is_some() || self.received >= self.wanted)
+    }
+
+    /// Counts a beat. True: it has been the initiator's to send data for so many of them.
+    pub(super) fn is_silent_for(&mut self, beats: u32) -> bool {
+        if self.task.is_some() && self.waits_for_memory.is_none() {
+            self.silent_beats += 1;
+        }
+        self.silent_beats > beats
     }
 
     /// More has to be asked for than what came by itself.
@@ -317,6 +335,23 @@ mod tests {
         assert!(transfer(512, true, 512, 512, &limits).fault().is_some());
         let limits = Limits { initial_r2t: true, ..LIMITS };
         assert!(transfer(512, false, 512, 0, &limits).fault().is_some());
+    }
+
+    #[test]
+    fn a_transfer_is_silent_while_its_initiator_should_send() {
+        const BEATS: u32 = 2;
+        let mut write = transfer(4096, true, 4096, 0, &LIMITS);
+        let beats = |write: &mut Transfer| (0..4).map(|_| write.is_silent_for(BEATS)).collect::<Vec<_>>();
+        assert_eq!(beats(&mut write), [false; 4], "it is not its turn yet");
+        write.task = Some(TaskId::default());
+        let (waiting, _gone) = oneshot::channel();
+        write.waits_for_memory = Some(waiting);
+        assert_eq!(beats(&mut write), [false; 4], "it has not been asked for anything");
+        write.waits_for_memory = None;
+        assert!(write.next_burst(&LIMITS, || 1).is_some());
+        assert_eq!(beats(&mut write), [false, false, true, true]);
+        take(&mut write, data_out(1, 0, 0, 512, false));
+        assert_eq!(beats(&mut write), [false, false, true, true], "from the last data on");
     }
 
     #[test]

@@ -8,8 +8,11 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 use super::digest::{self, DIGEST_BYTES, Digests};
 use super::pdu::{HEADER_BYTES, Header, padding};
 
-/// Several small PDUs share one system call; a data segment larger than this goes straight to its place.
+/// Several small PDUs share one system call.
 const READ_BUFFER_BYTES: usize = 128 << 10;
+/// The rest of a data segment that is at least so long goes straight to its place: copying it from the buffer would cost
+/// more than the system call.
+const DIRECT_BYTES: usize = 16 << 10;
 /// Most bytes of additional header segments that a header can announce.
 const MAX_ADDITIONAL_BYTES: usize = 255 * 4;
 /// A header announces data that its sender has at hand. Whoever stops in the middle for so long is gone.
@@ -74,13 +77,34 @@ impl<R: AsyncRead + Unpin> PduReader<R> {
                 _ => self.filled += read,
             }
         }
+        self.checked_header().map(Some)
+    }
+
+    /// The next header if all of it has arrived already: whoever has many of them at hand need not look at anything else
+    /// for each.
+    pub(super) fn header_at_hand(&mut self) -> Result<Option<Header>, WireError> {
+        loop {
+            let needed = self.header_bytes_needed();
+            if self.filled == needed {
+                return self.checked_header().map(Some);
+            }
+            let missing = needed - self.filled;
+            let Some(bytes) = self.reader.buffer().get(..missing) else { return Ok(None) };
+            self.bytes[self.filled..needed].copy_from_slice(bytes);
+            self.reader.consume(missing);
+            self.filled = needed;
+        }
+    }
+
+    /// The header that has arrived in full.
+    fn checked_header(&mut self) -> Result<Header, WireError> {
         let header = self.basic_header();
         let covered = HEADER_BYTES + header.additional_header_bytes();
         let sent = std::mem::take(&mut self.filled);
         if sent > covered && digest::of_header(&self.bytes[..covered]) != self.bytes[covered..sent] {
             return Err(WireError::HeaderDigest);
         }
-        Ok(Some(header))
+        Ok(header)
     }
 
     /// The additional header segments of the header that was returned last.
@@ -108,13 +132,40 @@ impl<R: AsyncRead + Unpin> PduReader<R> {
         }
         let kept = segment_bytes.min(place.len());
         let place = &mut place[..kept];
+        if let Some(arrival) = self.data_at_hand(segment_bytes, place) {
+            return Ok(arrival);
+        }
         let reading = async {
-            self.reader.read_exact(place).await?;
+            self.fill(place).await?;
             self.finish_segment(place, segment_bytes - kept).await
         };
         tokio::time::timeout(SEGMENT_PATIENCE, reading)
             .await
             .map_err(|_| WireError::Stalled { what: "a data segment" })?
+    }
+
+    /// The data segment if all of it has arrived already. `place` is as long as what is kept of it.
+    fn data_at_hand(&mut self, segment_bytes: usize, place: &mut [u8]) -> Option<Arrival> {
+        let covered = segment_bytes + padding(segment_bytes);
+        let sent = covered + if self.digests.data { DIGEST_BYTES } else { 0 };
+        let bytes = self.reader.buffer().get(..sent)?;
+        place.copy_from_slice(&bytes[..place.len()]);
+        let is_intact = sent == covered || crc32c::crc32c(&bytes[..covered]).to_le_bytes() == bytes[covered..];
+        self.reader.consume(sent);
+        Some(if is_intact { Arrival::Intact } else { Arrival::Corrupt })
+    }
+
+    async fn fill(&mut self, mut place: &mut [u8]) -> io::Result<()> {
+        while !place.is_empty() {
+            let goes_straight = self.reader.buffer().is_empty() && place.len() >= DIRECT_BYTES;
+            let read =
+                if goes_straight { self.reader.get_mut().read(place).await? } else { self.reader.read(place).await? };
+            if read == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            place = &mut place[read..];
+        }
+        Ok(())
     }
 
     /// Reads past a data segment.
@@ -194,11 +245,34 @@ mod tests {
             assert_eq!(&place, b"hel");
             let second = reader.header().await.unwrap().unwrap();
             assert_eq!(reader.skip(second.data_bytes()).await.unwrap(), Arrival::Intact);
-            let third = reader.header().await.unwrap().unwrap();
+            let third = reader.header_at_hand().unwrap().unwrap();
             let mut place = [0; 10];
             assert_eq!(reader.data(third.data_bytes(), &mut place).await.unwrap(), Arrival::Intact);
             assert_eq!(place[..2], *b"x\0");
+            assert!(reader.header_at_hand().unwrap().is_none());
             assert!(reader.header().await.unwrap().is_none());
+        }
+    }
+
+    /// A socket that has a little at a time.
+    #[tokio::test]
+    async fn what_comes_in_pieces_is_put_together() {
+        let digests = Digests { header: true, data: true };
+        let data: Vec<u8> = (0..300_001_u32).map(|at| (at % 251) as u8).collect();
+        let wire = [pdu(&data, b"ahs!", digests), pdu(b"x", &[], digests)].concat();
+        for piece in [1, 47, 4096, 70_000] {
+            let (ours, mut theirs) = tokio::io::duplex(piece);
+            let sent = wire.clone();
+            let sending = tokio::spawn(async move { tokio::io::AsyncWriteExt::write_all(&mut theirs, &sent).await });
+            let mut reader = PduReader::new(ours);
+            reader.use_digests(digests);
+            let mut place = vec![0; data.len()];
+            reader.header().await.unwrap().unwrap();
+            assert_eq!(reader.data(data.len(), &mut place).await.unwrap(), Arrival::Intact);
+            assert!(place == data);
+            reader.header().await.unwrap().unwrap();
+            assert_eq!(reader.data(1, &mut place).await.unwrap(), Arrival::Intact);
+            sending.await.unwrap().unwrap();
         }
     }
 

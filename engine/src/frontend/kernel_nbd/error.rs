@@ -1,35 +1,10 @@
-//! Why the kernel's NBD client could not be given the volume, or could not be parted from it.
+//! Why the kernel's NBD client could not be given the volume.
 
 use std::io;
-use std::path::PathBuf;
 
-use crate::frontend::fuse_loop::FuseLoopError;
+use crate::frontend::block_error::BlockError;
 
-#[derive(Debug, thiserror::Error)]
-pub enum KernelNbdError {
-    #[error(
-        "the kernel's NBD driver can't be reached: {0}; load it with `modprobe nbd`, in the node's network namespace"
-    )]
-    Driver(#[source] io::Error),
-    /// A system call failed. `attempt` names what was tried and on what, `remedy` what to do.
-    #[error("could not {attempt}: {source}; {remedy}")]
-    Step { attempt: String, source: io::Error, remedy: &'static str },
-    #[error("volume {volume} is attached by another process already ({} is locked): stop that engine first", lock.display())]
-    AlreadyServed { volume: String, lock: PathBuf },
-    #[error("{} is in use ({users}): unmount it and close what has it open, then detach again, or force it", path.display())]
-    InUse { path: PathBuf, users: String },
-    /// Its node, or what an engine with another frontend left.
-    #[error(transparent)]
-    Node(#[from] FuseLoopError),
-}
-
-/// Adds what was tried and what to do to a system error.
-pub(super) trait Explain<T> {
-    fn explain(self, attempt: impl FnOnce() -> String, remedy: &'static str) -> Result<T, KernelNbdError>;
-}
-
-impl<T, E: Into<io::Error>> Explain<T> for Result<T, E> {
-    fn explain(self, attempt: impl FnOnce() -> String, remedy: &'static str) -> Result<T, KernelNbdError> {
-        self.map_err(|error| KernelNbdError::Step { attempt: attempt(), source: error.into(), remedy })
-    }
+pub(super) fn no_driver(source: io::Error) -> BlockError {
+    let remedy = "load it with `modprobe nbd`, in the node's network namespace";
+    BlockError::NoDriver { driver: "NBD", source, remedy }
 }

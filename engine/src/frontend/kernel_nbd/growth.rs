@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::blocking;
 use super::control::Driver;
-use super::error::{Explain, KernelNbdError};
 use super::sysfs::Sysfs;
+use crate::frontend::block_error::{BlockError, Explain};
 
 /// What has to be known to resize a device from any thread. Outlives the frontend, and then fails.
 #[derive(Clone)]
@@ -26,12 +26,12 @@ impl fmt::Debug for KernelGrowth {
 
 impl KernelGrowth {
     /// Makes the block device as large as the volume.
-    pub(in crate::frontend) async fn follow(&self) -> Result<(), KernelNbdError> {
+    pub(in crate::frontend) async fn follow(&self) -> Result<(), BlockError> {
         let growth = self.clone();
         blocking(move || growth.follow_blocking()).await
     }
 
-    fn follow_blocking(&self) -> Result<(), KernelNbdError> {
+    fn follow_blocking(&self) -> Result<(), BlockError> {
         let Self { index, identifier, size_bytes } = self;
         let attempt = || format!("resize nbd{index}");
         let sysfs = Sysfs::default();

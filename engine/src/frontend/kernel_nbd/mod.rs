@@ -27,12 +27,12 @@ mod control;
 mod device;
 mod error;
 mod growth;
+mod leftovers;
 mod netlink;
 mod sysfs;
 mod takeover;
 
 use std::fs::File;
-use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream as BlockingUnixStream;
 use std::path::PathBuf;
@@ -44,10 +44,13 @@ use tokio::net::UnixStream;
 
 use self::control::{Attachment, Driver};
 use self::device::{AttachedDevice, publish};
-use self::error::Explain;
-pub use self::error::KernelNbdError;
+
+use self::error::no_driver;
 pub(super) use self::growth::KernelGrowth;
+pub(super) use self::leftovers::{clear_leftovers, is_left};
 use self::sysfs::Sysfs;
+use super::block_error::blocking;
+use super::block_error::{BlockError, Explain};
 use super::fuse_loop::{self, FuseLoopConfig};
 use super::nbd::attached::{Attached, FLAGS};
 use super::{BlockDevice, Frontend, FrontendKind, Resizer, StopRefused, node};
@@ -70,8 +73,11 @@ pub struct KernelNbdConfig {
 }
 
 impl KernelNbdConfig {
+    /// Other directories may have volumes of the same name.
     fn identifier(&self) -> String {
-        format!("aurochs:{}", self.before.volume)
+        let place = self.runtime_dir.canonicalize().or_else(|_| std::path::absolute(&self.runtime_dir));
+        let place = place.unwrap_or_else(|_| self.runtime_dir.clone());
+        format!("aurochs:{} of {}", self.before.volume, place.display())
     }
 
     fn node(&self) -> PathBuf {
@@ -80,8 +86,8 @@ impl KernelNbdConfig {
 }
 
 /// Whether the driver can be spoken to from here.
-pub(super) fn driver_answers() -> Result<(), KernelNbdError> {
-    Driver::find().map(drop).map_err(KernelNbdError::Driver)
+pub(super) fn driver_answers() -> Result<(), BlockError> {
+    Driver::find().map(drop).map_err(no_driver)
 }
 
 /// A running block device.
@@ -106,7 +112,7 @@ impl KernelNbdFrontend {
     ///
     /// # Errors
     /// When another process serves the volume, or a step fails; the steps before it are undone then.
-    pub async fn start<D: BlockDevice>(device: Arc<D>, config: KernelNbdConfig) -> Result<Self, KernelNbdError> {
+    pub async fn start<D: BlockDevice>(device: Arc<D>, config: KernelNbdConfig) -> Result<Self, BlockError> {
         let size_bytes = device.size();
         let volume = config.before.volume.clone();
         let identifier = config.identifier();
@@ -144,15 +150,15 @@ impl KernelNbdFrontend {
     }
 }
 
-fn serving_end(end: BlockingUnixStream) -> Result<UnixStream, KernelNbdError> {
+fn serving_end(end: BlockingUnixStream) -> Result<UnixStream, BlockError> {
     let attempt = || "serve the kernel's NBD client".to_owned();
     end.set_nonblocking(true).and_then(|()| UnixStream::from_std(end)).explain(attempt, SEE_KERNEL)
 }
 
 /// The kernel has the other end of the socket that comes with the device.
-fn attach(config: &KernelNbdConfig, size_bytes: u64) -> Result<(AttachedDevice, BlockingUnixStream), KernelNbdError> {
+fn attach(config: &KernelNbdConfig, size_bytes: u64) -> Result<(AttachedDevice, BlockingUnixStream), BlockError> {
     let lock = lock(config)?;
-    let mut driver = Driver::find().map_err(KernelNbdError::Driver)?;
+    let mut driver = Driver::find().map_err(no_driver)?;
     let (identifier, node) = (config.identifier(), config.node());
     let taken_over = takeover::take_over(&mut driver, &Sysfs::default(), &identifier, &node)?;
     let (index, end) = match taken_over {
@@ -177,27 +183,22 @@ fn tune(index: u32) {
 }
 
 /// Keeps every other engine of the node away, until this process has ended.
-fn lock(config: &KernelNbdConfig) -> Result<Flock<File>, KernelNbdError> {
+fn lock(config: &KernelNbdConfig) -> Result<Flock<File>, BlockError> {
     let path = config.runtime_dir.join("kernel-nbd.lock");
     let attempt = || format!("open {}", path.display());
     let remedy = "check the run directory";
     std::fs::create_dir_all(&config.runtime_dir).explain(attempt, remedy)?;
     let file = File::options().write(true).create(true).truncate(false).open(&path).explain(attempt, remedy)?;
-    Flock::lock(file, FlockArg::LockExclusiveNonblock)
-        .map_err(|_| KernelNbdError::AlreadyServed { volume: config.before.volume.clone(), lock: path })
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| BlockError::AlreadyServed { path })
 }
 
 /// The kernel's end and ours.
-fn socket_pair() -> Result<(BlockingUnixStream, BlockingUnixStream), KernelNbdError> {
+fn socket_pair() -> Result<(BlockingUnixStream, BlockingUnixStream), BlockError> {
     let attempt = || "make sockets for the kernel's NBD client".into();
     BlockingUnixStream::pair().explain(attempt, "allow more open files")
 }
 
-fn connect(
-    driver: &mut Driver,
-    identifier: &str,
-    size_bytes: u64,
-) -> Result<(u32, BlockingUnixStream), KernelNbdError> {
+fn connect(driver: &mut Driver, identifier: &str, size_bytes: u64) -> Result<(u32, BlockingUnixStream), BlockError> {
     let (kernels, ours) = socket_pair()?;
     let attachment = Attachment { identifier, server_flags: FLAGS, socket: kernels.as_fd() };
     let index = driver.connect(&attachment, size_bytes).explain(|| "attach a free NBD device".into(), SEE_KERNEL)?;
@@ -249,11 +250,4 @@ impl Drop for KernelNbdFrontend {
             drop(server);
         });
     }
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, KernelNbdError> + Send + 'static,
-) -> Result<T, KernelNbdError> {
-    let attempt = || "run the set-up of the block device".to_owned();
-    tokio::task::spawn_blocking(work).await.map_err(io::Error::other).explain(attempt, "see the engine's log")?
 }

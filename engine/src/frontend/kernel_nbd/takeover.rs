@@ -13,9 +13,9 @@ use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv};
 
 use super::control::{Attachment, Driver};
-use super::error::KernelNbdError;
 use super::sysfs::Sysfs;
 use super::{FLAGS, node, socket_pair};
+use crate::frontend::block_error::BlockError;
 
 /// So long may the kernel take to notice that the socket of a process which has ended is dead.
 const NOTICE_PATIENCE: Duration = Duration::from_secs(3);
@@ -27,7 +27,7 @@ pub(super) fn take_over(
     sysfs: &Sysfs,
     identifier: &str,
     node: &Path,
-) -> Result<Option<(u32, UnixStream)>, KernelNbdError> {
+) -> Result<Option<(u32, UnixStream)>, BlockError> {
     let Some(index) = sysfs.attached_as(identifier) else { return Ok(None) };
     let deadline = Instant::now() + NOTICE_PATIENCE;
     let refused = loop {

@@ -1,6 +1,7 @@
 //! The one export of a server, as the handshake describes it.
 
 use super::protocol::{Headers, transmission_flag as flag};
+use crate::frontend::in_flight::CONNECTION_BYTES;
 
 /// Smallest unit of a request: any byte. The device merges partial blocks itself.
 pub(super) const MINIMUM_BLOCK_BYTES: u32 = 1;
@@ -10,7 +11,7 @@ pub(super) const PREFERRED_BLOCK_BYTES: u32 = 4096;
 pub(super) const ANNOUNCED_PAYLOAD_BYTES: u32 = 32 << 20;
 /// Largest payload that is taken, for clients that do not ask and send more (the integrity test of the protocol's own
 /// tester sends up to 48 MiB).
-pub(super) const MAX_PAYLOAD_BYTES: u32 = 64 << 20;
+pub(super) const MAX_PAYLOAD_BYTES: u32 = CONNECTION_BYTES;
 
 #[derive(Clone, Debug)]
 pub(super) struct Export {

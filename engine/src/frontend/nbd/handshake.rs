@@ -13,7 +13,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use super::context;
 use super::export::{ANNOUNCED_PAYLOAD_BYTES, Export, MINIMUM_BLOCK_BYTES, PREFERRED_BLOCK_BYTES};
 use super::option::{self, ClientOption, ContextQuery, ExportQuery, Refusal};
-use super::protocol::{Headers, OPTION_MAGIC, OPTION_REPLY_MAGIC, SERVER_MAGIC, handshake_flag, info, option_reply};
+use super::protocol::{
+    Headers, OPTION_MAGIC, OPTION_REPLY_MAGIC, SERVER_MAGIC, handshake_flag, info, option_code, option_reply,
+};
 
 /// Largest option payload that is looked at: a name and some queries fit many times. Larger ones are skipped
 /// without being stored and refused as too big.
@@ -137,6 +139,11 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Haggling<'_, R, W> {
 
     async fn option(&mut self, code: u32, length: u32) -> io::Result<Result<ClientOption, Refusal>> {
         if length > MAX_OPTION_BYTES {
+            if code == option_code::EXPORT_NAME {
+                return Err(violation(format!(
+                    "EXPORT_NAME, which has no error reply, came with a name of {length} bytes"
+                )));
+            }
             skip(self.reader, u64::from(length)).await?;
             return Ok(Err(Refusal {
                 code: option_reply::ERR_TOO_BIG,

@@ -1,112 +1,57 @@
-//! Accepts clients and ends them.
+//! Where clients come from.
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use nix::sys::socket::{setsockopt, sockopt};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 
 use super::connection::{self, Halves, Service};
 use super::handshake::Security;
 use super::socket_file::SocketFile;
 use crate::frontend::BlockDevice;
+use crate::frontend::server::Clients;
+pub(super) use crate::frontend::server::stopped;
 
-/// Clients at a time. Multi-connection clients use 4 to 16 connections.
-const MAX_CONNECTIONS: usize = 32;
-/// After a stop, so long may the device take to finish what is in flight and the clients to read the answers. Then
-/// the rest is cut off: an answer that nobody has read acknowledges nothing.
-const DRAIN_PATIENCE: Duration = Duration::from_secs(10);
 /// A client that is silent is asked for a sign of life so often, and is gone after so many questions without one.
 const KEEPALIVE_SECONDS: u32 = 30;
 const KEEPALIVE_COUNT: u32 = 4;
-/// Pause after `accept` failed (out of file descriptors), so that the loop does not spin.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What a server listens on.
-pub(super) struct Listeners {
+pub(super) struct Listeners<D> {
+    pub(super) service: Arc<Service<D>>,
     pub(super) unix: Option<(UnixListener, SocketFile)>,
     pub(super) tcp: Option<TcpListener>,
     /// Of connections over TCP.
     pub(super) tcp_security: Security,
 }
 
-enum Stream {
+pub(super) enum Stream {
     Unix(UnixStream),
     Tcp(TcpStream, SocketAddr),
 }
 
-/// Returns when `stop` has become true, or when nobody is left who could say so.
-pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
-    // An error means that the sender is gone: nobody owns this server any more.
-    let _ = stop.wait_for(|stop| *stop).await;
-}
+impl<D: BlockDevice> Clients for Listeners<D> {
+    type Stream = Stream;
+    type Error = io::Error;
+    /// Multi-connection clients use 4 to 16 connections.
+    const MOST: usize = 32;
 
-/// Serves until `stop` turns true, then lets the connections finish.
-pub(super) async fn run<D: BlockDevice>(
-    service: Arc<Service<D>>,
-    listeners: Listeners,
-    mut stop: watch::Receiver<bool>,
-) {
-    let export_name = &service.export;
-    let mut connections = JoinSet::new();
-    loop {
-        tokio::select! {
-            // In this order, so that places of clients that have left are free before the next one is counted.
-            biased;
-            () = stopped(&mut stop) => break,
-            Some(finished) = connections.join_next() => report(finished),
-            accepted = listeners.accept() => match accepted {
-                Ok(_) if connections.len() >= MAX_CONNECTIONS => {
-                    tracing::warn!(export = export_name, "an NBD client was turned away: {MAX_CONNECTIONS} are served already");
-                }
-                Ok(stream) => {
-                    connections.spawn(stream.serve(Arc::clone(&service), listeners.tcp_security, stop.clone()));
-                }
-                Err(error) => {
-                    tracing::warn!(export = export_name, %error, "an NBD client could not be accepted");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            },
-        }
-    }
-    drop(listeners);
-    drain(connections).await;
-}
-
-async fn drain(mut connections: JoinSet<io::Result<()>>) {
-    let all = async {
-        while let Some(finished) = connections.join_next().await {
-            report(finished);
-        }
-    };
-    if tokio::time::timeout(DRAIN_PATIENCE, all).await.is_err() {
-        tracing::warn!(
-            left = connections.len(),
-            "NBD connections are cut off: their last requests were not answered, or their answers not read, in time"
-        );
-        connections.shutdown().await;
-    }
-}
-
-fn report(finished: Result<io::Result<()>, tokio::task::JoinError>) {
-    match finished {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => tracing::info!(%error, "an NBD connection ended early"),
-        Err(error) => tracing::error!(%error, "an NBD connection failed inside"),
-    }
-}
-
-impl Listeners {
-    /// The next client of any listener. May be dropped while it waits.
     async fn accept(&self) -> io::Result<Stream> {
         tokio::select! {
             accepted = accept_unix(self.unix.as_ref().map(|(listener, _)| listener)) => accepted.map(Stream::Unix),
             accepted = accept_tcp(self.tcp.as_ref()) => accepted.map(|(stream, peer)| Stream::Tcp(stream, peer)),
         }
+    }
+
+    fn serve(
+        &self,
+        stream: Stream,
+        stop: watch::Receiver<bool>,
+    ) -> impl Future<Output = io::Result<()>> + Send + use<D> + 'static {
+        stream.serve(Arc::clone(&self.service), self.tcp_security, stop)
     }
 }
 

@@ -9,7 +9,7 @@
 //!
 //! Invariants: a write is answered after the device acknowledged it, a flush after the device flushed everything
 //! acknowledged before on any connection; nothing a client sends makes the server panic or hold more memory than
-//! [`in_flight`] and the listener's connection limit allow; where TLS is required, nothing of the volume leaves over TCP
+//! [`in_flight`](super::in_flight) and the listener's connection limit allow; where TLS is required, nothing of the volume leaves over TCP
 //! before it was started.
 
 pub(super) mod attached;
@@ -18,7 +18,6 @@ mod context;
 mod device_work;
 mod export;
 mod handshake;
-mod in_flight;
 mod listener;
 mod option;
 mod patience;
@@ -36,16 +35,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
-use tokio::sync::watch;
-use tokio::task::JoinSet;
 
 pub use self::tls::{Tls, TlsError, TlsFiles};
 
 use self::connection::Service;
 use self::handshake::Security;
-use self::in_flight::Pool;
 use self::listener::Listeners;
 use self::socket_file::SocketFile;
+use super::in_flight::{self, Pool};
+use super::server::Server;
 use super::{BlockDevice, Frontend, FrontendKind, Resizer, StopRefused};
 
 /// Where and under which name to serve. At least one address is needed.
@@ -85,9 +83,7 @@ pub struct NbdFrontend {
     unix_socket: Option<PathBuf>,
     tcp: Option<SocketAddr>,
     tcp_needs_tls: bool,
-    stop: watch::Sender<bool>,
-    /// One task, in a set so that it ends with this value.
-    server: JoinSet<()>,
+    server: Server,
 }
 
 impl NbdFrontend {
@@ -109,7 +105,8 @@ impl NbdFrontend {
             Tls::Allow(_) => Security::TlsOffered,
             Tls::Require(_) => Security::TlsRequired,
         };
-        let mut listeners = Listeners { unix: None, tcp: None, tcp_security };
+        let service = Service { device, export: export.clone(), tls: tls.files().cloned(), pool: Pool::new() };
+        let mut listeners = Listeners { service: Arc::new(service), unix: None, tcp: None, tcp_security };
         let mut bound_tcp = None;
         if let Some(address) = tcp {
             let failed = |source| NbdError::Bind { address: address.to_string(), source };
@@ -120,12 +117,9 @@ impl NbdFrontend {
         if let Some(path) = &unix_socket {
             listeners.unix = Some(SocketFile::listen(path)?);
         }
-        let (stop, stopping) = watch::channel(false);
-        let mut server = JoinSet::new();
-        let service = Service { device, export: export.clone(), tls: tls.files().cloned(), pool: Pool::new() };
-        server.spawn(listener::run(Arc::new(service), listeners, stopping));
+        let server = Server::start(format!("NBD server of {export}"), listeners);
         let tcp_needs_tls = tcp_security == Security::TlsRequired;
-        Ok(Self { export, unix_socket, tcp: bound_tcp, tcp_needs_tls, stop, server })
+        Ok(Self { export, unix_socket, tcp: bound_tcp, tcp_needs_tls, server })
     }
 
     /// The TCP address that is listened on, with the real port.
@@ -167,17 +161,8 @@ impl Frontend for NbdFrontend {
 
     /// Never refused: clients get the answers of what is in flight and `ESHUTDOWN` for anything new. With `force`
     /// they are cut off at once; what was in flight is then not acknowledged.
-    async fn stop(mut self, force: bool) -> Result<(), StopRefused<Self>> {
-        if force {
-            self.server.shutdown().await;
-            return Ok(());
-        }
-        self.stop.send_replace(true);
-        while let Some(finished) = self.server.join_next().await {
-            if let Err(error) = finished {
-                tracing::error!(export = self.export, %error, "the NBD server failed inside");
-            }
-        }
+    async fn stop(self, force: bool) -> Result<(), StopRefused<Self>> {
+        self.server.end(force).await;
         Ok(())
     }
 }

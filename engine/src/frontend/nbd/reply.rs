@@ -62,6 +62,8 @@ impl Answer {
 }
 
 const REPLY_LEFT: &str = "it did not read a reply";
+/// Replies that are written before the client is asked to have read them.
+const TOGETHER: usize = 32;
 
 /// Writes replies until every sender is gone; then everything has reached the socket.
 ///
@@ -73,14 +75,27 @@ pub(super) async fn write_all<W: AsyncWrite + Unpin>(
     mut writer: BufWriter<W>,
 ) -> io::Result<()> {
     while let Some(reply) = queue.recv().await {
-        patiently(REPLY_LEFT, write(headers, reply, &mut writer)).await?;
-        // What is ready now shares one system call.
-        while let Ok(reply) = queue.try_recv() {
-            patiently(REPLY_LEFT, write(headers, reply, &mut writer)).await?;
-        }
-        patiently(REPLY_LEFT, writer.flush()).await?;
+        patiently(REPLY_LEFT, write_waiting(headers, reply, &mut queue, &mut writer)).await?;
     }
     patiently(REPLY_LEFT, writer.shutdown()).await
+}
+
+/// A reply, and those that are ready behind it: they share a system call. Only so many that a
+/// client which reads slowly is not taken for one that reads nothing.
+async fn write_waiting<W: AsyncWrite + Unpin>(
+    headers: Headers,
+    first: Reply,
+    queue: &mut mpsc::Receiver<Reply>,
+    writer: &mut BufWriter<W>,
+) -> io::Result<()> {
+    write(headers, first, writer).await?;
+    for _ in 1..TOGETHER {
+        match queue.try_recv() {
+            Ok(reply) => write(headers, reply, writer).await?,
+            Err(_) => break,
+        }
+    }
+    writer.flush().await
 }
 
 async fn write<W: AsyncWrite + Unpin>(headers: Headers, reply: Reply, writer: &mut BufWriter<W>) -> io::Result<()> {

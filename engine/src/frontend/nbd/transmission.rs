@@ -87,14 +87,16 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Connection<D, R> {
     async fn read_until_end(&mut self, stop: &mut watch::Receiver<bool>) -> io::Result<()> {
         let mut stopping = *stop.borrow();
         loop {
-            if stopping && self.requests.is_empty() {
+            while let Some(finished) = self.requests.try_join_next() {
+                finished.map_err(io::Error::other)?;
+            }
+            stopping |= *stop.borrow();
+            if self.replies.is_closed() || stopping && self.requests.is_empty() {
                 return Ok(());
             }
             tokio::select! {
+                // What has come already first: all else was looked at above, and waiting for it costs more.
                 biased;
-                Some(finished) = self.requests.join_next() => finished.map_err(io::Error::other)?,
-                () = stopped(stop), if !stopping => stopping = true,
-                () = self.replies.closed() => return Ok(()),
                 header = self.input.next() => match header? {
                     Some(header) => match self.take_in(header, stopping).await? {
                         Next::Continue => {}
@@ -102,6 +104,9 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Connection<D, R> {
                     },
                     None => return Ok(()),
                 },
+                Some(finished) = self.requests.join_next() => finished.map_err(io::Error::other)?,
+                () = stopped(stop), if !stopping => stopping = true,
+                () = self.replies.closed() => return Ok(()),
             }
         }
     }

@@ -1,5 +1,10 @@
 //! A command descriptor block and the big-endian fields in it.
 
+/// A big-endian field of at most eight bytes, as all of SCSI's are.
+pub(super) fn number(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0, |number, &byte| number << 8 | u64::from(byte))
+}
+
 /// The 16 bytes a transport carries. Shorter commands leave the rest zero; longer ones are not known here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cdb([u8; 16]);

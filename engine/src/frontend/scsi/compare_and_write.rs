@@ -1,4 +1,4 @@
-//! COMPARE AND WRITE and ORWRITE: commands that read and write a range as one.
+//! COMPARE AND WRITE and ORWRITE: commands that read and write a range as one, for everybody who uses the volume.
 
 use super::block_range::{Addressed, BlockRange};
 use super::cdb::Cdb;
@@ -9,7 +9,7 @@ use super::sense::Sense;
 use super::verify::first_difference;
 use super::{BLOCK_BYTES, MAX_COMPARE_AND_WRITE_BLOCKS};
 use crate::disk::AlignedBuf;
-use crate::frontend::BlockDevice;
+use crate::frontend::{BlockDevice, Unchanged};
 
 /// The range to compare and write: the number of blocks has one byte only, byte 13.
 fn compared_range(cdb: &Cdb, size_bytes: u64) -> Result<BlockRange, Sense> {
@@ -32,16 +32,15 @@ pub(super) async fn compare_and_write<D: BlockDevice>(call: &Call<'_, D>, data: 
     if range.length == 0 {
         return Ok(Completion::good());
     }
-    let (expected, new) = data.split_at(range.length as usize);
-    let _held = call.unit.ranges.exclusive(range.offset, range.length).await;
-    let current = call.unit.device.read(range.offset, range.length as u32).await;
-    let current = current.map_err(|error| Failure::of_read(&error))?;
-    if let Some(at) = first_difference(&current, expected) {
-        return Err(Sense::miscompare(at as u32).into());
-    }
-    let written = call.unit.device.write(range.offset, AlignedBuf::copy_of(new), durability(call.cdb)).await;
-    written.map_err(|error| Failure::of_write(&error))?;
-    Ok(Completion::good())
+    let length = range.length as u32;
+    let changed = call.unit.device.read_modify_write(range.offset, length, durability(call.cdb), move |current| {
+        let (expected, new) = data.split_at(current.len());
+        match first_difference(&current, expected) {
+            Some(at) => Err(Sense::miscompare(at as u32)),
+            None => Ok(AlignedBuf::copy_of(new)),
+        }
+    });
+    outcome(changed.await)
 }
 
 /// ORWRITE (16): the bits of the data-out are set on the medium.
@@ -52,15 +51,23 @@ pub(super) async fn or_write<D: BlockDevice>(call: &Call<'_, D>, mut data: Align
     if data.is_empty() {
         return Ok(Completion::good());
     }
-    let _held = call.unit.ranges.exclusive(range.offset, data.len() as u64).await;
-    let current = call.unit.device.read(range.offset, data.len() as u32).await;
-    let current = current.map_err(|error| Failure::of_read(&error))?;
-    for (byte, set) in data.iter_mut().zip(current.iter()) {
-        *byte |= set;
+    let length = data.len() as u32;
+    let changed = call.unit.device.read_modify_write(range.offset, length, durability(call.cdb), move |mut current| {
+        for (byte, set) in current.iter_mut().zip(data.iter()) {
+            *byte |= set;
+        }
+        Ok(current)
+    });
+    outcome(changed.await)
+}
+
+fn outcome(changed: Result<(), Unchanged<Sense>>) -> Outcome {
+    match changed {
+        Ok(()) => Ok(Completion::good()),
+        Err(Unchanged::Declined(sense)) => Err(sense.into()),
+        Err(Unchanged::NotRead(error)) => Err(Failure::of_read(&error)),
+        Err(Unchanged::NotWritten(error)) => Err(Failure::of_write(&error)),
     }
-    let written = call.unit.device.write(range.offset, data, durability(call.cdb)).await;
-    written.map_err(|error| Failure::of_write(&error))?;
-    Ok(Completion::good())
 }
 
 const _: () = assert!(MAX_COMPARE_AND_WRITE_BLOCKS as u64 * BLOCK_BYTES * 2 <= super::MAX_TRANSFER_BYTES);

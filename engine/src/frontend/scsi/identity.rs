@@ -2,6 +2,8 @@
 
 use sha2::{Digest, Sha256};
 
+use super::cdb::number;
+
 /// Names of a logical unit, derived from the volume's name alone, so that they are the same on every node, after every
 /// restart and on every path, and multipath software recognises the disk.
 #[derive(Clone, Debug)]
@@ -31,7 +33,7 @@ impl Identity {
     #[must_use]
     pub fn new(volume: &str, target_name: &str, target_port: u16) -> Self {
         let digest = Sha256::digest(format!("aurochs volume {volume}"));
-        let word = |at: usize| digest[at..at + 8].iter().fold(0u64, |word, &byte| word << 8 | u64::from(byte));
+        let word = |at: usize| number(&digest[at..at + 8]);
         Self {
             target_name: target_name.to_owned(),
             target_port,

@@ -11,9 +11,9 @@ use super::extended_copy::results::CopyResults;
 use super::identity::{Identity, InitiatorPort};
 use super::mode::pages::Modes;
 use super::nexus::Nexus;
-use super::range_locks::RangeLocks;
 use super::reservations::Reservations;
 use super::sense::AdditionalSense;
+use super::task_set::TaskSet;
 use crate::frontend::BlockDevice;
 
 /// One logical unit: a disk. All sessions share it.
@@ -23,7 +23,7 @@ pub struct LogicalUnit<D: BlockDevice> {
     pub(super) nexuses: Nexuses,
     pub(super) reservations: Reservations,
     pub(super) modes: Modes,
-    pub(super) ranges: RangeLocks,
+    tasks: TaskSet,
 }
 
 impl<D: BlockDevice> LogicalUnit<D> {
@@ -35,13 +35,19 @@ impl<D: BlockDevice> LogicalUnit<D> {
             nexuses: Nexuses::default(),
             reservations: Reservations::default(),
             modes: Modes::default(),
-            ranges: RangeLocks::default(),
+            tasks: TaskSet::default(),
         }
     }
 
     #[must_use]
     pub fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// The commands of all sessions, in the order that they asked for. A transport puts a command in before it executes it.
+    #[must_use]
+    pub fn tasks(&self) -> &TaskSet {
+        &self.tasks
     }
 
     /// A new session. Its first command is told by a unit attention that nothing of an earlier session is left.

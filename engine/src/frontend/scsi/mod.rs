@@ -27,12 +27,12 @@ mod logical_unit;
 mod mode;
 mod nexus;
 mod opcodes;
-mod range_locks;
 mod read_write;
 mod reservations;
 mod sense;
 mod status;
 mod target;
+mod task_set;
 mod unmap;
 mod verify;
 mod write_same;
@@ -43,6 +43,7 @@ pub use identity::{Identity, InitiatorPort};
 pub use logical_unit::LogicalUnit;
 pub use nexus::Nexus;
 pub use sense::{AdditionalSense, SENSE_BYTES, Sense, SenseKey};
+pub use task_set::{Order, Place, TaskSet};
 
 /// Bytes of a logical block. Longhorn's volumes have had 512 since ever, and partition tables depend on it.
 pub const BLOCK_BYTES: u64 = 512;

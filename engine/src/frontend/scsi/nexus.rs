@@ -50,6 +50,22 @@ impl<D: BlockDevice> Nexus<D> {
         length.unwrap_or(0)
     }
 
+    /// How many bytes of the volume the command reads for the initiator. Parameter data, which are short, do not count.
+    #[must_use]
+    pub fn data_in_length(&self, cdb: &Cdb) -> u64 {
+        match opcodes::find(cdb) {
+            Ok(entry) if entry.command == Command::Read => {
+                read_write::transfer(cdb, self.unit.size_bytes()).map_or(0, |(_, length)| length.into())
+            }
+            _ => 0,
+        }
+    }
+
+    /// Commands of this session were aborted because another session cleared the task set.
+    pub fn commands_cleared(&self) {
+        self.state.attentions.raise(AdditionalSense::COMMANDS_CLEARED_BY_ANOTHER_INITIATOR);
+    }
+
     /// Carries out a command and returns when it is done. `data_out` is what the transport collected; a write hands it
     /// to the device without a copy. `offered_bytes` is the length of data-out the initiator announced: a READ or a
     /// WRITE may differ from it (the transport reports a residual), but WRITE SAME or COMPARE AND WRITE with more data

@@ -28,7 +28,6 @@ pub(super) async fn write<D: BlockDevice>(call: &Call<'_, D>, mut data: AlignedB
     call.check_data_out(&data, length.into())?;
     data.truncate(whole_blocks(data.len().min(length as usize)));
     if !data.is_empty() {
-        let _held = call.unit.ranges.shared(range.offset, data.len() as u64).await;
         let written = call.unit.device.write(range.offset, data, durability(call.cdb)).await;
         written.map_err(|error| Failure::of_write(&error))?;
     }

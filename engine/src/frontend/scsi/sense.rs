@@ -50,6 +50,7 @@ impl AdditionalSense {
     pub const RESERVATIONS_RELEASED: Self = Self(0x2a, 0x04);
     pub const REGISTRATIONS_PREEMPTED: Self = Self(0x2a, 0x05);
     pub const CAPACITY_DATA_HAS_CHANGED: Self = Self(0x2a, 0x09);
+    pub const COMMANDS_CLEARED_BY_ANOTHER_INITIATOR: Self = Self(0x2f, 0x00);
     pub const SAVING_PARAMETERS_NOT_SUPPORTED: Self = Self(0x39, 0x00);
     pub const INTERNAL_TARGET_FAILURE: Self = Self(0x44, 0x00);
     pub const DATA_PHASE_ERROR: Self = Self(0x4b, 0x00);

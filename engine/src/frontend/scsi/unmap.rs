@@ -1,7 +1,7 @@
 //! UNMAP: ranges whose content nobody needs any more.
 
 use super::block_range::{Addressed, BlockRange};
-use super::cdb::Cdb;
+use super::cdb::{Cdb, number};
 use super::completion::{Completion, Failure, Outcome};
 use super::nexus::Call;
 use super::sense::{AdditionalSense, Sense};
@@ -27,7 +27,6 @@ pub(super) async fn unmap<D: BlockDevice>(call: &Call<'_, D>, list: AlignedBuf) 
     }
     for range in ranges(&list[..length], call.unit.size_bytes())? {
         if range.length > 0 {
-            let _held = call.unit.ranges.shared(range.offset, range.length).await;
             let discarded = call.unit.device.discard(range.offset, range.length).await;
             discarded.map_err(|error| Failure::of_write(&error))?;
         }
@@ -46,7 +45,6 @@ fn ranges(list: &[u8], size_bytes: u64) -> Result<Vec<BlockRange>, Sense> {
     let length = usize::from(u16::from_be_bytes([list[2], list[3]]));
     let descriptors = &list[HEADER_BYTES..];
     let descriptors = &descriptors[..length.min(descriptors.len())];
-    let number = |bytes: &[u8]| bytes.iter().fold(0u64, |number, &byte| number << 8 | u64::from(byte));
     let addressed: Vec<_> = descriptors
         .chunks_exact(DESCRIPTOR_BYTES)
         .map(|descriptor| Addressed { lba: number(&descriptor[..8]), blocks: number(&descriptor[8..12]) })

@@ -72,7 +72,6 @@ pub(super) async fn write_and_verify<D: BlockDevice>(call: &Call<'_, D>, mut dat
         return Ok(Completion::good());
     }
     let range = BlockRange { length: data.len() as u64, ..range };
-    let _held = call.unit.ranges.shared(range.offset, range.length).await;
     let kept = if check == Check::Data { data.clone() } else { AlignedBuf::default() };
     let written = call.unit.device.write(range.offset, data, Durability::Stable).await;
     written.map_err(|error| Failure::of_write(&error))?;

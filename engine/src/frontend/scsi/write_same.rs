@@ -49,7 +49,6 @@ pub(super) async fn write_same<D: BlockDevice>(call: &Call<'_, D>, data: Aligned
         return Ok(Completion::good());
     }
     let may_unmap = call.cdb.bit(1, 3);
-    let _held = call.unit.ranges.shared(range.offset, range.length).await;
     let written = if data.iter().all(|&byte| byte == 0) {
         call.unit.device.write_zeroes(range.offset, range.length, may_unmap, Durability::Written).await
     } else {

@@ -7,13 +7,13 @@ use std::path::Path;
 
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 
-use super::error::{Explain, UblkError};
 use super::fuse_loop::hidden_path;
 use super::sysfs::Sysfs;
+use crate::frontend::block_error::{BlockError, Explain};
 
 /// Opens it. Making our own node spares the need for `/dev/ublkc<id>`, which a container's `/dev` may lack, and the
 /// waiting for whoever makes that one. `node` is where the block device is published: devices are allowed there.
-pub(super) fn open(sysfs: &Sysfs, id: u32, node: &Path) -> Result<File, UblkError> {
+pub(super) fn open(sysfs: &Sysfs, id: u32, node: &Path) -> Result<File, BlockError> {
     let attempt = || format!("open the queues of ublk device {id}");
     let remedy = "the device directory must not be mounted `nodev`, and device cgroups must allow character devices";
     let number = sysfs.channel_number(id).explain(attempt, "sysfs has to be mounted")?;

@@ -4,8 +4,9 @@ use std::io;
 
 use nix::errno::Errno;
 
-use super::error::UblkError;
+use super::error::no_driver;
 use super::layout::{ANY_ID, DeviceInfo, Features, Parameters, SECTOR_BYTES};
+use crate::frontend::block_error::BlockError;
 use crate::sys::ublk_control::{Command, Control};
 
 /// `_IOR('u', …, struct ublksrv_ctrl_cmd)` and `_IOWR` of the same.
@@ -45,15 +46,15 @@ pub(super) struct Driver {
 impl Driver {
     /// # Errors
     /// When there is no driver, or one that lacks what is needed.
-    pub(super) fn find() -> Result<Self, UblkError> {
-        let mut control = Control::open().map_err(UblkError::Driver)?;
+    pub(super) fn find() -> Result<Self, BlockError> {
+        let mut control = Control::open().map_err(no_driver)?;
         let command = Command { operation: operation::GET_FEATURES, device: ANY_ID, argument: 0 };
         let answer = control.run(command, Box::new([0; 8]));
         let features =
-            answer.map_err(|_| UblkError::TooOld { missing: "it does not say what it can do (Linux 6.5)" })?;
+            answer.map_err(|_| BlockError::TooOld { missing: "it does not say what it can do (Linux 6.5)" })?;
         let features = Features(u64::from_ne_bytes(features.as_ref().try_into().unwrap_or_default()));
         if !features.has(NEEDED) {
-            return Err(UblkError::TooOld { missing: "it lacks recovery or copies by its server (Linux 6.5)" });
+            return Err(BlockError::TooOld { missing: "it lacks recovery or copies by its server (Linux 6.5)" });
         }
         Ok(Self { control, features })
     }

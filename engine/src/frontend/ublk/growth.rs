@@ -6,13 +6,16 @@ use std::sync::Arc;
 
 use super::blocking;
 use super::driver::Driver;
-use super::error::{Explain, UblkError};
+use super::layout::{DeviceInfo, DeviceState};
+use super::presence::Presence;
+use crate::frontend::block_error::{BlockError, Explain};
 
 /// What has to be known to resize a device from any thread. Outlives the frontend, and then fails.
 #[derive(Clone)]
 pub(in crate::frontend) struct UblkGrowth {
     pub(super) id: u32,
     pub(super) owner: u64,
+    pub(super) presence: Presence,
     /// Asks the volume.
     pub(super) size_bytes: Arc<dyn Fn() -> u64 + Send + Sync>,
 }
@@ -25,26 +28,31 @@ impl fmt::Debug for UblkGrowth {
 
 impl UblkGrowth {
     /// Makes the block device as large as the volume.
-    pub(in crate::frontend) async fn follow(&self) -> Result<(), UblkError> {
+    pub(in crate::frontend) async fn follow(&self) -> Result<(), BlockError> {
         let growth = self.clone();
         blocking(move || growth.follow_blocking()).await
     }
 
-    fn follow_blocking(&self) -> Result<(), UblkError> {
+    fn follow_blocking(&self) -> Result<(), BlockError> {
         let attempt = || format!("resize ublkb{}", self.id);
-        let mut driver = Driver::find()?;
-        if !driver.info(self.id).is_ok_and(|info| info.owner == self.owner) {
-            let gone = io::Error::from(io::ErrorKind::NotFound);
-            return Err(gone).explain(attempt, "it is not attached any more");
-        }
-        take_size(&mut driver, self.id, (self.size_bytes)())
+        let gone = || Err(io::Error::from(io::ErrorKind::NotFound)).explain(attempt, "it is not attached any more");
+        let resized = self.presence.during(|| {
+            let mut driver = Driver::find()?;
+            // Somebody may have deleted it by hand.
+            let is_ours = |info: DeviceInfo| info.owner == self.owner && info.state != DeviceState::Dead;
+            if !driver.info(self.id).is_ok_and(is_ours) {
+                return gone();
+            }
+            take_size(&mut driver, self.id, (self.size_bytes)())
+        });
+        resized.unwrap_or_else(gone)
     }
 }
 
 /// Users of the device see the new size at once.
-pub(super) fn take_size(driver: &mut Driver, id: u32, size_bytes: u64) -> Result<(), UblkError> {
+pub(super) fn take_size(driver: &mut Driver, id: u32, size_bytes: u64) -> Result<(), BlockError> {
     if !driver.can_resize() {
-        return Err(UblkError::TooOld {
+        return Err(BlockError::TooOld {
             missing: "it can't resize a device in use (Linux 6.16): detach and attach the volume to see its new size",
         });
     }

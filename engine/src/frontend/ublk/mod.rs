@@ -25,13 +25,13 @@ mod driver;
 mod error;
 mod growth;
 mod layout;
+mod presence;
 mod queue;
 mod request;
 mod sysfs;
 mod takeover;
 
 use std::fs::File;
-use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -42,12 +42,14 @@ use tokio::runtime::Handle;
 
 use self::device::{StartedDevice, publish};
 use self::driver::Driver;
-use self::error::Explain;
-pub use self::error::UblkError;
+use super::block_error::{BlockError, Explain};
+
 pub(super) use self::growth::UblkGrowth;
 use self::layout::{ANY_ID, DeviceInfo, DeviceState, Features, Parameters};
+use self::presence::Presence;
 use self::queue::Queues;
 use self::sysfs::Sysfs;
+use super::block_error::blocking;
 use super::fuse_loop::{self, FuseLoopConfig};
 use super::{BlockDevice, Frontend, FrontendKind, Resizer, StopRefused, node};
 use crate::disk::BLOCK_SIZE;
@@ -96,7 +98,7 @@ impl UblkConfig {
 ///
 /// # Errors
 /// There is no driver, or it is too old.
-pub(super) fn driver_answers() -> Result<(), UblkError> {
+pub(super) fn driver_answers() -> Result<(), BlockError> {
     Driver::find().map(drop)
 }
 
@@ -109,7 +111,7 @@ pub(super) fn driver_resizes() -> bool {
 ///
 /// # Errors
 /// When another process serves the volume.
-pub(super) async fn clear_leftovers(config: UblkConfig) -> Result<(), UblkError> {
+pub(super) async fn clear_leftovers(config: UblkConfig) -> Result<(), BlockError> {
     blocking(move || {
         // Without a driver there are no devices.
         let Ok(mut driver) = Driver::find() else { return Ok(()) };
@@ -119,6 +121,15 @@ pub(super) async fn clear_leftovers(config: UblkConfig) -> Result<(), UblkError>
         Ok(())
     })
     .await
+}
+
+/// Whether a device of this volume is there for another engine to serve.
+pub(super) async fn is_left(config: UblkConfig) -> bool {
+    let look = move || {
+        let Ok(mut driver) = Driver::find() else { return Ok(false) };
+        Ok(takeover::is_left(&mut driver, prepared(config)?.owner()))
+    };
+    blocking(look).await.unwrap_or(false)
 }
 
 /// A running block device.
@@ -137,13 +148,14 @@ impl UblkFrontend {
     ///
     /// # Errors
     /// When another process serves the volume, or a step fails; the steps before it are undone then.
-    pub async fn start<D: BlockDevice>(device: Arc<D>, config: UblkConfig) -> Result<Self, UblkError> {
+    pub async fn start<D: BlockDevice>(device: Arc<D>, config: UblkConfig) -> Result<Self, BlockError> {
         let volume = config.before.volume.clone();
         let runtime = Handle::current();
         let served = Arc::clone(&device);
         let (started, owner) = blocking(move || start(&served, config, &runtime)).await?;
         let (id, node) = (started.id, started.node.clone());
-        let growth = UblkGrowth { id, owner, size_bytes: Arc::new(move || device.size()) };
+        let presence = started.presence.clone();
+        let growth = UblkGrowth { id, owner, presence, size_bytes: Arc::new(move || device.size()) };
         let frontend = Self { volume, growth, device: Some(started) };
         // If this fails, the device goes away with `frontend`.
         blocking(move || publish(id, &node)).await?;
@@ -161,7 +173,7 @@ fn start<D: BlockDevice>(
     device: &Arc<D>,
     config: UblkConfig,
     runtime: &Handle,
-) -> Result<(StartedDevice, u64), UblkError> {
+) -> Result<(StartedDevice, u64), BlockError> {
     let config = prepared(config)?;
     let lock = lock(&config)?;
     let mut driver = Driver::find()?;
@@ -172,11 +184,12 @@ fn start<D: BlockDevice>(
             add(&mut driver, device, &config, runtime)?
         }
     };
-    Ok((StartedDevice { id: info.id, node: config.node(), queues, _lock: lock }, config.owner()))
+    let (id, node, presence) = (info.id, config.node(), Presence::of_started());
+    Ok((StartedDevice { id, node, queues, presence, _lock: lock }, config.owner()))
 }
 
 /// Makes the directories; names that of the lock in one way only.
-fn prepared(config: UblkConfig) -> Result<UblkConfig, UblkError> {
+fn prepared(config: UblkConfig) -> Result<UblkConfig, BlockError> {
     let attempt = || format!("make the directory {}", config.runtime_dir.display());
     for directory in [&config.runtime_dir, &config.before.device_dir] {
         std::fs::create_dir_all(directory).explain(attempt, "the engine needs root")?;
@@ -186,13 +199,12 @@ fn prepared(config: UblkConfig) -> Result<UblkConfig, UblkError> {
 }
 
 /// Keeps every other engine of the node away, until this process has ended.
-fn lock(config: &UblkConfig) -> Result<Flock<File>, UblkError> {
+fn lock(config: &UblkConfig) -> Result<Flock<File>, BlockError> {
     let path = config.runtime_dir.join("ublk.lock");
     let attempt = || format!("open {}", path.display());
     let file = File::options().write(true).create(true).truncate(false).open(&path);
     let file = file.explain(attempt, "check the run directory")?;
-    Flock::lock(file, FlockArg::LockExclusiveNonblock)
-        .map_err(|_| UblkError::AlreadyServed { volume: config.before.volume.clone(), lock: path })
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| BlockError::AlreadyServed { path })
 }
 
 /// A new device. Whatever fails, none is left.
@@ -201,7 +213,7 @@ fn add<D: BlockDevice>(
     device: &Arc<D>,
     config: &UblkConfig,
     runtime: &Handle,
-) -> Result<(DeviceInfo, Queues), UblkError> {
+) -> Result<(DeviceInfo, Queues), BlockError> {
     let queues = std::thread::available_parallelism().map_or(1, usize::from).min(QUEUES_MAXIMUM);
     let wanted = DeviceInfo {
         queues: queues as u16,
@@ -276,13 +288,6 @@ impl Drop for UblkFrontend {
             }
         });
     }
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, UblkError> + Send + 'static,
-) -> Result<T, UblkError> {
-    let attempt = || "run the set-up of the block device".to_owned();
-    tokio::task::spawn_blocking(work).await.map_err(io::Error::other).explain(attempt, "see the engine's log")?
 }
 
 #[cfg(test)]

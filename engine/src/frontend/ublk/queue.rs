@@ -22,11 +22,11 @@ use nix::errno::Errno;
 use tokio::runtime::Handle;
 
 use super::answers::{self, Answer, Answers, Inbox, Owed, Taken};
-use super::error::{Explain, UblkError};
 use super::layout::{DeviceInfo, data_position};
 use super::request::{Outcome, Request};
 use crate::disk::AlignedBuf;
 use crate::frontend::BlockDevice;
+use crate::frontend::block_error::{BlockError, Explain};
 use crate::sys::io_flusher;
 use crate::sys::ublk_queue::{Event, QueueRing};
 
@@ -49,7 +49,7 @@ impl Queues {
         channel: File,
         info: &DeviceInfo,
         runtime: &Handle,
-    ) -> Result<Self, UblkError> {
+    ) -> Result<Self, BlockError> {
         let channel = Arc::new(channel);
         let (running, ended) = mpsc::channel();
         let mut queues = Self { answers: Vec::new(), ended: Mutex::new(ended) };

@@ -11,12 +11,12 @@ use nix::errno::Errno;
 use tokio::runtime::Handle;
 
 use super::driver::Driver;
-use super::error::{Explain, UblkError};
 use super::growth::take_size;
 use super::layout::{DeviceInfo, DeviceState};
 use super::queue::Queues;
 use super::sysfs::Sysfs;
 use super::{SEE_KERNEL, UblkConfig, channel, fuse_loop, node};
+use crate::frontend::block_error::{BlockError, Explain};
 use crate::frontend::{BlockDevice, freeze};
 
 /// So long may the kernel take to notice that a process has ended, and to put its requests back.
@@ -29,7 +29,7 @@ pub(super) fn take_over<D: BlockDevice>(
     device: &Arc<D>,
     config: &UblkConfig,
     runtime: &Handle,
-) -> Result<Option<(DeviceInfo, Queues)>, UblkError> {
+) -> Result<Option<(DeviceInfo, Queues)>, BlockError> {
     let sysfs = Sysfs::default();
     let mut taken = None;
     for info in devices_of(driver, &sysfs, config.owner()) {
@@ -61,7 +61,7 @@ fn recover<D: BlockDevice>(
     config: &UblkConfig,
     info: &DeviceInfo,
     runtime: &Handle,
-) -> Result<Queues, UblkError> {
+) -> Result<Queues, BlockError> {
     let attempt = || format!("take over ublk device {}", info.id);
     if info.state == DeviceState::Dead {
         let never = io::Error::new(io::ErrorKind::NotConnected, "it was not started, or was stopped");
@@ -97,6 +97,11 @@ fn after(driver: &mut Driver, sysfs: &Sysfs, id: u32, size_bytes: u64) {
 fn devices_of(driver: &mut Driver, sysfs: &Sysfs, owner: u64) -> Vec<DeviceInfo> {
     let infos = sysfs.ids().into_iter().filter_map(|id| driver.info(id).ok());
     infos.filter(|info| info.owner == owner).collect()
+}
+
+/// Whether this owner has a device that was started.
+pub(super) fn is_left(driver: &mut Driver, owner: u64) -> bool {
+    devices_of(driver, &Sysfs::default(), owner).iter().any(|info| info.state != DeviceState::Dead)
 }
 
 /// Removes every device of this owner, whoever uses it.

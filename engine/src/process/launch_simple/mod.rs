@@ -25,7 +25,7 @@ use self::keeper::LoneKeeper;
 use self::places::Places;
 use super::nbd_tls::NbdTlsArguments;
 use super::{EndRequests, ProgramError, terminal};
-use crate::frontend::{IoErrorKind, Offering, ServeConfig, Serving, StopRefused, mounted_at, serve};
+use crate::frontend::{IoErrorKind, Offering, ServeConfig, Serving, StopRefused, mounted_at, serve, tenure};
 use crate::link::Address;
 use crate::link::server::ReplicaServer;
 use crate::replica::OpenOptions;
@@ -162,6 +162,7 @@ impl Running {
             salvage: false,
         };
         let keeper = Arc::new(LoneKeeper::new(arguments.name.as_str(), epoch, REPLICA));
+        tenure::begin(places.directory(), epoch.0, false);
         let volume = Volume::start(options, keeper).await?;
         let config = ServeConfig {
             volume: arguments.name.to_string(),
@@ -173,6 +174,7 @@ impl Running {
             nbd_tls: arguments.nbd_tls.tls(),
             iscsi_portals: arguments.iscsi_listen.clone(),
             iscsi_chap: super::engine::chap(arguments.iscsi_chap_file.as_deref())?,
+            epoch: epoch.0,
         };
         match serve(Arc::new(volume.clone()), config).await {
             Ok(serving) => Ok((volume, serving)),

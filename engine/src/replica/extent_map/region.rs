@@ -100,6 +100,25 @@ impl Region {
         *self = Self::encode(&codes);
     }
 
+    /// Gives `code` to every block that has one in `upper`.
+    pub(super) fn put_over(&mut self, upper: &Self, code: Code) {
+        match upper {
+            Self::Uniform(NOTHING) => return,
+            Self::Uniform(_) => {
+                *self = Self::Uniform(code);
+                return;
+            }
+            _ => {}
+        }
+        let mut codes = self.decode();
+        for (place, over) in codes.iter_mut().zip(upper.decode()) {
+            if over != NOTHING {
+                *place = code;
+            }
+        }
+        *self = Self::encode(&codes);
+    }
+
     pub(super) fn renumber(&mut self, new: impl Fn(Code) -> Code) {
         *self = match self {
             Self::Uniform(code) => Self::Uniform(new(*code)),

@@ -3,8 +3,11 @@
 use std::fs;
 use std::path::Path;
 
+use nix::libc::EIO;
+
 use super::super::names;
 use super::{Scratch, bytes_in, filled, head_bytes, put, take};
+use crate::disk::fault::fail;
 
 const SIZE: u64 = 4 * 4096;
 
@@ -79,8 +82,11 @@ fn after_a_failed_sync_nothing_is_confirmed_until_the_next_open() {
     let replica = scratch.open();
     put(&replica, 0, 1, 1);
     replica.flush().unwrap();
-    replica.unsynced.set("I/O error".to_owned()).unwrap();
-    assert!(replica.flush().unwrap_err().to_string().contains("I/O error"));
+    {
+        let _fault = fail("sync", "volume-head-000.img", EIO);
+        assert!(replica.flush().unwrap_err().to_string().contains("Input/output error"));
+    }
+    assert!(replica.flush().unwrap_err().to_string().contains("Input/output error"), "though the disk syncs again");
     assert!(replica.snapshot("s", true, super::CREATED, &Default::default()).is_err());
     assert!(replica.close().is_err(), "not marked clean");
     drop(replica);

@@ -14,6 +14,7 @@ mod model;
 mod mounted;
 mod no_room;
 mod power_cuts;
+mod prepared_snapshots;
 mod purge_crashes;
 mod purge_golden;
 mod purge_model;
@@ -23,6 +24,7 @@ mod rebuilds;
 mod refusals;
 mod small_disk;
 mod strangers;
+mod syncs;
 mod texts;
 mod views;
 

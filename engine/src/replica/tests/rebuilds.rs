@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use nix::libc::EIO;
+
 use super::super::{LayerInfo, Replica, ReplicaError};
 use super::{BLOCK, CREATED, Scratch, bytes_in, filled, head_bytes, put, take};
+use crate::disk::fault::fail;
 
 /// A source with two branches, allocated zeros over data, labels and a removed layer.
 fn source() -> Scratch {
@@ -173,4 +176,43 @@ fn an_impossible_source_changes_nothing() {
     spoil(&|layers| layers.push(LayerInfo { file_name: "passwd".to_owned(), ..layers[1].clone() }));
     spoil(&|layers| layers.push(layers[1].clone()));
     assert_eq!(head_bytes(&target)[0], 5);
+}
+
+#[test]
+fn small_parts_of_a_layer_keep_their_holes_and_are_as_durable_as_large_ones() {
+    let (from, to) = (Scratch::new(64), Scratch::new(64));
+    let (source, target) = (from.open(), to.open());
+    for block in (0..32).step_by(2) {
+        put(&source, block, 1, 1);
+    }
+    put(&source, 40, 20, 2);
+    take(&source, "s");
+    let layers = source.layers().unwrap();
+    target.rebuild_begin(&layers).unwrap();
+    let image = "volume-snap-s.img";
+    let extents = source.layer_extents(image, 0, usize::MAX).unwrap();
+    let parts: Vec<_> = extents.iter().map(|&(offset, length)| offset as u32..(offset + length) as u32).collect();
+    let data = source.layer_read(image, 0, 64 * BLOCK as u32).unwrap();
+    target.layer_write_parts(image, 0, &data, &parts).unwrap();
+    target.rebuild_finish().unwrap();
+    assert_eq!(target.layer_extents(image, 0, usize::MAX).unwrap(), extents);
+    assert_eq!(bytes_in(&target, image), bytes_in(&source, image));
+}
+
+#[test]
+fn a_rebuild_whose_sync_failed_never_finishes() {
+    let (from, to) = (source(), Scratch::new(16));
+    let (source, target) = (from.open(), to.open());
+    let layers = source.layers().unwrap();
+    target.rebuild_begin(&layers).unwrap();
+    copy_layers(&source, &target, &layers);
+    {
+        let _fault = fail("sync", "volume-snap-base.img", EIO);
+        assert!(target.rebuild_finish().is_err());
+    }
+    assert!(target.rebuild_finish().is_err() && target.rebuilding(), "though the disk syncs again");
+    target.rebuild_begin(&layers).unwrap();
+    copy_layers(&source, &target, &layers);
+    target.rebuild_finish().unwrap();
+    assert_eq!(head_bytes(&target), head_bytes(&source));
 }

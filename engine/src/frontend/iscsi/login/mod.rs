@@ -117,14 +117,55 @@ where
     R: AsyncRead + Unpin,
     W: AsyncWrite + Unpin,
 {
-    let mut stat_sn = FIRST_STAT_SN;
-    let first = Request::read(reader, writer, &mut stat_sn).await?;
-    let mut dialog = Dialog::new(first.header, stat_sn, who);
-    let outcome = dialog.run(first, reader, writer).await;
+    let mut progress = Progress { latest: Header::response(response::LOGIN, 0), stat_sn: FIRST_STAT_SN };
+    let outcome = talk(reader, writer, &mut progress, who).await;
     if let Err(LoginError::Refused { status, .. }) = &outcome {
-        send(writer, dialog.refusal(*status), &Text::default()).await?;
+        let refusal = progress.answer().with_byte(1, 0).with_u16(STATUS, *status as u16);
+        send(writer, refusal, &Text::default()).await?;
     }
     outcome
+}
+
+/// How far a login is, so that whatever is wrong has one answer.
+struct Progress {
+    /// The request that came last.
+    latest: Header,
+    /// Number of the next answer.
+    stat_sn: u32,
+}
+
+impl Progress {
+    /// The start of the answer to the latest request.
+    fn answer(&self) -> Header {
+        answer_to(&self.latest, self.stat_sn)
+    }
+}
+
+async fn talk<R, W>(
+    reader: &mut PduReader<R>,
+    writer: &mut W,
+    progress: &mut Progress,
+    who: &Identification,
+) -> Result<Ready, LoginError>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+{
+    let mut request = Request::read(reader, writer, progress).await?;
+    let mut dialog = Dialog::new(request.header, who);
+    for _ in 0..MAX_REQUESTS {
+        let answer = dialog.answer(&request, progress)?;
+        if answer.text.bytes().len() > MAX_SEGMENT_BYTES {
+            return Err(refused(LoginStatus::InitiatorError, "the answer to so many keys does not fit into one PDU"));
+        }
+        progress.stat_sn = progress.stat_sn.wrapping_add(1);
+        if dialog.stage == FULL_FEATURE {
+            return dialog.ready(&request.header, answer);
+        }
+        send(writer, answer.header, &answer.text).await?;
+        request = Request::read(reader, writer, progress).await?;
+    }
+    Err(refused(LoginStatus::InitiatorError, format!("no end after {MAX_REQUESTS} requests")))
 }
 
 impl Ready {
@@ -165,7 +206,7 @@ struct Request {
 
 impl Request {
     /// Reads PDUs until one says that its text is complete.
-    async fn read<R, W>(reader: &mut PduReader<R>, writer: &mut W, stat_sn: &mut u32) -> Result<Self, LoginError>
+    async fn read<R, W>(reader: &mut PduReader<R>, writer: &mut W, progress: &mut Progress) -> Result<Self, LoginError>
     where
         R: AsyncRead + Unpin,
         W: AsyncWrite + Unpin,
@@ -173,14 +214,11 @@ impl Request {
         let mut text = Gathering::default();
         loop {
             let header = reader.header().await?.ok_or(LoginError::HungUp)?;
+            progress.latest = header;
             let length = header.data_bytes();
             if header.opcode() != request::LOGIN || length > MAX_SEGMENT_BYTES {
-                let status = LoginStatus::InvalidDuringLogin;
-                let answer = Header::response(response::LOGIN, header.initiator_task_tag())
-                    .with_byte(1, 0)
-                    .with_u16(STATUS, status as u16);
-                send(writer, answer, &Text::default()).await?;
-                return Err(refused(status, "the initiator sent something else than a login request of at most 8 KiB"));
+                let reason = "the initiator sent something else than a login request of at most 8 KiB";
+                return Err(refused(LoginStatus::InvalidDuringLogin, reason));
             }
             let mut segment = vec![0; length];
             // There are no digests before the login is done.
@@ -189,8 +227,8 @@ impl Request {
             if !header.continues() {
                 return Ok(Self { header, text: text.take() });
             }
-            let go_on = answer_to(&header, *stat_sn).with_byte(1, header.flags() & 0x0c);
-            *stat_sn = stat_sn.wrapping_add(1);
+            let go_on = progress.answer().with_byte(1, header.flags() & 0x0c);
+            progress.stat_sn = progress.stat_sn.wrapping_add(1);
             send(writer, go_on, &Text::default()).await?;
         }
     }
@@ -212,46 +250,21 @@ struct Dialog<'a> {
     who: &'a Identification,
     first: Header,
     stage: u8,
-    stat_sn: u32,
     security: Security<'a>,
     agreement: Agreement,
     initiator: Option<InitiatorPort>,
 }
 
 impl<'a> Dialog<'a> {
-    fn new(first: Header, stat_sn: u32, who: &'a Identification) -> Self {
+    fn new(first: Header, who: &'a Identification) -> Self {
         Self {
             who,
             first,
             stage: first.flags() >> 2 & 3,
-            stat_sn,
             security: Security::new(who.chap.as_ref()),
             agreement: Agreement::default(),
             initiator: None,
         }
-    }
-
-    async fn run<R, W>(
-        &mut self,
-        first: Request,
-        reader: &mut PduReader<R>,
-        writer: &mut W,
-    ) -> Result<Ready, LoginError>
-    where
-        R: AsyncRead + Unpin,
-        W: AsyncWrite + Unpin,
-    {
-        let mut request = first;
-        for _ in 0..MAX_REQUESTS {
-            let answer = self.answer(&request)?;
-            self.stat_sn = self.stat_sn.wrapping_add(1);
-            if self.stage == FULL_FEATURE {
-                return self.ready(&request.header, answer);
-            }
-            send(writer, answer.header, &answer.text).await?;
-            request = Request::read(reader, writer, &mut self.stat_sn).await?;
-        }
-        Err(refused(LoginStatus::InitiatorError, format!("no end after {MAX_REQUESTS} requests")))
     }
 
     fn ready(&mut self, last: &Header, answer: Answer) -> Result<Ready, LoginError> {
@@ -268,7 +281,7 @@ impl<'a> Dialog<'a> {
     }
 
     /// Takes one request, and moves to the stage that it leads to.
-    fn answer(&mut self, request: &Request) -> Result<Answer, LoginError> {
+    fn answer(&mut self, request: &Request, progress: &Progress) -> Result<Answer, LoginError> {
         self.check(&request.header)?;
         let pairs =
             text::parse(&request.text).map_err(|error| refused(LoginStatus::InitiatorError, error.to_string()))?;
@@ -294,7 +307,7 @@ impl<'a> Dialog<'a> {
         if self.stage == OPERATIONAL {
             self.agreement.declare(&mut answers);
         }
-        let header = self.transit(&request.header)?;
+        let header = self.transit(&request.header, progress)?;
         Ok(Answer { header, text: answers })
     }
 
@@ -336,8 +349,8 @@ impl<'a> Dialog<'a> {
     }
 
     /// The header of the answer, with the transition that was asked for if nothing stands against it.
-    fn transit(&mut self, header: &Header) -> Result<Header, LoginError> {
-        let answer = answer_to(header, self.stat_sn);
+    fn transit(&mut self, header: &Header, progress: &Progress) -> Result<Header, LoginError> {
+        let answer = progress.answer();
         let current = self.stage << 2;
         if !header.is_final() || !self.security.is_passed() {
             return Ok(answer.with_byte(1, current));
@@ -348,9 +361,5 @@ impl<'a> Dialog<'a> {
         }
         self.stage = next;
         Ok(answer.with_byte(1, flag::FINAL | current | next))
-    }
-
-    fn refusal(&self, status: LoginStatus) -> Header {
-        answer_to(&self.first, self.stat_sn).with_byte(1, 0).with_u16(STATUS, status as u16)
     }
 }

@@ -9,6 +9,7 @@
 
 use super::super::BLOCK_BYTES;
 use super::super::block_range::{Addressed, BlockRange};
+use super::super::cdb::number;
 use super::super::sense::{AdditionalSense, Sense, SenseKey};
 use super::{MAX_DESCRIPTOR_BYTES, MAX_SEGMENTS, MAX_TARGETS};
 
@@ -24,10 +25,6 @@ pub(super) const BLOCK_TO_BLOCK: u8 = 0x02;
 pub(super) struct Segment {
     pub(super) from: BlockRange,
     pub(super) to: u64,
-}
-
-fn number(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0, |number, &byte| number << 8 | u64::from(byte))
 }
 
 fn length_error() -> Sense {

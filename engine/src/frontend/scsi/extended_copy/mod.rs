@@ -70,7 +70,6 @@ async fn copy<D: BlockDevice>(call: &Call<'_, D>, Segment { from, to }: Segment)
 }
 
 async fn copy_piece<D: BlockDevice>(call: &Call<'_, D>, from: BlockRange, to: u64) -> Result<(), Failure> {
-    let _held = call.unit.ranges.shared(to, from.length).await;
     let data = call.unit.device.read(from.offset, from.length as u32).await;
     let data = data.map_err(|error| Failure::of_read(&error))?;
     let written = call.unit.device.write(to, data, Durability::Written).await;

@@ -45,7 +45,7 @@ impl Modes {
 /// | page | what |
 /// |---|---|
 /// | caching | WCE: a plain write may sit in volatile caches of the disks; flushes and FUA reach through them |
-/// | control | commands may be reordered freely; descriptor sense not had; busy timeout unlimited |
+/// | control | one task set for all sessions (TST 000b), in which SIMPLE commands may be reordered freely (QUEUE ALGORITHM MODIFIER 0001b; ORDERED and HEAD OF QUEUE are kept, see [`TaskSet`](crate::frontend::scsi::TaskSet)); aborts leave no status but a unit attention (TAS 0); descriptor sense not had; busy timeout unlimited |
 pub(super) fn default(page: u8) -> Option<Vec<u8>> {
     let mut values = match page {
         CACHING => vec![0; 20],

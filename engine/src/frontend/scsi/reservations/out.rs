@@ -1,6 +1,6 @@
 //! PERSISTENT RESERVE OUT.
 
-use super::super::cdb::Cdb;
+use super::super::cdb::{Cdb, number};
 use super::super::completion::{Completion, Failure, Outcome};
 use super::super::nexus::Call;
 use super::super::sense::{AdditionalSense, Sense};
@@ -80,7 +80,6 @@ fn parse(cdb: &Cdb, parameters: &[u8]) -> Result<Request, Sense> {
     }
     let scope_is_unit = cdb.byte(2) >> 4 == 0;
     let kind = Kind::of(cdb.byte(2) & 0x0f).filter(|_| scope_is_unit).ok_or(Sense::invalid_cdb_byte(2));
-    let number = |bytes: &[u8]| bytes.iter().fold(0u64, |number, &byte| number << 8 | u64::from(byte));
     Ok(Request { action, kind, key: number(&parameters[..8]), action_key: number(&parameters[8..16]) })
 }
 

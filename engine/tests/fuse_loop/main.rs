@@ -1,88 +1,25 @@
 //! The block device: file systems, discards, fio, and what is left behind. Needs root, FUSE and loop devices.
 #![expect(clippy::unwrap_used, reason = "a panic in a test is its message")]
 
+#[path = "../file_device/mod.rs"]
 mod file_device;
+mod place;
+mod under_load;
 
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use aurochs_engine::frontend::fuse_loop::{FuseLoopConfig, FuseLoopError, FuseLoopFrontend};
 use aurochs_engine::frontend::nbd::Tls;
+use aurochs_engine::frontend::{
+    BlockError,
+    fuse_loop::{FuseLoopConfig, FuseLoopFrontend},
+};
 use aurochs_engine::frontend::{Frontend, FrontendError, FrontendKind, Offering, ServeConfig, StopRefused, serve};
 use file_device::{FileDevice, run};
-use tempfile::TempDir;
-
-const SIZE: u64 = 256 << 20;
-
-/// Directories of one test. On the way out, also by a panic, nothing stays mounted or bound.
-struct Place {
-    directory: TempDir,
-}
-
-impl Place {
-    fn new() -> Self {
-        Self { directory: tempfile::tempdir().unwrap() }
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.directory.path().join(name)
-    }
-
-    fn config(&self) -> FuseLoopConfig {
-        FuseLoopConfig { volume: "vol-1".into(), runtime_dir: self.path("run/fuse"), device_dir: self.path("dev") }
-    }
-
-    fn device(&self) -> Arc<FileDevice> {
-        FileDevice::create(&self.path("image"), SIZE)
-    }
-
-    fn node(&self) -> PathBuf {
-        self.path("dev/vol-1")
-    }
-
-    /// Mount points under the directory, newest first.
-    fn mounts(&self) -> Vec<String> {
-        let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
-        let inside = |point: &&str| Path::new(point).starts_with(self.directory.path());
-        table.lines().rev().filter_map(|line| line.split(' ').nth(4)).filter(inside).map(Into::into).collect()
-    }
-
-    /// Loop devices over files under the directory.
-    fn loops(&self) -> Vec<String> {
-        let directory = self.directory.path().to_str().unwrap();
-        let devices = std::fs::read_dir("/sys/block").unwrap().filter_map(Result::ok);
-        let bound = devices.filter(|device| {
-            std::fs::read_to_string(device.path().join("loop/backing_file"))
-                .is_ok_and(|backing| backing.starts_with(directory))
-        });
-        bound.map(|device| format!("/dev/{}", device.file_name().to_str().unwrap())).collect()
-    }
-
-    fn assert_clean(&self) {
-        assert_eq!(self.mounts(), Vec::<String>::new(), "mounts are left");
-        assert_eq!(self.loops(), Vec::<String>::new(), "loop devices are left");
-        let nodes: Vec<_> = std::fs::read_dir(self.path("dev")).into_iter().flatten().map(Result::unwrap).collect();
-        assert!(nodes.is_empty(), "device nodes are left: {nodes:?}");
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        for device in self.loops() {
-            let _ = Command::new("losetup").args(["-d", &device]).status();
-        }
-        for mount in self.mounts() {
-            let _ = Command::new("umount").args(["-l", &mount]).status();
-        }
-    }
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().unwrap()
-}
+use place::{Place, SIZE, engine_of_its_own, text};
 
 fn reason<F>(refused: StopRefused<F>) -> (F, String) {
     (*refused.frontend, refused.error.to_string())
@@ -205,14 +142,7 @@ async fn an_open_device_is_not_taken_away_unless_forced() {
     assert!(!place.node().exists());
     drop(holder.stdin.take());
     holder.wait().unwrap();
-    tokio::task::spawn_blocking(move || {
-        while !place.loops().is_empty() {
-            std::thread::yield_now();
-        }
-        place.assert_clean();
-    })
-    .await
-    .unwrap();
+    place.becomes_clean().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -221,30 +151,17 @@ async fn a_volume_is_served_once_and_strangers_are_left_alone() {
     let device = place.device();
     let first = FuseLoopFrontend::start(Arc::clone(&device), place.config()).await.unwrap();
     let refused = FuseLoopFrontend::start(Arc::clone(&device), place.config()).await.unwrap_err();
-    assert!(matches!(refused, FuseLoopError::AlreadyServed { .. }), "{refused}");
+    assert!(matches!(refused, BlockError::AlreadyServed { .. }), "{refused}");
     run("dd", &["if=/dev/zero", &format!("of={}", first.endpoint()), "bs=4k", "count=1", "oflag=direct"]).await;
     first.stop(false).await.unwrap();
     place.assert_clean();
 
     std::fs::write(place.node(), "a file of somebody else").unwrap();
     let refused = FuseLoopFrontend::start(device, place.config()).await.unwrap_err();
-    assert!(matches!(refused, FuseLoopError::NotABlockDevice { .. }), "{refused}");
+    assert!(matches!(refused, BlockError::NotABlockDevice { .. }), "{refused}");
     assert_eq!(std::fs::read_to_string(place.node()).unwrap(), "a file of somebody else");
     std::fs::remove_file(place.node()).unwrap();
     place.assert_clean();
-}
-
-/// Starts an engine in a process of its own and waits until it serves.
-fn engine_of_its_own(place: &Place) -> Child {
-    let mut engine = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "engine_to_be_killed", "--ignored", "--nocapture"])
-        .env("AUROCHS_TEST_PLACE", place.directory.path())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut output = BufReader::new(engine.stdout.take().unwrap()).lines();
-    assert!(output.any(|line| line.unwrap().contains("serving")), "the engine did not start");
-    engine
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -285,14 +202,7 @@ async fn a_file_system_mounted_when_its_engine_was_killed_does_not_block_the_nex
     run("umount", &[text(&old)]).await;
     run("umount", &[text(&new)]).await;
     frontend.stop(false).await.unwrap();
-    tokio::task::spawn_blocking(move || {
-        while !place.loops().is_empty() {
-            std::thread::yield_now();
-        }
-        place.assert_clean();
-    })
-    .await
-    .unwrap();
+    place.becomes_clean().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -333,14 +243,7 @@ async fn a_file_system_that_was_frozen_when_its_engine_was_killed_is_let_go_by_t
     assert!(!thawed.status.success(), "it is not frozen any more");
     run("umount", &[text(&old)]).await;
     frontend.stop(false).await.unwrap();
-    tokio::task::spawn_blocking(move || {
-        while !place.loops().is_empty() {
-            std::thread::yield_now();
-        }
-        place.assert_clean();
-    })
-    .await
-    .unwrap();
+    place.becomes_clean().await;
 }
 
 /// Not a test: the process that the tests above kill.
@@ -373,6 +276,7 @@ async fn a_volume_is_served_as_block_device_and_over_nbd_at_once() {
         nbd_tls: Tls::Off,
         iscsi_portals: Vec::new(),
         iscsi_chap: None,
+        epoch: 1,
     };
     let serving = serve(Arc::clone(&device), config(Offering::BlockDevice)).await.unwrap();
     assert_eq!(serving.kind(), Some(FrontendKind::FuseLoop));
@@ -387,7 +291,7 @@ async fn a_volume_is_served_as_block_device_and_over_nbd_at_once() {
     run("mkfs.ext4", &["-q", "-F", &serving.endpoint()]).await;
     run("mount", &[&serving.endpoint(), text(&mounted)]).await;
     let refused = serving.stop(false).await.unwrap_err();
-    assert!(matches!(refused.error, FrontendError::FuseLoop(FuseLoopError::InUse { .. })));
+    assert!(matches!(refused.error, FrontendError::Block(BlockError::InUse { .. })));
     let serving = refused.frontend;
     run("nbdinfo", &["--size", &uri]).await;
     run("umount", &[text(&mounted)]).await;

@@ -1,6 +1,6 @@
-//! How much may be in flight: requests of one connection, and bytes of all connections of a server.
+//! How much may be in flight: requests of one connection, and bytes of all connections of a server (NBD or iSCSI).
 //!
-//! A request holds memory for its data from before it is read until it is answered. Small requests are bounded by the
+//! A request holds memory for its data from before they are read until it is answered. Small requests are bounded by the
 //! number of requests of their connection: nobody else can keep them waiting. Larger ones share a pool, so that many
 //! connections together hold no more memory than a few; of that no connection takes more than its part, so that one
 //! client which does not read its answers leaves room for others.
@@ -9,17 +9,15 @@ use std::sync::Arc;
 
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
-use super::export::MAX_PAYLOAD_BYTES;
-
 /// Deep enough to keep several disks busy (clients seldom go past 64), small enough that one connection can't bury
 /// the volume in work.
 pub(super) const MAX_REQUESTS: usize = 128;
 /// Requests up to this size do not count as bytes. With [`MAX_REQUESTS`] of each connection they take 8 MiB.
-const SMALL_BYTES: u32 = 64 << 10;
-/// Of one connection, for larger requests: the largest request, or two of the size that clients are told.
-const CONNECTION_BYTES: u32 = MAX_PAYLOAD_BYTES;
-/// Of all connections of a server, for larger requests. With the small ones of the 32 connections that the listener
-/// lets in, a server holds 512 MiB at most, however it is used.
+pub(super) const SMALL_BYTES: u32 = 64 << 10;
+/// Of one connection, for larger requests: the largest one that any server takes, or two of the size that clients are told.
+pub(super) const CONNECTION_BYTES: u32 = 64 << 20;
+/// Of all connections of a server, for larger requests. With the small ones of 32 NBD connections, or of 32 iSCSI sessions,
+/// a server holds about 512 MiB at most, however it is used.
 const SERVER_BYTES: u32 = 256 << 20;
 /// Permits count in this unit, since a semaphore's permits are `u32` and most requests are whole blocks.
 const UNIT_BYTES: u32 = 4096;
@@ -41,8 +39,8 @@ impl Pool {
     }
 }
 
-/// The share of one connection.
-#[derive(Debug)]
+/// The share of one connection. Clones are the same share.
+#[derive(Clone, Debug)]
 pub(super) struct InFlight {
     requests: Arc<Semaphore>,
     bytes: Arc<Semaphore>,
@@ -73,6 +71,18 @@ impl InFlight {
         let shared = Arc::clone(&self.pool.0).acquire_many_owned(units).await?;
         Ok(Permit { _request: request, _bytes: Some([own, shared]) })
     }
+
+    /// The same for whoever can't wait. Nobody who waits is overtaken.
+    pub(super) fn try_admit(&self, bytes: u32) -> Option<Permit> {
+        let request = Arc::clone(&self.requests).try_acquire_owned().ok()?;
+        if bytes <= SMALL_BYTES {
+            return Some(Permit { _request: request, _bytes: None });
+        }
+        let units = bytes.min(CONNECTION_BYTES).div_ceil(UNIT_BYTES);
+        let own = Arc::clone(&self.bytes).try_acquire_many_owned(units).ok()?;
+        let shared = Arc::clone(&self.pool.0).try_acquire_many_owned(units).ok()?;
+        Some(Permit { _request: request, _bytes: Some([own, shared]) })
+    }
 }
 
 #[cfg(test)]
@@ -86,14 +96,17 @@ mod tests {
         let connections: Vec<_> = (0..5).map(|_| InFlight::new(pool.clone())).collect();
         let mut held = Vec::new();
         for connection in &connections[..4] {
-            held.push(connection.admit(MAX_PAYLOAD_BYTES).await.unwrap());
+            held.push(connection.admit(CONNECTION_BYTES).await.unwrap());
         }
         assert!(connections[4].admit(SMALL_BYTES + 1).now_or_never().is_none(), "the pool is empty");
         assert!(connections[4].admit(SMALL_BYTES).now_or_never().is_some());
         held.pop();
-        let large = connections[4].admit(MAX_PAYLOAD_BYTES / 2).now_or_never();
+        let large = connections[4].admit(CONNECTION_BYTES / 2).now_or_never();
         assert!(large.is_some());
-        assert!(connections[4].admit(MAX_PAYLOAD_BYTES).now_or_never().is_none(), "more than its part");
+        assert!(connections[4].admit(CONNECTION_BYTES).now_or_never().is_none(), "more than its part");
+        assert!(
+            connections[4].try_admit(CONNECTION_BYTES).is_none() && connections[4].try_admit(SMALL_BYTES).is_some()
+        );
     }
 
     #[tokio::test]
