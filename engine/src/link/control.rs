@@ -128,6 +128,8 @@ pub enum ControlRequest {
         created: String,
         labels: BTreeMap<String, String>,
     },
+    /// The snapshot is not taken after all: what `SnapshotPrepare` made is taken back.
+    SnapshotForgetPrepared,
 }
 
 /// Who speaks.

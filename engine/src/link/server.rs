@@ -299,10 +299,13 @@ impl ReplicaServer {
         }
         let (epoch, generation) = (hello.epoch, replica.fence().generation);
         let raised = Arc::clone(&replica);
-        // What the one before was filling in is nobody's now.
-        blocking(move || raised.raise_fence(epoch, generation).and_then(|()| raised.give_up_fill()))
-            .await
-            .map_err(remote)?;
+        // What the one before was filling in, or about to take a snapshot of, is nobody's now.
+        blocking(move || {
+            raised.undo_prepared();
+            raised.raise_fence(epoch, generation).and_then(|()| raised.give_up_fill())
+        })
+        .await
+        .map_err(remote)?;
         crash_point::reached("hello.fenced");
         drop(open);
         self.session.send_replace(theirs);
@@ -540,6 +543,10 @@ fn control(replica: &Arc<Replica>, hashes: &HashJobs, request: ControlRequest) -
         }
         ControlRequest::SnapshotPrepare { name, user_created, created, labels } => {
             replica.prepare_snapshot(&name, user_created, &created, &labels)
+        }
+        ControlRequest::SnapshotForgetPrepared => {
+            replica.undo_prepared();
+            Ok(())
         }
     };
     result.map(|()| ControlReply::Done).map_err(remote)

@@ -1,8 +1,10 @@
 //! A snapshot that is made ready while I/O goes on, so that little is left to do while all requests wait.
 //!
 //! Invariants:
-//! - **What is prepared is no snapshot.** It has no metadata yet, for us and for Longhorn, and a crash leaves what the next
-//!   open removes: an empty head that `volume.meta` does not name, a second name of the head, and temporary files.
+//! - **What is prepared is no snapshot.** It has no metadata yet, for us and for Longhorn, and a crash leaves what our next
+//!   open removes: an empty head with metadata that `volume.meta` does not name, a second name of the head, and temporary
+//!   files. Longhorn takes no snapshot beside such a head, so what is not used is taken back at once: by the engine that
+//!   gives the snapshot up, and by the next one.
 //! - **It fits the structure that it was made for.** Any other change of the structure takes it back first.
 
 use std::collections::BTreeMap;
@@ -65,8 +67,8 @@ impl Replica {
         self.prepared().as_ref().is_some_and(|prepared| prepared.image == image)
     }
 
-    /// Takes back what was prepared. The caller changes the structure alone.
-    pub(super) fn undo_prepared(&self) {
+    /// Takes back what was prepared, if anything was.
+    pub(crate) fn undo_prepared(&self) {
         if let Some(prepared) = self.prepared().take() {
             prepared.undo(&self.directory);
         }

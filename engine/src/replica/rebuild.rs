@@ -134,7 +134,7 @@ impl Replica {
             if !structure.meta.rebuilding {
                 return Err(ReplicaError::NotRebuilding { what: "finish a rebuild" }.into());
             }
-            structure.head.image.sync_data()?;
+            self.sync_head(structure)?;
             for name in structure.records.0.keys().filter(|name| !structure.records.lacks_image(name)) {
                 ImageFile::open(&self.directory.file(name), Access::ReadOnly)?.sync_data()?;
             }

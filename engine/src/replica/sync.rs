@@ -117,6 +117,7 @@ impl Replica {
             Ok(()) => turn.complete = true,
             Err(error) => self.syncs.fail(&error.to_string()),
         }
+        drop(turn);
         self.syncs.check()
     }
 
@@ -124,6 +125,12 @@ impl Replica {
     #[cfg(test)]
     pub(super) fn syncs_begun(&self) -> u64 {
         self.syncs.lock().begun
+    }
+
+    /// How many threads wait for their turn.
+    #[cfg(test)]
+    pub(super) fn threads_that_wait_to_sync(&self) -> usize {
+        self.syncs.lock().threads
     }
 
     /// Why a sync failed, if one did.
@@ -157,35 +164,53 @@ fn run(replica: Arc<Replica>, group: Group) {
     if replica.syncs.check().is_err() {
         return ended(&replica, group);
     }
+    let going_on = GoingOn { replica, group, outcome: None };
     let then = move |_, outcome: Result<(), DiskError>| {
-        match outcome {
-            Ok(()) => crash_point::reached("flush.head-synced"),
-            Err(error) => replica.syncs.fail(&error.to_string()),
-        }
-        ended(&replica, group);
+        let mut ends_here = going_on;
+        ends_here.outcome = Some(outcome);
     };
     queue.sync(image, Box::new(then));
+}
+
+/// A sync on the queue. It ends when this goes, also where a queue that ends never says how: others wait for its end.
+struct GoingOn {
+    replica: Arc<Replica>,
+    group: Group,
+    outcome: Option<Result<(), DiskError>>,
+}
+
+impl Drop for GoingOn {
+    fn drop(&mut self) {
+        match self.outcome.take() {
+            Some(Ok(())) => crash_point::reached("flush.head-synced"),
+            Some(Err(error)) => self.replica.syncs.fail(&error.to_string()),
+            None => self.replica.syncs.fail("the disk's queue has ended"),
+        }
+        ended(&self.replica, std::mem::take(&mut self.group));
+    }
 }
 
 fn ended(replica: &Replica, group: Group) {
     let confirmed = replica.syncs.check().is_ok();
     replica.syncs.end_turn(false);
-    for Waiting { flush, then, .. } in group {
-        drop(flush);
-        then(if confirmed { Ok(()) } else { replica.syncs.check() });
-    }
+    replica.syncs.answer(group, confirmed);
 }
 
 /// A thread's turn; it ends when this goes.
 struct Turn<'syncs> {
     syncs: &'syncs Syncs,
+    /// Those who waited when it began: its sync is theirs too. Threads that come one after the other would keep them
+    /// waiting for ever otherwise.
+    group: Group,
     /// Everything was made durable.
     complete: bool,
 }
 
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
+        let confirmed = self.complete && self.syncs.check().is_ok();
         self.syncs.end_turn(self.complete);
+        self.syncs.answer(std::mem::take(&mut self.group), confirmed);
     }
 }
 
@@ -195,6 +220,15 @@ impl Syncs {
         match self.failed.get() {
             None => Ok(()),
             Some(why) => Err(ReplicaError::Failed { why: format!("a sync failed: {why}") }),
+        }
+    }
+
+    /// Tells those whose sync has ended. The turn has ended before, so that the next one may have begun and failed: that
+    /// says nothing about theirs.
+    fn answer(&self, group: Group, confirmed: bool) {
+        for Waiting { flush, then, .. } in group {
+            drop(flush);
+            then(if confirmed { Ok(()) } else { self.check() });
         }
     }
 
@@ -214,7 +248,8 @@ impl Syncs {
         state.threads -= 1;
         if state.complete <= came {
             state.begin();
-            return Some(Turn { syncs: self, complete: false });
+            let group = std::mem::take(&mut state.waiting);
+            return Some(Turn { syncs: self, group, complete: false });
         }
         // It was the last one, perhaps, that others waited for.
         self.go_on(state);

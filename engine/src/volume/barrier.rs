@@ -73,12 +73,22 @@ impl Volume {
         let volume = self.clone();
         let wanted = NewSnapshot { name: name.clone(), labels, user_created, created: now() };
         self.operation(async move {
-            volume.shared.refuse_while_filling("take a snapshot")?;
-            volume.shared.prepare_snapshot(&wanted).await;
-            let _everything = volume.shared.equal_barrier().await?;
-            volume.shared.refuse_while_filling("take a snapshot")?;
-            still()?;
-            volume.shared.take_snapshot(wanted).await
+            let shared = &volume.shared;
+            shared.refuse_while_filling("take a snapshot")?;
+            // One after the other: two at once would take back what the other one has prepared.
+            let _only = shared.snapshotting.lock().await;
+            shared.prepare_snapshot(&wanted).await;
+            let taken = async {
+                let _everything = shared.equal_barrier().await?;
+                shared.refuse_while_filling("take a snapshot")?;
+                still()?;
+                shared.take_snapshot(wanted).await
+            };
+            let taken = taken.await;
+            if taken.is_err() {
+                shared.forget_prepared_snapshot().await;
+            }
+            taken
         })
         .await?;
         Ok(name)
@@ -165,7 +175,17 @@ impl Shared {
         let view = self.membership.view();
         let answers = join_all(view.members.iter().map(|member| member.link.control(&request))).await;
         for error in answers.into_iter().filter_map(Result::err) {
-            tracing::debug!(%error, "a snapshot could not be prepared");
+            tracing::warn!(%error, "a snapshot could not be prepared; requests will wait for all of it");
+        }
+    }
+
+    /// Lets every member take back what it has prepared. One that can't does so at the next HELLO.
+    async fn forget_prepared_snapshot(&self) {
+        let view = self.membership.view();
+        let request = ControlRequest::SnapshotForgetPrepared;
+        let answers = join_all(view.members.iter().map(|member| member.link.control(&request))).await;
+        for error in answers.into_iter().filter_map(Result::err) {
+            tracing::warn!(%error, "what was prepared for a snapshot could not be taken back yet");
         }
     }
 

@@ -80,6 +80,8 @@ pub(crate) struct Shared {
     pub(crate) work: exclusive_work::ExclusiveWork,
     pub(crate) purges: purge::Purges,
     pub(crate) unmap_chain: unmap_chain::UnmapChain,
+    /// Held by the one snapshot that is being taken.
+    pub(crate) snapshotting: tokio::sync::Mutex<()>,
     /// Something that the status shows has changed.
     pub(crate) changed: Changes,
 }

@@ -167,6 +167,7 @@ impl Volume {
             work,
             purges: super::purge::Purges::default(),
             unmap_chain: super::unmap_chain::UnmapChain::default(),
+            snapshotting: tokio::sync::Mutex::new(()),
             changed: Changes::default(),
         });
         for link in &links {

@@ -62,8 +62,8 @@ impl Answer {
 }
 
 const REPLY_LEFT: &str = "it did not read a reply";
-/// Replies that are written before the client is asked to have read them.
-const TOGETHER: usize = 32;
+/// Data of replies that leave together, and which the client has to have read in time.
+const TOGETHER_BYTES: usize = 1 << 20;
 
 /// Writes replies until every sender is gone; then everything has reached the socket.
 ///
@@ -80,20 +80,21 @@ pub(super) async fn write_all<W: AsyncWrite + Unpin>(
     patiently(REPLY_LEFT, writer.shutdown()).await
 }
 
-/// A reply, and those that are ready behind it: they share a system call. Only so many that a
-/// client which reads slowly is not taken for one that reads nothing.
+/// A reply, and those that are ready behind it: they share a system call. Only so much that a client which reads slowly is
+/// not taken for one that reads nothing.
 async fn write_waiting<W: AsyncWrite + Unpin>(
     headers: Headers,
     first: Reply,
     queue: &mut mpsc::Receiver<Reply>,
     writer: &mut BufWriter<W>,
 ) -> io::Result<()> {
-    write(headers, first, writer).await?;
-    for _ in 1..TOGETHER {
-        match queue.try_recv() {
-            Ok(reply) => write(headers, reply, writer).await?,
-            Err(_) => break,
-        }
+    let mut left_bytes = TOGETHER_BYTES;
+    let mut next = Some(first);
+    while let Some(reply) = next {
+        let bytes = if let Answer::Data(data) = &reply.answer { data.len() } else { 0 };
+        write(headers, reply, writer).await?;
+        left_bytes = left_bytes.saturating_sub(bytes);
+        next = if left_bytes > 0 { queue.try_recv().ok() } else { None };
     }
     writer.flush().await
 }

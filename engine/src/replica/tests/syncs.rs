@@ -64,6 +64,30 @@ async fn a_thread_that_flushes_comes_to_its_turn_and_lets_the_others_go_on() {
     }
 }
 
+/// Threads that come one after the other must not keep them waiting.
+#[tokio::test]
+async fn a_thread_syncs_for_those_that_wait_too() {
+    let scratch = Scratch::new(4);
+    let replica = Arc::new(scratch.open());
+    let Ok(queue) = IoQueue::start() else { return };
+    put(&replica, 0, 1, 1);
+    let before = replica.syncs_begun();
+    // The queue gets it when this test waits: until then it goes on.
+    let first = begin(&replica, &queue);
+    let second = begin(&replica, &queue);
+    let thread = {
+        let replica = Arc::clone(&replica);
+        std::thread::spawn(move || replica.flush())
+    };
+    while replica.threads_that_wait_to_sync() == 0 {
+        std::thread::yield_now();
+    }
+    first.await.unwrap().unwrap();
+    second.await.unwrap().unwrap();
+    thread.join().unwrap().unwrap();
+    assert_eq!(replica.syncs_begun() - before, 2, "that of the first, and the thread's");
+}
+
 #[tokio::test]
 async fn after_a_sync_that_failed_nobody_who_waits_is_told_that_it_is_safe() {
     let scratch = Scratch::new(4);
