@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::fuse_loop::{FuseLoopConfig, FuseLoopFrontend};
 use super::kernel_nbd::{self, KernelNbdConfig, KernelNbdFrontend};
+use super::tenure::Tenure;
 use super::ublk::{self, UblkConfig, UblkFrontend};
 use super::{BlockDevice, Frontend, FrontendError, FrontendKind, Resizer, StopRefused};
 
@@ -17,6 +18,8 @@ pub(super) struct BlockPlaces {
     pub(super) runtime_dir: PathBuf,
     /// Directory of the device node.
     pub(super) device_dir: PathBuf,
+    /// What may go on, and where a new device is noted.
+    pub(super) tenure: Tenure,
 }
 
 impl BlockPlaces {
@@ -29,11 +32,11 @@ impl BlockPlaces {
     }
 
     pub(super) fn kernel_nbd(&self) -> KernelNbdConfig {
-        KernelNbdConfig { runtime_dir: self.runtime_dir.clone(), before: self.fuse_loop() }
+        KernelNbdConfig { runtime_dir: self.runtime_dir.clone(), before: self.fuse_loop(), tenure: self.tenure.clone() }
     }
 
     pub(super) fn ublk(&self) -> UblkConfig {
-        UblkConfig { runtime_dir: self.runtime_dir.clone(), before: self.fuse_loop() }
+        UblkConfig { runtime_dir: self.runtime_dir.clone(), before: self.fuse_loop(), tenure: self.tenure.clone() }
     }
 }
 

@@ -5,7 +5,6 @@ use std::future::Future;
 
 use super::iscsi::IscsiError;
 use super::nbd::NbdError;
-use super::tenure::TenureError;
 use super::{BlockError, Resizer};
 
 /// The ways of offering a volume, best first.
@@ -89,6 +88,4 @@ pub enum FrontendError {
     Block(#[from] BlockError),
     #[error(transparent)]
     Iscsi(#[from] IscsiError),
-    #[error(transparent)]
-    Tenure(#[from] TenureError),
 }

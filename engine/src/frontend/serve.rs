@@ -9,7 +9,8 @@ use super::choice::{self, Choice, FrontendOffer};
 use super::inherited;
 use super::iscsi::{Chap, IscsiConfig, IscsiFrontend};
 use super::nbd::{NbdConfig, NbdFrontend, Tls};
-use super::{BlockDevice, Frontend, FrontendError, FrontendKind, Resizer, StopRefused, tenure};
+use super::tenure::Tenure;
+use super::{BlockDevice, Frontend, FrontendError, FrontendKind, Resizer, StopRefused};
 
 /// What the volume is attached for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,8 +46,8 @@ pub struct ServeConfig {
     pub iscsi_portals: Vec<SocketAddr>,
     /// Who may log in to the target; none: anybody who reaches a portal.
     pub iscsi_chap: Option<Chap>,
-    /// Of the engine. It tells whether a block device that a killed engine left here may go on ([`super::tenure`]).
-    pub epoch: u64,
+    /// Of the engine. It tells whether a block device that a killed engine left here may go on.
+    pub tenure: Tenure,
 }
 
 /// The portal of a target that nobody has said an address for: it is reached from this machine alone.
@@ -61,8 +62,7 @@ pub struct Serving {
     /// The one that users are told of.
     kind: Option<FrontendKind>,
     reason: String,
-    /// Of the volume.
-    runtime_dir: PathBuf,
+    tenure: Tenure,
 }
 
 /// Starts what `config` asks for.
@@ -71,14 +71,15 @@ pub struct Serving {
 /// When a chosen frontend does not start; nothing is left running then.
 pub async fn serve<D: BlockDevice>(device: Arc<D>, config: ServeConfig) -> Result<Serving, FrontendError> {
     let reason = "attached without a frontend, as asked".into();
-    let runtime_dir = config.runtime_dir.clone();
-    let mut serving = Serving { block: None, nbd: None, iscsi: None, kind: None, reason, runtime_dir };
-    let places = BlockPlaces {
+    let tenure = config.tenure.clone();
+    let mut serving = Serving { block: None, nbd: None, iscsi: None, kind: None, reason, tenure };
+    let mut places = BlockPlaces {
         volume: config.volume.clone(),
         runtime_dir: config.runtime_dir.clone(),
         device_dir: config.device_dir.clone(),
+        tenure: config.tenure.clone(),
     };
-    let choice = inherited::settle(wanted(config.offering, &choice::offers()), &places, config.epoch).await?;
+    let choice = inherited::settle(wanted(config.offering, &choice::offers()), &mut places).await?;
     if config.offering == Offering::Nothing {
         return Ok(serving);
     }
@@ -192,7 +193,7 @@ impl Serving {
                 self.block = Some(*frontend);
                 return Err(StopRefused { frontend: Box::new(self), error });
             }
-            tenure::end(&self.runtime_dir);
+            self.tenure.end();
         }
         if let Some(iscsi) = self.iscsi.take()
             && let Err(StopRefused { frontend, error }) = iscsi.stop(force).await

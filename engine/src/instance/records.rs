@@ -44,8 +44,9 @@ impl RecordFiles {
         })
     }
 
-    /// Puts `next` in place if the record is at this epoch and generation (both 0: if there is none).
-    pub fn compare_and_set(&self, epoch: Epoch, generation: Generation, next: &Record) -> Result<(), KeeperError> {
+    /// Puts `next` in place if the record is at this epoch and generation (both 0: if there is none), and returns what is there
+    /// now: the volume's incarnation stays as it is, or is made here.
+    pub fn compare_and_set(&self, epoch: Epoch, generation: Generation, next: &Record) -> Result<Record, KeeperError> {
         let path = self.path(&next.volume)?;
         let _one_at_a_time = self.lock(&next.volume)?;
         let now = self.get(&next.volume)?.unwrap_or_default();
@@ -58,7 +59,10 @@ impl RecordFiles {
                 "a control record without members, or that does not move on, is refused: {next:?}"
             )));
         }
-        self.replace(&path, next).map_err(|error| unavailable("write", &path, &error))
+        let incarnation = if now.incarnation.is_empty() { uuid::Uuid::new_v4().to_string() } else { now.incarnation };
+        let next = Record { incarnation, ..next.clone() };
+        self.replace(&path, &next).map_err(|error| unavailable("write", &path, &error))?;
+        Ok(next)
     }
 
     /// Forgets a volume. A missing record succeeds.
@@ -138,10 +142,29 @@ mod tests {
         files.compare_and_set(Epoch(1), Generation(1), &record(2, 1)).unwrap();
         let stale = files.compare_and_set(Epoch(1), Generation(1), &record(1, 2)).unwrap_err();
         assert!(matches!(stale, KeeperError::Conflict { found: Epoch(2), .. }), "{stale}");
-        assert_eq!(files.get("v").unwrap(), Some(record(2, 1)));
+        let found = files.get("v").unwrap().unwrap();
+        assert_eq!(Record { incarnation: String::new(), ..found }, record(2, 1));
         files.delete("v").unwrap();
         files.delete("v").unwrap();
         assert_eq!(files.get("v").unwrap(), None);
+    }
+
+    #[test]
+    fn a_volume_made_anew_under_a_name_is_another_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = RecordFiles::open(directory.path()).unwrap();
+        let first = files.compare_and_set(Epoch(0), Generation(0), &record(1, 1)).unwrap();
+        assert!(!first.incarnation.is_empty());
+        assert_eq!(files.get("v").unwrap().as_ref(), Some(&first));
+        for claimed in ["", "claimed"] {
+            let epoch = files.get("v").unwrap().unwrap().epoch;
+            let next = Record { incarnation: claimed.to_owned(), ..record(epoch.0 + 1, 1) };
+            let now = files.compare_and_set(epoch, Generation(1), &next).unwrap();
+            assert_eq!(now.incarnation, first.incarnation, "whatever a caller says");
+        }
+        files.delete("v").unwrap();
+        let again = files.compare_and_set(Epoch(0), Generation(0), &first).unwrap();
+        assert_ne!(again.incarnation, first.incarnation);
     }
 
     #[test]

@@ -125,11 +125,11 @@ impl InstanceManager for Service {
     ) -> Result<Response<RecordReply>, Status> {
         let request = request.into_inner();
         let next = request.next.ok_or_else(|| Status::invalid_argument("the request has no record"))?;
-        let (records, record) = (self.records.clone(), next.clone().into());
+        let (records, record) = (self.records.clone(), next.into());
         let (epoch, generation) = (Epoch(request.expected_epoch), Generation(request.expected_generation));
         let set = blocking(move || records.compare_and_set(epoch, generation, &record)).await?;
-        set.map_err(|error| keeper_status(&error))?;
-        Ok(Response::new(RecordReply { record: Some(next) }))
+        let set = set.map_err(|error| keeper_status(&error))?;
+        Ok(Response::new(RecordReply { record: Some(set.into()) }))
     }
 
     async fn record_delete(&self, request: Request<RecordGetRequest>) -> Result<Response<RecordDeleteReply>, Status> {

@@ -11,15 +11,16 @@ use tokio::sync::watch;
 use super::nbd_tls::NbdTlsArguments;
 use super::{ProgramError, asked_to_end};
 use crate::frontend::iscsi::Chap;
-use crate::frontend::{FrontendKind, IoErrorKind, Offering, ServeConfig, Serving, StopRefused, serve, tenure};
+use crate::frontend::tenure::{self, Tenure};
+use crate::frontend::{FrontendError, FrontendKind, IoErrorKind, Offering, ServeConfig, Serving, StopRefused, serve};
 use crate::grpc::engine_service::{Offer, Phase, Service};
 use crate::grpc::engine_v1::engine_server::EngineServer;
 use crate::grpc::keeper::InstanceManagerKeeper;
 use crate::link::Address;
 use crate::volume::Volume;
-use crate::volume::record::Epoch;
+use crate::volume::record::{Epoch, Keeper};
 use crate::volume::snapshot_limits::{self, SnapshotLimits};
-use crate::volume::start::StartOptions;
+use crate::volume::start::{StartError, StartOptions};
 
 /// The engine of one volume.
 #[derive(Debug, Args)]
@@ -98,7 +99,8 @@ fn offering(text: &str) -> Result<Offering, String> {
 /// Runs until it is asked to end, or a newer engine owns the volume.
 pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
     let asked = asked_to_end()?;
-    let places = places(&arguments)?;
+    // A wrong one is told of before anything is touched.
+    let chap = chap(arguments.iscsi_chap_file.as_deref())?;
     let (phase, phases) = watch::channel(Phase::Starting { volume: arguments.volume.clone() });
     let listener = arguments
         .listen
@@ -120,10 +122,13 @@ pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
         replicas: arguments.replicas.iter().cloned().collect::<BTreeMap<_, _>>(),
         salvage: arguments.salvage,
     };
-    tenure::begin(&places.runtime_dir, arguments.epoch, arguments.salvage);
     tokio::pin!(asked);
-    let volume = tokio::select! {
-        started = Volume::start(options, keeper) => started?,
+    let start = async {
+        let tenure = begin(&arguments, keeper.as_ref()).await?;
+        Ok::<_, ProgramError>((tenure, Volume::start(options, keeper).await?))
+    };
+    let (tenure, volume) = tokio::select! {
+        started = start => started?,
         // Nothing was served: the next start finds things as after a crash.
         () = &mut asked => return Ok(()),
     };
@@ -132,7 +137,7 @@ pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
         max_size_bytes: arguments.snapshot_max_size,
     });
     volume.set_unmap_mark_snap_chain_removed(arguments.unmap_mark_snap_chain_removed);
-    let serving = match serve(Arc::new(volume.clone()), places).await {
+    let serving = match serve(Arc::new(volume.clone()), places(&arguments, chap, tenure)).await {
         Ok(serving) => serving,
         Err(error) => {
             // Nothing was written: a clean end spares the next start the comparison of all members.
@@ -161,19 +166,31 @@ pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
     }
 }
 
-fn places(arguments: &Arguments) -> Result<ServeConfig, ProgramError> {
-    Ok(ServeConfig {
+/// Which volume of the name it is stands in the control record.
+async fn begin(arguments: &Arguments, keeper: &dyn Keeper) -> Result<Tenure, ProgramError> {
+    let record = keeper.get(&arguments.volume).await.map_err(StartError::from)?;
+    let (epoch, salvage) = (arguments.epoch, arguments.salvage);
+    let begun = tenure::begin(&runtime_dir(arguments), epoch, Some(&record.incarnation), salvage);
+    Ok(begun.map_err(FrontendError::from)?)
+}
+
+fn runtime_dir(arguments: &Arguments) -> PathBuf {
+    arguments.run_directory.join("volumes").join(&arguments.volume)
+}
+
+fn places(arguments: &Arguments, iscsi_chap: Option<Chap>, tenure: Tenure) -> ServeConfig {
+    ServeConfig {
         volume: arguments.volume.clone(),
         offering: arguments.frontend,
-        runtime_dir: arguments.run_directory.join("volumes").join(&arguments.volume),
+        runtime_dir: runtime_dir(arguments),
         device_dir: arguments.device_directory.clone(),
         nbd_socket: None,
         nbd_tcp: arguments.nbd_listen,
         nbd_tls: arguments.nbd_tls.tls(),
         iscsi_portals: arguments.iscsi_listen.clone(),
-        iscsi_chap: chap(arguments.iscsi_chap_file.as_deref())?,
-        epoch: arguments.epoch,
-    })
+        iscsi_chap,
+        tenure,
+    }
 }
 
 /// The accounts of an iSCSI target, from their file.

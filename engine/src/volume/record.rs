@@ -30,6 +30,10 @@ pub struct Record {
     pub joining: BTreeSet<String>,
     /// The last engine closed properly: nothing was in flight, all members are equal.
     pub clean: bool,
+    /// Tells the volume from others that have had its name. The keeper makes it with the first record, and nobody changes
+    /// it. Empty: made by a version that knew none.
+    #[serde(default)]
+    pub incarnation: String,
 }
 
 /// Why a record could not be changed.
@@ -63,6 +67,7 @@ impl From<instance_v1::Record> for Record {
             members: wire.members.into_iter().collect(),
             joining: wire.joining.into_iter().collect(),
             clean: wire.clean,
+            incarnation: wire.incarnation,
         }
     }
 }
@@ -76,6 +81,7 @@ impl From<Record> for instance_v1::Record {
             members: record.members.into_iter().collect(),
             joining: record.joining.into_iter().collect(),
             clean: record.clean,
+            incarnation: record.incarnation,
         }
     }
 }

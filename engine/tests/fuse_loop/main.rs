@@ -17,7 +17,9 @@ use aurochs_engine::frontend::{
     BlockError,
     fuse_loop::{FuseLoopConfig, FuseLoopFrontend},
 };
-use aurochs_engine::frontend::{Frontend, FrontendError, FrontendKind, Offering, ServeConfig, StopRefused, serve};
+use aurochs_engine::frontend::{
+    Frontend, FrontendError, FrontendKind, Offering, ServeConfig, StopRefused, serve, tenure,
+};
 use file_device::{FileDevice, run};
 use place::{Place, SIZE, engine_of_its_own, text};
 
@@ -276,7 +278,7 @@ async fn a_volume_is_served_as_block_device_and_over_nbd_at_once() {
         nbd_tls: Tls::Off,
         iscsi_portals: Vec::new(),
         iscsi_chap: None,
-        epoch: 1,
+        tenure: tenure::begin(&place.path("run"), 1, None, false).unwrap(),
     };
     let serving = serve(Arc::clone(&device), config(Offering::BlockDevice)).await.unwrap();
     assert_eq!(serving.kind(), Some(FrontendKind::FuseLoop));

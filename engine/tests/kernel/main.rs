@@ -22,7 +22,10 @@ mod file_device;
 #[path = "../node/mod.rs"]
 mod node;
 
+use std::path::Path;
 use std::time::Duration;
+
+use aurochs_engine::grpc::instance_v1::InstanceStopRequest;
 
 /// Longest wait for anything; whoever needs it has failed. Processors are emulated.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
@@ -56,4 +59,18 @@ pub(crate) async fn kill_engine(engine: &node::Engine) {
     node::kill(engine.pid);
     let process = std::path::PathBuf::from(format!("/proc/{}", engine.pid));
     wait_for("the end of the engine", || (!process.exists()).then_some(())).await;
+}
+
+/// Another node has the volume for a moment.
+pub(crate) async fn be_elsewhere(node: &node::Node, volume: &node::TestVolume) {
+    let mut other = node.another_node().await;
+    let engine = node.try_start_engine(volume, "nbd", &other.client).await.unwrap();
+    engine.wait_up().await;
+    other.client.instance_stop(InstanceStopRequest { name: engine.name, grace_seconds: 30 }).await.unwrap();
+}
+
+/// Data that reaches the device, if anything does.
+pub(crate) fn write_late(at: &Path) -> std::io::Result<()> {
+    std::fs::write(at.join("late"), vec![1; 100_000])?;
+    Ok(nix::unistd::syncfs(std::fs::File::open(at)?)?)
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use aurochs_engine::frontend::nbd::Tls;
-use aurochs_engine::frontend::{Offering, ServeConfig, StopRefused, serve};
+use aurochs_engine::frontend::{Offering, ServeConfig, StopRefused, serve, tenure};
 use aurochs_engine::grpc::engine_v1::ExpandRequest;
 
 use crate::driver::{Driver, attribute, sysfs};
@@ -12,7 +12,7 @@ use crate::file_device::FileDevice;
 use crate::file_system::{FileSystem, text};
 use crate::node::{Engine, MIB, Node, run};
 use crate::writer::Writer;
-use crate::{assert_equal_replicas, kill_engine};
+use crate::{assert_equal_replicas, be_elsewhere, kill_engine, wait_for, write_late};
 
 const SIZE: u64 = 64 * MIB;
 const NEEDS: &str = "nbd";
@@ -101,6 +101,70 @@ async fn the_next_engine_takes_over_the_device_of_a_killed_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the nbd driver: make test-kernel"]
+async fn a_device_does_not_go_on_when_the_volume_was_elsewhere_meanwhile() {
+    let driver = Driver::load(NEEDS);
+    let node = Node::start().await;
+    let _evidence = Evidence::of(node.root.path());
+    let volume = node.create("elsewhere", SIZE, 2).await;
+    let engine = node.attach(&volume, "blockdev").await;
+    let old = sysfs(&device(&engine).await);
+    let file_system = FileSystem::make(&device(&engine).await, &node.root.path().join("mnt")).await;
+    file_system.write_tree(1).await;
+    kill_engine(&engine).await;
+
+    be_elsewhere(&node, &volume).await;
+
+    let engine = node.attach(&volume, "blockdev").await;
+    assert_ne!(sysfs(&device(&engine).await), old, "what the old device has in memory is older than the volume may be");
+    assert!(write_late(file_system.at()).is_err(), "users of the old device get errors");
+    file_system.unmount().await;
+    wait_for("the end of the old device", || (!is_attached(&old)).then_some(())).await;
+    file_system.mount().await;
+    file_system.assert_tree(1);
+    file_system.unmount_and_check().await;
+    node.stop(&engine.name).await;
+    assert_equal_replicas(&node, &volume).await;
+    driver.unload().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the nbd driver: make test-kernel"]
+async fn a_detached_device_that_is_mounted_still_is_not_taken_for_the_one_that_waits() {
+    let driver = Driver::load(NEEDS);
+    let node = Node::start().await;
+    let _evidence = Evidence::of(node.root.path());
+    let volume = node.create("still-mounted", SIZE, 2).await;
+    let engine = node.attach(&volume, "blockdev").await;
+    let old = sysfs(&device(&engine).await);
+    let file_system = FileSystem::make(&device(&engine).await, &node.root.path().join("mnt")).await;
+    file_system.write_tree(1).await;
+    // It ends under the mount: detached all the same, and attached for the kernel until the last user is gone.
+    node.stop(&engine.name).await;
+    assert!(is_attached(&old));
+
+    let engine = node.attach(&volume, "blockdev").await;
+    let shown = sysfs(&device(&engine).await);
+    assert_ne!(shown, old);
+    kill_engine(&engine).await;
+    let engine = node.attach(&volume, "blockdev").await;
+    assert_eq!(sysfs(&device(&engine).await), shown, "the device that waits, and not the one with the smaller number");
+    assert!(write_late(file_system.at()).is_err(), "nothing comes from the other one any more");
+    let expanded = engine.client.clone().expand(ExpandRequest { size_bytes: 2 * SIZE }).await.unwrap().into_inner();
+    assert_eq!(expanded.last_expansion_error, "", "the other one is not in the way");
+    let seen = run("blockdev", &["--getsize64", text(&device(&engine).await)]).await;
+    assert_eq!(seen.trim(), (2 * SIZE).to_string());
+    file_system.unmount().await;
+    wait_for("the end of the old device", || (!is_attached(&old)).then_some(())).await;
+    file_system.mount().await;
+    file_system.assert_tree(1);
+    file_system.unmount_and_check().await;
+    node.stop(&engine.name).await;
+    assert_equal_replicas(&node, &volume).await;
+    driver.unload().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs the nbd driver: make test-kernel"]
 async fn a_mounted_device_is_not_taken_away_unless_by_force() {
     let driver = Driver::load(NEEDS);
     let place = tempfile::tempdir_in("/var/tmp").unwrap();
@@ -114,7 +178,7 @@ async fn a_mounted_device_is_not_taken_away_unless_by_force() {
         nbd_tls: Tls::Off,
         iscsi_portals: Vec::new(),
         iscsi_chap: None,
-        epoch: 1,
+        tenure: tenure::begin(&place.path().join("run"), 1, None, false).unwrap(),
     };
     let served = FileDevice::create(&place.path().join("image"), SIZE);
     let frontend = serve(std::sync::Arc::clone(&served), config.clone()).await.unwrap();

@@ -117,6 +117,7 @@ impl Node {
             members: volume.replicas.clone(),
             joining: vec![],
             clean: true,
+            ..Record::default()
         };
         let request = RecordCompareAndSetRequest { expected_epoch: 0, expected_generation: 0, next: Some(record) };
         self.client.clone().record_compare_and_set(request).await.unwrap();

@@ -188,6 +188,7 @@ async fn start_keeper(settings: &Settings, place: &Path, spec: &Spec<'_>, replic
         members: replicas.iter().map(|replica| replica.name.clone()).collect(),
         joining: vec![],
         clean: true,
+        ..Record::default()
     };
     let request = RecordCompareAndSetRequest { expected_epoch: 0, expected_generation: 0, next: Some(record) };
     client.clone().record_compare_and_set(request).await.unwrap();

@@ -36,7 +36,8 @@ impl KernelGrowth {
         let attempt = || format!("resize nbd{index}");
         let sysfs = Sysfs::default();
         // Before Linux 5.14 no device has an identifier.
-        if !sysfs.is_attached(*index) || sysfs.attached_as(identifier).is_some_and(|found| found != *index) {
+        let shown = sysfs.backend(*index).explain(attempt, "sysfs has to be mounted")?;
+        if !sysfs.is_attached(*index) || shown.is_some_and(|shown| shown != *identifier) {
             let gone = io::Error::from(io::ErrorKind::NotFound);
             return Err(gone).explain(attempt, "it is not attached any more");
         }

@@ -14,19 +14,22 @@
 //! newer ones. With one connection and no timeout the driver waits, and repeats only on a socket that has replaced this
 //! one, which happens after the end of the engine that had it.
 //!
-//! **An engine that was killed.** Its device stays: requests wait, for as long as [`control`] says. The next engine on
-//! the node finds the device by its identifier and gives it a new socket, on which the kernel repeats what was not
-//! answered. A file system that is mounted on it goes on. Whoever comes too late, or to a device that the kernel gave up,
-//! detaches it and attaches another one.
+//! **An engine that was killed.** Its device stays: requests wait, for as long as [`control`] says, and fail after that. The
+//! next engine on the node finds the device by its identifier ([`identity`]), which the note of the engine before names
+//! ([`super::tenure`]), and gives it a new socket, on which the kernel repeats what was not answered. A file system that is
+//! mounted on it goes on. Whoever may not go on with it, or comes to a device that the kernel gave up, detaches it and
+//! attaches another one.
 //!
 //! Invariants: one engine at a time has a volume's device, which a lock on a file of the volume's directory keeps to, also
 //! through a crash; a device that is in use is not detached, unless by force; what was written through the device's page
-//! cache has reached the replicas before it is detached.
+//! cache has reached the replicas before it is detached; no device is given a socket but the one that the note names, also
+//! not one that was detached and that its users have still open, though kernels before 6.14 would take it.
 
 mod control;
 mod device;
 mod error;
 mod growth;
+mod identity;
 mod leftovers;
 mod netlink;
 mod sysfs;
@@ -47,12 +50,14 @@ use self::device::{AttachedDevice, publish};
 
 use self::error::no_driver;
 pub(super) use self::growth::KernelGrowth;
+use self::identity::Identity;
 pub(super) use self::leftovers::{clear_leftovers, is_left};
-use self::sysfs::Sysfs;
+use self::sysfs::{AttachedAs, Sysfs};
 use super::block_error::blocking;
 use super::block_error::{BlockError, Explain};
 use super::fuse_loop::{self, FuseLoopConfig};
 use super::nbd::attached::{Attached, FLAGS};
+use super::tenure::{Lasting, Tenure};
 use super::{BlockDevice, Frontend, FrontendKind, Resizer, StopRefused, node};
 
 /// Largest request of the kernel: larger ones cost fewer round trips, and its default is 128.
@@ -70,14 +75,22 @@ pub struct KernelNbdConfig {
     /// The frontend that this node may have had before: its volume and device directory are those of this one, and what
     /// it left is cleared.
     pub before: FuseLoopConfig,
+    /// Which device may go on, and where a new one is noted.
+    pub tenure: Tenure,
 }
 
 impl KernelNbdConfig {
-    /// Other directories may have volumes of the same name.
-    fn identifier(&self) -> String {
-        let place = self.runtime_dir.canonicalize().or_else(|_| std::path::absolute(&self.runtime_dir));
-        let place = place.unwrap_or_else(|_| self.runtime_dir.clone());
-        format!("aurochs:{} of {}", self.before.volume, place.display())
+    /// Makes the directory, and names it in one way only: what devices are told by follows from it.
+    fn prepared(self) -> Result<Self, BlockError> {
+        let attempt = || format!("make the directory {}", self.runtime_dir.display());
+        let made = std::fs::create_dir_all(&self.runtime_dir).and_then(|()| self.runtime_dir.canonicalize());
+        let runtime_dir = made.explain(attempt, "check the run directory")?;
+        Ok(Self { runtime_dir, ..self })
+    }
+
+    /// Of a prepared one.
+    fn identity(&self) -> Identity {
+        Identity::of(&self.before.volume, &self.runtime_dir)
     }
 
     fn node(&self) -> PathBuf {
@@ -115,8 +128,7 @@ impl KernelNbdFrontend {
     pub async fn start<D: BlockDevice>(device: Arc<D>, config: KernelNbdConfig) -> Result<Self, BlockError> {
         let size_bytes = device.size();
         let volume = config.before.volume.clone();
-        let identifier = config.identifier();
-        let (attached, end) = blocking(move || attach(&config, size_bytes)).await?;
+        let (attached, identifier, end) = blocking(move || attach(&config.prepared()?, size_bytes)).await?;
         let stream = match serving_end(end) {
             Ok(stream) => stream,
             Err(error) => {
@@ -155,20 +167,23 @@ fn serving_end(end: BlockingUnixStream) -> Result<UnixStream, BlockError> {
     end.set_nonblocking(true).and_then(|()| UnixStream::from_std(end)).explain(attempt, SEE_KERNEL)
 }
 
-/// The kernel has the other end of the socket that comes with the device.
-fn attach(config: &KernelNbdConfig, size_bytes: u64) -> Result<(AttachedDevice, BlockingUnixStream), BlockError> {
+/// With the device comes what it is told by; the kernel has the other end of the socket.
+fn attach(
+    config: &KernelNbdConfig,
+    size_bytes: u64,
+) -> Result<(AttachedDevice, String, BlockingUnixStream), BlockError> {
     let lock = lock(config)?;
     let mut driver = Driver::find().map_err(no_driver)?;
-    let (identifier, node) = (config.identifier(), config.node());
-    let taken_over = takeover::take_over(&mut driver, &Sysfs::default(), &identifier, &node)?;
-    let (index, end) = match taken_over {
+    let (AttachedAs { index, backend }, end) = match takeover::take_over(&mut driver, &Sysfs::default(), config)? {
         Some(taken_over) => taken_over,
         None => {
             fuse_loop::clear_leftovers(config.before.clone())?;
-            connect(&mut driver, &identifier, size_bytes)?
+            let backend = config.identity().with(config.tenure.attach(Lasting::NbdKernel)?);
+            let (index, end) = connect(&mut driver, &backend, size_bytes)?;
+            (AttachedAs { index, backend }, end)
         }
     };
-    Ok((AttachedDevice { index, node, _lock: lock }, end))
+    Ok((AttachedDevice { index, node: config.node(), _lock: lock }, backend, end))
 }
 
 /// Sets how the device is used, where it is not set already. The kernel lets nobody change that before all requests in flight
@@ -186,9 +201,8 @@ fn tune(index: u32) {
 fn lock(config: &KernelNbdConfig) -> Result<Flock<File>, BlockError> {
     let path = config.runtime_dir.join("kernel-nbd.lock");
     let attempt = || format!("open {}", path.display());
-    let remedy = "check the run directory";
-    std::fs::create_dir_all(&config.runtime_dir).explain(attempt, remedy)?;
-    let file = File::options().write(true).create(true).truncate(false).open(&path).explain(attempt, remedy)?;
+    let file = File::options().write(true).create(true).truncate(false).open(&path);
+    let file = file.explain(attempt, "check the run directory")?;
     Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| BlockError::AlreadyServed { path })
 }
 

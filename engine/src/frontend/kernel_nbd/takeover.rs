@@ -6,51 +6,70 @@
 
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::sys::socket::{MsgFlags, recv};
 
 use super::control::{Attachment, Driver};
-use super::sysfs::Sysfs;
-use super::{FLAGS, node, socket_pair};
+use super::leftovers::{detach, look};
+use super::sysfs::{AttachedAs, Sysfs};
+use super::{FLAGS, KernelNbdConfig, node, socket_pair};
 use crate::frontend::block_error::BlockError;
+use crate::frontend::tenure::Lasting;
 
 /// So long may the kernel take to notice that the socket of a process which has ended is dead.
 const NOTICE_PATIENCE: Duration = Duration::from_secs(3);
 const NOTICE_POLL: Duration = Duration::from_millis(50);
 
-/// Gives the device a new socket and returns our end of it. `None`: there is no such device, or not any more.
+/// Gives the one device that may go on a new socket, and returns it with our end of that; detaches all others of the
+/// volume. `None`: there is no such device, or not any more.
 pub(super) fn take_over(
     driver: &mut Driver,
     sysfs: &Sysfs,
-    identifier: &str,
-    node: &Path,
-) -> Result<Option<(u32, UnixStream)>, BlockError> {
-    let Some(index) = sysfs.attached_as(identifier) else { return Ok(None) };
+    config: &KernelNbdConfig,
+) -> Result<Option<(AttachedAs, UnixStream)>, BlockError> {
+    let identity = config.identity();
+    let all = look(sysfs, |backend| identity.is_of(backend))?;
+    let wanted = config.tenure.inherited_as(Lasting::NbdKernel).map(|token| identity.with(token));
+    let (goes_on, others): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|device| Some(&device.backend) == wanted.as_ref());
+    detach(driver, sysfs, &others)?;
+    for device in &goes_on {
+        if let Some(end) = offer_socket(driver, device)? {
+            return Ok(Some((device.clone(), end)));
+        }
+    }
+    // Whoever comes after us must not go on with it either, whatever becomes of us.
+    config.tenure.clone().start_afresh()?;
+    detach(driver, sysfs, &goes_on)?;
+    if !(goes_on.is_empty() && others.is_empty()) {
+        // If it is mounted, its users get I/O errors until they unmount it; the name is free for the next device.
+        node::remove(&config.node())?;
+    }
+    Ok(None)
+}
+
+/// Returns our end of the socket if the device takes it.
+fn offer_socket(driver: &mut Driver, device: &AttachedAs) -> Result<Option<UnixStream>, BlockError> {
+    let AttachedAs { index, backend } = device;
     let deadline = Instant::now() + NOTICE_PATIENCE;
     let refused = loop {
         let (kernels, ours) = socket_pair()?;
-        let attachment = Attachment { identifier, server_flags: FLAGS, socket: kernels.as_fd() };
-        let replaced = driver.replace_socket(index, &attachment);
+        let attachment = Attachment { identifier: backend, server_flags: FLAGS, socket: kernels.as_fd() };
+        let replaced = driver.replace_socket(*index, &attachment);
         drop(kernels);
         match replaced {
             Err(error) => break Some(error),
             Ok(()) if is_taken(&ours) => {
                 tracing::info!(index, "took over the NBD device of an engine that is gone");
-                return Ok(Some((index, ours)));
+                return Ok(Some(ours));
             }
             Ok(()) if Instant::now() > deadline => break None,
             Ok(()) => std::thread::sleep(NOTICE_POLL),
         }
     };
-    tracing::warn!(index, ?refused, "the NBD device of an engine that is gone can't be taken over and is detached");
-    if let Err(error) = driver.disconnect(index) {
-        tracing::warn!(index, %error, "it could not be detached either");
-    }
-    // If it is mounted, its users get I/O errors until they unmount it; the name is free for the next device.
-    node::remove(node)?;
+    tracing::warn!(index, ?refused, "the NBD device of an engine that is gone can't be taken over");
     Ok(None)
 }
 

@@ -38,6 +38,11 @@ mod operation {
 const NEEDED: Features =
     Features::RECOVERY.and(Features::REISSUE).and(Features::IOCTL_NUMBERS).and(Features::USER_COPY);
 
+/// What drivers say to a command that they do not know, or that should be about a device: `EOPNOTSUPP`, and the kernel's own
+/// `ENOTSUPP`.
+const UNKNOWN_COMMAND: [i32; 5] =
+    [Errno::EOPNOTSUPP as i32, 524, Errno::ENODEV as i32, Errno::EINVAL as i32, Errno::ENOTTY as i32];
+
 pub(super) struct Driver {
     control: Control,
     features: Features,
@@ -50,8 +55,12 @@ impl Driver {
         let mut control = Control::open().map_err(no_driver)?;
         let command = Command { operation: operation::GET_FEATURES, device: ANY_ID, argument: 0 };
         let answer = control.run(command, Box::new([0; 8]));
-        let features =
-            answer.map_err(|_| BlockError::TooOld { missing: "it does not say what it can do (Linux 6.5)" })?;
+        let features = answer.map_err(|error| match error.raw_os_error() {
+            Some(code) if UNKNOWN_COMMAND.contains(&code) => {
+                BlockError::TooOld { missing: "it does not say what it can do (Linux 6.5)" }
+            }
+            _ => no_driver(error),
+        })?;
         let features = Features(u64::from_ne_bytes(features.as_ref().try_into().unwrap_or_default()));
         if !features.has(NEEDED) {
             return Err(BlockError::TooOld { missing: "it lacks recovery or copies by its server (Linux 6.5)" });

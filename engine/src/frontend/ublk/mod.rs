@@ -11,12 +11,13 @@
 //! node is published.
 //!
 //! **An engine that was killed.** Its device stays: requests wait, until the next engine on the node finds the device by
-//! the number it carries and serves its queues. The kernel repeats what was not answered, and a file system that is
-//! mounted on it goes on.
+//! the number it carries ([`owner`]), which the note of the engine before names ([`super::tenure`]), and serves its queues,
+//! or removes it. The kernel repeats what was not answered, and a file system that is mounted on it goes on.
 //!
 //! Invariants: one engine at a time has a volume's device, which a lock on a file of the volume's directory keeps to, also
-//! through a crash; a device that is in use is not stopped, unless by force; what was written through the device's page
-//! cache has reached the replicas before it is stopped; a request's data is copied only while it is not answered.
+//! through a crash; no device is served but a new one and the one that the note names; a device that is in use is not
+//! stopped, unless by force; what was written through the device's page cache has reached the replicas before it is stopped; a
+//! request's data is copied only while it is not answered.
 
 mod answers;
 mod channel;
@@ -25,6 +26,7 @@ mod driver;
 mod error;
 mod growth;
 mod layout;
+mod owner;
 mod presence;
 mod queue;
 mod request;
@@ -32,12 +34,10 @@ mod sysfs;
 mod takeover;
 
 use std::fs::File;
-use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use nix::fcntl::{Flock, FlockArg};
-use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 
 use self::device::{StartedDevice, publish};
@@ -46,11 +46,13 @@ use super::block_error::{BlockError, Explain};
 
 pub(super) use self::growth::UblkGrowth;
 use self::layout::{ANY_ID, DeviceInfo, DeviceState, Features, Parameters};
+use self::owner::Owner;
 use self::presence::Presence;
 use self::queue::Queues;
 use self::sysfs::Sysfs;
 use super::block_error::blocking;
 use super::fuse_loop::{self, FuseLoopConfig};
+use super::tenure::{Lasting, Tenure, Token};
 use super::{BlockDevice, Frontend, FrontendKind, Resizer, StopRefused, node};
 use crate::disk::BLOCK_SIZE;
 
@@ -73,6 +75,8 @@ pub struct UblkConfig {
     /// The frontend that this node may have had before: its volume and device directory are those of this one, and what
     /// it left is cleared.
     pub before: FuseLoopConfig,
+    /// Which device may go on, and where a new one is noted.
+    pub tenure: Tenure,
 }
 
 impl UblkConfig {
@@ -80,17 +84,10 @@ impl UblkConfig {
         self.before.device_dir.join(&self.before.volume)
     }
 
-    /// What a device of this volume carries. It follows from the directory of the lock too, so that whoever finds a
-    /// device by it also has the lock that keeps others from it.
-    fn owner(&self) -> u64 {
-        let mut hash = Sha256::new();
-        hash.update(b"aurochs ublk device\0");
-        hash.update(self.runtime_dir.as_os_str().as_bytes());
-        hash.update(b"\0");
-        hash.update(self.before.volume.as_bytes());
-        let digest: [u8; 32] = hash.finalize().into();
-        // Zero is what devices of others carry.
-        digest.iter().take(8).fold(0, |number, byte| number << 8 | u64::from(*byte)).max(1)
+    /// It follows from the directory of the lock too, so that whoever finds a device by it also has the lock that keeps
+    /// others from it.
+    fn owner(&self) -> Owner {
+        Owner::of(&self.before.volume, &self.runtime_dir)
     }
 }
 
@@ -110,26 +107,30 @@ pub(super) fn driver_resizes() -> bool {
 /// Removes what a killed engine with this frontend may have left, so that another one can take its place.
 ///
 /// # Errors
-/// When another process serves the volume.
+/// When another process serves the volume, what is there can't be seen, or can't be removed.
 pub(super) async fn clear_leftovers(config: UblkConfig) -> Result<(), BlockError> {
     blocking(move || {
-        // Without a driver there are no devices.
-        let Ok(mut driver) = Driver::find() else { return Ok(()) };
+        let sysfs = Sysfs::default();
+        let Some(mut driver) = takeover::reach(&sysfs)? else { return Ok(()) };
         let config = prepared(config)?;
         let _lock = lock(&config)?;
-        takeover::remove_all(&mut driver, config.owner());
-        Ok(())
+        takeover::remove_all(&mut driver, &sysfs, config.owner())
     })
     .await
 }
 
-/// Whether a device of this volume is there for another engine to serve.
-pub(super) async fn is_left(config: UblkConfig) -> bool {
-    let look = move || {
-        let Ok(mut driver) = Driver::find() else { return Ok(false) };
-        Ok(takeover::is_left(&mut driver, prepared(config)?.owner()))
-    };
-    blocking(look).await.unwrap_or(false)
+/// Whether the device with this token is there for another engine to serve.
+///
+/// # Errors
+/// When it can't be seen whether there is one.
+pub(super) async fn is_left(config: UblkConfig, token: Token) -> Result<bool, BlockError> {
+    blocking(move || {
+        let sysfs = Sysfs::default();
+        let Some(mut driver) = takeover::reach(&sysfs)? else { return Ok(false) };
+        let owner = prepared(config)?.owner();
+        takeover::is_left(&mut driver, &sysfs, owner, owner.with(token))
+    })
+    .await
 }
 
 /// A running block device.
@@ -185,7 +186,7 @@ fn start<D: BlockDevice>(
         }
     };
     let (id, node, presence) = (info.id, config.node(), Presence::of_started());
-    Ok((StartedDevice { id, node, queues, presence, _lock: lock }, config.owner()))
+    Ok((StartedDevice { id, node, queues, presence, _lock: lock }, info.owner))
 }
 
 /// Makes the directories; names that of the lock in one way only.
@@ -222,7 +223,7 @@ fn add<D: BlockDevice>(
         largest_request_bytes: LARGEST_REQUEST_BYTES,
         id: ANY_ID,
         features: Features(0),
-        owner: config.owner(),
+        owner: config.owner().with(config.tenure.attach(Lasting::Ublk)?),
     };
     let info = driver.add(&wanted).explain(|| "add a ublk device".into(), SEE_KERNEL)?;
     let serve = |driver: &mut Driver| {
@@ -234,7 +235,11 @@ fn add<D: BlockDevice>(
         Ok(queues)
     };
     // The threads of queues that are served already end with the device.
-    serve(driver).map(|queues| (info, queues)).inspect_err(|_| takeover::remove(driver, info.id))
+    serve(driver).map(|queues| (info, queues)).inspect_err(|_| {
+        if let Err(error) = takeover::remove(driver, info.id) {
+            tracing::warn!(id = info.id, %error, "a ublk device is left behind");
+        }
+    })
 }
 
 fn parameters(size_bytes: u64) -> Parameters {
@@ -287,27 +292,5 @@ impl Drop for UblkFrontend {
                 tracing::warn!(%error, "the block device is left behind");
             }
         });
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_device_is_of_one_volume_in_one_directory() {
-        let config = |runtime_dir: &str, volume: &str| UblkConfig {
-            runtime_dir: runtime_dir.into(),
-            before: FuseLoopConfig {
-                volume: volume.into(),
-                runtime_dir: "/run/fuse".into(),
-                device_dir: "/dev/longhorn".into(),
-            },
-        };
-        let owner = config("/run/aurochs/volumes/vol", "vol").owner();
-        assert_eq!(owner, config("/run/aurochs/volumes/vol", "vol").owner());
-        assert_ne!(owner, config("/run/other/volumes/vol", "vol").owner());
-        assert_ne!(owner, config("/run/aurochs/volumes/vol", "vol2").owner());
-        assert_ne!(owner, 0);
     }
 }

@@ -23,11 +23,25 @@ impl Default for Sysfs {
 }
 
 impl Sysfs {
+    #[cfg(test)]
+    pub(super) fn at(root: &Path) -> Self {
+        Self(root.to_owned())
+    }
+
     /// All devices, also those that are not started.
-    pub(super) fn ids(&self) -> Vec<u32> {
-        let Ok(devices) = std::fs::read_dir(self.0.join("class/ublk-char")) else { return Vec::new() };
-        let names = devices.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-        names.filter_map(|name| name.strip_prefix("ublkc")?.parse().ok()).collect()
+    ///
+    /// # Errors
+    /// When they can't be seen; without the driver there are none.
+    pub(super) fn ids(&self) -> io::Result<Vec<u32>> {
+        let devices = match std::fs::read_dir(self.0.join("class/ublk-char")) {
+            Ok(devices) => devices,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.0.join("class").try_exists()? => {
+                return Ok(Vec::new());
+            }
+            Err(error) => return Err(error),
+        };
+        let names = devices.map(|entry| Ok(entry?.file_name())).collect::<io::Result<Vec<_>>>()?;
+        Ok(names.iter().filter_map(|name| name.to_str()?.strip_prefix("ublkc")?.parse().ok()).collect())
     }
 
     pub(super) fn channel_number(&self, id: u32) -> io::Result<DeviceNumber> {
@@ -56,8 +70,10 @@ mod tests {
     #[test]
     fn devices_and_their_numbers_are_found() {
         let root = tempfile::tempdir().unwrap();
-        let sysfs = Sysfs(root.path().to_owned());
-        assert_eq!(sysfs.ids(), Vec::<u32>::new(), "without the driver there is no such directory");
+        let sysfs = Sysfs::at(root.path());
+        assert!(sysfs.ids().is_err(), "sysfs is not mounted");
+        std::fs::create_dir(root.path().join("class")).unwrap();
+        assert_eq!(sysfs.ids().unwrap(), Vec::<u32>::new(), "without the driver there is no such directory");
         let put = |path: &str, text: &str| {
             let path = root.path().join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -67,7 +83,7 @@ mod tests {
         put("class/ublk-char/other/dev", "1:1\n");
         put("block/ublkb12/dev", "259:3\n");
         put("block/ublkb12/size", "2048\n");
-        assert_eq!(sysfs.ids(), [12]);
+        assert_eq!(sysfs.ids().unwrap(), [12]);
         assert_eq!(sysfs.channel_number(12).unwrap(), DeviceNumber { major: 241, minor: 12 });
         assert_eq!(sysfs.block_number(12).unwrap(), DeviceNumber { major: 259, minor: 3 });
         assert_eq!(sysfs.size_bytes(12).unwrap(), 1 << 20);

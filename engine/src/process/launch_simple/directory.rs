@@ -2,7 +2,9 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::time::SystemTime;
 
 use aurochs_api::size::{ByteSize, GIB};
 
@@ -86,6 +88,14 @@ pub(super) fn prepare(dir: &Path, size: Option<ByteSize>, take_over: bool) -> Re
     prepared.check_owner(dir, take_over)
 }
 
+/// What tells the directory from every other that has had, or will have, its path: the file system, the number there, and
+/// when it was made. A copy has another one, and so has a directory that was made anew. None: the file system does not say.
+pub(super) fn identity(dir: &Path) -> Option<String> {
+    let metadata = fs::metadata(dir).ok()?;
+    let made = metadata.created().ok()?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+    Some(format!("directory {}:{} of {}", metadata.dev(), metadata.ino(), made.as_nanos()))
+}
+
 /// Whether there is no directory, an empty one, or what an interrupted creation left, which holds no data.
 fn holds_nothing(dir: &Path) -> Result<bool, ProgramError> {
     let failed = |source| ProgramError::Io { what: format!("list the directory {}", dir.display()), source };
@@ -110,4 +120,28 @@ fn is_of_creation(file: &str) -> bool {
     file == LOST_AND_FOUND
         || made.iter().any(|name| name == finished)
         || (finished == names::VOLUME_META && finished != file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_that_was_made_anew_is_another_one() {
+        let root = tempfile::tempdir_in("/var/tmp").unwrap();
+        let dir = root.path().join("volume");
+        fs::create_dir(&dir).unwrap();
+        let first = identity(&dir).unwrap();
+        fs::write(dir.join("volume.meta"), "{}").unwrap();
+        assert_eq!(identity(&dir).as_ref(), Some(&first), "what is in it may change");
+        let aside = root.path().join("aside");
+        fs::rename(&dir, &aside).unwrap();
+        assert_eq!(identity(&aside), Some(first.clone()), "it was moved");
+        fs::create_dir(&dir).unwrap();
+        assert_ne!(identity(&dir), Some(first.clone()), "another one under its path");
+        fs::remove_dir_all(&aside).unwrap();
+        fs::create_dir(&aside).unwrap();
+        assert_ne!(identity(&aside), Some(first), "also where its number is used again");
+        assert_eq!(identity(&root.path().join("nowhere")), None);
+    }
 }

@@ -25,7 +25,9 @@ use self::keeper::LoneKeeper;
 use self::places::Places;
 use super::nbd_tls::NbdTlsArguments;
 use super::{EndRequests, ProgramError, terminal};
-use crate::frontend::{IoErrorKind, Offering, ServeConfig, Serving, StopRefused, mounted_at, serve, tenure};
+use crate::frontend::{
+    FrontendError, IoErrorKind, Offering, ServeConfig, Serving, StopRefused, mounted_at, serve, tenure,
+};
 use crate::link::Address;
 use crate::link::server::ReplicaServer;
 use crate::replica::OpenOptions;
@@ -162,7 +164,9 @@ impl Running {
             salvage: false,
         };
         let keeper = Arc::new(LoneKeeper::new(arguments.name.as_str(), epoch, REPLICA));
-        tenure::begin(places.directory(), epoch.0, false);
+        let identity = directory::identity(&arguments.directory);
+        let tenure = tenure::begin(places.directory(), epoch.0, identity.as_deref(), false);
+        let tenure = tenure.map_err(FrontendError::from)?;
         let volume = Volume::start(options, keeper).await?;
         let config = ServeConfig {
             volume: arguments.name.to_string(),
@@ -174,7 +178,7 @@ impl Running {
             nbd_tls: arguments.nbd_tls.tls(),
             iscsi_portals: arguments.iscsi_listen.clone(),
             iscsi_chap: super::engine::chap(arguments.iscsi_chap_file.as_deref())?,
-            epoch: epoch.0,
+            tenure,
         };
         match serve(Arc::new(volume.clone()), config).await {
             Ok(serving) => Ok((volume, serving)),

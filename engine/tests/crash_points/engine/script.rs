@@ -99,7 +99,7 @@ impl Keeper for Records {
     }
 
     fn compare_and_set<'a>(&'a self, epoch: Epoch, generation: Generation, next: &'a Record) -> Answer<'a, ()> {
-        Box::pin(async move { self.0.compare_and_set(epoch, generation, next) })
+        Box::pin(async move { self.0.compare_and_set(epoch, generation, next).map(drop) })
     }
 }
 

@@ -3,8 +3,6 @@
 
 use std::path::{Path, PathBuf};
 
-use aurochs_engine::grpc::instance_v1::InstanceStopRequest;
-
 use super::volumes::{SIZE, device};
 use super::{NEEDS, devices, kernel_resizes};
 use crate::driver::{Driver, sysfs};
@@ -12,7 +10,7 @@ use crate::evidence::Evidence;
 use crate::file_system::FileSystem;
 use crate::node::{Node, TestVolume};
 use crate::writer::Writer;
-use crate::{assert_equal_replicas, kill_engine, wait_for};
+use crate::{assert_equal_replicas, be_elsewhere, kill_engine, wait_for, write_late};
 
 /// Loop devices with a file below `root`.
 fn loop_devices(root: &Path) -> Vec<PathBuf> {
@@ -201,18 +199,4 @@ async fn a_device_of_the_nbd_client_does_not_go_on_when_the_volume_was_elsewhere
     assert_ublk_with_tree(&node, &volume, &file_system).await;
     driver.unload().await;
     nbd.unload().await;
-}
-
-/// Another node has the volume for a moment.
-async fn be_elsewhere(node: &Node, volume: &TestVolume) {
-    let mut other = node.another_node().await;
-    let engine = node.try_start_engine(volume, "nbd", &other.client).await.unwrap();
-    engine.wait_up().await;
-    other.client.instance_stop(InstanceStopRequest { name: engine.name, grace_seconds: 30 }).await.unwrap();
-}
-
-/// Data that reaches the device, if anything does.
-fn write_late(at: &Path) -> std::io::Result<()> {
-    std::fs::write(at.join("late"), vec![1; 100_000])?;
-    Ok(nix::unistd::syncfs(std::fs::File::open(at)?)?)
 }

@@ -16,7 +16,7 @@ use aurochs_engine::frontend::{
     BlockError,
     ublk::{UblkConfig, UblkFrontend},
 };
-use aurochs_engine::frontend::{Frontend, FrontendError, FrontendKind, StopRefused};
+use aurochs_engine::frontend::{Frontend, FrontendError, FrontendKind, StopRefused, tenure};
 use tempfile::TempDir;
 
 use crate::driver::{Driver, attribute, sysfs};
@@ -82,7 +82,17 @@ fn config(directory: &Path) -> UblkConfig {
         runtime_dir: directory.join("run/fuse"),
         device_dir: directory.join("dev"),
     };
-    UblkConfig { runtime_dir: directory.join("run"), before }
+    let runtime_dir = directory.join("run");
+    let tenure = tenure::begin(&runtime_dir, next_epoch(directory), Some("vol-1"), false).unwrap();
+    UblkConfig { runtime_dir, before, tenure }
+}
+
+/// Every start of an engine raises it, also in a process of its own.
+fn next_epoch(directory: &Path) -> u64 {
+    let file = directory.join("epoch");
+    let last = std::fs::read_to_string(&file).map_or(0, |text| text.parse().unwrap());
+    std::fs::write(file, (last + 1).to_string()).unwrap();
+    last + 1
 }
 
 fn reason<F>(refused: StopRefused<F>) -> (F, String) {

@@ -64,8 +64,8 @@ fn next_record(engine: &Object<Engine>, seen: Option<&Record>) -> Result<Record,
             epoch: 1,
             generation: 1,
             members: members.keys().cloned().collect(),
-            joining: Vec::new(),
             clean: true,
+            ..Record::default()
         }),
         Some(seen) if seen.members.iter().any(|member| members.contains_key(member)) => {
             Ok(Record { epoch: seen.epoch + 1, ..seen.clone() })
@@ -106,8 +106,8 @@ mod tests {
     #[test]
     fn only_the_epoch_is_raised() {
         let members = vec!["a".to_owned(), "c".to_owned()];
-        let seen =
-            Record { volume: "v".into(), epoch: 4, generation: 9, members, joining: vec!["b".into()], clean: false };
+        let (joining, incarnation) = (vec!["b".into()], "the one".into());
+        let seen = Record { volume: "v".into(), epoch: 4, generation: 9, members, joining, clean: false, incarnation };
         let next = next_record(&engine(&["a", "b"]), Some(&seen)).unwrap();
         assert_eq!(next, Record { epoch: 5, ..seen.clone() });
         let addresses = addresses(&next.members, &engine(&["a", "b"]).spec.replica_address_map);
