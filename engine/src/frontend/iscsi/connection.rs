@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::StreamExt;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
@@ -172,8 +173,12 @@ async fn work<D: BlockDevice, R: AsyncRead + Unpin>(
         answers: answers.clone(),
     };
     let receiver = Receiver::new(surroundings, reader, in_flight, jobs, answers.clone());
-    let ((end, reader), ()) = tokio::join!(receiver.run(handle.closing()), executor.run(queue));
+    let ((end, reader), logouts) = tokio::join!(receiver.run(handle.closing()), executor.run(queue));
+    // Before waiting for the end of other connections, which may wait for the end of this one.
     drop(at_work);
+    if end.as_ref().is_ok_and(|end| !matches!(end, End::HungUp)) {
+        logouts.collect::<()>().await;
+    }
     let last = match &end {
         Ok(End::Logout { tag, with }) => {
             for connection in with {

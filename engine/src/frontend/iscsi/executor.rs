@@ -2,11 +2,15 @@
 //!
 //! It ends when its connection brings nothing more and everything that began has ended: a command that the device has is
 //! never abandoned half way, whatever becomes of the connection.
+//!
+//! The logouts of other connections are left over then: two connections that log each other out would wait for each
+//! other's end for ever if either's end waited for such an answer.
 
 use std::sync::Arc;
 
-use futures::StreamExt;
+use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
 use super::absent_unit;
@@ -39,6 +43,9 @@ pub(super) enum Job {
     },
 }
 
+/// Logouts of other connections that are not answered yet.
+pub(super) type Logouts = FuturesUnordered<BoxFuture<'static, ()>>;
+
 /// A command whose data are there.
 #[derive(Debug)]
 pub(super) struct Work {
@@ -62,38 +69,41 @@ pub(super) struct Executor<D: BlockDevice> {
 }
 
 impl<D: BlockDevice> Executor<D> {
-    pub(super) async fn run(&self, mut jobs: mpsc::Receiver<Job>) {
+    /// Returns the logouts whose connections have not ended yet.
+    pub(super) async fn run(&self, mut jobs: mpsc::Receiver<Job>) -> Logouts {
         let mut running = FuturesUnordered::new();
+        let mut logouts = Logouts::new();
         let mut may_come = true;
         while may_come || !running.is_empty() {
             tokio::select! {
                 biased;
                 Some(()) = running.next(), if !running.is_empty() => {}
+                Some(()) = logouts.next(), if !logouts.is_empty() => {}
                 job = jobs.recv(), if may_come && running.len() < MAX_RUNNING => match job {
-                    Some(job) => running.push(self.carry_out(job)),
+                    Some(Job::Command(work)) => running.push(self.carry_out(*work).left_future()),
+                    Some(Job::TaskManagement(request, waiting)) => {
+                        running.push(self.manage(request, waiting).right_future());
+                    }
+                    Some(Job::Logout { tag, other, waiting }) => {
+                        logouts.push(log_out(tag, other, waiting, self.answers.clone()).boxed());
+                    }
                     None => may_come = false,
                 },
             }
         }
+        logouts
     }
 
-    async fn carry_out(&self, job: Job) {
-        let answer = match job {
-            Job::Command(work) => match self.command(*work).await {
-                Some(finished) => Answer::Command(Box::new(finished)),
-                None => return,
-            },
-            Job::TaskManagement(request, _waiting) => {
-                let response = request.carry_out(&self.target, &self.session).await;
-                Answer::TaskManagement { tag: request.tag, response }
-            }
-            Job::Logout { tag, other, waiting: _waiting } => {
-                other.ended().await;
-                Answer::Logout { tag, response: LogoutResponse::Closed }
-            }
-        };
-        // A client that is gone needs no answer.
-        let _ = self.answers.send(answer).await;
+    async fn carry_out(&self, work: Work) {
+        if let Some(finished) = self.command(work).await {
+            // A client that is gone needs no answer.
+            let _ = self.answers.send(Answer::Command(Box::new(finished))).await;
+        }
+    }
+
+    async fn manage(&self, request: task_management::Request, _waiting: OwnedSemaphorePermit) {
+        let response = request.carry_out(&self.target, &self.session).await;
+        let _ = self.answers.send(Answer::TaskManagement { tag: request.tag, response }).await;
     }
 
     /// `None` when the command was aborted.
@@ -131,4 +141,10 @@ impl<D: BlockDevice> Executor<D> {
             _ => absent_unit::execute(&command.cdb),
         }
     }
+}
+
+/// Answers when the commands of the other connection have ended.
+async fn log_out(tag: u32, other: ConnectionHandle, _waiting: OwnedSemaphorePermit, answers: mpsc::Sender<Answer>) {
+    other.ended().await;
+    let _ = answers.send(Answer::Logout { tag, response: LogoutResponse::Closed }).await;
 }
