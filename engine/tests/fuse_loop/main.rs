@@ -64,6 +64,17 @@ async fn a_file_system_lives_on_it_and_nothing_is_left_afterwards() {
     place.assert_clean();
 }
 
+/// Where pages are larger than 4 KiB, the kernel would ask for more at once than is served.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_kernel_is_told_how_long_reads_may_be() {
+    let place = Place::new();
+    let frontend = FuseLoopFrontend::start(place.device(), place.config()).await.unwrap();
+    let options = run("findmnt", &["-n", "-o", "FS-OPTIONS", "--mountpoint", text(&place.path("run/fuse"))]).await;
+    assert!(options.trim().split(',').any(|option| option == "max_read=1048576"), "{options}");
+    frontend.stop(false).await.unwrap();
+    place.assert_clean();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn fio_verifies_with_many_requests_at_once() {
     let place = Place::new();

@@ -23,7 +23,7 @@ use crate::frontend::BlockDevice;
 use crate::sys::readiness;
 
 /// Largest write (and read) request; the loop driver's requests are seldom longer.
-const MAX_REQUEST_BYTES: u32 = 1 << 20;
+pub(super) const MAX_REQUEST_BYTES: u32 = 1 << 20;
 /// Requests in flight, here and in the kernel's background queue: what the loop driver itself lets in (`nr_requests`),
 /// so at most 128 MiB of data.
 const MAX_REQUESTS: u16 = 128;

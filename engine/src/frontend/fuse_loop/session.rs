@@ -15,7 +15,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use super::filesystem::VolumeFile;
-use super::server::Server;
+use super::server::{MAX_REQUEST_BYTES, Server};
 use crate::frontend::BlockDevice;
 use crate::frontend::block_error::{BlockError, Explain};
 
@@ -45,7 +45,11 @@ impl FuseSession {
             || "open /dev/fuse".into(),
             "load the FUSE driver with `modprobe fuse` and run the engine as root",
         )?;
-        let options = format!("fd={},rootmode=40000,user_id=0,group_id=0,default_permissions", kernel.as_raw_fd());
+        // Without `max_read` reads are as long as the kernel's pages allow: on those of 64 KiB, longer than what is served.
+        let options = format!(
+            "fd={},rootmode=40000,user_id=0,group_id=0,default_permissions,max_read={MAX_REQUEST_BYTES}",
+            kernel.as_raw_fd()
+        );
         let source = format!("aurochs:{volume}");
         let flags = MsFlags::MS_NODEV | MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC | MsFlags::MS_NOATIME;
         mount(Some(source.as_str()), directory, Some("fuse.aurochs"), flags, Some(options.as_str())).explain(
