@@ -1,11 +1,12 @@
 //! The FUSE mount and the task that serves it.
 
+use std::convert::Infallible;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -22,12 +23,22 @@ use crate::frontend::block_error::{BlockError, Explain};
 /// The loop driver lets go of the file a moment after it reports so.
 const UNMOUNT_PATIENCE: Duration = Duration::from_secs(5);
 const UNMOUNT_POLL: Duration = Duration::from_millis(10);
+/// The server of an unmounted file system ends at once, unless the mount was copied to another namespace: then the file
+/// system is there until that ends.
+const END_PATIENCE: Duration = Duration::from_secs(3);
 
 #[derive(Debug)]
 pub(super) struct FuseSession {
     directory: PathBuf,
     runtime: Handle,
-    server: JoinHandle<io::Result<()>>,
+    server: ServerTask,
+}
+
+#[derive(Debug)]
+struct ServerTask {
+    task: JoinHandle<io::Result<()>>,
+    /// Nothing is ever sent: it is disconnected when the task has ended.
+    ended: Mutex<mpsc::Receiver<Infallible>>,
 }
 
 impl FuseSession {
@@ -62,12 +73,22 @@ impl FuseSession {
         Ok(Self { directory: directory.to_owned(), runtime, server })
     }
 
-    /// Unmounts and waits for the server's end. On failure the session goes on.
+    /// Unmounts and waits for the server's end; where others keep the file system, it is served on in the background, as
+    /// after [`detach`](Self::detach). On failure the session goes on.
     pub(super) fn stop(self) -> Result<(), (Self, BlockError)> {
         if let Err(error) = unmount(&self.directory) {
             return Err((self, error));
         }
-        match self.runtime.block_on(self.server) {
+        let ended = self.server.ended.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(END_PATIENCE);
+        if ended == Err(mpsc::RecvTimeoutError::Timeout) {
+            tracing::warn!(
+                directory = %self.directory.display(),
+                "the FUSE file system is unmounted here and still there in another mount namespace (a container that was \
+                 started meanwhile); it goes when that ends"
+            );
+            return Ok(());
+        }
+        match self.runtime.block_on(self.server.task) {
             Ok(Err(error)) => tracing::warn!(%error, "the FUSE session ended with an error"),
             Err(error) if error.is_panic() => tracing::error!("the FUSE session panicked"),
             // Ended, or cancelled with the runtime.
@@ -86,14 +107,19 @@ fn serve<D: BlockDevice>(
     kernel: File,
     file: VolumeFile<D>,
     runtime: &Handle,
-) -> Result<JoinHandle<io::Result<()>>, BlockError> {
+) -> Result<ServerTask, BlockError> {
     let _inside = runtime.enter();
     let greeted = Server::new(kernel, file).and_then(|mut server| {
         runtime.block_on(server.greet())?;
         Ok(server)
     });
     let server = greeted.explain(|| "agree with the kernel's FUSE".into(), "FUSE of Linux 4.20 or newer is needed")?;
-    Ok(runtime.spawn(report(server)))
+    let (running, ended) = mpsc::channel();
+    let task = runtime.spawn(async move {
+        let _running = running;
+        report(server).await
+    });
+    Ok(ServerTask { task, ended: Mutex::new(ended) })
 }
 
 /// A server that ends takes the device with it: its users get errors, which has to have a reason that can be read.
