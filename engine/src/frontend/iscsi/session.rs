@@ -312,6 +312,7 @@ impl<D: BlockDevice> Session<D> {
         if state.window.expected() == cmd_sn {
             state.ahead.remove(&cmd_sn);
             state.advance();
+            self.progress.notify_waiters();
         }
         Aborting::NotYetArrived
     }
@@ -454,5 +455,15 @@ mod tests {
         assert!(!session.is_awaited(11));
         assert!(!session.hold(11, &holder), "a number that was taken is not held");
         assert!(!session.is_awaited(11));
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_a_number_goes_on_when_it_is_aborted_before_it_has_come() {
+        let session = session();
+        let waiting = session.wait_for_turn(11);
+        tokio::pin!(waiting);
+        assert!(waiting.as_mut().now_or_never().is_none());
+        assert_eq!(session.abort(5, 10, 11), Aborting::NotYetArrived);
+        assert!(waiting.now_or_never().is_some(), "10 does not come any more");
     }
 }
