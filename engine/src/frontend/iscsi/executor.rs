@@ -1,7 +1,8 @@
 //! Carries out the commands of one connection, all at the same time, and hands the answers to the sender.
 //!
 //! It ends when its connection brings nothing more and everything that began has ended: a command that the device has is
-//! never abandoned half way, whatever becomes of the connection.
+//! never abandoned half way, whatever becomes of the connection. One that waits for its turn, or for memory, is called
+//! off when it is aborted or its connection is lost: nobody waits for what has not begun.
 //!
 //! The logouts of other connections are left over then: two connections that log each other out would wait for each
 //! other's end for ever if either's end waited for such an answer.
@@ -11,7 +12,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
 use super::absent_unit;
 use super::answer::{Answer, Finished, LogoutResponse};
@@ -66,6 +67,8 @@ pub(super) struct Executor<D: BlockDevice> {
     pub(super) session: Arc<Session<D>>,
     pub(super) in_flight: InFlight,
     pub(super) answers: mpsc::Sender<Answer>,
+    /// The connection has ended without a logout, and not by this target's wish. Its sender lives as long as this.
+    pub(super) is_lost: watch::Receiver<bool>,
 }
 
 impl<D: BlockDevice> Executor<D> {
@@ -106,27 +109,39 @@ impl<D: BlockDevice> Executor<D> {
         let _ = self.answers.send(Answer::TaskManagement { tag: request.tag, response }).await;
     }
 
-    /// `None` when the command was aborted.
+    /// `None` when the command was aborted or called off.
     async fn command(&self, work: Work) -> Option<Finished> {
         let Work { command, task, turn, data, data_out_bytes, bursts, mut permit } = work;
         if let Some(turn) = turn.as_ref().filter(|turn| !turn.is_its_turn()) {
-            turn.turn().await;
-            if self.session.is_recalled(command.tag, task) {
-                self.session.end(command.tag, task);
-                return None;
-            }
+            self.unless_called_off(&command, task, turn.turn()).await?;
         }
         let read_bytes = match &self.session.nexus {
             Some(nexus) if turn.is_some() => nexus.data_in_length(&command.cdb).min(MAX_TRANSFER_BYTES),
             _ => 0,
         };
         if read_bytes > 0 {
-            permit = self.in_flight.admit(read_bytes as u32).await.ok();
+            permit = match self.in_flight.try_admit(read_bytes as u32) {
+                None => self.unless_called_off(&command, task, self.in_flight.admit(read_bytes as u32)).await?.ok(),
+                granted => granted,
+            };
         }
         let completion = self.execute(&command, data).await;
         drop(turn);
         let finished = Finished { command, completion, data_out_bytes, bursts, permit };
         self.session.end(command.tag, task).then_some(finished)
+    }
+
+    /// Waits before anything of a command has begun. `None`: it has ended without beginning.
+    async fn unless_called_off<T>(&self, command: &Command, task: TaskId, ready: impl Future<Output = T>) -> Option<T> {
+        let mut is_lost = self.is_lost.clone();
+        tokio::select! {
+            biased;
+            () = self.session.recalled(command.tag, task) => {}
+            _ = is_lost.wait_for(|lost| *lost) => {}
+            ready = ready => return Some(ready),
+        }
+        self.session.end(command.tag, task);
+        None
     }
 
     async fn execute(&self, command: &Command, data: AlignedBuf) -> Completion {

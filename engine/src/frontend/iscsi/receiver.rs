@@ -59,6 +59,13 @@ pub(super) enum End {
     Leaving,
 }
 
+impl End {
+    /// Somebody is there to be answered.
+    pub(super) fn is_agreed(&self) -> bool {
+        !matches!(self, Self::HungUp)
+    }
+}
+
 /// Why a connection was cut off.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ReceiveError {
