@@ -148,6 +148,12 @@ pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
     tokio::select! {
         () = &mut asked => {}
         () = volume.fenced() => {}
+        reason = volume.frontend_failure() => {
+            phase.send_replace(Phase::Stopping { volume: arguments.volume.clone() });
+            // Stopping it would fail what its users wait for, which the next engine may still answer.
+            std::mem::forget(serving);
+            return Err(ProgramError::FrontendBroke(reason));
+        }
         // The server ends only with a fault of its own; the volume goes down cleanly, and is started again.
         _ = grpc => {}
     }

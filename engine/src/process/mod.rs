@@ -29,6 +29,9 @@ pub enum ProgramError {
     Frontend(#[from] crate::frontend::FrontendError),
     #[error("the gRPC server ended: {0}")]
     Grpc(#[from] tonic::transport::Error),
+    /// The process ends as if it had been killed: what its users wait for is left to the next one.
+    #[error("{0}; the engine ends so that the next one serves the volume")]
+    FrontendBroke(String),
     #[error("the volume did not close cleanly: {0}")]
     Close(crate::frontend::IoError),
     #[error(transparent)]

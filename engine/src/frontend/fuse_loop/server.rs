@@ -75,6 +75,10 @@ impl<D: BlockDevice> Server<D> {
         Err(io::Error::new(io::ErrorKind::ConnectionAborted, "it was unmounted at once"))
     }
 
+    pub(super) fn device(&self) -> Arc<D> {
+        self.file.device()
+    }
+
     /// Serves until the file system is unmounted and nobody has anything of it open.
     pub(super) async fn serve(mut self) -> io::Result<()> {
         while let Some(header) = self.next().await? {

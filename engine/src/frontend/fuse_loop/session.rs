@@ -6,6 +6,7 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
@@ -39,6 +40,7 @@ struct ServerTask {
     task: JoinHandle<io::Result<()>>,
     /// Nothing is ever sent: it is disconnected when the task has ended.
     ended: Mutex<mpsc::Receiver<Infallible>>,
+    may_end: Arc<AtomicBool>,
 }
 
 impl FuseSession {
@@ -75,9 +77,11 @@ impl FuseSession {
 
     /// Unmounts and waits for the server's end; where others keep the file system, it is served on in the background, as
     /// after [`detach`](Self::detach). On failure the session goes on.
-    pub(super) fn stop(self) -> Result<(), (Self, BlockError)> {
+    pub(super) fn stop(self) -> Result<(), (Box<Self>, BlockError)> {
+        self.server.may_end.store(true, Ordering::SeqCst);
         if let Err(error) = unmount(&self.directory) {
-            return Err((self, error));
+            self.server.may_end.store(false, Ordering::SeqCst);
+            return Err((Box::new(self), error));
         }
         let ended = self.server.ended.lock().unwrap_or_else(PoisonError::into_inner).recv_timeout(END_PATIENCE);
         if ended == Err(mpsc::RecvTimeoutError::Timeout) {
@@ -99,15 +103,12 @@ impl FuseSession {
 
     /// Takes the mount out of sight; whoever still holds the file is served on, and the server ends after them.
     pub(super) fn detach(self) {
+        self.server.may_end.store(true, Ordering::SeqCst);
         detach_mount(&self.directory);
     }
 }
 
-fn serve<D: BlockDevice>(
-    kernel: File,
-    file: VolumeFile<D>,
-    runtime: &Handle,
-) -> Result<ServerTask, BlockError> {
+fn serve<D: BlockDevice>(kernel: File, file: VolumeFile<D>, runtime: &Handle) -> Result<ServerTask, BlockError> {
     let _inside = runtime.enter();
     let greeted = Server::new(kernel, file).and_then(|mut server| {
         runtime.block_on(server.greet())?;
@@ -115,16 +116,37 @@ fn serve<D: BlockDevice>(
     });
     let server = greeted.explain(|| "agree with the kernel's FUSE".into(), "FUSE of Linux 4.20 or newer is needed")?;
     let (running, ended) = mpsc::channel();
+    let may_end = Arc::new(AtomicBool::new(false));
+    let end = ServerEnd { device: server.device(), may_end: Arc::clone(&may_end), reason: None };
     let task = runtime.spawn(async move {
         let _running = running;
-        report(server).await
+        report(server, end).await
     });
-    Ok(ServerTask { task, ended: Mutex::new(ended) })
+    Ok(ServerTask { task, ended: Mutex::new(ended), may_end })
 }
 
 /// A server that ends takes the device with it: its users get errors, which has to have a reason that can be read.
-async fn report<D: BlockDevice>(server: Server<D>) -> io::Result<()> {
-    server.serve().await.inspect_err(|error| tracing::error!(%error, "the FUSE session broke off"))
+async fn report<D: BlockDevice>(server: Server<D>, mut end: ServerEnd<D>) -> io::Result<()> {
+    let served = server.serve().await;
+    end.reason = Some(served.as_ref().err().map_or_else(|| "the kernel has ended it".into(), ToString::to_string));
+    served.inspect_err(|error| tracing::error!(%error, "the FUSE session broke off"))
+}
+
+/// Dropped when the server has ended, also by a panic.
+struct ServerEnd<D: BlockDevice> {
+    device: Arc<D>,
+    /// The session is being stopped.
+    may_end: Arc<AtomicBool>,
+    reason: Option<String>,
+}
+
+impl<D: BlockDevice> Drop for ServerEnd<D> {
+    fn drop(&mut self) {
+        if !self.may_end.load(Ordering::SeqCst) {
+            let reason = self.reason.as_deref().unwrap_or("it failed inside, see the engine's log");
+            self.device.frontend_broke(&format!("the FUSE session behind the block device has ended: {reason}"));
+        }
+    }
 }
 
 /// Takes the topmost mount at `directory` out of sight, used or not.

@@ -149,7 +149,11 @@ impl<D: BlockDevice> Queue<D> {
         match self.serve() {
             Ok(()) => tracing::debug!(id, queue, "a queue of the ublk device has ended"),
             // Its requests wait for the next engine, as if this one had been killed.
-            Err(error) => tracing::error!(id, queue, %error, "a queue of the ublk device is not served any more"),
+            Err(error) => {
+                tracing::error!(id, queue, %error, "a queue of the ublk device is not served any more");
+                let reason = format!("queue {queue} of ublk device {id} could not be served any more: {error}");
+                self.device.frontend_broke(&reason);
+            }
         }
     }
 
@@ -276,6 +280,8 @@ impl<D: BlockDevice> Queue<D> {
         // What a stopped device says.
         if error.raw_os_error() != Some(Errno::ENODEV as i32) {
             tracing::error!(tag, %error, "the ublk driver refuses a command");
+            let id = self.place.info.id;
+            self.device.frontend_broke(&format!("the driver of ublk device {id} refuses a command: {error}"));
         }
         self.set(tag, Slot::Retired);
     }
