@@ -87,8 +87,13 @@ fn main() -> ExitCode {
             Command::Export(arguments) => process::export::run(arguments).await,
         }
     });
-    // Requests that hang in a disk must not keep the process alive.
-    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    if let Err(ProgramError::FrontendBroke(_)) = result {
+        // Its tasks must not answer anybody: the next engine may.
+        std::mem::forget(runtime);
+    } else {
+        // Requests that hang in a disk must not keep the process alive.
+        runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    }
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),

@@ -118,6 +118,9 @@ pub trait BlockDevice: Send + Sync + 'static {
             self.write(offset, changed, durability).await.map_err(Unchanged::NotWritten)
         }
     }
+    /// The frontend that serves the device to the kernel has broken down for the reason that is told, and will not recover.
+    /// Whoever owns the device may end the process, so that the next one takes over or starts anew.
+    fn frontend_broke(&self, _reason: &str) {}
     /// Where data is in `length` bytes (at least one) from `offset` on: extents that follow one another without a gap from
     /// `offset` on. There is at least one; they may end before `offset + length`, and never lie behind it. A block whose
     /// write was acknowledged before the call is in no hole. A device that knows nothing calls everything data.

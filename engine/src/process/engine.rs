@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use tokio::sync::watch;
@@ -21,6 +23,11 @@ use crate::volume::Volume;
 use crate::volume::record::{Epoch, Keeper};
 use crate::volume::snapshot_limits::{self, SnapshotLimits};
 use crate::volume::start::{StartError, StartOptions};
+
+/// How long the start of the frontends may go on after the process was asked to end.
+const START_PATIENCE: Duration = Duration::from_secs(30);
+/// How long the file systems on a device that is taken away may take to write what they have in memory.
+const SYNC_PATIENCE: Duration = Duration::from_secs(60);
 
 /// The engine of one volume.
 #[derive(Debug, Args)]
@@ -137,22 +144,21 @@ pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
         max_size_bytes: arguments.snapshot_max_size,
     });
     volume.set_unmap_mark_snap_chain_removed(arguments.unmap_mark_snap_chain_removed);
-    let serving = match serve(Arc::new(volume.clone()), places(&arguments, chap, tenure)).await {
-        Ok(serving) => serving,
-        Err(error) => {
-            // Nothing was written: a clean end spares the next start the comparison of all members.
-            if let Err(error) = volume.close().await {
-                tracing::warn!(%error, "the volume did not close cleanly");
-            }
-            return Err(error.into());
-        }
-    };
+    let places = places(&arguments, chap, tenure);
+    let (serving, is_asked) = start_frontends(&volume, places, asked.as_mut()).await?;
     volume.offered_by(serving.resizer()).await;
     tracing::info!(engine = arguments.name, endpoint = serving.endpoint(), reason = serving.reason(), "volume is up");
     phase.send_replace(Phase::Up { volume: volume.clone(), offer: offer(&serving) });
     tokio::select! {
-        () = &mut asked => {}
+        () = std::future::ready(()), if is_asked => {}
+        () = &mut asked, if !is_asked => {}
         () = volume.fenced() => {}
+        reason = volume.frontend_failure() => {
+            phase.send_replace(Phase::Stopping { volume: arguments.volume.clone() });
+            // Stopping it would fail what its users wait for, which the next engine may still answer.
+            std::mem::forget(serving);
+            return Err(ProgramError::FrontendBroke(reason));
+        }
         // The server ends only with a fault of its own; the volume goes down cleanly, and is started again.
         _ = grpc => {}
     }
@@ -176,6 +182,34 @@ async fn begin(arguments: &Arguments, keeper: &dyn Keeper) -> Result<Tenure, Pro
 
 fn runtime_dir(arguments: &Arguments) -> PathBuf {
     arguments.run_directory.join("volumes").join(&arguments.volume)
+}
+
+/// The second value says whether the process was asked to end meanwhile. A device that is being set up is finished even
+/// then: half of one would be left to the next engine to clear away.
+async fn start_frontends(
+    volume: &Volume,
+    places: ServeConfig,
+    mut asked: Pin<&mut impl Future<Output = ()>>,
+) -> Result<(Serving, bool), ProgramError> {
+    let starting = serve(Arc::new(volume.clone()), places);
+    tokio::pin!(starting);
+    let (started, is_asked) = tokio::select! {
+        started = &mut starting => (started, false),
+        () = &mut asked => match tokio::time::timeout(START_PATIENCE, &mut starting).await {
+            Ok(started) => (started, true),
+            Err(_) => return Err(ProgramError::NotOffered { seconds: START_PATIENCE.as_secs() }),
+        },
+    };
+    match started {
+        Ok(serving) => Ok((serving, is_asked)),
+        Err(error) => {
+            // Nothing was written: a clean end spares the next start the comparison of all members.
+            if let Err(error) = volume.close().await {
+                tracing::warn!(%error, "the volume did not close cleanly");
+            }
+            Err(error.into())
+        }
+    }
 }
 
 fn places(arguments: &Arguments, iscsi_chap: Option<Chap>, tenure: Tenure) -> ServeConfig {
@@ -227,7 +261,10 @@ pub(super) async fn stop_frontends(serving: Serving) {
             }
         }
     });
-    let _ = synced.await;
+    if tokio::time::timeout(SYNC_PATIENCE, synced).await.is_err() {
+        let seconds = SYNC_PATIENCE.as_secs();
+        tracing::error!(seconds, "the volume does not take what its file system has in memory; detached all the same");
+    }
     if let Err(StopRefused { error, .. }) = frontend.stop(true).await {
         tracing::error!(%error, "frontend did not stop");
     }

@@ -29,6 +29,13 @@ pub enum ProgramError {
     Frontend(#[from] crate::frontend::FrontendError),
     #[error("the gRPC server ended: {0}")]
     Grpc(#[from] tonic::transport::Error),
+    #[error(
+        "asked to end while the volume was being offered, which did not succeed within {seconds} s; the next engine clears away what is left of its device"
+    )]
+    NotOffered { seconds: u64 },
+    /// The process ends as if it had been killed: what its users wait for is left to the next one.
+    #[error("{0}; the engine ends so that the next one serves the volume")]
+    FrontendBroke(String),
     #[error("the volume did not close cleanly: {0}")]
     Close(crate::frontend::IoError),
     #[error(transparent)]

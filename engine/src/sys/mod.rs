@@ -1,6 +1,7 @@
 //! The only unsafe code of the data plane: thin wrappers over the kernel's interfaces, each with its proof.
 #![expect(unsafe_code, reason = "the one module that talks to the kernel directly; every block carries its proof")]
 
+pub(crate) mod block_device;
 pub(crate) mod bytes;
 pub(crate) mod fiemap;
 pub(crate) mod freeze;

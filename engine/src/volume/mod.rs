@@ -84,6 +84,8 @@ pub(crate) struct Shared {
     pub(crate) snapshotting: tokio::sync::Mutex<()>,
     /// Something that the status shows has changed.
     pub(crate) changed: Changes,
+    /// Why the frontend that serves the volume to the kernel can't go on, if it is so.
+    broken_frontend: tokio::sync::watch::Sender<Option<String>>,
 }
 
 impl Shared {
@@ -101,6 +103,16 @@ impl Volume {
     /// Resolves when a newer engine owns the volume.
     pub async fn fenced(&self) {
         self.shared.membership.fenced().await;
+    }
+
+    /// Resolves when the frontend that serves the volume to the kernel can't go on, with the reason.
+    pub async fn frontend_failure(&self) -> String {
+        let mut broken = self.shared.broken_frontend.subscribe();
+        match broken.wait_for(Option::is_some).await.map(|reason| reason.clone()) {
+            Ok(Some(reason)) => reason,
+            // The sender lives as long as the volume.
+            Ok(None) | Err(_) => std::future::pending().await,
+        }
     }
 
     /// Runs a write-like request to its end even when the caller goes away: its turn must not be given up while
@@ -128,6 +140,14 @@ impl Volume {
 impl BlockDevice for Volume {
     fn size(&self) -> u64 {
         self.shared.size()
+    }
+
+    fn frontend_broke(&self, reason: &str) {
+        self.shared.broken_frontend.send_if_modified(|broken| {
+            let is_first = broken.is_none();
+            broken.get_or_insert_with(|| reason.to_owned());
+            is_first
+        });
     }
 
     async fn read(&self, offset: u64, length: u32) -> Result<AlignedBuf, IoError> {

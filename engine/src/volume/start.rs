@@ -168,6 +168,7 @@ impl Volume {
             purges: super::purge::Purges::default(),
             unmap_chain: super::unmap_chain::UnmapChain::default(),
             snapshotting: tokio::sync::Mutex::new(()),
+            broken_frontend: tokio::sync::watch::Sender::default(),
             changed: Changes::default(),
         });
         for link in &links {

@@ -191,6 +191,24 @@ fn a_killed_one_leaves_what_was_synced() {
 }
 
 #[test]
+fn one_whose_device_breaks_down_ends_and_says_why() {
+    let place = Place::new("broken");
+    let mut first = place.launch(&["--size", "64m"]);
+    let fuse = place.path("run").join(&place.name).join("fuse");
+    // Refused, since the device is in use, after the kernel has ended the session.
+    nix::mount::umount2(&fuse, nix::mount::MntFlags::MNT_FORCE).unwrap_err();
+    assert_eq!(first.ended().0, Some(1));
+    let mut said = String::new();
+    first.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(said.lines().last().unwrap().contains("FUSE session behind the block device has ended"), "{said}");
+
+    let mut second = place.launch(&[]);
+    shell("mkfs.ext4", &[Path::new("-q"), &place.device()]);
+    second.signal(Signal::SIGTERM);
+    assert_eq!(second.ended().0, Some(0));
+}
+
+#[test]
 fn a_second_request_detaches_what_is_mounted_and_keeps_its_data() {
     let place = Place::new("forced");
     let mut launched = place.launch(&["--size", "64m"]);

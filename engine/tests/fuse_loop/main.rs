@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use aurochs_engine::frontend::nbd::Tls;
 use aurochs_engine::frontend::{
@@ -62,6 +63,17 @@ async fn a_file_system_lives_on_it_and_nothing_is_left_afterwards() {
     run("sync", &["-f", text(&mounted)]).await;
     run("umount", &[text(&mounted)]).await;
     run("e2fsck", &["-fn", text(&node)]).await;
+    frontend.stop(false).await.unwrap();
+    place.assert_clean();
+}
+
+/// Where pages are larger than 4 KiB, the kernel would ask for more at once than is served.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_kernel_is_told_how_long_reads_may_be() {
+    let place = Place::new();
+    let frontend = FuseLoopFrontend::start(place.device(), place.config()).await.unwrap();
+    let options = run("findmnt", &["-n", "-o", "FS-OPTIONS", "--mountpoint", text(&place.path("run/fuse"))]).await;
+    assert!(options.trim().split(',').any(|option| option == "max_read=1048576"), "{options}");
     frontend.stop(false).await.unwrap();
     place.assert_clean();
 }
@@ -145,6 +157,25 @@ async fn an_open_device_is_not_taken_away_unless_forced() {
     drop(holder.stdin.take());
     holder.wait().unwrap();
     place.becomes_clean().await;
+}
+
+/// As a container that is started on the node has one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_of_the_mount_in_another_namespace_does_not_hold_up_a_stop() {
+    let place = Place::new();
+    let frontend = FuseLoopFrontend::start(place.device(), place.config()).await.unwrap();
+    let mut holder = Command::new("unshare")
+        .args(["--mount", "--propagation", "private", "bash", "-c", "echo copied; read"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    BufReader::new(holder.stdout.take().unwrap()).read_line(&mut String::new()).unwrap();
+    let stopped = tokio::time::timeout(Duration::from_secs(30), frontend.stop(false)).await;
+    drop(holder.stdin.take());
+    holder.wait().unwrap();
+    stopped.expect("the stop waits for the other namespace").unwrap();
+    place.assert_clean();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -236,3 +236,41 @@ async fn a_write_whose_data_were_not_asked_for_is_not_acknowledged() {
     drop(initiator);
     served.still_serves().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_connections_that_log_each_other_out_both_end() {
+    const CLOSE_CONNECTION: u8 = 1;
+    let served = Served::start().await;
+    let mut first = served.ready(&[("MaxConnections", "2"), ("ImmediateData", "No")]).await;
+    let mut second = join(&served, &first, 1).await;
+    // Each has a write that waits for its data, so that it goes on receiving when it is told to end.
+    let mut bursts = Vec::new();
+    for initiator in [&mut first, &mut second] {
+        let write = initiator.command(&cdb10(0x2a, 0, 1), WRITE, 512).with_u32(24, 2 + bursts.len() as u32);
+        initiator.send(write).await;
+        bursts.push(initiator.expect(R2T).await);
+    }
+    for (initiator, other) in [(&mut first, 1), (&mut second, 0)] {
+        let logout = Pdu::new(0x46, FINAL | CLOSE_CONNECTION, 77).with_u32(24, 4).with_bytes(20, &[0, other]);
+        initiator.send(logout).await;
+        let ping = Pdu::new(0x40, FINAL, 99).with_u32(20, u32::MAX).with_u32(24, 4);
+        initiator.send(ping).await;
+        assert_eq!(initiator.expect(NOP_IN).await.tag(), 99, "the logout has arrived");
+    }
+    for (initiator, burst) in [&mut first, &mut second].into_iter().zip(&bursts) {
+        initiator.send(initiator.data_out(burst.tag(), burst.u32_at(20), 0, 0, &pattern(512, 1))).await;
+    }
+    for initiator in [&mut first, &mut second] {
+        // The other connection may have ended before this one's write.
+        let mut answers = [initiator.receive().await, initiator.receive().await];
+        answers.sort_by_key(Pdu::opcode);
+        let [written, logged_out] = answers;
+        assert_eq!((written.opcode(), written.status()), (SCSI_RESPONSE, 0));
+        let (opcode, response) = (logged_out.opcode(), logged_out.header[2]);
+        assert_eq!((opcode, logged_out.tag(), response), (LOGOUT_RESPONSE, 77, 0));
+        assert_eq!(initiator.expect(EVENT).await.header[36], 3, "the target drops all connections");
+        initiator.expect_hang_up().await;
+    }
+    drop((first, second));
+    served.still_serves().await;
+}

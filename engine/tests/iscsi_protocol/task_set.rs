@@ -123,6 +123,7 @@ async fn clearing_the_task_set_tells_those_who_lost_commands() {
     }
     let clear = initiator.manage(CLEAR_TASK_SET, u32::MAX, 0);
     initiator.send(clear).await;
+    ping(&mut initiator).await;
     drop(held);
     assert_eq!(initiator.expect(TASK_RESPONSE).await.header[2], 0);
     assert_eq!(loser.no_data(&[0]).await.sense(), (6, 0x2f, 0), "its write is gone without an answer");
@@ -155,5 +156,61 @@ async fn the_number_of_a_rejected_command_counts() {
     initiator.send(initiator.data_out(tag, burst.u32_at(20), 0, 0, &pattern(512, 1))).await;
     assert_eq!(initiator.expect(SCSI_RESPONSE).await.status(), 0);
     drop(initiator);
+    served.still_serves().await;
+}
+
+/// A write of another session is in the device; an ordered write, sent behind it, waits for its turn.
+async fn with_a_write_that_waits<'a>(
+    served: &'a Served,
+    initiator: &mut Initiator,
+) -> (tokio::sync::SemaphorePermit<'a>, Initiator, Pdu) {
+    let mut other = Initiator::connect(served.portal()).await;
+    other.isid = [0x80, 0, 0, 0, 0, 2];
+    other.login(&[]).await;
+    other.no_data(&[0]).await;
+    let held = served.device.hold().await;
+    let write = other.immediate_write(0, &pattern(512, 1));
+    other.send(write).await;
+    while served.device.counts.running.load(Ordering::SeqCst) == 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    let mut waiting = initiator.immediate_write(8, &pattern(512, 2));
+    waiting.header[1] |= ORDERED;
+    initiator.send(waiting.clone()).await;
+    ping(initiator).await;
+    (held, other, waiting)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_abort_of_a_command_that_has_not_begun_waits_for_nobody() {
+    const ABORT_TASK: u8 = 1;
+    let served = Served::start().await;
+    let mut initiator = served.ready(&[]).await;
+    let (held, mut other, waiting) = with_a_write_that_waits(&served, &mut initiator).await;
+    let abort = initiator.manage(ABORT_TASK, waiting.tag(), waiting.u32_at(24));
+    initiator.send(abort).await;
+    assert_eq!(initiator.expect(TASK_RESPONSE).await.header[2], 0, "answered while the other write is in the device");
+    drop(held);
+    assert_eq!(other.expect(SCSI_RESPONSE).await.status(), 0);
+    assert_eq!(initiator.no_data(&[0]).await.status(), 0);
+    assert!(served.content(8 * 512, 512).iter().all(|&byte| byte == 0));
+    drop((initiator, other));
+    served.still_serves().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_of_a_lost_connection_that_has_not_begun_never_does() {
+    let served = Served::start().await;
+    let mut initiator = served.ready(&[]).await;
+    let (held, mut other, _) = with_a_write_that_waits(&served, &mut initiator).await;
+    drop(initiator);
+    // Its initiator is let in again at once: nothing of the earlier session is left.
+    let mut back = served.ready(&[]).await;
+    drop(held);
+    assert_eq!(other.expect(SCSI_RESPONSE).await.status(), 0);
+    let flush = back.no_data(&cdb10(0x35, 0, 0)).await;
+    assert_eq!(flush.status(), 0);
+    assert!(served.content(8 * 512, 512).iter().all(|&byte| byte == 0));
+    drop((back, other));
     served.still_serves().await;
 }

@@ -29,6 +29,10 @@ impl<D: BlockDevice> VolumeFile<D> {
         Self { device, name: name.to_owned(), started: SystemTime::now() }
     }
 
+    pub(super) fn device(&self) -> Arc<D> {
+        Arc::clone(&self.device)
+    }
+
     fn attributes(&self, inode: u64) -> Result<Attributes, Errno> {
         let (kind, size) = match inode {
             ROOT => (Kind::Directory, 0),

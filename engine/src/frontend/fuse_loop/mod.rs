@@ -171,7 +171,7 @@ impl Parts {
                     session.detach();
                     Ok(())
                 }
-                Err((session, error)) => Err((Box::new(Self { session, device, backing }), error)),
+                Err((session, error)) => Err((Box::new(Self { session: *session, device, backing }), error)),
             },
             Detached::WhenLastUserCloses => {
                 tracing::warn!(node = %device.node.display(), "the block device was taken away from users who still have it open");

@@ -23,9 +23,9 @@ use crate::frontend::BlockDevice;
 use crate::sys::readiness;
 
 /// Largest write (and read) request; the loop driver's requests are seldom longer.
-const MAX_REQUEST_BYTES: u32 = 1 << 20;
-/// Requests in flight, here and in the kernel's background queue: what the loop driver itself lets in (`nr_requests`),
-/// so at most 128 MiB of data.
+pub(super) const MAX_REQUEST_BYTES: u32 = 1 << 20;
+/// Requests with the device, and in the kernel's background queue: what the loop driver itself lets in (`nr_requests`). All
+/// its reads and writes go through that queue, so at most 128 MiB of data are here.
 const MAX_REQUESTS: u16 = 128;
 const LIMITS: Limits = Limits { request_bytes: MAX_REQUEST_BYTES, requests: MAX_REQUESTS };
 
@@ -75,12 +75,16 @@ impl<D: BlockDevice> Server<D> {
         Err(io::Error::new(io::ErrorKind::ConnectionAborted, "it was unmounted at once"))
     }
 
+    pub(super) fn device(&self) -> Arc<D> {
+        self.file.device()
+    }
+
     /// Serves until the file system is unmounted and nobody has anything of it open.
     pub(super) async fn serve(mut self) -> io::Result<()> {
         while let Some(header) = self.next().await? {
             let reply = Reply::new(self.kernel.get_ref(), header.number);
             match self.sort(header) {
-                Ok(Sorted::ForDevice(work, data)) => self.start(work, data, reply).await,
+                Ok(Sorted::ForDevice(work, data)) => self.start(work, data, reply),
                 Ok(Sorted::Told(body)) => reply.with(&body),
                 Ok(Sorted::Heard) => reply.without(),
                 Err(error) => reply.failed(error),
@@ -129,12 +133,13 @@ impl<D: BlockDevice> Server<D> {
         }
     }
 
-    /// While too many requests are in flight, no more messages are taken, and the kernel holds back the rest. A task that
-    /// can't run to its end drops its reply, which tells the kernel `EIO`.
-    async fn start(&self, work: Work, data: AlignedBuf, reply: Reply) {
-        let Ok(slot) = Arc::clone(&self.slots).acquire_owned().await else { return };
-        let file = Arc::clone(&self.file);
+    /// A request waits in its own task while too many are with the device: the kernel counts reads and writes alone, and
+    /// questions about the file are answered whatever the device does. A task that can't run to its end drops its reply,
+    /// which tells the kernel `EIO`.
+    fn start(&self, work: Work, data: AlignedBuf, reply: Reply) {
+        let (file, slots) = (Arc::clone(&self.file), Arc::clone(&self.slots));
         tokio::spawn(async move {
+            let Ok(slot) = slots.acquire_owned().await else { return };
             file.carry_out(work, data, reply).await;
             drop(slot);
         });

@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::StreamExt;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, watch};
@@ -165,15 +166,26 @@ async fn work<D: BlockDevice, R: AsyncRead + Unpin>(
 ) -> Result<(), ReceiveError> {
     let (jobs, queue) = mpsc::channel(JOB_QUEUE);
     let in_flight = InFlight::new(surroundings.target.pool());
+    let (lost, is_lost) = watch::channel(false);
     let executor = Executor {
         target: Arc::clone(&surroundings.target),
         session: Arc::clone(&surroundings.session),
         in_flight: in_flight.clone(),
         answers: answers.clone(),
+        is_lost,
     };
     let receiver = Receiver::new(surroundings, reader, in_flight, jobs, answers.clone());
-    let ((end, reader), ()) = tokio::join!(receiver.run(handle.closing()), executor.run(queue));
+    let receiving = async {
+        let (end, reader) = receiver.run(handle.closing()).await;
+        lost.send_replace(!end.as_ref().is_ok_and(End::is_agreed));
+        (end, reader)
+    };
+    let ((end, reader), logouts) = tokio::join!(receiving, executor.run(queue));
+    // Before waiting for the end of other connections, which may wait for the end of this one.
     drop(at_work);
+    if end.as_ref().is_ok_and(End::is_agreed) {
+        logouts.collect::<()>().await;
+    }
     let last = match &end {
         Ok(End::Logout { tag, with }) => {
             for connection in with {

@@ -1,13 +1,18 @@
 //! Carries out the commands of one connection, all at the same time, and hands the answers to the sender.
 //!
 //! It ends when its connection brings nothing more and everything that began has ended: a command that the device has is
-//! never abandoned half way, whatever becomes of the connection.
+//! never abandoned half way, whatever becomes of the connection. One that waits for its turn, or for memory, is called
+//! off when it is aborted or its connection is lost: nobody waits for what has not begun.
+//!
+//! The logouts of other connections are left over then: two connections that log each other out would wait for each
+//! other's end for ever if either's end waited for such an answer.
 
 use std::sync::Arc;
 
-use futures::StreamExt;
+use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use futures::{FutureExt, StreamExt};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, watch};
 
 use super::absent_unit;
 use super::answer::{Answer, Finished, LogoutResponse};
@@ -39,6 +44,9 @@ pub(super) enum Job {
     },
 }
 
+/// Logouts of other connections that are not answered yet.
+pub(super) type Logouts = FuturesUnordered<BoxFuture<'static, ()>>;
+
 /// A command whose data are there.
 #[derive(Debug)]
 pub(super) struct Work {
@@ -59,64 +67,81 @@ pub(super) struct Executor<D: BlockDevice> {
     pub(super) session: Arc<Session<D>>,
     pub(super) in_flight: InFlight,
     pub(super) answers: mpsc::Sender<Answer>,
+    /// The connection has ended without a logout, and not by this target's wish. Its sender lives as long as this.
+    pub(super) is_lost: watch::Receiver<bool>,
 }
 
 impl<D: BlockDevice> Executor<D> {
-    pub(super) async fn run(&self, mut jobs: mpsc::Receiver<Job>) {
+    /// Returns the logouts whose connections have not ended yet.
+    pub(super) async fn run(&self, mut jobs: mpsc::Receiver<Job>) -> Logouts {
         let mut running = FuturesUnordered::new();
+        let mut logouts = Logouts::new();
         let mut may_come = true;
         while may_come || !running.is_empty() {
             tokio::select! {
                 biased;
                 Some(()) = running.next(), if !running.is_empty() => {}
+                Some(()) = logouts.next(), if !logouts.is_empty() => {}
                 job = jobs.recv(), if may_come && running.len() < MAX_RUNNING => match job {
-                    Some(job) => running.push(self.carry_out(job)),
+                    Some(Job::Command(work)) => running.push(self.carry_out(*work).left_future()),
+                    Some(Job::TaskManagement(request, waiting)) => {
+                        running.push(self.manage(request, waiting).right_future());
+                    }
+                    Some(Job::Logout { tag, other, waiting }) => {
+                        logouts.push(log_out(tag, other, waiting, self.answers.clone()).boxed());
+                    }
                     None => may_come = false,
                 },
             }
         }
+        logouts
     }
 
-    async fn carry_out(&self, job: Job) {
-        let answer = match job {
-            Job::Command(work) => match self.command(*work).await {
-                Some(finished) => Answer::Command(Box::new(finished)),
-                None => return,
-            },
-            Job::TaskManagement(request, _waiting) => {
-                let response = request.carry_out(&self.target, &self.session).await;
-                Answer::TaskManagement { tag: request.tag, response }
-            }
-            Job::Logout { tag, other, waiting: _waiting } => {
-                other.ended().await;
-                Answer::Logout { tag, response: LogoutResponse::Closed }
-            }
-        };
-        // A client that is gone needs no answer.
-        let _ = self.answers.send(answer).await;
+    async fn carry_out(&self, work: Work) {
+        if let Some(finished) = self.command(work).await {
+            // A client that is gone needs no answer.
+            let _ = self.answers.send(Answer::Command(Box::new(finished))).await;
+        }
     }
 
-    /// `None` when the command was aborted.
+    async fn manage(&self, request: task_management::Request, _waiting: OwnedSemaphorePermit) {
+        let response = request.carry_out(&self.target, &self.session).await;
+        let _ = self.answers.send(Answer::TaskManagement { tag: request.tag, response }).await;
+    }
+
+    /// `None` when the command was aborted or called off.
     async fn command(&self, work: Work) -> Option<Finished> {
         let Work { command, task, turn, data, data_out_bytes, bursts, mut permit } = work;
         if let Some(turn) = turn.as_ref().filter(|turn| !turn.is_its_turn()) {
-            turn.turn().await;
-            if self.session.is_recalled(command.tag, task) {
-                self.session.end(command.tag, task);
-                return None;
-            }
+            self.unless_called_off(&command, task, turn.turn()).await?;
         }
         let read_bytes = match &self.session.nexus {
             Some(nexus) if turn.is_some() => nexus.data_in_length(&command.cdb).min(MAX_TRANSFER_BYTES),
             _ => 0,
         };
         if read_bytes > 0 {
-            permit = self.in_flight.admit(read_bytes as u32).await.ok();
+            permit = match self.in_flight.try_admit(read_bytes as u32) {
+                None => self.unless_called_off(&command, task, self.in_flight.admit(read_bytes as u32)).await?.ok(),
+                granted => granted,
+            };
         }
         let completion = self.execute(&command, data).await;
         drop(turn);
         let finished = Finished { command, completion, data_out_bytes, bursts, permit };
         self.session.end(command.tag, task).then_some(finished)
+    }
+
+    /// Waits before anything of a command has begun. `None`: it has ended without beginning.
+    async fn unless_called_off<T>(&self, command: &Command, task: TaskId, ready: impl Future<Output = T>) -> Option<T> {
+        let mut is_lost = self.is_lost.clone();
+        tokio::select! {
+            biased;
+            () = self.session.recalled(command.tag, task) => {}
+            _ = is_lost.wait_for(|lost| *lost) => {}
+            ready = ready => return Some(ready),
+        }
+        self.session.end(command.tag, task);
+        None
     }
 
     async fn execute(&self, command: &Command, data: AlignedBuf) -> Completion {
@@ -131,4 +156,10 @@ impl<D: BlockDevice> Executor<D> {
             _ => absent_unit::execute(&command.cdb),
         }
     }
+}
+
+/// Answers when the commands of the other connection have ended.
+async fn log_out(tag: u32, other: ConnectionHandle, _waiting: OwnedSemaphorePermit, answers: mpsc::Sender<Answer>) {
+    other.ended().await;
+    let _ = answers.send(Answer::Logout { tag, response: LogoutResponse::Closed }).await;
 }

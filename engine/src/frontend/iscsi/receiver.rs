@@ -33,7 +33,7 @@ use super::session::{Closing, ConnectionHandle, Session, TaskRefused};
 use super::target::Target;
 use super::task_management;
 use super::text::{Gathering, Text, Then, Unsent};
-use super::transfer::{Limits, Transfer};
+use super::transfer::{Limits, Patience, Transfer};
 use super::wire::{Arrival, PduReader, WireError};
 use crate::frontend::BlockDevice;
 use crate::frontend::in_flight::InFlight;
@@ -42,8 +42,8 @@ use crate::frontend::in_flight::InFlight;
 const REMOVE_FOR_RECOVERY: u8 = 2;
 const CLOSE_SESSION: u8 = 0;
 /// A write whose initiator was asked for data holds memory, and may hold up others. One that sends none for so many beats
-/// of its connection, 60 to 75 s, is cut off.
-const MAX_SILENT_BEATS: u32 = 4;
+/// of its connection, 60 to 75 s, is cut off, and one that has not sent all after 10 minutes.
+const DATA_PATIENCE: Patience = Patience { silent_beats: 4, beats: 40 };
 
 /// PDUs that have arrived together are taken in together; after so many, everything else has its turn.
 const MAX_AT_A_STRETCH: u32 = 32;
@@ -59,6 +59,13 @@ pub(super) enum End {
     Leaving,
 }
 
+impl End {
+    /// Somebody is there to be answered.
+    pub(super) fn is_agreed(&self) -> bool {
+        !matches!(self, Self::HungUp)
+    }
+}
+
 /// Why a connection was cut off.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ReceiveError {
@@ -66,7 +73,7 @@ pub(super) enum ReceiveError {
     Wire(#[from] WireError),
     #[error("the initiator has sent nothing for too long and does not answer a ping")]
     Silent,
-    #[error("the initiator was asked for the data of a write and has sent none for too long")]
+    #[error("the initiator was asked for the data of a write and takes too long to send them")]
     NoData,
     #[error("the connection was replaced by a newer one of the same initiator, or its session was")]
     Replaced,
@@ -215,7 +222,7 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Receiver<D, R> {
                         Beat::Ping => self.answer(Answer::Ping).await,
                         Beat::Dead => return Err(ReceiveError::Silent),
                     }
-                    if self.transfers.values_mut().any(|transfer| transfer.is_silent_for(MAX_SILENT_BEATS)) {
+                    if self.transfers.values_mut().any(|transfer| transfer.is_overdue(DATA_PATIENCE)) {
                         return Err(ReceiveError::NoData);
                     }
                     Next::Continue

@@ -37,6 +37,8 @@ pub(super) struct Session<D: BlockDevice> {
     state: Mutex<State>,
     /// A task has ended, or the expected number has risen.
     progress: Notify,
+    /// A task that executes was aborted.
+    recall: Notify,
 }
 
 struct State {
@@ -182,7 +184,15 @@ impl<D: BlockDevice> Session<D> {
             next_task: 0,
             connections: BTreeMap::new(),
         };
-        Self { initiator, handle, parameters, nexus, state: Mutex::new(state), progress: Notify::new() }
+        Self {
+            initiator,
+            handle,
+            parameters,
+            nexus,
+            state: Mutex::new(state),
+            progress: Notify::new(),
+            recall: Notify::new(),
+        }
     }
 
     /// ExpCmdSN and MaxCmdSN as they are now.
@@ -279,9 +289,10 @@ impl<D: BlockDevice> Session<D> {
         self.lock().tasks.get(&tag).is_some_and(|task| task.id == id)
     }
 
-    /// Whether a command that executes was aborted meanwhile.
-    pub(super) fn is_recalled(&self, tag: u32, id: TaskId) -> bool {
-        self.lock().tasks.get(&tag).is_some_and(|task| task.id == id && task.phase == Phase::Recalled)
+    /// Returns when a command that executes is aborted.
+    pub(super) async fn recalled(&self, tag: u32, id: TaskId) {
+        let is_recalled = |task: &Task| task.id == id && task.phase == Phase::Recalled;
+        self.wait_until(&self.recall, |state| state.tasks.get(&tag).is_some_and(is_recalled)).await;
     }
 
     /// A command has ended. False: it was aborted, and gets no answer.
@@ -300,6 +311,7 @@ impl<D: BlockDevice> Session<D> {
         let mut state = self.lock();
         if let Some(id) = state.tasks.get(&tag).map(|task| task.id) {
             state.recall(tag);
+            self.recall.notify_waiters();
             return Aborting::Found(id);
         }
         let is_to_come = state.window.standing(cmd_sn) != Standing::Outside && is_before(cmd_sn, own_cmd_sn);
@@ -312,6 +324,7 @@ impl<D: BlockDevice> Session<D> {
         if state.window.expected() == cmd_sn {
             state.ahead.remove(&cmd_sn);
             state.advance();
+            self.progress.notify_waiters();
         }
         Aborting::NotYetArrived
     }
@@ -324,30 +337,31 @@ impl<D: BlockDevice> Session<D> {
         for &tag in &tags {
             state.recall(tag);
         }
+        self.recall.notify_waiters();
         let ending = state.tasks.values().filter(|task| task.phase == Phase::Recalled).map(|task| task.id).collect();
         Aborted { any: !tags.is_empty(), ending }
     }
 
     /// Returns when none of the tasks is left.
     pub(super) async fn wait_for_tasks(&self, tasks: &[TaskId]) {
-        self.wait_until(|state| !state.tasks.values().any(|task| tasks.contains(&task.id))).await;
+        self.wait_until(&self.progress, |state| !state.tasks.values().any(|task| tasks.contains(&task.id))).await;
     }
 
     /// Returns when every command before `cmd_sn` has arrived.
     pub(super) async fn wait_for_turn(&self, cmd_sn: u32) {
-        self.wait_until(|state| !is_before(state.window.expected(), cmd_sn)).await;
+        self.wait_until(&self.progress, |state| !is_before(state.window.expected(), cmd_sn)).await;
     }
 
-    async fn wait_until(&self, is_reached: impl Fn(&State) -> bool) {
+    async fn wait_until(&self, changes: &Notify, is_reached: impl Fn(&State) -> bool) {
         loop {
-            let progress = self.progress.notified();
-            tokio::pin!(progress);
+            let change = changes.notified();
+            tokio::pin!(change);
             // Before looking, so that nothing that happens in between is missed.
-            progress.as_mut().enable();
+            change.as_mut().enable();
             if is_reached(&self.lock()) {
                 return;
             }
-            progress.await;
+            change.await;
         }
     }
 
@@ -454,5 +468,15 @@ mod tests {
         assert!(!session.is_awaited(11));
         assert!(!session.hold(11, &holder), "a number that was taken is not held");
         assert!(!session.is_awaited(11));
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_a_number_goes_on_when_it_is_aborted_before_it_has_come() {
+        let session = session();
+        let waiting = session.wait_for_turn(11);
+        tokio::pin!(waiting);
+        assert!(waiting.as_mut().now_or_never().is_none());
+        assert_eq!(session.abort(5, 10, 11), Aborting::NotYetArrived);
+        assert!(waiting.now_or_never().is_some(), "10 does not come any more");
     }
 }

@@ -48,6 +48,15 @@ pub(super) struct Limits {
     pub(super) max_outstanding_r2t: u32,
 }
 
+/// How long the data of a write may take, in beats of its connection.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Patience {
+    /// Without any data.
+    pub(super) silent_beats: u32,
+    /// Until all are there.
+    pub(super) beats: u32,
+}
+
 /// Data that are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Burst {
@@ -105,7 +114,8 @@ pub(super) struct Transfer {
     pub(super) permit: Option<Permit>,
     /// While it waits for memory: dropped with the transfer, it ends the waiting.
     pub(super) waits_for_memory: Option<oneshot::Sender<Infallible>>,
-    /// Beats of the connection since its initiator was asked for data or sent some.
+    /// Beats of the connection in which it was the initiator's to send data: all of them, and those since it sent some.
+    beats: u32,
     silent_beats: u32,
 }
 
@@ -134,6 +144,7 @@ impl Transfer {
             data: AlignedBuf::default(),
             permit: None,
             waits_for_memory: None,
+            beats: 0,
             silent_beats: 0,
         };
         let is_allowed = immediate_bytes == 0
@@ -192,7 +203,9 @@ impl Transfer {
             return;
         };
         sequence.next_data_sn = sequence.next_data_sn.wrapping_add(1);
-        self.silent_beats = 0;
+        if header.data_bytes() > 0 {
+            self.silent_beats = 0;
+        }
         let end = sequence.end;
         self.received = self.received.saturating_add(header.data_bytes() as u32);
         self.requested = self.requested.max(self.received);
@@ -216,12 +229,13 @@ impl Transfer {
             && (self.fault.is_some() || self.received >= self.wanted)
     }
 
-    /// Counts a beat. True: it has been the initiator's to send data for so many of them.
-    pub(super) fn is_silent_for(&mut self, beats: u32) -> bool {
+    /// Counts a beat in which it was the initiator's to send data. True: there were too many of them.
+    pub(super) fn is_overdue(&mut self, patience: Patience) -> bool {
         if self.task.is_some() && self.waits_for_memory.is_none() {
+            self.beats += 1;
             self.silent_beats += 1;
         }
-        self.silent_beats > beats
+        self.silent_beats > patience.silent_beats || self.beats > patience.beats
     }
 
     /// More has to be asked for than what came by itself.
@@ -339,9 +353,9 @@ mod tests {
 
     #[test]
     fn a_transfer_is_silent_while_its_initiator_should_send() {
-        const BEATS: u32 = 2;
+        const PATIENCE: Patience = Patience { silent_beats: 2, beats: 9 };
         let mut write = transfer(4096, true, 4096, 0, &LIMITS);
-        let beats = |write: &mut Transfer| (0..4).map(|_| write.is_silent_for(BEATS)).collect::<Vec<_>>();
+        let beats = |write: &mut Transfer| (0..4).map(|_| write.is_overdue(PATIENCE)).collect::<Vec<_>>();
         assert_eq!(beats(&mut write), [false; 4], "it is not its turn yet");
         write.task = Some(TaskId::default());
         let (waiting, _gone) = oneshot::channel();
@@ -352,6 +366,27 @@ mod tests {
         assert_eq!(beats(&mut write), [false, false, true, true]);
         take(&mut write, data_out(1, 0, 0, 512, false));
         assert_eq!(beats(&mut write), [false, false, true, true], "from the last data on");
+    }
+
+    #[test]
+    fn data_that_drip_do_not_hold_up_others_for_ever() {
+        const PATIENCE: Patience = Patience { silent_beats: 2, beats: 4 };
+        let started = || {
+            let mut write = transfer(4096, true, 4096, 0, &LIMITS);
+            write.task = Some(TaskId::default());
+            assert!(write.next_burst(&LIMITS, || 1).is_some());
+            write
+        };
+        let beats_with_pdus_of = |bytes: usize| {
+            let mut write = started();
+            let overdue = |number: &u32| {
+                take(&mut write, data_out(1, *number, number * bytes as u32, bytes, false));
+                write.is_overdue(PATIENCE)
+            };
+            (0..10).find(overdue).unwrap()
+        };
+        assert_eq!(beats_with_pdus_of(0), 2, "nothing in them is as good as none of them");
+        assert_eq!(beats_with_pdus_of(4), 4);
     }
 
     #[test]

@@ -107,6 +107,10 @@ impl Queue {
             self.groups.pop_front();
             self.front += 1;
         }
+        // What was called off at the back keeps nobody waiting who comes now.
+        while self.groups.back().is_some_and(|group| group.commands == 0) {
+            self.groups.pop_back();
+        }
         self.front != before
     }
 }
@@ -178,6 +182,22 @@ mod tests {
         assert!(begins(&third));
         drop(third);
         assert!(begins(&set.enter(Order::Ordered)));
+    }
+
+    #[test]
+    fn an_ordered_command_that_was_called_off_keeps_nobody_waiting() {
+        let set = TaskSet::default();
+        let running = set.enter(Order::Simple);
+        drop(set.enter(Order::Ordered));
+        assert!(begins(&set.enter(Order::Simple)));
+        let ordered = [set.enter(Order::Ordered), set.enter(Order::Ordered)];
+        let [first, second] = ordered;
+        drop(first);
+        drop(second);
+        let after = set.enter(Order::Ordered);
+        assert!(begins(&set.enter(Order::HeadOfQueue)) && !begins(&after));
+        drop(running);
+        assert!(begins(&after));
     }
 
     #[test]

@@ -13,6 +13,8 @@ use super::request::Outcome;
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) tag: u16,
+    /// Which of the queue's requests: a request that was given up leaves its tag to a later one.
+    pub(super) serial: u64,
     pub(super) outcome: Result<Outcome, Errno>,
 }
 
@@ -20,8 +22,8 @@ pub(super) struct Answer {
 #[derive(Debug, Default)]
 pub(super) struct Taken {
     pub(super) answers: Vec<Answer>,
-    /// Everything is to be answered with an error, now and from now on.
-    pub(super) given_up: bool,
+    /// True: everything is to be answered with an error, now and from now on. False: no more so.
+    pub(super) gives_up: Option<bool>,
 }
 
 /// The end that answers are put in at.
@@ -51,13 +53,18 @@ impl Answers {
 
     /// Lets the queue answer everything with an error.
     pub(super) fn give_up(&self) {
-        self.change(|taken| taken.given_up = true);
+        self.change(|taken| taken.gives_up = Some(true));
+    }
+
+    /// Ends that: requests that come from now on are served.
+    pub(super) fn go_on(&self) {
+        self.change(|taken| taken.gives_up = Some(false));
     }
 
     /// The bell is rung for the first one only, so there is always room.
     fn change(&self, change: impl FnOnce(&mut Taken)) {
         let mut taken = self.taken_next.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_first = taken.answers.is_empty() && !taken.given_up;
+        let is_first = taken.answers.is_empty() && taken.gives_up.is_none();
         change(&mut taken);
         if is_first && let Err(error) = (&self.bell).write_all(&[1]) {
             // The thread has ended, and the kernel's requests with it.
@@ -86,12 +93,13 @@ impl Inbox {
 #[derive(Debug)]
 pub(super) struct Owed {
     tag: u16,
+    serial: u64,
     answers: Option<Arc<Answers>>,
 }
 
 impl Owed {
-    pub(super) fn new(tag: u16, answers: Arc<Answers>) -> Self {
-        Self { tag, answers: Some(answers) }
+    pub(super) fn new(tag: u16, serial: u64, answers: Arc<Answers>) -> Self {
+        Self { tag, serial, answers: Some(answers) }
     }
 
     pub(super) fn answer(mut self, outcome: Result<Outcome, Errno>) {
@@ -100,7 +108,7 @@ impl Owed {
 
     fn put(&mut self, outcome: Result<Outcome, Errno>) {
         if let Some(answers) = self.answers.take() {
-            answers.put(Answer { tag: self.tag, outcome });
+            answers.put(Answer { tag: self.tag, serial: self.serial, outcome });
         }
     }
 }
@@ -128,7 +136,7 @@ mod tests {
         let (answers, inbox) = channel().unwrap();
         assert!(!rings(&inbox));
         for tag in 0..20_000 {
-            answers.put(Answer { tag, outcome: Ok(Outcome::Done) });
+            answers.put(Answer { tag, serial: tag.into(), outcome: Ok(Outcome::Done) });
         }
         assert!(rings(&inbox));
         inbox.quiet().unwrap();
@@ -136,17 +144,22 @@ mod tests {
         assert_eq!(inbox.take().answers.len(), 20_000);
         answers.give_up();
         assert!(rings(&inbox));
-        assert!(inbox.take().given_up);
+        assert_eq!(inbox.take().gives_up, Some(true));
+        inbox.quiet().unwrap();
+        answers.go_on();
+        assert!(rings(&inbox));
+        assert_eq!(inbox.take().gives_up, Some(false));
+        assert_eq!(inbox.take().gives_up, None);
     }
 
     #[test]
     fn a_request_whose_task_is_dropped_is_answered() {
         let (answers, inbox) = channel().unwrap();
-        drop(Owed::new(7, Arc::clone(&answers)));
-        Owed::new(8, answers).answer(Ok(Outcome::Written(512)));
+        drop(Owed::new(7, 1, Arc::clone(&answers)));
+        Owed::new(8, 2, answers).answer(Ok(Outcome::Written(512)));
         let taken = inbox.take().answers;
-        assert!(matches!(taken[0], Answer { tag: 7, outcome: Err(Errno::EIO) }));
-        assert!(matches!(taken[1], Answer { tag: 8, outcome: Ok(Outcome::Written(512)) }));
+        assert!(matches!(taken[0], Answer { tag: 7, serial: 1, outcome: Err(Errno::EIO) }));
+        assert!(matches!(taken[1], Answer { tag: 8, serial: 2, outcome: Ok(Outcome::Written(512)) }));
         assert_eq!(taken.len(), 2);
     }
 }

@@ -57,7 +57,11 @@ impl StartedDevice {
         } else {
             self.stop(false)
         };
-        stopped.map_err(|error| (Box::new(self), error))
+        stopped.map_err(|error| {
+            // Its users may go on.
+            self.queues.go_on();
+            (Box::new(self), error)
+        })
     }
 
     fn stop(&self, force: bool) -> Result<(), BlockError> {

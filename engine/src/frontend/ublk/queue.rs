@@ -8,7 +8,8 @@
 //! ```
 //! A tag is `Retired` when the driver does not hold a command for it any more, which happens to all of them when the
 //! device is stopped; then the thread ends. Data is copied by the queue's thread alone, while the request is `Serving`:
-//! no copy can reach a later request with the same tag.
+//! no copy can reach a later request with the same tag. Requests have a serial number besides: after giving up, the device
+//! may answer one whose tag has another request by then.
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -85,6 +86,13 @@ impl Queues {
         }
     }
 
+    /// Serves again after [`give_up`](Self::give_up): the device could not be stopped.
+    pub(super) fn go_on(&self) {
+        for answers in &self.answers {
+            answers.go_on();
+        }
+    }
+
     /// Waits for the threads of a stopped device.
     pub(super) fn ended(&self, patience: Duration) -> bool {
         let ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
@@ -104,7 +112,10 @@ enum Slot {
     /// The driver holds a command for it.
     Fetching,
     Waiting(Request),
-    Serving(Request),
+    Serving {
+        request: Request,
+        serial: u64,
+    },
     Retired,
 }
 
@@ -119,6 +130,7 @@ struct Queue<D> {
     /// Tags of those that wait, longest first.
     waiting: VecDeque<u16>,
     in_flight_bytes: u64,
+    last_serial: u64,
     given_up: bool,
 }
 
@@ -141,7 +153,20 @@ impl<D: BlockDevice> Queue<D> {
         }
         let slots = vec![Slot::Fetching; depth.into()];
         let (waiting, in_flight_bytes) = (VecDeque::new(), 0);
-        Ok(Self { device, runtime, place, ring, answers, inbox, slots, waiting, in_flight_bytes, given_up: false })
+        let (last_serial, given_up) = (0, false);
+        Ok(Self {
+            device,
+            runtime,
+            place,
+            ring,
+            answers,
+            inbox,
+            slots,
+            waiting,
+            in_flight_bytes,
+            last_serial,
+            given_up,
+        })
     }
 
     fn run(mut self) {
@@ -149,7 +174,11 @@ impl<D: BlockDevice> Queue<D> {
         match self.serve() {
             Ok(()) => tracing::debug!(id, queue, "a queue of the ublk device has ended"),
             // Its requests wait for the next engine, as if this one had been killed.
-            Err(error) => tracing::error!(id, queue, %error, "a queue of the ublk device is not served any more"),
+            Err(error) => {
+                tracing::error!(id, queue, %error, "a queue of the ublk device is not served any more");
+                let reason = format!("queue {queue} of ublk device {id} could not be served any more: {error}");
+                self.device.frontend_broke(&reason);
+            }
         }
     }
 
@@ -219,9 +248,11 @@ impl<D: BlockDevice> Queue<D> {
             }
             _ => AlignedBuf::default(),
         };
-        self.set(tag, Slot::Serving(request));
+        self.last_serial += 1;
+        let serial = self.last_serial;
+        self.set(tag, Slot::Serving { request, serial });
         self.in_flight_bytes += request.data_bytes();
-        let (device, owed) = (Arc::clone(&self.device), Owed::new(tag, Arc::clone(&self.answers)));
+        let (device, owed) = (Arc::clone(&self.device), Owed::new(tag, serial, Arc::clone(&self.answers)));
         self.runtime.spawn(async move {
             let outcome = request.carry_out(&*device, payload).await;
             owed.answer(outcome);
@@ -230,22 +261,33 @@ impl<D: BlockDevice> Queue<D> {
     }
 
     fn answer_all(&mut self) -> io::Result<()> {
-        let Taken { answers, given_up } = self.inbox.take();
-        for Answer { tag, outcome } in answers {
+        let Taken { answers, gives_up } = self.inbox.take();
+        for Answer { tag, serial: answered, outcome } in answers {
             // After giving up, late answers are to requests that are answered already.
-            if let Some(&Slot::Serving(request)) = self.slots.get(usize::from(tag)) {
+            if let Some(&Slot::Serving { request, serial }) = self.slots.get(usize::from(tag))
+                && serial == answered
+            {
                 self.in_flight_bytes -= request.data_bytes();
                 let result = outcome.and_then(|outcome| self.hand_over(tag, outcome));
                 self.commit(tag, result)?;
             }
         }
-        if given_up {
-            self.given_up = true;
-            self.waiting.clear();
-            for tag in 0..self.place.info.depth {
-                if let Some(Slot::Waiting(_) | Slot::Serving(_)) = self.slots.get(usize::from(tag)) {
-                    self.commit(tag, Err(Errno::EIO))?;
-                }
+        if let Some(gives_up) = gives_up {
+            self.given_up = gives_up;
+        }
+        if gives_up == Some(true) {
+            self.fail_all()?;
+        }
+        Ok(())
+    }
+
+    /// What the device has goes on, and counts no more.
+    fn fail_all(&mut self) -> io::Result<()> {
+        self.waiting.clear();
+        self.in_flight_bytes = 0;
+        for tag in 0..self.place.info.depth {
+            if let Some(Slot::Waiting(_) | Slot::Serving { .. }) = self.slots.get(usize::from(tag)) {
+                self.commit(tag, Err(Errno::EIO))?;
             }
         }
         Ok(())
@@ -276,6 +318,8 @@ impl<D: BlockDevice> Queue<D> {
         // What a stopped device says.
         if error.raw_os_error() != Some(Errno::ENODEV as i32) {
             tracing::error!(tag, %error, "the ublk driver refuses a command");
+            let id = self.place.info.id;
+            self.device.frontend_broke(&format!("the driver of ublk device {id} refuses a command: {error}"));
         }
         self.set(tag, Slot::Retired);
     }

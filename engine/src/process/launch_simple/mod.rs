@@ -115,6 +115,10 @@ pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
     tokio::select! {
         () = requests.next() => {}
         () = running.volume.fenced() => {}
+        reason = running.volume.frontend_failure() => {
+            std::mem::forget(running);
+            return Err(ProgramError::FrontendBroke(reason));
+        }
     }
     running.stop(&mut requests).await
 }

@@ -15,13 +15,18 @@ const INIT: u32 = 26;
 const GETATTR: u32 = 3;
 const READ: u32 = 15;
 const WRITE: u32 = 16;
+const FSYNC: u32 = 20;
 const FILE: u64 = 2;
+/// Longest wait for an answer; a test that needs it has failed.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// Bytes in memory.
 #[derive(Default)]
 struct Memory {
     bytes: std::sync::Mutex<Vec<u8>>,
     breaks: AtomicBool,
+    /// Reads wait while a test holds it.
+    gate: tokio::sync::RwLock<()>,
 }
 
 impl BlockDevice for Memory {
@@ -30,6 +35,7 @@ impl BlockDevice for Memory {
     }
 
     async fn read(&self, offset: u64, length: u32) -> Result<AlignedBuf, IoError> {
+        let _passed = self.gate.read().await;
         let bytes = self.bytes.lock().unwrap();
         Ok(AlignedBuf::copy_of(&bytes[offset as usize..][..length as usize]))
     }
@@ -140,7 +146,7 @@ async fn what_is_written_is_read() {
     }
     assert_eq!(kernel.ask(READ, FILE, &range(SIZE - 512, 4096)).await, (0, vec![0; 512]), "to the end of the file");
     assert_eq!(kernel.ask(READ, FILE, &range(SIZE, 4096)).await, (0, Vec::new()));
-    assert_eq!(kernel.ask(20, FILE, &[0; 16]).await, failed(Errno::ESHUTDOWN), "a flush that fails is told");
+    assert_eq!(kernel.ask(FSYNC, FILE, &[0; 16]).await, failed(Errno::ESHUTDOWN), "a flush that fails is told");
 }
 
 #[tokio::test]
@@ -174,6 +180,31 @@ async fn a_request_whose_task_breaks_fails_and_the_next_is_served() {
     assert_eq!(kernel.ask(WRITE, FILE, &write).await, failed(Errno::EIO));
     kernel.device.breaks.store(false, Ordering::SeqCst);
     assert_eq!(kernel.ask(WRITE, FILE, &write).await.0, 0);
+}
+
+#[tokio::test]
+async fn questions_are_answered_while_as_much_as_possible_waits_for_the_device() {
+    let kernel = Kernel::greeted().await;
+    let held = kernel.device.gate.write().await;
+    for _ in 0..MAX_REQUESTS {
+        send(&kernel.end, READ, FILE, &range(0, 512));
+    }
+    send(&kernel.end, FSYNC, FILE, &[0; 16]);
+    let asked = tokio::time::timeout(PATIENCE, kernel.ask(GETATTR, FILE, &[0; 16]));
+    let (error, told) = asked.await.expect("the question waits for the device");
+    assert_eq!((error, &told[24..32]), (0, &SIZE.to_ne_bytes()[..]));
+    drop(held);
+    let mut flushes = 0;
+    for _ in 0..=MAX_REQUESTS {
+        match kernel.answer().await {
+            (0, data) => assert_eq!(data, vec![0; 512]),
+            answer => {
+                assert_eq!(answer, failed(Errno::ESHUTDOWN), "the flush of this device");
+                flushes += 1;
+            }
+        }
+    }
+    assert_eq!(flushes, 1);
 }
 
 #[tokio::test]
