@@ -4,7 +4,8 @@
 
 mod scratch;
 
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 
 #[test]
 fn directories_of_dead_processes_that_nothing_uses_are_removed() {
@@ -21,8 +22,12 @@ fn directories_of_dead_processes_that_nothing_uses_are_removed() {
     owner.wait().unwrap();
     // A process of the dead one's still runs on the second.
     let log = left[1].join("log");
-    std::fs::write(&log, "").unwrap();
-    let mut user = Command::new("tail").arg("-f").arg(&log).spawn().unwrap();
+    std::fs::write(&log, "in use\n").unwrap();
+    let mut user = Command::new("tail").arg("-f").arg(&log).stdout(Stdio::piped()).spawn().unwrap();
+    // Before it has said the line, it may not have opened the file yet.
+    let mut said = String::new();
+    BufReader::new(user.stdout.take().unwrap()).read_line(&mut said).unwrap();
+    assert_eq!(said, "in use\n");
     scratch::sweep(parent.path());
     let exist = (left[0].exists(), left[1].exists());
     user.kill().unwrap();

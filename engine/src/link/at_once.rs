@@ -4,8 +4,9 @@
 
 use std::sync::Arc;
 
+use super::answer::{Asked, remote};
 use super::frame::Kind;
-use super::server::{Asked, ReplicaServer, Session, remote};
+use super::server::{ReplicaServer, Session};
 use crate::disk::AlignedBuf;
 use crate::replica::ReplicaError;
 

@@ -4,10 +4,12 @@
 //! `client` the engine's end (its streams are `lanes`, those of a copy `bulk`) and `server` the replica's.
 
 pub mod address;
+mod answer;
 mod at_once;
 pub(crate) mod bulk;
 pub mod client;
 pub mod control;
+mod directory_work;
 pub(crate) mod extents;
 pub mod frame;
 mod gather;
