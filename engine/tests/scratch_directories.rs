@@ -24,9 +24,10 @@ fn directories_of_dead_processes_that_nothing_uses_are_removed() {
     let log = left[1].join("log");
     std::fs::write(&log, "in use\n").unwrap();
     let mut user = Command::new("tail").arg("-f").arg(&log).stdout(Stdio::piped()).spawn().unwrap();
-    // Before it has said the line, it may not have opened the file yet.
+    // Right after it was started the kernel may not tell its arguments yet. It ends when nobody can read what it says.
+    let mut saying = BufReader::new(user.stdout.take().unwrap());
     let mut said = String::new();
-    BufReader::new(user.stdout.take().unwrap()).read_line(&mut said).unwrap();
+    saying.read_line(&mut said).unwrap();
     assert_eq!(said, "in use\n");
     scratch::sweep(parent.path());
     let exist = (left[0].exists(), left[1].exists());

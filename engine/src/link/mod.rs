@@ -1,7 +1,8 @@
 //! The data link between an engine and a replica: framed requests over several streams.
 //!
 //! `frame` is the wire, `control` the rarer requests in JSON, `address` where a replica listens,
-//! `client` the engine's end (its streams are `lanes`, those of a copy `bulk`) and `server` the replica's.
+//! `client` the engine's end (its streams are `lanes`, those of a copy `bulk`) and `server` the replica's, with what it
+//! begins `at_once`, its `directory_work` and its `answer`s.
 
 pub mod address;
 mod answer;
