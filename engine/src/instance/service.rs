@@ -14,10 +14,11 @@ use super::records::RecordFiles;
 use crate::frontend::choice;
 use crate::grpc::instance_v1::instance_manager_server::InstanceManager;
 use crate::grpc::instance_v1::{
-    DiskInspectReply, DiskInspectRequest, FrontendListReply, FrontendListRequest, FrontendOffer, Instance,
-    InstanceListReply, InstanceListRequest, InstanceStartRequest, InstanceStopReply, InstanceStopRequest,
-    RecordCompareAndSetRequest, RecordDeleteReply, RecordGetRequest, RecordReply, ReplicaDirectoryDeleteReply,
-    ReplicaDirectoryDeleteRequest, ShutdownReply, ShutdownRequest, VersionReply, VersionRequest,
+    DiskInspectReply, DiskInspectRequest, EnvironmentCheckReply, EnvironmentCheckRequest, FilesystemTrimReply,
+    FilesystemTrimRequest, FrontendListReply, FrontendListRequest, FrontendOffer, Instance, InstanceListReply,
+    InstanceListRequest, InstanceStartRequest, InstanceStopReply, InstanceStopRequest, RecordCompareAndSetRequest,
+    RecordDeleteReply, RecordGetRequest, RecordReply, ReplicaDirectoryDeleteReply, ReplicaDirectoryDeleteRequest,
+    ShutdownReply, ShutdownRequest, VersionReply, VersionRequest,
 };
 use crate::volume::record::{Epoch, Generation, KeeperError};
 
@@ -148,6 +149,7 @@ impl InstanceManager for Service {
             maximum_bytes: disk.maximum_bytes,
             available_bytes: disk.available_bytes,
             replica_directories: disk.replica_directories.into_iter().collect(),
+            ..DiskInspectReply::default()
         }))
     }
 
@@ -187,5 +189,21 @@ impl InstanceManager for Service {
         }
         self.end.notify_one();
         Ok(Response::new(ShutdownReply {}))
+    }
+
+    async fn filesystem_trim(
+        &self,
+        request: Request<FilesystemTrimRequest>,
+    ) -> Result<Response<FilesystemTrimReply>, Status> {
+        let volume = request.into_inner().volume;
+        let message = format!("this instance manager can't trim the file system of {volume}; run fstrim on its mount");
+        Err(Status::unimplemented(message))
+    }
+
+    async fn environment_check(
+        &self,
+        _: Request<EnvironmentCheckRequest>,
+    ) -> Result<Response<EnvironmentCheckReply>, Status> {
+        Err(Status::unimplemented(format!("the instance manager of {} can't check its environment", self.node)))
     }
 }
