@@ -40,6 +40,14 @@ pub enum TrimError {
     Ended,
 }
 
+/// A trim that is done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trimmed {
+    /// As the kernel counts them: what was free already may be among them.
+    pub bytes: u64,
+    pub mount: PathBuf,
+}
+
 /// The trims of a node. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Trims {
@@ -48,8 +56,8 @@ pub struct Trims {
 }
 
 impl Trims {
-    /// Trims the file system on the block device at `device`, wherever it is mounted; the bytes that it discarded.
-    pub async fn trim(&self, volume: &str, device: &Path) -> Result<u64, TrimError> {
+    /// Trims the file system on the block device at `device`, wherever it is mounted.
+    pub async fn trim(&self, volume: &str, device: &Path) -> Result<Trimmed, TrimError> {
         let claim = self.claim(volume)?;
         let device = device.to_owned();
         let (done, answer) = tokio::sync::oneshot::channel();
@@ -57,7 +65,9 @@ impl Trims {
             let _claim = claim;
             let trimmed = trim(&device);
             match &trimmed {
-                Ok(bytes) => tracing::info!(device = %device.display(), bytes, "trimmed a file system"),
+                Ok(Trimmed { bytes, mount }) => {
+                    tracing::info!(device = %device.display(), mount = %mount.display(), bytes, "trimmed a file system");
+                }
                 Err(error) => tracing::warn!(device = %device.display(), %error, "a file system was not trimmed"),
             }
             let _ = done.send(trimmed);
@@ -92,17 +102,18 @@ impl Drop for Claim {
     }
 }
 
-fn trim(device: &Path) -> Result<u64, TrimError> {
+fn trim(device: &Path) -> Result<Trimmed, TrimError> {
     let (mount, inside) = match frontend::open_mount(device) {
         OpenMount::Open { mount, inside } => (mount, inside),
         OpenMount::Hidden => return Err(TrimError::Hidden { device: device.to_owned() }),
         OpenMount::NotMounted => return Err(TrimError::NotMounted { device: device.to_owned() }),
     };
-    sys::trim::trim(&inside).map_err(|errno| match errno {
-        Errno::EOPNOTSUPP | Errno::ENOTTY => TrimError::Unsupported { mount },
-        Errno::EROFS => TrimError::ReadOnly { mount },
-        errno => TrimError::Failed { mount, source: errno.into() },
-    })
+    match sys::trim::trim(&inside) {
+        Ok(bytes) => Ok(Trimmed { bytes, mount }),
+        Err(Errno::EOPNOTSUPP | Errno::ENOTTY) => Err(TrimError::Unsupported { mount }),
+        Err(Errno::EROFS) => Err(TrimError::ReadOnly { mount }),
+        Err(errno) => Err(TrimError::Failed { mount, source: errno.into() }),
+    }
 }
 
 #[cfg(test)]
