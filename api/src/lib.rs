@@ -25,3 +25,4 @@ pub mod setting;
 pub mod size;
 pub mod snapshot;
 pub mod volume;
+pub mod word;
