@@ -58,8 +58,8 @@ pub(crate) async fn change(
 /// The word that a field says, none when it says nothing.
 pub(crate) fn word<T: Described + DeserializeOwned>(field: &str, word: &Word<T>) -> Result<Option<T>, ApiError> {
     word.read().map_err(|error| {
-        let message = format_args!("{field} can't be {:?}", error.word);
-        invalid(message, format_args!("Choose one of {}.", error.options.join(", ")))
+        let message = format_args!("{field} can't be {:?}, only one of {}", error.word, error.options.join(", "));
+        invalid(message, "Choose one of these.")
     })
 }
 
