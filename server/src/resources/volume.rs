@@ -22,6 +22,8 @@ impl Kind for Volume {
 /// Condition: all replicas have a place.
 pub const CONDITION_SCHEDULED: &str = "Scheduled";
 pub const REASON_SCHEDULING_FAILURE: &str = "ReplicaSchedulingFailure";
+/// The replica that data locality wants on one node has no place there.
+pub const REASON_LOCAL_SCHEDULING_FAILURE: &str = "LocalReplicaSchedulingFailure";
 
 /// How a volume is offered to its node.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
