@@ -20,9 +20,9 @@ use aurochs_api::size::ByteSize;
 use aurochs_engine::grpc::engine_v1::ExpandRequest;
 
 use super::attempts::Refusal;
+use super::cluster::{limits, views};
 use super::family::Family;
 use super::growth_room::shortages;
-use super::placement::{limits, views};
 use super::{Findings, SCHEDULING_RETRY, Volumes};
 use crate::controllers::tickets::{self, Purpose};
 use crate::controllers::{Context, Error};
