@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::attempts::Attempts;
 use super::rebuild::retry_pause;
 
 #[derive(Debug, Default)]
@@ -13,6 +14,8 @@ pub(super) struct Memory {
     ends: Mutex<HashMap<String, Ends>>,
     /// Replica to the start of its last rebuild.
     rebuilds: Mutex<HashMap<String, Instant>>,
+    /// Expansions that were refused.
+    pub(super) attempts: Attempts,
 }
 
 #[derive(Clone, Debug)]
@@ -73,6 +76,7 @@ impl Memory {
 
     pub(super) fn forget(&self, volume: &str) {
         self.ends.lock().unwrap_or_else(PoisonError::into_inner).remove(volume);
+        self.attempts.forget(volume);
         // Replica names begin with the volume's and "-r-".
         let prefix = format!("{volume}-r-");
         let mut rebuilds = self.rebuilds.lock().unwrap_or_else(PoisonError::into_inner);

@@ -8,6 +8,7 @@
 //! 6. [`open_close`] or [`upkeep`] and [`rebuild`] — do it;
 //! 7. [`status`] — state, robustness and causes, written when they changed.
 
+mod attempts;
 mod balance;
 mod causes;
 mod clone;
@@ -15,6 +16,7 @@ mod deletion;
 mod eviction;
 mod expansion;
 mod family;
+pub mod growth_room;
 mod limits;
 mod locality;
 mod memory;
