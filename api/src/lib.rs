@@ -13,6 +13,7 @@ pub mod action;
 pub mod attachment;
 pub mod cause;
 pub mod condition;
+pub mod cron;
 pub mod describe;
 pub mod ids;
 pub mod instance_manager;
