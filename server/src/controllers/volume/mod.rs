@@ -65,6 +65,7 @@ pub fn start(context: &Context) -> Vec<JoinHandle<()>> {
         runtime::feed_from_store::<Replica>(&context.store, &queue, |replica| vec![replica.spec.volume_name.clone()]),
         // A node that came or went may matter to any volume.
         runtime::feed_from_nodes::<Volume>(&context.store, &context.instances, &queue, |_, _| true),
+        runtime::feed_from_settings::<Volume>(&context.store, &context.settings, &queue),
         runtime::resync::<Volume>(&context.store, &queue, runtime::RESYNC),
         runtime::run(Arc::new(volumes), queue),
     ]

@@ -29,6 +29,7 @@ pub async fn handle(
 ) -> Result<get::Answer, ApiError> {
     let name: VolumeName = input.name.parse().map_err(|error| invalid(error, "Choose another name."))?;
     refuse_what_is_missing(&input)?;
+    check_data_engine(&settings, &name)?;
     let spec = spec(&input, &settings)?;
     check_room(&store, &settings, &name, spec.size).await?;
     check_selectors(&store, &spec).await?;
@@ -61,6 +62,15 @@ fn refuse_what_is_missing(input: &VolumeCreateInput) -> Result<(), ApiError> {
         }
     }
     Ok(())
+}
+
+/// The setting v1-data-engine turns its volumes off as a whole.
+fn check_data_engine(settings: &Settings, name: &VolumeName) -> Result<(), ApiError> {
+    if settings.flag(Name::V1DataEngine) {
+        return Ok(());
+    }
+    let message = format_args!("volume {name} is not created: the data engine v1 is turned off");
+    Err(ApiError::new(ErrorKind::Conflict, message, "Set the setting v1-data-engine to true."))
 }
 
 fn spec(input: &VolumeCreateInput, settings: &Settings) -> Result<VolumeSpec, ApiError> {
