@@ -110,8 +110,13 @@ impl Manager {
         self.store().create(&Object::<Node>::new(name, spec)).await.unwrap();
         let change = |status: &mut NodeStatus| {
             condition::set(&mut status.conditions, READY, ConditionStatus::True, "", "");
+            condition::set(&mut status.conditions, "Schedulable", ConditionStatus::True, "", "");
             let storage_maximum = ByteSize(disk_bytes);
-            let found = DiskStatus { storage_maximum, storage_available: storage_maximum, ..DiskStatus::default() };
+            let disk_uuid = format!("{name}-uuid");
+            let mut found =
+                DiskStatus { disk_uuid, storage_maximum, storage_available: storage_maximum, ..DiskStatus::default() };
+            condition::set(&mut found.conditions, READY, ConditionStatus::True, "", "");
+            condition::set(&mut found.conditions, "Schedulable", ConditionStatus::True, "", "");
             status.disk_status.insert("disk-1".to_owned(), found);
         };
         self.store().modify_status::<Node>(name, change).await.unwrap();

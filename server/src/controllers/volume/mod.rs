@@ -83,6 +83,7 @@ pub fn start(context: &Context) -> Vec<JoinHandle<()>> {
         // A node that came or went may matter to any volume.
         runtime::feed_from_nodes::<Volume>(&context.store, &context.instances, &queue, |_, _| true),
         wake::feed(context, &queue),
+        runtime::feed_from_settings::<Volume>(&context.store, &context.settings, &queue),
         runtime::resync::<Volume>(&context.store, &queue, runtime::RESYNC),
         runtime::run(Arc::new(volumes), queue),
     ]

@@ -25,6 +25,7 @@ pub async fn handle(
     Body(input): Body<VolumeCreateInput>,
 ) -> Result<get::Answer, ApiError> {
     let name: VolumeName = input.name.parse().map_err(|error| invalid(error, "Choose another name."))?;
+    check_data_engine(&settings, &name)?;
     let spec = new_volume::spec(&input, &settings)?;
     data_source::check(&store, &spec).await?;
     room::check_size(&store, &settings, &name, spec.size).await?;
@@ -43,4 +44,13 @@ fn labels(backup_target: &str, jobs: &[RecurringJobRef]) -> Result<BTreeMap<Stri
         labels.insert(recurring_job::label(&job.name, job.is_group)?, LABEL_ENABLED.to_owned());
     }
     Ok(labels)
+}
+
+/// The setting v1-data-engine turns its volumes off as a whole.
+fn check_data_engine(settings: &Settings, name: &VolumeName) -> Result<(), ApiError> {
+    if settings.flag(Name::V1DataEngine) {
+        return Ok(());
+    }
+    let message = format_args!("volume {name} is not created: the data engine v1 is turned off");
+    Err(ApiError::new(ErrorKind::Conflict, message, "Set the setting v1-data-engine to true."))
 }
