@@ -22,6 +22,9 @@ impl Kind for Volume {
 /// Condition: all replicas have a place.
 pub const CONDITION_SCHEDULED: &str = "Scheduled";
 pub const REASON_SCHEDULING_FAILURE: &str = "ReplicaSchedulingFailure";
+/// Condition: the volume is attached so that its replicas are rebuilt, and for nothing else.
+pub const CONDITION_OFFLINE_REBUILDING: &str = "OfflineRebuilding";
+pub const REASON_OFFLINE_REBUILDING: &str = "OfflineRebuildingInProgress";
 /// The replica that data locality wants on one node has no place there.
 pub const REASON_LOCAL_SCHEDULING_FAILURE: &str = "LocalReplicaSchedulingFailure";
 

@@ -23,6 +23,8 @@ pub mod locality;
 mod memory;
 mod offline_rebuild;
 mod open_close;
+mod own_ticket;
+mod pace;
 pub mod placement;
 mod rebuild;
 mod redundancy;
@@ -145,6 +147,7 @@ impl Volumes {
         locality::step(self, volume, family, findings).await?;
         eviction::step(self, volume, family, findings).await?;
         balance::step(self, volume, family, findings).await?;
+        pace::step(self, volume, family, findings).await?;
         offline_rebuild::step(self, volume, family, findings).await
     }
 

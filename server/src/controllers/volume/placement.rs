@@ -155,6 +155,16 @@ pub(super) async fn make(
     }
 }
 
+/// Whether there is a place; nothing is made, so nothing is promised.
+pub(super) async fn look(
+    volumes: &Volumes,
+    volume: &Object<Volume>,
+    family: &Family,
+    wanted: &Wanted,
+) -> Result<Result<Place, NoPlace>, Error> {
+    find(volumes, volume, family, wanted).await
+}
+
 /// Makes a replica at a place that was found while [`Volumes::placing`] was held, and still is.
 pub(super) async fn make_at(
     volumes: &Volumes,
@@ -180,19 +190,20 @@ async fn find(
     if !matches!(wanted, Wanted::First) {
         request.required = family.engine.status.actual_size;
     }
-    bind(&mut request, &volume.spec, wanted);
+    let home = family.staying().map(|replica| replica.spec.node_id.as_str()).find(|node| !node.is_empty());
+    bind(&mut request, &volume.spec, wanted, home);
     Ok(place(&request, &nodes, &cluster::rules(&context.settings)))
 }
 
-/// Data locality, as a wish for a node.
-fn bind(request: &mut Request, spec: &VolumeSpec, wanted: &Wanted) {
+/// Data locality, as a wish for a node. `home` is where a replica is already.
+fn bind(request: &mut Request, spec: &VolumeSpec, wanted: &Wanted, home: Option<&str>) {
     let engine_node = Some(spec.node_id.clone()).filter(|node| !node.is_empty());
     let holds_one = |node: &str| request.taken.iter().any(|taken| taken.node == node && !taken.evicting);
     match (wanted, spec.data_locality) {
         (Wanted::ExtraOn(node), _) => request.only_node = Some(node.clone()),
         (_, DataLocality::Disabled) => {}
         (_, DataLocality::BestEffort) => request.preferred_node = engine_node.filter(|node| !holds_one(node)),
-        (_, DataLocality::StrictLocal) => request.only_node = engine_node,
+        (_, DataLocality::StrictLocal) => request.only_node = engine_node.or(home.map(str::to_owned)),
     }
 }
 
