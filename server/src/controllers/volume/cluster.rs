@@ -15,6 +15,9 @@ use crate::settings::{Name, Settings};
 /// Reasons of the condition `Schedulable` that say nothing which is not reckoned anew here.
 const RECKONED_ANEW: [&str; 3] = ["DiskPressure", "DiskNotReady", "SchedulingDisabled"];
 
+/// Longhorn's reason of a node that Kubernetes, or a person, closed for new work.
+const REASON_CORDONED: &str = "KubernetesNodeCordoned";
+
 /// The space limits that the settings give.
 #[must_use]
 pub fn limits(settings: &Settings) -> Limits {
@@ -39,7 +42,12 @@ pub(super) async fn read(context: &Context, without: Option<&str>) -> Result<Vec
     let nodes = context.store.list::<Node>().await?;
     let mut replicas = context.store.list::<Replica>().await?;
     replicas.retain(|replica| without.is_none_or(|without| replica.name() != without));
-    Ok(views(&nodes, &replicas))
+    let mut views = views(&nodes, &replicas);
+    if !context.settings.flag(Name::DisableSchedulingOnCordonedNode) {
+        let cordoned = |reason: &String| reason == REASON_CORDONED;
+        views.iter_mut().for_each(|node| node.unschedulable = node.unschedulable.take().filter(|why| !cordoned(why)));
+    }
+    Ok(views)
 }
 
 /// All nodes as the scheduler sees them. Promised space is counted from the replicas themselves: node statuses lag.

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::attempts::Attempts;
 use super::rebuild::retry_pause;
 
 #[derive(Debug, Default)]
@@ -15,6 +16,8 @@ pub(super) struct Memory {
     rebuilds: Mutex<HashMap<String, Instant>>,
     /// Volume to replicas above the wished number that could not be filled.
     extras: Mutex<HashMap<String, Extras>>,
+    /// Expansions that were refused.
+    pub(super) attempts: Attempts,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +87,7 @@ impl Memory {
 
     pub(super) fn forget(&self, volume: &str) {
         self.ends.lock().unwrap_or_else(PoisonError::into_inner).remove(volume);
+        self.attempts.forget(volume);
         self.forget_extra(volume);
         // Replica names begin with the volume's and "-r-".
         let prefix = format!("{volume}-r-");

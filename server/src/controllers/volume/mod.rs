@@ -8,6 +8,7 @@
 //! 6. [`open_close`], or [`redundancy`] with [`rebuild`] — do it;
 //! 7. [`status`] — state, robustness and causes, written when they changed.
 
+mod attempts;
 mod balance;
 mod causes;
 mod clone;
@@ -17,6 +18,7 @@ mod eviction;
 mod expansion;
 mod extra;
 mod family;
+pub mod growth_room;
 mod joining;
 mod limits;
 pub mod locality;

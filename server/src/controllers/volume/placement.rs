@@ -7,6 +7,7 @@ use aurochs_api::size::ByteSize;
 
 use super::super::Error;
 use super::cluster;
+use super::expansion::present_size;
 use super::family::{Family, new_replica};
 use super::{Findings, SCHEDULING_RETRY, Volumes};
 use crate::resources::replica::REBUILD_RETRIES_MAXIMUM;
@@ -150,7 +151,7 @@ pub(super) async fn make(
 ) -> Result<Result<Object<Replica>, NoPlace>, Error> {
     let _one_at_a_time = volumes.placing.lock().await;
     match find(volumes, volume, family, wanted).await? {
-        Ok(found) => Ok(Ok(make_at(volumes, volume, &found).await?)),
+        Ok(found) => Ok(Ok(make_at(volumes, volume, family, &found).await?)),
         Err(no) => Ok(Err(no)),
     }
 }
@@ -169,9 +170,12 @@ pub(super) async fn look(
 pub(super) async fn make_at(
     volumes: &Volumes,
     volume: &Object<Volume>,
+    family: &Family,
     found: &Place,
 ) -> Result<Object<Replica>, Error> {
     let mut replica = new_replica(volume);
+    // It joins an engine that may be waiting for room to grow; then it grows with the others.
+    replica.spec.volume_size = present_size(&family.engine);
     put(&mut replica, volume, found);
     tracing::info!(volume = volume.name(), replica = replica.name(), node = found.node, "a replica was placed");
     Ok(volumes.context.store.create(&replica).await?)
@@ -188,6 +192,7 @@ async fn find(
     let mut request = request(volume.name(), &volume.spec, &context.settings);
     request.taken = taken(family.staying(), matches!(wanted, Wanted::InsteadOfFailed));
     if !matches!(wanted, Wanted::First) {
+        request.size = present_size(&family.engine);
         request.required = family.engine.status.actual_size;
     }
     let home = family.staying().map(|replica| replica.spec.node_id.as_str()).find(|node| !node.is_empty());
