@@ -7,7 +7,7 @@ use aurochs_api::size::ByteSize;
 
 use super::super::{Context, Error};
 use crate::resources::node::{DiskSpec, DiskStatus, READY, SCHEDULABLE};
-use crate::resources::{Node, Object, Replica, condition};
+use crate::resources::{EngineImage, Node, Object, Replica, condition};
 use crate::scheduling::space::{DiskSpace, Limits};
 use crate::scheduling::{DiskView, NodeView, Rules};
 use crate::settings::{Name, Settings};
@@ -37,15 +37,20 @@ pub fn rules(settings: &Settings) -> Rules {
     }
 }
 
-/// Reads all nodes. The promise of the replica `without` is not counted: the answer is as if it had no place.
-pub(super) async fn read(context: &Context, without: Option<&str>) -> Result<Vec<NodeView>, Error> {
+/// Reads all nodes, for a volume with this engine image. The promise of the replica `without` is not counted: the answer
+/// is as if it had no place.
+pub(super) async fn read(context: &Context, image: &str, without: Option<&str>) -> Result<Vec<NodeView>, Error> {
     let nodes = context.store.list::<Node>().await?;
     let mut replicas = context.store.list::<Replica>().await?;
     replicas.retain(|replica| without.is_none_or(|without| replica.name() != without));
+    let images = context.store.list::<EngineImage>().await?;
+    let image = images.iter().find(|known| known.spec.image == image);
+    let cordon_counts = context.settings.flag(Name::DisableSchedulingOnCordonedNode);
     let mut views = views(&nodes, &replicas);
-    if !context.settings.flag(Name::DisableSchedulingOnCordonedNode) {
-        let cordoned = |reason: &String| reason == REASON_CORDONED;
-        views.iter_mut().for_each(|node| node.unschedulable = node.unschedulable.take().filter(|why| !cordoned(why)));
+    for view in &mut views {
+        view.unschedulable = view.unschedulable.take().filter(|reason| cordon_counts || reason != REASON_CORDONED);
+        let is_missing = |image: &&Object<EngineImage>| image.status.node_deployment_map.get(&view.name) == Some(&false);
+        view.lacks_engine_image = image.filter(is_missing).map(|image| image.spec.image.clone());
     }
     Ok(views)
 }

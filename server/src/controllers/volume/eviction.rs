@@ -141,7 +141,8 @@ async fn can_go_on(
     if findings.needs.is_empty() {
         let mut cause = no.cause;
         cause.code = CauseCode::Evicting;
-        cause.message = format!("Replica {} is to leave its disk, and has nowhere to go. {}", leaving.name(), cause.message);
+        cause.message =
+            format!("Replica {} is to leave its disk, and has nowhere to go. {}", leaving.name(), cause.message);
         findings.causes.push(cause);
         findings.look_again_in(SCHEDULING_RETRY);
     }

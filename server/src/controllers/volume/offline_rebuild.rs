@@ -9,9 +9,7 @@ use super::placement::{self, Wanted};
 use super::{Findings, Volumes};
 use crate::controllers::Error;
 use crate::resources::replica::REBUILD_RETRIES_MAXIMUM;
-use crate::resources::volume::{
-    CONDITION_OFFLINE_REBUILDING, REASON_OFFLINE_REBUILDING, Robustness, VolumeStatus,
-};
+use crate::resources::volume::{CONDITION_OFFLINE_REBUILDING, REASON_OFFLINE_REBUILDING, Robustness, VolumeStatus};
 use crate::resources::volume_attachment::AttacherType;
 use crate::resources::{Object, Replica, Volume, condition, timestamp};
 use crate::settings::Name;

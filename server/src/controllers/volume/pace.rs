@@ -42,12 +42,7 @@ pub(super) async fn step(
     Ok(())
 }
 
-async fn set(
-    volumes: &Volumes,
-    volume: &str,
-    address: &str,
-    pace: RebuildPaceSetRequest,
-) -> Result<(), ClientError> {
+async fn set(volumes: &Volumes, volume: &str, address: &str, pace: RebuildPaceSetRequest) -> Result<(), ClientError> {
     let mut engine = volumes.context.clients.engine(address)?;
     let set = engine.rebuild_pace_set(within(LOOK_TIMEOUT, pace)).await;
     set.map_err(rpc(format!("setting the pace of rebuilds of {volume}")))?;
