@@ -6,7 +6,7 @@ use aurochs_api::condition::Condition;
 use aurochs_api::replica::ReplicaMode;
 use aurochs_api::size::ByteSize;
 use aurochs_api::snapshot::Snapshot;
-use aurochs_api::volume::{BackupStatus, PurgeStatus, RebuildStatus, RestoreStatus};
+use aurochs_api::volume::{BackupStatus, RebuildStatus, RestoreStatus};
 use serde::{Deserialize, Serialize};
 
 use super::Kind;
@@ -143,8 +143,7 @@ pub struct EngineStatus {
     pub replica_transition_time_map: BTreeMap<String, String>,
     /// Keyed by replica name.
     pub rebuild_status: BTreeMap<String, RebuildStatus>,
-    /// Keyed by replica name, as those of restores and clones.
-    pub purge_status: BTreeMap<String, PurgeStatus>,
+    /// Keyed by replica name, as those of clones.
     pub restore_status: BTreeMap<String, RestoreStatus>,
     pub clone_status: BTreeMap<String, EngineCloneStatus>,
     /// Keyed by the backup's name.
@@ -157,10 +156,7 @@ pub struct EngineStatus {
     pub last_expansion_failed_at: String,
     pub last_restored_backup: String,
     pub unmap_mark_snap_chain_removed_enabled: bool,
-    pub snapshot_max_count: u32,
-    pub snapshot_max_size: ByteSize,
     pub rebuild_concurrent_sync_limit: u32,
-    pub salvage_executed: bool,
     pub uuid: String,
     #[serde(rename = "storageIP")]
     pub storage_ip: String,

@@ -11,7 +11,7 @@ use aurochs_api::volume::{Controller, PurgeStatus, RecurringJobRef, Volume as Vo
 
 use super::envelope::Links;
 use super::{condition_map, ready};
-use crate::resources::engine::InstanceState;
+use crate::resources::engine::{self, InstanceState};
 use crate::resources::volume::{CONDITIONS, LABEL_ENABLED, LABEL_RECURRING_JOB, LABEL_RECURRING_JOB_GROUP};
 use crate::resources::volume_attachment::{AttachmentTicket, AttachmentTicketStatus};
 use crate::resources::{Engine, Object, Replica, Volume, VolumeAttachment, timestamp};
@@ -139,7 +139,14 @@ pub fn recurring_jobs(volume: &Object<Volume>) -> Vec<RecurringJobRef> {
 
 /// None when there is nothing to tell.
 fn purges(engine: &Object<Engine>) -> Option<Vec<PurgeStatus>> {
-    let told: Vec<PurgeStatus> = engine.status.purge_status.values().cloned().collect();
+    let purge = |(replica, told): (&String, &engine::PurgeStatus)| PurgeStatus {
+        replica: replica.clone(),
+        is_purging: told.is_purging,
+        progress: told.progress,
+        state: told.state.clone(),
+        error: told.error.clone(),
+    };
+    let told: Vec<PurgeStatus> = engine.status.purge_status.iter().map(purge).collect();
     (!told.is_empty()).then_some(told)
 }
 
