@@ -9,11 +9,11 @@ use axum::extract::State;
 
 use super::action::invalid;
 use super::{data_source, get, new_volume, recurring_job, room};
-use crate::error::ApiError;
+use crate::error::{ApiError, ErrorKind};
 use crate::resources::volume::{LABEL_BACKUP_TARGET, LABEL_ENABLED};
 use crate::resources::{Object, Volume};
 use crate::routes::body::Body;
-use crate::settings::Settings;
+use crate::settings::{Name, Settings};
 use crate::store::Store;
 use crate::web::request_url::RequestUrl;
 
