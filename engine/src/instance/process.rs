@@ -21,6 +21,7 @@ use nix::unistd::Pid;
 use tokio::sync::watch;
 
 use super::adoption::{self, Note, Notes};
+use super::arguments;
 use crate::grpc::instance_v1::instance_start_request::Spec;
 use crate::grpc::instance_v1::{Instance, InstanceKind, InstanceStartRequest, InstanceState};
 use crate::link::Address;
@@ -100,6 +101,17 @@ impl Processes {
             processes.adopt(&note);
         }
         Ok(processes)
+    }
+
+    /// Path of the volume's block device, if an engine of the volume runs here; there may be nothing at it.
+    #[must_use]
+    pub fn device_of(&self, volume: &str) -> Option<PathBuf> {
+        let serves = |instance: &Instance| {
+            instance.volume == volume
+                && instance.kind() == InstanceKind::Engine
+                && instance.state() == InstanceState::Running
+        };
+        self.list().iter().any(serves).then(|| self.shared.settings.device_directory.join(volume))
     }
 
     fn adopt(&self, note: &Note) {
@@ -193,12 +205,12 @@ impl Processes {
             Some(Spec::Replica(replica)) => {
                 instance.kind = InstanceKind::Replica.into();
                 instance.directory.clone_from(&replica.directory);
-                replica_arguments(replica, settings)
+                arguments::replica(replica, settings)
             }
             Some(Spec::Engine(engine)) => {
                 instance.kind = InstanceKind::Engine.into();
                 instance.epoch = engine.epoch;
-                engine_arguments(engine, settings)
+                arguments::engine(engine, settings)
             }
             None => return Err(ProcessError::NothingToStart { name: name.to_owned() }),
         };
@@ -369,48 +381,6 @@ fn is_same(running: &Instance, request: &InstanceStartRequest) -> bool {
         None => false,
     };
     running.volume == request.volume && same_spec
-}
-
-fn replica_arguments(replica: &crate::grpc::instance_v1::ReplicaSpec, settings: &Settings) -> Vec<String> {
-    let mut arguments = vec!["replica".to_owned(), "--directory".to_owned(), replica.directory.clone()];
-    arguments.extend(["--size".to_owned(), replica.size_bytes.to_string()]);
-    // One for all disks of the node.
-    let hash_lock = settings.run_directory.join("hash.lock");
-    arguments.extend(["--hash-lock".to_owned(), hash_lock.display().to_string()]);
-    if replica.revision_counter {
-        arguments.push("--revision-counter".to_owned());
-    }
-    if !replica.backing_file.is_empty() {
-        arguments.extend(["--backing-file".to_owned(), replica.backing_file.clone()]);
-    }
-    arguments
-}
-
-fn engine_arguments(engine: &crate::grpc::instance_v1::EngineSpec, settings: &Settings) -> Vec<String> {
-    let mut arguments = vec!["engine".to_owned()];
-    let mut add = |flag: &str, value: String| arguments.extend([flag.to_owned(), value]);
-    add("--size", engine.size_bytes.to_string());
-    add("--epoch", engine.epoch.to_string());
-    add("--frontend", engine.frontend.clone());
-    add("--keeper", settings.own_address.to_string());
-    add("--run-directory", settings.run_directory.display().to_string());
-    add("--device-directory", settings.device_directory.display().to_string());
-    if !engine.nbd_tcp_listen.is_empty() {
-        add("--nbd-listen", engine.nbd_tcp_listen.clone());
-    }
-    if engine.snapshot_max_count > 0 {
-        add("--snapshot-max-count", engine.snapshot_max_count.to_string());
-    }
-    add("--snapshot-max-size", engine.snapshot_max_size_bytes.to_string());
-    let mut replicas: Vec<_> = engine.replicas.iter().collect();
-    replicas.sort();
-    for (name, address) in replicas {
-        add("--replica", format!("{name}={address}"));
-    }
-    let flags =
-        [(engine.unmap_mark_snap_chain_removed, "--unmap-mark-snap-chain-removed"), (engine.salvage, "--salvage")];
-    arguments.extend(flags.into_iter().filter(|(wanted, _)| *wanted).map(|(_, flag)| flag.to_owned()));
-    arguments
 }
 
 fn signal(pid: u32, signal: Signal) {

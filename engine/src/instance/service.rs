@@ -11,13 +11,15 @@ use tonic::{Request, Response, Status};
 use super::disk::{self, DiskError};
 use super::process::{ProcessError, Processes};
 use super::records::RecordFiles;
+use super::trim::{TrimError, Trims};
 use crate::frontend::choice;
 use crate::grpc::instance_v1::instance_manager_server::InstanceManager;
 use crate::grpc::instance_v1::{
-    DiskInspectReply, DiskInspectRequest, FrontendListReply, FrontendListRequest, FrontendOffer, Instance,
-    InstanceListReply, InstanceListRequest, InstanceStartRequest, InstanceStopReply, InstanceStopRequest,
-    RecordCompareAndSetRequest, RecordDeleteReply, RecordGetRequest, RecordReply, ReplicaDirectoryDeleteReply,
-    ReplicaDirectoryDeleteRequest, ShutdownReply, ShutdownRequest, VersionReply, VersionRequest,
+    DiskInspectReply, DiskInspectRequest, EnvironmentCheckReply, EnvironmentCheckRequest, FilesystemTrimReply,
+    FilesystemTrimRequest, FrontendListReply, FrontendListRequest, FrontendOffer, Instance, InstanceListReply,
+    InstanceListRequest, InstanceStartRequest, InstanceStopReply, InstanceStopRequest, RecordCompareAndSetRequest,
+    RecordDeleteReply, RecordGetRequest, RecordReply, ReplicaDirectoryDeleteReply, ReplicaDirectoryDeleteRequest,
+    ShutdownReply, ShutdownRequest, VersionReply, VersionRequest,
 };
 use crate::volume::record::{Epoch, Generation, KeeperError};
 
@@ -29,6 +31,7 @@ pub struct Service {
     pub node: String,
     pub processes: Processes,
     pub records: RecordFiles,
+    pub trims: Trims,
     /// Told when the instance manager has stopped all instances and should end itself.
     pub end: std::sync::Arc<Notify>,
 }
@@ -57,6 +60,17 @@ fn disk_status(error: &DiskError) -> Status {
         DiskError::Io { .. } => Status::unavailable(error.to_string()),
         DiskError::Configuration { .. } => Status::failed_precondition(error.to_string()),
         DiskError::NotAReplica(_) => Status::invalid_argument(error.to_string()),
+    }
+}
+
+fn trim_status(error: &TrimError) -> Status {
+    match error {
+        TrimError::NotMounted { .. }
+        | TrimError::Hidden { .. }
+        | TrimError::Unsupported { .. }
+        | TrimError::ReadOnly { .. }
+        | TrimError::Running { .. } => Status::failed_precondition(error.to_string()),
+        TrimError::Failed { .. } | TrimError::Thread(_) | TrimError::Ended => Status::internal(error.to_string()),
     }
 }
 
@@ -148,6 +162,7 @@ impl InstanceManager for Service {
             maximum_bytes: disk.maximum_bytes,
             available_bytes: disk.available_bytes,
             replica_directories: disk.replica_directories.into_iter().collect(),
+            ..DiskInspectReply::default()
         }))
     }
 
@@ -187,5 +202,26 @@ impl InstanceManager for Service {
         }
         self.end.notify_one();
         Ok(Response::new(ShutdownReply {}))
+    }
+
+    async fn filesystem_trim(
+        &self,
+        request: Request<FilesystemTrimRequest>,
+    ) -> Result<Response<FilesystemTrimReply>, Status> {
+        let volume = request.into_inner().volume;
+        let device = self.processes.device_of(&volume).ok_or_else(|| {
+            let message = format!("volume {volume} has no running engine on this node; attach it, then try again");
+            Status::failed_precondition(message)
+        })?;
+        let trimmed = self.trims.trim(&volume, &device).await.map_err(|error| trim_status(&error))?;
+        let mounted_at = trimmed.mount.display().to_string();
+        Ok(Response::new(FilesystemTrimReply { trimmed_bytes: trimmed.bytes, mounted_at }))
+    }
+
+    async fn environment_check(
+        &self,
+        _: Request<EnvironmentCheckRequest>,
+    ) -> Result<Response<EnvironmentCheckReply>, Status> {
+        Err(Status::unimplemented(format!("the instance manager of {} can't check its environment", self.node)))
     }
 }

@@ -23,6 +23,7 @@ use crate::volume::Volume;
 use crate::volume::record::{Epoch, Keeper};
 use crate::volume::snapshot_limits::{self, SnapshotLimits};
 use crate::volume::start::{StartError, StartOptions};
+use crate::volume::watchdog;
 
 /// How long the start of the frontends may go on after the process was asked to end.
 const START_PATIENCE: Duration = Duration::from_secs(30);
@@ -86,6 +87,9 @@ pub struct Arguments {
     /// Discards mark the snapshots below the head as removed and free what they hold.
     #[arg(long)]
     unmap_mark_snap_chain_removed: bool,
+    /// Seconds after which a replica that lets a request wait, while another one answers, is dropped.
+    #[arg(long, default_value_t = watchdog::REPLICA_TIMEOUT.as_secs(), value_parser = clap::value_parser!(u64).range(1..=300))]
+    replica_timeout: u64,
 }
 
 fn name_and_address(text: &str) -> Result<(String, Address), String> {
@@ -144,6 +148,7 @@ pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
         max_size_bytes: arguments.snapshot_max_size,
     });
     volume.set_unmap_mark_snap_chain_removed(arguments.unmap_mark_snap_chain_removed);
+    volume.set_replica_timeout(Duration::from_secs(arguments.replica_timeout));
     let places = places(&arguments, chap, tenure);
     let (serving, is_asked) = start_frontends(&volume, places, asked.as_mut()).await?;
     volume.offered_by(serving.resizer()).await;

@@ -80,6 +80,7 @@ pub(crate) struct Shared {
     pub(crate) work: exclusive_work::ExclusiveWork,
     pub(crate) purges: purge::Purges,
     pub(crate) unmap_chain: unmap_chain::UnmapChain,
+    pub(crate) patience: watchdog::Patience,
     /// Held by the one snapshot that is being taken.
     pub(crate) snapshotting: tokio::sync::Mutex<()>,
     /// Something that the status shows has changed.

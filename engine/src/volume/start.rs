@@ -167,6 +167,7 @@ impl Volume {
             work,
             purges: super::purge::Purges::default(),
             unmap_chain: super::unmap_chain::UnmapChain::default(),
+            patience: watchdog::Patience::default(),
             snapshotting: tokio::sync::Mutex::new(()),
             broken_frontend: tokio::sync::watch::Sender::default(),
             changed: Changes::default(),

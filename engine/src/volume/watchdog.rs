@@ -1,19 +1,43 @@
 //! Members that went away or don't answer.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::Shared;
 use super::membership::{Mode, View};
+use super::{Shared, Volume};
 use crate::link::ReplicaLink;
 use crate::link::client::Request;
 use crate::link::frame::Kind;
 
-/// How long a request may wait before its replica is suspected (Longhorn's `engine-replica-timeout`).
+/// How long a request may wait before its replica is suspected, unless told otherwise (Longhorn's
+/// `engine-replica-timeout`).
 pub(crate) const REPLICA_TIMEOUT: Duration = Duration::from_secs(8);
 const TICK: Duration = Duration::from_millis(500);
 /// An idle link is asked this often whether it is alive.
 const PING_INTERVAL: Duration = Duration::from_secs(2);
+
+/// How long a request may wait now.
+pub(crate) struct Patience(AtomicU64);
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self(AtomicU64::new(REPLICA_TIMEOUT.as_secs()))
+    }
+}
+
+impl Patience {
+    fn get(&self) -> Duration {
+        Duration::from_secs(self.0.load(Ordering::Relaxed))
+    }
+}
+
+impl Volume {
+    /// How long a replica may let a request wait, in whole seconds, before it is dropped while another one answers.
+    pub fn set_replica_timeout(&self, timeout: Duration) {
+        self.shared.patience.0.store(timeout.as_secs().max(1), Ordering::Relaxed);
+    }
+}
 
 /// Reports the loss of this link, whenever it comes.
 pub(crate) fn watch_link(shared: &Arc<Shared>, link: &ReplicaLink) {
@@ -28,15 +52,14 @@ pub(crate) fn watch_link(shared: &Arc<Shared>, link: &ReplicaLink) {
 }
 
 /// Slow is not dead: a member is dropped for its slowness only when another one answers well.
-fn overdue(view: &View) -> Vec<ReplicaLink> {
+fn overdue(view: &View, patience: Duration) -> Vec<ReplicaLink> {
     let wait = |link: &ReplicaLink| link.oldest_wait().unwrap_or_default();
-    let answers_well = |member: &&super::membership::Member| {
-        member.mode == Mode::ReadWrite && wait(&member.link) < REPLICA_TIMEOUT / 2
-    };
+    let answers_well =
+        |member: &&super::membership::Member| member.mode == Mode::ReadWrite && wait(&member.link) < patience / 2;
     if !view.members.iter().any(|member| answers_well(&member)) {
         return Vec::new();
     }
-    let late = view.members.iter().filter(|member| wait(&member.link) >= REPLICA_TIMEOUT);
+    let late = view.members.iter().filter(|member| wait(&member.link) >= patience);
     late.map(|member| member.link.clone()).collect()
 }
 
@@ -48,7 +71,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     loop {
         ticks.tick().await;
         let view = shared.membership.view();
-        for link in overdue(&view) {
+        for link in overdue(&view, shared.patience.get()) {
             let waited = link.oldest_wait().unwrap_or_default();
             link.fail(&format!("no answer for {:.0} s, while other replicas answer", waited.as_secs_f64()));
         }
