@@ -73,6 +73,8 @@ pub struct EngineSpec {
     pub snapshot_max_count: u32,
     pub snapshot_max_size: ByteSize,
     pub unmap_mark_snap_chain_removed_enabled: bool,
+    /// A salvage is ordered and not answered yet.
+    pub salvage_requested: bool,
     /// How much is copied at the same time while a replica is rebuilt; 0 follows the setting.
     pub rebuild_concurrent_sync_limit: u32,
     /// `vol://…` or `snap://…`: where the content of a clone comes from.
@@ -85,8 +87,23 @@ pub struct EngineSpec {
     pub ublk_queue_depth: u32,
     pub ublk_number_of_queue: u32,
     pub log_requested: bool,
-    /// A person's decision to go on without what only lost replicas had; see `controllers/volume/salvage.rs`.
-    pub salvage_requested: bool,
+    /// Ours: what was ordered.
+    pub salvage_order: SalvageOrder,
+    /// Ours: how long a replica may let a request wait while another one answers; 0 for the engine's own default.
+    pub replica_timeout_seconds: u32,
+}
+
+/// A person's decision to go on without what only lost replicas had; see `controllers/volume/salvage.rs`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SalvageOrder {
+    /// Counts the decisions; the status repeats the last one that was answered.
+    pub number: u64,
+    /// Names of the replicas to choose from.
+    pub replicas: Vec<String>,
+    /// Generation of the control record that the decision is for, filled in before anything is done. A later record
+    /// knows of writes that the person did not decide about.
+    pub record_generation: Option<u64>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -161,6 +178,10 @@ pub struct EngineStatus {
     pub salvage_executed: bool,
     /// Ours: what a salvage chose, from what, and why.
     pub salvage: String,
+    /// Ours: its last process ended because it found no replica with all data.
+    pub no_usable_replica: bool,
+    /// Ours: number of the last salvage order that is over, whatever became of it.
+    pub salvage_answered: u64,
     /// Ours: the last copy of another volume into this one since the engine started.
     pub clone: Option<CloneProgress>,
     /// Ours: the last hash of a snapshot since the engine started.
@@ -265,6 +286,14 @@ pub struct RebuildPace {
     pub concurrent_sources: u32,
     /// Part of the full depth that foreground requests leave to a rebuild now.
     pub share_percent: u32,
+}
+
+impl super::Object<Engine> {
+    /// The salvage that a person ordered and that is not over.
+    #[must_use]
+    pub fn pending_salvage(&self) -> Option<&SalvageOrder> {
+        Some(&self.spec.salvage_order).filter(|order| order.number > self.status.salvage_answered)
+    }
 }
 
 /// Actual sizes are rounded up to this before they are stored: under load they change with every write, and the

@@ -74,6 +74,13 @@ impl ReplicaSpec {
         !self.failed_at.is_empty()
     }
 
+    /// Data is expected in its directory: an empty one in its place would be a lie. A replica that is to be rebuilt may
+    /// begin anew.
+    #[must_use]
+    pub fn holds_data(&self) -> bool {
+        !self.healthy_at.is_empty() || self.salvage_requested
+    }
+
     /// The replica's directory on its node.
     #[must_use]
     pub fn data_path(&self) -> String {

@@ -41,6 +41,8 @@ pub const CONDITIONS: [&str; 5] = [
     CONDITION_OFFLINE_REBUILDING,
     CONDITION_WAIT_FOR_BACKING_IMAGE,
 ];
+/// The replica that data locality wants on one node has no place there.
+pub const REASON_LOCAL_SCHEDULING_FAILURE: &str = "LocalReplicaSchedulingFailure";
 
 /// Jobs and groups that a volume takes part in are labels on it: this and the name, with [`LABEL_ENABLED`].
 pub const LABEL_RECURRING_JOB: &str = "recurring-job.longhorn.io/";

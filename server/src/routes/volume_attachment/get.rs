@@ -19,5 +19,5 @@ pub async fn handle(
     Path(name): Path<String>,
 ) -> Result<Json<Resource<AttachmentView>>, ApiError> {
     let found = store.get::<VolumeAttachment>(&name).await?;
-    Ok(Json(Links::of(&url).resource("volumeAttachment", &name, &[], attachment(&name, Some(&found)))))
+    Ok(Json(Links::of(&url).thing(&name, attachment(&name, Some(&found)))))
 }

@@ -19,7 +19,6 @@ pub async fn handle(
 ) -> Result<Json<Collection<Resource<AttachmentView>>>, ApiError> {
     let links = Links::of(&url);
     let found = store.list::<VolumeAttachment>().await?;
-    let data =
-        found.iter().map(|one| links.resource("volumeAttachment", one.name(), &[], attachment(one.name(), Some(one))));
+    let data = found.iter().map(|one| links.thing(one.name(), attachment(one.name(), Some(one))));
     Ok(Json(envelope::collection("volumeAttachment", &url, data.collect())))
 }

@@ -3,9 +3,11 @@
 pub mod get;
 pub mod list;
 
+use aurochs_api::attachment::VolumeAttachment;
+
 use crate::nouns::Noun;
 
 /// Tickets are made by the actions of volumes.
 pub fn noun() -> Noun {
-    Noun::raw("volumeAttachment").list(list::handle).get(get::handle).done()
+    Noun::of::<VolumeAttachment>().list(list::handle).get(get::handle).done()
 }
