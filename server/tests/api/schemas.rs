@@ -25,6 +25,7 @@ const OUR_FIELDS: &[&str] = &[
     "rebuildStatus.bytesPerSecond",
     "rebuildStatus.doneBytes",
     "rebuildStatus.plannedBytes",
+    "snapshot.imageMissing",
     "volume.causes",
     "volume.frontendInUse",
     "volume.frontendReason",
