@@ -17,7 +17,6 @@ pub mod attachment;
 pub mod drain;
 pub mod engine;
 pub mod engine_image;
-pub mod events;
 pub mod instance_manager;
 pub mod node;
 pub mod orphan;

@@ -14,12 +14,13 @@ use std::sync::LazyLock;
 
 pub use noun::Noun;
 
-use crate::routes::{instance_manager, node, root, setting, volume, volume_attachment};
+use crate::routes::{event, instance_manager, node, root, setting, volume, volume_attachment};
 
 /// All nouns.
 pub fn all() -> &'static [Noun] {
     static ALL: LazyLock<Vec<Noun>> = LazyLock::new(|| {
         vec![
+            event::noun(),
             instance_manager::noun(),
             node::noun(),
             root::noun(),

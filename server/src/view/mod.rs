@@ -2,6 +2,7 @@
 
 mod children;
 pub mod envelope;
+pub mod event;
 pub mod instance_manager;
 pub mod node;
 pub mod ready;

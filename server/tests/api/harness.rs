@@ -63,7 +63,8 @@ impl Manager {
         let sqlite = Sqlite::open(&directory.path().join("aurochs.db")).await.unwrap();
         let (auth, first) = Auth::open(directory.path(), sqlite.pool()).unwrap();
         assert!(first.is_none());
-        let app = App::new(Store::new(Arc::new(sqlite)), Settings::default(), auth, Events::default(), "test");
+        let events = Events::keep(sqlite.pool());
+        let app = App::new(Store::new(Arc::new(sqlite)), Settings::default(), auth, events, "test");
         Self { service: router::service(app.clone()), app, directory }
     }
 
