@@ -30,8 +30,6 @@ pub struct VolumeAttachment {
     pub attachments: BTreeMap<String, Attachment>,
 }
 
-crate::actions! { VolumeAttachment {} }
-
 /// Body of `attach`.
 #[derive(Clone, Debug, Default, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

@@ -8,6 +8,7 @@ mod backup_volume;
 mod children;
 mod engine_image;
 pub mod envelope;
+pub mod event;
 pub mod instance_manager;
 pub mod node;
 mod orphan;

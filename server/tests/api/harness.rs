@@ -64,9 +64,10 @@ impl Manager {
         let sqlite = Sqlite::open(&directory.path().join("aurochs.db")).await.unwrap();
         let (auth, first) = Auth::open(directory.path(), sqlite.pool()).unwrap();
         assert!(first.is_none());
+        let events = Events::keep(sqlite.pool());
         let store = Store::new(Arc::new(sqlite));
         backup_target::ensure_default(&store).await.unwrap();
-        let app = App::new(store, Settings::default(), auth, Events::default(), "test");
+        let app = App::new(store, Settings::default(), auth, events, "test");
         Self { service: router::service(app.clone()), app, directory }
     }
 
