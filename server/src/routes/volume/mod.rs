@@ -2,6 +2,7 @@
 
 pub mod action;
 pub mod attach;
+mod backup_target;
 pub mod create;
 mod data_source;
 pub mod delete;
