@@ -9,6 +9,7 @@ pub mod schemas;
 pub mod setting;
 pub mod snapshot;
 pub mod volume;
+pub mod volume_list;
 pub mod world;
 
 use aurochs_api::condition::{Condition, ConditionMap};

@@ -133,7 +133,9 @@ impl<S: Sync> FromRequestParts<S> for RequestUrl {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self::of(&parts.uri, &parts.headers))
+        // A stream asks a list's handler in the name of its client.
+        let given = parts.extensions.get::<Self>().cloned();
+        Ok(given.unwrap_or_else(|| Self::of(&parts.uri, &parts.headers)))
     }
 }
 

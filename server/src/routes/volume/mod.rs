@@ -25,6 +25,7 @@ use crate::nouns::Noun;
 pub fn noun() -> Noun {
     Noun::raw("volume")
         .list(list::handle)
+        .streamed(&["volumes", "engines", "replicas", "volumeattachments"])
         .create::<VolumeCreateInput, _>(create::handle)
         .get(get::handle)
         .delete(delete::handle)

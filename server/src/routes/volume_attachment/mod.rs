@@ -7,5 +7,5 @@ use crate::nouns::Noun;
 
 /// Tickets are made by the actions of volumes.
 pub fn noun() -> Noun {
-    Noun::raw("volumeAttachment").list(list::handle).get(get::handle).done()
+    Noun::raw("volumeAttachment").list(list::handle).streamed(&["volumeattachments"]).get(get::handle).done()
 }

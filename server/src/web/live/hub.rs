@@ -4,10 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use aurochs_api::live::{Everything, LiveItem, LiveKind, LiveMessage};
-use axum::extract::ws::Utf8Bytes;
+use aurochs_api::live::{Everything, LiveItem, LiveMessage};
 use futures::stream::{BoxStream, StreamExt, select_all};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::broadcast;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::resources::{Engine, InstanceManager, Node, Replica, Setting, Volume, VolumeAttachment};
 use crate::store::Store;
@@ -32,8 +32,6 @@ struct Shared {
     /// What was told last, as a client that joins now has to know it.
     told: Mutex<HashMap<ThingId, Arc<LiveItem>>>,
     messages: broadcast::Sender<Utf8Bytes>,
-    /// Counts changes of each kind, for clients that want whole lists.
-    revisions: watch::Sender<HashMap<LiveKind, u64>>,
 }
 
 impl Live {
@@ -41,8 +39,7 @@ impl Live {
     #[must_use]
     pub fn start(store: &Store) -> Self {
         let messages = broadcast::channel(QUEUE_LENGTH).0;
-        let revisions = watch::Sender::new(HashMap::new());
-        let live = Self(Arc::new(Shared { told: Mutex::default(), messages, revisions }));
+        let live = Self(Arc::new(Shared { told: Mutex::default(), messages }));
         tokio::spawn(live.clone().follow(changes(store)));
         live
     }
@@ -52,11 +49,6 @@ impl Live {
         // Under the lock no message can be sent, so none is missed and none comes twice.
         let told = self.told();
         (told.values().cloned().collect(), self.0.messages.subscribe())
-    }
-
-    /// Tells when something changed.
-    pub(crate) fn revisions(&self) -> watch::Receiver<HashMap<LiveKind, u64>> {
-        self.0.revisions.subscribe()
     }
 
     async fn follow(self, mut changes: BoxStream<'static, Change>) {
@@ -95,8 +87,6 @@ impl Live {
             return;
         }
         let messages = texts(&changed, &gone);
-        let kinds: HashSet<LiveKind> =
-            changed.iter().map(|(thing, _)| thing.0).chain(gone.iter().map(|thing| thing.0)).collect();
         let mut told = self.told();
         told.extend(changed);
         gone.iter().for_each(|thing| drop(told.remove(thing)));
@@ -104,10 +94,6 @@ impl Live {
             // Nobody may be listening.
             let _ = self.0.messages.send(message);
         }
-        drop(told);
-        self.0
-            .revisions
-            .send_modify(|revisions| kinds.into_iter().for_each(|kind| *revisions.entry(kind).or_default() += 1));
     }
 
     fn told(&self) -> MutexGuard<'_, HashMap<ThingId, Arc<LiveItem>>> {
