@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use aurochs_api::condition::ConditionStatus;
+use aurochs_server::instance::Network;
 use aurochs_server::resources::engine::InstanceState;
 use aurochs_server::resources::node::READY;
 use aurochs_server::resources::replica::ReplicaSpec;
@@ -65,7 +66,7 @@ impl Installation {
             data: self.data.path().to_owned(),
             nodes,
             address: "127.0.0.1:0".parse().unwrap(),
-            nbd_tcp: None,
+            network: Network::default(),
             engine_binary: Some(engine_binary()),
         };
         self.manager = Some(Manager::start(&options).await.unwrap());

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aurochs_api::size::ByteSize;
 use aurochs_engine::grpc::instance_v1::{
     InstanceStartRequest, InstanceStopRequest, ReplicaDirectoryDeleteRequest, ReplicaSpec as Arguments,
     instance_start_request::Spec,
@@ -81,8 +82,9 @@ impl Replicas {
             volume: replica.spec.volume_name.clone(),
             spec: Some(Spec::Replica(Arguments {
                 directory: replica.spec.data_path(),
-                size_bytes: replica.spec.volume_size.bytes(),
+                size_bytes: self.size_of(replica).await?.bytes(),
                 revision_counter: !replica.spec.revision_counter_disabled,
+                must_exist: replica.spec.holds_data(),
                 ..Arguments::default()
             })),
         };
@@ -103,6 +105,13 @@ impl Replicas {
                 Ok(Seen::Present(Box::new(failed)))
             }
         }
+    }
+
+    /// A new directory has the size that the volume has. The replica may have been promised more, for an expansion.
+    async fn size_of(&self, replica: &Object<Replica>) -> Result<ByteSize, Error> {
+        let engine = self.0.store.find::<Engine>(&replica.spec.engine_name).await?;
+        let size = engine.map(|engine| engine.spec.volume_size).filter(|size| *size > ByteSize::ZERO);
+        Ok(size.unwrap_or(replica.spec.volume_size))
     }
 
     /// An engine that still runs has to let go of the replica first, or the stop would look like a failure to it.

@@ -115,7 +115,6 @@ async fn start_engine(
         engine.spec.desire_state = InstanceState::Running;
         engine.spec.frontend = volume.spec.frontend;
         engine.spec.disable_frontend = volume.spec.disable_frontend;
-        engine.spec.volume_size = volume.spec.size;
         engine.spec.replica_address_map.clone_from(&ready);
     };
     context.store.modify::<Engine>(family.engine.name(), change).await?;
