@@ -5,6 +5,7 @@
 //! ```
 //! Longhorn's streams send whole lists: [`revisions`] tells that one changed, [`streams`] has its text.
 
+mod everything;
 pub mod hub;
 pub mod revisions;
 pub mod socket;

@@ -14,7 +14,8 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, O
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 use super::Live;
-use super::hub::{everything, text};
+use super::everything::everything;
+use super::hub::text;
 use super::upgrade::WebSocket;
 use crate::auth::session::TokenHash;
 use crate::auth::{Auth, Proof, User};
@@ -112,10 +113,12 @@ impl Client {
 /// Serves `/v1/ws/live` until one side is gone.
 pub(crate) async fn run(mut client: Client, live: Live) {
     'everything: loop {
+        let turn = live.turn().await;
         let (items, mut messages) = live.join();
-        if !client.send(text(&everything(items))).await {
+        if !client.send(everything(&items)).await {
             return;
         }
+        drop((items, turn));
         loop {
             let message = tokio::select! {
                 event = client.event() => match event {
