@@ -35,6 +35,7 @@ impl App {
     pub fn new(store: Store, settings: Settings, auth: Auth, events: Events, cluster: &str) -> Self {
         let live = Live::start(&store);
         let streams = Streams::start(&store);
+        streams.follow_also("events", events.changed());
         let volume_pieces = pieces::Cache::default();
         Self { store, settings, auth, live, volume_pieces, streams, events, cluster: cluster.into() }
     }
@@ -45,6 +46,12 @@ impl App {
 impl FromRef<App> for Auth {
     fn from_ref(app: &App) -> Self {
         app.auth.clone()
+    }
+}
+
+impl FromRef<App> for Events {
+    fn from_ref(app: &App) -> Self {
+        app.events.clone()
     }
 }
 

@@ -25,12 +25,15 @@ impl Kind for Volume {
 /// Condition: all replicas have a place.
 pub const CONDITION_SCHEDULED: &str = "Scheduled";
 pub const REASON_SCHEDULING_FAILURE: &str = "ReplicaSchedulingFailure";
+/// The replica that data locality wants on one node has no place there.
+pub const REASON_LOCAL_SCHEDULING_FAILURE: &str = "LocalReplicaSchedulingFailure";
 /// Condition: its data is being fetched from a backup.
 pub const CONDITION_RESTORE: &str = "Restore";
 /// Condition: it has more snapshots than the setting warns of.
 pub const CONDITION_TOO_MANY_SNAPSHOTS: &str = "TooManySnapshots";
 /// Condition: its replicas are being rebuilt while it is detached.
 pub const CONDITION_OFFLINE_REBUILDING: &str = "OfflineRebuilding";
+pub const REASON_OFFLINE_REBUILDING: &str = "OfflineRebuildingInProgress";
 /// Condition: the image that it stands on is not there yet.
 pub const CONDITION_WAIT_FOR_BACKING_IMAGE: &str = "WaitForBackingImage";
 /// Conditions that clients find on every volume, whether somebody has spoken of them or not.
@@ -41,8 +44,6 @@ pub const CONDITIONS: [&str; 5] = [
     CONDITION_OFFLINE_REBUILDING,
     CONDITION_WAIT_FOR_BACKING_IMAGE,
 ];
-/// The replica that data locality wants on one node has no place there.
-pub const REASON_LOCAL_SCHEDULING_FAILURE: &str = "LocalReplicaSchedulingFailure";
 
 /// Jobs and groups that a volume takes part in are labels on it: this and the name, with [`LABEL_ENABLED`].
 pub const LABEL_RECURRING_JOB: &str = "recurring-job.longhorn.io/";

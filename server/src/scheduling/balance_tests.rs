@@ -84,7 +84,7 @@ fn auto_balance() {
     use Mode::{BestEffort, Disabled, LeastEffort};
     let nodes = cluster(&["a1", "a2", "b1", "b2"]);
     // (mode, replicas, move)
-    let rows: [(Mode, &[&str], Option<(String, String, Why)>); 9] = [
+    let rows: [(Mode, &[&str], Option<(String, String, Why)>); 10] = [
         (Disabled, &["a1:0", "a1:1"], None),
         // Unused zones first, whatever the nodes are like.
         (LeastEffort, &["a1:0", "a2:0"], moves("a1:0", "b1", Why::Zones)),
@@ -92,7 +92,8 @@ fn auto_balance() {
         (LeastEffort, &["a1:0", "a1:1", "b1:0"], moves("a1:0", "a2", Why::Nodes)),
         // Uneven, but everywhere is one: least effort does no more.
         (LeastEffort, &["a1:0", "a1:1", "a2:0", "a2:1", "b1:0", "b2:0"], None),
-        (BestEffort, &["a1:0", "a1:1", "a2:0", "a2:1", "b1:0", "b2:0"], None),
+        (BestEffort, &["a1:0", "a1:1", "a2:0", "a2:1", "b1:0", "b2:0"], moves("a1:0", "b1", Why::Zones)),
+        (BestEffort, &["a1:0", "a1:1", "a2:0", "b1:0", "b1:1", "b2:0"], None),
         // Most minus least is two: one move evens it.
         (BestEffort, &["a1:0", "a2:0", "a2:1", "b1:0"], moves("a2:0", "b2", Why::Zones)),
         (BestEffort, &["a1:0", "a1:1", "b1:0", "b1:1"], moves("a1:0", "a2", Why::Nodes)),

@@ -59,23 +59,6 @@ impl DiskSpace {
         self.promise_limit(limits).saturating_sub(self.scheduled)
     }
 
-    /// Whether the replicas placed here may grow by `extra` bytes together.
-    pub fn check_expansion(&self, extra: ByteSize, limits: Limits) -> Result<(), Shortage> {
-        if self.maximum == ByteSize::ZERO || self.available == ByteSize::ZERO {
-            return Err(Shortage::Empty);
-        }
-        let used = self.maximum.saturating_sub(self.available).saturating_sub(self.reserved);
-        let wanted = used.saturating_add(extra);
-        let minimum = percent_of(self.maximum, limits.minimal_available_percent);
-        if wanted > self.maximum || self.maximum.saturating_sub(wanted) < minimum {
-            return Err(Shortage::Pressure { available: self.maximum.saturating_sub(used), minimum });
-        }
-        if wanted > self.promise_limit(limits) {
-            return Err(Shortage::Promised { schedulable: self.promise_limit(limits).saturating_sub(used) });
-        }
-        Ok(())
-    }
-
     /// Whether the disk is so full that replicas should leave it; `threshold` is a part of the disk in percent, 0 for
     /// never.
     #[must_use]
@@ -173,16 +156,6 @@ mod tests {
         assert!(!disk(100, 60, 0, 85).relieves(gib(10), 90), "promised bytes count");
         assert!(!disk(100, 24, 0, 0).relieves(gib(10), 90), "the copy would bring it within the margin");
         assert!(disk(100, 25, 0, 0).relieves(gib(10), 90));
-    }
-
-    /// Table "disk space formulas", row "expansion check".
-    #[test]
-    fn growth_counts_against_free_and_promised_space() {
-        let grow = |disk: DiskSpace, extra: u64| disk.check_expansion(ByteSize(extra * GIB), LIMITS);
-        assert_eq!(grow(disk(100, 60, 10, 0), 45), Ok(()));
-        assert!(matches!(grow(disk(100, 60, 10, 0), 46), Err(Shortage::Pressure { .. })));
-        assert!(matches!(grow(disk(100, 70, 40, 0), 61), Err(Shortage::Promised { .. })));
-        assert_eq!(grow(disk(0, 0, 0, 0), 1), Err(Shortage::Empty));
     }
 
     #[test]

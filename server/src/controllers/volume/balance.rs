@@ -2,6 +2,7 @@
 //! What would be better is [`crate::scheduling::balance`]'s business; here it is asked with the present.
 
 use super::super::{Context, Error};
+use super::expansion::present_size;
 use super::extra::Need;
 use super::family::Family;
 use super::{Findings, Volumes, cluster, placement};
@@ -9,6 +10,7 @@ use crate::resources::volume::DataLocality;
 use crate::resources::{Object, Replica, Volume};
 use crate::scheduling::balance::{Asked, Move, plan};
 use crate::scheduling::spread::{Holder, Mode};
+use crate::settings::Name;
 
 /// The step of one pass.
 pub(super) async fn step(
@@ -39,7 +41,7 @@ pub(super) async fn make(volumes: &Volumes, volume: &Object<Volume>, family: &Fa
     let Some(planned) = planned(volumes, volume, family, None, None).await? else { return Ok(false) };
     let (replica, node, why) = (&planned.replica, &planned.to.node, planned.why.text());
     tracing::info!(volume = volume.name(), replica, node, "a replica moves {why}");
-    placement::make_at(volumes, volume, &planned.to).await?;
+    placement::make_at(volumes, volume, family, &planned.to).await?;
     Ok(true)
 }
 
@@ -51,8 +53,9 @@ async fn planned(
     only_disk: Option<&str>,
 ) -> Result<Option<Move>, Error> {
     let context = &volumes.context;
-    let nodes = cluster::read(context, without).await?;
+    let nodes = cluster::read(context, &volume.spec.image, without).await?;
     let mut request = placement::request(volume.name(), &volume.spec, &context.settings);
+    request.size = present_size(&family.engine);
     request.required = family.engine.status.actual_size;
     let engine_node = family.engine.spec.node_id.as_str();
     if volume.spec.data_locality == DataLocality::StrictLocal {
@@ -73,13 +76,12 @@ async fn planned(
 
 /// The volume's word before the setting's.
 pub(super) fn mode(context: &Context, volume: &Object<Volume>) -> Mode {
-    let _ = context;
-    Mode::of(volume.spec.replica_auto_balance.word(), "disabled")
+    Mode::of(volume.spec.replica_auto_balance.word(), &context.settings.text(Name::ReplicaAutoBalance))
 }
 
 /// A disk that is fuller than this is left by replicas; 0 for never.
-pub(super) fn pressure_percent(_: &Context) -> u64 {
-    90
+pub(super) fn pressure_percent(context: &Context) -> u64 {
+    context.settings.number(Name::ReplicaAutoBalanceDiskPressurePercentage)
 }
 
 /// Whole replicas as the balance sees them.

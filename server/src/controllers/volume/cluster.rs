@@ -7,13 +7,16 @@ use aurochs_api::size::ByteSize;
 
 use super::super::{Context, Error};
 use crate::resources::node::{DiskSpec, DiskStatus, READY, SCHEDULABLE};
-use crate::resources::{Node, Object, Replica, condition};
+use crate::resources::{EngineImage, Node, Object, Replica, condition};
 use crate::scheduling::space::{DiskSpace, Limits};
 use crate::scheduling::{DiskView, NodeView, Rules};
 use crate::settings::{Name, Settings};
 
 /// Reasons of the condition `Schedulable` that say nothing which is not reckoned anew here.
 const RECKONED_ANEW: [&str; 3] = ["DiskPressure", "DiskNotReady", "SchedulingDisabled"];
+
+/// Longhorn's reason of a node that Kubernetes, or a person, closed for new work.
+const REASON_CORDONED: &str = "KubernetesNodeCordoned";
 
 /// The space limits that the settings give.
 #[must_use]
@@ -34,12 +37,23 @@ pub fn rules(settings: &Settings) -> Rules {
     }
 }
 
-/// Reads all nodes. The promise of the replica `without` is not counted: the answer is as if it had no place.
-pub(super) async fn read(context: &Context, without: Option<&str>) -> Result<Vec<NodeView>, Error> {
+/// Reads all nodes, for a volume with this engine image. The promise of the replica `without` is not counted: the answer
+/// is as if it had no place.
+pub(super) async fn read(context: &Context, image: &str, without: Option<&str>) -> Result<Vec<NodeView>, Error> {
     let nodes = context.store.list::<Node>().await?;
     let mut replicas = context.store.list::<Replica>().await?;
     replicas.retain(|replica| without.is_none_or(|without| replica.name() != without));
-    Ok(views(&nodes, &replicas))
+    let images = context.store.list::<EngineImage>().await?;
+    let image = images.iter().find(|known| known.spec.image == image);
+    let cordon_counts = context.settings.flag(Name::DisableSchedulingOnCordonedNode);
+    let mut views = views(&nodes, &replicas);
+    for view in &mut views {
+        view.unschedulable = view.unschedulable.take().filter(|reason| cordon_counts || reason != REASON_CORDONED);
+        let is_missing =
+            |image: &&Object<EngineImage>| image.status.node_deployment_map.get(&view.name) == Some(&false);
+        view.lacks_engine_image = image.filter(is_missing).map(|image| image.spec.image.clone());
+    }
+    Ok(views)
 }
 
 /// All nodes as the scheduler sees them. Promised space is counted from the replicas themselves: node statuses lag.

@@ -14,10 +14,10 @@ pub(super) struct Memory {
     ends: Mutex<HashMap<String, Ends>>,
     /// Replica to the start of its last rebuild.
     rebuilds: Mutex<HashMap<String, Instant>>,
-    /// Expansions that were refused.
-    pub(super) attempts: Attempts,
     /// Volume to replicas above the wished number that could not be filled.
     extras: Mutex<HashMap<String, Extras>>,
+    /// Expansions that were refused.
+    pub(super) attempts: Attempts,
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -25,6 +25,8 @@ pub mod locality;
 mod memory;
 mod offline_rebuild;
 mod open_close;
+mod own_ticket;
+mod pace;
 pub mod placement;
 mod rebuild;
 mod redundancy;
@@ -53,7 +55,7 @@ use super::queue::WorkQueue;
 use super::runtime::{self, Controller, Next};
 use super::{Context, Error};
 use crate::resources::volume::{Robustness, VolumeState};
-use crate::resources::{Engine, LABEL_VOLUME, Object, Replica, Volume};
+use crate::resources::{Engine, LABEL_VOLUME, Object, Replica, Volume, VolumeAttachment};
 
 /// How often a replica without a place is offered to the scheduler again.
 const SCHEDULING_RETRY: Duration = Duration::from_secs(30);
@@ -83,6 +85,9 @@ pub fn start(context: &Context) -> Vec<JoinHandle<()>> {
         // A node that came or went may matter to any volume.
         runtime::feed_from_nodes::<Volume>(&context.store, &context.instances, &queue, |_, _| true),
         wake::feed(context, &queue),
+        runtime::feed_from_settings::<Volume>(&context.store, &context.settings, &queue),
+        // A workload that wants the volume takes our own tickets' place.
+        runtime::feed_from_store::<VolumeAttachment>(&context.store, &queue, |tickets| vec![tickets.name().to_owned()]),
         runtime::resync::<Volume>(&context.store, &queue, runtime::RESYNC),
         runtime::run(Arc::new(volumes), queue),
     ]
@@ -147,6 +152,7 @@ impl Volumes {
         locality::step(self, volume, family, findings).await?;
         eviction::step(self, volume, family, findings).await?;
         balance::step(self, volume, family, findings).await?;
+        pace::step(self, volume, family, findings).await?;
         offline_rebuild::step(self, volume, family, findings).await
     }
 

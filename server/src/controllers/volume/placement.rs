@@ -7,6 +7,7 @@ use aurochs_api::size::ByteSize;
 
 use super::super::Error;
 use super::cluster;
+use super::expansion::present_size;
 use super::family::{Family, new_replica};
 use super::{Findings, SCHEDULING_RETRY, Volumes};
 use crate::resources::replica::REBUILD_RETRIES_MAXIMUM;
@@ -150,18 +151,31 @@ pub(super) async fn make(
 ) -> Result<Result<Object<Replica>, NoPlace>, Error> {
     let _one_at_a_time = volumes.placing.lock().await;
     match find(volumes, volume, family, wanted).await? {
-        Ok(found) => Ok(Ok(make_at(volumes, volume, &found).await?)),
+        Ok(found) => Ok(Ok(make_at(volumes, volume, family, &found).await?)),
         Err(no) => Ok(Err(no)),
     }
+}
+
+/// Whether there is a place; nothing is made, so nothing is promised.
+pub(super) async fn look(
+    volumes: &Volumes,
+    volume: &Object<Volume>,
+    family: &Family,
+    wanted: &Wanted,
+) -> Result<Result<Place, NoPlace>, Error> {
+    find(volumes, volume, family, wanted).await
 }
 
 /// Makes a replica at a place that was found while [`Volumes::placing`] was held, and still is.
 pub(super) async fn make_at(
     volumes: &Volumes,
     volume: &Object<Volume>,
+    family: &Family,
     found: &Place,
 ) -> Result<Object<Replica>, Error> {
     let mut replica = new_replica(volume);
+    // It joins an engine that may be waiting for room to grow; then it grows with the others.
+    replica.spec.volume_size = present_size(&family.engine);
     put(&mut replica, volume, found);
     tracing::info!(volume = volume.name(), replica = replica.name(), node = found.node, "a replica was placed");
     Ok(volumes.context.store.create(&replica).await?)
@@ -174,25 +188,27 @@ async fn find(
     wanted: &Wanted,
 ) -> Result<Result<Place, NoPlace>, Error> {
     let context = &volumes.context;
-    let nodes = cluster::read(context, None).await?;
+    let nodes = cluster::read(context, &volume.spec.image, None).await?;
     let mut request = request(volume.name(), &volume.spec, &context.settings);
     request.taken = taken(family.staying(), matches!(wanted, Wanted::InsteadOfFailed));
     if !matches!(wanted, Wanted::First) {
+        request.size = present_size(&family.engine);
         request.required = family.engine.status.actual_size;
     }
-    bind(&mut request, &volume.spec, wanted);
+    let home = family.staying().map(|replica| replica.spec.node_id.as_str()).find(|node| !node.is_empty());
+    bind(&mut request, &volume.spec, wanted, home);
     Ok(place(&request, &nodes, &cluster::rules(&context.settings)))
 }
 
-/// Data locality, as a wish for a node.
-fn bind(request: &mut Request, spec: &VolumeSpec, wanted: &Wanted) {
+/// Data locality, as a wish for a node. `home` is where a replica is already.
+fn bind(request: &mut Request, spec: &VolumeSpec, wanted: &Wanted, home: Option<&str>) {
     let engine_node = Some(spec.node_id.clone()).filter(|node| !node.is_empty());
     let holds_one = |node: &str| request.taken.iter().any(|taken| taken.node == node && !taken.evicting);
     match (wanted, spec.data_locality) {
         (Wanted::ExtraOn(node), _) => request.only_node = Some(node.clone()),
         (_, DataLocality::Disabled) => {}
         (_, DataLocality::BestEffort) => request.preferred_node = engine_node.filter(|node| !holds_one(node)),
-        (_, DataLocality::StrictLocal) => request.only_node = engine_node,
+        (_, DataLocality::StrictLocal) => request.only_node = engine_node.or(home.map(str::to_owned)),
     }
 }
 

@@ -7,6 +7,7 @@ use aurochs_api::schema::Resource;
 use aurochs_api::volume::{Robustness, Volume as VolumeView};
 
 use super::action::{self, Target};
+use crate::controllers::volume::locality;
 use crate::error::{ApiError, ErrorKind};
 use crate::feature::Feature;
 use crate::resources::node::READY;
@@ -23,7 +24,7 @@ pub async fn handle(target: Target, input: AttachInput) -> Result<Resource<Volum
     let volume = action::volume(&target).await?;
     check_node(store, &volume, &input.host_id).await?;
     check_volume(&volume)?;
-    check_placed(store, &volume).await?;
+    check_placed(store, &volume, &input.host_id).await?;
     let ticket = ticket(&input)?;
     let attachment = attachment_of(store, &volume).await?;
     check_rivals(&volume, &attachment, &ticket)?;
@@ -91,8 +92,12 @@ fn check_volume(volume: &Object<Volume>) -> Result<(), ApiError> {
 
 /// Without a single placed replica an attach would wait for room, silently. A volume whose replicas do not exist yet is
 /// just being created, and one that follows its node is placed by the attach.
-async fn check_placed(store: &Store, volume: &Object<Volume>) -> Result<(), ApiError> {
+async fn check_placed(store: &Store, volume: &Object<Volume>, node: &str) -> Result<(), ApiError> {
     let replicas = store.list_labelled::<Replica>(LABEL_VOLUME, volume.name()).await?;
+    if let Some(refusal) = locality::refusal(volume, &replicas, node) {
+        let next_step = "Attach it there, or change its dataLocality while it is detached.";
+        return Err(ApiError::new(ErrorKind::Conflict, format_args!("can't attach to {node}: {refusal}"), next_step));
+    }
     let waits = replicas.is_empty() || volume.spec.data_locality != DataLocality::Disabled;
     if waits || replicas.iter().any(|replica| replica.spec.is_placed()) {
         return Ok(());

@@ -18,6 +18,9 @@ use crate::web::encoding::{Encoding, Preferences};
 use crate::web::pieces::{Cache, Item, Pieced};
 use crate::web::request_url::RequestUrl;
 
+/// A longer plain list is sent piece by piece.
+const WHOLE_MAXIMUM_BYTES: usize = 1 << 20;
+
 /// All volumes, by name. A client that has the list already (`If-None-Match`) hears so.
 pub async fn handle(State(app): State<App>, url: RequestUrl, headers: HeaderMap) -> Result<Response, ApiError> {
     let volumes = VolumeList::load(&app.store).await?;
@@ -60,6 +63,8 @@ fn answer(list: Pieced, headers: &HeaderMap) -> Response {
         StatusCode::NOT_MODIFIED.into_response()
     } else if wants_gzip(headers) {
         ([(header::CONTENT_ENCODING, "gzip")], list.gzip()).into_response()
+    } else if list.text_length() <= WHOLE_MAXIMUM_BYTES {
+        list.parts().flatten().collect::<Vec<u8>>().into_response()
     } else {
         Body::from_stream(futures::stream::iter(list.parts().map(Ok::<_, Infallible>))).into_response()
     };

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use super::revisions::Revisions;
@@ -49,6 +49,16 @@ impl Streams {
     #[must_use]
     pub fn start(store: &Store) -> Self {
         Self { revisions: Revisions::start(store), followed: Arc::default() }
+    }
+
+    /// A list that is not kept in the store changes when this says so.
+    pub(crate) fn follow_also(&self, plural: &'static str, mut changes: watch::Receiver<u64>) {
+        let revisions = self.revisions.clone();
+        tokio::spawn(async move {
+            while changes.changed().await.is_ok() {
+                revisions.touch(plural);
+            }
+        });
     }
 
     /// The stream of the list with this plural under this base.

@@ -35,6 +35,11 @@ impl Piece {
         Self { deflated, checksum, text_length: text.len() }
     }
 
+    #[must_use]
+    pub const fn text_length(&self) -> usize {
+        self.text_length
+    }
+
     /// The text again.
     #[must_use]
     pub fn text(&self) -> Bytes {

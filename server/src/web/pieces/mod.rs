@@ -150,6 +150,13 @@ impl Pieced {
         self.fingerprint
     }
 
+    /// Bytes of the text.
+    #[must_use]
+    pub fn text_length(&self) -> usize {
+        let pieces: usize = self.pieces.iter().map(|piece| piece.text_length()).sum();
+        self.head.len() + pieces + self.pieces.len().saturating_sub(1) + self.tail.len()
+    }
+
     /// The whole as a gzip file.
     #[must_use]
     pub fn gzip(&self) -> Bytes {
@@ -221,6 +228,7 @@ mod tests {
                 let entries: Vec<(String, u64)> = state.into_iter().collect();
                 let (made, _) = list(&cache, &entries);
                 prop_assert_eq!(unzipped(&made), plain(&entries));
+                prop_assert_eq!(made.text_length(), plain(&entries).len());
                 prop_assert_eq!(text(made), plain(&entries));
             }
         }
