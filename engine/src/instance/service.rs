@@ -147,8 +147,10 @@ impl InstanceManager for Service {
     }
 
     async fn record_delete(&self, request: Request<RecordGetRequest>) -> Result<Response<RecordDeleteReply>, Status> {
-        let (records, volume) = (self.records.clone(), request.into_inner().volume);
-        blocking(move || records.delete(&volume)).await?.map_err(|error| keeper_status(&error))?;
+        let volume = request.into_inner().volume;
+        let (records, name) = (self.records.clone(), volume.clone());
+        blocking(move || records.delete(&name)).await?.map_err(|error| keeper_status(&error))?;
+        self.processes.forget_devices(&volume).await;
         Ok(Response::new(RecordDeleteReply {}))
     }
 

@@ -6,6 +6,7 @@ mod findings;
 pub mod inspect;
 pub mod instance_manager;
 pub mod launch_simple;
+pub mod log_lines;
 pub mod memory;
 mod nbd_tls;
 pub mod replica;
