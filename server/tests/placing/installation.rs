@@ -148,7 +148,7 @@ impl Installation {
         self.until_detached().await;
     }
 
-    pub async fn change(&self, change: impl Fn(&mut VolumeSpec) + Send) {
+    pub async fn change(&self, change: impl Fn(&mut VolumeSpec) + Send + Sync) {
         self.store().modify::<Volume>(VOLUME, |volume| change(&mut volume.spec)).await.unwrap();
     }
 
