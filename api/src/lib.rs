@@ -18,6 +18,7 @@ pub mod backup_target;
 pub mod backup_volume;
 pub mod cause;
 pub mod condition;
+pub mod cron;
 pub mod describe;
 pub mod engine_image;
 pub mod event;

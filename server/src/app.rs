@@ -41,6 +41,12 @@ impl FromRef<App> for Auth {
     }
 }
 
+impl FromRef<App> for Events {
+    fn from_ref(app: &App) -> Self {
+        app.events.clone()
+    }
+}
+
 impl FromRef<App> for Store {
     fn from_ref(app: &App) -> Self {
         app.store.clone()

@@ -39,6 +39,7 @@ pub fn start(context: &Context) -> Vec<JoinHandle<()>> {
         }),
         feed_from_specs(context, &queue),
         feed_from_placements(context, &queue),
+        runtime::feed_from_settings::<Node>(&context.store, &context.settings, &queue),
         runtime::run(Arc::new(Nodes(context.clone())), queue),
     ]
 }

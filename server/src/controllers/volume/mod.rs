@@ -85,6 +85,7 @@ pub fn start(context: &Context) -> Vec<JoinHandle<()>> {
         // A node that came or went may matter to any volume.
         runtime::feed_from_nodes::<Volume>(&context.store, &context.instances, &queue, |_, _| true),
         wake::feed(context, &queue),
+        runtime::feed_from_settings::<Volume>(&context.store, &context.settings, &queue),
         // A workload that wants the volume takes our own tickets' place.
         runtime::feed_from_store::<VolumeAttachment>(&context.store, &queue, |tickets| vec![tickets.name().to_owned()]),
         runtime::resync::<Volume>(&context.store, &queue, runtime::RESYNC),

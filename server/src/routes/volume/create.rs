@@ -9,11 +9,11 @@ use axum::extract::State;
 
 use super::action::invalid;
 use super::{data_source, get, new_volume, recurring_job, room};
-use crate::error::ApiError;
+use crate::error::{ApiError, ErrorKind};
 use crate::resources::volume::{LABEL_BACKUP_TARGET, LABEL_ENABLED};
 use crate::resources::{Object, Volume};
 use crate::routes::body::Body;
-use crate::settings::Settings;
+use crate::settings::{Name, Settings};
 use crate::store::Store;
 use crate::web::request_url::RequestUrl;
 
@@ -25,12 +25,14 @@ pub async fn handle(
     Body(input): Body<VolumeCreateInput>,
 ) -> Result<get::Answer, ApiError> {
     let name: VolumeName = input.name.parse().map_err(|error| invalid(error, "Choose another name."))?;
+    check_data_engine(&settings, &name)?;
     let spec = new_volume::spec(&input, &settings)?;
     data_source::check(&store, &spec).await?;
     room::check_size(&store, &settings, &name, spec.size).await?;
     room::check_selectors(&store, &spec).await?;
     let mut volume = Object::<Volume>::new(name.as_str(), spec);
     volume.metadata.labels = labels(&volume.spec.backup_target_name, &input.recurring_job_selector)?;
+    recurring_job::join_default_group(&mut volume);
     store.create(&volume).await?;
     tracing::info!(volume = %name, "created");
     get::view(&store, &url, name.as_str()).await.map(Json)
@@ -43,4 +45,13 @@ fn labels(backup_target: &str, jobs: &[RecurringJobRef]) -> Result<BTreeMap<Stri
         labels.insert(recurring_job::label(&job.name, job.is_group)?, LABEL_ENABLED.to_owned());
     }
     Ok(labels)
+}
+
+/// The setting v1-data-engine turns its volumes off as a whole.
+fn check_data_engine(settings: &Settings, name: &VolumeName) -> Result<(), ApiError> {
+    if settings.flag(Name::V1DataEngine) {
+        return Ok(());
+    }
+    let message = format_args!("volume {name} is not created: the data engine v1 is turned off");
+    Err(ApiError::new(ErrorKind::Conflict, message, "Set the setting v1-data-engine to true."))
 }
