@@ -13,6 +13,7 @@ use crate::nouns::Noun;
 pub fn noun() -> Noun {
     Noun::of::<Node>()
         .list(list::handle)
+        .streamed(&["nodes"])
         .get(get::handle)
         .put::<NodeUpdate, _>(update::handle)
         .act::<DiskUpdate, _, _>(disk_update::handle)
