@@ -37,6 +37,8 @@ pub struct NodeSpec {
     pub disks: BTreeMap<String, DiskSpec>,
     #[serde(rename = "instanceManagerCPURequest")]
     pub instance_manager_cpu_request: u32,
+    /// Ours: about to be taken out of service. In Kubernetes the node itself says so.
+    pub cordoned: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
