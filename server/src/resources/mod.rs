@@ -3,14 +3,30 @@
 //! A kind is a marker type (`Volume`) that names its spec and status; [`Object`] puts metadata around them.
 //! What Longhorn's CRDs do not have (causes, epochs, the frontend in use) lives beside their fields in the status.
 
+pub mod backing_image;
+pub mod backing_image_data_source;
+pub mod backing_image_manager;
+pub mod backup;
+pub mod backup_backing_image;
+pub mod backup_target;
+pub mod backup_volume;
 pub mod condition;
 pub mod engine;
+pub mod engine_image;
 pub mod instance_manager;
 pub mod metadata;
 pub mod node;
+pub mod orphan;
+pub mod recurring_job;
 pub mod replica;
 pub mod setting;
+pub mod shard;
+pub mod shard_group;
+pub mod share_manager;
 pub mod snapshot;
+pub mod support_bundle;
+pub mod system_backup;
+pub mod system_restore;
 pub mod timestamp;
 pub mod volume;
 pub mod volume_attachment;
@@ -20,13 +36,29 @@ use std::fmt::Debug;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub use backing_image::BackingImage;
+pub use backing_image_data_source::BackingImageDataSource;
+pub use backing_image_manager::BackingImageManager;
+pub use backup::Backup;
+pub use backup_backing_image::BackupBackingImage;
+pub use backup_target::BackupTarget;
+pub use backup_volume::BackupVolume;
 pub use engine::Engine;
+pub use engine_image::EngineImage;
 pub use instance_manager::InstanceManager;
 pub use metadata::{Metadata, OwnerReference};
 pub use node::Node;
+pub use orphan::Orphan;
+pub use recurring_job::RecurringJob;
 pub use replica::Replica;
 pub use setting::Setting;
+pub use shard::Shard;
+pub use shard_group::ShardGroup;
+pub use share_manager::ShareManager;
 pub use snapshot::Snapshot;
+pub use support_bundle::SupportBundle;
+pub use system_backup::SystemBackup;
+pub use system_restore::SystemRestore;
 pub use volume::Volume;
 pub use volume_attachment::VolumeAttachment;
 

@@ -1,0 +1,67 @@
+//! BackingImage: a read-only base of volumes, kept on several disks.
+
+use std::collections::BTreeMap;
+
+pub use aurochs_api::backing_image::{BackingImageDiskFileStatus, FileState, SourceType};
+use aurochs_api::size::{ByteSize, as_number};
+use serde::{Deserialize, Serialize};
+
+use super::Kind;
+
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BackingImage;
+
+impl Kind for BackingImage {
+    const KIND: &'static str = "BackingImage";
+    const PLURAL: &'static str = "backingimages";
+    const FINALIZED: bool = true;
+    type Spec = BackingImageSpec;
+    type Status = BackingImageStatus;
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct BackingImageSpec {
+    pub source_type: SourceType,
+    pub source_parameters: BTreeMap<String, String>,
+    /// SHA-512 that the content must have; empty for any.
+    pub checksum: String,
+    pub data_engine: String,
+    pub min_number_of_copies: u32,
+    pub node_selector: Vec<String>,
+    pub disk_selector: Vec<String>,
+    /// Where copies are wanted, by the disk's UUID.
+    pub disk_file_spec_map: BTreeMap<String, DiskFileSpec>,
+    /// Longhorn's older form of the same; kept, not used.
+    pub disks: BTreeMap<String, String>,
+    pub secret: String,
+    pub secret_namespace: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct DiskFileSpec {
+    pub data_engine: String,
+    pub eviction_requested: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct BackingImageStatus {
+    #[serde(rename = "ownerID")]
+    pub owner_id: String,
+    pub uuid: String,
+    pub checksum: String,
+    /// Keyed by the disk's UUID.
+    pub disk_file_status_map: BTreeMap<String, BackingImageDiskFileStatus>,
+    /// When a copy was last needed, by the disk's UUID.
+    pub disk_last_ref_at_map: BTreeMap<String, String>,
+    #[serde(with = "as_number")]
+    pub size: ByteSize,
+    #[serde(with = "as_number")]
+    pub virtual_size: ByteSize,
+    #[serde(with = "as_number")]
+    pub real_size: ByteSize,
+    pub v2_first_copy_disk: String,
+    pub v2_first_copy_status: String,
+}

@@ -1,0 +1,44 @@
+//! BackupTarget: where backups are kept.
+
+use aurochs_api::condition::Condition;
+use serde::{Deserialize, Serialize};
+
+use super::Kind;
+
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BackupTarget;
+
+impl Kind for BackupTarget {
+    const KIND: &'static str = "BackupTarget";
+    const PLURAL: &'static str = "backuptargets";
+    const FINALIZED: bool = true;
+    type Spec = BackupTargetSpec;
+    type Status = BackupTargetStatus;
+}
+
+/// Condition of a target that can't be used; its message says why.
+pub const CONDITION_UNAVAILABLE: &str = "Unavailable";
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct BackupTargetSpec {
+    #[serde(rename = "backupTargetURL")]
+    pub backup_target_url: String,
+    pub credential_secret: String,
+    /// Go's text of a duration: `5m0s`.
+    pub poll_interval: String,
+    /// When the target was last asked to be read again; a date or absent.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub sync_requested_at: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct BackupTargetStatus {
+    #[serde(rename = "ownerID")]
+    pub owner_id: String,
+    pub available: bool,
+    pub conditions: Vec<Condition>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub last_synced_at: String,
+}
