@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::action::NoInput;
 use crate::describe::Described;
 use crate::schema::Resource;
 use crate::size::{ByteSize, as_number};
@@ -126,7 +127,7 @@ crate::actions! { BackingImage {
     /// Removes the copies on these disks.
     BackingImageCleanup = "backingImageCleanup"(BackingImageCleanupInput) -> Resource<BackingImage>;
     /// Takes the content of an image whose source is an upload.
-    Upload = "upload"(()) -> ();
+    Upload = "upload"(NoInput) -> ();
     /// Backs the image up.
     BackupBackingImageCreate = "backupBackingImageCreate"(BackupBackingImageCreateInput) -> () { schema_input: Some("") };
     /// Changes how many copies there are at least.

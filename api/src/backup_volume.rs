@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::action::NoInput;
 use crate::backup::{Backup, BackupInput};
 use crate::backup_target::SyncBackupResource;
 use crate::describe::Described;
@@ -48,7 +49,7 @@ const BACKUP_LIST_OUTPUT: Option<&str> = Some("backupListOutput");
 
 crate::actions! { BackupVolume {
     /// Its backups.
-    BackupList = "backupList"(()) -> Collection<Resource<Backup>> { schema_output: BACKUP_LIST_OUTPUT };
+    BackupList = "backupList"(NoInput) -> Collection<Resource<Backup>> { schema_output: BACKUP_LIST_OUTPUT };
     /// The backups of a volume in all targets.
     BackupListByVolume = "backupListByVolume"(BackupListByVolumeInput) -> Collection<Resource<Backup>> {
         schema_input: Some("volume"), schema_output: BACKUP_LIST_OUTPUT,

@@ -25,6 +25,10 @@ pub struct Snapshot {
     pub size: ByteSize,
     pub labels: Option<BTreeMap<String, String>>,
     pub checksum: String,
+    /// Ours: its file is lost, so that it can't be read; what lies below is kept until it is back or removed.
+    #[serde(rename = "imageMissing", skip_serializing_if = "std::ops::Not::not")]
+    #[schema(ours)]
+    pub image_missing: bool,
 }
 
 /// Body of `snapshotCreate`, `snapshotGet`, `snapshotDelete` and `snapshotRevert`.

@@ -1,5 +1,5 @@
-//! A mounted file system on a real engine: it grows while it is used, and a snapshot of it needs no repair. Needs root, FUSE
-//! and loop devices.
+//! A mounted file system on a real engine: it grows while it is used, a snapshot of it needs no repair, and a trim gives back
+//! what it does not use. Needs root, FUSE and loop devices.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use aurochs_engine::frontend::freeze::{self, FreezeError, Patience};
 use aurochs_engine::grpc::engine_v1::{ExpandRequest, SnapshotCreateRequest};
+use aurochs_engine::grpc::instance_v1::{FilesystemTrimReply, FilesystemTrimRequest};
 use aurochs_engine::replica::{OpenOptions, Replica};
 use node::{Engine, MIB, Node, noise, run, run_any};
 
@@ -245,4 +246,71 @@ async fn expand(engine: &Engine, mounted: &Mounted, size_bytes: u64) {
     let shown = run("blockdev", &["--getsize64", text(&mounted.device)]).await;
     assert_eq!(shown.trim(), size_bytes.to_string());
     assert_eq!(run("nbdinfo", &["--size", &expanded.nbd_uri]).await.trim(), size_bytes.to_string());
+}
+
+/// Bytes that the files of a replica take on the disk.
+fn allocated(node: &Node, replica: &str) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    let files = std::fs::read_dir(node.directory(replica)).unwrap();
+    files.map(|file| file.unwrap().metadata().unwrap().blocks() * 512).sum()
+}
+
+async fn trim(node: &Node, volume: &str) -> Result<FilesystemTrimReply, tonic::Status> {
+    let request = FilesystemTrimRequest { volume: volume.into() };
+    node.client.clone().filesystem_trim(request).await.map(tonic::Response::into_inner)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_trim_gives_back_what_the_file_system_does_not_use() {
+    let node = Node::start().await;
+    let volume = node.create("trimmed", SIZE, 2).await;
+    let engine = node.attach(&volume, "blockdev").await;
+    let mounted = Mounted::make(&node, &engine, "mkfs.ext4").await;
+    std::fs::write(mounted.at.join("kept"), noise(1, 3_000_000)).unwrap();
+    std::fs::write(mounted.at.join("goes"), noise(2, 30_000_000)).unwrap();
+    run("sync", &["-f", text(&mounted.at)]).await;
+    let before = allocated(&node, &volume.replicas[1]);
+    std::fs::remove_file(mounted.at.join("goes")).unwrap();
+    run("sync", &["-f", text(&mounted.at)]).await;
+    let trimmed = trim(&node, "trimmed").await.unwrap();
+    assert_eq!(Path::new(&trimmed.mounted_at), mounted.at);
+    assert!(trimmed.trimmed_bytes >= 30_000_000, "{trimmed:?}");
+    for replica in &volume.replicas {
+        let left = allocated(&node, replica);
+        assert!(left + 29_000_000 < before, "{replica}: {before} bytes before, {left} after");
+    }
+    assert!(std::fs::read(mounted.at.join("kept")).unwrap() == noise(1, 3_000_000));
+
+    run("umount", &[text(&mounted.at)]).await;
+    let refused = trim(&node, "trimmed").await.unwrap_err();
+    assert!(refused.message().contains("not mounted"), "{refused}");
+    node.stop(&engine.name).await;
+    let refused = trim(&node, "trimmed").await.unwrap_err();
+    assert!(refused.message().contains("no running engine"), "{refused}");
+    node.equal_content(&volume.replicas).await;
+}
+
+/// A container's mount, that the node itself does not see.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mount_of_another_namespace_is_trimmed_too() {
+    let node = Node::start().await;
+    let volume = node.create("elsewhere", SIZE, 1).await;
+    let engine = node.attach(&volume, "blockdev").await;
+    let mounted = Mounted::make(&node, &engine, "mkfs.ext4").await;
+    run("umount", &[text(&mounted.at)]).await;
+    let script = format!("mount {} {} && echo ready && read end", text(&mounted.device), text(&mounted.at));
+    let mut container = tokio::process::Command::new("unshare")
+        .args(["--mount", "sh", "-c", &script])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let mut ready = [0; 6];
+    tokio::io::AsyncReadExt::read_exact(container.stdout.as_mut().unwrap(), &mut ready).await.unwrap();
+    let trimmed = trim(&node, "elsewhere").await.unwrap();
+    assert!(trimmed.trimmed_bytes > 0 && trimmed.mounted_at.ends_with("/mnt"), "{trimmed:?}");
+    drop(container.stdin.take());
+    container.wait().await.unwrap();
+    node.stop(&engine.name).await;
 }

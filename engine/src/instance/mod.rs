@@ -1,8 +1,8 @@
 //! The instance manager: one per node, outlives the manager.
 //!
 //! `process` starts (with `arguments`), watches and stops engine and replica processes, which outlive it in turn:
-//! `adoption` finds them again after a restart. `records` keeps the volumes' control records, `disk` knows the node's disks, `service` is the
-//! gRPC face of all that.
+//! `adoption` finds them again after a restart. `records` keeps the volumes' control records, `disk` knows the node's
+//! disks, `trim` gives back what file systems on volumes do not use, `service` is the gRPC face of all that.
 
 pub mod adoption;
 mod arguments;
@@ -10,3 +10,4 @@ pub mod disk;
 pub mod process;
 pub mod records;
 pub mod service;
+pub mod trim;

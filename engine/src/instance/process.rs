@@ -103,6 +103,17 @@ impl Processes {
         Ok(processes)
     }
 
+    /// Path of the volume's block device, if an engine of the volume runs here; there may be nothing at it.
+    #[must_use]
+    pub fn device_of(&self, volume: &str) -> Option<PathBuf> {
+        let serves = |instance: &Instance| {
+            instance.volume == volume
+                && instance.kind() == InstanceKind::Engine
+                && instance.state() == InstanceState::Running
+        };
+        self.list().iter().any(serves).then(|| self.shared.settings.device_directory.join(volume))
+    }
+
     fn adopt(&self, note: &Note) {
         let kind = if note.is_engine { InstanceKind::Engine } else { InstanceKind::Replica };
         let instance = Instance {

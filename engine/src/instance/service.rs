@@ -11,6 +11,7 @@ use tonic::{Request, Response, Status};
 use super::disk::{self, DiskError};
 use super::process::{ProcessError, Processes};
 use super::records::RecordFiles;
+use super::trim::{TrimError, Trims};
 use crate::frontend::choice;
 use crate::grpc::instance_v1::instance_manager_server::InstanceManager;
 use crate::grpc::instance_v1::{
@@ -30,6 +31,7 @@ pub struct Service {
     pub node: String,
     pub processes: Processes,
     pub records: RecordFiles,
+    pub trims: Trims,
     /// Told when the instance manager has stopped all instances and should end itself.
     pub end: std::sync::Arc<Notify>,
 }
@@ -58,6 +60,17 @@ fn disk_status(error: &DiskError) -> Status {
         DiskError::Io { .. } => Status::unavailable(error.to_string()),
         DiskError::Configuration { .. } => Status::failed_precondition(error.to_string()),
         DiskError::NotAReplica(_) => Status::invalid_argument(error.to_string()),
+    }
+}
+
+fn trim_status(error: &TrimError) -> Status {
+    match error {
+        TrimError::NotMounted { .. }
+        | TrimError::Hidden { .. }
+        | TrimError::Unsupported { .. }
+        | TrimError::ReadOnly { .. }
+        | TrimError::Running { .. } => Status::failed_precondition(error.to_string()),
+        TrimError::Failed { .. } | TrimError::Thread(_) | TrimError::Ended => Status::internal(error.to_string()),
     }
 }
 
@@ -196,8 +209,13 @@ impl InstanceManager for Service {
         request: Request<FilesystemTrimRequest>,
     ) -> Result<Response<FilesystemTrimReply>, Status> {
         let volume = request.into_inner().volume;
-        let message = format!("this instance manager can't trim the file system of {volume}; run fstrim on its mount");
-        Err(Status::unimplemented(message))
+        let device = self.processes.device_of(&volume).ok_or_else(|| {
+            let message = format!("volume {volume} has no running engine on this node; attach it, then try again");
+            Status::failed_precondition(message)
+        })?;
+        let trimmed = self.trims.trim(&volume, &device).await.map_err(|error| trim_status(&error))?;
+        let mounted_at = trimmed.mount.display().to_string();
+        Ok(Response::new(FilesystemTrimReply { trimmed_bytes: trimmed.bytes, mounted_at }))
     }
 
     async fn environment_check(

@@ -11,6 +11,7 @@ use crate::grpc::instance_v1::instance_manager_server::InstanceManagerServer;
 use crate::instance::process::{Processes, Settings};
 use crate::instance::records::RecordFiles;
 use crate::instance::service::Service;
+use crate::instance::trim::Trims;
 use crate::link::Address;
 
 /// The instance manager of one node.
@@ -60,6 +61,7 @@ pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
         node: arguments.node.clone(),
         processes: Processes::open(settings).map_err(io("look for running processes"))?,
         records: RecordFiles::open(&arguments.records).map_err(io("open the control records"))?,
+        trims: Trims::default(),
         end: Arc::clone(&end),
     };
     tracing::info!(node = arguments.node, "instance manager ready");

@@ -10,6 +10,7 @@ pub(crate) mod loop_device;
 pub(crate) mod memory;
 pub(crate) mod readiness;
 pub(crate) mod ring;
+pub(crate) mod trim;
 pub(crate) mod ublk_control;
 pub(crate) mod ublk_queue;
 pub(crate) mod write_back;

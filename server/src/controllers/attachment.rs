@@ -10,8 +10,8 @@ use super::runtime::{self, Controller, Next};
 use super::{Context, Error};
 use crate::resources::volume::{Robustness, VolumeState};
 use crate::resources::volume_attachment::{
-    AttachmentTicket, AttachmentTicketStatus, CONDITION_SATISFIED, PARAMETER_LAST_ATTACHED_BY, VolumeAttachmentSpec,
-    VolumeAttachmentStatus,
+    AttachmentTicket, AttachmentTicketStatus, CONDITION_SATISFIED, FrontendWish, PARAMETER_LAST_ATTACHED_BY,
+    VolumeAttachmentSpec, VolumeAttachmentStatus,
 };
 use crate::resources::{Object, Volume, VolumeAttachment, condition};
 
@@ -101,7 +101,12 @@ fn should_detach(volume: &Object<Volume>, tickets: &VolumeAttachmentSpec) -> boo
 }
 
 fn asks_for_present(ticket: &AttachmentTicket, volume: &Object<Volume>) -> bool {
-    ticket.node_id == volume.spec.node_id && ticket.disables_frontend() == volume.spec.disable_frontend
+    let served = match ticket.frontend() {
+        FrontendWish::Either => true,
+        FrontendWish::On => !volume.spec.disable_frontend,
+        FrontendWish::Off => volume.spec.disable_frontend,
+    };
+    ticket.node_id == volume.spec.node_id && served
 }
 
 /// The highest priority; among equals the lexicographically smallest id.

@@ -1,3 +1,147 @@
 //! Tickets of controllers: a volume is wanted on a node for as long as a controller works on it, and let go afterwards.
 //!
-//! Not built yet.
+//! Nothing is remembered. In each pass a controller looks whether it still has work on the volume and says [`want`] or
+//! [`release`], so that a ticket whose owner was restarted goes as soon as its work is done. Both write only when the
+//! ticket is not yet as it should be, and both leave other tickets alone.
+
+use std::collections::BTreeMap;
+
+use super::{Context, Error};
+use crate::resources::volume::VolumeState;
+use crate::resources::volume_attachment::{
+    AttacherType, AttachmentTicket, FrontendWish, PARAMETER_DISABLE_FRONTEND, PARAMETER_LAST_ATTACHED_BY,
+    VolumeAttachmentSpec,
+};
+use crate::resources::{LABEL_VOLUME, Object, Replica, Volume, VolumeAttachment};
+use crate::store::Store;
+
+/// Whose ticket it is. Several of one kind differ in what they are for: a snapshot's name, for example, or the volume's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Purpose<'a> {
+    pub kind: AttacherType,
+    pub of: &'a str,
+}
+
+impl Purpose<'_> {
+    /// `<kind>-<of>`, as Longhorn names them.
+    #[must_use]
+    pub fn ticket_id(&self) -> String {
+        format!("{}-{}", self.kind.word(), self.of)
+    }
+}
+
+/// How far a wish is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The volume is attached where it was asked for: the engine can be spoken to.
+    Served,
+    Waiting,
+}
+
+/// Asks for the volume on this node.
+pub async fn want(
+    store: &Store,
+    volume: &str,
+    purpose: &Purpose<'_>,
+    node: &str,
+    frontend: FrontendWish,
+) -> Result<Standing, Error> {
+    let id = purpose.ticket_id();
+    let ticket = AttachmentTicket {
+        id: id.clone(),
+        kind: purpose.kind.clone(),
+        node_id: node.to_owned(),
+        parameters: BTreeMap::from([
+            (PARAMETER_DISABLE_FRONTEND.to_owned(), frontend.word().to_owned()),
+            (PARAMETER_LAST_ATTACHED_BY.to_owned(), purpose.kind.word().to_owned()),
+        ]),
+        generation: 0,
+    };
+    let change = |tickets: &mut Object<VolumeAttachment>| put(&mut tickets.spec, &ticket);
+    let tickets = store.modify::<VolumeAttachment>(volume, change).await?;
+    let generation = tickets.spec.attachment_tickets.get(&id).map(|ticket| ticket.generation);
+    let served = tickets
+        .status
+        .attachment_ticket_statuses
+        .get(&id)
+        .is_some_and(|told| told.satisfied && Some(told.generation) == generation);
+    Ok(if served { Standing::Served } else { Standing::Waiting })
+}
+
+/// A ticket that moves gets a new generation: what its status said of the old wish no longer holds.
+fn put(spec: &mut VolumeAttachmentSpec, ticket: &AttachmentTicket) {
+    let generation = match spec.attachment_tickets.get(&ticket.id) {
+        None => 0,
+        Some(before) if AttachmentTicket { generation: 0, ..before.clone() } == *ticket => return,
+        Some(before) => before.generation + 1,
+    };
+    spec.attachment_tickets.insert(ticket.id.clone(), AttachmentTicket { generation, ..ticket.clone() });
+}
+
+/// Takes the ticket back. It is fine when there is none, or no volume any more.
+pub async fn release(store: &Store, volume: &str, purpose: &Purpose<'_>) -> Result<(), Error> {
+    let id = purpose.ticket_id();
+    let remove = |tickets: &mut Object<VolumeAttachment>| {
+        tickets.spec.attachment_tickets.remove(&id);
+    };
+    match store.modify::<VolumeAttachment>(volume, remove).await {
+        Err(error) if !error.is_not_found() => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Takes back every ticket of this kind that is for nothing in `needed`: what a controller left behind for an object
+/// that went away while it did not look.
+pub async fn release_all_but(store: &Store, volume: &str, kind: &AttacherType, needed: &[&str]) -> Result<(), Error> {
+    let ids: Vec<String> = needed.iter().map(|of| Purpose { kind: kind.clone(), of }.ticket_id()).collect();
+    let retain = |tickets: &mut Object<VolumeAttachment>| {
+        tickets.spec.attachment_tickets.retain(|id, ticket| ticket.kind != *kind || ids.contains(id));
+    };
+    match store.modify::<VolumeAttachment>(volume, retain).await {
+        Err(error) if !error.is_not_found() => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// The node on which a controller should ask for the volume: where it is or goes anyway, else one that answers, with a
+/// replica if possible. None while no node answers.
+pub async fn node_for(context: &Context, volume: &Object<Volume>) -> Result<Option<String>, Error> {
+    if volume.status.state != VolumeState::Detached || !volume.spec.node_id.is_empty() {
+        let present = [&volume.spec.node_id, &volume.status.current_node_id].into_iter().find(|node| !node.is_empty());
+        if let Some(node) = present {
+            return Ok(Some(node.clone()));
+        }
+    }
+    let replicas = context.store.list_labelled::<Replica>(LABEL_VOLUME, volume.name()).await?;
+    let beside = replicas.iter().filter(|replica| replica.spec.is_placed() && !replica.spec.has_failed());
+    let nodes = beside.map(|replica| replica.spec.node_id.as_str()).chain(context.clients.nodes());
+    Ok(nodes.into_iter().find(|node| context.instances.answers(node)).map(str::to_owned))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GROW: Purpose<'_> = Purpose { kind: AttacherType::VolumeExpansionController, of: "v" };
+
+    fn ticket(node: &str) -> AttachmentTicket {
+        AttachmentTicket {
+            id: GROW.ticket_id(),
+            kind: GROW.kind,
+            node_id: node.to_owned(),
+            ..AttachmentTicket::default()
+        }
+    }
+
+    #[test]
+    fn asking_again_changes_nothing_and_moving_is_a_new_generation() {
+        let mut spec = VolumeAttachmentSpec::default();
+        put(&mut spec, &ticket("node-1"));
+        let once = spec.clone();
+        put(&mut spec, &ticket("node-1"));
+        assert_eq!(spec, once);
+        put(&mut spec, &ticket("node-2"));
+        put(&mut spec, &ticket("node-2"));
+        assert_eq!(spec.attachment_tickets["volume-expansion-controller-v"].generation, 1);
+    }
+}

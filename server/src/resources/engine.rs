@@ -73,6 +73,8 @@ pub struct EngineSpec {
     pub snapshot_max_count: u32,
     pub snapshot_max_size: ByteSize,
     pub unmap_mark_snap_chain_removed_enabled: bool,
+    /// A person's decision to go on without what only lost replicas had; see `controllers/volume/salvage.rs`.
+    pub salvage_requested: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -126,6 +128,119 @@ pub struct EngineStatus {
     pub actual_size: ByteSize,
     /// Ours: regions still to be made equal on all replicas after an unclean stop.
     pub reconcile_regions_left: u64,
+    /// Limits that the running engine applies.
+    pub snapshot_max_count: u32,
+    pub snapshot_max_size: ByteSize,
+    /// The last purge since the engine started, keyed by replica.
+    pub purge_status: BTreeMap<String, PurgeStatus>,
+    /// This start went on without members, as a person had decided.
+    pub salvage_executed: bool,
+    /// Ours: what a salvage chose, from what, and why.
+    pub salvage: String,
+    /// Ours: the last copy of another volume into this one since the engine started.
+    pub clone: Option<CloneProgress>,
+    /// Ours: the last hash of a snapshot since the engine started.
+    pub hash: Option<HashProgress>,
+    /// Ours: what runs that others have to wait for ("a purge", "a rebuild"); empty for nothing.
+    pub exclusive_work: String,
+    /// Ours: where the device is mounted on its node.
+    pub mounted_at: Vec<String>,
+    /// Ours: how fast rebuilds may go.
+    pub rebuild_pace: RebuildPace,
+}
+
+/// A purge on one replica.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PurgeStatus {
+    pub is_purging: bool,
+    /// Percent; 100 only when it is complete.
+    pub progress: u32,
+    /// `in_progress`, `complete`, `error`.
+    pub state: String,
+    /// The replica stays in use all the same.
+    pub error: String,
+    /// Ours: bytes to copy or look through.
+    pub planned_bytes: ByteSize,
+    pub done_bytes: ByteSize,
+}
+
+/// A copy of another volume's snapshot into an empty volume.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CloneProgress {
+    pub source_volume: String,
+    pub source_snapshot: String,
+    /// Name of the snapshot here.
+    pub snapshot: String,
+    /// `in_progress`, `complete`, `error`.
+    pub state: String,
+    /// Percent.
+    pub progress: u32,
+    pub planned_bytes: ByteSize,
+    pub done_bytes: ByteSize,
+    pub bytes_per_second: u64,
+    /// Why it failed.
+    pub error: String,
+    /// Streams that broke and were taken up again, and why the last one did.
+    pub attempts_failed: u32,
+    pub last_break: String,
+}
+
+/// How far hashing a snapshot on all replicas is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct HashProgress {
+    pub snapshot: String,
+    pub running: bool,
+    /// Which sums differ. That alone proves no corruption, see [`ReplicaHash::differs`].
+    pub note: String,
+    /// Keyed by replica.
+    pub replicas: BTreeMap<String, ReplicaHash>,
+}
+
+/// A snapshot's hash on one replica.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ReplicaHash {
+    pub phase: HashPhase,
+    /// CRC-64/GO-ISO of the snapshot's file: 16 hex digits.
+    pub checksum: String,
+    /// Of the file, as in Longhorn's checksum file.
+    pub change_time: String,
+    pub last_hashed_at: String,
+    /// The file was not changed, and still the last hash found another sum than `checksum`.
+    pub silently_corrupted: bool,
+    /// Most replicas have another sum: a reason to look, and no proof.
+    pub differs: bool,
+    pub error: String,
+    pub done_bytes: ByteSize,
+    pub total_bytes: ByteSize,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HashPhase {
+    #[default]
+    #[serde(alias = "")]
+    NotHashed,
+    /// Another hash runs on its node.
+    Waiting,
+    Hashing,
+    Hashed,
+    Failed,
+}
+
+/// How fast rebuilds go.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RebuildPace {
+    /// 0: as fast as foreground requests allow.
+    pub max_bytes_per_second: u64,
+    /// Replicas copied from at the same time; 0: all with all data, up to four.
+    pub concurrent_sources: u32,
+    /// Part of the full depth that foreground requests leave to a rebuild now.
+    pub share_percent: u32,
 }
 
 /// Actual sizes are rounded up to this before they are stored: under load they change with every write, and the

@@ -18,12 +18,6 @@ impl Kind for RecurringJob {
     type Status = RecurringJobStatus;
 }
 
-/// Prefix of the label that a volume has for each of its jobs; the job's name follows.
-pub const LABEL_JOB: &str = "recurring-job.longhorn.io/";
-/// Prefix of the label that a volume has for each of its groups of jobs.
-pub const LABEL_GROUP: &str = "recurring-job-group.longhorn.io/";
-/// Value of both labels.
-pub const LABEL_ENABLED: &str = "enabled";
 /// The group of volumes that have no job and no other group.
 pub const GROUP_DEFAULT: &str = "default";
 

@@ -20,6 +20,8 @@ impl Kind for VolumeAttachment {
 
 /// Ticket parameter that asks for maintenance mode: the engine runs without a device.
 pub const PARAMETER_DISABLE_FRONTEND: &str = "disableFrontend";
+/// Its value of a ticket that is served by either way.
+pub const EITHER_WAY: &str = "any";
 /// Ticket parameter that says who asked.
 pub const PARAMETER_LAST_ATTACHED_BY: &str = "lastAttachedBy";
 /// Condition of a ticket.
@@ -79,6 +81,26 @@ impl AttacherType {
         matches!(self, Self::SnapshotController | Self::BackupController)
     }
 
+    /// The word in a ticket.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::CsiAttacher => "csi-attacher",
+            Self::LonghornApi => "longhorn-api",
+            Self::SnapshotController => "snapshot-controller",
+            Self::BackupController => "backup-controller",
+            Self::VolumeCloneController => "volume-clone-controller",
+            Self::VolumeRestoreController => "volume-restore-controller",
+            Self::VolumeExpansionController => "volume-expansion-controller",
+            Self::VolumeRebuildingController => "volume-rebuilding-controller",
+            Self::VolumeEvictionController => "volume-eviction-controller",
+            Self::ShareManagerController => "share-manager-controller",
+            Self::SalvageController => "salvage-controller",
+            Self::LonghornUpgrader => "longhorn-upgrader",
+            Self::Other => "other",
+        }
+    }
+
     #[must_use]
     pub const fn is_workload(&self) -> bool {
         matches!(self, Self::CsiAttacher | Self::LonghornApi | Self::ShareManagerController)
@@ -97,10 +119,43 @@ pub struct AttachmentTicket {
     pub generation: i64,
 }
 
+/// What a ticket says about the volume's device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FrontendWish {
+    /// The volume is offered as its spec says.
+    On,
+    /// Maintenance: the engine runs without a device.
+    Off,
+    /// Whoever works on the engine alone is served by both; a volume that is attached for it alone stays without a device.
+    Either,
+}
+
+impl FrontendWish {
+    /// As it stands in the ticket's parameters.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::On => "false",
+            Self::Off => "true",
+            Self::Either => EITHER_WAY,
+        }
+    }
+}
+
 impl AttachmentTicket {
     #[must_use]
+    pub fn frontend(&self) -> FrontendWish {
+        match self.parameters.get(PARAMETER_DISABLE_FRONTEND).map(String::as_str) {
+            Some("true") => FrontendWish::Off,
+            Some(EITHER_WAY) => FrontendWish::Either,
+            _ => FrontendWish::On,
+        }
+    }
+
+    /// A volume that is attached for this ticket alone has no device.
+    #[must_use]
     pub fn disables_frontend(&self) -> bool {
-        self.parameters.get(PARAMETER_DISABLE_FRONTEND).is_some_and(|value| value == "true")
+        self.frontend() != FrontendWish::On
     }
 }
 

@@ -4,7 +4,9 @@
 //! to clone). Semantics are Kubernetes': optimistic concurrency by resource version, spec and status written
 //! separately, deletion that waits for finalizers, watches that start with what is there.
 
+mod mirror;
 mod raw;
+mod shelf;
 pub mod sqlite;
 #[cfg(test)]
 mod tests;
@@ -14,6 +16,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::resources::{GROUP, Kind, Object};
+use mirror::Mirror;
+use shelf::Entry;
 
 pub use raw::{RawEvent, RawList, RawObject, RawStore};
 pub use watch::{Watch, WatchEvent};
@@ -52,18 +56,21 @@ const MODIFY_ATTEMPTS_MAXIMUM: u32 = 16;
 #[derive(Clone)]
 pub struct Store {
     raw: Arc<dyn RawStore>,
+    mirror: Arc<Mirror>,
 }
 
 impl Store {
     #[must_use]
     pub fn new(raw: Arc<dyn RawStore>) -> Self {
-        Self { raw }
+        let mirror = Arc::new(Mirror::new(raw.clone()));
+        Self { raw, mirror }
     }
 
     /// The object of this name; `NotFound` when there is none.
     pub async fn get<K: Kind>(&self, name: &str) -> Result<Object<K>, StoreError> {
-        let raw = self.raw.get(K::PLURAL, name).await.map_err(|error| error.typed::<K>(name))?;
-        decode(raw)
+        let found = self.mirror.read::<K, _>(|all, _| all.get(name).cloned()).await;
+        let entry = found.and_then(|found| found.ok_or(RawError::NotFound)).map_err(|error| error.typed::<K>(name))?;
+        Ok(Arc::unwrap_or_clone(entry.object()?))
     }
 
     /// The object of this name, if there is one.
@@ -77,14 +84,20 @@ impl Store {
 
     /// All objects of a kind, by name.
     pub async fn list<K: Kind>(&self) -> Result<Vec<Object<K>>, StoreError> {
-        let list = self.raw.list(K::PLURAL, None).await.map_err(|error| error.typed::<K>(""))?;
-        list.items.into_iter().map(decode).collect()
+        Ok(self.list_shared().await?.into_iter().map(Arc::unwrap_or_clone).collect())
+    }
+
+    /// All objects of a kind, by name, without copying them: for those who only look.
+    pub async fn list_shared<K: Kind>(&self) -> Result<Vec<Arc<Object<K>>>, StoreError> {
+        let found = self.mirror.read::<K, _>(|all, _| all.values().cloned().collect::<Vec<_>>()).await;
+        found.map_err(|error| error.typed::<K>(""))?.into_iter().map(Entry::object).collect()
     }
 
     /// The objects of a kind with this label value, by name.
     pub async fn list_labelled<K: Kind>(&self, key: &str, value: &str) -> Result<Vec<Object<K>>, StoreError> {
-        let list = self.raw.list(K::PLURAL, Some((key, value))).await.map_err(|error| error.typed::<K>(""))?;
-        list.items.into_iter().map(decode).collect()
+        let found = self.mirror.read::<K, _>(|_, shelf| shelf.labelled(key, value)).await;
+        let found = found.map_err(|error| error.typed::<K>(""))?;
+        found.into_iter().map(|entry| Ok(Arc::unwrap_or_clone(entry.object()?))).collect()
     }
 
     /// Stores a new object and answers with it as stored (uid, version, creation time, finalizer). Its status is
@@ -95,25 +108,35 @@ impl Store {
         if K::FINALIZED && !raw.metadata.finalizers.iter().any(|finalizer| finalizer == GROUP) {
             raw.metadata.finalizers.push(GROUP.to_owned());
         }
-        decode(self.raw.create(K::PLURAL, raw).await.map_err(|error| error.typed::<K>(object.name()))?)
+        decode(self.written::<K, _>(object.name(), self.raw.create(K::PLURAL, raw).await)?)
     }
 
     /// Writes labels, annotations, finalizers, owners and spec if nobody changed the object since it was read. When it is being
     /// deleted and has no finalizers left, it goes.
     pub async fn update<K: Kind>(&self, object: &Object<K>) -> Result<Object<K>, StoreError> {
         let raw = encode(object)?;
-        decode(self.raw.update(K::PLURAL, raw).await.map_err(|error| error.typed::<K>(object.name()))?)
+        decode(self.written::<K, _>(object.name(), self.raw.update(K::PLURAL, raw).await)?)
     }
 
     /// Writes the status if nobody changed the object since it was read.
     pub async fn update_status<K: Kind>(&self, object: &Object<K>) -> Result<Object<K>, StoreError> {
         let raw = encode(object)?;
-        decode(self.raw.update_status(K::PLURAL, raw).await.map_err(|error| error.typed::<K>(object.name()))?)
+        decode(self.written::<K, _>(object.name(), self.raw.update_status(K::PLURAL, raw).await)?)
     }
 
     /// Asks for deletion: the object goes at once when it has no finalizers, else when the last one is removed.
     pub async fn delete<K: Kind>(&self, name: &str) -> Result<(), StoreError> {
-        self.raw.delete(K::PLURAL, name).await.map_err(|error| error.typed::<K>(name))
+        self.written::<K, _>(name, self.raw.delete(K::PLURAL, name).await)
+    }
+
+    /// A write's outcome. One that failed in the keeper may have happened all the same, unannounced.
+    fn written<K: Kind, T>(&self, name: &str, outcome: Result<T, RawError>) -> Result<T, StoreError> {
+        outcome.map_err(|error| {
+            if matches!(error, RawError::Backend { .. }) {
+                self.mirror.forget::<K>();
+            }
+            error.typed::<K>(name)
+        })
     }
 
     /// Reads, changes and writes spec and metadata; repeats on conflict. No write when nothing changed.

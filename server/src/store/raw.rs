@@ -45,6 +45,7 @@ pub struct RawEvent {
 ///
 /// `update` writes metadata and spec and leaves the status; `update_status` the other way round. Both answer
 /// `Conflict` when the object's version is not the stored one, and write nothing when nothing would change.
+/// A change is announced to [`RawStore::changes`] before its writer gets the answer, in the order of versions.
 pub trait RawStore: Send + Sync {
     fn get<'a>(&'a self, plural: &'static str, name: &'a str) -> BoxFuture<'a, Result<RawObject, RawError>>;
 

@@ -35,7 +35,7 @@ pub(super) use self::growth::Growth;
 use self::loop_device::{Detached, LoopDevice};
 pub(super) use self::loop_device::{hidden_path, users_of};
 pub use self::mounts::mounted_at;
-pub(super) use self::mounts::{MountedDevice, mounted_device, mounted_number};
+pub(super) use self::mounts::{MountedDevice, mounted_device, mounted_elsewhere, mounted_number};
 use self::session::FuseSession;
 use super::{BlockDevice, Frontend, FrontendKind, Resizer, StopRefused, node};
 

@@ -1,5 +1,6 @@
 //! What is mounted: `/proc/self/mountinfo`.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io;
 use std::os::unix::ffi::OsStringExt;
@@ -16,7 +17,13 @@ pub(super) struct Mount {
 
 /// All mounts this process sees, oldest first.
 pub(super) fn all() -> io::Result<Vec<Mount>> {
-    Ok(std::fs::read("/proc/self/mountinfo")?.split(|&byte| byte == b'\n').filter_map(parse).collect())
+    seen_by("self")
+}
+
+/// All mounts that a process sees.
+fn seen_by(process: &str) -> io::Result<Vec<Mount>> {
+    let table = std::fs::read(format!("/proc/{process}/mountinfo"))?;
+    Ok(table.split(|&byte| byte == b'\n').filter_map(parse).collect())
 }
 
 /// Mounts at exactly `path`, lowest first.
@@ -60,6 +67,27 @@ pub(in crate::frontend) fn mounted_number(device: DeviceNumber) -> Option<Mounte
     let mount_points: Vec<_> = mounts.map(|mount| mount.mount_point).collect();
     let number = nix::sys::stat::makedev(device.major, device.minor);
     (!mount_points.is_empty()).then_some(MountedDevice { number, mount_points })
+}
+
+/// The block device at `node`, if it is one and mounted in the mount namespace of any other process; the mount points are
+/// paths through such a process. Each namespace is looked at once.
+pub(in crate::frontend) fn mounted_elsewhere(node: &Path) -> Option<MountedDevice> {
+    use std::os::unix::fs::{FileTypeExt, MetadataExt};
+    let metadata = std::fs::metadata(node).ok().filter(|metadata| metadata.file_type().is_block_device())?;
+    let device = DeviceNumber::of_raw(metadata.rdev());
+    let mut seen: BTreeSet<PathBuf> = std::fs::read_link("/proc/self/ns/mnt").into_iter().collect();
+    let mut mount_points = Vec::new();
+    for process in std::fs::read_dir("/proc").ok()?.flatten() {
+        let namespace = std::fs::read_link(process.path().join("ns/mnt"));
+        if !namespace.is_ok_and(|namespace| seen.insert(namespace)) {
+            continue;
+        }
+        let mounts = seen_by(&process.file_name().to_string_lossy()).unwrap_or_default();
+        let root = process.path().join("root");
+        let found = mounts.iter().filter(|mount| mount.device == device);
+        mount_points.extend(found.filter_map(|mount| Some(root.join(mount.mount_point.strip_prefix("/").ok()?))));
+    }
+    (!mount_points.is_empty()).then(|| MountedDevice { number: metadata.rdev(), mount_points })
 }
 
 /// `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw`

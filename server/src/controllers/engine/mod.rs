@@ -7,6 +7,7 @@ mod follow;
 pub(super) mod membership;
 mod refusals;
 mod start;
+mod told;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,7 +21,7 @@ use super::queue::WorkQueue;
 use super::runtime::{self, Controller, Next};
 use super::{Context, Error};
 use crate::instance::{Answering, InstanceChange, Seen, rpc, within};
-use crate::resources::engine::{EngineStatus, InstanceState};
+use crate::resources::engine::{EngineStatus, InstanceState, RebuildPace};
 use crate::resources::{Engine, Object};
 
 /// Time an engine gets to drain and flush to slow disks before it is killed, which would cost a reconcile.
@@ -215,6 +216,12 @@ fn clear_what_only_a_running_engine_has(status: &mut EngineStatus) {
     status.current_replica_address_map.clear();
     status.rebuild_status.clear();
     status.reconcile_regions_left = 0;
+    status.purge_status.clear();
+    status.mounted_at.clear();
+    status.exclusive_work.clear();
+    status.is_expanding = false;
+    (status.clone, status.hash) = (None, None);
+    status.rebuild_pace = RebuildPace::default();
 }
 
 #[cfg(test)]

@@ -37,6 +37,7 @@ pub(super) async fn start(context: &Context, engine: &Object<Engine>) -> Result<
             unmap_mark_snap_chain_removed: engine.spec.unmap_mark_snap_chain_removed_enabled,
             // A person's decision, which nobody can express to the manager yet.
             salvage: false,
+            ..Arguments::default()
         })),
     };
     let started = context.clients.manager(node)?.instance_start(within(CHANGE_TIMEOUT, request)).await;

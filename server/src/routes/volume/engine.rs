@@ -124,6 +124,7 @@ pub(crate) fn to_api(snapshot: EngineSnapshot) -> Snapshot {
         size: aurochs_api::size::ByteSize(snapshot.size_bytes),
         labels: Some(snapshot.labels.into_iter().collect()),
         checksum: String::new(),
+        image_missing: snapshot.image_missing,
     }
 }
 
