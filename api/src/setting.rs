@@ -12,11 +12,13 @@ pub struct SettingDefinition {
     pub display_name: String,
     pub description: String,
     pub category: String,
-    /// `string`, `int`, `float` or `bool`.
+    /// `string`, `int`, `float`, `bool`, `deprecated`, or nothing.
     #[serde(rename = "type")]
     pub kind: String,
     pub required: bool,
     pub read_only: bool,
+    /// The value is a JSON object with a text for each data engine.
+    #[serde(skip_serializing_if = "is_not")]
     pub data_engine_specific: bool,
     pub default: String,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -27,6 +29,12 @@ pub struct SettingDefinition {
     /// `minimum` and `maximum` of a `float`, as far as there are any.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub float_range: BTreeMap<String, f64>,
+}
+
+/// `false` is left out, as Longhorn does.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+const fn is_not(set: &bool) -> bool {
+    !*set
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Described, Serialize, Deserialize)]

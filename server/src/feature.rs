@@ -6,6 +6,8 @@ pub enum Feature {
     Backups,
     BackingImages,
     BlockDisks,
+    /// Limits of the time that copying between replicas takes.
+    CopyTimeouts,
     DeltaRebuild,
     Encryption,
     Kubernetes,
@@ -17,9 +19,15 @@ pub enum Feature {
     SecondEngine,
     /// Volumes that several nodes mount at once.
     SharedVolumes,
+    SupportBundles,
     SystemBackups,
     Uninstall,
     UpgradeCheck,
+    Expansion,
+    Salvage,
+    SnapshotResources,
+    /// Trimming of file systems, merging away of deleted snapshots.
+    SpaceReclaim,
 }
 
 impl Feature {
@@ -30,6 +38,7 @@ impl Feature {
             Self::Backups => "backups",
             Self::BackingImages => "backing images",
             Self::BlockDisks => "block disks",
+            Self::CopyTimeouts => "time limit for copying between replicas",
             Self::DeltaRebuild => "rebuilds of changed blocks alone",
             Self::Encryption => "encrypted volumes",
             Self::Kubernetes => "Kubernetes mode",
@@ -39,9 +48,14 @@ impl Feature {
             Self::RecurringJobs => "runs of recurring jobs",
             Self::SecondEngine => "v2 data engine",
             Self::SharedVolumes => "ReadWriteMany volumes",
+            Self::SupportBundles => "support bundles",
             Self::SystemBackups => "system backups",
             Self::Uninstall => "uninstallation through a setting",
             Self::UpgradeCheck => "upgrade check",
+            Self::Expansion => "expansion of volumes",
+            Self::Salvage => "salvage by hand",
+            Self::SnapshotResources => "snapshot resources",
+            Self::SpaceReclaim => "reclaiming of space",
         }
     }
 
@@ -52,6 +66,7 @@ impl Feature {
             Self::Backups | Self::SystemBackups => "Copy the data from inside the volume's file system for now.",
             Self::BackingImages => "Write the image into a new volume for now.",
             Self::BlockDisks => "Use a directory on a file system.",
+            Self::CopyTimeouts => "Leave it as it is: copying goes on for as long as data comes.",
             Self::DeltaRebuild => "Leave it as it is: replicas are rebuilt in full.",
             Self::Encryption => "Encrypt inside the volume (dm-crypt), or on the disks below.",
             Self::Kubernetes => "Leave it as it is: nothing here depends on it.",
@@ -61,8 +76,13 @@ impl Feature {
             Self::RecurringJobs => "Call the action from a timer of the system for now.",
             Self::SecondEngine => "Use dataEngine v1.",
             Self::SharedVolumes => "Use accessMode rwo and attach it to one node.",
+            Self::SupportBundles => "Take the manager's log and the logs of its data directory for now.",
             Self::Uninstall => "Run `aurochs stop` and remove the data directory.",
             Self::UpgradeCheck => "Leave it as it is: nothing is sent to anybody.",
+            Self::Expansion => "Make a larger volume and copy the data.",
+            Self::Salvage => "Bring back a node that holds a replica with all data.",
+            Self::SnapshotResources => "Attach the volume and use snapshotCreate, snapshotList and snapshotDelete.",
+            Self::SpaceReclaim => "Leave it as it is: space comes back when the volume is copied to a new one.",
         }
     }
 }

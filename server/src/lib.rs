@@ -20,6 +20,7 @@ pub mod error;
 pub mod events;
 pub mod feature;
 pub mod instance;
+pub mod logging;
 pub mod metrics;
 pub mod model;
 pub mod nouns;

@@ -1,14 +1,16 @@
 //! `aurochs`: arguments → state → run.
 
-use std::io::IsTerminal;
+mod network_arguments;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use aurochs_server::logging::Logging;
 use aurochs_server::standalone::{Manager, Options, stop};
 use clap::{Parser, Subcommand};
+use network_arguments::NetworkArguments;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 /// Replicated block storage with a dashboard.
 #[derive(Debug, Parser)]
@@ -31,9 +33,8 @@ enum Command {
         /// Address of the dashboard and the API.
         #[arg(long, default_value = "127.0.0.1:9500")]
         address: SocketAddr,
-        /// Offer every attached volume over NBD on this TCP address too; port 0 chooses one for each.
-        #[arg(long)]
-        nbd_tcp: Option<SocketAddr>,
+        #[command(flatten)]
+        network: NetworkArguments,
         /// The data plane's program; the aurochs-engine beside this one by default.
         #[arg(long)]
         engine_binary: Option<PathBuf>,
@@ -50,12 +51,10 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_env("AUROCHS_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let ansi = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi).init();
+    let logging = Logging::start();
     let result = match Cli::parse().command {
-        Command::Serve { data, nodes, address, nbd_tcp, engine_binary } => {
-            serve(Options { data, nodes, address, nbd_tcp, engine_binary }).await
+        Command::Serve { data, nodes, address, network, engine_binary } => {
+            serve(Options { data, nodes, address, network: network.network(), engine_binary }, logging).await
         }
         Command::Stop { data } => stop_all(&data).await,
         Command::Version => {
@@ -74,9 +73,10 @@ async fn main() -> ExitCode {
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-async fn serve(options: Options) -> Result<()> {
+async fn serve(options: Options, logging: Logging) -> Result<()> {
     let asked = asked_to_end()?;
     let manager = Manager::start(&options).await?;
+    logging.follow(&manager.app.settings);
     say(&format!("Aurochs is at http://{}", manager.address));
     if let Some(first) = &manager.first_password {
         say(&format!(

@@ -17,7 +17,7 @@ use crate::auth;
 use crate::error;
 use crate::nouns::{self, Noun};
 use crate::routes::{assets, body, fallback, health, live, root, session};
-use crate::web::{limits, schemas_header, security_headers};
+use crate::web::{limits, request_url, schemas_header, security_headers};
 
 /// Every route: those of the page and of the API as a whole, then those of its nouns. What is not here is answered by [`fallback`]: the dashboard's pages, slashes too many, unknown paths.
 #[must_use]
@@ -48,6 +48,7 @@ pub fn service(app: App) -> Router {
     let layers = ServiceBuilder::new()
         .layer(SetRequestIdLayer::new(request_id.clone(), MakeRequestUuid))
         .layer(PropagateRequestIdLayer::new(request_id))
+        .layer(middleware::from_fn_with_state(app.settings.clone(), request_url::configure))
         .layer(middleware::from_fn(limits::trace))
         .layer(middleware::from_fn(security_headers::add))
         .layer(middleware::from_fn(schemas_header::add))

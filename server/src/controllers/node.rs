@@ -39,6 +39,7 @@ pub fn start(context: &Context) -> Vec<JoinHandle<()>> {
         }),
         feed_from_specs(context, &queue),
         feed_from_placements(context, &queue),
+        runtime::feed_from_settings::<Node>(&context.store, &context.settings, &queue),
         runtime::run(Arc::new(Nodes(context.clone())), queue),
     ]
 }
@@ -98,7 +99,7 @@ impl Controller for Nodes {
         let frontends = if answers { Some(self.frontends(name).await?) } else { None };
         let replicas = context.store.list_labelled::<Replica>(LABEL_NODE, name).await?;
         let sharing = self.sharing(&node, &inspections).await?;
-        let limits = super::volume::placement::limits(&context.settings);
+        let limits = super::volume::cluster::limits(&context.settings);
         let change = |status: &mut NodeStatus| {
             tell_ready(status, name, &answering);
             if let Some(frontends) = &frontends {

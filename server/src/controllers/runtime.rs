@@ -15,6 +15,7 @@ use super::Error;
 use super::queue::WorkQueue;
 use crate::instance::{InstanceChange, Instances};
 use crate::resources::{Kind, Object};
+use crate::settings::Settings;
 use crate::store::Store;
 
 /// What to do after a pass that did not fail.
@@ -163,6 +164,19 @@ pub fn feed_from_nodes<K: Kind>(
                     objects.iter().filter(is_meant).for_each(|object| queue.add(object.name()));
                 }
                 Err(error) => tracing::warn!(%error, kind = K::KIND, "could not be listed after a node changed"),
+            }
+        }
+    })
+}
+
+/// Adds every object's key when a setting has changed: any of them may matter to any object.
+pub fn feed_from_settings<K: Kind>(store: &Store, settings: &Settings, queue: &WorkQueue) -> JoinHandle<()> {
+    let (mut changed, store, queue) = (settings.changed(), store.clone(), queue.clone());
+    tokio::spawn(async move {
+        while changed.changed().await.is_ok() {
+            match store.list::<K>().await {
+                Ok(objects) => objects.iter().for_each(|object| queue.add(object.name())),
+                Err(error) => tracing::warn!(%error, kind = K::KIND, "could not be listed after a setting changed"),
             }
         }
     })

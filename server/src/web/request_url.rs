@@ -1,13 +1,17 @@
 //! Where the client thinks it is: the base of all links and actions.
 //!
-//! First that gives an answer (Longhorn's order): the header `X-API-request-url` · `X-Forwarded-Proto` with
-//! `-Host` and `-Port` · the `Host` of the request. `X-Forwarded-Prefix` is put before every path: it is what a proxy
+//! First that gives an answer (Longhorn's order): the header `X-API-request-url` · the setting `manager-url` ·
+//! `X-Forwarded-Proto` with `-Host` and `-Port` · the `Host` of the request. `X-Forwarded-Prefix` is put before every path: it is what a proxy
 //! that serves us under a path tells about it. A header with anything that can't be in a URL is ignored.
 
 use std::convert::Infallible;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, Request, State};
 use axum::http::{HeaderMap, Uri, header, request::Parts};
+use axum::middleware::Next;
+use axum::response::Response;
+
+use crate::settings::{Name, Settings};
 
 /// The request's own URL, in two parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,8 +25,14 @@ pub struct RequestUrl {
 impl RequestUrl {
     #[must_use]
     pub fn of(uri: &Uri, headers: &HeaderMap) -> Self {
+        Self::with_manager_url("", uri, headers)
+    }
+
+    /// The same where the setting `manager-url` has this value.
+    fn with_manager_url(manager_url: &str, uri: &Uri, headers: &HeaderMap) -> Self {
         let path = uri.path().to_owned();
         let base = told_by_client(headers, &path)
+            .or_else(|| told_by_setting(manager_url, headers))
             .or_else(|| told_by_proxy(headers))
             .unwrap_or_else(|| format!("http://{}{}", host(uri, headers), prefix(headers)));
         Self { base, path }
@@ -68,6 +78,11 @@ fn told_by_client(headers: &HeaderMap, path: &str) -> Option<String> {
     let base = url.trim_end_matches('/').strip_suffix(path.trim_end_matches('/'))?;
     // "http://host" must be left whole.
     (base.len() >= url.len() - authority.len() + host.len()).then(|| base.to_owned())
+}
+
+/// The setting stands for what a proxy tells of scheme, host and port; the path below which it serves us stays its own.
+fn told_by_setting(manager_url: &str, headers: &HeaderMap) -> Option<String> {
+    (!manager_url.is_empty()).then(|| format!("{}{}", manager_url.trim_end_matches('/'), prefix(headers)))
 }
 
 fn told_by_proxy(headers: &HeaderMap) -> Option<String> {
@@ -127,13 +142,30 @@ fn is_path(text: &str) -> bool {
     text.bytes().all(|b| b.is_ascii_alphanumeric() || b"/.-_~%!$&()*+,;=:@".contains(&b))
 }
 
+// === the setting ===
+
+/// The value of `manager-url` while a request is answered. It makes links and nothing else: who sent a request is still
+/// judged by the headers alone.
+#[derive(Clone)]
+struct ManagerUrl(String);
+
+/// Middleware: gives the request the setting's value. Outside of everything that makes links.
+pub async fn configure(State(settings): State<Settings>, mut request: Request, next: Next) -> Response {
+    let url = settings.text(Name::ManagerUrl);
+    if !url.is_empty() {
+        request.extensions_mut().insert(ManagerUrl(url));
+    }
+    next.run(request).await
+}
+
 // === impl extractor ===
 
 impl<S: Sync> FromRequestParts<S> for RequestUrl {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self::of(&parts.uri, &parts.headers))
+        let configured = parts.extensions.get::<ManagerUrl>().map_or("", |url| url.0.as_str());
+        Ok(Self::with_manager_url(configured, &parts.uri, &parts.headers))
     }
 }
 
@@ -163,6 +195,19 @@ mod tests {
             let url = url("/v1/volumes?y=2", headers);
             assert_eq!(url.base(), base, "{headers:?}");
             assert_eq!(url.current(), format!("{base}/v1/volumes"), "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn the_setting_comes_after_the_client_and_before_proxies() {
+        for (headers, base) in [
+            (&[("host", "a")][..], "https://b:8443"),
+            (&[("host", "a"), ("x-forwarded-proto", "http"), ("x-forwarded-prefix", "/s")], "https://b:8443/s"),
+            (&[("host", "a"), ("x-api-request-url", "http://c/v1/volumes")], "http://c"),
+        ] {
+            let map = headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
+            let url = RequestUrl::with_manager_url("https://b:8443/", &"/v1/volumes".parse().unwrap(), &map);
+            assert_eq!(url.base(), base, "{headers:?}");
         }
     }
 

@@ -7,6 +7,7 @@ use aurochs_api::size::ByteSize;
 use aurochs_api::volume::VolumeState;
 use aurochs_server::app::App;
 use aurochs_server::auth::Auth;
+use aurochs_server::controllers::backup_target;
 use aurochs_server::events::Events;
 use aurochs_server::resources::node::{DiskSpec, DiskStatus, NodeSpec, NodeStatus, READY};
 use aurochs_server::resources::{Node, Object, Volume, condition};
@@ -63,7 +64,9 @@ impl Manager {
         let sqlite = Sqlite::open(&directory.path().join("aurochs.db")).await.unwrap();
         let (auth, first) = Auth::open(directory.path(), sqlite.pool()).unwrap();
         assert!(first.is_none());
-        let app = App::new(Store::new(Arc::new(sqlite)), Settings::default(), auth, Events::default(), "test");
+        let store = Store::new(Arc::new(sqlite));
+        backup_target::ensure_default(&store).await.unwrap();
+        let app = App::new(store, Settings::default(), auth, Events::default(), "test");
         Self { service: router::service(app.clone()), app, directory }
     }
 
@@ -107,8 +110,13 @@ impl Manager {
         self.store().create(&Object::<Node>::new(name, spec)).await.unwrap();
         let change = |status: &mut NodeStatus| {
             condition::set(&mut status.conditions, READY, ConditionStatus::True, "", "");
+            condition::set(&mut status.conditions, "Schedulable", ConditionStatus::True, "", "");
             let storage_maximum = ByteSize(disk_bytes);
-            let found = DiskStatus { storage_maximum, storage_available: storage_maximum, ..DiskStatus::default() };
+            let disk_uuid = format!("{name}-uuid");
+            let mut found =
+                DiskStatus { disk_uuid, storage_maximum, storage_available: storage_maximum, ..DiskStatus::default() };
+            condition::set(&mut found.conditions, READY, ConditionStatus::True, "", "");
+            condition::set(&mut found.conditions, "Schedulable", ConditionStatus::True, "", "");
             status.disk_status.insert("disk-1".to_owned(), found);
         };
         self.store().modify_status::<Node>(name, change).await.unwrap();

@@ -9,7 +9,7 @@ use axum::extract::State;
 
 use crate::error::ApiError;
 use crate::resources::Setting;
-use crate::settings::DEFINITIONS;
+use crate::settings;
 use crate::store::Store;
 use crate::view::envelope::{self, Links};
 use crate::view::setting;
@@ -23,6 +23,6 @@ pub async fn handle(
     let stored = store.list::<Setting>().await?;
     let stored: BTreeMap<&str, _> = stored.iter().map(|setting| (setting.name(), setting)).collect();
     let links = Links::of(&url);
-    let data = DEFINITIONS.iter().map(|row| setting::resource(row, stored.get(row.name.word()).copied(), links));
+    let data = settings::all().iter().map(|row| setting::resource(row, stored.get(row.name.word()).copied(), links));
     Ok(Json(envelope::collection("setting", &url, data.collect())))
 }

@@ -1,0 +1,125 @@
+//! The manager's log: to standard error, as much of it as the setting `log-level` says, changed while it runs.
+//!
+//! At the start the environment variable [`VARIABLE`] comes first (directives of `tracing`: `info,sqlx=debug`), since
+//! whoever sets it wants to see the start. A change of the setting after that wins over it.
+
+use std::io::IsTerminal;
+
+use tokio::task::JoinHandle;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
+
+use crate::settings::{Name, Settings};
+
+/// Where the directives are taken from at the start.
+pub const VARIABLE: &str = "AUROCHS_LOG";
+
+/// The log, with its filter at hand.
+#[derive(Debug)]
+pub struct Logging {
+    filter: reload::Handle<EnvFilter, Registry>,
+    /// The environment said how much is logged.
+    from_environment: bool,
+}
+
+impl Logging {
+    /// Begins to log; once in a process.
+    #[must_use]
+    pub fn start() -> Self {
+        let given = EnvFilter::try_from_env(VARIABLE).ok();
+        let from_environment = given.is_some();
+        let (filter, handle) = reload::Layer::new(given.unwrap_or_else(|| EnvFilter::new("info")));
+        let ansi = std::io::stderr().is_terminal();
+        tracing_subscriber::registry()
+            .with(filter)
+            .with(fmt::layer().with_writer(std::io::stderr).with_ansi(ansi))
+            .init();
+        Self { filter: handle, from_environment }
+    }
+
+    /// Obeys the setting from now on, until the task is aborted.
+    pub fn follow(self, settings: &Settings) -> JoinHandle<()> {
+        let (settings, mut changed) = (settings.clone(), settings.changed());
+        tokio::spawn(async move {
+            let mut level = settings.text(Name::LogLevel);
+            if !self.from_environment {
+                self.set(&level);
+            }
+            while changed.changed().await.is_ok() {
+                let now = settings.text(Name::LogLevel);
+                if now != level {
+                    level = now;
+                    self.set(&level);
+                    tracing::info!(level, "the log level is another now");
+                }
+            }
+        })
+    }
+
+    fn set(&self, level: &str) {
+        if let Err(error) = self.filter.reload(EnvFilter::new(directives(level))) {
+            tracing::warn!(%error, level, "the log level could not be set");
+        }
+    }
+}
+
+/// Longhorn's levels in the words of `tracing`. Below info only our own parts tell more: what the libraries have to say
+/// would bury it.
+fn directives(level: &str) -> &'static str {
+    match level.to_ascii_lowercase().as_str() {
+        "panic" | "fatal" | "error" => "error",
+        "warn" => "warn",
+        "debug" => "info,aurochs=debug,aurochs_api=debug,aurochs_engine=debug,aurochs_server=debug",
+        "trace" => "info,aurochs=trace,aurochs_api=trace,aurochs_engine=trace,aurochs_server=trace",
+        _ => "info",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::*;
+    use crate::settings::form::LOG_LEVELS;
+
+    /// What of our own, and what of a library, is logged.
+    fn logged(level: &str) -> (Level, Level) {
+        let (filter, handle) = reload::Layer::new(EnvFilter::new("info"));
+        let subscriber = tracing_subscriber::registry().with(filter);
+        tracing::subscriber::with_default(subscriber, || {
+            Logging { filter: handle, from_environment: false }.set(level);
+            let most = |found: &[(Level, bool)]| found.iter().filter(|(_, on)| *on).map(|(level, _)| *level).max();
+            let own = [
+                (Level::ERROR, tracing::enabled!(target: "aurochs_server::x", Level::ERROR)),
+                (Level::WARN, tracing::enabled!(target: "aurochs_server::x", Level::WARN)),
+                (Level::INFO, tracing::enabled!(target: "aurochs_server::x", Level::INFO)),
+                (Level::DEBUG, tracing::enabled!(target: "aurochs_server::x", Level::DEBUG)),
+                (Level::TRACE, tracing::enabled!(target: "aurochs_server::x", Level::TRACE)),
+            ];
+            let library = [
+                (Level::ERROR, tracing::enabled!(target: "sqlx", Level::ERROR)),
+                (Level::WARN, tracing::enabled!(target: "sqlx", Level::WARN)),
+                (Level::INFO, tracing::enabled!(target: "sqlx", Level::INFO)),
+                (Level::DEBUG, tracing::enabled!(target: "sqlx", Level::DEBUG)),
+            ];
+            (most(&own).unwrap(), most(&library).unwrap())
+        })
+    }
+
+    #[test]
+    fn every_level_of_the_setting_changes_what_is_logged() {
+        let found: Vec<_> = LOG_LEVELS.iter().map(|level| logged(level)).collect();
+        let expected = [
+            (Level::ERROR, Level::ERROR),
+            (Level::ERROR, Level::ERROR),
+            (Level::ERROR, Level::ERROR),
+            (Level::WARN, Level::WARN),
+            (Level::INFO, Level::INFO),
+            (Level::DEBUG, Level::INFO),
+            (Level::TRACE, Level::INFO),
+        ];
+        assert_eq!(found, expected);
+        assert_eq!(logged("wArN"), (Level::WARN, Level::WARN));
+    }
+}
