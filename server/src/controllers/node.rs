@@ -148,7 +148,7 @@ impl Nodes {
     }
 
     async fn inspect(&self, node: &str, path: &str) -> Result<DiskInspectReply, ClientError> {
-        let request = within(LOOK_TIMEOUT, DiskInspectRequest { path: path.to_owned(), create: true });
+        let request = within(LOOK_TIMEOUT, DiskInspectRequest { path: path.to_owned(), create: true, identify: false });
         let reply = self.0.clients.manager(node)?.disk_inspect(request).await;
         Ok(reply.map_err(rpc(format!("looking at {path} on {node}")))?.into_inner())
     }
