@@ -9,6 +9,7 @@
 //! | [`engine`] | engine spec | the engine process, its membership wishes, engine status |
 //! | [`replica`] | replica spec | the replica process, its directory, replica status |
 //! | [`node`] | disks, replicas | node status, first disk |
+//! | [`engine_image`] | who uses the engine | the engine image |
 //! | [`instance_manager`] | running processes | instance manager resources |
 //! | [`snapshot`] | engine status | snapshot resources |
 //! | [`backup_target`] | nothing | the default backup target, once |
@@ -100,6 +101,7 @@ impl Controllers {
         tasks.extend(setting::start(context));
         tasks.extend(node::start(context));
         tasks.extend(instance_manager::start(context));
+        tasks.extend(engine_image::start(context));
         tasks.extend(replica::start(context));
         tasks.extend(engine::start(context));
         tasks.extend(volume::start(context));
