@@ -24,11 +24,12 @@ fn context(manager: &Manager) -> Context {
     Context {
         store: manager.store().clone(),
         settings: manager.app.settings.clone(),
-        clients: Clients::new([].into(), String::new()),
+        clients: Clients::new([].into(), aurochs_server::instance::Network::default()),
         instances: Instances::new([]),
         events: Events::default(),
         owner: "node-1".into(),
         default_disks: Arc::default(),
+        node_labels: Arc::default(),
         first_settings: &[],
     }
 }

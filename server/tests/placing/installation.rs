@@ -58,6 +58,7 @@ impl Installation {
             address: "127.0.0.1:0".parse().unwrap(),
             network: Network::default(),
             engine_binary: Some(engine_binary()),
+            zones: Vec::new(),
         };
         self.manager = Some(Manager::start(&options).await.unwrap());
         self.until("all nodes are ready", async |store| {
@@ -148,7 +149,7 @@ impl Installation {
         self.until_detached().await;
     }
 
-    pub async fn change(&self, change: impl Fn(&mut VolumeSpec) + Send) {
+    pub async fn change(&self, change: impl Fn(&mut VolumeSpec) + Send + Sync) {
         self.store().modify::<Volume>(VOLUME, |volume| change(&mut volume.spec)).await.unwrap();
     }
 
