@@ -21,7 +21,6 @@ pub mod backup_target;
 pub mod drain;
 pub mod engine;
 pub mod engine_image;
-pub mod events;
 pub mod instance_manager;
 pub mod node;
 pub mod orphan;

@@ -15,8 +15,8 @@ use std::sync::LazyLock;
 pub use noun::Noun;
 
 use crate::routes::{
-    backing_image, backup, backup_backing_image, backup_target, backup_volume, engine_image, event, instance_manager, node,
-    orphan, recurring_job, root, setting, shard, support_bundle, system_backup, system_restore, tag, volume,
+    backing_image, backup, backup_backing_image, backup_target, backup_volume, engine_image, event, instance_manager,
+    node, orphan, recurring_job, root, setting, shard, support_bundle, system_backup, system_restore, tag, volume,
     volume_attachment,
 };
 

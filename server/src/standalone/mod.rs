@@ -122,7 +122,7 @@ impl Manager {
             store: Store::new(Arc::new(sqlite.clone())),
             settings: Settings::default(),
             instances: Instances::new(clients.nodes()),
-            events: Events::default(),
+            events: Events::keep(sqlite.pool()),
             owner,
             clients,
             default_disks: Arc::new(layout.default_disks()),

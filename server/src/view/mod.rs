@@ -8,6 +8,7 @@ mod backup_volume;
 mod children;
 mod engine_image;
 pub mod envelope;
+pub mod event;
 pub mod instance_manager;
 pub mod node;
 mod orphan;
@@ -22,6 +23,7 @@ pub mod support_bundle;
 mod system_backup;
 mod system_restore;
 pub mod volume;
+pub mod volume_list;
 mod volume_attachment;
 pub mod world;
 

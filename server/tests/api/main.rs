@@ -4,6 +4,7 @@
 
 mod engine;
 mod envelope;
+mod events;
 mod harness;
 mod live;
 mod login;

@@ -4,12 +4,12 @@ pub mod delete;
 pub mod sync_all;
 pub mod update;
 
+use aurochs_api::backup::BackupListOutput;
 use aurochs_api::backup_target::SyncBackupResource;
 use aurochs_api::backup_volume::{
     BackupDelete, BackupGet, BackupList, BackupListByVolume, BackupVolume as BackupVolumeView, BackupVolumeListOutput,
     BackupVolumeSync,
 };
-use aurochs_api::backup::BackupListOutput;
 
 use super::shown;
 use crate::feature::Feature;
@@ -19,7 +19,7 @@ use crate::resources::BackupVolume;
 /// They are found in targets; what there is without one was left by others.
 pub fn noun() -> Noun {
     Noun::of::<BackupVolumeView>()
-        .list(shown::list::<BackupVolume>)
+        .list(shown::list::<BackupVolume>).streamed(&["backupvolumes"])
         .put_all::<SyncBackupResource, _>(sync_all::handle)
         .get(shown::get::<BackupVolume>)
         .put::<SyncBackupResource, _>(update::handle)

@@ -3,11 +3,21 @@
 use aurochs_api::event::Event;
 use aurochs_api::schema::{Collection, Resource};
 use axum::Json;
+use axum::extract::State;
 
-use crate::view::envelope;
+use crate::error::ApiError;
+use crate::events::Events;
+use crate::view::envelope::{self, Links};
+use crate::view::event;
 use crate::web::request_url::RequestUrl;
 
-/// None: events go to the manager's log and are not kept.
-pub async fn handle(url: RequestUrl) -> Json<Collection<Resource<Event>>> {
-    Json(envelope::collection("event", &url, Vec::new()))
+/// All that are kept, the latest first.
+pub async fn handle(
+    State(events): State<Events>,
+    url: RequestUrl,
+) -> Result<Json<Collection<Resource<Event>>>, ApiError> {
+    let kept = events.list().await.map_err(|error| ApiError::internal("reading the events", error))?;
+    let links = Links::of(&url);
+    let data = kept.iter().map(|kept| event::resource(kept, links)).collect();
+    Ok(Json(envelope::collection("event", &url, data)))
 }

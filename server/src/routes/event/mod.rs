@@ -1,4 +1,4 @@
-//! Events: what happened, newest knowledge of it.
+//! Events: to look at only.
 
 pub mod get;
 pub mod list;
@@ -7,7 +7,7 @@ use aurochs_api::event::Event;
 
 use crate::nouns::Noun;
 
-/// To look at only.
+/// What happened to objects; kept for a while.
 pub fn noun() -> Noun {
-    Noun::of::<Event>().list(list::handle).get(get::handle).done()
+    Noun::of::<Event>().list(list::handle).streamed(&["events"]).get(get::handle).done()
 }

@@ -14,6 +14,7 @@ use crate::nouns::Noun;
 pub fn noun() -> Noun {
     Noun::of::<Node>()
         .list(list::handle)
+        .streamed(&["nodes"])
         .get(get::handle)
         .put::<NodeUpdate, _>(update::handle)
         .delete_hidden(delete::handle)

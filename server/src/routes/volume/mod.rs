@@ -62,6 +62,7 @@ use crate::nouns::noun::Builder;
 pub fn noun() -> Noun {
     let noun = Noun::of::<Volume>()
         .list(list::handle)
+        .streamed(&["volumes", "engines", "replicas", "volumeattachments"])
         .create::<VolumeCreateInput, _>(create::handle)
         .get(get::handle)
         .delete(delete::handle)
