@@ -30,6 +30,7 @@ enum Command {
     /// Start and watch the engines and replicas of a node.
     InstanceManager(process::instance_manager::Arguments),
     LaunchSimpleLonghorn(process::launch_simple::Arguments),
+    Check(process::check::Arguments),
     Inspect(process::inspect::Arguments),
     Verify(process::verify::Arguments),
     Export(process::export::Arguments),
@@ -41,7 +42,7 @@ impl Command {
         match self {
             Self::Replica(_) | Self::Engine(_) | Self::InstanceManager(_) => "info",
             Self::LaunchSimpleLonghorn(_) => "warn",
-            Self::Inspect(_) | Self::Verify(_) | Self::Export(_) => "error",
+            Self::Check(_) | Self::Inspect(_) | Self::Verify(_) | Self::Export(_) => "error",
         }
     }
 
@@ -83,6 +84,7 @@ fn main() -> ExitCode {
             Command::Engine(arguments) => process::engine::run(arguments).await,
             Command::InstanceManager(arguments) => process::instance_manager::run(arguments).await,
             Command::LaunchSimpleLonghorn(arguments) => process::launch_simple::run(arguments).await,
+            Command::Check(arguments) => process::check::run(&arguments),
             Command::Inspect(arguments) => process::inspect::run(&arguments),
             Command::Verify(arguments) => process::verify::run(&arguments),
             Command::Export(arguments) => process::export::run(arguments).await,

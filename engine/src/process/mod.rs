@@ -1,5 +1,6 @@
 //! The programs of this binary, one a file.
 
+pub mod check;
 pub mod engine;
 pub mod export;
 mod findings;
@@ -43,6 +44,8 @@ pub enum ProgramError {
     Offline(#[from] crate::offline::OfflineError),
     #[error(transparent)]
     Export(#[from] crate::image_format::ExportError),
+    #[error("{0} this machine from serving volumes; see what stands below each")]
+    NotReady(String),
     #[error("{count} found in {}; nothing was changed", directory.display())]
     ProblemsFound { directory: std::path::PathBuf, count: String },
     #[error(

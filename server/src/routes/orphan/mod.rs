@@ -1,5 +1,7 @@
 //! Orphans: found by nodes, deleted by people. Deleting one deletes what it stands for.
 
+pub mod delete;
+
 use aurochs_api::orphan::Orphan as OrphanView;
 
 use super::shown;
@@ -9,8 +11,9 @@ use crate::resources::Orphan;
 /// They come by themselves; Longhorn does not tell that they can be deleted.
 pub fn noun() -> Noun {
     Noun::of::<OrphanView>()
-        .list(shown::list::<Orphan>).streamed(&["orphans"])
+        .list(shown::list::<Orphan>)
+        .streamed(&["orphans"])
         .get(shown::get::<Orphan>)
-        .delete_hidden(shown::delete::<Orphan>)
+        .delete_hidden(delete::handle)
         .done()
 }
