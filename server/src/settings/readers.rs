@@ -11,7 +11,6 @@ const AWAITED: &[Name] = &[
     Name::AutoCleanupSystemGeneratedSnapshot,
     Name::AutoSalvage,
     Name::CreateDefaultDiskLabeledNodes,
-    Name::DefaultBackupBlockSize,
     Name::DefaultDataPath,
     Name::DefaultMinNumberOfBackingImageCopies,
     Name::DetachManuallyAttachedVolumesWhenCordoned,

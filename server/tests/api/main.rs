@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test says by panicking what went wrong")]
 
+mod bodies;
 mod engine;
 mod envelope;
 mod events;
@@ -12,4 +13,5 @@ mod nodes;
 mod schemas;
 mod settings;
 mod snapshots;
+mod volume_actions;
 mod volumes;
