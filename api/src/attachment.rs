@@ -53,3 +53,5 @@ pub struct DetachInput {
     pub host_id: String,
     pub force_detach: bool,
 }
+
+crate::actions! { VolumeAttachment {} }

@@ -41,3 +41,4 @@ pub mod system_backup;
 pub mod system_restore;
 pub mod tag;
 pub mod volume;
+pub mod word;

@@ -37,6 +37,10 @@ pub struct Collection<T> {
     pub data: Vec<T>,
 }
 
+/// Nothing but the header: what some deletions answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
+pub struct Empty {}
+
 /// Body of every answer that is not 2xx.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

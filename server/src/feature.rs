@@ -19,9 +19,15 @@ pub enum Feature {
     SecondEngine,
     /// Volumes that several nodes mount at once.
     SharedVolumes,
+    SupportBundles,
     SystemBackups,
     Uninstall,
     UpgradeCheck,
+    Expansion,
+    Salvage,
+    SnapshotResources,
+    /// Trimming of file systems, merging away of deleted snapshots.
+    SpaceReclaim,
 }
 
 impl Feature {
@@ -42,9 +48,14 @@ impl Feature {
             Self::RecurringJobs => "runs of recurring jobs",
             Self::SecondEngine => "v2 data engine",
             Self::SharedVolumes => "ReadWriteMany volumes",
+            Self::SupportBundles => "support bundles",
             Self::SystemBackups => "system backups",
             Self::Uninstall => "uninstallation through a setting",
             Self::UpgradeCheck => "upgrade check",
+            Self::Expansion => "expansion of volumes",
+            Self::Salvage => "salvage by hand",
+            Self::SnapshotResources => "snapshot resources",
+            Self::SpaceReclaim => "reclaiming of space",
         }
     }
 
@@ -65,8 +76,13 @@ impl Feature {
             Self::RecurringJobs => "Call the action from a timer of the system for now.",
             Self::SecondEngine => "Use dataEngine v1.",
             Self::SharedVolumes => "Use accessMode rwo and attach it to one node.",
+            Self::SupportBundles => "Take the manager's log and the logs of its data directory for now.",
             Self::Uninstall => "Run `aurochs stop` and remove the data directory.",
             Self::UpgradeCheck => "Leave it as it is: nothing is sent to anybody.",
+            Self::Expansion => "Make a larger volume and copy the data.",
+            Self::Salvage => "Bring back a node that holds a replica with all data.",
+            Self::SnapshotResources => "Attach the volume and use snapshotCreate, snapshotList and snapshotDelete.",
+            Self::SpaceReclaim => "Leave it as it is: space comes back when the volume is copied to a new one.",
         }
     }
 }

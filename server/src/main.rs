@@ -1,5 +1,7 @@
 //! `aurochs`: arguments → state → run.
 
+mod network_arguments;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -7,6 +9,7 @@ use std::process::ExitCode;
 use aurochs_server::logging::Logging;
 use aurochs_server::standalone::{Manager, Options, stop};
 use clap::{Parser, Subcommand};
+use network_arguments::NetworkArguments;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Replicated block storage with a dashboard.
@@ -30,9 +33,8 @@ enum Command {
         /// Address of the dashboard and the API.
         #[arg(long, default_value = "127.0.0.1:9500")]
         address: SocketAddr,
-        /// Offer every attached volume over NBD on this TCP address too; port 0 chooses one for each.
-        #[arg(long)]
-        nbd_tcp: Option<SocketAddr>,
+        #[command(flatten)]
+        network: NetworkArguments,
         /// The data plane's program; the aurochs-engine beside this one by default.
         #[arg(long)]
         engine_binary: Option<PathBuf>,
@@ -51,8 +53,8 @@ enum Command {
 async fn main() -> ExitCode {
     let logging = Logging::start();
     let result = match Cli::parse().command {
-        Command::Serve { data, nodes, address, nbd_tcp, engine_binary } => {
-            serve(Options { data, nodes, address, nbd_tcp, engine_binary }, logging).await
+        Command::Serve { data, nodes, address, network, engine_binary } => {
+            serve(Options { data, nodes, address, network: network.network(), engine_binary }, logging).await
         }
         Command::Stop { data } => stop_all(&data).await,
         Command::Version => {

@@ -12,6 +12,9 @@ pub(super) fn replica(replica: &ReplicaSpec, settings: &Settings) -> Vec<String>
     if replica.revision_counter {
         arguments.push("--revision-counter".to_owned());
     }
+    if replica.must_exist {
+        arguments.push("--must-exist".to_owned());
+    }
     if !replica.backing_file.is_empty() {
         arguments.extend(["--backing-file".to_owned(), replica.backing_file.clone()]);
     }

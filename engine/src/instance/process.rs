@@ -126,6 +126,7 @@ impl Processes {
             error: String::new(),
             epoch: note.epoch,
             directory: note.directory.clone(),
+            exit_code: 0,
         };
         self.lock().insert(note.name.clone(), Entry { instance, start_ticks: note.start_ticks });
         let (processes, note) = (self.clone(), note.clone());
@@ -133,7 +134,8 @@ impl Processes {
             while adoption::is_alive(note.pid, note.start_ticks) {
                 tokio::time::sleep(LOOK_INTERVAL * 8).await;
             }
-            processes.ended(&note.name, note.pid, "it ended");
+            // Its parent is gone, and with it the way to hear how it ended.
+            processes.ended(&note.name, note.pid, "it ended", 0);
         });
     }
 
@@ -247,11 +249,11 @@ impl Processes {
     fn watch(&self, mut child: std::process::Child, instance: &Instance) {
         let (processes, name, pid) = (self.clone(), instance.name.clone(), instance.pid);
         tokio::task::spawn_blocking(move || {
-            let how = match child.wait() {
-                Ok(status) => status.to_string(),
-                Err(error) => error.to_string(),
+            let (how, exit_code) = match child.wait() {
+                Ok(status) => (status.to_string(), status.code().unwrap_or_default()),
+                Err(error) => (error.to_string(), 0),
             };
-            processes.ended(&name, pid, &how);
+            processes.ended(&name, pid, &how, exit_code);
         });
         let (processes, name) = (self.clone(), instance.name.clone());
         let Ok(address) = instance.address.parse::<Address>() else { return };
@@ -284,7 +286,7 @@ impl Processes {
     }
 
     /// A process is gone: asked to, it leaves the list; else it stays there with its last words.
-    fn ended(&self, name: &str, pid: u32, how: &str) {
+    fn ended(&self, name: &str, pid: u32, how: &str, exit_code: i32) {
         let mut table = self.lock();
         // The note may be a later process's by now: without it, that one would be lost at the next restart.
         if table.get(name).is_none_or(|entry| entry.instance.pid == pid) {
@@ -297,6 +299,7 @@ impl Processes {
             let words = last_words(&self.log_path(name));
             tracing::warn!(instance = name, pid, how, words, "ended unexpectedly");
             entry.instance.state = InstanceState::Error.into();
+            entry.instance.exit_code = exit_code;
             entry.instance.error = if words.is_empty() { how.to_owned() } else { format!("{how}: {words}") };
         }
         drop(table);

@@ -44,6 +44,10 @@ pub enum ProgramError {
     Export(#[from] crate::image_format::ExportError),
     #[error("{count} found in {}; nothing was changed", directory.display())]
     ProblemsFound { directory: std::path::PathBuf, count: String },
+    #[error(
+        "the replica that was in {} is gone; put its files back, or let it be rebuilt from another one", .0.display()
+    )]
+    ReplicaGone(std::path::PathBuf),
 }
 
 impl ProgramError {

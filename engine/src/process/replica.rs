@@ -38,6 +38,9 @@ pub struct Arguments {
     /// directory is `<disk>/replicas/<name>`, else none.
     #[arg(long)]
     hash_lock: Option<PathBuf>,
+    /// The replica held data once: fail if its directory holds none, instead of making an empty one.
+    #[arg(long)]
+    must_exist: bool,
 }
 
 /// Runs until it is asked to end; then the directory is closed cleanly.
@@ -45,6 +48,9 @@ pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
     let end = asked_to_end()?;
     let options = OpenOptions { revision_counter: arguments.revision_counter };
     if !Replica::exists(&arguments.directory) {
+        if arguments.must_exist {
+            return Err(ProgramError::ReplicaGone(arguments.directory));
+        }
         let backing_file = arguments.backing_file.as_deref();
         Replica::create_on(&arguments.directory, arguments.size, backing_file, options)?;
     }

@@ -11,9 +11,11 @@
 //! | [`node`] | disks, replicas | node status, first disk |
 //! | [`instance_manager`] | running processes | instance manager resources |
 //! | [`snapshot`] | engine status | snapshot resources |
+//! | [`backup_target`] | nothing | the default backup target, once |
 //! | [`setting`] | settings | defaults, the copy in memory |
 
 pub mod attachment;
+pub mod backup_target;
 pub mod drain;
 pub mod engine;
 pub mod engine_image;
@@ -88,6 +90,7 @@ impl Controllers {
     /// Brings settings and nodes into being, then starts everything.
     pub async fn start(context: &Context) -> Result<Self, Error> {
         setting::ensure_defaults(context).await?;
+        backup_target::ensure_default(&context.store).await?;
         let mut tasks = Vec::new();
         for node in context.clients.nodes() {
             let (clients, instances) = (context.clients.clone(), context.instances.clone());

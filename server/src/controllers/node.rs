@@ -99,7 +99,7 @@ impl Controller for Nodes {
         let frontends = if answers { Some(self.frontends(name).await?) } else { None };
         let replicas = context.store.list_labelled::<Replica>(LABEL_NODE, name).await?;
         let sharing = self.sharing(&node, &inspections).await?;
-        let limits = super::volume::placement::limits(&context.settings);
+        let limits = super::volume::cluster::limits(&context.settings);
         let change = |status: &mut NodeStatus| {
             tell_ready(status, name, &answering);
             if let Some(frontends) = &frontends {

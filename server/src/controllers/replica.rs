@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aurochs_api::size::ByteSize;
 use aurochs_engine::grpc::instance_v1::{
     InstanceStartRequest, InstanceStopRequest, ReplicaDirectoryDeleteRequest, ReplicaSpec as Arguments,
     instance_start_request::Spec,
@@ -12,13 +13,16 @@ use tokio::task::JoinHandle;
 use super::queue::WorkQueue;
 use super::runtime::{self, Controller, Next};
 use super::{Context, Error};
-use crate::instance::{Answering, CHANGE_TIMEOUT, InstanceChange, Seen, rpc, within};
+use crate::instance::{Answering, CHANGE_TIMEOUT, InstanceChange, Seen, record, rpc, within};
 use crate::resources::engine::InstanceState;
 use crate::resources::replica::ReplicaStatus;
-use crate::resources::{Engine, LABEL_VOLUME, Object, Replica};
+use crate::resources::{Engine, LABEL_VOLUME, Object, Replica, Volume};
 
 /// Time a replica gets to close its files; it has no writes in flight, its engine is gone.
 const STOP_GRACE_SECONDS: u32 = 30;
+
+/// How soon to look again whether another replica has the data of one that is to go.
+const LAST_DATA_PAUSE: Duration = Duration::from_secs(10);
 
 struct Replicas(Context);
 
@@ -45,7 +49,8 @@ impl Controller for Replicas {
     async fn reconcile(&self, name: &str) -> Result<Next, Error> {
         // Instances of engines come by too: they are no replicas, and that is that.
         let Some(replica) = self.0.store.find::<Replica>(name).await? else { return Ok(Next::Wait) };
-        if replica.is_deleting() {
+        let serves_on = replica.is_deleting() && self.has_the_last_data(&replica).await?;
+        if replica.is_deleting() && !serves_on {
             return self.delete(&replica).await;
         }
         if !replica.spec.is_placed() {
@@ -69,7 +74,7 @@ impl Controller for Replicas {
             mirror(status, &seen, wished_running);
         };
         self.0.store.modify_status::<Replica>(name, change).await?;
-        Ok(Next::Wait)
+        Ok(if serves_on { Next::After(LAST_DATA_PAUSE) } else { Next::Wait })
     }
 }
 
@@ -81,8 +86,9 @@ impl Replicas {
             volume: replica.spec.volume_name.clone(),
             spec: Some(Spec::Replica(Arguments {
                 directory: replica.spec.data_path(),
-                size_bytes: replica.spec.volume_size.bytes(),
+                size_bytes: self.size_of(replica).await?.bytes(),
                 revision_counter: !replica.spec.revision_counter_disabled,
+                must_exist: replica.spec.holds_data(),
                 ..Arguments::default()
             })),
         };
@@ -103,6 +109,13 @@ impl Replicas {
                 Ok(Seen::Present(Box::new(failed)))
             }
         }
+    }
+
+    /// A new directory has the size that the volume has. The replica may have been promised more, for an expansion.
+    async fn size_of(&self, replica: &Object<Replica>) -> Result<ByteSize, Error> {
+        let engine = self.0.store.find::<Engine>(&replica.spec.engine_name).await?;
+        let size = engine.map(|engine| engine.spec.volume_size).filter(|size| *size > ByteSize::ZERO);
+        Ok(size.unwrap_or(replica.spec.volume_size))
     }
 
     /// An engine that still runs has to let go of the replica first, or the stop would look like a failure to it.
@@ -133,6 +146,21 @@ impl Replicas {
         }
         self.0.store.remove_finalizer::<Replica>(name).await?;
         Ok(Next::Wait)
+    }
+
+    /// Invariant: the only replica with all data of a volume goes with its volume and not before, whoever asked for its
+    /// deletion. It serves on, and another one is built from it when the volume is attached.
+    async fn has_the_last_data(&self, replica: &Object<Replica>) -> Result<bool, Error> {
+        let volume = &replica.spec.volume_name;
+        if self.0.store.find::<Volume>(volume).await?.is_none_or(|volume| volume.is_deleting()) {
+            return Ok(false);
+        }
+        let record = record::get(&self.0.clients, volume).await?;
+        let is_last = record.is_some_and(|record| record.members.iter().all(|member| member == replica.name()));
+        if is_last {
+            tracing::warn!(volume, replica = replica.name(), "only this replica has all data: it stays for now");
+        }
+        Ok(is_last)
     }
 
     async fn is_in_engine(&self, replica: &Object<Replica>) -> Result<bool, Error> {

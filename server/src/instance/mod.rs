@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aurochs_engine::grpc::engine_v1::engine_client::EngineClient;
+use aurochs_engine::grpc::instance_v1::EngineSpec;
 use aurochs_engine::grpc::instance_v1::instance_manager_client::InstanceManagerClient;
 use aurochs_engine::link::address::AddressError;
 use tonic::transport::Channel;
@@ -78,16 +79,37 @@ struct Inner {
     managers: BTreeMap<String, String>,
     /// By address. A channel connects at its first use and again after a break.
     channels: Mutex<HashMap<String, Channel>>,
-    /// Where engines offer NBD over TCP; empty for unix sockets only.
-    nbd_tcp_listen: String,
+    network: Network,
+}
+
+/// How engines serve clients on other machines. Paths are the same on every node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Network {
+    /// Where NBD is offered over TCP; empty for unix sockets only.
+    pub nbd_tcp_listen: String,
+    /// TLS of NBD over TCP; off where there are no files.
+    pub nbd_tls: NbdTls,
+    /// Where volumes with the frontend `iscsi` have their targets; none for the loopback address alone.
+    pub iscsi_listen: Vec<String>,
+    /// File with the accounts that iSCSI initiators log in with; empty lets anybody.
+    pub iscsi_chap_file: String,
+}
+
+/// TLS of the NBD servers: `off`, `allow` or `require`, and paths of PEM files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NbdTls {
+    pub mode: String,
+    pub certificate: String,
+    pub key: String,
+    pub client_ca: String,
 }
 
 impl Clients {
     /// `managers`: node name to `unix:/path` or `tcp:host:port`.
     #[must_use]
-    pub fn new(managers: BTreeMap<String, String>, nbd_tcp_listen: String) -> Self {
+    pub fn new(managers: BTreeMap<String, String>, network: Network) -> Self {
         let channels = Mutex::default();
-        Self { inner: Arc::new(Inner { managers, channels, nbd_tcp_listen }) }
+        Self { inner: Arc::new(Inner { managers, channels, network }) }
     }
 
     /// Names of the nodes.
@@ -95,9 +117,20 @@ impl Clients {
         self.inner.managers.keys().map(String::as_str)
     }
 
+    /// The part of an engine's arguments that says how it is reached over the network.
     #[must_use]
-    pub fn nbd_tcp_listen(&self) -> &str {
-        &self.inner.nbd_tcp_listen
+    pub fn network(&self) -> EngineSpec {
+        let Network { nbd_tcp_listen, nbd_tls, iscsi_listen, iscsi_chap_file } = self.inner.network.clone();
+        EngineSpec {
+            nbd_tcp_listen,
+            nbd_tls: nbd_tls.mode,
+            nbd_tls_certificate: nbd_tls.certificate,
+            nbd_tls_key: nbd_tls.key,
+            nbd_tls_client_ca: nbd_tls.client_ca,
+            iscsi_listen,
+            iscsi_chap_file,
+            ..EngineSpec::default()
+        }
     }
 
     /// The instance manager of a node.

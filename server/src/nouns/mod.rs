@@ -14,17 +14,35 @@ use std::sync::LazyLock;
 
 pub use noun::Noun;
 
-use crate::routes::{event, instance_manager, node, root, setting, volume, volume_attachment};
+use crate::routes::{
+    backing_image, backup, backup_backing_image, backup_target, backup_volume, engine_image, event, instance_manager,
+    node, orphan, recurring_job, root, setting, shard, support_bundle, system_backup, system_restore, tag, volume,
+    volume_attachment,
+};
 
 /// All nouns.
 pub fn all() -> &'static [Noun] {
     static ALL: LazyLock<Vec<Noun>> = LazyLock::new(|| {
         vec![
+            backing_image::noun(),
+            backup::noun(),
+            backup_backing_image::noun(),
+            backup_target::noun(),
+            backup_volume::noun(),
+            engine_image::noun(),
             event::noun(),
             instance_manager::noun(),
             node::noun(),
+            orphan::noun(),
+            recurring_job::noun(),
             root::noun(),
             setting::noun(),
+            shard::noun(),
+            shard::group_noun(),
+            support_bundle::noun(),
+            system_backup::noun(),
+            system_restore::noun(),
+            tag::noun(),
             volume::noun(),
             volume_attachment::noun(),
         ]

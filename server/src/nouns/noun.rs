@@ -55,11 +55,23 @@ pub struct Route {
     pub path: String,
     /// What the body has to be; none when there is none, or when it is not JSON.
     pub input: Option<Wire>,
-    /// What is answered; none for what is not described (a file, an empty answer).
-    pub output: Option<Wire>,
+    pub output: Output,
     /// Whether Longhorn's `collectionMethods` and `resourceMethods` name it.
     pub advertised: bool,
     pub handler: MethodRouter<App>,
+}
+
+/// What a route answers.
+#[derive(Clone, Copy, Debug)]
+pub enum Output {
+    /// A thing of this type with its header.
+    One(Wire),
+    /// A collection of such things.
+    Many(Wire),
+    /// 200 without a body.
+    Empty,
+    /// What is not described: a file, a document of another form.
+    Other,
 }
 
 impl Noun {
@@ -68,7 +80,6 @@ impl Noun {
     pub fn of<T: Acted>() -> Builder<T> {
         let mut builder = Builder::new(T::shape().id);
         builder.shape = Some(T::shape);
-        builder.wire = Some(T::WIRE);
         builder.actions = T::ACTIONS.iter().map(ActionInfo::of).collect();
         builder
     }
@@ -125,6 +136,12 @@ impl Noun {
         &self.routes
     }
 
+    /// Whether the route is the one that all actions share.
+    #[must_use]
+    pub fn is_dispatch(&self, route: &Route) -> bool {
+        route.method == Method::POST && route.path == resource_path(self.id) && !self.handled.is_empty()
+    }
+
     /// `collectionMethods`: GET always, as Longhorn tells of every type.
     #[must_use]
     pub fn collection_methods(&self) -> Vec<&'static str> {
@@ -179,7 +196,6 @@ pub enum Raw {}
 pub struct Builder<T> {
     id: &'static str,
     shape: Option<fn() -> &'static Shape>,
-    wire: Option<Wire>,
     actions: Vec<ActionInfo>,
     handled: Vec<Handled>,
     routes: Vec<Route>,
@@ -192,7 +208,6 @@ impl<T> Builder<T> {
         Self {
             id,
             shape: None,
-            wire: None,
             actions: Vec::new(),
             handled: Vec::new(),
             routes: Vec::new(),
@@ -204,54 +219,83 @@ impl<T> Builder<T> {
     /// `GET` of the collection.
     #[must_use]
     pub fn list<H: 'static>(self, handler: impl Handler<H, App>) -> Self {
-        let output = self.wire.as_ref().map(|_| Wire::Any);
+        let output = self.many();
         self.add(Method::GET, "", None, output, true, on(MethodFilter::GET, handler))
+    }
+
+    /// `GET` of a collection that has another address than the type's plural gives.
+    #[must_use]
+    pub fn list_at<H: 'static>(mut self, path: &str, handler: impl Handler<H, App>) -> Self {
+        let (output, handler) = (self.many(), on(MethodFilter::GET, handler));
+        let path = path.to_owned();
+        self.routes.push(Route { method: Method::GET, path, input: None, output, advertised: false, handler });
+        self
     }
 
     /// `POST` to the collection.
     #[must_use]
     pub fn create<Input: Described, H: 'static>(self, handler: impl Handler<H, App>) -> Self {
-        let output = self.wire;
+        let output = self.one();
         self.add(Method::POST, "", Some(Input::WIRE), output, true, on(MethodFilter::POST, handler))
+    }
+
+    /// `POST` to the collection that is served although Longhorn's `collectionMethods` don't name it.
+    #[must_use]
+    pub fn create_hidden<Input: Described, H: 'static>(self, handler: impl Handler<H, App>) -> Self {
+        let output = self.one();
+        self.add(Method::POST, "", Some(Input::WIRE), output, false, on(MethodFilter::POST, handler))
     }
 
     /// `PUT` of the collection, which Longhorn's `collectionMethods` never name.
     #[must_use]
     pub fn put_all<Input: Described, H: 'static>(self, handler: impl Handler<H, App>) -> Self {
-        self.add(Method::PUT, "", Some(Input::WIRE), Some(Wire::Any), false, on(MethodFilter::PUT, handler))
+        let output = self.many();
+        self.add(Method::PUT, "", Some(Input::WIRE), output, false, on(MethodFilter::PUT, handler))
     }
 
     /// `GET` of one.
     #[must_use]
     pub fn get<H: 'static>(self, handler: impl Handler<H, App>) -> Self {
-        let output = self.wire;
-        self.add(Method::GET, "/{name}", None, output, true, on(MethodFilter::GET, handler))
+        self.get_at("/{name}", handler)
+    }
+
+    /// `GET` of one whose address has more in it than its name.
+    #[must_use]
+    pub fn get_at<H: 'static>(self, below: &str, handler: impl Handler<H, App>) -> Self {
+        let output = self.one();
+        self.add(Method::GET, below, None, output, true, on(MethodFilter::GET, handler))
     }
 
     /// `PUT` of one.
     #[must_use]
     pub fn put<Input: Described, H: 'static>(self, handler: impl Handler<H, App>) -> Self {
-        let output = self.wire;
+        let output = self.one();
         self.add(Method::PUT, "/{name}", Some(Input::WIRE), output, true, on(MethodFilter::PUT, handler))
     }
 
     /// `DELETE` of one.
     #[must_use]
     pub fn delete<H: 'static>(self, handler: impl Handler<H, App>) -> Self {
-        self.add(Method::DELETE, "/{name}", None, None, true, on(MethodFilter::DELETE, handler))
+        self.add(Method::DELETE, "/{name}", None, Output::Empty, true, on(MethodFilter::DELETE, handler))
     }
 
     /// `DELETE` of one that is served although Longhorn's `resourceMethods` don't name it.
     #[must_use]
     pub fn delete_hidden<H: 'static>(self, handler: impl Handler<H, App>) -> Self {
-        self.add(Method::DELETE, "/{name}", None, None, false, on(MethodFilter::DELETE, handler))
+        self.delete_hidden_at("/{name}", handler)
     }
 
-    /// Any other address below the collection's, such as `/{name}/download`, or a `POST` that finds its action itself.
+    /// The same, of one whose address has more in it than its name.
+    #[must_use]
+    pub fn delete_hidden_at<H: 'static>(self, below: &str, handler: impl Handler<H, App>) -> Self {
+        self.add(Method::DELETE, below, None, Output::Empty, false, on(MethodFilter::DELETE, handler))
+    }
+
+    /// Any other address below the collection's, such as `/{name}/download`.
     #[must_use]
     pub fn route<H: 'static>(self, method: Method, below: &str, handler: impl Handler<H, App>) -> Self {
         match MethodFilter::try_from(method.clone()) {
-            Ok(filter) => self.add(method, below, None, None, false, on(filter, handler)),
+            Ok(filter) => self.add(method, below, None, Output::Other, false, on(filter, handler)),
             // Only CONNECT and methods that nobody has heard of have no filter; no client could send them here.
             Err(_) => self,
         }
@@ -281,7 +325,7 @@ impl<T> Builder<T> {
                 method: Method::POST,
                 path: resource_path(self.id),
                 input: None,
-                output: None,
+                output: Output::Other,
                 advertised: false,
                 handler: action::dispatch(self.id, Arc::new(self.handled)),
             });
@@ -289,12 +333,20 @@ impl<T> Builder<T> {
         noun
     }
 
+    fn one(&self) -> Output {
+        self.shape.map_or(Output::Other, |shape| Output::One(Wire::Named(shape)))
+    }
+
+    fn many(&self) -> Output {
+        self.shape.map_or(Output::Other, |shape| Output::Many(Wire::Named(shape)))
+    }
+
     fn add(
         mut self,
         method: Method,
         below: &str,
         input: Option<Wire>,
-        output: Option<Wire>,
+        output: Output,
         advertised: bool,
         handler: MethodRouter<App>,
     ) -> Self {

@@ -9,7 +9,7 @@ use aurochs_api::describe::{Described, Field, Shape, Wire};
 use aurochs_api::schema::ErrorBody;
 use serde_json::{Map, Value, json};
 
-use super::noun::{Noun, Route};
+use super::noun::{Noun, Output, Route};
 
 /// The document, for a client that knows us at `base`.
 #[must_use]
@@ -49,7 +49,10 @@ fn operation(noun: &Noun, route: &Route, components: &mut Components) -> Value {
         let inputs = noun.actions().iter().filter(|action| action.routed && action.input.named().is_some());
         bodies.extend(inputs.map(|action| components.of(action.input)));
     }
-    let answer = route.output.map_or_else(|| json!({}), |wire| components.of(wire));
+    let answer = match route.output {
+        Output::One(wire) => components.of(wire),
+        Output::Many(_) | Output::Empty | Output::Other => json!({}),
+    };
     let mut operation = json!({
         "tags": [noun.id()],
         "parameters": parameters,

@@ -18,6 +18,11 @@ impl Kind for Backup {
     type Status = BackupStatus;
 }
 
+/// Label with the target of a backup, until the target itself tells.
+pub const LABEL_BACKUP_TARGET: &str = "backup-target";
+/// Label with the volume of a backup.
+pub const LABEL_BACKUP_VOLUME: &str = "backup-volume";
+
 /// Whether all blocks are sent, or those that changed since the backup before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -6,7 +6,7 @@ use aurochs_api::condition::Condition;
 use aurochs_api::replica::ReplicaMode;
 use aurochs_api::size::ByteSize;
 use aurochs_api::snapshot::Snapshot;
-use aurochs_api::volume::RebuildStatus;
+use aurochs_api::volume::{BackupStatus, RebuildStatus, RestoreStatus};
 use serde::{Deserialize, Serialize};
 
 use super::Kind;
@@ -73,8 +73,50 @@ pub struct EngineSpec {
     pub snapshot_max_count: u32,
     pub snapshot_max_size: ByteSize,
     pub unmap_mark_snap_chain_removed_enabled: bool,
-    /// A person's decision to go on without what only lost replicas had; see `controllers/volume/salvage.rs`.
+    /// A salvage is ordered and not answered yet.
     pub salvage_requested: bool,
+    /// How much is copied at the same time while a replica is rebuilt; 0 follows the setting.
+    pub rebuild_concurrent_sync_limit: u32,
+    /// `vol://…` or `snap://…`: where the content of a clone comes from.
+    pub requested_data_source: String,
+    pub requested_backup_restore: String,
+    pub backup_volume: String,
+    /// Replicas of the engine that takes over in a live upgrade.
+    pub upgraded_replica_address_map: BTreeMap<String, String>,
+    /// Of the v2 data engine, as the one below.
+    pub ublk_queue_depth: u32,
+    pub ublk_number_of_queue: u32,
+    pub log_requested: bool,
+    /// Ours: what was ordered.
+    pub salvage_order: SalvageOrder,
+    /// Ours: how long a replica may let a request wait while another one answers; 0 for the engine's own default.
+    pub replica_timeout_seconds: u32,
+}
+
+/// How far the copying of a clone's content is, as the engine of the clone tells.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EngineCloneStatus {
+    pub is_cloning: bool,
+    pub snapshot_name: String,
+    pub from_replica_address: String,
+    /// Percent.
+    pub progress: u32,
+    pub state: String,
+    pub error: String,
+}
+
+/// A person's decision to go on without what only lost replicas had; see `controllers/volume/salvage.rs`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SalvageOrder {
+    /// Counts the decisions; the status repeats the last one that was answered.
+    pub number: u64,
+    /// Names of the replicas to choose from.
+    pub replicas: Vec<String>,
+    /// Generation of the control record that the decision is for, filled in before anything is done. A later record
+    /// knows of writes that the person did not decide about.
+    pub record_generation: Option<u64>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -101,6 +143,11 @@ pub struct EngineStatus {
     pub replica_transition_time_map: BTreeMap<String, String>,
     /// Keyed by replica name.
     pub rebuild_status: BTreeMap<String, RebuildStatus>,
+    /// Keyed by replica name, as those of clones.
+    pub restore_status: BTreeMap<String, RestoreStatus>,
+    pub clone_status: BTreeMap<String, EngineCloneStatus>,
+    /// Keyed by the backup's name.
+    pub backup_status: BTreeMap<String, BackupStatus>,
     /// All layers, `volume-head` included.
     pub snapshots: BTreeMap<String, Snapshot>,
     pub snapshots_error: String,
@@ -109,6 +156,14 @@ pub struct EngineStatus {
     pub last_expansion_failed_at: String,
     pub last_restored_backup: String,
     pub unmap_mark_snap_chain_removed_enabled: bool,
+    pub rebuild_concurrent_sync_limit: u32,
+    pub uuid: String,
+    #[serde(rename = "storageIP")]
+    pub storage_ip: String,
+    /// Of the v2 data engine.
+    #[serde(rename = "ublkID")]
+    pub ublk_id: u32,
+    pub log_fetched: bool,
     /// Ours: address of the engine's gRPC, empty while it does not run.
     pub address: String,
     /// Ours: the epoch it runs with.
@@ -137,6 +192,10 @@ pub struct EngineStatus {
     pub salvage_executed: bool,
     /// Ours: what a salvage chose, from what, and why.
     pub salvage: String,
+    /// Ours: its last process ended because it found no replica with all data.
+    pub no_usable_replica: bool,
+    /// Ours: number of the last salvage order that is over, whatever became of it.
+    pub salvage_answered: u64,
     /// Ours: the last copy of another volume into this one since the engine started.
     pub clone: Option<CloneProgress>,
     /// Ours: the last hash of a snapshot since the engine started.
@@ -241,6 +300,14 @@ pub struct RebuildPace {
     pub concurrent_sources: u32,
     /// Part of the full depth that foreground requests leave to a rebuild now.
     pub share_percent: u32,
+}
+
+impl super::Object<Engine> {
+    /// The salvage that a person ordered and that is not over.
+    #[must_use]
+    pub fn pending_salvage(&self) -> Option<&SalvageOrder> {
+        Some(&self.spec.salvage_order).filter(|order| order.number > self.status.salvage_answered)
+    }
 }
 
 /// Actual sizes are rounded up to this before they are stored: under load they change with every write, and the

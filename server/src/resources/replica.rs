@@ -53,6 +53,13 @@ pub struct ReplicaSpec {
     pub snapshot_max_count: u32,
     pub snapshot_max_size: ByteSize,
     pub salvage_requested: bool,
+    pub backing_image: String,
+    /// The replica of the source that a linked clone stands on.
+    pub linked_clone_src_replica_name: String,
+    /// The engine that takes over in a live migration.
+    pub migration_engine_name: String,
+    pub unmap_mark_disk_chain_removed_enabled: bool,
+    pub log_requested: bool,
 }
 
 impl ReplicaSpec {
@@ -65,6 +72,13 @@ impl ReplicaSpec {
     #[must_use]
     pub fn has_failed(&self) -> bool {
         !self.failed_at.is_empty()
+    }
+
+    /// Data is expected in its directory: an empty one in its place would be a lie. A replica that is to be rebuilt may
+    /// begin anew.
+    #[must_use]
+    pub fn holds_data(&self) -> bool {
+        !self.healthy_at.is_empty() || self.salvage_requested
     }
 
     /// The replica's directory on its node.
@@ -87,6 +101,14 @@ pub struct ReplicaStatus {
     pub started: bool,
     pub starting: bool,
     pub conditions: Vec<Condition>,
+    pub salvage_executed: bool,
+    pub uuid: String,
+    #[serde(rename = "storageIP")]
+    pub storage_ip: String,
+    /// Of the v2 data engine.
+    #[serde(rename = "ublkID")]
+    pub ublk_id: u32,
+    pub log_fetched: bool,
     /// Ours: address of its data link, empty while it does not run.
     pub address: String,
     /// Ours: why it failed or can't run, in words.

@@ -3,7 +3,10 @@
 use aurochs_api::cause::Cause;
 use aurochs_api::condition::Condition;
 use aurochs_api::size::ByteSize;
-pub use aurochs_api::volume::{CloneStatus, KubernetesStatus, Robustness, VolumeState};
+pub use aurochs_api::volume::{
+    AccessMode, BackupCompression, CloneMode, CloneState, CloneStatus, DataLayout, DataLocality, Frontend,
+    KubernetesStatus, Override, ReplicaAutoBalance, Robustness, SnapshotDataIntegrity, VolumeState,
+};
 use serde::{Deserialize, Serialize};
 
 use super::Kind;
@@ -22,104 +25,32 @@ impl Kind for Volume {
 /// Condition: all replicas have a place.
 pub const CONDITION_SCHEDULED: &str = "Scheduled";
 pub const REASON_SCHEDULING_FAILURE: &str = "ReplicaSchedulingFailure";
+/// The replica that data locality wants on one node has no place there.
+pub const REASON_LOCAL_SCHEDULING_FAILURE: &str = "LocalReplicaSchedulingFailure";
+/// Condition: its data is being fetched from a backup.
+pub const CONDITION_RESTORE: &str = "Restore";
+/// Condition: it has more snapshots than the setting warns of.
+pub const CONDITION_TOO_MANY_SNAPSHOTS: &str = "TooManySnapshots";
+/// Condition: its replicas are being rebuilt while it is detached.
+pub const CONDITION_OFFLINE_REBUILDING: &str = "OfflineRebuilding";
+pub const REASON_OFFLINE_REBUILDING: &str = "OfflineRebuildingInProgress";
+/// Condition: the image that it stands on is not there yet.
+pub const CONDITION_WAIT_FOR_BACKING_IMAGE: &str = "WaitForBackingImage";
+/// Conditions that clients find on every volume, whether somebody has spoken of them or not.
+pub const CONDITIONS: [&str; 5] = [
+    CONDITION_SCHEDULED,
+    CONDITION_RESTORE,
+    CONDITION_TOO_MANY_SNAPSHOTS,
+    CONDITION_OFFLINE_REBUILDING,
+    CONDITION_WAIT_FOR_BACKING_IMAGE,
+];
 
-/// How a volume is offered to its node.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Frontend {
-    /// `/dev/longhorn/<volume>`.
-    #[default]
-    Blockdev,
-    Iscsi,
-    /// Ours: an NBD server only, for clients without root.
-    Nbd,
-    #[serde(rename = "")]
-    None,
-}
-
-impl Frontend {
-    /// The word in the resource and in the engine's interface.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Blockdev => "blockdev",
-            Self::Iscsi => "iscsi",
-            Self::Nbd => "nbd",
-            Self::None => "",
-        }
-    }
-}
-
-/// A volume's own answer to a question that a setting answers too; `ignored` follows the setting.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Override {
-    #[default]
-    #[serde(alias = "")]
-    Ignored,
-    Enabled,
-    Disabled,
-}
-
-impl Override {
-    #[must_use]
-    pub const fn or_setting(self, setting: bool) -> bool {
-        match self {
-            Self::Ignored => setting,
-            Self::Enabled => true,
-            Self::Disabled => false,
-        }
-    }
-
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Ignored => "ignored",
-            Self::Enabled => "enabled",
-            Self::Disabled => "disabled",
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DataLocality {
-    #[default]
-    Disabled,
-    BestEffort,
-    StrictLocal,
-}
-
-impl DataLocality {
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Disabled => "disabled",
-            Self::BestEffort => "best-effort",
-            Self::StrictLocal => "strict-local",
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum AccessMode {
-    #[default]
-    Rwo,
-    Rwop,
-    Rwx,
-}
-
-impl AccessMode {
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Rwo => "rwo",
-            Self::Rwop => "rwop",
-            Self::Rwx => "rwx",
-        }
-    }
-}
+/// Jobs and groups that a volume takes part in are labels on it: this and the name, with [`LABEL_ENABLED`].
+pub const LABEL_RECURRING_JOB: &str = "recurring-job.longhorn.io/";
+pub const LABEL_RECURRING_JOB_GROUP: &str = "recurring-job-group.longhorn.io/";
+pub const LABEL_ENABLED: &str = "enabled";
+/// Label that ties a volume to the target of its backups.
+pub const LABEL_BACKUP_TARGET: &str = "backup-target";
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -135,6 +66,13 @@ pub struct VolumeSpec {
     pub data_locality: DataLocality,
     pub access_mode: AccessMode,
     pub data_engine: String,
+    /// Of the v2 data engine, as all below it.
+    pub data_layout: DataLayout,
+    #[serde(rename = "engineNodeID")]
+    pub engine_node_id: String,
+    pub ublk_queue_depth: u32,
+    pub ublk_number_of_queue: u32,
+    pub nvme_tcp_nr_io_queues: u32,
     pub image: String,
     /// Minutes after which a failed replica's data is given up.
     pub stale_replica_timeout: u32,
@@ -144,11 +82,17 @@ pub struct VolumeSpec {
     pub replica_soft_anti_affinity: Override,
     pub replica_zone_soft_anti_affinity: Override,
     pub replica_disk_soft_anti_affinity: Override,
-    pub replica_auto_balance: String,
+    pub replica_auto_balance: ReplicaAutoBalance,
+    /// How much is copied at the same time while a replica is rebuilt, 1 to 5; 0 follows the setting.
+    pub rebuild_concurrent_sync_limit: u32,
+    /// Megabytes a second; 0 follows the setting. A JSON number.
+    pub replica_rebuilding_bandwidth_limit: u64,
     pub snapshot_max_count: u32,
     pub snapshot_max_size: ByteSize,
-    pub snapshot_data_integrity: String,
-    pub backup_compression_method: String,
+    pub snapshot_data_integrity: SnapshotDataIntegrity,
+    /// When somebody last asked for the snapshots to be hashed.
+    pub snapshot_hashing_requested_at: String,
+    pub backup_compression_method: BackupCompression,
     pub backup_target_name: String,
     pub backup_block_size: ByteSize,
     pub unmap_mark_snap_chain_removed: Override,
@@ -161,7 +105,7 @@ pub struct VolumeSpec {
     pub standby: bool,
     pub from_backup: String,
     pub data_source: String,
-    pub clone_mode: String,
+    pub clone_mode: CloneMode,
     pub backing_image: String,
     pub last_attached_by: String,
     #[serde(rename = "migrationNodeID")]
@@ -179,6 +123,11 @@ impl Default for VolumeSpec {
             data_locality: DataLocality::Disabled,
             access_mode: AccessMode::Rwo,
             data_engine: "v1".to_owned(),
+            data_layout: DataLayout::default(),
+            engine_node_id: String::new(),
+            ublk_queue_depth: 0,
+            ublk_number_of_queue: 0,
+            nvme_tcp_nr_io_queues: 0,
             image: String::new(),
             stale_replica_timeout: 2880,
             revision_counter_disabled: true,
@@ -187,11 +136,14 @@ impl Default for VolumeSpec {
             replica_soft_anti_affinity: Override::Ignored,
             replica_zone_soft_anti_affinity: Override::Ignored,
             replica_disk_soft_anti_affinity: Override::Ignored,
-            replica_auto_balance: "ignored".to_owned(),
+            replica_auto_balance: ReplicaAutoBalance::Ignored,
+            rebuild_concurrent_sync_limit: 0,
+            replica_rebuilding_bandwidth_limit: 0,
             snapshot_max_count: 250,
             snapshot_max_size: ByteSize::ZERO,
-            snapshot_data_integrity: "ignored".to_owned(),
-            backup_compression_method: "lz4".to_owned(),
+            snapshot_data_integrity: SnapshotDataIntegrity::Ignored,
+            snapshot_hashing_requested_at: String::new(),
+            backup_compression_method: BackupCompression::Lz4,
             backup_target_name: "default".to_owned(),
             backup_block_size: ByteSize(2 << 20),
             unmap_mark_snap_chain_removed: Override::Ignored,
@@ -203,7 +155,7 @@ impl Default for VolumeSpec {
             standby: false,
             from_backup: String::new(),
             data_source: String::new(),
-            clone_mode: String::new(),
+            clone_mode: CloneMode::None,
             backing_image: String::new(),
             last_attached_by: String::new(),
             migration_node_id: String::new(),
@@ -242,6 +194,12 @@ pub struct VolumeStatus {
     pub remount_requested_at: String,
     pub share_endpoint: String,
     pub share_state: String,
+    /// When the hashing that somebody asked for was done.
+    pub last_on_demand_snapshot_hashing_complete_at: String,
+    /// Of the v2 data engine.
+    #[serde(rename = "currentEngineNodeID")]
+    pub current_engine_node_id: String,
+    pub switchover_state: String,
     /// Ours: why the volume is not as wished, worst first.
     pub causes: Vec<Cause>,
 }

@@ -3,6 +3,7 @@
 
 pub mod assets;
 pub mod backing_image;
+pub mod backup;
 pub mod backup_backing_image;
 pub mod backup_target;
 pub mod backup_volume;
@@ -20,6 +21,7 @@ pub mod root;
 pub mod session;
 pub mod setting;
 pub mod shard;
+pub mod shown;
 pub mod support_bundle;
 pub mod system_backup;
 pub mod system_restore;

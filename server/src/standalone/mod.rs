@@ -23,7 +23,7 @@ use crate::auth::Auth;
 use crate::auth::users::{FirstPassword, UsersError};
 use crate::controllers::{self, Context, Controllers};
 use crate::events::Events;
-use crate::instance::{Clients, Instances};
+use crate::instance::{Clients, Instances, Network};
 use crate::resources::condition::is_true;
 use crate::resources::node::READY;
 use crate::resources::{Node, Object};
@@ -51,8 +51,8 @@ pub struct Options {
     /// Number of logical nodes.
     pub nodes: u32,
     pub address: SocketAddr,
-    /// Where engines offer NBD over TCP; `None` for unix sockets only.
-    pub nbd_tcp: Option<SocketAddr>,
+    /// How volumes are offered to other machines.
+    pub network: Network,
     /// The data plane's binary; `None` for the one beside this program.
     pub engine_binary: Option<PathBuf>,
 }
@@ -106,8 +106,7 @@ impl Manager {
         let (auth, first_password) = Auth::open(&layout.data, sqlite.pool())?;
         let instance_managers = supervise::Supervisor::start(&layout, &binary);
 
-        let nbd_tcp = options.nbd_tcp.map(|address| address.to_string()).unwrap_or_default();
-        let clients = Clients::new(layout.instance_manager_addresses(), nbd_tcp);
+        let clients = Clients::new(layout.instance_manager_addresses(), options.network.clone());
         let owner = clients.nodes().next().unwrap_or_default().into();
         let context = Context {
             store: Store::new(Arc::new(sqlite.clone())),

@@ -9,7 +9,7 @@ use aurochs_engine::grpc::instance_v1::{
 
 use super::claim::Process;
 use super::{ClaimError, Layout, LayoutError, claim};
-use crate::instance::{ClientError, Clients, LOOK_TIMEOUT, rpc, within};
+use crate::instance::{ClientError, Clients, LOOK_TIMEOUT, Network, rpc, within};
 
 /// Time an engine gets to flush before it is killed.
 const ENGINE_GRACE_SECONDS: u32 = 120;
@@ -47,7 +47,7 @@ pub async fn stop(data: &Path) -> Result<Stopped, StopError> {
     if stopped.manager {
         wait_for_manager(&layout).await?;
     }
-    let clients = Clients::new(layout.instance_manager_addresses(), String::new());
+    let clients = Clients::new(layout.instance_manager_addresses(), Network::default());
     let mut answering = Vec::new();
     for node in clients.nodes() {
         let version = clients.manager(node)?.version(within(LOOK_TIMEOUT, VersionRequest {})).await;

@@ -14,7 +14,7 @@ use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 
 use super::Layout;
-use crate::instance::{Clients, within};
+use crate::instance::{Clients, Network, within};
 
 /// How often a node's instance manager is asked whether it is there.
 const LOOK_PERIOD: Duration = Duration::from_secs(1);
@@ -32,7 +32,7 @@ pub(super) struct Supervisor {
 
 impl Supervisor {
     pub(super) fn start(layout: &Layout, binary: &Path) -> Self {
-        let clients = Clients::new(layout.instance_manager_addresses(), String::new());
+        let clients = Clients::new(layout.instance_manager_addresses(), Network::default());
         let watch = |node: &String| {
             let node = NodeProcess { node: node.clone(), layout: layout.clone(), binary: binary.to_owned() };
             tokio::spawn(keep_running(node, clients.clone()))

@@ -2,7 +2,7 @@
 
 use aurochs_api::volume::{Robustness, VolumeState};
 
-use crate::resources::volume::CONDITION_SCHEDULED;
+use crate::resources::volume::{CONDITION_SCHEDULED, CloneState};
 use crate::resources::{Object, Replica, Volume, condition};
 
 /// The first reason against it; none when the volume is ready.
@@ -20,8 +20,8 @@ pub fn obstacle(volume: &Object<Volume>, replicas: &[&Object<Replica>]) -> Optio
     if status.robustness == Robustness::Faulted {
         return Some("the volume is faulted");
     }
-    let clone = status.clone_status.state.as_str();
-    if !spec.data_source.is_empty() && !matches!(clone, "completed" | "copy-completed-awaiting-healthy") {
+    let copied = matches!(status.clone_status.state, CloneState::Completed | CloneState::CopyCompletedAwaitingHealthy);
+    if !spec.data_source.is_empty() && !copied {
         return Some("cloning is not finished");
     }
     status.restore_required.then_some("the volume has to be restored first")

@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 
 use aurochs_api::attachment::{Attachment, VolumeAttachment as AttachmentView};
+use aurochs_api::condition::{Condition, ConditionMap};
 use aurochs_api::replica::Replica as ReplicaView;
 use aurochs_api::schema::Resource;
 use aurochs_api::snapshot::Snapshot;
-use aurochs_api::volume::{Controller, Robustness, Volume as VolumeView, VolumeState};
+use aurochs_api::volume::{Controller, PurgeStatus, RecurringJobRef, Volume as VolumeView, VolumeState};
 
 use super::envelope::Links;
 use super::{condition_map, ready};
-use crate::resources::engine::InstanceState;
+use crate::resources::engine::{self, InstanceState};
+use crate::resources::volume::{CONDITIONS, LABEL_ENABLED, LABEL_RECURRING_JOB, LABEL_RECURRING_JOB_GROUP};
 use crate::resources::volume_attachment::{AttachmentTicket, AttachmentTicketStatus};
 use crate::resources::{Engine, Object, Replica, Volume, VolumeAttachment, timestamp};
 
@@ -26,31 +28,7 @@ pub struct Parts<'a> {
 
 #[must_use]
 pub fn resource(parts: &Parts<'_>, links: Links<'_>) -> Resource<VolumeView> {
-    links.resource("volume", parts.volume.name(), offered_actions(parts.volume), view(parts))
-}
-
-/// Actions that make sense in the volume's state (`api.md` §5), as far as they exist.
-fn offered_actions(volume: &Object<Volume>) -> &'static [&'static str] {
-    if volume.is_deleting() || volume.status.robustness == Robustness::Faulted {
-        return &["attach", "detach"];
-    }
-    match volume.status.state {
-        VolumeState::Attached => &[
-            "attach",
-            "detach",
-            "snapshotCreate",
-            "snapshotGet",
-            "snapshotList",
-            "snapshotDelete",
-            "snapshotRevert",
-            "updateReplicaCount",
-            "replicaRemove",
-        ],
-        VolumeState::Detached => &["attach", "detach", "updateReplicaCount", "replicaRemove"],
-        VolumeState::Creating | VolumeState::Attaching | VolumeState::Detaching | VolumeState::Deleting => {
-            &["attach", "detach"]
-        }
-    }
+    links.thing(parts.volume.name(), view(parts))
 }
 
 fn view(parts: &Parts<'_>) -> VolumeView {
@@ -61,12 +39,13 @@ fn view(parts: &Parts<'_>) -> VolumeView {
     VolumeView {
         name: parts.volume.name().to_owned(),
         size: spec.size,
-        frontend: spec.frontend.word().to_owned(),
+        frontend: spec.frontend,
         disable_frontend: spec.disable_frontend || status.frontend_disabled,
         from_backup: spec.from_backup.clone(),
-        restore_volume_recurring_job: spec.restore_volume_recurring_job.word().to_owned(),
+        restore_volume_recurring_job: spec.restore_volume_recurring_job,
         data_source: spec.data_source.clone(),
-        data_locality: spec.data_locality.word().to_owned(),
+        clone_mode: spec.clone_mode,
+        data_locality: spec.data_locality,
         stale_replica_timeout: spec.stale_replica_timeout,
         state: if parts.volume.is_deleting() { VolumeState::Deleting } else { status.state },
         robustness: status.robustness,
@@ -81,39 +60,45 @@ fn view(parts: &Parts<'_>) -> VolumeView {
         restore_required: status.restore_required,
         restore_initiated: status.restore_initiated,
         revision_counter_disabled: spec.revision_counter_disabled,
-        snapshot_data_integrity: spec.snapshot_data_integrity.clone(),
+        snapshot_data_integrity: spec.snapshot_data_integrity,
         snapshot_max_count: spec.snapshot_max_count,
         snapshot_max_size: spec.snapshot_max_size,
-        unmap_mark_snap_chain_removed: spec.unmap_mark_snap_chain_removed.word().to_owned(),
-        backup_compression_method: spec.backup_compression_method.clone(),
+        unmap_mark_snap_chain_removed: spec.unmap_mark_snap_chain_removed,
+        backup_compression_method: spec.backup_compression_method,
         backup_target_name: spec.backup_target_name.clone(),
         backup_block_size: spec.backup_block_size,
-        replica_soft_anti_affinity: spec.replica_soft_anti_affinity.word().to_owned(),
-        replica_zone_soft_anti_affinity: spec.replica_zone_soft_anti_affinity.word().to_owned(),
-        replica_disk_soft_anti_affinity: spec.replica_disk_soft_anti_affinity.word().to_owned(),
-        freeze_filesystem_for_snapshot: spec.freeze_filesystem_for_snapshot.word().to_owned(),
-        offline_rebuilding: spec.offline_rebuilding.word().to_owned(),
+        replica_soft_anti_affinity: spec.replica_soft_anti_affinity,
+        replica_zone_soft_anti_affinity: spec.replica_zone_soft_anti_affinity,
+        replica_disk_soft_anti_affinity: spec.replica_disk_soft_anti_affinity,
+        freeze_filesystem_for_snapshot: spec.freeze_filesystem_for_snapshot,
+        offline_rebuilding: spec.offline_rebuilding,
         data_engine: spec.data_engine.clone(),
+        data_layout: spec.data_layout.clone(),
+        ublk_queue_depth: spec.ublk_queue_depth,
+        ublk_number_of_queue: spec.ublk_number_of_queue,
+        nvme_tcp_nr_io_queues: spec.nvme_tcp_nr_io_queues,
         disk_selector: spec.disk_selector.clone(),
         node_selector: spec.node_selector.clone(),
         number_of_replicas: spec.number_of_replicas,
-        replica_auto_balance: spec.replica_auto_balance.clone(),
-        recurring_job_selector: Vec::new(),
-        conditions: condition_map(&status.conditions),
+        replica_auto_balance: spec.replica_auto_balance,
+        rebuild_concurrent_sync_limit: spec.rebuild_concurrent_sync_limit,
+        replica_rebuilding_bandwidth_limit: spec.replica_rebuilding_bandwidth_limit,
+        recurring_job_selector: recurring_jobs(parts.volume),
+        conditions: conditions(&status.conditions),
         kubernetes_status: status.kubernetes_status.clone(),
         clone_status: status.clone_status.clone(),
         ready: obstacle.is_none(),
         not_ready_message: obstacle.unwrap_or_default().to_owned(),
-        access_mode: spec.access_mode.word().to_owned(),
+        access_mode: spec.access_mode,
         share_endpoint: status.share_endpoint.clone(),
         share_state: status.share_state.clone(),
         migratable: spec.migratable,
         encrypted: spec.encrypted,
         replicas: parts.replicas.iter().map(|replica| replica_view(replica, engine)).collect(),
         controllers: parts.engines.iter().map(|engine| controller(engine)).collect(),
-        backup_status: Vec::new(),
-        restore_status: Vec::new(),
-        purge_status: None,
+        backup_status: live.map(|engine| engine.status.backup_status.values().cloned().collect()).unwrap_or_default(),
+        restore_status: live.map(|engine| engine.status.restore_status.values().cloned().collect()).unwrap_or_default(),
+        purge_status: live.and_then(purges),
         rebuild_status: live.map(|engine| engine.status.rebuild_status.values().cloned().collect()).unwrap_or_default(),
         volume_attachment: attachment(parts.volume.name(), parts.attachment),
         causes: status.causes.clone(),
@@ -129,6 +114,40 @@ fn current_engine<'a>(parts: &Parts<'a>) -> Option<&'a Object<Engine>> {
     let node = &parts.volume.status.current_node_id;
     let here = parts.engines.iter().find(|engine| !node.is_empty() && engine.spec.node_id == *node);
     here.or_else(|| parts.engines.first()).copied()
+}
+
+/// Those that nobody has spoken of yet are there too, as unknown: clients look for them by name.
+fn conditions(told: &[Condition]) -> ConditionMap {
+    let silent = |kind: &str| Condition { kind: kind.to_owned(), ..Condition::default() };
+    let mut all: ConditionMap = CONDITIONS.iter().map(|kind| ((*kind).to_owned(), silent(kind))).collect();
+    all.extend(condition_map(told));
+    all
+}
+
+/// The jobs and groups of a volume's labels, groups last.
+#[must_use]
+pub fn recurring_jobs(volume: &Object<Volume>) -> Vec<RecurringJobRef> {
+    let named = |prefix: &'static str, is_group: bool| {
+        let enabled = volume.metadata.labels.iter().filter(|(_, value)| *value == LABEL_ENABLED);
+        enabled.filter_map(move |(label, _)| {
+            let name = label.strip_prefix(prefix)?.to_owned();
+            Some(RecurringJobRef { name, is_group })
+        })
+    };
+    named(LABEL_RECURRING_JOB, false).chain(named(LABEL_RECURRING_JOB_GROUP, true)).collect()
+}
+
+/// None when there is nothing to tell.
+fn purges(engine: &Object<Engine>) -> Option<Vec<PurgeStatus>> {
+    let purge = |(replica, told): (&String, &engine::PurgeStatus)| PurgeStatus {
+        replica: replica.clone(),
+        is_purging: told.is_purging,
+        progress: told.progress,
+        state: told.state.clone(),
+        error: told.error.clone(),
+    };
+    let told: Vec<PurgeStatus> = engine.status.purge_status.iter().map(purge).collect();
+    (!told.is_empty()).then_some(told)
 }
 
 fn replica_view(replica: &Object<Replica>, engine: Option<&Object<Engine>>) -> ReplicaView {
@@ -171,7 +190,7 @@ fn controller(engine: &Object<Engine>) -> Controller {
         last_expansion_error: status.last_expansion_error.clone(),
         last_expansion_failed_at: status.last_expansion_failed_at.clone(),
         last_restored_backup: status.last_restored_backup.clone(),
-        requested_backup_restore: String::new(),
+        requested_backup_restore: spec.requested_backup_restore.clone(),
         unmap_mark_snap_chain_removed_enabled: status.unmap_mark_snap_chain_removed_enabled,
     }
 }
@@ -262,16 +281,5 @@ mod tests {
         assert_eq!((with(&engine).endpoint(), with(&engine).snapshots.len()), ("", 0));
         engine.status.current_state = InstanceState::Running;
         assert_eq!((with(&engine).endpoint(), with(&engine).snapshots.len()), ("/dev/longhorn/data", 1));
-    }
-
-    #[test]
-    fn snapshots_are_offered_while_attached_only() {
-        let mut volume = Object::<Volume>::new("data", VolumeSpec::default());
-        volume.status.state = VolumeState::Detached;
-        assert!(!offered_actions(&volume).contains(&"snapshotCreate"));
-        volume.status.state = VolumeState::Attached;
-        assert!(offered_actions(&volume).contains(&"snapshotCreate"));
-        volume.status.robustness = Robustness::Faulted;
-        assert_eq!(offered_actions(&volume), ["attach", "detach"]);
     }
 }

@@ -7,6 +7,7 @@ use aurochs_api::size::ByteSize;
 use aurochs_api::volume::VolumeState;
 use aurochs_server::app::App;
 use aurochs_server::auth::Auth;
+use aurochs_server::controllers::backup_target;
 use aurochs_server::events::Events;
 use aurochs_server::resources::node::{DiskSpec, DiskStatus, NodeSpec, NodeStatus, READY};
 use aurochs_server::resources::{Node, Object, Volume, condition};
@@ -64,7 +65,9 @@ impl Manager {
         let (auth, first) = Auth::open(directory.path(), sqlite.pool()).unwrap();
         assert!(first.is_none());
         let events = Events::keep(sqlite.pool());
-        let app = App::new(Store::new(Arc::new(sqlite)), Settings::default(), auth, events, "test");
+        let store = Store::new(Arc::new(sqlite));
+        backup_target::ensure_default(&store).await.unwrap();
+        let app = App::new(store, Settings::default(), auth, events, "test");
         Self { service: router::service(app.clone()), app, directory }
     }
 

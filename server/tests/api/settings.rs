@@ -6,7 +6,7 @@ use std::time::Duration;
 use aurochs_api::volume::VolumeState;
 use aurochs_server::controllers::{self, Context};
 use aurochs_server::events::Events;
-use aurochs_server::instance::{Clients, Instances};
+use aurochs_server::instance::{Clients, Instances, Network};
 use aurochs_server::resources::engine::{EngineSpec, InstanceState};
 use aurochs_server::resources::setting::SettingSpec;
 use aurochs_server::resources::{Engine, Object, Replica, Setting};
@@ -24,7 +24,7 @@ fn context(manager: &Manager) -> Context {
     Context {
         store: manager.store().clone(),
         settings: manager.app.settings.clone(),
-        clients: Clients::new([].into(), String::new()),
+        clients: Clients::new([].into(), Network::default()),
         instances: Instances::new([]),
         events: Events::default(),
         owner: "node-1".into(),

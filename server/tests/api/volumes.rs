@@ -273,3 +273,23 @@ async fn the_number_of_replicas_can_be_changed() {
     let removed = manager.post("/v1/volumes/data?action=replicaRemove", json!({"name": "data-r-0"})).await;
     assert_refused(&removed, StatusCode::UNPROCESSABLE_ENTITY, "no replica named");
 }
+
+#[tokio::test]
+async fn a_strictly_local_volume_is_attached_where_its_data_is() {
+    let manager = with_nodes().await;
+    let input = json!({"name": "data", "size": "1Gi", "numberOfReplicas": 1, "dataLocality": "strict-local"});
+    assert_eq!(manager.post("/v1/volumes", input).await.status, StatusCode::OK);
+    manager.app.store.modify_status::<Volume>("data", |status| status.state = VolumeState::Detached).await.unwrap();
+    let spec = ReplicaSpec {
+        volume_name: "data".into(),
+        node_id: "node-2".into(),
+        disk_path: "/disk".into(),
+        ..ReplicaSpec::default()
+    };
+    let volume = manager.app.store.get::<Volume>("data").await.unwrap();
+    manager.app.store.create(&Object::<Replica>::new("data-r-1", spec).owned_by_volume(&volume)).await.unwrap();
+    let elsewhere = manager.post("/v1/volumes/data?action=attach", json!({"hostId": "node-1"})).await;
+    assert_refused(&elsewhere, StatusCode::CONFLICT, "strictly local: its data is on node-2");
+    let there = manager.post("/v1/volumes/data?action=attach", json!({"hostId": "node-2"})).await;
+    assert_eq!(there.status, StatusCode::OK, "{there:?}");
+}

@@ -66,7 +66,7 @@ impl Fields {
             name: self.name.get_untracked(),
             size: SizeText(size.bytes().to_string()),
             number_of_replicas: replicas,
-            frontend: self.frontend.get_untracked(),
+            frontend: self.frontend.get_untracked().into(),
             ..VolumeCreateInput::default()
         }
     }

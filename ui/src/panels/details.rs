@@ -33,9 +33,9 @@ fn facts(volume: &Volume) -> Vec<(&'static str, String)> {
         ("Size", volume.size.to_string()),
         ("Actual size", actual),
         ("Replicas wished", volume.number_of_replicas.to_string()),
-        ("Data locality", words::data_locality(&volume.data_locality).to_owned()),
-        ("Access mode", words::access_mode(&volume.access_mode).to_owned()),
-        ("Frontend", words::frontend(&volume.frontend).to_owned()),
+        ("Data locality", words::data_locality(volume.data_locality.word()).to_owned()),
+        ("Access mode", words::access_mode(volume.access_mode.word()).to_owned()),
+        ("Frontend", words::frontend(volume.frontend.word()).to_owned()),
     ];
     let kubernetes = &volume.kubernetes_status;
     if !kubernetes.pvc_name.is_empty() {

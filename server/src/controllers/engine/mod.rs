@@ -28,6 +28,9 @@ use crate::resources::{Engine, Object};
 const STOP_GRACE_SECONDS: u32 = 120;
 const STOP_TIMEOUT: Duration = Duration::from_secs(STOP_GRACE_SECONDS as u64 + 15);
 
+/// Exit code of an engine that found no replica with all data.
+const NO_USABLE_REPLICA: i32 = 61;
+
 /// How soon to look again at an engine whose node has not been heard since the manager started.
 const NOT_HEARD_YET_PAUSE: Duration = Duration::from_millis(500);
 
@@ -195,6 +198,7 @@ fn mirror(status: &mut EngineStatus, seen: &Seen, wished_running: bool) {
             if matches!(seen.state(), InstanceState::Error | InstanceState::Stopped) {
                 status.cause.clone_from(&instance.error);
             }
+            status.no_usable_replica = instance.exit_code == NO_USABLE_REPLICA;
         }
         Seen::Absent if next == InstanceState::Error && status.cause.is_empty() => {
             "its process is gone".clone_into(&mut status.cause);

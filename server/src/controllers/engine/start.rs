@@ -21,7 +21,8 @@ pub(super) async fn start(context: &Context, engine: &Object<Engine>) -> Result<
         return Ok(running);
     }
     let seen = record::get(&context.clients, &engine.spec.volume_name).await?;
-    let next = next_record(engine, seen.as_ref())?;
+    let salvaging = may_salvage(engine, seen.as_ref());
+    let next = next_record(engine, seen.as_ref(), salvaging)?;
     let stored = record::compare_and_set(&context.clients, seen.as_ref(), next).await?;
     let request = InstanceStartRequest {
         name: name.to_owned(),
@@ -30,14 +31,13 @@ pub(super) async fn start(context: &Context, engine: &Object<Engine>) -> Result<
             size_bytes: engine.spec.volume_size.bytes(),
             epoch: stored.epoch,
             frontend: if engine.spec.disable_frontend { String::new() } else { engine.spec.frontend.word().to_owned() },
-            replicas: addresses(&stored.members, &engine.spec.replica_address_map),
-            nbd_tcp_listen: context.clients.nbd_tcp_listen().to_owned(),
+            replicas: addresses((!salvaging).then_some(&stored.members), &engine.spec.replica_address_map),
             snapshot_max_count: engine.spec.snapshot_max_count,
             snapshot_max_size_bytes: engine.spec.snapshot_max_size.bytes(),
             unmap_mark_snap_chain_removed: engine.spec.unmap_mark_snap_chain_removed_enabled,
-            // A person's decision, which nobody can express to the manager yet.
-            salvage: false,
-            ..Arguments::default()
+            salvage: salvaging,
+            replica_timeout_seconds: engine.spec.replica_timeout_seconds,
+            ..context.clients.network()
         })),
     };
     let started = context.clients.manager(node)?.instance_start(within(CHANGE_TIMEOUT, request)).await;
@@ -55,7 +55,7 @@ async fn find_running(context: &Context, node: &str, name: &str) -> Result<Optio
 
 /// The record with which the engine starts: the epoch raised, everything else as the last engine left it. A volume
 /// that was never attached gets its first record, with all its replicas as members: they are equal, being empty.
-fn next_record(engine: &Object<Engine>, seen: Option<&Record>) -> Result<Record, Error> {
+fn next_record(engine: &Object<Engine>, seen: Option<&Record>, salvaging: bool) -> Result<Record, Error> {
     let volume = &engine.spec.volume_name;
     let members = &engine.spec.replica_address_map;
     match seen {
@@ -68,7 +68,7 @@ fn next_record(engine: &Object<Engine>, seen: Option<&Record>) -> Result<Record,
             clean: true,
             ..Record::default()
         }),
-        Some(seen) if seen.members.iter().any(|member| members.contains_key(member)) => {
+        Some(seen) if salvaging || seen.members.iter().any(|member| members.contains_key(member)) => {
             Ok(Record { epoch: seen.epoch + 1, ..seen.clone() })
         }
         Some(seen) => Err(Error::Other(format!(
@@ -78,11 +78,20 @@ fn next_record(engine: &Object<Engine>, seen: Option<&Record>) -> Result<Record,
     }
 }
 
-/// Addresses of the members that run. The engine itself takes the others out of the record before it acknowledges
-/// anything.
-fn addresses(members: &[String], running: &BTreeMap<String, String>) -> HashMap<String, String> {
-    let address = |member: &String| Some((member.clone(), running.get(member)?.clone()));
-    members.iter().filter_map(address).collect()
+/// Whether this start goes on without members if it has to: a person ordered that, for this very record. A salvage that
+/// was done has changed the record, so that no order is carried out twice.
+fn may_salvage(engine: &Object<Engine>, seen: Option<&Record>) -> bool {
+    engine.pending_salvage().is_some_and(|order| {
+        let decided_for = order.record_generation;
+        decided_for.is_some() && decided_for == seen.map(|record| record.generation)
+    })
+}
+
+/// Addresses of the members that run, or of all that run where there are no `members` to go by. The engine itself takes
+/// the others out of the record before it acknowledges anything.
+fn addresses(members: Option<&Vec<String>>, running: &BTreeMap<String, String>) -> HashMap<String, String> {
+    let passed = |name: &String| members.is_none_or(|members| members.contains(name));
+    running.iter().filter(|(name, _)| passed(name)).map(|(name, address)| (name.clone(), address.clone())).collect()
 }
 
 #[cfg(test)]
@@ -98,10 +107,10 @@ mod tests {
 
     #[test]
     fn the_first_record_has_all_replicas() {
-        let record = next_record(&engine(&["a", "b"]), None).unwrap();
+        let record = next_record(&engine(&["a", "b"]), None, false).unwrap();
         assert_eq!((record.epoch, record.generation, record.clean), (1, 1, true));
         assert_eq!(record.members, ["a", "b"]);
-        assert!(next_record(&engine(&[]), None).is_err());
+        assert!(next_record(&engine(&[]), None, false).is_err());
     }
 
     #[test]
@@ -109,9 +118,9 @@ mod tests {
         let members = vec!["a".to_owned(), "c".to_owned()];
         let (joining, incarnation) = (vec!["b".into()], "the one".into());
         let seen = Record { volume: "v".into(), epoch: 4, generation: 9, members, joining, clean: false, incarnation };
-        let next = next_record(&engine(&["a", "b"]), Some(&seen)).unwrap();
+        let next = next_record(&engine(&["a", "b"]), Some(&seen), false).unwrap();
         assert_eq!(next, Record { epoch: 5, ..seen.clone() });
-        let addresses = addresses(&next.members, &engine(&["a", "b"]).spec.replica_address_map);
+        let addresses = addresses(Some(&next.members), &engine(&["a", "b"]).spec.replica_address_map);
         assert_eq!(addresses.keys().collect::<Vec<_>>(), ["a"]);
     }
 
@@ -119,7 +128,25 @@ mod tests {
     fn never_without_a_member() {
         let seen =
             Record { volume: "v".into(), epoch: 1, generation: 1, members: vec!["a".into()], ..Record::default() };
-        let refusal = next_record(&engine(&["b"]), Some(&seen)).unwrap_err().to_string();
+        let refusal = next_record(&engine(&["b"]), Some(&seen), false).unwrap_err().to_string();
         assert!(refusal.contains("(a)"), "{refusal}");
+    }
+
+    #[test]
+    fn a_salvage_is_for_the_record_that_the_person_saw() {
+        let seen =
+            Record { volume: "v".into(), epoch: 3, generation: 7, members: vec!["a".into()], ..Record::default() };
+        let mut engine = engine(&["b", "c"]);
+        assert!(!may_salvage(&engine, Some(&seen)), "nobody ordered it");
+        engine.spec.salvage_order.number = 1;
+        assert!(!may_salvage(&engine, Some(&seen)), "not tied to a record yet");
+        engine.spec.salvage_order.record_generation = Some(7);
+        assert!(may_salvage(&engine, Some(&seen)));
+        let next = next_record(&engine, Some(&seen), true).unwrap();
+        assert_eq!((next.epoch, next.generation), (4, 7));
+        assert_eq!(addresses(None, &engine.spec.replica_address_map).len(), 2, "all that run may be chosen");
+        assert!(!may_salvage(&engine, Some(&Record { generation: 8, ..seen.clone() })), "it was carried out");
+        engine.status.salvage_answered = 1;
+        assert!(!may_salvage(&engine, Some(&seen)), "the order is over");
     }
 }

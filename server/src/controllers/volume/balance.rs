@@ -1,13 +1,96 @@
-//! Balance: a replica moves to where the replicas of the volume are spread more evenly.
-//!
-//! Not built yet: a pass goes on without it.
+//! Balance: a replica moves to where the replicas of the volume are spread more evenly (behaviour.md §3, auto-balance).
+//! What would be better is [`crate::scheduling::balance`]'s business; here it is asked with the present.
 
+use super::super::{Context, Error};
+use super::expansion::present_size;
+use super::extra::Need;
 use super::family::Family;
-use super::{Findings, Volumes};
-use crate::controllers::Error;
-use crate::resources::{Object, Volume};
+use super::{Findings, Volumes, cluster, placement};
+use crate::resources::volume::DataLocality;
+use crate::resources::{Object, Replica, Volume};
+use crate::scheduling::balance::{Asked, Move, plan};
+use crate::scheduling::spread::{Holder, Mode};
+use crate::settings::Name;
 
 /// The step of one pass.
-pub(super) async fn step(_: &Volumes, _: &Object<Volume>, _: &Family, _: &mut Findings) -> Result<(), Error> {
+pub(super) async fn step(
+    volumes: &Volumes,
+    volume: &Object<Volume>,
+    family: &Family,
+    findings: &mut Findings,
+) -> Result<(), Error> {
+    // What has to move for another reason comes first, and may even the spread by itself.
+    if mode(&volumes.context, volume) == Mode::Disabled || !findings.needs.is_empty() || !family.is_kept_whole(volume) {
+        return Ok(());
+    }
+    // One that was made for a move before is asked for again, as if it were not there.
+    let made = family.staying().find(|replica| family.mode(replica.name()).is_none() && replica.spec.is_placed());
+    let without = made.map(Object::name);
+    let only_disk = made.map(|made| made.spec.disk_id.as_str());
+    let planned = match planned(volumes, volume, family, without, only_disk).await? {
+        None if made.is_some() => planned(volumes, volume, family, without, None).await?,
+        planned => planned,
+    };
+    findings.needs.extend(planned.map(Need::Balance));
     Ok(())
+}
+
+/// Makes the replica of the move that is planned now; false when none is any more.
+pub(super) async fn make(volumes: &Volumes, volume: &Object<Volume>, family: &Family) -> Result<bool, Error> {
+    let _one_at_a_time = volumes.placing.lock().await;
+    let Some(planned) = planned(volumes, volume, family, None, None).await? else { return Ok(false) };
+    let (replica, node, why) = (&planned.replica, &planned.to.node, planned.why.text());
+    tracing::info!(volume = volume.name(), replica, node, "a replica moves {why}");
+    placement::make_at(volumes, volume, family, &planned.to).await?;
+    Ok(true)
+}
+
+async fn planned(
+    volumes: &Volumes,
+    volume: &Object<Volume>,
+    family: &Family,
+    without: Option<&str>,
+    only_disk: Option<&str>,
+) -> Result<Option<Move>, Error> {
+    let context = &volumes.context;
+    let nodes = cluster::read(context, &volume.spec.image, without).await?;
+    let mut request = placement::request(volume.name(), &volume.spec, &context.settings);
+    request.size = present_size(&family.engine);
+    request.required = family.engine.status.actual_size;
+    let engine_node = family.engine.spec.node_id.as_str();
+    if volume.spec.data_locality == DataLocality::StrictLocal {
+        request.only_node = Some(engine_node.to_owned());
+    }
+    let asked = Asked {
+        mode: mode(context, volume),
+        request: &request,
+        holders: &holders(family.whole()),
+        nodes: &nodes,
+        rules: &cluster::rules(&context.settings),
+        pressure_percent: pressure_percent(context),
+        keep_on: (volume.spec.data_locality != DataLocality::Disabled).then_some(engine_node),
+        only_disk,
+    };
+    Ok(plan(&asked))
+}
+
+/// The volume's word before the setting's.
+pub(super) fn mode(context: &Context, volume: &Object<Volume>) -> Mode {
+    Mode::of(volume.spec.replica_auto_balance.word(), &context.settings.text(Name::ReplicaAutoBalance))
+}
+
+/// A disk that is fuller than this is left by replicas; 0 for never.
+pub(super) fn pressure_percent(context: &Context) -> u64 {
+    context.settings.number(Name::ReplicaAutoBalanceDiskPressurePercentage)
+}
+
+/// Whole replicas as the balance sees them.
+pub(super) fn holders<'a>(replicas: impl Iterator<Item = &'a Object<Replica>>) -> Vec<Holder> {
+    let holder = |replica: &Object<Replica>| Holder {
+        name: replica.name().to_owned(),
+        node: replica.spec.node_id.clone(),
+        disk_uuid: replica.spec.disk_id.clone(),
+        evicting: replica.spec.eviction_requested,
+    };
+    replicas.map(holder).collect()
 }

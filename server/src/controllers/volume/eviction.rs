@@ -1,13 +1,193 @@
-//! Eviction: replicas of nodes and disks that are being emptied are replaced first, then removed.
+//! Eviction (behaviour.md §3): replicas leave a disk or node that is being emptied. Their replacements come first; a
+//! detached volume is attached for it.
 //!
-//! Not built yet: a pass goes on without it.
+//! Where a replica is to leave is decided by node and disk; the replica says it too (`spec.evictionRequested`), for all
+//! who judge replicas by themselves.
 
+use aurochs_api::cause::CauseCode;
+
+use super::extra::Need;
 use super::family::Family;
-use super::{Findings, Volumes};
-use crate::controllers::Error;
-use crate::resources::{Object, Volume};
+use super::own_ticket;
+use super::placement::{self, Wanted};
+use super::{Findings, SCHEDULING_RETRY, Volumes};
+use crate::controllers::{Context, Error};
+use crate::events::{EventType, ObjectRef, Reason};
+use crate::resources::volume::Robustness;
+use crate::resources::volume_attachment::AttacherType;
+use crate::resources::{Node, Object, Replica, Volume};
+use crate::settings::Name;
 
 /// The step of one pass.
-pub(super) async fn step(_: &Volumes, _: &Object<Volume>, _: &Family, _: &mut Findings) -> Result<(), Error> {
+pub(super) async fn step(
+    volumes: &Volumes,
+    volume: &Object<Volume>,
+    family: &Family,
+    findings: &mut Findings,
+) -> Result<(), Error> {
+    let context = &volumes.context;
+    let nodes = context.store.list::<Node>().await?;
+    if note_requests(context, volume, family, &nodes).await? {
+        // The next pass, which the change causes, has them.
+        return Ok(());
+    }
+    let leaving = family.staying().find(|replica| replica.spec.eviction_requested && replica.spec.is_placed());
+    if let Some(leaving) = family.whole().find(|replica| replica.spec.eviction_requested) {
+        if family.is_kept_whole(volume) {
+            findings.needs.push(Need::Replacement { leaving: leaving.name().to_owned() });
+        }
+    }
+    let wanted = match leaving {
+        Some(leaving) => can_go_on(volumes, volume, family, leaving, findings).await?,
+        None => false,
+    };
+    own_ticket::settle(context, volume, AttacherType::VolumeEvictionController, wanted).await?;
     Ok(())
+}
+
+/// Brings `evictionRequested` of all replicas into line with their nodes and disks. True when something was written.
+async fn note_requests(
+    context: &Context,
+    volume: &Object<Volume>,
+    family: &Family,
+    nodes: &[Object<Node>],
+) -> Result<bool, Error> {
+    let mut changed = false;
+    for replica in family.staying().filter(|replica| replica.spec.is_placed()) {
+        let request = requested(replica, nodes).filter(|request| applies(context, *request, replica, family, nodes));
+        if request.is_some() == replica.spec.eviction_requested {
+            continue;
+        }
+        let change = |replica: &mut Object<Replica>| replica.spec.eviction_requested = request.is_some();
+        let replica = context.store.modify::<Replica>(replica.name(), change).await?;
+        tell(context, volume, &replica, request);
+        changed = true;
+    }
+    Ok(changed)
+}
+
+/// Who wants a replica away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Request {
+    /// A person, from the disk or from the node.
+    User,
+    /// The drain policy, from a node that is being drained.
+    Automatic,
+}
+
+fn requested(replica: &Object<Replica>, nodes: &[Object<Node>]) -> Option<Request> {
+    let node = nodes.iter().find(|node| node.name() == replica.spec.node_id)?;
+    let mut disks = node.status.disk_status.iter();
+    let disk = disks.find(|(_, status)| !status.disk_uuid.is_empty() && status.disk_uuid == replica.spec.disk_id);
+    let disk = disk.and_then(|(name, _)| node.spec.disks.get(name));
+    if node.spec.eviction_requested || disk.is_some_and(|disk| disk.eviction_requested) {
+        return Some(Request::User);
+    }
+    node.status.auto_evicting.then_some(Request::Automatic)
+}
+
+/// A drain that only waits for last replicas moves no others.
+fn applies(
+    context: &Context,
+    request: Request,
+    replica: &Object<Replica>,
+    family: &Family,
+    nodes: &[Object<Node>],
+) -> bool {
+    let drained = |name: &str| nodes.iter().any(|node| node.name() == name && node.status.auto_evicting);
+    let is_safe = |other: &Object<Replica>| {
+        other.name() != replica.name() && super::stale::is_safe(context, other, family) && !drained(&other.spec.node_id)
+    };
+    let only_last = context.settings.text(Name::NodeDrainPolicy) == "block-for-eviction-if-contains-last-replica";
+    request == Request::User || !only_last || !family.staying().any(is_safe)
+}
+
+fn tell(context: &Context, volume: &Object<Volume>, replica: &Object<Replica>, request: Option<Request>) {
+    let (name, node, of) = (replica.name(), &replica.spec.node_id, volume.name());
+    let (reason, message) = match request {
+        Some(Request::User) => (
+            Reason::EvictionUserRequested,
+            format!("Replica {name} of {of} is to leave {node}: its disk or node is being emptied."),
+        ),
+        Some(Request::Automatic) => {
+            (Reason::EvictionAutomatic, format!("Replica {name} of {of} is to leave {node}, which is being drained."))
+        }
+        None => (Reason::EvictionCanceled, format!("Replica {name} of {of} may stay on {node}.")),
+    };
+    context.events.emit(&ObjectRef::from(replica), reason, EventType::Normal, &message);
+}
+
+/// Whether attaching the volume would bring the eviction forward: it must not stay attached for a replica that has
+/// nowhere to go.
+async fn can_go_on(
+    volumes: &Volumes,
+    volume: &Object<Volume>,
+    family: &Family,
+    leaving: &Object<Replica>,
+    findings: &mut Findings,
+) -> Result<bool, Error> {
+    if volume.status.robustness == Robustness::Faulted
+        || volumes.context.settings.number(Name::ConcurrentReplicaRebuildPerNodeLimit) == 0
+    {
+        return Ok(false);
+    }
+    let staying = family.staying().filter(|replica| replica.spec.is_placed() && !replica.spec.has_failed()).count();
+    if staying > placement::wished(volume) {
+        // The replacement is there: it is being filled, or the one that leaves is on its way.
+        return Ok(true);
+    }
+    let Err(no) = placement::look(volumes, volume, family, &Wanted::Extra).await? else { return Ok(true) };
+    // While the volume is attached, the need itself tells.
+    if findings.needs.is_empty() {
+        let mut cause = no.cause;
+        cause.code = CauseCode::Evicting;
+        cause.message =
+            format!("Replica {} is to leave its disk, and has nowhere to go. {}", leaving.name(), cause.message);
+        findings.causes.push(cause);
+        findings.look_again_in(SCHEDULING_RETRY);
+    }
+    Ok(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resources::node::{DiskSpec, DiskStatus, NodeSpec};
+    use crate::resources::replica::ReplicaSpec;
+
+    fn node(name: &str) -> Object<Node> {
+        let disks = ["d0", "d1"].map(|disk| (disk.to_owned(), DiskSpec::default())).into();
+        let mut node = Object::<Node>::new(name, NodeSpec { disks, ..NodeSpec::default() });
+        for disk in ["d0", "d1"] {
+            let disk_uuid = format!("{name}-{disk}");
+            node.status.disk_status.insert(disk.to_owned(), DiskStatus { disk_uuid, ..DiskStatus::default() });
+        }
+        node
+    }
+
+    fn replica(node: &str, disk: &str) -> Object<Replica> {
+        let (node_id, disk_id) = (node.to_owned(), format!("{node}-{disk}"));
+        Object::new("r", ReplicaSpec { node_id, disk_id, ..ReplicaSpec::default() })
+    }
+
+    /// behaviour.md §3, row "eviction".
+    #[test]
+    fn a_disk_or_a_node_or_a_drain_asks_for_it() {
+        let nodes = |change: fn(&mut Object<Node>)| {
+            let mut nodes = [node("a"), node("b")];
+            change(&mut nodes[0]);
+            nodes
+        };
+        let disk = nodes(|node| node.spec.disks.get_mut("d1").unwrap().eviction_requested = true);
+        let whole = nodes(|node| node.spec.eviction_requested = true);
+        let drained = nodes(|node| node.status.auto_evicting = true);
+        assert_eq!(requested(&replica("a", "d1"), &disk), Some(Request::User));
+        assert_eq!(requested(&replica("a", "d0"), &disk), None);
+        assert_eq!(requested(&replica("a", "d0"), &whole), Some(Request::User));
+        assert_eq!(requested(&replica("a", "d0"), &drained), Some(Request::Automatic));
+        for nodes in [disk, whole, drained] {
+            assert_eq!(requested(&replica("b", "d1"), &nodes), None);
+        }
+        assert_eq!(requested(&replica("gone", "d1"), &[]), None);
+    }
 }

@@ -35,6 +35,17 @@ impl Family {
         self.engine.status.replica_mode_map.get(replica).copied()
     }
 
+    /// Replicas that stay, have all data and serve.
+    pub(super) fn whole(&self) -> impl Iterator<Item = &Object<Replica>> {
+        self.staying().filter(|replica| self.mode(replica.name()) == Some(ReplicaMode::ReadWrite))
+    }
+
+    /// The engine runs with as many whole replicas as are wished.
+    pub(super) fn is_kept_whole(&self, volume: &Object<Volume>) -> bool {
+        self.engine.status.current_state == InstanceState::Running
+            && self.whole().count() >= super::placement::wished(volume)
+    }
+
     /// Replicas that have all data and serve.
     pub(super) fn serving(&self) -> usize {
         self.engine.status.replica_mode_map.values().filter(|mode| **mode == ReplicaMode::ReadWrite).count()

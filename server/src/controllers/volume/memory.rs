@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::attempts::Attempts;
 use super::rebuild::retry_pause;
 
 #[derive(Debug, Default)]
@@ -13,6 +14,16 @@ pub(super) struct Memory {
     ends: Mutex<HashMap<String, Ends>>,
     /// Replica to the start of its last rebuild.
     rebuilds: Mutex<HashMap<String, Instant>>,
+    /// Volume to replicas above the wished number that could not be filled.
+    extras: Mutex<HashMap<String, Extras>>,
+    /// Expansions that were refused.
+    pub(super) attempts: Attempts,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Extras {
+    lost: u32,
+    last: Instant,
 }
 
 #[derive(Clone, Debug)]
@@ -29,6 +40,9 @@ const STABLE: Duration = Duration::from_secs(60);
 /// Pause before the second attempt after an engine ended; the first is made at once. Doubled up to the longest.
 const PAUSE_FIRST: Duration = Duration::from_secs(1);
 const PAUSE_LONGEST: Duration = Duration::from_secs(30);
+/// Pause after a replica above the wished number was given up, after all its retries; doubled up to the longest.
+const EXTRA_PAUSE_FIRST: Duration = Duration::from_secs(60);
+const EXTRA_PAUSE_LONGEST: Duration = Duration::from_secs(1800);
 
 impl Memory {
     /// The engine ended or could not be started.
@@ -73,6 +87,8 @@ impl Memory {
 
     pub(super) fn forget(&self, volume: &str) {
         self.ends.lock().unwrap_or_else(PoisonError::into_inner).remove(volume);
+        self.attempts.forget(volume);
+        self.forget_extra(volume);
         // Replica names begin with the volume's and "-r-".
         let prefix = format!("{volume}-r-");
         let mut rebuilds = self.rebuilds.lock().unwrap_or_else(PoisonError::into_inner);
@@ -89,5 +105,25 @@ impl Memory {
         let rebuilds = self.rebuilds.lock().unwrap_or_else(PoisonError::into_inner);
         let since = rebuilds.get(replica).map(Instant::elapsed);
         since.map_or(Duration::ZERO, |since| retry_pause(retries).saturating_sub(since))
+    }
+
+    /// A replica above the wished number was given up: the next one waits.
+    pub(super) fn note_extra_lost(&self, volume: &str) {
+        let mut extras = self.extras.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = extras.entry(volume.to_owned()).or_insert(Extras { lost: 0, last: Instant::now() });
+        *entry = Extras { lost: entry.lost + 1, last: Instant::now() };
+    }
+
+    /// None is needed any more.
+    pub(super) fn forget_extra(&self, volume: &str) {
+        self.extras.lock().unwrap_or_else(PoisonError::into_inner).remove(volume);
+    }
+
+    /// How long to wait before another one is made.
+    pub(super) fn extra_pause(&self, volume: &str) -> Duration {
+        let extras = self.extras.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(entry) = extras.get(volume) else { return Duration::ZERO };
+        let pause = EXTRA_PAUSE_FIRST.saturating_mul(1 << (entry.lost.saturating_sub(1)).min(8));
+        pause.min(EXTRA_PAUSE_LONGEST).saturating_sub(entry.last.elapsed())
     }
 }

@@ -5,28 +5,38 @@
 //! 3. [`upkeep`] — take over the engine's word on who is whole;
 //! 4. [`Volumes::steps`] — what may be needed besides, one file each;
 //! 5. [`state`] — the table: what to do now;
-//! 6. [`open_close`] or [`upkeep`] and [`rebuild`] — do it;
+//! 6. [`open_close`], or [`redundancy`] with [`rebuild`] — do it;
 //! 7. [`status`] — state, robustness and causes, written when they changed.
 
+mod attempts;
 mod balance;
 mod causes;
 mod clone;
+pub mod cluster;
 mod deletion;
 mod eviction;
 mod expansion;
+mod extra;
 mod family;
+pub mod growth_room;
+mod joining;
 mod limits;
-mod locality;
+pub mod locality;
 mod memory;
 mod offline_rebuild;
 mod open_close;
+mod own_ticket;
+mod pace;
 pub mod placement;
 mod rebuild;
+mod redundancy;
 mod salvage;
 mod stale;
 pub mod state;
 mod status;
+mod turns;
 mod upkeep;
+mod wake;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,15 +45,17 @@ use aurochs_api::cause::Cause;
 use tokio::sync::Mutex;
 use tokio::task::JoinHandle;
 
+use self::extra::Need;
 use self::family::Family;
 use self::memory::Memory;
 use self::open_close::Opening;
+use self::placement::SchedulingFailure;
 use self::state::{Action, EnginePhase, Inputs, Step};
 use super::queue::WorkQueue;
 use super::runtime::{self, Controller, Next};
 use super::{Context, Error};
 use crate::resources::volume::{Robustness, VolumeState};
-use crate::resources::{Engine, LABEL_VOLUME, Object, Replica, Volume};
+use crate::resources::{Engine, LABEL_VOLUME, Object, Replica, Volume, VolumeAttachment};
 
 /// How often a replica without a place is offered to the scheduler again.
 const SCHEDULING_RETRY: Duration = Duration::from_secs(30);
@@ -53,19 +65,29 @@ pub(super) struct Volumes {
     memory: Memory,
     /// Held while a replica is placed: two placements at once would both see the same free space.
     placing: Mutex<()>,
+    /// Held while a rebuild is chosen and started: two at once would both see the same turn free. Taken before `placing`.
+    rebuilding: Mutex<()>,
 }
 
 /// Keys are volume names.
 pub fn start(context: &Context) -> Vec<JoinHandle<()>> {
     let queue = WorkQueue::default();
-    let volumes = Volumes { context: context.clone(), memory: Memory::default(), placing: Mutex::default() };
+    let volumes = Volumes {
+        context: context.clone(),
+        memory: Memory::default(),
+        placing: Mutex::default(),
+        rebuilding: Mutex::default(),
+    };
     vec![
         runtime::feed_from_store::<Volume>(&context.store, &queue, |volume| vec![volume.name().to_owned()]),
         runtime::feed_from_store::<Engine>(&context.store, &queue, |engine| vec![engine.spec.volume_name.clone()]),
         runtime::feed_from_store::<Replica>(&context.store, &queue, |replica| vec![replica.spec.volume_name.clone()]),
         // A node that came or went may matter to any volume.
         runtime::feed_from_nodes::<Volume>(&context.store, &context.instances, &queue, |_, _| true),
+        wake::feed(context, &queue),
         runtime::feed_from_settings::<Volume>(&context.store, &context.settings, &queue),
+        // A workload that wants the volume takes our own tickets' place.
+        runtime::feed_from_store::<VolumeAttachment>(&context.store, &queue, |tickets| vec![tickets.name().to_owned()]),
         runtime::resync::<Volume>(&context.store, &queue, runtime::RESYNC),
         runtime::run(Arc::new(volumes), queue),
     ]
@@ -77,6 +99,10 @@ struct Findings {
     causes: Vec<Cause>,
     /// No replica with all data can be had.
     faulted: bool,
+    /// Why one replica more than wished is needed, strongest first.
+    needs: Vec<Need>,
+    /// What the condition `Scheduled` says; none when all replicas have a place.
+    scheduling: Option<SchedulingFailure>,
     look_again: Option<Duration>,
 }
 
@@ -99,11 +125,7 @@ impl Controller for Volumes {
         }
         let mut family = Family::of(&self.context, &volume).await?;
         let mut findings = Findings::default();
-        let unplaced = placement::ensure(self, &volume, &mut family).await?;
-        if let Some(cause) = &unplaced {
-            findings.causes.push(cause.clone());
-            findings.look_again_in(SCHEDULING_RETRY);
-        }
+        placement::ensure(self, &volume, &mut family, &mut findings).await?;
         upkeep::note_modes(&self.context, &family).await?;
         family.replicas = self.context.store.list_labelled::<Replica>(LABEL_VOLUME, name).await?;
 
@@ -112,7 +134,7 @@ impl Controller for Volumes {
         self.act(&volume, &family, &step, &mut findings).await?;
         let recovered = self.has_recovered(&volume, &family, &mut findings);
         let look_again = findings.look_again;
-        status::write(&self.context, &volume, &family, &step, findings, unplaced.as_ref(), recovered).await?;
+        status::write(&self.context, &volume, &family, &step, findings, recovered).await?;
         Ok(look_again.map_or(Next::Wait, Next::After))
     }
 }
@@ -130,6 +152,7 @@ impl Volumes {
         locality::step(self, volume, family, findings).await?;
         eviction::step(self, volume, family, findings).await?;
         balance::step(self, volume, family, findings).await?;
+        pace::step(self, volume, family, findings).await?;
         offline_rebuild::step(self, volume, family, findings).await
     }
 
@@ -183,11 +206,7 @@ impl Volumes {
                 if attached
                     && family.engine.status.current_state == crate::resources::engine::InstanceState::Running =>
             {
-                let upkeep = upkeep::keep(self, volume, family).await?;
-                findings.causes.extend(upkeep.causes);
-                if let Some(delay) = upkeep.look_again {
-                    findings.look_again_in(delay);
-                }
+                redundancy::keep(self, volume, family, findings).await?;
             }
             Action::Keep => {}
         }

@@ -27,8 +27,11 @@ pub(super) async fn open(context: &Context, volume: &Object<Volume>, family: &Fa
         return Ok(Opening::Underway);
     }
     let record = record::get(&context.clients, volume.name()).await?;
-    let members: Vec<&Object<Replica>> =
-        family.staying().filter(|replica| replica.spec.is_placed() && is_member(replica, record.as_ref())).collect();
+    // One that is to go still counts while the record does: it may be the last with all data.
+    let counts = |replica: &&Object<Replica>| {
+        replica.spec.is_placed() && is_member(replica, record.as_ref()) && !(record.is_none() && replica.is_deleting())
+    };
+    let members: Vec<&Object<Replica>> = family.replicas.iter().filter(counts).collect();
     note_outsiders(context, family, record.as_ref()).await?;
 
     let (mut ready, mut waiting, mut lost) = (BTreeMap::new(), false, Vec::new());
@@ -115,7 +118,6 @@ async fn start_engine(
         engine.spec.desire_state = InstanceState::Running;
         engine.spec.frontend = volume.spec.frontend;
         engine.spec.disable_frontend = volume.spec.disable_frontend;
-        engine.spec.volume_size = volume.spec.size;
         engine.spec.replica_address_map.clone_from(&ready);
     };
     context.store.modify::<Engine>(family.engine.name(), change).await?;

@@ -9,16 +9,28 @@ use crate::resources::engine::InstanceState;
 use crate::resources::replica::REBUILD_RETRIES_MAXIMUM;
 use crate::resources::{Object, Replica};
 
+/// Whether a replica's node answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Reach {
+    Answers,
+    Silent,
+    /// This manager has just started: nothing may be concluded.
+    #[default]
+    NotHeard,
+}
+
 /// A replica as the choice sees it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Candidate {
     pub name: String,
     pub node: String,
-    pub node_answers: bool,
+    pub reach: Reach,
     pub placed: bool,
     /// It has all data.
     pub serves: bool,
     pub failed: bool,
+    /// Its disk or node is being emptied.
+    pub evicting: bool,
     /// Its last process is cleared away and the engine has let go of it.
     pub stopped: bool,
     pub retries: u32,
@@ -27,11 +39,28 @@ pub(super) struct Candidate {
     pub rebuilds_on_node: u64,
 }
 
+impl Candidate {
+    /// It has a place and never held data.
+    const fn is_fresh(&self) -> bool {
+        self.placed && !self.serves && !self.failed
+    }
+}
+
+/// What the choice depends on besides the replicas.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Situation {
+    pub degraded_for: Duration,
+    pub replenishment_wait: Duration,
+    pub rebuilds_per_node: u64,
+    /// The volume is of use on one node only, so that waiting for a replica elsewhere is of none.
+    pub bound_to_node: bool,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Choice {
     /// Rebuild this replica where it is.
     Start(String),
-    /// It failed too often: its data is given up.
+    /// It failed too often, or it can't be filled where it is and never had data.
     GiveUp(String),
     /// Make a new one elsewhere.
     Replace,
@@ -51,43 +80,53 @@ pub(super) fn retry_pause(retries: u32) -> Duration {
     if retries == 0 { Duration::ZERO } else { RETRY_PAUSE * (1 << (retries - 1).min(8)) }
 }
 
-/// Called when fewer replicas serve than wished and none is being rebuilt.
-pub(super) fn choose(
-    replicas: &[Candidate],
-    wished: usize,
-    degraded_for: Duration,
-    replenishment_wait: Duration,
-    rebuilds_per_node: u64,
-) -> Choice {
-    if let Some(hopeless) = replicas.iter().find(|one| one.failed && one.retries >= REBUILD_RETRIES_MAXIMUM) {
-        return Choice::GiveUp(hopeless.name.clone());
+/// Called when fewer replicas are whole than wished and none is being rebuilt.
+pub(super) fn choose(replicas: &[Candidate], situation: &Situation) -> Choice {
+    let lost = |one: &&Candidate| one.is_fresh() && (one.evicting || one.reach == Reach::Silent);
+    let hopeless = |one: &&Candidate| one.failed && one.retries >= REBUILD_RETRIES_MAXIMUM;
+    if let Some(gone) = replicas.iter().find(lost).or_else(|| replicas.iter().find(hopeless)) {
+        return Choice::GiveUp(gone.name.clone());
     }
-    let waiting: Vec<&Candidate> = replicas.iter().filter(|one| !one.serves && one.placed).collect();
-    let startable = waiting.iter().filter(|one| one.node_answers && one.stopped && one.pause_left.is_zero());
+    // A failed one that should leave its disk anyway is no reason to wait.
+    let waiting: Vec<&Candidate> =
+        replicas.iter().filter(|one| !one.serves && one.placed && !(one.failed && one.evicting)).collect();
+    let reachable = || waiting.iter().filter(|one| one.reach == Reach::Answers);
+    let startable = reachable().filter(|one| one.stopped && one.pause_left.is_zero());
     // Never used ones first: they cost no retry.
     if let Some(next) = startable.min_by_key(|one| (one.failed, one.retries, one.rebuilds_on_node)) {
-        if next.rebuilds_on_node < rebuilds_per_node {
-            return Choice::Start(next.name.clone());
-        }
-        return Choice::Wait { cause: limit_reached(next, rebuilds_per_node), look_again: LOOK_AGAIN };
+        return start_or_wait(next, situation.rebuilds_per_node);
     }
-    if let Some(soon) = waiting.iter().filter(|one| one.node_answers).min_by_key(|one| one.pause_left) {
-        let look_again = soon.pause_left.max(Duration::from_secs(1));
-        return Choice::Wait { cause: resting(soon, look_again), look_again };
+    if let Some(soon) = reachable().min_by_key(|one| one.pause_left) {
+        return wait_for(soon);
+    }
+    if let Some(unknown) = waiting.iter().find(|one| one.reach == Reach::NotHeard) {
+        return Choice::Wait { cause: not_heard(unknown), look_again: Duration::from_secs(1) };
     }
     let unplaced = replicas.iter().filter(|one| !one.placed).count();
-    let good_or_coming = replicas.iter().filter(|one| one.serves).count() + unplaced;
     match waiting.first() {
-        Some(away) if degraded_for < replenishment_wait => {
-            let left = replenishment_wait.saturating_sub(degraded_for) + Duration::from_secs(1);
-            Choice::Wait { cause: away_for_now(away), look_again: left }
+        _ if unplaced > 0 => Choice::Wait { cause: no_place(unplaced), look_again: LOOK_AGAIN },
+        Some(away) if situation.degraded_for < situation.replenishment_wait && !situation.bound_to_node => {
+            let left = situation.replenishment_wait.saturating_sub(situation.degraded_for);
+            Choice::Wait { cause: away_for_now(away), look_again: left + Duration::from_secs(1) }
         }
-        _ if good_or_coming < wished => Choice::Replace,
-        _ => Choice::Wait {
-            cause: no_place(wished - replicas.iter().filter(|one| one.serves).count()),
-            look_again: LOOK_AGAIN,
-        },
+        _ => Choice::Replace,
     }
+}
+
+/// The rebuild of this one, as soon as it is rested and its node has a turn for it.
+pub(super) fn start_or_wait(one: &Candidate, rebuilds_per_node: u64) -> Choice {
+    if !one.stopped || !one.pause_left.is_zero() {
+        return wait_for(one);
+    }
+    if one.rebuilds_on_node < rebuilds_per_node {
+        return Choice::Start(one.name.clone());
+    }
+    Choice::Wait { cause: limit_reached(one, rebuilds_per_node), look_again: LOOK_AGAIN }
+}
+
+fn wait_for(one: &Candidate) -> Choice {
+    let look_again = one.pause_left.max(Duration::from_secs(1));
+    Choice::Wait { cause: resting(one), look_again }
 }
 
 fn cause(code: CauseCode, message: String, next_step: &str, one: &Candidate) -> Cause {
@@ -96,26 +135,37 @@ fn cause(code: CauseCode, message: String, next_step: &str, one: &Candidate) -> 
 }
 
 fn limit_reached(one: &Candidate, limit: u64) -> Cause {
-    let message = format!(
-        "Replica {} waits for its rebuild: {} rebuilds run on {}, and {limit} are allowed at once.",
-        one.name, one.rebuilds_on_node, one.node
-    );
-    cause(CauseCode::ReplicaFailed, message, "Wait, or raise concurrent-replica-rebuild-per-node-limit.", one)
+    let Candidate { name, node, rebuilds_on_node: running, .. } = one;
+    let (message, next_step) = if limit == 0 {
+        let message = format!("Replica {name} on {node} waits: rebuilding is switched off.");
+        (message, "Raise concurrent-replica-rebuild-per-node-limit, which is 0.")
+    } else {
+        let message = format!(
+            "Replica {name} waits for its rebuild: {running} rebuilds run on {node}, and {limit} are allowed at once."
+        );
+        (message, "Wait, or raise concurrent-replica-rebuild-per-node-limit.")
+    };
+    cause(CauseCode::RebuildWaiting, message, next_step, one)
 }
 
-fn resting(one: &Candidate, left: Duration) -> Cause {
+/// Says the whole pause, not what is left of it: a cause that changes every second would be written as often.
+fn resting(one: &Candidate) -> Cause {
+    let Candidate { name, node, retries, .. } = one;
     let message = if one.stopped {
+        let pause = retry_pause(*retries).as_secs();
         format!(
-            "Replica {} on {} could not be rebuilt (attempt {} of {REBUILD_RETRIES_MAXIMUM}); the next attempt is within {} s.",
-            one.name,
-            one.node,
-            one.retries,
-            retry_pause(one.retries).max(left).as_secs()
+            "Replica {name} on {node} could not be rebuilt (attempt {retries} of {REBUILD_RETRIES_MAXIMUM}); the next \
+             attempt is within {pause} s."
         )
     } else {
-        format!("Replica {} on {} failed; its rebuild starts when its process is cleared away.", one.name, one.node)
+        format!("Replica {name} on {node} failed; its rebuild starts when its process is cleared away.")
     };
-    cause(CauseCode::ReplicaFailed, message, "", one)
+    cause(CauseCode::RebuildWaiting, message, "", one)
+}
+
+fn not_heard(one: &Candidate) -> Cause {
+    let message = format!("Replica {} waits: {} has not been heard since this manager started.", one.name, one.node);
+    cause(CauseCode::RebuildWaiting, message, "", one)
 }
 
 fn away_for_now(one: &Candidate) -> Cause {
@@ -139,7 +189,7 @@ fn no_place(missing: usize) -> Cause {
 }
 
 /// Starts the replica's process; the engine is told when it runs.
-pub(super) async fn start(context: &Context, name: &str) -> Result<(), Error> {
+pub(super) async fn start(context: &Context, name: &str) -> Result<Object<Replica>, Error> {
     let change = |replica: &mut Object<Replica>| {
         if replica.spec.has_failed() {
             replica.spec.rebuild_retry_count += 1;
@@ -148,52 +198,74 @@ pub(super) async fn start(context: &Context, name: &str) -> Result<(), Error> {
         replica.spec.healthy_at.clear();
         replica.spec.desire_state = InstanceState::Running;
     };
-    context.store.modify::<Replica>(name, change).await?;
-    Ok(())
+    Ok(context.store.modify::<Replica>(name, change).await?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const WAIT: Duration = Duration::from_secs(600);
+    const SITUATION: Situation = Situation {
+        degraded_for: Duration::ZERO,
+        replenishment_wait: WAIT,
+        rebuilds_per_node: 5,
+        bound_to_node: false,
+    };
 
     fn serving(name: &str) -> Candidate {
-        Candidate { name: name.into(), placed: true, node_answers: true, serves: true, ..Candidate::default() }
+        Candidate { name: name.into(), placed: true, reach: Reach::Answers, serves: true, ..Candidate::default() }
     }
 
     fn failed(name: &str) -> Candidate {
         Candidate { serves: false, failed: true, stopped: true, ..serving(name) }
     }
 
-    fn chosen(replicas: &[Candidate], degraded_seconds: u64) -> Choice {
-        choose(replicas, 3, Duration::from_secs(degraded_seconds), WAIT, 5)
+    fn away(name: &str) -> Candidate {
+        Candidate { reach: Reach::Silent, ..failed(name) }
     }
 
+    fn fresh(name: &str) -> Candidate {
+        Candidate { failed: false, ..failed(name) }
+    }
+
+    fn chosen(replicas: &[Candidate], degraded_seconds: u64) -> Choice {
+        choose(replicas, &Situation { degraded_for: Duration::from_secs(degraded_seconds), ..SITUATION })
+    }
+
+    fn waits_for(choice: &Choice, code: CauseCode) -> bool {
+        matches!(choice, Choice::Wait { cause, .. } if cause.code == code)
+    }
+
+    /// behaviour.md §3, row "reuse of failed replica".
     #[test]
     fn a_failed_replica_whose_node_answers_is_rebuilt_in_place() {
         assert_eq!(chosen(&[serving("a"), serving("b"), failed("c")], 0), Choice::Start("c".into()));
+        assert_eq!(chosen(&[serving("a"), failed("c"), fresh("d")], 0), Choice::Start("d".into()), "costs no retry");
     }
 
-    #[test]
-    fn a_replica_that_was_never_used_comes_first() {
-        let fresh = Candidate { failed: false, ..failed("d") };
-        assert_eq!(chosen(&[serving("a"), failed("c"), fresh], 0), Choice::Start("d".into()));
-    }
-
+    /// behaviour.md §3, row "new replica".
     #[test]
     fn a_silent_node_gets_its_time_and_then_a_replacement() {
-        let away = Candidate { node_answers: false, ..failed("c") };
-        let replicas = [serving("a"), serving("b"), away];
-        assert!(matches!(chosen(&replicas, 10), Choice::Wait { cause, .. } if cause.code == CauseCode::NodeDown));
+        let replicas = [serving("a"), serving("b"), away("c")];
+        assert!(waits_for(&chosen(&replicas, 10), CauseCode::NodeDown));
         assert_eq!(chosen(&replicas, 601), Choice::Replace);
+        assert_eq!(chosen(&[serving("a"), serving("b")], 0), Choice::Replace, "none to wait for");
+        let bound = Situation { bound_to_node: true, ..SITUATION };
+        assert_eq!(choose(&replicas, &bound), Choice::Replace, "hard node affinity");
     }
 
+    /// A manager that has just started has heard from no node yet.
     #[test]
-    fn without_a_replica_to_wait_for_a_new_one_is_made_at_once() {
-        assert_eq!(chosen(&[serving("a"), serving("b")], 0), Choice::Replace);
+    fn a_node_that_was_not_heard_yet_is_not_away() {
+        let unheard = Candidate { reach: Reach::NotHeard, ..failed("c") };
+        assert!(waits_for(&chosen(&[serving("a"), serving("b"), unheard], 9999), CauseCode::RebuildWaiting));
+        let unheard = Candidate { reach: Reach::NotHeard, ..fresh("c") };
+        assert!(waits_for(&chosen(&[serving("a"), serving("b"), unheard], 9999), CauseCode::RebuildWaiting));
     }
 
+    /// behaviour.md §3, row "failed replica cleanup", the part about retries.
     #[test]
     fn five_retries_then_it_is_given_up() {
         let replicas = [serving("a"), serving("b"), Candidate { retries: 5, ..failed("c") }];
@@ -201,12 +273,33 @@ mod tests {
     }
 
     #[test]
+    fn what_never_had_data_is_not_waited_for() {
+        for gone in [Candidate { reach: Reach::Silent, ..fresh("c") }, Candidate { evicting: true, ..fresh("c") }] {
+            assert_eq!(chosen(&[serving("a"), serving("b"), gone], 0), Choice::GiveUp("c".into()));
+        }
+    }
+
+    #[test]
+    fn a_failed_one_that_is_evicting_is_replaced() {
+        let evicting = Candidate { evicting: true, ..failed("c") };
+        assert_eq!(chosen(&[serving("a"), serving("b"), evicting], 0), Choice::Replace);
+    }
+
+    #[test]
+    fn none_is_made_while_one_has_no_place() {
+        let unplaced = Candidate { placed: false, serves: false, ..serving("c") };
+        assert!(waits_for(&chosen(&[serving("a"), unplaced], 9999), CauseCode::NotEnoughNodes));
+    }
+
+    /// behaviour.md §3, row "node limit".
+    #[test]
     fn the_node_limit_holds_rebuilds_back() {
         let busy = Candidate { rebuilds_on_node: 5, ..failed("c") };
-        assert!(
-            matches!(chosen(&[serving("a"), busy], 0), Choice::Wait { cause, .. } if cause.message.contains("5 are allowed"))
-        );
-        assert!(matches!(choose(&[serving("a"), failed("c")], 3, WAIT, WAIT, 0), Choice::Wait { .. }));
+        let held = chosen(&[serving("a"), serving("b"), busy], 0);
+        assert!(matches!(held, Choice::Wait { cause, .. } if cause.message.contains("5 are allowed")));
+        let off = Situation { rebuilds_per_node: 0, ..SITUATION };
+        let held = choose(&[serving("a"), serving("b"), failed("c")], &off);
+        assert!(matches!(held, Choice::Wait { cause, .. } if cause.message.contains("switched off")));
     }
 
     #[test]
@@ -214,7 +307,47 @@ mod tests {
         assert_eq!(retry_pause(0), Duration::ZERO);
         assert!(retry_pause(2) > retry_pause(1));
         let resting = Candidate { retries: 2, pause_left: Duration::from_secs(7), ..failed("c") };
-        let look = chosen(&[serving("a"), resting], 0);
+        let look = chosen(&[serving("a"), serving("b"), resting], 0);
         assert!(matches!(look, Choice::Wait { look_again, .. } if look_again == Duration::from_secs(7)));
+    }
+
+    prop_compose! {
+        fn any_candidate(index: usize)(
+            reach in prop_oneof![Just(Reach::Answers), Just(Reach::Silent), Just(Reach::NotHeard)],
+            (placed, serves, failed, evicting, stopped) in any::<(bool, bool, bool, bool, bool)>(),
+            retries in 0..7_u32,
+            pause in 0..2_u64,
+            rebuilds_on_node in 0..4_u64,
+        ) -> Candidate {
+            let (serves, failed) = (placed && serves, placed && failed && !serves);
+            let pause_left = Duration::from_secs(pause * 5);
+            let (name, node) = (format!("r{index}"), format!("n{index}"));
+            Candidate { name, node, reach, placed, serves, failed, evicting, stopped, retries, pause_left, rebuilds_on_node }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_choice_keeps_what_is_whole_and_makes_one_at_a_time(
+            replicas in (any_candidate(0), any_candidate(1), any_candidate(2), any_candidate(3)),
+            degraded_seconds in 0..1200_u64,
+            rebuilds_per_node in 0..4_u64,
+        ) {
+            let replicas = [replicas.0, replicas.1, replicas.2, replicas.3];
+            let degraded_for = Duration::from_secs(degraded_seconds);
+            let named = |name: &str| replicas.iter().find(|one| one.name == name).unwrap();
+            match choose(&replicas, &Situation { degraded_for, rebuilds_per_node, ..SITUATION }) {
+                Choice::Start(name) => {
+                    let one = named(&name);
+                    prop_assert!(one.placed && !one.serves && one.stopped && one.reach == Reach::Answers);
+                    prop_assert!(one.rebuilds_on_node < rebuilds_per_node && one.retries < REBUILD_RETRIES_MAXIMUM || !one.failed);
+                }
+                Choice::GiveUp(name) => prop_assert!(!named(&name).serves),
+                Choice::Replace => prop_assert!(replicas.iter().all(|one| one.placed)),
+                Choice::Wait { cause, look_again } => {
+                    prop_assert!(!cause.message.is_empty() && !look_again.is_zero());
+                }
+            }
+        }
     }
 }

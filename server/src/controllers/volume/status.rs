@@ -5,9 +5,10 @@ use aurochs_api::condition::ConditionStatus;
 
 use super::super::{Context, Error};
 use super::family::Family;
+use super::placement::SchedulingFailure;
 use super::state::{EnginePhase, Step};
 use super::{Findings, causes};
-use crate::resources::volume::{CONDITION_SCHEDULED, REASON_SCHEDULING_FAILURE, Robustness, VolumeState, VolumeStatus};
+use crate::resources::volume::{CONDITION_SCHEDULED, Robustness, VolumeState, VolumeStatus};
 use crate::resources::{Object, Volume, condition, timestamp};
 
 /// What robustness depends on.
@@ -51,7 +52,6 @@ pub(super) async fn write(
     family: &Family,
     step: &Step,
     findings: Findings,
-    unplaced: Option<&Cause>,
     recovered: bool,
 ) -> Result<(), Error> {
     let modes = &family.engine.status.replica_mode_map;
@@ -65,7 +65,7 @@ pub(super) async fn write(
         before: volume.status.robustness,
     };
     let robustness = robustness(&redundancy);
-    let mut causes = findings.causes;
+    let Findings { mut causes, scheduling, .. } = findings;
     causes.extend(causes::of_family(volume, family, step.state, &causes));
     causes.sort_by_key(|cause| std::cmp::Reverse(cause.severity));
     let change = |status: &mut VolumeStatus| {
@@ -81,17 +81,17 @@ pub(super) async fn write(
             status.last_degraded_at = timestamp::now();
         }
         status.robustness = robustness;
-        tell_scheduled(status, unplaced);
+        tell_scheduled(status, scheduling.as_ref());
         keep_unless_changed(&mut status.causes, &causes);
     };
     context.store.modify_status::<Volume>(volume.name(), change).await?;
     Ok(())
 }
 
-fn tell_scheduled(status: &mut VolumeStatus, unplaced: Option<&Cause>) {
-    let (value, reason, message) = match unplaced {
+fn tell_scheduled(status: &mut VolumeStatus, failure: Option<&SchedulingFailure>) {
+    let (value, reason, message) = match failure {
         None => (ConditionStatus::True, "", ""),
-        Some(cause) => (ConditionStatus::False, REASON_SCHEDULING_FAILURE, cause.message.as_str()),
+        Some(failure) => (ConditionStatus::False, failure.reason, failure.message.as_str()),
     };
     condition::set(&mut status.conditions, CONDITION_SCHEDULED, value, reason, message);
 }

@@ -13,7 +13,8 @@ use super::changes::INCOMING_LIMIT_BYTES;
 use crate::app::App;
 use crate::auth::User;
 use crate::error::{ApiError, ErrorKind};
-use crate::routes::{node, setting, volume, volume_attachment};
+use crate::resources::VolumeAttachment;
+use crate::routes::{node, setting, shown, volume};
 use crate::web::live::socket::{Client, Event};
 use crate::web::request_url::RequestUrl;
 
@@ -55,7 +56,7 @@ impl List {
         let store = State(app.store.clone());
         match self {
             Self::Volumes => text(volume::list::handle(store, url).await?.0),
-            Self::VolumeAttachments => text(volume_attachment::list::handle(store, url).await?.0),
+            Self::VolumeAttachments => text(shown::list::<VolumeAttachment>(store, url).await?.0),
             Self::Nodes => text(node::list::handle(store, url).await?.0),
             Self::Settings => text(setting::list::handle(store, url).await?.0),
         }

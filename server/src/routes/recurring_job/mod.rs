@@ -1,3 +1,12 @@
 //! Recurring jobs.
-//!
-//! Not served yet.
+
+use aurochs_api::recurring_job::RecurringJob as RecurringJobView;
+
+use super::shown;
+use crate::nouns::Noun;
+use crate::resources::RecurringJob;
+
+/// They are stored here.
+pub fn noun() -> Noun {
+    Noun::of::<RecurringJobView>().list(shown::list::<RecurringJob>).get(shown::get::<RecurringJob>).done()
+}

@@ -1,3 +1,17 @@
-//! Shards and shard groups of the second data engine.
-//!
-//! Not served yet.
+//! Shards and their groups, of the second data engine: to look at only.
+
+use aurochs_api::shard::{Shard as ShardView, ShardGroup as ShardGroupView};
+
+use super::shown;
+use crate::nouns::Noun;
+use crate::resources::{Shard, ShardGroup};
+
+/// Made with their volume.
+pub fn noun() -> Noun {
+    Noun::of::<ShardView>().list(shown::list::<Shard>).get(shown::get::<Shard>).done()
+}
+
+/// Made with their volume.
+pub fn group_noun() -> Noun {
+    Noun::of::<ShardGroupView>().list(shown::list::<ShardGroup>).get(shown::get::<ShardGroup>).done()
+}

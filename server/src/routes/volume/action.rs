@@ -1,66 +1,80 @@
-//! `POST /v1/volumes/{name}?action=…`: finds the handler of an action.
+//! What the actions of a volume have in common: finding it, changing it, answering with it.
 
-use axum::extract::{FromRequest, Path, Query, Request, State};
-use axum::response::{IntoResponse, Response};
+use aurochs_api::describe::Described;
+use aurochs_api::schema::Resource;
+use aurochs_api::volume::Volume as VolumeView;
+use aurochs_api::word::Word;
 use serde::de::DeserializeOwned;
 
-use super::{
-    attach, detach, replica_remove, snapshot_create, snapshot_delete, snapshot_get, snapshot_list, snapshot_revert,
-    update_replica_count,
-};
+use super::get;
 use crate::error::{ApiError, ErrorKind};
-use crate::nouns::action::{ActionQuery, unknown_action};
-use crate::resources::Volume;
-use crate::routes::body::Body;
-use crate::store::Store;
-use crate::web::request_url::RequestUrl;
+pub(crate) use crate::nouns::action::Target;
+use crate::resources::{Object, Volume};
 
-/// What every action works on.
-#[derive(Clone, Debug)]
-pub struct Target {
-    pub volume: String,
-    pub url: RequestUrl,
+/// The volume's resource, unless it is going away.
+pub(crate) async fn volume(target: &Target) -> Result<Object<Volume>, ApiError> {
+    let volume = target.app.store.get::<Volume>(&target.name).await?;
+    check_stays(&volume)?;
+    Ok(volume)
 }
 
-/// Every action. Bodies are read before the volume is looked for, so that a malformed one is always told.
-pub async fn handle(
-    State(store): State<Store>,
-    url: RequestUrl,
-    Path(volume): Path<String>,
-    Query(query): Query<ActionQuery>,
-    request: Request,
-) -> Result<Response, ApiError> {
-    let target = Target { volume, url };
-    match query.action.as_str() {
-        "attach" => attach::handle(&store, &target, body(request).await?).await.map(respond),
-        "detach" => detach::handle(&store, &target, body(request).await?).await.map(respond),
-        "snapshotCreate" => snapshot_create::handle(&store, &target, body(request).await?).await.map(respond),
-        "snapshotGet" => snapshot_get::handle(&store, &target, body(request).await?).await.map(respond),
-        "snapshotList" => snapshot_list::handle(&store, &target).await.map(respond),
-        "snapshotDelete" => snapshot_delete::handle(&store, &target, body(request).await?).await.map(respond),
-        "snapshotRevert" => snapshot_revert::handle(&store, &target, body(request).await?).await.map(respond),
-        "updateReplicaCount" => update_replica_count::handle(&store, &target, body(request).await?).await.map(respond),
-        "replicaRemove" => replica_remove::handle(&store, &target, body(request).await?).await.map(respond),
-        other => Err(unknown_action("volume", other)),
+fn check_stays(volume: &Object<Volume>) -> Result<(), ApiError> {
+    if volume.is_deleting() {
+        let message = format_args!("volume {} is being deleted", volume.name());
+        return Err(ApiError::new(ErrorKind::Conflict, message, "Wait until it is gone."));
+    }
+    Ok(())
+}
+
+/// The volume as it is now.
+pub(crate) async fn answer(target: &Target) -> Result<Resource<VolumeView>, ApiError> {
+    get::view(&target.app.store, &target.url, &target.name).await
+}
+
+/// Changes the volume's wishes, or leaves it as it is when `change` refuses, and answers with it. What `change` looks at
+/// is what is changed: nobody else gets between.
+pub(crate) async fn change(
+    target: &Target,
+    mut change: impl FnMut(&mut Object<Volume>) -> Result<(), ApiError> + Send,
+) -> Result<Resource<VolumeView>, ApiError> {
+    let mut refusal = None;
+    target
+        .app
+        .store
+        .modify::<Volume>(&target.name, |volume| {
+            let mut changed = volume.clone();
+            refusal = check_stays(volume).and_then(|()| change(&mut changed)).err();
+            if refusal.is_none() {
+                *volume = changed;
+            }
+        })
+        .await?;
+    match refusal {
+        Some(refusal) => Err(refusal),
+        None => answer(target).await,
     }
 }
 
-fn respond(answer: impl IntoResponse) -> Response {
-    answer.into_response()
+/// The word that a field says, none when it says nothing.
+pub(crate) fn word<T: Described + DeserializeOwned>(field: &str, word: &Word<T>) -> Result<Option<T>, ApiError> {
+    word.read().map_err(|error| {
+        let message = format_args!("{field} can't be {:?}, only one of {}", error.word, error.options.join(", "));
+        invalid(message, "Choose one of these.")
+    })
 }
 
-async fn body<T: DeserializeOwned>(request: Request) -> Result<T, ApiError> {
-    Body::from_request(request, &()).await.map(|Body(body)| body)
+/// The word of a field that has to say something.
+pub(crate) fn needed_word<T: Described + DeserializeOwned>(field: &str, said: &Word<T>) -> Result<T, ApiError> {
+    let options = || T::OPTIONS.iter().filter(|option| !option.is_empty()).copied().collect::<Vec<_>>().join(", ");
+    word(field, said)?.ok_or_else(|| missing(field, &options()))
 }
 
-impl Target {
-    /// The volume's resource, unless it is going away.
-    pub(crate) async fn volume(&self, store: &Store) -> Result<crate::resources::Object<Volume>, ApiError> {
-        let volume = store.get::<Volume>(&self.volume).await?;
-        if volume.is_deleting() {
-            let message = format_args!("volume {} is being deleted", self.volume);
-            return Err(ApiError::new(ErrorKind::Conflict, message, "Wait until it is gone."));
-        }
-        Ok(volume)
-    }
+/// A field that the action can't do without.
+pub(crate) fn missing(field: &str, options: &str) -> ApiError {
+    invalid(format_args!("the body has no {field}"), format_args!("Give it one of {options}."))
+}
+
+/// A value that can't be used.
+pub(crate) fn invalid(message: impl std::fmt::Display, next_step: impl std::fmt::Display) -> ApiError {
+    ApiError::new(ErrorKind::Invalid, message, next_step)
 }

@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 
 use aurochs_api::attachment::AttachInput;
-use aurochs_api::volume::Robustness;
+use aurochs_api::schema::Resource;
+use aurochs_api::volume::{Robustness, Volume as VolumeView};
 
-use super::action::Target;
-use super::get;
+use super::action::{self, Target};
+use crate::controllers::volume::locality;
 use crate::error::{ApiError, ErrorKind};
+use crate::feature::Feature;
 use crate::resources::node::READY;
-use crate::resources::volume::DataLocality;
+use crate::resources::volume::{AccessMode, DataLocality};
 use crate::resources::volume_attachment::{
     AttacherType, AttachmentTicket, PARAMETER_DISABLE_FRONTEND, PARAMETER_LAST_ATTACHED_BY, VolumeAttachmentSpec,
 };
@@ -17,11 +19,12 @@ use crate::resources::{LABEL_VOLUME, Node, Object, Replica, Volume, VolumeAttach
 use crate::store::{Store, StoreError};
 
 /// Answers with the volume; its state tells how far it is.
-pub async fn handle(store: &Store, target: &Target, input: AttachInput) -> Result<get::Answer, ApiError> {
-    let volume = target.volume(store).await?;
+pub async fn handle(target: Target, input: AttachInput) -> Result<Resource<VolumeView>, ApiError> {
+    let store = &target.app.store;
+    let volume = action::volume(&target).await?;
     check_node(store, &volume, &input.host_id).await?;
     check_volume(&volume)?;
-    check_placed(store, &volume).await?;
+    check_placed(store, &volume, &input.host_id).await?;
     let ticket = ticket(&input)?;
     let attachment = attachment_of(store, &volume).await?;
     check_rivals(&volume, &attachment, &ticket)?;
@@ -35,8 +38,8 @@ pub async fn handle(store: &Store, target: &Target, input: AttachInput) -> Resul
         .await
         .map_err(ApiError::from)
         .and_then(|stored| check_rivals(&volume, &stored, &ticket))?;
-    tracing::info!(volume = target.volume, node = ticket.node_id, ticket = ticket.id, "asked to attach");
-    get::answer(store, &target.url, &target.volume).await
+    tracing::info!(volume = target.name, node = ticket.node_id, ticket = ticket.id, "asked to attach");
+    action::answer(&target).await
 }
 
 fn ticket(input: &AttachInput) -> Result<AttachmentTicket, ApiError> {
@@ -74,6 +77,9 @@ async fn check_node(store: &Store, volume: &Object<Volume>, name: &str) -> Resul
 }
 
 fn check_volume(volume: &Object<Volume>) -> Result<(), ApiError> {
+    if volume.spec.access_mode == AccessMode::Rwx {
+        return Err(ApiError::not_yet(Feature::SharedVolumes, format_args!("attaching volume {}", volume.name())));
+    }
     if volume.status.robustness == Robustness::Faulted {
         let why = volume.status.causes.first().map_or("no replica with all data can be used", |cause| &cause.message);
         let next_step =
@@ -86,8 +92,12 @@ fn check_volume(volume: &Object<Volume>) -> Result<(), ApiError> {
 
 /// Without a single placed replica an attach would wait for room, silently. A volume whose replicas do not exist yet is
 /// just being created, and one that follows its node is placed by the attach.
-async fn check_placed(store: &Store, volume: &Object<Volume>) -> Result<(), ApiError> {
+async fn check_placed(store: &Store, volume: &Object<Volume>, node: &str) -> Result<(), ApiError> {
     let replicas = store.list_labelled::<Replica>(LABEL_VOLUME, volume.name()).await?;
+    if let Some(refusal) = locality::refusal(volume, &replicas, node) {
+        let next_step = "Attach it there, or change its dataLocality while it is detached.";
+        return Err(ApiError::new(ErrorKind::Conflict, format_args!("can't attach to {node}: {refusal}"), next_step));
+    }
     let waits = replicas.is_empty() || volume.spec.data_locality != DataLocality::Disabled;
     if waits || replicas.iter().any(|replica| replica.spec.is_placed()) {
         return Ok(());

@@ -1,24 +1,26 @@
 //! `detach`: takes a ticket back; the volume is detached when nobody wants it any more.
 
 use aurochs_api::attachment::DetachInput;
+use aurochs_api::schema::Resource;
+use aurochs_api::volume::Volume as VolumeView;
 
-use super::action::Target;
+use super::action::{self, Target};
 use super::engine::RunningEngine;
-use super::get;
 use crate::error::{ApiError, ErrorKind};
 use crate::resources::{Object, Volume, VolumeAttachment};
 use crate::store::Store;
 use crate::view::volume::word;
 
 /// Answers with the volume. Repeating it is fine, also without a body.
-pub async fn handle(store: &Store, target: &Target, input: DetachInput) -> Result<get::Answer, ApiError> {
-    let volume = store.get::<Volume>(&target.volume).await?;
+pub async fn handle(target: Target, input: DetachInput) -> Result<Resource<VolumeView>, ApiError> {
+    let store = &target.app.store;
+    let volume = store.get::<Volume>(&target.name).await?;
     let Some(attachment) = store.find::<VolumeAttachment>(volume.name()).await? else {
-        return get::answer(store, &target.url, &target.volume).await;
+        return action::answer(&target).await;
     };
     check_others(&attachment, &input)?;
     if !input.force_detach {
-        check_mounts(store, target).await?;
+        check_mounts(store, &target).await?;
     }
     store
         .modify::<VolumeAttachment>(attachment.name(), |attachment| {
@@ -30,15 +32,15 @@ pub async fn handle(store: &Store, target: &Target, input: DetachInput) -> Resul
             }
         })
         .await?;
-    tracing::info!(volume = target.volume, ticket = input.attachment_id, force = input.force_detach, "asked to detach");
-    get::answer(store, &target.url, &target.volume).await
+    tracing::info!(volume = target.name, ticket = input.attachment_id, force = input.force_detach, "asked to detach");
+    action::answer(&target).await
 }
 
 /// A mounted file system would lose what it has in memory. An engine that can't be asked has no device to protect.
 async fn check_mounts(store: &Store, target: &Target) -> Result<(), ApiError> {
     let Ok(engine) = RunningEngine::of(store, target).await else { return Ok(()) };
     let Some(place) = engine.mounted_at().await.into_iter().next() else { return Ok(()) };
-    let message = format_args!("volume {} is in use: its file system is mounted at {place}", target.volume);
+    let message = format_args!("volume {} is in use: its file system is mounted at {place}", target.name);
     let next_step = format!(
         "Unmount it (umount {place}), then detach; or detach with forceDetach: what is in memory is \
                              written first, and open files then fail."

@@ -9,7 +9,7 @@ use aurochs_engine::grpc::engine_v1::{Snapshot as EngineSnapshot, StatusRequest}
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
-use super::action::Target;
+use super::action::{self, Target};
 use crate::error::{ApiError, ErrorKind};
 use crate::resources::engine::InstanceState;
 use crate::resources::{Engine, LABEL_VOLUME, Object};
@@ -30,7 +30,7 @@ pub(crate) struct RunningEngine {
 impl RunningEngine {
     /// The engine of the volume; 409 while none runs.
     pub(crate) async fn of(store: &Store, target: &Target) -> Result<Self, ApiError> {
-        let volume = target.volume(store).await?;
+        let volume = action::volume(target).await?;
         let engines = store.list_labelled::<Engine>(LABEL_VOLUME, volume.name()).await?;
         let running = engines
             .into_iter()

@@ -16,12 +16,11 @@ pub type Answer = Json<Resource<Volume>>;
 
 /// One volume.
 pub async fn handle(State(store): State<Store>, url: RequestUrl, Path(name): Path<String>) -> Result<Answer, ApiError> {
-    answer(&store, &url, &name).await
+    view(&store, &url, &name).await.map(Json)
 }
 
 /// The volume as it is now: also the answer of what changes it.
-pub async fn answer(store: &Store, url: &RequestUrl, name: &str) -> Result<Answer, ApiError> {
+pub async fn view(store: &Store, url: &RequestUrl, name: &str) -> Result<Resource<Volume>, ApiError> {
     let world = World::load_volume(store, name).await?;
-    let volume = world.volume(name, Links::of(url)).ok_or_else(|| ApiError::not_found("volume", name))?;
-    Ok(Json(volume))
+    world.volume(name, Links::of(url)).ok_or_else(|| ApiError::not_found("volume", name))
 }

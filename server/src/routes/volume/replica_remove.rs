@@ -1,26 +1,21 @@
 //! `replicaRemove`: gives up one copy; a new one is made elsewhere if the volume wants more.
 
-use serde::Deserialize;
+use aurochs_api::schema::Resource;
+use aurochs_api::volume::Volume;
+use aurochs_api::volume::inputs::ReplicaRemoveInput;
 
-use super::action::Target;
-use super::get;
+use super::action::{self, Target};
 use crate::error::{ApiError, ErrorKind};
 use crate::resources::{LABEL_VOLUME, Object, Replica};
-use crate::store::Store;
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct ReplicaRemoveInput {
-    name: String,
-}
 
 /// Answers with the volume. The last good copy is never removed.
-pub async fn handle(store: &Store, target: &Target, input: ReplicaRemoveInput) -> Result<get::Answer, ApiError> {
-    target.volume(store).await?;
-    let replicas = store.list_labelled::<Replica>(LABEL_VOLUME, &target.volume).await?;
+pub async fn handle(target: Target, input: ReplicaRemoveInput) -> Result<Resource<Volume>, ApiError> {
+    let store = &target.app.store;
+    action::volume(&target).await?;
+    let replicas = store.list_labelled::<Replica>(LABEL_VOLUME, &target.name).await?;
     let Some(replica) = replicas.iter().find(|replica| replica.name() == input.name) else {
         let names: Vec<&str> = replicas.iter().map(Object::name).collect();
-        let message = format_args!("volume {} has no replica named {:?}", target.volume, input.name);
+        let message = format_args!("volume {} has no replica named {:?}", target.name, input.name);
         return Err(ApiError::new(
             ErrorKind::Invalid,
             message,
@@ -29,12 +24,12 @@ pub async fn handle(store: &Store, target: &Target, input: ReplicaRemoveInput) -
     };
     let other_good = replicas.iter().any(|other| other.name() != replica.name() && is_good(other));
     if is_good(replica) && !other_good {
-        let message = format_args!("replica {} is the only one with all data of volume {}", input.name, target.volume);
+        let message = format_args!("replica {} is the only one with all data of volume {}", input.name, target.name);
         return Err(ApiError::new(ErrorKind::Conflict, message, "Wait until another replica is rebuilt."));
     }
     store.delete::<Replica>(replica.name()).await?;
-    tracing::info!(volume = target.volume, replica = input.name, "asked to remove a replica");
-    get::answer(store, &target.url, &target.volume).await
+    tracing::info!(volume = target.name, replica = input.name, "asked to remove a replica");
+    action::answer(&target).await
 }
 
 /// Whether it has all data, as far as the resource tells.

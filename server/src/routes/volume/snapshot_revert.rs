@@ -8,12 +8,11 @@ use super::action::Target;
 use super::engine::{self, RunningEngine};
 use crate::error::{ApiError, ErrorKind};
 use crate::resources::{Engine, Object};
-use crate::store::Store;
 
 /// 200 with an empty body, as Longhorn answers. Only without a device: a file system that is mounted would be torn.
-pub async fn handle(store: &Store, target: &Target, input: SnapshotInput) -> Result<(), ApiError> {
-    let (name, volume) = (input.name, &target.volume);
-    let engine = RunningEngine::of(store, target).await?;
+pub async fn handle(target: Target, input: SnapshotInput) -> Result<(), ApiError> {
+    let (name, volume, store) = (input.name, &target.name, &target.app.store);
+    let engine = RunningEngine::of(store, &target).await?;
     let found = engine.snapshot(&name).await?;
     if name == VOLUME_HEAD || found.removed {
         let message = format_args!("volume {volume} can't be reverted to {name}: it is no snapshot that is kept");

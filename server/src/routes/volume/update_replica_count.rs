@@ -1,28 +1,25 @@
 //! `updateReplicaCount`: how many copies a volume has.
 
-use serde::Deserialize;
+use aurochs_api::schema::Resource;
+use aurochs_api::volume::Volume;
+use aurochs_api::volume::inputs::UpdateReplicaCountInput;
 
-use super::action::Target;
-use super::get;
+use super::action::{self, Target};
+use super::rules;
 use crate::error::{ApiError, ErrorKind};
-use crate::resources::Volume;
-use crate::store::Store;
 
 /// Longhorn's range.
 pub const REPLICA_COUNT_MAXIMUM: u32 = 20;
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct UpdateReplicaCountInput {
-    replica_count: u32,
-}
-
 /// Answers with the volume.
-pub async fn handle(store: &Store, target: &Target, input: UpdateReplicaCountInput) -> Result<get::Answer, ApiError> {
-    target.volume(store).await?;
+pub async fn handle(target: Target, input: UpdateReplicaCountInput) -> Result<Resource<Volume>, ApiError> {
     check(input.replica_count)?;
-    store.modify::<Volume>(&target.volume, |volume| volume.spec.number_of_replicas = input.replica_count).await?;
-    get::answer(store, &target.url, &target.volume).await
+    action::change(&target, |volume| {
+        rules::strict_local_replicas(volume.spec.data_locality, input.replica_count)?;
+        volume.spec.number_of_replicas = input.replica_count;
+        Ok(())
+    })
+    .await
 }
 
 /// Checks a number of replicas.

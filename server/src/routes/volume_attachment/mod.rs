@@ -1,11 +1,12 @@
 //! Volume attachments: who wants which volume where. To look at only; `attach` and `detach` change them.
 
-pub mod get;
-pub mod list;
+use aurochs_api::attachment::VolumeAttachment as VolumeAttachmentView;
 
+use super::shown;
 use crate::nouns::Noun;
+use crate::resources::VolumeAttachment;
 
 /// Tickets are made by the actions of volumes.
 pub fn noun() -> Noun {
-    Noun::raw("volumeAttachment").list(list::handle).get(get::handle).done()
+    Noun::of::<VolumeAttachmentView>().list(shown::list::<VolumeAttachment>).get(shown::get::<VolumeAttachment>).done()
 }

@@ -1,11 +1,27 @@
 //! Volumes: the resource everything turns around.
+//!
+//! The view of a volume is here, what its fields can say in [`choices`], the wish for a new one in [`create`], what can
+//! be done with it in [`actions`] with the bodies of [`inputs`].
+
+pub mod actions;
+pub mod choices;
+pub mod create;
+pub mod inputs;
+pub mod progress;
 
 use serde::{Deserialize, Serialize};
+
+pub use choices::{
+    AccessMode, BackupCompression, CloneMode, CloneState, DataLocality, Frontend, LayoutMode, Override,
+    ReplicaAutoBalance, SnapshotDataIntegrity,
+};
+pub use create::{SizeText, VolumeCreateInput};
+pub use progress::{BackupStatus, PurgeStatus, RebuildStatus, RestoreStatus};
 
 use crate::attachment::VolumeAttachment;
 use crate::cause::Cause;
 use crate::condition::ConditionMap;
-use crate::describe::{Described, Wire};
+use crate::describe::Described;
 use crate::replica::Replica;
 use crate::size::ByteSize;
 use crate::snapshot::Snapshot;
@@ -42,17 +58,18 @@ pub struct Volume {
     pub name: String,
     #[schema(create, required, default = "100G")]
     pub size: ByteSize,
-    /// `blockdev`, `iscsi` or empty.
     #[schema(create)]
-    pub frontend: String,
+    pub frontend: Frontend,
     pub disable_frontend: bool,
     #[schema(create)]
     pub from_backup: String,
-    pub restore_volume_recurring_job: String,
+    pub restore_volume_recurring_job: Override,
     #[schema(create)]
     pub data_source: String,
+    #[schema(create)]
+    pub clone_mode: CloneMode,
     #[schema(create, default = "disabled")]
-    pub data_locality: String,
+    pub data_locality: DataLocality,
     #[schema(create, default = "2880")]
     pub stale_replica_timeout: u32,
     pub state: VolumeState,
@@ -73,32 +90,43 @@ pub struct Volume {
     #[schema(create, required, default = "false")]
     pub revision_counter_disabled: bool,
     #[schema(create, default = "ignored")]
-    pub snapshot_data_integrity: String,
+    pub snapshot_data_integrity: SnapshotDataIntegrity,
     pub snapshot_max_count: u32,
     pub snapshot_max_size: ByteSize,
     #[schema(create, required, default = "ignored")]
-    pub unmap_mark_snap_chain_removed: String,
+    pub unmap_mark_snap_chain_removed: Override,
     #[schema(create, default = "lz4")]
-    pub backup_compression_method: String,
+    pub backup_compression_method: BackupCompression,
     pub backup_target_name: String,
     pub backup_block_size: ByteSize,
     #[schema(create, required, default = "ignored")]
-    pub replica_soft_anti_affinity: String,
+    pub replica_soft_anti_affinity: Override,
     #[schema(create, required, default = "ignored")]
-    pub replica_zone_soft_anti_affinity: String,
+    pub replica_zone_soft_anti_affinity: Override,
     #[schema(create, required, default = "ignored")]
-    pub replica_disk_soft_anti_affinity: String,
-    pub freeze_filesystem_for_snapshot: String,
-    pub offline_rebuilding: String,
+    pub replica_disk_soft_anti_affinity: Override,
+    pub freeze_filesystem_for_snapshot: Override,
+    pub offline_rebuilding: Override,
     #[schema(create, required, default = "v1")]
     pub data_engine: String,
+    #[schema(create, as = "v1beta2.VolumeDataLayout")]
+    pub data_layout: DataLayout,
+    /// Of the v2 data engine, as the two below; 0 follows the setting.
+    pub ublk_queue_depth: u32,
+    pub ublk_number_of_queue: u32,
+    pub nvme_tcp_nr_io_queues: u32,
     #[schema(create)]
     pub disk_selector: Vec<String>,
     #[schema(create)]
     pub node_selector: Vec<String>,
     #[schema(create, required, default = "2")]
     pub number_of_replicas: u32,
-    pub replica_auto_balance: String,
+    pub replica_auto_balance: ReplicaAutoBalance,
+    /// How much is copied at the same time while a replica is rebuilt; 0 follows the setting.
+    #[schema(create, default = "0")]
+    pub rebuild_concurrent_sync_limit: u32,
+    /// Megabytes a second; 0 follows the setting.
+    pub replica_rebuilding_bandwidth_limit: u64,
     #[schema(create)]
     pub recurring_job_selector: Vec<RecurringJobRef>,
     #[schema(as = "map[volumeCondition]")]
@@ -108,7 +136,7 @@ pub struct Volume {
     pub ready: bool,
     pub not_ready_message: String,
     #[schema(create, default = "rwo")]
-    pub access_mode: String,
+    pub access_mode: AccessMode,
     pub share_endpoint: String,
     pub share_state: String,
     pub migratable: bool,
@@ -117,10 +145,10 @@ pub struct Volume {
     #[schema(nullable)]
     pub controllers: Vec<Controller>,
     /// Backups running from this volume; filled by the backup feature.
-    pub backup_status: Vec<TransferStatus>,
-    pub restore_status: Vec<TransferStatus>,
+    pub backup_status: Vec<BackupStatus>,
+    pub restore_status: Vec<RestoreStatus>,
     /// `null` when there is nothing, as Longhorn has it.
-    pub purge_status: Option<Vec<TransferStatus>>,
+    pub purge_status: Option<Vec<PurgeStatus>>,
     pub rebuild_status: Vec<RebuildStatus>,
     pub volume_attachment: VolumeAttachment,
     /// Ours: why the volume is not as wished, worst first.
@@ -181,41 +209,7 @@ pub struct Controller {
     pub unmap_mark_snap_chain_removed_enabled: bool,
 }
 
-/// Progress of one rebuild.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct RebuildStatus {
-    pub replica: String,
-    pub is_rebuilding: bool,
-    /// Percent.
-    pub progress: u32,
-    /// `in_progress`, `complete`, `error`.
-    pub state: String,
-    pub error: String,
-    pub from_replica_list: Vec<String>,
-    /// Ours.
-    #[serde(with = "crate::size::as_number")]
-    #[schema(wire = "integer")]
-    #[schema(ours)]
-    pub planned_bytes: ByteSize,
-    #[serde(with = "crate::size::as_number")]
-    #[schema(wire = "integer")]
-    #[schema(ours)]
-    pub done_bytes: ByteSize,
-    #[schema(ours)]
-    pub bytes_per_second: u64,
-}
-
-/// Progress of a backup, restore or purge on one replica.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct TransferStatus {
-    pub replica: String,
-    pub progress: u32,
-    pub state: String,
-    pub error: String,
-}
-
+/// A recurring job, or a group of them, that a volume takes part in.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 #[schema(id = "volumeRecurringJob")]
@@ -251,70 +245,26 @@ pub struct WorkloadStatus {
 pub struct CloneStatus {
     pub source_volume: String,
     pub snapshot: String,
-    pub state: String,
+    pub state: CloneState,
     pub attempt_count: u32,
     pub next_allowed_attempt_at: String,
 }
 
-/// Body of a create. What is absent gets the setting's default.
-#[derive(Clone, Debug, Default, Described, Serialize, Deserialize)]
+/// How a volume of the v2 data engine spreads its data.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct VolumeCreateInput {
-    pub name: String,
-    /// Kubernetes quantity text or bytes.
-    pub size: SizeText,
-    pub number_of_replicas: u32,
-    pub frontend: String,
-    pub access_mode: String,
-    pub data_locality: String,
-    pub data_engine: String,
-    pub stale_replica_timeout: u32,
-    pub revision_counter_disabled: bool,
-    pub disk_selector: Vec<String>,
-    pub node_selector: Vec<String>,
-    pub replica_soft_anti_affinity: String,
-    pub replica_zone_soft_anti_affinity: String,
-    pub replica_disk_soft_anti_affinity: String,
-    pub snapshot_max_count: u32,
-    pub snapshot_max_size: SizeText,
-    pub snapshot_data_integrity: String,
-    pub backup_compression_method: String,
-    pub unmap_mark_snap_chain_removed: String,
-    pub freeze_filesystem_for_snapshot: String,
-    pub offline_rebuilding: String,
-    pub replica_auto_balance: String,
-    pub restore_volume_recurring_job: String,
-    pub backup_target_name: String,
-    pub encrypted: bool,
-    pub migratable: bool,
-    pub standby: bool,
-    pub from_backup: String,
-    pub data_source: String,
-    pub backing_image: String,
+#[schema(id = "volumeDataLayout")]
+pub struct DataLayout {
+    pub mode: LayoutMode,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub data_chunks: u32,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub parity_chunks: u32,
+    #[serde(rename = "stripSizeKB", skip_serializing_if = "is_zero")]
+    pub strip_size_kb: u32,
 }
 
-/// A size as a client wrote it (text or number), checked later so that the message can name the field.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(transparent)]
-pub struct SizeText(pub String);
-
-impl Described for SizeText {
-    const WIRE: Wire = Wire::Text;
-}
-
-impl<'de> Deserialize<'de> for SizeText {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Form {
-            Integer(i64),
-            Float(f64),
-            Text(String),
-        }
-        Ok(Self(match Form::deserialize(deserializer)? {
-            Form::Integer(number) => number.to_string(),
-            Form::Float(number) => number.to_string(),
-            Form::Text(text) => text,
-        }))
-    }
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }

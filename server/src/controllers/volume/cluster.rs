@@ -1,0 +1,116 @@
+//! The nodes as the scheduler sees them, read at one moment.
+
+use std::collections::BTreeMap;
+
+use aurochs_api::condition::{Condition, ConditionStatus};
+use aurochs_api::size::ByteSize;
+
+use super::super::{Context, Error};
+use crate::resources::node::{DiskSpec, DiskStatus, READY, SCHEDULABLE};
+use crate::resources::{EngineImage, Node, Object, Replica, condition};
+use crate::scheduling::space::{DiskSpace, Limits};
+use crate::scheduling::{DiskView, NodeView, Rules};
+use crate::settings::{Name, Settings};
+
+/// Reasons of the condition `Schedulable` that say nothing which is not reckoned anew here.
+const RECKONED_ANEW: [&str; 3] = ["DiskPressure", "DiskNotReady", "SchedulingDisabled"];
+
+/// Longhorn's reason of a node that Kubernetes, or a person, closed for new work.
+const REASON_CORDONED: &str = "KubernetesNodeCordoned";
+
+/// The space limits that the settings give.
+#[must_use]
+pub fn limits(settings: &Settings) -> Limits {
+    Limits {
+        over_provisioning_percent: settings.number(Name::StorageOverProvisioningPercentage),
+        minimal_available_percent: settings.number(Name::StorageMinimalAvailablePercentage),
+    }
+}
+
+/// The rules that the settings give for all volumes.
+#[must_use]
+pub fn rules(settings: &Settings) -> Rules {
+    Rules {
+        limits: limits(settings),
+        allow_empty_node_selector: settings.flag(Name::AllowEmptyNodeSelectorVolume),
+        allow_empty_disk_selector: settings.flag(Name::AllowEmptyDiskSelectorVolume),
+    }
+}
+
+/// Reads all nodes, for a volume with this engine image. The promise of the replica `without` is not counted: the answer
+/// is as if it had no place.
+pub(super) async fn read(context: &Context, image: &str, without: Option<&str>) -> Result<Vec<NodeView>, Error> {
+    let nodes = context.store.list::<Node>().await?;
+    let mut replicas = context.store.list::<Replica>().await?;
+    replicas.retain(|replica| without.is_none_or(|without| replica.name() != without));
+    let images = context.store.list::<EngineImage>().await?;
+    let image = images.iter().find(|known| known.spec.image == image);
+    let cordon_counts = context.settings.flag(Name::DisableSchedulingOnCordonedNode);
+    let mut views = views(&nodes, &replicas);
+    for view in &mut views {
+        view.unschedulable = view.unschedulable.take().filter(|reason| cordon_counts || reason != REASON_CORDONED);
+        let is_missing = |image: &&Object<EngineImage>| image.status.node_deployment_map.get(&view.name) == Some(&false);
+        view.lacks_engine_image = image.filter(is_missing).map(|image| image.spec.image.clone());
+    }
+    Ok(views)
+}
+
+/// All nodes as the scheduler sees them. Promised space is counted from the replicas themselves: node statuses lag.
+#[must_use]
+pub fn views(nodes: &[Object<Node>], replicas: &[Object<Replica>]) -> Vec<NodeView> {
+    let mut promised: BTreeMap<&str, ByteSize> = BTreeMap::new();
+    for replica in replicas.iter().filter(|replica| !replica.spec.disk_id.is_empty()) {
+        let sum = promised.entry(replica.spec.disk_id.as_str()).or_default();
+        *sum = sum.saturating_add(replica.spec.volume_size);
+    }
+    nodes.iter().map(|node| view(node, &promised)).collect()
+}
+
+fn view(node: &Object<Node>, promised: &BTreeMap<&str, ByteSize>) -> NodeView {
+    let ready = condition::find(&node.status.conditions, READY);
+    let disks = node.spec.disks.iter().map(|(name, spec)| {
+        let status = node.status.disk_status.get(name).cloned().unwrap_or_default();
+        let promised = promised.get(status.disk_uuid.as_str()).copied().unwrap_or_default();
+        disk_view(name, spec, status, promised)
+    });
+    NodeView {
+        name: node.name().to_owned(),
+        zone: node.status.zone.clone(),
+        deleting: node.is_deleting(),
+        ready: condition::is_true(&node.status.conditions, READY),
+        not_ready_reason: ready.map(|ready| ready.reason.clone()).unwrap_or_default(),
+        allow_scheduling: node.spec.allow_scheduling,
+        unschedulable: unschedulable(&node.status.conditions),
+        evicting: node.spec.eviction_requested || node.status.auto_evicting,
+        lacks_engine_image: None,
+        tags: node.spec.tags.clone(),
+        disks: disks.collect(),
+    }
+}
+
+fn disk_view(name: &str, spec: &DiskSpec, status: DiskStatus, promised: ByteSize) -> DiskView {
+    DiskView {
+        name: name.to_owned(),
+        ready: condition::is_true(&status.conditions, READY) && !status.disk_uuid.is_empty(),
+        path: spec.path.clone(),
+        kind: spec.kind,
+        filesystem: status.filesystem_type,
+        allow_scheduling: spec.allow_scheduling,
+        evicting: spec.eviction_requested,
+        unschedulable: unschedulable(&status.conditions),
+        tags: spec.tags.clone(),
+        space: DiskSpace {
+            maximum: status.storage_maximum,
+            available: status.storage_available,
+            reserved: spec.storage_reserved,
+            scheduled: promised,
+        },
+        uuid: status.disk_uuid,
+    }
+}
+
+fn unschedulable(conditions: &[Condition]) -> Option<String> {
+    let refusing = |one: &&Condition| one.status == ConditionStatus::False;
+    let condition = condition::find(conditions, SCHEDULABLE).filter(refusing)?;
+    (!RECKONED_ANEW.contains(&condition.reason.as_str())).then(|| condition.reason.clone())
+}

@@ -1,0 +1,317 @@
+//! Keeps as many whole replicas as an attached volume wishes, where they are wished: one change at a time.
+//!
+//! | the volume has | then |
+//! |---|---|
+//! | a replica that joins | nothing else, until it is whole or failed |
+//! | too few whole replicas | [`rebuild::choose`]: rebuild one that is there, wait for one, or make one |
+//! | enough | failed ones go; one more is made and filled while there is a [`Need`]; what is too many goes |
+//!
+//! Invariants: a whole replica goes only when more than wished are whole, so never the last; at most one object is made
+//! in a pass, and none while another has no place or joins.
+
+use std::time::Duration;
+
+use aurochs_api::cause::{Cause, CauseCode, Severity};
+use aurochs_api::replica::ReplicaMode;
+
+use super::super::Error;
+use super::extra::Need;
+use super::family::Family;
+use super::placement::{self, SchedulingFailure, Wanted};
+use super::rebuild::{self, Candidate, Choice, Reach, Situation};
+use super::turns::Turns;
+use super::{Findings, SCHEDULING_RETRY, Volumes, balance, cluster, joining};
+use crate::events::{EventType, ObjectRef, Reason};
+use crate::instance::Answering;
+use crate::resources::engine::InstanceState;
+use crate::resources::replica::REBUILD_RETRIES_MAXIMUM;
+use crate::resources::volume::{DataLocality, REASON_LOCAL_SCHEDULING_FAILURE, Robustness};
+use crate::resources::{Object, Replica, Volume, timestamp};
+use crate::scheduling::causes::NoPlace;
+use crate::scheduling::surplus::{self, Surplus};
+use crate::settings::Name;
+
+/// How soon to look again when something that is not ours has to happen first.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
+
+/// One step for a volume whose engine runs.
+pub(super) async fn keep(
+    volumes: &Volumes,
+    volume: &Object<Volume>,
+    family: &Family,
+    findings: &mut Findings,
+) -> Result<(), Error> {
+    if family.engine.status.replica_mode_map.is_empty() {
+        return Ok(());
+    }
+    if let Some(joining) = joining::bring_in(&volumes.context, family).await? {
+        findings.causes.push(joining);
+        return Ok(());
+    }
+    let pass = Pass { volumes, volume, family, wished: placement::wished(volume) };
+    if pass.whole().count() < pass.wished { pass.restore(findings).await } else { pass.arrange(findings).await }
+}
+
+/// What one pass works on.
+struct Pass<'a> {
+    volumes: &'a Volumes,
+    volume: &'a Object<Volume>,
+    family: &'a Family,
+    wished: usize,
+}
+
+impl<'a> Pass<'a> {
+    fn whole(&self) -> impl Iterator<Item = &'a Object<Replica>> {
+        self.family.whole()
+    }
+
+    /// Too few are whole.
+    async fn restore(&self, findings: &mut Findings) -> Result<(), Error> {
+        if let Some(cause) = self.must_wait() {
+            findings.causes.push(cause);
+            findings.look_again_in(LOOK_AGAIN);
+            return Ok(());
+        }
+        let _in_turn = self.volumes.rebuilding.lock().await;
+        let turns = Turns::count(&self.volumes.context).await?;
+        let candidates = self.candidates(&turns);
+        match rebuild::choose(&candidates, &self.situation(&turns)) {
+            Choice::Start(name) => self.start(&name).await,
+            Choice::GiveUp(name) => self.delete(&name, "it is given up").await,
+            Choice::Replace => self.replace(candidates, &turns, findings).await,
+            Choice::Wait { cause, look_again } => {
+                findings.causes.push(cause);
+                findings.look_again_in(look_again);
+                Ok(())
+            }
+        }
+    }
+
+    fn situation(&self, turns: &Turns) -> Situation {
+        let settings = &self.volumes.context.settings;
+        Situation {
+            degraded_for: self.degraded_for(),
+            replenishment_wait: Duration::from_secs(settings.number(Name::ReplicaReplenishmentWaitInterval)),
+            rebuilds_per_node: turns.limit,
+            bound_to_node: self.volume.spec.data_locality == DataLocality::StrictLocal,
+        }
+    }
+
+    /// Since the volume was found degraded, or since a replica failed that has not come back: a volume that was
+    /// detached meanwhile does not wait anew.
+    fn degraded_for(&self) -> Duration {
+        let status = &self.volume.status;
+        let told = (status.robustness == Robustness::Degraded).then(|| timestamp::age(&status.last_degraded_at));
+        let failed = self.family.staying().filter_map(|replica| timestamp::age(&replica.spec.failed_at));
+        failed.chain(told.flatten()).max().unwrap_or_default()
+    }
+
+    async fn replace(&self, candidates: Vec<Candidate>, turns: &Turns, findings: &mut Findings) -> Result<(), Error> {
+        let Err(no) = placement::make(self.volumes, self.volume, self.family, &Wanted::InsteadOfFailed).await? else {
+            return Ok(());
+        };
+        // Redundancy comes before an empty disk: one that should leave is better than none.
+        let staying = candidates.into_iter().map(|one| Candidate { evicting: false, ..one }).collect::<Vec<_>>();
+        if let Choice::Start(name) = rebuild::choose(&staying, &self.situation(turns)) {
+            return self.start(&name).await;
+        }
+        placement::tell(self.volume, &no, findings);
+        findings.causes.push(no.cause);
+        findings.look_again_in(SCHEDULING_RETRY);
+        Ok(())
+    }
+
+    /// Enough are whole: what does not belong goes, what is needed besides comes.
+    async fn arrange(&self, findings: &mut Findings) -> Result<(), Error> {
+        let needs = std::mem::take(&mut findings.needs);
+        let others: Vec<&Object<Replica>> = self.family.staying().filter(|one| !self.is_whole(one)).collect();
+        let exactly = self.whole().count() == self.wished;
+        let useful = others.iter().find(|one| exactly && self.is_useful(one, &needs)).copied();
+        for replica in others.iter().filter(|one| useful.is_none_or(|useful| useful.name() != one.name())) {
+            if replica.spec.rebuild_retry_count >= REBUILD_RETRIES_MAXIMUM {
+                self.volumes.memory.note_extra_lost(self.volume.name());
+            }
+            self.delete(replica.name(), "enough others are whole").await?;
+        }
+        if let Some(useful) = useful {
+            return self.fill(useful, findings).await;
+        }
+        if !others.is_empty() || self.family.replicas.iter().any(Object::is_deleting) {
+            return Ok(());
+        }
+        if !exactly {
+            return self.remove_surplus().await;
+        }
+        if needs.is_empty() {
+            self.volumes.memory.forget_extra(self.volume.name());
+        }
+        for need in &needs {
+            if self.meet(need, findings).await? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_whole(&self, replica: &Object<Replica>) -> bool {
+        self.family.mode(replica.name()) == Some(ReplicaMode::ReadWrite)
+    }
+
+    /// It is where one more is needed, and its data can still be brought there.
+    fn is_useful(&self, replica: &Object<Replica>, needs: &[Need]) -> bool {
+        let instances = &self.volumes.context.instances;
+        let silent = matches!(instances.answering(&replica.spec.node_id), Answering::No { .. });
+        let hopeless = replica.spec.rebuild_retry_count >= REBUILD_RETRIES_MAXIMUM;
+        replica.spec.is_placed() && !silent && !hopeless && needs.iter().any(|need| need.is_met_by(replica))
+    }
+
+    async fn fill(&self, replica: &Object<Replica>, findings: &mut Findings) -> Result<(), Error> {
+        if let Some(cause) = self.must_wait() {
+            findings.causes.push(cause);
+            findings.look_again_in(LOOK_AGAIN);
+            return Ok(());
+        }
+        let _in_turn = self.volumes.rebuilding.lock().await;
+        let turns = Turns::count(&self.volumes.context).await?;
+        let candidate = self.candidate(replica, &turns);
+        match rebuild::start_or_wait(&candidate, turns.limit) {
+            Choice::Wait { cause, look_again } => {
+                findings.causes.push(cause);
+                findings.look_again_in(look_again);
+                Ok(())
+            }
+            _ => self.start(replica.name()).await,
+        }
+    }
+
+    /// Makes the replica that is needed; false when there is no place for it.
+    async fn meet(&self, need: &Need, findings: &mut Findings) -> Result<bool, Error> {
+        if let Some(cause) = self.must_wait().or_else(|| self.rebuilding_is_off(need)) {
+            findings.causes.push(cause);
+            findings.look_again_in(LOOK_AGAIN);
+            return Ok(true);
+        }
+        let pause = self.volumes.memory.extra_pause(self.volume.name());
+        if !pause.is_zero() {
+            findings.causes.push(self.extra_failed(need));
+            findings.look_again_in(pause);
+            return Ok(true);
+        }
+        let made = match need {
+            Need::Local { node } => self.make(&Wanted::ExtraOn(node.clone())).await?,
+            Need::Replacement { .. } => self.make(&Wanted::Extra).await?,
+            Need::Balance(_) => return balance::make(self.volumes, self.volume, self.family).await,
+        };
+        let Err(no) = made else { return Ok(true) };
+        findings.look_again_in(SCHEDULING_RETRY);
+        self.tell_unmet(need, no, findings);
+        Ok(false)
+    }
+
+    async fn make(&self, wanted: &Wanted) -> Result<Result<Object<Replica>, NoPlace>, Error> {
+        placement::make(self.volumes, self.volume, self.family, wanted).await
+    }
+
+    fn tell_unmet(&self, need: &Need, no: NoPlace, findings: &mut Findings) {
+        if matches!(need, Need::Local { .. }) {
+            let failure = SchedulingFailure { reason: REASON_LOCAL_SCHEDULING_FAILURE, message: no.message() };
+            findings.scheduling.get_or_insert(failure);
+        }
+        let message = format!("A replica is to be made {}, and has no place. {}", need.text(), no.cause.message);
+        let code = if matches!(need, Need::Replacement { .. }) { CauseCode::Evicting } else { no.cause.code };
+        findings.causes.push(Cause { code, message, ..no.cause });
+    }
+
+    async fn remove_surplus(&self) -> Result<(), Error> {
+        let nodes = cluster::read(&self.volumes.context, &self.volume.spec.image, None).await?;
+        let holders = balance::holders(self.whole());
+        let surplus = Surplus {
+            holders: &holders,
+            nodes: &nodes,
+            mode: balance::mode(&self.volumes.context, self.volume),
+            pressure_percent: balance::pressure_percent(&self.volumes.context),
+            engine_node: &self.family.engine.spec.node_id,
+            keep_local: self.volume.spec.data_locality == DataLocality::BestEffort,
+        };
+        match surplus::choose(&surplus) {
+            Some(name) => self.delete(name, "it is one more than wished").await,
+            None => Ok(()),
+        }
+    }
+
+    async fn delete(&self, name: &str, why: &str) -> Result<(), Error> {
+        tracing::info!(volume = self.volume.name(), replica = name, why, "a replica is removed");
+        Ok(self.volumes.context.store.delete::<Replica>(name).await?)
+    }
+
+    async fn start(&self, name: &str) -> Result<(), Error> {
+        let context = &self.volumes.context;
+        let replica = rebuild::start(context, name).await?;
+        self.volumes.memory.note_rebuild(name);
+        let message = format!("Replica {name} on {} is being rebuilt.", replica.spec.node_id);
+        context.events.emit(&ObjectRef::from(&replica), Reason::Rebuilding, EventType::Normal, &message);
+        Ok(())
+    }
+
+    /// What an engine refuses replicas for is not begun with.
+    fn must_wait(&self) -> Option<Cause> {
+        let expands = self.family.engine.status.is_expanding;
+        expands.then(|| {
+            let message = format!("Rebuilding of {} waits until it has its new size.", self.volume.name());
+            self.cause(CauseCode::RebuildWaiting, Severity::Info, message, "")
+        })
+    }
+
+    fn rebuilding_is_off(&self, need: &Need) -> Option<Cause> {
+        let limit = self.volumes.context.settings.number(Name::ConcurrentReplicaRebuildPerNodeLimit);
+        (limit == 0).then(|| {
+            let message = format!(
+                "A replica of {} is to be made {}, and rebuilding is switched off \
+                 (concurrent-replica-rebuild-per-node-limit is 0).",
+                self.volume.name(),
+                need.text()
+            );
+            let next_step = "Raise concurrent-replica-rebuild-per-node-limit.";
+            self.cause(CauseCode::RebuildWaiting, Severity::Warning, message, next_step)
+        })
+    }
+
+    fn extra_failed(&self, need: &Need) -> Cause {
+        let message = format!(
+            "A replica of {} is to be made {}; the last one could not be filled and was given up.",
+            self.volume.name(),
+            need.text()
+        );
+        self.cause(CauseCode::RebuildWaiting, Severity::Warning, message, "It is tried again by itself.")
+    }
+
+    fn cause(&self, code: CauseCode, severity: Severity, message: String, next_step: &str) -> Cause {
+        let objects = vec![self.volume.name().to_owned()];
+        Cause { code, severity, message, next_step: next_step.to_owned(), objects, details: Vec::new() }
+    }
+
+    fn candidates(&self, turns: &Turns) -> Vec<Candidate> {
+        self.family.staying().map(|replica| self.candidate(replica, turns)).collect()
+    }
+
+    fn candidate(&self, replica: &Object<Replica>, turns: &Turns) -> Candidate {
+        let (spec, mode) = (&replica.spec, self.family.mode(replica.name()));
+        Candidate {
+            name: replica.name().to_owned(),
+            node: spec.node_id.clone(),
+            reach: match self.volumes.context.instances.answering(&spec.node_id) {
+                Answering::Yes { .. } => Reach::Answers,
+                Answering::No { .. } => Reach::Silent,
+                Answering::NotYet => Reach::NotHeard,
+            },
+            placed: spec.is_placed(),
+            serves: mode == Some(ReplicaMode::ReadWrite),
+            failed: spec.has_failed(),
+            evicting: spec.eviction_requested,
+            stopped: replica.status.current_state == InstanceState::Stopped && mode.is_none(),
+            retries: spec.rebuild_retry_count,
+            pause_left: self.volumes.memory.rebuild_pause(replica.name(), spec.rebuild_retry_count),
+            rebuilds_on_node: turns.running_on(&spec.node_id),
+        }
+    }
+}
