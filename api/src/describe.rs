@@ -96,6 +96,8 @@ pub trait Described {
 
 /// What is an object with known fields.
 pub trait Shaped: Described {
+    /// Its name, for those who need no more of the shape than that.
+    const ID: &'static str;
     fn shape() -> &'static Shape;
 }
 

@@ -6,6 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::describe::Described;
 
+/// Plural of a type as it stands in URLs: `instanceManager` → `instancemanagers`.
+#[must_use]
+pub fn plural(kind: &str) -> String {
+    let ending = if kind.ends_with('s') || kind.ends_with("ch") || kind.ends_with('x') { "es" } else { "s" };
+    format!("{kind}{ending}").to_lowercase()
+}
+
 /// A resource with its header. Keys of the resource itself are beside the header's on the wire.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Resource<T> {
@@ -58,4 +65,21 @@ pub struct ErrorBody {
     pub detail: String,
     pub links: BTreeMap<String, String>,
     pub actions: BTreeMap<String, String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plurals_of_longhorn() {
+        for (kind, wanted) in [
+            ("volume", "volumes"),
+            ("instanceManager", "instancemanagers"),
+            ("empty", "emptys"),
+            ("backupStatus", "backupstatuses"),
+        ] {
+            assert_eq!(plural(kind), wanted);
+        }
+    }
 }

@@ -17,7 +17,7 @@ use crate::auth;
 use crate::error;
 use crate::nouns::{self, Noun};
 use crate::routes::{assets, body, fallback, health, live, root, session};
-use crate::web::{limits, request_url, schemas_header, security_headers};
+use crate::web::{html, limits, request_url, schemas_header, security_headers};
 
 /// Every route: those of the page and of the API as a whole, then those of its nouns. What is not here is answered by [`fallback`]: the dashboard's pages, slashes too many, unknown paths.
 #[must_use]
@@ -41,7 +41,7 @@ pub fn table() -> Table {
     routes.fold(table, |table, route| table.add(route.method.clone(), &route.path, route.handler.clone()))
 }
 
-/// The whole service. Layers from the outside in: request id and log, security headers, form of errors, panics, time,
+/// The whole service. Layers from the outside in: request id and log, security headers, pages of JSON for browsers, form of errors, panics, time,
 /// login, size of bodies.
 pub fn service(app: App) -> Router {
     let request_id = HeaderName::from_static(limits::REQUEST_ID);
@@ -52,6 +52,7 @@ pub fn service(app: App) -> Router {
         .layer(middleware::from_fn(limits::trace))
         .layer(middleware::from_fn(security_headers::add))
         .layer(middleware::from_fn(schemas_header::add))
+        .layer(middleware::from_fn(html::render))
         .layer(middleware::from_fn(error::render))
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(middleware::from_fn(limits::time))

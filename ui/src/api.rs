@@ -1,10 +1,10 @@
-//! Calls of the manager's REST API. Addresses are relative: the browser resolves them against the document's base.
+//! Calls of the manager's REST API. Addresses, bodies and answers come from the types of `aurochs_api`. Addresses are
+//! relative: the browser resolves them against the document's base.
 
-use aurochs_api::attachment::{AttachInput, DetachInput};
-use aurochs_api::schema::ErrorBody;
+use aurochs_api::action::Action;
+use aurochs_api::describe::Shaped;
+use aurochs_api::schema::{ErrorBody, Resource, plural};
 use aurochs_api::session::Session;
-use aurochs_api::snapshot::SnapshotInput;
-use aurochs_api::volume::VolumeCreateInput;
 use gloo_net::http::{Method, Request, RequestBuilder, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -30,47 +30,50 @@ pub(crate) async fn log_out() -> Result<(), ApiError> {
     send(Method::POST, "logout", None::<&()>).await.map(drop)
 }
 
-pub(crate) async fn create_volume(input: &VolumeCreateInput) -> Result<(), ApiError> {
-    send(Method::POST, "v1/volumes", Some(input)).await.map(drop)
+/// Makes a thing of a type; answers with it.
+pub(crate) async fn create<T: Shaped + DeserializeOwned>(input: &impl Serialize) -> Result<Resource<T>, ApiError> {
+    let path = format!("v1/{}", plural(T::ID));
+    let response = send(Method::POST, &path, Some(input)).await?;
+    response.json().await.map_err(|error| unreadable(&path, &error.to_string()))
 }
 
-pub(crate) async fn delete_volume(volume: &str) -> Result<(), ApiError> {
-    send(Method::DELETE, &volume_path(volume), None::<&()>).await.map(drop)
+pub(crate) async fn delete<T: Shaped>(id: &str) -> Result<(), ApiError> {
+    send(Method::DELETE, &path_of::<T>(id), None::<&()>).await.map(drop)
 }
 
-pub(crate) async fn attach(volume: &str, node: &str, maintenance: bool) -> Result<(), ApiError> {
-    let input = AttachInput { host_id: node.to_owned(), disable_frontend: maintenance, ..AttachInput::default() };
-    act(volume, "attach", &input).await
+/// Does something with a thing; body and answer are those of the action.
+pub(crate) async fn act<A>(id: &str, input: &A::Input) -> Result<A::Output, ApiError>
+where
+    A: Action,
+    A::Input: Serialize,
+    A::Output: Answer,
+{
+    let path = path_of::<A::On>(id);
+    let builder = RequestBuilder::new(&path).query([("action", A::OFFER.name)]);
+    let response = send_built(builder.method(Method::POST), Some(input)).await?;
+    A::Output::read(response).await.map_err(|error| unreadable(&path, &error))
 }
 
-pub(crate) async fn detach(volume: &str) -> Result<(), ApiError> {
-    act(volume, "detach", &DetachInput::default()).await
+/// What an action can answer.
+pub(crate) trait Answer: Sized {
+    async fn read(response: Response) -> Result<Self, String>;
 }
 
-/// An empty name lets the manager choose one.
-pub(crate) async fn snapshot_create(volume: &str, name: &str) -> Result<(), ApiError> {
-    act(volume, "snapshotCreate", &snapshot(name)).await
+impl<T: DeserializeOwned> Answer for Resource<T> {
+    async fn read(response: Response) -> Result<Self, String> {
+        response.json().await.map_err(|error| error.to_string())
+    }
 }
 
-pub(crate) async fn snapshot_revert(volume: &str, name: &str) -> Result<(), ApiError> {
-    act(volume, "snapshotRevert", &snapshot(name)).await
+/// Some actions answer with an empty body.
+impl Answer for () {
+    async fn read(_: Response) -> Result<Self, String> {
+        Ok(())
+    }
 }
 
-pub(crate) async fn snapshot_delete(volume: &str, name: &str) -> Result<(), ApiError> {
-    act(volume, "snapshotDelete", &snapshot(name)).await
-}
-
-fn snapshot(name: &str) -> SnapshotInput {
-    SnapshotInput { name: name.to_owned(), ..SnapshotInput::default() }
-}
-
-fn volume_path(volume: &str) -> String {
-    format!("v1/volumes/{}", String::from(js_sys::encode_uri_component(volume)))
-}
-
-async fn act<B: Serialize>(volume: &str, action: &str, body: &B) -> Result<(), ApiError> {
-    let builder = RequestBuilder::new(&volume_path(volume)).query([("action", action)]);
-    send_built(builder.method(Method::POST), Some(body)).await.map(drop)
+fn path_of<T: Shaped>(id: &str) -> String {
+    format!("v1/{}/{}", plural(T::ID), String::from(js_sys::encode_uri_component(id)))
 }
 
 async fn send<B: Serialize>(method: Method, path: &str, body: Option<&B>) -> Result<Response, ApiError> {

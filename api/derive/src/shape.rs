@@ -27,6 +27,8 @@ pub(crate) fn implement(input: &DeriveInput, fields: &FieldsNamed) -> syn::Resul
         }
         #[automatically_derived]
         impl aurochs_api::describe::Shaped for #name {
+            const ID: &'static str = #id;
+
             fn shape() -> &'static aurochs_api::describe::Shape {
                 static SHAPE: aurochs_api::describe::Shape =
                     aurochs_api::describe::Shape { id: #id, doc: #doc, fields: &[#(#described),*] };

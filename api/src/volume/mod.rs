@@ -22,6 +22,7 @@ use crate::attachment::VolumeAttachment;
 use crate::cause::Cause;
 use crate::condition::ConditionMap;
 use crate::describe::Described;
+use crate::nested::Nested;
 use crate::replica::Replica;
 use crate::size::ByteSize;
 use crate::snapshot::Snapshot;
@@ -145,12 +146,12 @@ pub struct Volume {
     #[schema(nullable)]
     pub controllers: Vec<Controller>,
     /// Backups running from this volume; filled by the backup feature.
-    pub backup_status: Vec<BackupStatus>,
-    pub restore_status: Vec<RestoreStatus>,
+    pub backup_status: Vec<Nested<BackupStatus>>,
+    pub restore_status: Vec<Nested<RestoreStatus>>,
     /// `null` when there is nothing, as Longhorn has it.
-    pub purge_status: Option<Vec<PurgeStatus>>,
-    pub rebuild_status: Vec<RebuildStatus>,
-    pub volume_attachment: VolumeAttachment,
+    pub purge_status: Option<Vec<Nested<PurgeStatus>>>,
+    pub rebuild_status: Vec<Nested<RebuildStatus>>,
+    pub volume_attachment: Nested<VolumeAttachment>,
     /// Ours: why the volume is not as wished, worst first.
     #[schema(ours)]
     pub causes: Vec<Cause>,

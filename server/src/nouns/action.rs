@@ -3,6 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
+use aurochs_api::describe::Described;
 use aurochs_api::schema::{Collection, Resource};
 use axum::Json;
 use axum::extract::{FromRequest, Path, Query, Request, State};
@@ -69,7 +70,7 @@ pub struct Handled {
 impl Handled {
     pub(super) fn new<Input, Output, F, R>(name: &'static str, handler: F) -> Self
     where
-        Input: DeserializeOwned + Send + 'static,
+        Input: DeserializeOwned + Described + Send + 'static,
         Output: Answer,
         F: Fn(Target, Input) -> R + Send + Sync + 'static,
         R: Future<Output = Result<Output, ApiError>> + Send + 'static,

@@ -362,7 +362,7 @@ impl<T: Acted> Builder<T> {
     pub fn act<A, F, R>(mut self, handler: F) -> Self
     where
         A: Action<On = T>,
-        A::Input: DeserializeOwned + Send + 'static,
+        A::Input: DeserializeOwned + Described + Send + 'static,
         A::Output: Answer,
         F: Fn(Target, A::Input) -> R + Send + Sync + 'static,
         R: Future<Output = Result<A::Output, ApiError>> + Send + 'static,

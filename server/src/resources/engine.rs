@@ -93,19 +93,6 @@ pub struct EngineSpec {
     pub replica_timeout_seconds: u32,
 }
 
-/// How far the copying of a clone's content is, as the engine of the clone tells.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct EngineCloneStatus {
-    pub is_cloning: bool,
-    pub snapshot_name: String,
-    pub from_replica_address: String,
-    /// Percent.
-    pub progress: u32,
-    pub state: String,
-    pub error: String,
-}
-
 /// A person's decision to go on without what only lost replicas had; see `controllers/volume/salvage.rs`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -143,9 +130,8 @@ pub struct EngineStatus {
     pub replica_transition_time_map: BTreeMap<String, String>,
     /// Keyed by replica name.
     pub rebuild_status: BTreeMap<String, RebuildStatus>,
-    /// Keyed by replica name, as those of clones.
+    /// Keyed by replica name.
     pub restore_status: BTreeMap<String, RestoreStatus>,
-    pub clone_status: BTreeMap<String, EngineCloneStatus>,
     /// Keyed by the backup's name.
     pub backup_status: BTreeMap<String, BackupStatus>,
     /// All layers, `volume-head` included.

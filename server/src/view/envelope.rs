@@ -3,16 +3,10 @@
 use std::collections::BTreeMap;
 
 use aurochs_api::action::Acted;
+pub use aurochs_api::schema::plural;
 use aurochs_api::schema::{Collection, Resource};
 
 use crate::web::request_url::RequestUrl;
-
-/// Plural of a type as it stands in URLs: `instanceManager` → `instancemanagers`.
-#[must_use]
-pub fn plural(kind: &str) -> String {
-    let ending = if kind.ends_with('s') || kind.ends_with("ch") || kind.ends_with('x') { "es" } else { "s" };
-    format!("{kind}{ending}").to_lowercase()
-}
 
 /// Base of all links, `<scheme>://<host>[/prefix]`, and the way a thing's own address is made of it.
 #[derive(Clone, Copy, Debug)]
@@ -83,18 +77,6 @@ pub fn singleton<T>(kind: &str, url: &RequestUrl, data: T) -> Resource<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn plurals_of_longhorn() {
-        for (kind, wanted) in [
-            ("volume", "volumes"),
-            ("instanceManager", "instancemanagers"),
-            ("empty", "emptys"),
-            ("backupStatus", "backupstatuses"),
-        ] {
-            assert_eq!(plural(kind), wanted);
-        }
-    }
 
     #[test]
     fn actions_are_an_object_even_when_empty() {

@@ -41,22 +41,6 @@ const fn row(id: &'static str, fields: &'static [Field]) -> Type {
 /// All types.
 pub const TYPES: &[Type] = &[
     Type {
-        id: "volumeAttachment",
-        fields: &[("attachments", "map[attachment]", ""), ("volume", "string", "")],
-        actions: &[],
-    },
-    row(
-        "attachment",
-        &[
-            ("attachmentID", "string", ""),
-            ("attachmentType", "string", ""),
-            ("conditions", "array[longhornCondition]", ""),
-            ("nodeID", "string", ""),
-            ("parameters", "map[string]", ""),
-            ("satisfied", "bool", ""),
-        ],
-    ),
-    Type {
         id: "instanceManager",
         fields: &[
             ("currentState", "string", ""),
@@ -73,17 +57,6 @@ pub const TYPES: &[Type] = &[
     row(
         "instanceProcess",
         &[("state", "string", ""), ("address", "string", ""), ("pid", "int", ""), ("error", "string", "")],
-    ),
-    row(
-        "longhornCondition",
-        &[
-            ("lastProbeTime", "string", ""),
-            ("lastTransitionTime", "string", ""),
-            ("message", "string", ""),
-            ("reason", "string", ""),
-            ("status", "string", ""),
-            ("type", "string", ""),
-        ],
     ),
     row("session", &[("user", "string", ""), ("version", "string", ""), ("cluster", "string", "")]),
     row("error", &[("status", "int", ""), ("code", "string", ""), ("message", "string", ""), ("detail", "string", "")]),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use aurochs_api::attachment::{Attachment, VolumeAttachment as AttachmentView};
 use aurochs_api::condition::{Condition, ConditionMap};
+use aurochs_api::nested::Nested;
 use aurochs_api::replica::Replica as ReplicaView;
 use aurochs_api::schema::Resource;
 use aurochs_api::snapshot::Snapshot;
@@ -11,7 +12,7 @@ use aurochs_api::volume::{Controller, PurgeStatus, RecurringJobRef, Volume as Vo
 
 use super::envelope::Links;
 use super::{condition_map, ready};
-use crate::resources::engine::{self, InstanceState};
+use crate::resources::engine::InstanceState;
 use crate::resources::volume::{CONDITIONS, LABEL_ENABLED, LABEL_RECURRING_JOB, LABEL_RECURRING_JOB_GROUP};
 use crate::resources::volume_attachment::{AttachmentTicket, AttachmentTicketStatus};
 use crate::resources::{Engine, Object, Replica, Volume, VolumeAttachment, timestamp};
@@ -96,11 +97,11 @@ fn view(parts: &Parts<'_>) -> VolumeView {
         encrypted: spec.encrypted,
         replicas: parts.replicas.iter().map(|replica| replica_view(replica, engine)).collect(),
         controllers: parts.engines.iter().map(|engine| controller(engine)).collect(),
-        backup_status: live.map(|engine| engine.status.backup_status.values().cloned().collect()).unwrap_or_default(),
-        restore_status: live.map(|engine| engine.status.restore_status.values().cloned().collect()).unwrap_or_default(),
-        purge_status: live.and_then(purges),
-        rebuild_status: live.map(|engine| engine.status.rebuild_status.values().cloned().collect()).unwrap_or_default(),
-        volume_attachment: attachment(parts.volume.name(), parts.attachment),
+        backup_status: live.map(|engine| rows(&engine.status.backup_status)).unwrap_or_default(),
+        restore_status: live.map(|engine| rows(&engine.status.restore_status)).unwrap_or_default(),
+        purge_status: live.map(purges).filter(|purges| !purges.is_empty()),
+        rebuild_status: live.map(|engine| rows(&engine.status.rebuild_status)).unwrap_or_default(),
+        volume_attachment: attachment(parts.volume.name(), parts.attachment).into(),
         causes: status.causes.clone(),
         snapshots: live.map(snapshots).unwrap_or_default(),
         frontend_in_use: live.map(|engine| engine.status.frontend_in_use.clone()).unwrap_or_default(),
@@ -137,17 +138,23 @@ pub fn recurring_jobs(volume: &Object<Volume>) -> Vec<RecurringJobRef> {
     named(LABEL_RECURRING_JOB, false).chain(named(LABEL_RECURRING_JOB_GROUP, true)).collect()
 }
 
-/// None when there is nothing to tell.
-fn purges(engine: &Object<Engine>) -> Option<Vec<PurgeStatus>> {
-    let purge = |(replica, told): (&String, &engine::PurgeStatus)| PurgeStatus {
-        replica: replica.clone(),
-        is_purging: told.is_purging,
-        progress: told.progress,
-        state: told.state.clone(),
-        error: told.error.clone(),
-    };
-    let told: Vec<PurgeStatus> = engine.status.purge_status.iter().map(purge).collect();
-    (!told.is_empty()).then_some(told)
+fn rows<T: Clone>(told: &BTreeMap<String, T>) -> Vec<Nested<T>> {
+    told.values().cloned().map(Nested::from).collect()
+}
+
+fn purges(engine: &Object<Engine>) -> Vec<Nested<PurgeStatus>> {
+    let told = engine.status.purge_status.iter();
+    told.map(|(replica, purge)| {
+        let row = PurgeStatus {
+            replica: replica.clone(),
+            is_purging: purge.is_purging,
+            progress: purge.progress,
+            state: purge.state.clone(),
+            error: purge.error.clone(),
+        };
+        row.into()
+    })
+    .collect()
 }
 
 fn replica_view(replica: &Object<Replica>, engine: Option<&Object<Engine>>) -> ReplicaView {

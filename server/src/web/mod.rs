@@ -2,6 +2,7 @@
 
 pub mod assets;
 mod encoding;
+pub mod html;
 pub mod limits;
 pub mod live;
 pub mod login_page;

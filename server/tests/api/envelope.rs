@@ -93,3 +93,31 @@ async fn the_page_loads_what_is_embedded() {
         assert!(answer.header(header::CACHE_CONTROL).contains("immutable"), "{file}");
     }
 }
+
+/// Who opens an address of the API in a browser can read it and follow its links; a script in the same browser gets JSON.
+#[tokio::test]
+async fn a_browser_gets_a_page_with_links() {
+    let manager = Manager::start().await;
+    let get = async |path: &str, headers: &[(&'static str, &'static str)]| {
+        let mut request = Request::get(path).header(header::HOST, "manager:9500");
+        request = request.header(header::AUTHORIZATION, basic(USER, PASSWORD));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        manager.send(request.body(Body::empty()).unwrap()).await
+    };
+    const BROWSER: (&str, &str) = ("user-agent", "Mozilla/5.0");
+    let page = get("/v1", &[BROWSER, ("accept", "text/html,*/*;q=0.8")]).await;
+    assert_eq!(page.header(header::CONTENT_TYPE), "text/html; charset=utf-8");
+    assert!(page.text.contains("<a href=\"http://manager:9500/v1/volumes\">"), "{}", page.text);
+    assert_eq!(page.header("x-api-schemas"), "http://manager:9500/v1/schemas");
+    let refused = get("/v1/volumes/nothing", &[BROWSER]).await;
+    assert_eq!(refused.status, StatusCode::NOT_FOUND);
+    assert!(refused.text.contains("there is no volume"), "{}", refused.text);
+    for script in [("sec-fetch-dest", "empty"), ("x-requested-with", "XMLHttpRequest"), ("accept", "application/json")]
+    {
+        assert_eq!(get("/v1", &[BROWSER, script]).await.json()["type"], "apiVersion", "{script:?}");
+    }
+    assert!(get("/v1?_format=html", &[]).await.text.starts_with("<!DOCTYPE html>"));
+    assert_eq!(get("/v1?_format=json", &[BROWSER]).await.json()["type"], "apiVersion");
+}

@@ -25,6 +25,7 @@ const OUR_FIELDS: &[&str] = &[
     "rebuildStatus.bytesPerSecond",
     "rebuildStatus.doneBytes",
     "rebuildStatus.plannedBytes",
+    "snapshot.imageMissing",
     "volume.causes",
     "volume.frontendInUse",
     "volume.frontendReason",
@@ -165,17 +166,20 @@ async fn a_type_has_the_form_that_clients_read() {
         schema["resourceActions"]["diskUpdate"],
         serde_json::json!({"input": "diskUpdateInput", "output": "node"})
     );
-    assert_eq!(manager.get("/v1/schemas/nothing").await.status, StatusCode::NOT_FOUND);
+    let unknown = manager.get("/v1/schemas/nothing").await;
+    assert_eq!((unknown.status, unknown.json().get("id")), (StatusCode::OK, None), "Longhorn's answer to any name");
 }
 
 /// Every type that a field or an action names is described, but for Go's own names.
 #[tokio::test]
 async fn every_named_type_is_described() {
     let ours = ours().await;
+    // Types are found in any case; Longhorn itself writes one of its names in the wrong one.
+    let named = |kind: &str| ours.keys().any(|id| id.eq_ignore_ascii_case(kind));
     let known = |kind: &str| {
         let inner = kind.trim_start_matches("array[").trim_start_matches("map[").trim_end_matches(']');
         let plain = matches!(inner, "string" | "int" | "bool" | "float");
-        plain || inner.contains('.') || NAMES_WITHOUT_A_TYPE.contains(&inner) || ours.contains_key(inner)
+        plain || inner.contains('.') || NAMES_WITHOUT_A_TYPE.contains(&inner) || named(inner)
     };
     for (id, schema) in &ours {
         for (name, field) in schema["resourceFields"].as_object().unwrap() {

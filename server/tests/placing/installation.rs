@@ -21,7 +21,7 @@ use nix::unistd::Pid;
 /// Far more than a step takes; only a step that never comes true meets it.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// The one volume of a test.
-pub const VOLUME: &str = "placing";
+pub(crate) const VOLUME: &str = "placing";
 /// The user's ticket.
 const TICKET: &str = "test";
 
@@ -32,7 +32,7 @@ fn engine_binary() -> PathBuf {
     binary
 }
 
-pub struct Installation {
+pub(crate) struct Installation {
     data: tempfile::TempDir,
     manager: Option<Manager>,
     /// Processes that were stopped without being ended.
@@ -40,7 +40,7 @@ pub struct Installation {
 }
 
 impl Installation {
-    pub async fn start(nodes: u32) -> Self {
+    pub(crate) async fn start(nodes: u32) -> Self {
         let mut installation = Self { data: tempfile::tempdir().unwrap(), manager: None, frozen: Vec::new() };
         installation.with_nodes(nodes).await;
         // The machine that runs the test may be nearly full; the volumes here are tiny.
@@ -50,7 +50,7 @@ impl Installation {
     }
 
     /// Starts the manager, again if it runs: with as many nodes, new ones among them.
-    pub async fn with_nodes(&mut self, nodes: u32) {
+    pub(crate) async fn with_nodes(&mut self, nodes: u32) {
         self.manager.take();
         let options = Options {
             data: self.data.path().to_owned(),
@@ -68,21 +68,21 @@ impl Installation {
         .await;
     }
 
-    pub fn store(&self) -> Store {
+    pub(crate) fn store(&self) -> Store {
         self.manager.as_ref().unwrap().app.store.clone()
     }
 
-    pub async fn set(&self, name: &str, value: &str) {
+    pub(crate) async fn set(&self, name: &str, value: &str) {
         let change = |setting: &mut Object<Setting>| value.clone_into(&mut setting.spec.value);
         self.store().modify::<Setting>(name, change).await.unwrap();
     }
 
-    pub async fn change_node(&self, name: &str, change: impl FnMut(&mut Object<Node>) + Send) {
+    pub(crate) async fn change_node(&self, name: &str, change: impl FnMut(&mut Object<Node>) + Send) {
         self.store().modify::<Node>(name, change).await.unwrap();
     }
 
     /// Gives a node another disk and waits until it can be used.
-    pub async fn add_disk(&self, node: &str, disk: &str) {
+    pub(crate) async fn add_disk(&self, node: &str, disk: &str) {
         let path = self.data.path().join(format!("{node}-{disk}"));
         std::fs::create_dir(&path).unwrap();
         let path = path.to_string_lossy().into_owned();
@@ -95,7 +95,7 @@ impl Installation {
         .await;
     }
 
-    pub async fn until(&self, what: &str, mut holds: impl AsyncFnMut(&Store) -> bool) {
+    pub(crate) async fn until(&self, what: &str, mut holds: impl AsyncFnMut(&Store) -> bool) {
         let store = self.store();
         let wait = async {
             while !holds(&store).await {
@@ -111,24 +111,24 @@ impl Installation {
         }
     }
 
-    pub async fn until_volume(&self, what: &str, holds: impl Fn(&Object<Volume>) -> bool) -> Object<Volume> {
+    pub(crate) async fn until_volume(&self, what: &str, holds: impl Fn(&Object<Volume>) -> bool) -> Object<Volume> {
         self.until(what, async |store| store.find(VOLUME).await.unwrap().is_some_and(|volume| holds(&volume))).await;
         self.store().get(VOLUME).await.unwrap()
     }
 
-    pub async fn until_healthy(&self) -> Object<Volume> {
+    pub(crate) async fn until_healthy(&self) -> Object<Volume> {
         self.until_volume("it is attached and healthy", |volume| {
             volume.status.state == VolumeState::Attached && volume.status.robustness == Robustness::Healthy
         })
         .await
     }
 
-    pub async fn until_detached(&self) -> Object<Volume> {
+    pub(crate) async fn until_detached(&self) -> Object<Volume> {
         self.until_volume("it is detached", |volume| volume.status.state == VolumeState::Detached).await
     }
 
     /// Waits until as many replicas as given are on the nodes given, all of them whole, and no other is left.
-    pub async fn until_replicas_are_on(&self, nodes: &[&str]) -> Vec<Object<Replica>> {
+    pub(crate) async fn until_replicas_are_on(&self, nodes: &[&str]) -> Vec<Object<Replica>> {
         self.until(&format!("its replicas are on {nodes:?}"), async |_| {
             let replicas = self.replicas().await;
             let mut on: Vec<&str> = replicas.iter().map(|replica| replica.spec.node_id.as_str()).collect();
@@ -139,7 +139,7 @@ impl Installation {
         self.replicas().await
     }
 
-    pub async fn create(&self, replicas: u32, change: impl FnOnce(&mut VolumeSpec)) {
+    pub(crate) async fn create(&self, replicas: u32, change: impl FnOnce(&mut VolumeSpec)) {
         let size = ByteSize(64 << 20);
         let mut spec =
             VolumeSpec { size, number_of_replicas: replicas, frontend: Frontend::Nbd, ..VolumeSpec::default() };
@@ -148,11 +148,11 @@ impl Installation {
         self.until_detached().await;
     }
 
-    pub async fn change(&self, change: impl Fn(&mut VolumeSpec) + Send + Sync) {
+    pub(crate) async fn change(&self, change: impl Fn(&mut VolumeSpec) + Send + Sync) {
         self.store().modify::<Volume>(VOLUME, |volume| change(&mut volume.spec)).await.unwrap();
     }
 
-    pub async fn attach(&self, node: &str) {
+    pub(crate) async fn attach(&self, node: &str) {
         let ticket = AttachmentTicket {
             id: TICKET.into(),
             kind: AttacherType::LonghornApi,
@@ -167,35 +167,35 @@ impl Installation {
     }
 
     /// Takes the user's ticket back.
-    pub async fn release(&self) {
+    pub(crate) async fn release(&self) {
         let change = |attachment: &mut Object<VolumeAttachment>| {
             attachment.spec.attachment_tickets.remove(TICKET);
         };
         self.store().modify(VOLUME, change).await.unwrap();
     }
 
-    pub async fn detach(&self) {
+    pub(crate) async fn detach(&self) {
         self.release().await;
         self.until_detached().await;
     }
 
-    pub async fn tickets(&self) -> Vec<AttacherType> {
+    pub(crate) async fn tickets(&self) -> Vec<AttacherType> {
         let attachment = self.store().get::<VolumeAttachment>(VOLUME).await.unwrap();
         attachment.spec.attachment_tickets.into_values().map(|ticket| ticket.kind).collect()
     }
 
-    pub async fn replicas(&self) -> Vec<Object<Replica>> {
+    pub(crate) async fn replicas(&self) -> Vec<Object<Replica>> {
         self.store().list_labelled(LABEL_VOLUME, VOLUME).await.unwrap()
     }
 
-    pub async fn scheduled(&self) -> (ConditionStatus, String, String) {
+    pub(crate) async fn scheduled(&self) -> (ConditionStatus, String, String) {
         let volume = self.store().get::<Volume>(VOLUME).await.unwrap();
         let scheduled = condition::find(&volume.status.conditions, "Scheduled").unwrap().clone();
         (scheduled.status, scheduled.reason, scheduled.message)
     }
 
     /// Follows the engine's status until dropped and remembers the extremes.
-    pub fn observe(&self) -> Observer {
+    pub(crate) fn observe(&self) -> Observer {
         let mut watch = self.store().watch::<Engine>();
         let (told, extremes) = tokio::sync::watch::channel(Extremes::default());
         let task = tokio::spawn(async move {
@@ -228,12 +228,12 @@ impl Installation {
         Pid::from_raw(found.unwrap().try_into().unwrap())
     }
 
-    pub async fn kill(&self, name: &str) {
+    pub(crate) async fn kill(&self, name: &str) {
         kill(self.pid_of(name).await, Signal::SIGKILL).unwrap();
     }
 
     /// Makes a node silent: its instance manager and its replicas answer nothing any more, and none of them ends.
-    pub async fn freeze_node(&mut self, node: &str) {
+    pub(crate) async fn freeze_node(&mut self, node: &str) {
         let managers = self.store().list::<InstanceManager>().await.unwrap();
         let status = &managers.iter().find(|manager| manager.spec.node_id == node).unwrap().status;
         let processes = status.instance_replicas.values().map(|process| process.pid);
@@ -244,14 +244,14 @@ impl Installation {
         }
     }
 
-    pub fn thaw(&mut self) {
+    pub(crate) fn thaw(&mut self) {
         for pid in self.frozen.drain(..) {
             // It may have been replaced and ended meanwhile.
             let _ = kill(pid, Signal::SIGCONT);
         }
     }
 
-    pub async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         self.thaw();
         self.manager.take();
         stop::stop(self.data.path()).await.unwrap();
@@ -281,9 +281,9 @@ impl Drop for Installation {
 
 /// How far the number of replicas went while somebody looked.
 #[derive(Clone, Copy, Debug)]
-pub struct Extremes {
-    pub fewest_whole: usize,
-    pub most: usize,
+pub(crate) struct Extremes {
+    pub(crate) fewest_whole: usize,
+    pub(crate) most: usize,
 }
 
 impl Default for Extremes {
@@ -292,13 +292,13 @@ impl Default for Extremes {
     }
 }
 
-pub struct Observer {
+pub(crate) struct Observer {
     task: tokio::task::JoinHandle<()>,
     extremes: tokio::sync::watch::Receiver<Extremes>,
 }
 
 impl Observer {
-    pub fn extremes(&self) -> Extremes {
+    pub(crate) fn extremes(&self) -> Extremes {
         *self.extremes.borrow()
     }
 }

@@ -1,6 +1,8 @@
 //! Attach one or several volumes to a node.
 
+use aurochs_api::attachment::AttachInput;
 use aurochs_api::node::{Node, NodeStatus};
+use aurochs_api::volume::actions::Attach;
 use leptos::prelude::*;
 
 use super::{Questions, subject};
@@ -32,8 +34,9 @@ pub(super) fn AttachDialog(volumes: Vec<String>) -> impl IntoView {
         let what = names.with_untracked(|names| subject(names));
         let to = target.clone();
         let attach = move |volume: String| {
-            let target = target.clone();
-            async move { api::attach(&volume, &target, maintenance).await }
+            let input =
+                AttachInput { host_id: target.clone(), disable_frontend: maintenance, ..AttachInput::default() };
+            async move { api::act::<Attach>(&volume, &input).await.map(drop) }
         };
         call.run_for_each(names, attach, move |_| {
             notices.done(format!("Attaching {what} to {to}."));

@@ -2,7 +2,7 @@
 
 use aurochs_api::ids::VolumeName;
 use aurochs_api::size::{ByteSize, VOLUME_SIZE_ALIGNMENT, VOLUME_SIZE_MINIMUM};
-use aurochs_api::volume::{SizeText, VolumeCreateInput};
+use aurochs_api::volume::{SizeText, Volume, VolumeCreateInput};
 use leptos::prelude::*;
 
 use super::Questions;
@@ -105,7 +105,7 @@ pub(super) fn CreateVolumeDialog() -> impl IntoView {
         let (Ok(size), Ok(replicas)) = (fields.size(), fields.replicas()) else { return };
         let input = fields.input(size, replicas);
         let name = input.name.clone();
-        call.run(async move { api::create_volume(&input).await }, move |()| {
+        call.run(async move { api::create::<Volume>(&input).await }, move |_| {
             notices.done(format!("Volume {name} is being created."));
             questions.close();
         });

@@ -1,5 +1,7 @@
 //! Delete a snapshot.
 
+use aurochs_api::snapshot::SnapshotInput;
+use aurochs_api::volume::actions::SnapshotDelete;
 use leptos::prelude::*;
 
 use super::Questions;
@@ -16,7 +18,8 @@ pub(super) fn DeleteSnapshotDialog(volume: String, snapshot: String) -> impl Int
     let answer = Callback::new(move |()| {
         let (volume, snapshot) = (volume.clone(), snapshot.clone());
         let done = format!("Snapshot {snapshot} deleted.");
-        call.run(async move { api::snapshot_delete(&volume, &snapshot).await }, move |()| {
+        let input = SnapshotInput { name: snapshot, ..SnapshotInput::default() };
+        call.run(async move { api::act::<SnapshotDelete>(&volume, &input).await }, move |_| {
             notices.done(done);
             questions.close();
         });

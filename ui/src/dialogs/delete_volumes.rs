@@ -33,7 +33,7 @@ pub(super) fn DeleteVolumesDialog(volumes: Vec<String>) -> impl IntoView {
     let answer = Callback::new(move |()| {
         let leave = leave.clone();
         let what = names.with_untracked(|names| subject(names));
-        let delete = |volume: String| async move { api::delete_volume(&volume).await };
+        let delete = |volume: String| async move { api::delete::<Volume>(&volume).await };
         call.run_for_each(names, delete, move |_| {
             notices.done(format!("Deleting {what}."));
             questions.close();

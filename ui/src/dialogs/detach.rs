@@ -1,5 +1,7 @@
 //! Take volumes away from their nodes.
 
+use aurochs_api::attachment::DetachInput;
+use aurochs_api::volume::actions::Detach;
 use leptos::prelude::*;
 
 use super::{Questions, subject};
@@ -17,7 +19,8 @@ pub(super) fn DetachDialog(volumes: Vec<String>) -> impl IntoView {
     let call = Call::new();
     let answer = Callback::new(move |()| {
         let what = names.with_untracked(|names| subject(names));
-        let detach = |volume: String| async move { api::detach(&volume).await };
+        let detach =
+            |volume: String| async move { api::act::<Detach>(&volume, &DetachInput::default()).await.map(drop) };
         call.run_for_each(names, detach, move |_| {
             notices.done(format!("Detaching {what}."));
             questions.close();

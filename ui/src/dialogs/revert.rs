@@ -4,6 +4,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use aurochs_api::attachment::{AttachInput, DetachInput};
+use aurochs_api::snapshot::SnapshotInput;
+use aurochs_api::volume::actions::{Attach, Detach, SnapshotCreate, SnapshotRevert};
 use aurochs_api::volume::{Volume, VolumeState};
 use leptos::prelude::*;
 
@@ -29,12 +32,23 @@ struct Way {
 impl Way {
     async fn go(self, step: Step) -> Result<(), ApiError> {
         match step {
-            Step::Keep => api::snapshot_create(&self.volume, "").await,
-            Step::Detach | Step::DetachAgain => api::detach(&self.volume).await,
-            Step::AttachForMaintenance => api::attach(&self.volume, &self.node, true).await,
-            Step::Revert => api::snapshot_revert(&self.volume, &self.snapshot).await,
-            Step::AttachAsBefore => api::attach(&self.volume, &self.node, false).await,
+            // Without a name the manager chooses one.
+            Step::Keep => api::act::<SnapshotCreate>(&self.volume, &SnapshotInput::default()).await.map(drop),
+            Step::Detach | Step::DetachAgain => {
+                api::act::<Detach>(&self.volume, &DetachInput::default()).await.map(drop)
+            }
+            Step::AttachForMaintenance => self.attach(true).await,
+            Step::Revert => {
+                let input = SnapshotInput { name: self.snapshot, ..SnapshotInput::default() };
+                api::act::<SnapshotRevert>(&self.volume, &input).await
+            }
+            Step::AttachAsBefore => self.attach(false).await,
         }
+    }
+
+    async fn attach(self, disable_frontend: bool) -> Result<(), ApiError> {
+        let input = AttachInput { host_id: self.node, disable_frontend, ..AttachInput::default() };
+        api::act::<Attach>(&self.volume, &input).await.map(drop)
     }
 }
 

@@ -1,6 +1,8 @@
 //! Take a snapshot.
 
 use aurochs_api::ids::check_snapshot_name;
+use aurochs_api::snapshot::SnapshotInput;
+use aurochs_api::volume::actions::SnapshotCreate;
 use leptos::prelude::*;
 
 use super::Questions;
@@ -31,7 +33,9 @@ pub(super) fn TakeSnapshotDialog(volume: String) -> impl IntoView {
     let answer = Callback::new(move |()| {
         let (volume, name) = (volume.clone(), name.get_untracked());
         let done = if name.is_empty() { "Snapshot taken.".to_owned() } else { format!("Snapshot {name} taken.") };
-        call.run(async move { api::snapshot_create(&volume, &name).await }, move |()| {
+        // An empty name lets the manager choose one.
+        let input = SnapshotInput { name, ..SnapshotInput::default() };
+        call.run(async move { api::act::<SnapshotCreate>(&volume, &input).await }, move |_| {
             notices.done(done);
             questions.close();
         });

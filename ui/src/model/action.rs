@@ -1,6 +1,8 @@
 //! What may be done with a volume now, and why the rest may not.
 
+use aurochs_api::action::Action as _;
 use aurochs_api::volume::Volume;
+use aurochs_api::volume::actions::{Attach, Detach, SnapshotCreate};
 
 use super::phase::Phase;
 
@@ -29,8 +31,23 @@ pub(crate) enum Refusal {
     Busy(Phase),
 }
 
-/// `None` when the action can be asked for now.
+/// `None` when the action can be asked for now: the manager offers it, and it makes sense.
 pub(crate) fn refusal(action: Action, volume: &Volume) -> Option<Refusal> {
+    let reason = reason_against(action, volume);
+    reason.or_else(|| (!is_offered(action, volume)).then(|| Refusal::Busy(Phase::of(volume))))
+}
+
+/// The manager's own rule. Deleting is no action of its, and has none.
+fn is_offered(action: Action, volume: &Volume) -> bool {
+    match action {
+        Action::Attach => Attach::offered(volume),
+        Action::Detach => Detach::offered(volume),
+        Action::TakeSnapshot => SnapshotCreate::offered(volume),
+        Action::Delete => true,
+    }
+}
+
+fn reason_against(action: Action, volume: &Volume) -> Option<Refusal> {
     let phase = Phase::of(volume);
     let attached = !volume.node().is_empty();
     match phase {
@@ -98,6 +115,21 @@ mod tests {
         let hanging = volume(VolumeState::Attaching, Robustness::Unknown);
         assert_eq!(refusal(Action::Detach, &hanging), None);
         assert_eq!(refusal(Action::Delete, &hanging), Some(Refusal::Busy(Phase::Attaching)));
+    }
+
+    #[test]
+    fn what_the_manager_does_not_offer_is_refused_with_a_reason_of_its_own() {
+        use Robustness::{Degraded, Faulted, Healthy, Unknown};
+        use VolumeState::{Attached, Attaching, Creating, Deleting, Detached, Detaching};
+        for state in [Creating, Attached, Detached, Attaching, Detaching, Deleting] {
+            for robustness in [Healthy, Degraded, Faulted, Unknown] {
+                let volume = volume(state, robustness);
+                for action in [Action::Attach, Action::Detach, Action::TakeSnapshot, Action::Delete] {
+                    let known = reason_against(action, &volume).is_some();
+                    assert!(known || is_offered(action, &volume), "{action:?} {state:?} {robustness:?}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -111,7 +111,7 @@ mod tests {
     fn a_degraded_volume_that_is_being_repaired_is_in_progress() {
         let mut degraded = volume(VolumeState::Attached, Robustness::Degraded);
         assert_eq!(Phase::of(&degraded).group(), Group::Degraded);
-        degraded.rebuild_status.push(RebuildStatus { is_rebuilding: true, ..RebuildStatus::default() });
+        degraded.rebuild_status.push(RebuildStatus { is_rebuilding: true, ..RebuildStatus::default() }.into());
         assert_eq!(Phase::of(&degraded), Phase::Rebuilding);
         assert_eq!(Phase::of(&degraded).group(), Group::InProgress);
     }

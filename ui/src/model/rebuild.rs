@@ -78,7 +78,7 @@ mod tests {
         let finished = RebuildStatus { is_rebuilding: false, ..status.clone() };
         let volume = Volume {
             replicas: vec![replica("v-r-1", "node-1"), replica("v-r-3", "node-3")],
-            rebuild_status: vec![finished, status],
+            rebuild_status: vec![finished.into(), status.into()],
             ..Volume::default()
         };
         let running = Rebuild::running(&volume);

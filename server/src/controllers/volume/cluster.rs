@@ -49,7 +49,8 @@ pub(super) async fn read(context: &Context, image: &str, without: Option<&str>) 
     let mut views = views(&nodes, &replicas);
     for view in &mut views {
         view.unschedulable = view.unschedulable.take().filter(|reason| cordon_counts || reason != REASON_CORDONED);
-        let is_missing = |image: &&Object<EngineImage>| image.status.node_deployment_map.get(&view.name) == Some(&false);
+        let is_missing =
+            |image: &&Object<EngineImage>| image.status.node_deployment_map.get(&view.name) == Some(&false);
         view.lacks_engine_image = image.filter(is_missing).map(|image| image.spec.image.clone());
     }
     Ok(views)

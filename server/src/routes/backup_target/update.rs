@@ -43,7 +43,10 @@ async fn change(store: &Store, name: &str, input: &BackupTargetInput) -> Result<
         return Err(ApiError::not_yet(Feature::Backups, format_args!("giving backup target {name} another address")));
     }
     if input.credential_secret.contains(char::is_whitespace) {
-        let message = format_args!("the credentialSecret {:?} of backup target {name} has a blank in it", input.credential_secret);
+        let message = format_args!(
+            "the credentialSecret {:?} of backup target {name} has a blank in it",
+            input.credential_secret
+        );
         return Err(ApiError::new(ErrorKind::Invalid, message, "Give the name of a secret, or nothing."));
     }
     let changed = store.modify::<BackupTarget>(name, |target| {

@@ -4,12 +4,12 @@ pub mod delete;
 pub mod sync_all;
 pub mod update;
 
+use aurochs_api::backup::BackupListOutput;
 use aurochs_api::backup_target::SyncBackupResource;
 use aurochs_api::backup_volume::{
     BackupDelete, BackupGet, BackupList, BackupListByVolume, BackupVolume as BackupVolumeView, BackupVolumeListOutput,
     BackupVolumeSync,
 };
-use aurochs_api::backup::BackupListOutput;
 
 use super::shown;
 use crate::feature::Feature;

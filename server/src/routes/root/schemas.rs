@@ -3,8 +3,8 @@
 use aurochs_api::schema::Collection;
 use axum::Json;
 use axum::extract::Path;
+use serde_json::{Value, json};
 
-use crate::error::ApiError;
 use crate::nouns;
 use crate::nouns::schema::{self, Schema};
 use crate::view::envelope;
@@ -15,8 +15,11 @@ pub async fn list(url: RequestUrl) -> Json<Collection<Schema>> {
     Json(envelope::collection("schema", &url, schema::all(nouns::all(), url.base())))
 }
 
-/// One type; its name in any case.
-pub async fn get(url: RequestUrl, Path(id): Path<String>) -> Result<Json<Schema>, ApiError> {
-    let found = schema::one(nouns::all(), &id, url.base());
-    found.map(Json).ok_or_else(|| ApiError::not_found("schema", &id))
+/// One type; its name in any case. One that is not known is answered by a schema without anything in it, as Longhorn does:
+/// clients ask for types of other versions.
+pub async fn get(url: RequestUrl, Path(id): Path<String>) -> Json<Value> {
+    match schema::one(nouns::all(), &id, url.base()) {
+        Some(found) => Json(json!(found)),
+        None => Json(json!({ "type": "schema", "links": { "self": url.current() }, "actions": {} })),
+    }
 }

@@ -32,6 +32,7 @@ pub async fn handle(
     room::check_selectors(&store, &spec).await?;
     let mut volume = Object::<Volume>::new(name.as_str(), spec);
     volume.metadata.labels = labels(&volume.spec.backup_target_name, &input.recurring_job_selector)?;
+    recurring_job::join_default_group(&mut volume);
     store.create(&volume).await?;
     tracing::info!(volume = %name, "created");
     get::view(&store, &url, name.as_str()).await.map(Json)

@@ -2,7 +2,7 @@
 //!
 //! They are labels on the volume, as Longhorn has it: `recurring-job.longhorn.io/<name>` and
 //! `recurring-job-group.longhorn.io/<name>`, both `enabled`. A volume may name a job that does not exist yet. One that
-//! names none takes part in the group `default`, without a label that says so.
+//! names none takes part in the group `default`: then it has that label.
 
 use aurochs_api::action::NoInput;
 use aurochs_api::ids::NAME_LENGTH_MAXIMUM;
@@ -13,8 +13,12 @@ use aurochs_api::volume::inputs::VolumeRecurringJobInput;
 use super::action::{self, Target, invalid};
 use crate::error::ApiError;
 use crate::resources::volume::{LABEL_ENABLED, LABEL_RECURRING_JOB, LABEL_RECURRING_JOB_GROUP};
+use crate::resources::{Object, Volume};
 use crate::view::envelope::{self, Links};
 use crate::view::volume::recurring_jobs;
+
+/// The group of the volumes that name no other.
+const DEFAULT_GROUP: &str = "default";
 
 type Answer = Collection<Resource<RecurringJobRef>>;
 
@@ -38,6 +42,7 @@ pub async fn delete(target: Target, input: VolumeRecurringJobInput) -> Result<An
     let label = label(&input.name, input.is_group)?;
     action::change(&target, |volume| {
         volume.metadata.labels.remove(&label);
+        join_default_group(volume);
         Ok(())
     })
     .await?;
@@ -52,6 +57,14 @@ pub async fn list(target: Target, _: NoInput) -> Result<Answer, ApiError> {
     let row = |job: RecurringJobRef| links.resource("volumeRecurringJob", &job.name.clone(), &[], job);
     let rows = recurring_jobs(&volume).into_iter().map(row).collect();
     Ok(envelope::collection("volumeRecurringJob", &target.url, rows))
+}
+
+/// Every volume takes part in something.
+pub(crate) fn join_default_group(volume: &mut Object<Volume>) {
+    if recurring_jobs(volume).is_empty() {
+        let label = format!("{LABEL_RECURRING_JOB_GROUP}{DEFAULT_GROUP}");
+        volume.metadata.labels.insert(label, LABEL_ENABLED.to_owned());
+    }
 }
 
 /// The label that says it.

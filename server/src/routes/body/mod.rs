@@ -1,8 +1,11 @@
 //! Request bodies: JSON as Longhorn's server takes it, with errors that name the place.
 //!
 //! `Content-Type` is not looked at, unknown fields are ignored, an empty body has all defaults, and `null` is as good as
-//! absent: clients send back what they were given.
+//! absent: clients send back what they were given. Names of fields are taken in any case ([`names`]).
 
+mod names;
+
+use aurochs_api::describe::Described;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, Request};
 use axum::response::IntoResponse;
@@ -19,7 +22,7 @@ pub const LIMIT_BYTES: usize = 1 << 20;
 #[derive(Clone, Copy, Debug)]
 pub struct Body<T>(pub T);
 
-impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Body<T> {
+impl<S: Send + Sync, T: DeserializeOwned + Described> FromRequest<S> for Body<T> {
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
@@ -38,7 +41,7 @@ fn unreadable(rejection: BytesRejection) -> ApiError {
 }
 
 /// Reads a body of JSON.
-pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+pub(crate) fn parse<T: DeserializeOwned + Described>(bytes: &[u8]) -> Result<T, ApiError> {
     let text: &[u8] = if bytes.trim_ascii().is_empty() { b"{}" } else { bytes };
     let mut value: Value = serde_json::from_slice(text).map_err(|error| malformed(&error))?;
     if !value.is_object() {
@@ -46,6 +49,7 @@ pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
         return Err(ApiError::new(ErrorKind::BadRequest, message, "Send an object such as {\"name\": \"data\"}."));
     }
     remove_nulls(&mut value);
+    names::correct(&mut value, T::WIRE);
     serde_path_to_error::deserialize(value).map_err(|error| {
         let message = format_args!("the field {} can't be used: {}", error.path(), error.inner());
         ApiError::new(ErrorKind::BadRequest, message, "GET /v1/schemas describes the fields of every type.")
