@@ -38,6 +38,9 @@ enum Command {
         /// The data plane's program; the aurochs-engine beside this one by default.
         #[arg(long)]
         engine_binary: Option<PathBuf>,
+        /// Answer /metrics without login, for a Prometheus that has no user name and password.
+        #[arg(long)]
+        metrics_open: bool,
     },
     /// Stop the manager, all engines (cleanly), replicas and instance managers.
     Stop {
@@ -53,8 +56,9 @@ enum Command {
 async fn main() -> ExitCode {
     let logging = Logging::start();
     let result = match Cli::parse().command {
-        Command::Serve { data, nodes, address, network, engine_binary } => {
-            serve(Options { data, nodes, address, network: network.network(), engine_binary }, logging).await
+        Command::Serve { data, nodes, address, network, engine_binary, metrics_open } => {
+            let options = Options { data, nodes, address, network: network.network(), engine_binary };
+            serve(options, metrics_open, logging).await
         }
         Command::Stop { data } => stop_all(&data).await,
         Command::Version => {
@@ -73,10 +77,13 @@ async fn main() -> ExitCode {
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-async fn serve(options: Options, logging: Logging) -> Result<()> {
+async fn serve(options: Options, metrics_open: bool, logging: Logging) -> Result<()> {
     let asked = asked_to_end()?;
     let manager = Manager::start(&options).await?;
     logging.follow(&manager.app.settings);
+    if metrics_open {
+        manager.app.auth.open_metrics();
+    }
     say(&format!("Aurochs is at http://{}", manager.address));
     if let Some(first) = &manager.first_password {
         say(&format!(
