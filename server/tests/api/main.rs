@@ -9,6 +9,7 @@ mod events;
 mod harness;
 mod live;
 mod login;
+mod metrics;
 mod nodes;
 mod schemas;
 mod settings;
