@@ -9,7 +9,8 @@ use crate::resources::Orphan;
 /// They come by themselves; Longhorn does not tell that they can be deleted.
 pub fn noun() -> Noun {
     Noun::of::<OrphanView>()
-        .list(shown::list::<Orphan>).streamed(&["orphans"])
+        .list(shown::list::<Orphan>)
+        .streamed(&["orphans"])
         .get(shown::get::<Orphan>)
         .delete_hidden(shown::delete::<Orphan>)
         .done()
