@@ -1,5 +1,7 @@
 //! Orphans: found by nodes, deleted by people. Deleting one deletes what it stands for.
 
+pub mod delete;
+
 use aurochs_api::orphan::Orphan as OrphanView;
 
 use super::shown;
@@ -12,6 +14,6 @@ pub fn noun() -> Noun {
         .list(shown::list::<Orphan>)
         .streamed(&["orphans"])
         .get(shown::get::<Orphan>)
-        .delete_hidden(shown::delete::<Orphan>)
+        .delete_hidden(delete::handle)
         .done()
 }
