@@ -9,6 +9,7 @@ mod harness;
 mod live;
 mod login;
 mod nodes;
+mod recurring_jobs;
 mod schemas;
 mod settings;
 mod snapshots;
