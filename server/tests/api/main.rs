@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test says by panicking what went wrong")]
 
+mod backup_targets;
 mod engine;
 mod envelope;
 mod events;
@@ -14,3 +15,4 @@ mod schemas;
 mod settings;
 mod snapshots;
 mod volumes;
+mod walk;
