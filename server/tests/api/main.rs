@@ -12,4 +12,5 @@ mod nodes;
 mod schemas;
 mod settings;
 mod snapshots;
+mod volume_life;
 mod volumes;
