@@ -23,8 +23,8 @@ pub mod support_bundle;
 mod system_backup;
 mod system_restore;
 pub mod volume;
-pub mod volume_list;
 mod volume_attachment;
+pub mod volume_list;
 pub mod world;
 
 use aurochs_api::condition::{Condition, ConditionMap};

@@ -2,15 +2,18 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test says by panicking what went wrong")]
 
+mod bodies;
 mod engine;
 mod envelope;
 mod events;
 mod harness;
 mod live;
 mod login;
+mod metrics;
 mod nodes;
 mod schemas;
 mod settings;
 mod snapshots;
 mod volume_life;
+mod volume_actions;
 mod volumes;

@@ -59,7 +59,6 @@ impl Installation {
             network: Network::default(),
             engine_binary: Some(engine_binary()),
             zones: Vec::new(),
-            zones: Vec::new(),
         };
         self.manager = Some(Manager::start(&options).await.unwrap());
         self.until("all nodes are ready", async |store| {
