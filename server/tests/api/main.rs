@@ -14,6 +14,6 @@ mod nodes;
 mod schemas;
 mod settings;
 mod snapshots;
-mod volume_life;
 mod volume_actions;
+mod volume_life;
 mod volumes;
