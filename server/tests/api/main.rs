@@ -17,5 +17,6 @@ mod schemas;
 mod settings;
 mod snapshots;
 mod volume_actions;
+mod volume_life;
 mod volumes;
 mod walk;
