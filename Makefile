@@ -16,7 +16,7 @@ BENCH_SETTINGS = $(if $(JOBS),--jobs '$(JOBS)') $(if $(TARGETS),--targets '$(TAR
 	$(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SIZE),--size $(SIZE)) $(if $(QUICK),--quick)
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop build ui test test-kernel soak bench bench-large install-deps clean
+.PHONY: help run stop build ui test test-kernel soak bench bench-large load install-deps clean
 
 help: ## this text
 	@echo "Aurochs: distributed block storage with a dashboard. Targets:"
@@ -53,6 +53,9 @@ bench: ## speed beside the bare file and other servers, memory, rebuilds (JOBS= 
 
 bench-large: ## time and memory to open a replica of 1 TiB with a hundred snapshots, and its reads
 	@$(USE_RUST); cargo bench --locked --quiet -p aurochs-engine --bench large_replica
+
+load: ## five thousand volumes in the store: time of the list, fifty followers, memory
+	@$(USE_RUST); AUROCHS_LOAD_LIMITS=1 cargo test --locked --release -p aurochs-server --test load -- --nocapture
 
 install-deps: ## install what running and testing need (Debian 12)
 	@scripts/install.sh test

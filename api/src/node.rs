@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cause::Cause;
+use crate::cause::{Cause, Severity};
 use crate::condition::{ConditionMap, ConditionStatus};
 use crate::describe::Described;
 use crate::schema::Resource;
@@ -38,6 +38,39 @@ pub struct Node {
     /// Ours: the ways a volume can be offered on this node, and why not the others.
     #[schema(ours)]
     pub frontends: Vec<FrontendOffer>,
+    /// Ours: about to be taken out of service; nothing new goes there, and what may stay depends on node-drain-policy.
+    #[schema(ours)]
+    pub cordoned: bool,
+    /// Ours: what the machine has and lacks for serving volumes.
+    #[schema(ours)]
+    pub environment: Vec<EnvironmentItem>,
+    /// Ours: `node.longhorn.io/create-default-disk` and `topology.kubernetes.io/zone` are read, others are kept.
+    #[schema(ours)]
+    pub labels: BTreeMap<String, String>,
+    /// Ours: `node.longhorn.io/default-disks-config` and `node.longhorn.io/default-node-tags` are read, others are kept.
+    #[schema(ours)]
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// One thing that was looked at on a machine.
+#[derive(Clone, Debug, PartialEq, Eq, Described, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EnvironmentItem {
+    /// One word: `io-uring`, `package-nfs`.
+    pub name: String,
+    pub ok: bool,
+    /// What it means when it is not.
+    pub severity: Severity,
+    /// What was found.
+    pub message: String,
+    /// What a person can do; empty when there is nothing to do.
+    pub remedy: String,
+}
+
+impl Default for EnvironmentItem {
+    fn default() -> Self {
+        Self { name: String::new(), ok: true, severity: Severity::Info, message: String::new(), remedy: String::new() }
+    }
 }
 
 /// One way to offer a volume.
@@ -92,6 +125,9 @@ pub struct Disk {
     /// Ours: what keeps replicas from being placed here.
     #[schema(ours)]
     pub causes: Vec<Cause>,
+    /// Ours: name of the file system: `ext4`.
+    #[schema(ours)]
+    pub filesystem_type: String,
 }
 
 /// What a device tells of itself (SMART).
@@ -150,6 +186,15 @@ pub struct NodeUpdate {
     pub tags: Option<Vec<String>>,
     #[serde(rename = "instanceManagerCPURequest")]
     pub instance_manager_cpu_request: Option<u32>,
+    /// Ours.
+    #[schema(ours)]
+    pub cordoned: Option<bool>,
+    /// Ours: all of them; one that is left out goes.
+    #[schema(ours)]
+    pub labels: Option<BTreeMap<String, String>>,
+    /// Ours: all of them; one that is left out goes.
+    #[schema(ours)]
+    pub annotations: Option<BTreeMap<String, String>>,
 }
 
 /// Body of `diskUpdate`: all disks of the node; one that is left out is taken away.
@@ -267,6 +312,88 @@ impl Space {
     }
 }
 
+/// Longhorn's own figures (its dashboard's storage card and the columns of its node table). They overlap: `used` is what is
+/// promised, `schedulable` is what is really free.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    pub total: ByteSize,
+    /// On disks or nodes that are switched off.
+    pub disabled: ByteSize,
+    /// The following are of enabled disks on enabled nodes.
+    pub reserved: ByteSize,
+    pub schedulable: ByteSize,
+    pub used: ByteSize,
+}
+
+impl Figures {
+    #[must_use]
+    pub fn of<'a>(nodes: impl IntoIterator<Item = &'a Node>) -> Self {
+        let mut figures = Self::default();
+        let add = |sum: &mut ByteSize, size: ByteSize| *sum = sum.saturating_add(size);
+        for (node, disk) in nodes.into_iter().flat_map(|node| node.disks.values().map(move |disk| (node, disk))) {
+            add(&mut figures.total, disk.storage_maximum);
+            if !node.allow_scheduling || !disk.allow_scheduling {
+                add(&mut figures.disabled, disk.storage_maximum);
+                continue;
+            }
+            add(&mut figures.reserved, disk.storage_reserved);
+            add(&mut figures.schedulable, disk.storage_available);
+            add(&mut figures.used, disk.storage_scheduled);
+        }
+        figures
+    }
+}
+
+/// A part of a whole, as a bar shows it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Share {
+    pub part: ByteSize,
+    pub whole: ByteSize,
+}
+
+impl Share {
+    /// Truncated; more than 100 where more is promised than may be. 0 of nothing.
+    #[must_use]
+    pub fn percent(self) -> u64 {
+        match self.whole.0 {
+            0 => 0,
+            whole => u64::try_from(u128::from(self.part.0) * 100 / u128::from(whole)).unwrap_or(u64::MAX),
+        }
+    }
+}
+
+/// The columns Size, Allocated and Used of Longhorn's node table, for one disk or several.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Columns {
+    /// What is not reserved.
+    pub size: ByteSize,
+    /// The second line of Size.
+    pub reserved: ByteSize,
+    /// Promised, of what may be promised.
+    pub allocated: Share,
+    /// Not free, of everything.
+    pub used: Share,
+}
+
+impl Columns {
+    /// `over_provisioning_percent` is the setting storage-over-provisioning-percentage.
+    #[must_use]
+    pub fn of<'a>(disks: impl IntoIterator<Item = &'a Disk>, over_provisioning_percent: u64) -> Self {
+        let mut columns = Self::default();
+        let add = |sum: &mut ByteSize, size: ByteSize| *sum = sum.saturating_add(size);
+        for disk in disks {
+            add(&mut columns.size, disk.storage_maximum.saturating_sub(disk.storage_reserved));
+            add(&mut columns.reserved, disk.storage_reserved);
+            add(&mut columns.allocated.part, disk.storage_scheduled);
+            add(&mut columns.used.part, disk.storage_maximum.saturating_sub(disk.storage_available));
+            add(&mut columns.used.whole, disk.storage_maximum);
+        }
+        let limit = u128::from(columns.size.0) * u128::from(over_provisioning_percent) / 100;
+        columns.allocated.whole = ByteSize(u64::try_from(limit).unwrap_or(u64::MAX));
+        columns
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -303,6 +430,39 @@ mod tests {
         assert_eq!(space.reserved, ByteSize(10));
         assert_eq!(space.schedulable, ByteSize(60));
         assert_eq!(space.disabled, ByteSize(50));
+    }
+
+    /// W40: what the dashboard's storage card shows.
+    #[test]
+    fn figures_of_longhorns_storage_card() {
+        let mut half = node(true, 100, 60, 30);
+        let off = Disk { allow_scheduling: false, ..half.disks["d"].clone() };
+        half.disks.insert("off".to_owned(), off);
+        let nodes = [half, node(true, 200, 10, 50), node(false, 50, 50, 5)];
+        let figures = Figures::of(&nodes);
+        let wanted = Figures {
+            total: ByteSize(450),
+            disabled: ByteSize(150),
+            reserved: ByteSize(80),
+            schedulable: ByteSize(70),
+            used: ByteSize(40),
+        };
+        assert_eq!(figures, wanted);
+    }
+
+    /// W41: the columns of the node page.
+    #[test]
+    fn columns_of_longhorns_node_table() {
+        let nodes = [node(true, 100, 60, 30), node(true, 200, 10, 50)];
+        let disks = || nodes.iter().flat_map(|node| node.disks.values());
+        let columns = Columns::of(disks(), 200);
+        assert_eq!((columns.size, columns.reserved), (ByteSize(220), ByteSize(80)));
+        assert_eq!(columns.allocated, Share { part: ByteSize(40), whole: ByteSize(440) });
+        assert_eq!(columns.used, Share { part: ByteSize(230), whole: ByteSize(300) });
+        assert_eq!((columns.allocated.percent(), columns.used.percent()), (9, 76));
+        // More promised than may be shows as more than the whole; nothing divides by zero.
+        assert_eq!(Columns::of(disks(), 10).allocated.percent(), 181);
+        assert_eq!(Columns::of(disks(), 0).allocated.percent(), 0);
     }
 
     #[test]

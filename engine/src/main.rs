@@ -3,10 +3,15 @@
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
+use aurochs_engine::process::log_lines::LogLines;
 use aurochs_engine::process::{self, ProgramError};
 use clap::{Parser, Subcommand};
 use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::prelude::*;
+
+/// How long the end of a program waits for its log, which may be stuck.
+const LOG_PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Replicas, engines and instance managers of Aurochs.
 #[derive(Debug, Parser)]
@@ -25,6 +30,7 @@ enum Command {
     /// Start and watch the engines and replicas of a node.
     InstanceManager(process::instance_manager::Arguments),
     LaunchSimpleLonghorn(process::launch_simple::Arguments),
+    Check(process::check::Arguments),
     Inspect(process::inspect::Arguments),
     Verify(process::verify::Arguments),
     Export(process::export::Arguments),
@@ -36,7 +42,7 @@ impl Command {
         match self {
             Self::Replica(_) | Self::Engine(_) | Self::InstanceManager(_) => "info",
             Self::LaunchSimpleLonghorn(_) => "warn",
-            Self::Inspect(_) | Self::Verify(_) | Self::Export(_) => "error",
+            Self::Check(_) | Self::Inspect(_) | Self::Verify(_) | Self::Export(_) => "error",
         }
     }
 
@@ -60,11 +66,7 @@ impl Command {
 fn main() -> ExitCode {
     process::memory::begin_small();
     let cli = Cli::parse();
-    let lines = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_filter(log_filter(cli.command.log_level()));
-    tracing_subscriber::registry().with(lines).init();
+    let lines = start_log(cli.command.log_level());
     if cli.command.serves_a_volume() {
         // A thread that serves a block device must not wait for memory that only a write to that device would free. All
         // threads that are started later inherit it. Refused without CAP_SYS_RESOURCE; the volume works, with less
@@ -82,6 +84,7 @@ fn main() -> ExitCode {
             Command::Engine(arguments) => process::engine::run(arguments).await,
             Command::InstanceManager(arguments) => process::instance_manager::run(arguments).await,
             Command::LaunchSimpleLonghorn(arguments) => process::launch_simple::run(arguments).await,
+            Command::Check(arguments) => process::check::run(&arguments),
             Command::Inspect(arguments) => process::inspect::run(&arguments),
             Command::Verify(arguments) => process::verify::run(&arguments),
             Command::Export(arguments) => process::export::run(arguments).await,
@@ -94,10 +97,25 @@ fn main() -> ExitCode {
         // Requests that hang in a disk must not keep the process alive.
         runtime.shutdown_timeout(std::time::Duration::from_secs(5));
     }
+    if let Some(lines) = lines {
+        lines.written(LOG_PATIENCE);
+    }
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => failed(&error),
     }
+}
+
+/// Logs to standard error; nobody waits for that, but where there can be no thread for it.
+fn start_log(level: &'static str) -> Option<LogLines> {
+    let lines = LogLines::start(std::io::stderr()).ok();
+    let writer = lines.clone().map_or_else(|| BoxMakeWriter::new(std::io::stderr), BoxMakeWriter::new);
+    let layer = tracing_subscriber::fmt::layer()
+        .with_writer(writer)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_filter(log_filter(level));
+    tracing_subscriber::registry().with(layer).init();
+    lines
 }
 
 /// What `AUROCHS_LOG` asks for (`level` or `target=level`, separated by commas), else `default`. A larger language of

@@ -191,3 +191,23 @@ async fn a_replica_that_cannot_remember_that_it_became_a_member_does_not_stay_on
     engine.wait("over", |status| status.rebuilds.iter().all(|rebuild| !rebuild.running)).await;
     engine.wait("taken out", |_| parties.keeper.record().members == ["source".to_owned()].into()).await;
 }
+
+/// The last member is never dropped for being slow; whoever asked for the end does not wait for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_volume_whose_only_replica_answers_no_more_ends_all_the_same() {
+    let (parties, root) = of_one_scripted().await;
+    let mut source = FakeReplica::start(&root.path().join("source.sock"), MIB);
+    let replicas = [("source".to_owned(), source.address.clone())].into();
+    let options = StartOptions { replicas, ..parties.raise_epoch() };
+    let engine = parties.attach_with(options).await.map_err(|error| error.to_string()).unwrap();
+    let waiting = engine.spawn(|volume| write(volume, 0, 1));
+    let _never_answered = source.next_of(Kind::Write).await;
+    let patience = std::time::Duration::from_millis(100);
+    let error = engine.run(move |volume| async move { volume.close_within(patience).await }).await.unwrap_err();
+    assert_eq!(error.kind, IoErrorKind::Io);
+    assert!(error.message.contains("did not close"), "{error}");
+    assert!(!parties.keeper.record().clean);
+    let after = engine.run(|volume| write(volume, MIB - BLOCK as u64, 2)).await.unwrap_err();
+    assert_eq!(after.kind, IoErrorKind::Shutdown, "{after}");
+    waiting.abort();
+}

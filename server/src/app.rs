@@ -8,7 +8,8 @@ use crate::auth::Auth;
 use crate::events::Events;
 use crate::settings::Settings;
 use crate::store::Store;
-use crate::web::live::Live;
+use crate::web::live::{Live, Streams};
+use crate::web::pieces;
 
 /// Everything the API works with. Clones share it.
 #[derive(Clone)]
@@ -18,6 +19,10 @@ pub struct App {
     pub settings: Settings,
     pub auth: Auth,
     pub live: Live,
+    /// The list of volumes as it was last sent, for `GET /v1/volumes`.
+    pub volume_pieces: pieces::Cache,
+    /// Texts that followers of Longhorn's streams share.
+    pub streams: Streams,
     /// What happened goes here, right after it is stored.
     pub events: Events,
     /// Name of this installation, shown in the dashboard.
@@ -29,7 +34,10 @@ impl App {
     #[must_use]
     pub fn new(store: Store, settings: Settings, auth: Auth, events: Events, cluster: &str) -> Self {
         let live = Live::start(&store);
-        Self { store, settings, auth, live, events, cluster: cluster.into() }
+        let streams = Streams::start(&store);
+        streams.follow_also("events", events.changed());
+        let volume_pieces = pieces::Cache::default();
+        Self { store, settings, auth, live, volume_pieces, streams, events, cluster: cluster.into() }
     }
 }
 

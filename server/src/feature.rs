@@ -23,8 +23,6 @@ pub enum Feature {
     SystemBackups,
     Uninstall,
     UpgradeCheck,
-    Expansion,
-    Salvage,
     SnapshotResources,
     /// Trimming of file systems, merging away of deleted snapshots.
     SpaceReclaim,
@@ -52,8 +50,6 @@ impl Feature {
             Self::SystemBackups => "system backups",
             Self::Uninstall => "uninstallation through a setting",
             Self::UpgradeCheck => "upgrade check",
-            Self::Expansion => "expansion of volumes",
-            Self::Salvage => "salvage by hand",
             Self::SnapshotResources => "snapshot resources",
             Self::SpaceReclaim => "reclaiming of space",
         }
@@ -79,8 +75,6 @@ impl Feature {
             Self::SupportBundles => "Take the manager's log and the logs of its data directory for now.",
             Self::Uninstall => "Run `aurochs stop` and remove the data directory.",
             Self::UpgradeCheck => "Leave it as it is: nothing is sent to anybody.",
-            Self::Expansion => "Make a larger volume and copy the data.",
-            Self::Salvage => "Bring back a node that holds a replica with all data.",
             Self::SnapshotResources => "Attach the volume and use snapshotCreate, snapshotList and snapshotDelete.",
             Self::SpaceReclaim => "Leave it as it is: space comes back when the volume is copied to a new one.",
         }

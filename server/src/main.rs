@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use aurochs_server::logging::Logging;
-use aurochs_server::standalone::{Manager, Options, stop};
+use aurochs_server::standalone::zone::NodeZone;
+use aurochs_server::standalone::{Manager, Options, check, stop};
 use clap::{Parser, Subcommand};
 use network_arguments::NetworkArguments;
 use tokio::signal::unix::{SignalKind, signal};
@@ -41,6 +42,21 @@ enum Command {
         /// Answer /metrics without login, for a Prometheus that has no user name and password.
         #[arg(long)]
         metrics_open: bool,
+        /// Zone of a node, NODE=ZONE or NODE=REGION/ZONE, for replicas in different zones; can be given several times.
+        #[arg(long = "zone", value_name = "NODE=ZONE")]
+        zones: Vec<NodeZone>,
+    },
+    /// Look at this machine: what it has and lacks for serving volumes, and what to install.
+    Check {
+        /// The data directory that `serve` is given, or is to be given.
+        #[arg(long)]
+        data: Option<PathBuf>,
+        /// The data plane's program; the aurochs-engine beside this one by default.
+        #[arg(long)]
+        engine_binary: Option<PathBuf>,
+        /// Print JSON instead of text.
+        #[arg(long)]
+        json: bool,
     },
     /// Stop the manager, all engines (cleanly), replicas and instance managers.
     Stop {
@@ -56,10 +72,11 @@ enum Command {
 async fn main() -> ExitCode {
     let logging = Logging::start();
     let result = match Cli::parse().command {
-        Command::Serve { data, nodes, address, network, engine_binary, metrics_open } => {
-            let options = Options { data, nodes, address, network: network.network(), engine_binary };
+        Command::Serve { data, nodes, address, network, engine_binary, metrics_open, zones } => {
+            let options = Options { data, nodes, address, network: network.network(), engine_binary, zones };
             serve(options, metrics_open, logging).await
         }
+        Command::Check { data, engine_binary, json } => return check::run(data.as_deref(), engine_binary, json),
         Command::Stop { data } => stop_all(&data).await,
         Command::Version => {
             say(&format!("aurochs {}", env!("CARGO_PKG_VERSION")));

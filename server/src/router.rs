@@ -9,7 +9,9 @@ use axum::routing::{MethodFilter, MethodRouter, on};
 use axum::{Router, middleware};
 use tokio::net::TcpListener;
 use tower::ServiceBuilder;
+use tower_http::CompressionLevel;
 use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 
 use crate::app::App;
@@ -42,7 +44,8 @@ pub fn table() -> Table {
     routes.fold(table, |table, route| table.add(route.method.clone(), &route.path, route.handler.clone()))
 }
 
-/// The whole service. Layers from the outside in: request id and log, security headers, pages of JSON for browsers, form of errors, panics, time,
+/// The whole service. Layers from the outside in: request id and log, compression, security headers, pages of
+/// JSON for browsers, form of errors, panics, time,
 /// login, size of bodies.
 pub fn service(app: App) -> Router {
     let request_id = HeaderName::from_static(limits::REQUEST_ID);
@@ -51,6 +54,7 @@ pub fn service(app: App) -> Router {
         .layer(PropagateRequestIdLayer::new(request_id))
         .layer(middleware::from_fn_with_state(app.settings.clone(), request_url::configure))
         .layer(middleware::from_fn(limits::trace))
+        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .layer(middleware::from_fn(security_headers::add))
         .layer(middleware::from_fn(schemas_header::add))
         .layer(middleware::from_fn(html::render))

@@ -45,6 +45,10 @@ fn main() {
     match &settings.command {
         Some(Command::NullDevice { listen, size }) => ladder::null_device::serve(*listen, *size),
         Some(Command::NullReplica { listen, size }) => ladder::null_replica::serve(*listen, *size),
+        Some(Command::BareForwarder { listen, size, disks }) => {
+            ladder::bare_hops::serve_forwarder(*listen, *size, disks);
+        }
+        Some(Command::BareDisk { listen, image }) => ladder::bare_hops::serve_disk(*listen, image),
         Some(Command::NullLoop { directory, size }) => ladder::null_device::serve_as_block_device(directory, *size),
         Some(Command::Show { file }) => {
             let record: Record = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();

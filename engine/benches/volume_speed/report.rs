@@ -5,7 +5,10 @@ pub(crate) mod table;
 use crate::cell::{Cell, Cells, Spread};
 use crate::cpu::QUIET_CORES;
 use crate::job::{self, Job, Measures};
-use crate::ladder;
+use crate::ladder::{
+    self,
+    bare_hops::{BARE_1, BARE_3},
+};
 use crate::record::Record;
 use crate::target::{self, NBD_1, NBD_3, RAW};
 use crate::verdict;
@@ -114,6 +117,7 @@ fn ladder_table(cells: &Cells) -> String {
         ("+ engine and link", ladder::LINK_1, ladder::LINK_3),
         ("+ replica", ladder::MEMORY_1, ladder::MEMORY_3),
         ("+ disk", NBD_1, NBD_3),
+        ("bare hops", BARE_1, BARE_3),
     ];
     let head = ["", "step", "p50 µs, depth 1", "requests/s, depth 32", "CPU s/M, depth 1", "CPU s/M, depth 32"];
     let mut table = Table::new(head);

@@ -24,7 +24,7 @@ pub(crate) async fn run(settings: &Settings, targets: &[Target], record: &mut Re
 
 fn takes_part(target: &Target, job: &Job) -> bool {
     match (job.measures, target.kind) {
-        (_, Kind::Raw) => true,
+        (_, Kind::Raw | Kind::BareHops) => true,
         (Measures::BlockDevices, kind) => kind == Kind::BlockDevice,
         (measures, Kind::Step) => measures == Measures::Requests,
         (_, Kind::BlockDevice | Kind::Server) => true,

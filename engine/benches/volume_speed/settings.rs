@@ -75,6 +75,10 @@ pub(crate) enum Command {
     #[command(hide = true)]
     NullReplica { listen: SocketAddr, size: u64 },
     #[command(hide = true)]
+    BareForwarder { listen: SocketAddr, size: u64, disks: Vec<SocketAddr> },
+    #[command(hide = true)]
+    BareDisk { listen: SocketAddr, image: PathBuf },
+    #[command(hide = true)]
     NullLoop { directory: PathBuf, size: u64 },
 }
 

@@ -170,7 +170,10 @@ struct Supervised;
 impl Drop for Supervised {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            tracing::error!("the disk queue broke; the process ends");
+            #[expect(clippy::print_stderr, reason = "lines of the log wait for a thread, which this takes away")]
+            {
+                eprintln!("the disk queue broke; the process ends");
+            }
             std::process::abort();
         }
     }

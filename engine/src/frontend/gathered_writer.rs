@@ -80,7 +80,7 @@ impl<W: AsyncWrite + Unpin, B: AsRef<[u8]>> GatheredWriter<W, B> {
         self.bytes >= ENOUGH_BYTES || self.pieces.len() >= MAX_PIECES
     }
 
-    /// Returns when the kernel has everything.
+    /// Returns when the kernel has everything, what a layer in between (TLS) kept back included.
     pub(super) async fn flush(&mut self) -> io::Result<()> {
         let mut next = 0;
         while next < self.pieces.len() {
@@ -95,6 +95,7 @@ impl<W: AsyncWrite + Unpin, B: AsRef<[u8]>> GatheredWriter<W, B> {
             write_all(&mut self.writer, &mut slices[..end - next]).await?;
             next = end;
         }
+        self.writer.flush().await?;
         self.pieces.clear();
         self.copied.clear();
         self.owned.clear();

@@ -29,6 +29,25 @@ pub(super) struct Permit {
     _bytes: Option<[OwnedSemaphorePermit; 2]>,
 }
 
+/// Data, and the memory that they count for until they are dropped.
+#[derive(Debug)]
+pub(super) struct Counted<B> {
+    data: B,
+    _permit: Option<Permit>,
+}
+
+impl<B> Counted<B> {
+    pub(super) fn new(data: B, permit: Option<Permit>) -> Self {
+        Self { data, _permit: permit }
+    }
+}
+
+impl<B: AsRef<[u8]>> AsRef<[u8]> for Counted<B> {
+    fn as_ref(&self) -> &[u8] {
+        self.data.as_ref()
+    }
+}
+
 /// What the connections of a server share. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(super) struct Pool(Arc<Semaphore>);
@@ -82,6 +101,18 @@ impl InFlight {
         let own = Arc::clone(&self.bytes).try_acquire_many_owned(units).ok()?;
         let shared = Arc::clone(&self.pool.0).try_acquire_many_owned(units).ok()?;
         Some(Permit { _request: request, _bytes: Some([own, shared]) })
+    }
+
+    /// Whether nothing of this connection is in flight.
+    pub(super) fn is_nothing(&self) -> bool {
+        self.requests.available_permits() == MAX_REQUESTS
+    }
+
+    /// Returns when nothing of this connection is in flight. Whoever waits for a permit meanwhile comes after it, so it is
+    /// for those who let nothing in beside it.
+    pub(super) async fn none_left(&self) {
+        // An error means that the semaphore was closed, which nobody does.
+        let _ = self.requests.acquire_many(MAX_REQUESTS as u32).await;
     }
 }
 

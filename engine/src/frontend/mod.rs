@@ -7,6 +7,7 @@ mod allocation;
 mod block;
 mod block_error;
 pub mod choice;
+pub mod forget;
 pub mod freeze;
 pub mod fuse_loop;
 mod gathered_writer;

@@ -2,11 +2,13 @@
 //!
 //! `process` starts (with `arguments`), watches and stops engine and replica processes, which outlive it in turn:
 //! `adoption` finds them again after a restart. `records` keeps the volumes' control records, `disk` knows the node's
-//! disks, `trim` gives back what file systems on volumes do not use, `service` is the gRPC face of all that.
+//! disks, `environment` what the node has and lacks, `trim` gives back what file systems on volumes do not use, `service` is
+//! the gRPC face of all that.
 
 pub mod adoption;
 mod arguments;
 pub mod disk;
+pub mod environment;
 pub mod process;
 pub mod records;
 pub mod service;

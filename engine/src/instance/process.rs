@@ -148,6 +148,15 @@ impl Processes {
         self.lock().values().map(|entry| entry.instance.clone()).collect()
     }
 
+    /// Removes the block devices that killed engines of a deleted volume have left on this node.
+    pub(super) async fn forget_devices(&self, volume: &str) {
+        let settings = &self.shared.settings;
+        let run = settings.run_directory.join("volumes").join(volume);
+        if let Err(error) = crate::frontend::forget::forget_devices(volume, &run, &settings.device_directory).await {
+            tracing::warn!(volume, %error, "a device of the deleted volume is left behind");
+        }
+    }
+
     /// Tells of every change of the list.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {

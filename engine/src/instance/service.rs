@@ -8,18 +8,20 @@ use futures::Stream;
 use tokio::sync::Notify;
 use tonic::{Request, Response, Status};
 
-use super::disk::{self, DiskError};
+use super::disk::{self, Disk, DiskError, Looks, Make};
+use super::environment::{self, Item, Severity};
 use super::process::{ProcessError, Processes};
 use super::records::RecordFiles;
 use super::trim::{TrimError, Trims};
 use crate::frontend::choice;
 use crate::grpc::instance_v1::instance_manager_server::InstanceManager;
 use crate::grpc::instance_v1::{
-    DiskInspectReply, DiskInspectRequest, EnvironmentCheckReply, EnvironmentCheckRequest, FilesystemTrimReply,
-    FilesystemTrimRequest, FrontendListReply, FrontendListRequest, FrontendOffer, Instance, InstanceListReply,
-    InstanceListRequest, InstanceStartRequest, InstanceStopReply, InstanceStopRequest, RecordCompareAndSetRequest,
-    RecordDeleteReply, RecordGetRequest, RecordReply, ReplicaDirectoryDeleteReply, ReplicaDirectoryDeleteRequest,
-    ShutdownReply, ShutdownRequest, VersionReply, VersionRequest,
+    DiskInspectReply, DiskInspectRequest, EnvironmentCheckReply, EnvironmentCheckRequest, EnvironmentItem,
+    EnvironmentSeverity, FilesystemTrimReply, FilesystemTrimRequest, FrontendListReply, FrontendListRequest,
+    FrontendOffer, Instance, InstanceListReply, InstanceListRequest, InstanceStartRequest, InstanceStopReply,
+    InstanceStopRequest, RecordCompareAndSetRequest, RecordDeleteReply, RecordGetRequest, RecordReply,
+    ReplicaDirectoryDeleteReply, ReplicaDirectoryDeleteRequest, ShutdownReply, ShutdownRequest, VersionReply,
+    VersionRequest, instance_start_request::Spec,
 };
 use crate::volume::record::{Epoch, Generation, KeeperError};
 
@@ -31,6 +33,7 @@ pub struct Service {
     pub node: String,
     pub processes: Processes,
     pub records: RecordFiles,
+    pub disks: Looks,
     pub trims: Trims,
     /// Told when the instance manager has stopped all instances and should end itself.
     pub end: std::sync::Arc<Notify>,
@@ -57,9 +60,44 @@ fn keeper_status(error: &KeeperError) -> Status {
 
 fn disk_status(error: &DiskError) -> Status {
     match error {
-        DiskError::Io { .. } => Status::unavailable(error.to_string()),
-        DiskError::Configuration { .. } => Status::failed_precondition(error.to_string()),
-        DiskError::NotAReplica(_) => Status::invalid_argument(error.to_string()),
+        DiskError::Io { .. } | DiskError::Hangs(_) => Status::unavailable(error.to_string()),
+        DiskError::Missing(_) => Status::not_found(error.to_string()),
+        DiskError::Configuration { .. } | DiskError::NotADirectory(_) | DiskError::OtherDisk { .. } => {
+            Status::failed_precondition(error.to_string())
+        }
+        DiskError::NotAReplica(_) | DiskError::NotAbsolute(_) => Status::invalid_argument(error.to_string()),
+    }
+}
+
+impl From<Disk> for DiskInspectReply {
+    fn from(disk: Disk) -> Self {
+        Self {
+            disk_uuid: disk.uuid,
+            filesystem_type: disk.filesystem_type,
+            filesystem_id: disk.filesystem_id,
+            maximum_bytes: disk.maximum_bytes,
+            available_bytes: disk.available_bytes,
+            replica_directories: disk.replica_directories.into_iter().collect(),
+            existed: disk.existed,
+            read_only: disk.read_only,
+            mount_point: disk.mount_point.display().to_string(),
+            device: disk.device.display().to_string(),
+            direct_io: disk.ability.direct_io,
+            extent_map: disk.ability.extent_map,
+            maximum_file_bytes: disk.maximum_file_bytes,
+            write_error: disk.ability.write_error,
+        }
+    }
+}
+
+impl From<Item> for EnvironmentItem {
+    fn from(item: Item) -> Self {
+        let severity = match item.severity {
+            Severity::Info => EnvironmentSeverity::EnvironmentInfo,
+            Severity::Warning => EnvironmentSeverity::EnvironmentWarning,
+            Severity::Error => EnvironmentSeverity::EnvironmentError,
+        };
+        Self { name: item.name, ok: item.ok, severity: severity.into(), message: item.message, remedy: item.remedy }
     }
 }
 
@@ -87,6 +125,12 @@ impl InstanceManager for Service {
     }
 
     async fn instance_start(&self, request: Request<InstanceStartRequest>) -> Result<Response<Instance>, Status> {
+        if let Some(Spec::Replica(replica)) = &request.get_ref().spec {
+            // A mount that is missing would have the replica's files made on the file system below.
+            let (directory, disk) = (PathBuf::from(&replica.directory), replica.disk_uuid.clone());
+            let right = blocking(move || disk::check_holder(&directory, &disk)).await?;
+            right.map_err(|error| disk_status(&error))?;
+        }
         let started = self.processes.start(request.get_ref());
         started.map(Response::new).map_err(|error| process_status(&error))
     }
@@ -147,30 +191,30 @@ impl InstanceManager for Service {
     }
 
     async fn record_delete(&self, request: Request<RecordGetRequest>) -> Result<Response<RecordDeleteReply>, Status> {
-        let (records, volume) = (self.records.clone(), request.into_inner().volume);
-        blocking(move || records.delete(&volume)).await?.map_err(|error| keeper_status(&error))?;
+        let volume = request.into_inner().volume;
+        let (records, name) = (self.records.clone(), volume.clone());
+        blocking(move || records.delete(&name)).await?.map_err(|error| keeper_status(&error))?;
+        self.processes.forget_devices(&volume).await;
         Ok(Response::new(RecordDeleteReply {}))
     }
 
     async fn disk_inspect(&self, request: Request<DiskInspectRequest>) -> Result<Response<DiskInspectReply>, Status> {
-        let path = PathBuf::from(request.into_inner().path);
-        let disk = blocking(move || disk::inspect(&path)).await?.map_err(|error| disk_status(&error))?;
-        Ok(Response::new(DiskInspectReply {
-            disk_uuid: disk.uuid,
-            filesystem_type: disk.filesystem_type,
-            filesystem_id: disk.filesystem_id,
-            maximum_bytes: disk.maximum_bytes,
-            available_bytes: disk.available_bytes,
-            replica_directories: disk.replica_directories.into_iter().collect(),
-            ..DiskInspectReply::default()
-        }))
+        let DiskInspectRequest { path, create, identify } = request.into_inner();
+        let make = match (create, identify) {
+            (true, _) => Make::Directory,
+            (false, true) => Make::Configuration,
+            (false, false) => Make::Nothing,
+        };
+        let disks = self.disks.clone();
+        let disk = blocking(move || disks.inspect(&PathBuf::from(path), make)).await?;
+        disk.map(|disk| Response::new(disk.into())).map_err(|error| disk_status(&error))
     }
 
     async fn replica_directory_delete(
         &self,
         request: Request<ReplicaDirectoryDeleteRequest>,
     ) -> Result<Response<ReplicaDirectoryDeleteReply>, Status> {
-        let directory = request.into_inner().directory;
+        let ReplicaDirectoryDeleteRequest { directory, disk_uuid } = request.into_inner();
         if let Some(user) = self
             .processes
             .list()
@@ -181,7 +225,7 @@ impl InstanceManager for Service {
             return Err(Status::failed_precondition(message));
         }
         let directory = PathBuf::from(directory);
-        let deleted = blocking(move || disk::delete_replica(&directory)).await?;
+        let deleted = blocking(move || disk::delete_replica(&directory, &disk_uuid)).await?;
         deleted.map(|()| Response::new(ReplicaDirectoryDeleteReply {})).map_err(|error| disk_status(&error))
     }
 
@@ -220,8 +264,10 @@ impl InstanceManager for Service {
 
     async fn environment_check(
         &self,
-        _: Request<EnvironmentCheckRequest>,
+        request: Request<EnvironmentCheckRequest>,
     ) -> Result<Response<EnvironmentCheckReply>, Status> {
-        Err(Status::unimplemented(format!("the instance manager of {} can't check its environment", self.node)))
+        let paths: Vec<PathBuf> = request.into_inner().disk_paths.into_iter().map(PathBuf::from).collect();
+        let items = blocking(move || environment::check(&paths)).await?;
+        Ok(Response::new(EnvironmentCheckReply { items: items.into_iter().map(Into::into).collect() }))
     }
 }

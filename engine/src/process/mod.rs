@@ -1,11 +1,13 @@
 //! The programs of this binary, one a file.
 
+pub mod check;
 pub mod engine;
 pub mod export;
 mod findings;
 pub mod inspect;
 pub mod instance_manager;
 pub mod launch_simple;
+pub mod log_lines;
 pub mod memory;
 mod nbd_tls;
 pub mod replica;
@@ -42,6 +44,8 @@ pub enum ProgramError {
     Offline(#[from] crate::offline::OfflineError),
     #[error(transparent)]
     Export(#[from] crate::image_format::ExportError),
+    #[error("{0} this machine from serving volumes; see what stands below each")]
+    NotReady(String),
     #[error("{count} found in {}; nothing was changed", directory.display())]
     ProblemsFound { directory: std::path::PathBuf, count: String },
     #[error(

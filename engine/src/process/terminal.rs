@@ -55,6 +55,11 @@ impl Paint {
         Self(io::stdout().is_terminal() && !unwanted)
     }
 
+    #[cfg(test)]
+    pub(crate) const fn plain() -> Self {
+        Self(false)
+    }
+
     pub(crate) fn paint(self, look: Look, text: &str) -> String {
         let code = match look {
             Look::Heading => "1",

@@ -228,13 +228,55 @@ async fn join(shared: &Arc<Shared>, link: &ReplicaLink, progress: &Progress) -> 
         why = progress.cancelled() => return Err(OperationError::Failed(why)),
     }
     crash_point::reached("join.recorded");
+    // One after the other: two at once would take back what the other one has prepared.
+    let _only = tokio::select! {
+        only = shared.snapshotting.lock() => only,
+        why = progress.cancelled() => return Err(OperationError::Failed(why)),
+    };
+    let separating = NewSnapshot {
+        name: uuid::Uuid::new_v4().to_string(),
+        labels: std::collections::BTreeMap::new(),
+        user_created: false,
+        created: crate::volume::barrier::now(),
+    };
+    let joined = match prepare(shared, &separating, progress).await {
+        Ok(()) => join_under_barrier(shared, link, separating, progress).await,
+        Err(error) => Err(error),
+    };
+    if joined.is_err() {
+        shared.forget_prepared_snapshot().await;
+    }
+    joined
+}
+
+/// What can be done for the snapshot while requests still flow.
+async fn prepare(shared: &Shared, separating: &NewSnapshot, progress: &Progress) -> Result<(), OperationError> {
+    let preparing = async {
+        shared.refresh_layers().await;
+        if !can_reuse_newest_snapshot(&shared.layers.get()) {
+            shared.prepare_snapshot(separating).await;
+        }
+    };
+    tokio::select! {
+        () = preparing => Ok(()),
+        why = progress.cancelled() => Err(OperationError::Failed(why)),
+    }
+}
+
+async fn join_under_barrier(
+    shared: &Arc<Shared>,
+    link: &ReplicaLink,
+    separating: NewSnapshot,
+    progress: &Progress,
+) -> Result<Vec<LayerInfo>, OperationError> {
     let _everything = barrier(shared, progress).await?;
     shared.refuse_while_filling("add a replica")?;
     shared.refresh_layers().await;
-    if !can_reuse_newest_snapshot(&shared.layers.get()) {
-        let name = uuid::Uuid::new_v4().to_string();
-        let (labels, created) = (std::collections::BTreeMap::new(), crate::volume::barrier::now());
-        shared.take_snapshot(NewSnapshot { name, labels, user_created: false, created }).await?;
+    if can_reuse_newest_snapshot(&shared.layers.get()) {
+        // What was written before the preparation may have been discarded since.
+        shared.forget_prepared_snapshot().await;
+    } else {
+        shared.take_snapshot(separating).await?;
         crash_point::reached("join.snapshot-taken");
     }
     let asked = start::ask_layers(&source(shared)?).await;

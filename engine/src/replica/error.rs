@@ -75,7 +75,7 @@ pub enum ReplicaError {
     )]
     Rebuilding { what: &'static str },
 
-    #[error("cannot {what}: this replica is not being rebuilt; begin a rebuild first")]
+    #[error("cannot {what}: no rebuild of this replica has begun since it was opened; begin one first")]
     NotRebuilding { what: &'static str },
 
     #[error(

@@ -52,14 +52,16 @@ impl Replica {
             for layer in &source.below {
                 make_layer(&self.directory, structure, layer)?;
             }
-            Ok(self.directory.sync()?)
+            self.directory.sync()?;
+            structure.rebuild = RebuildTarget::begun();
+            Ok(())
         })
     }
 
     /// Puts whole blocks of the source into a layer below the head. May be called by several threads.
     ///
     /// # Errors
-    /// [`ReplicaError::NotRebuilding`], [`ReplicaError::LayerNotFound`], [`ReplicaError::Unaligned`],
+    /// [`ReplicaError::NotRebuilding`] (none has begun since this replica was opened), [`ReplicaError::LayerNotFound`], [`ReplicaError::Unaligned`],
     /// [`ReplicaError::OutOfRange`], [`ReplicaError::NoSpace`], or the disk's.
     pub fn layer_write(&self, file_name: &str, offset: u64, data: &[u8]) -> Result<(), ReplicaError> {
         let all = 0..u32::try_from(data.len()).unwrap_or(u32::MAX);
@@ -112,7 +114,7 @@ impl Replica {
 
     /// The image of a layer that the source's data goes to.
     fn filled_layer(&self, structure: &Structure, file_name: &str) -> Result<Arc<FilledLayer>, ReplicaError> {
-        if !structure.meta.rebuilding {
+        if !structure.meta.rebuilding || !structure.rebuild.is_begun() {
             return Err(ReplicaError::NotRebuilding { what: "write into a snapshot" });
         }
         let known = structure.records.get(file_name).is_some() && file_name != structure.meta.head;
@@ -131,7 +133,7 @@ impl Replica {
         // The bulk is synced while writes still flow.
         self.shared(|structure| structure.rebuild.sync())?;
         self.exclusive(|structure| {
-            if !structure.meta.rebuilding {
+            if !structure.meta.rebuilding || !structure.rebuild.is_begun() {
                 return Err(ReplicaError::NotRebuilding { what: "finish a rebuild" }.into());
             }
             self.sync_head(structure)?;

@@ -19,6 +19,9 @@ const LARGE_PART_BYTES: u64 = 64 << 10;
 /// The layers a rebuild writes to.
 #[derive(Debug, Default)]
 pub(super) struct RebuildTarget {
+    /// Since this replica was opened: what an earlier opening left is not continued, since what it had written without
+    /// syncing, and which failures of a sync it had been told of, is forgotten.
+    is_begun: bool,
     /// Opened when the first data for a layer arrives, synced when the rebuild finishes.
     layers: Mutex<BTreeMap<String, Arc<FilledLayer>>>,
     /// Snapshots taken of our own head meanwhile: complete already, and never to be changed.
@@ -37,6 +40,15 @@ pub(super) struct FilledLayer {
 }
 
 impl RebuildTarget {
+    /// Of a rebuild that has just begun.
+    pub(super) fn begun() -> Self {
+        Self { is_begun: true, ..Self::default() }
+    }
+
+    pub(super) fn is_begun(&self) -> bool {
+        self.is_begun
+    }
+
     pub(super) fn freeze(&mut self, image: &str) {
         self.frozen.insert(image.to_owned());
     }

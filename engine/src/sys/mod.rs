@@ -9,7 +9,8 @@ pub(crate) mod io_flusher;
 pub(crate) mod loop_device;
 pub(crate) mod memory;
 pub(crate) mod readiness;
-pub(crate) mod ring;
+/// Public for measuring what a disk does without a volume.
+pub mod ring;
 pub(crate) mod trim;
 pub(crate) mod ublk_control;
 pub(crate) mod ublk_queue;

@@ -24,7 +24,7 @@ const DRAIN_STEP: Duration = Duration::from_millis(100);
 
 /// What a transfer does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Action {
+pub enum Action {
     Read,
     Write,
     /// Makes durable what was written to the parts' files before it began: all of it, wherever in the file. Nothing is
@@ -34,24 +34,24 @@ pub(crate) enum Action {
 
 /// One range of one file, and where in the buffer its bytes are.
 #[derive(Clone, Debug)]
-pub(crate) struct Part<F> {
-    pub(crate) file: Arc<F>,
-    pub(crate) file_offset: u64,
+pub struct Part<F> {
+    pub file: Arc<F>,
+    pub file_offset: u64,
     /// Bytes within the buffer's whole blocks.
-    pub(crate) place: Range<usize>,
+    pub place: Range<usize>,
 }
 
 /// The parts of one transfer; most have one.
-pub(crate) type Parts<F> = SmallVec<[Part<F>; 1]>;
+pub type Parts<F> = SmallVec<[Part<F>; 1]>;
 
 /// A transfer that has ended.
 #[derive(Debug)]
-pub(crate) struct Finished<F, T> {
-    pub(crate) ticket: T,
-    pub(crate) buffer: AlignedBuf,
-    pub(crate) parts: Parts<F>,
+pub struct Finished<F, T> {
+    pub ticket: T,
+    pub buffer: AlignedBuf,
+    pub parts: Parts<F>,
     /// Some part failed or moved less than all of its bytes; what of the transfer was done is not known.
-    pub(crate) outcome: io::Result<()>,
+    pub outcome: io::Result<()>,
 }
 
 struct Transfer<F, T> {
@@ -63,7 +63,7 @@ struct Transfer<F, T> {
 }
 
 /// A ring whose transfers own their buffers while the kernel uses them.
-pub(crate) struct Ring<F, T> {
+pub struct Ring<F, T> {
     ring: IoUring,
     transfers: Vec<Option<Transfer<F, T>>>,
     free: Vec<u32>,
@@ -77,18 +77,18 @@ pub(crate) struct Ring<F, T> {
 
 /// What a submission came to, in parts of transfers.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Submitted {
-    pub(crate) taken: usize,
+pub struct Submitted {
+    pub taken: usize,
     /// Not taken yet: too many are in flight, or the kernel is short of memory.
-    pub(crate) left: usize,
+    pub left: usize,
     /// In flight: their completions will be told.
-    pub(crate) in_kernel: usize,
+    pub in_kernel: usize,
 }
 
 impl<F, T> Ring<F, T> {
     /// # Errors
     /// The kernel has no io_uring, or this process may not use it.
-    pub(crate) fn new() -> io::Result<Self> {
+    pub fn new() -> io::Result<Self> {
         // Completions are noticed when this thread enters the kernel anyway, instead of interrupting it.
         let ring = IoUring::builder().setup_coop_taskrun().build(ENTRIES)?;
         Ok(Self {
@@ -102,7 +102,7 @@ impl<F, T> Ring<F, T> {
     }
 
     /// Ready while finished transfers wait to be looked at. Needs a tokio runtime.
-    pub(crate) fn readiness(&self) -> io::Result<AsyncFd<OwnedFd>> {
+    pub fn readiness(&self) -> io::Result<AsyncFd<OwnedFd>> {
         // SAFETY: the ring is open as long as `self`, which outlives this call.
         let descriptor = unsafe { BorrowedFd::borrow_raw(self.ring.as_raw_fd()) }.try_clone_to_owned()?;
         // SAFETY: an `OwnedFd` keeps its descriptor open, and the same, until it is dropped.
@@ -111,7 +111,7 @@ impl<F, T> Ring<F, T> {
 
     /// Starts a transfer; the kernel gets it with the next [`Ring::submit`]. A part whose place lies outside the buffer
     /// fails the transfer.
-    pub(crate) fn start(&mut self, action: Action, parts: Parts<F>, buffer: AlignedBuf, ticket: T)
+    pub fn start(&mut self, action: Action, parts: Parts<F>, buffer: AlignedBuf, ticket: T)
     where
         F: AsRef<File>,
     {
@@ -136,7 +136,7 @@ impl<F, T> Ring<F, T> {
     }
 
     /// Hands started transfers to the kernel, as many as it takes now.
-    pub(crate) fn submit(&mut self) -> io::Result<Submitted> {
+    pub fn submit(&mut self) -> io::Result<Submitted> {
         let mut taken = 0;
         loop {
             self.fill_submission_queue();
@@ -179,7 +179,7 @@ impl<F, T> Ring<F, T> {
     }
 
     /// The next transfer that has ended.
-    pub(crate) fn finished(&mut self) -> Option<Finished<F, T>> {
+    pub fn finished(&mut self) -> Option<Finished<F, T>> {
         loop {
             let (user_data, result) = {
                 let entry = self.ring.completion().next()?;

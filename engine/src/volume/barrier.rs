@@ -169,7 +169,7 @@ impl Shared {
     }
 
     /// Lets every member do what it can while requests still flow. One that cannot does all of it under the barrier.
-    async fn prepare_snapshot(&self, wanted: &NewSnapshot) {
+    pub(crate) async fn prepare_snapshot(&self, wanted: &NewSnapshot) {
         let NewSnapshot { name, labels, user_created, created } = wanted.clone();
         let request = ControlRequest::SnapshotPrepare { name, user_created, created, labels };
         let view = self.membership.view();
@@ -180,7 +180,7 @@ impl Shared {
     }
 
     /// Lets every member take back what it has prepared. One that can't does so at the next HELLO.
-    async fn forget_prepared_snapshot(&self) {
+    pub(crate) async fn forget_prepared_snapshot(&self) {
         let view = self.membership.view();
         let request = ControlRequest::SnapshotForgetPrepared;
         let answers = join_all(view.members.iter().map(|member| member.link.control(&request))).await;

@@ -4,11 +4,15 @@
 //! 2. Every member syncs and closes.
 //! 3. The record says that the volume closed properly, if that is the whole truth.
 //!
+//! All of it has a limit: the last member is never dropped for being slow, and one that answers no more would keep the
+//! engine, and whoever waits for its end, for ever. Past it every request fails, and nothing more is tried.
+//!
 //! The keeper of the control record may be out of reach, which holds no end up for longer than the constants here say.
 //! **Nothing acknowledged is lost by that**: a request that waits for the record has not been acknowledged and fails now;
 //! the members sync and close all the same; the record stays as it was, with every replica in it that it had, not
 //! clean, so that the next start compares them.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -23,6 +27,8 @@ use crate::link::control::ControlRequest;
 const SETTLE_PATIENCE: Duration = Duration::from_secs(10);
 /// How long the clean end is tried to be recorded. Without that, the next start compares everything that the heads hold.
 const CLEAN_PATIENCE: Duration = Duration::from_secs(10);
+/// How long all of an end may take: longer than what above waits for the keeper, and than a slow disk's sync.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(60);
 
 impl Volume {
     /// The volume is about to be closed: what waits for the keeper of the control record from now on, the requests of its
@@ -44,8 +50,33 @@ impl Volume {
     /// Goes down cleanly: drains, syncs and closes every member, and records that. The frontends have stopped already.
     ///
     /// # Errors
-    /// The volume was over before, or a newer engine owns it. A keeper that can't be reached is no error.
+    /// The volume was over before, a newer engine owns it, or replicas did not answer in time. A keeper that can't be
+    /// reached is no error.
     pub async fn close(&self) -> Result<(), IoError> {
+        self.close_within(CLOSE_PATIENCE).await
+    }
+
+    /// As [`Volume::close`], with another limit.
+    ///
+    /// # Errors
+    /// As [`Volume::close`].
+    pub async fn close_within(&self, patience: Duration) -> Result<(), IoError> {
+        let mut closing = pin!(self.close_cleanly());
+        if let Ok(closed) = tokio::time::timeout(patience, &mut closing).await {
+            return closed;
+        }
+        let message = format!(
+            "volume {} did not close within {} s: its replicas do not answer. What was acknowledged is on them, what was \
+             not flushed perhaps not on their disks; look at the nodes of its replicas. The next start compares them",
+            self.shared.name,
+            patience.as_secs()
+        );
+        // Before the barrier goes with `closing`: nothing may be let in after it.
+        self.shared.membership.end(IoError::new(IoErrorKind::Shutdown, message.clone()));
+        Err(IoError::new(IoErrorKind::Io, message))
+    }
+
+    async fn close_cleanly(&self) -> Result<(), IoError> {
         self.will_close();
         let shared = &self.shared;
         shared.clones.end().await;

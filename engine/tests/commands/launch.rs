@@ -79,6 +79,23 @@ impl Place {
     fn unmount(&self) {
         shell("umount", &[&self.mount_point()]);
     }
+
+    /// A file of the mounted file system. Processes of their own read and write it: one that another test starts meanwhile
+    /// has a copy of every file that is open in this process until it runs its program, and keeps the mount busy.
+    fn letter(&self) -> PathBuf {
+        self.mount_point().join("letter")
+    }
+
+    fn write_letter(&self, content: &str) {
+        let script = r#"printf %s "$1" > "$0""#;
+        shell("sh", &[Path::new("-c"), Path::new(script), &self.letter(), Path::new(content)]);
+    }
+
+    fn letter_says(&self) -> String {
+        let output = Command::new("cat").arg(self.letter()).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
 }
 
 impl Drop for Place {
@@ -134,12 +151,12 @@ fn a_volume_is_made_mounted_stopped_and_there_again() {
     assert!(first.announced.contains(&format!("mount {}", place.device().display())), "{}", first.announced);
     shell("mkfs.ext4", &[Path::new("-q"), &place.device()]);
     place.mount();
-    std::fs::write(place.mount_point().join("letter"), "kept").unwrap();
+    place.write_letter("kept");
 
     // As long as it is mounted it says so and goes on.
     first.signal(Signal::SIGINT);
     first.wait_for("not stopped yet");
-    assert_eq!(std::fs::read_to_string(place.mount_point().join("letter")).unwrap(), "kept");
+    assert_eq!(place.letter_says(), "kept");
     place.unmount();
     let (code, said) = first.ended();
     assert_eq!(code, Some(0));
@@ -156,7 +173,7 @@ fn a_volume_is_made_mounted_stopped_and_there_again() {
 
     let mut second = place.launch(&[]);
     place.mount();
-    assert_eq!(std::fs::read_to_string(place.mount_point().join("letter")).unwrap(), "kept");
+    assert_eq!(place.letter_says(), "kept");
     place.unmount();
     second.signal(Signal::SIGTERM);
     assert_eq!(second.ended().0, Some(0));
@@ -169,9 +186,8 @@ fn a_killed_one_leaves_what_was_synced() {
     let mut first = place.launch(&["--size", "64m"]);
     shell("mkfs.ext4", &[Path::new("-q"), &place.device()]);
     place.mount();
-    let letter = place.mount_point().join("letter");
-    std::fs::write(&letter, "synced").unwrap();
-    std::fs::File::open(&letter).unwrap().sync_all().unwrap();
+    place.write_letter("synced");
+    shell("sync", &[&place.letter()]);
     first.signal(Signal::SIGKILL);
     first.ended();
     // The device is dead under the file system.
@@ -183,7 +199,7 @@ fn a_killed_one_leaves_what_was_synced() {
 
     let mut second = place.launch(&[]);
     place.mount();
-    assert_eq!(std::fs::read_to_string(&letter).unwrap(), "synced");
+    assert_eq!(place.letter_says(), "synced");
     place.unmount();
     second.signal(Signal::SIGTERM);
     assert_eq!(second.ended().0, Some(0));
@@ -214,7 +230,7 @@ fn a_second_request_detaches_what_is_mounted_and_keeps_its_data() {
     let mut launched = place.launch(&["--size", "64m"]);
     shell("mkfs.ext4", &[Path::new("-q"), &place.device()]);
     place.mount();
-    std::fs::write(place.mount_point().join("letter"), "written").unwrap();
+    place.write_letter("written");
     launched.signal(Signal::SIGINT);
     launched.wait_for("not stopped yet");
     launched.signal(Signal::SIGINT);
@@ -223,7 +239,7 @@ fn a_second_request_detaches_what_is_mounted_and_keeps_its_data() {
 
     let mut again = place.launch(&[]);
     place.mount();
-    assert_eq!(std::fs::read_to_string(place.mount_point().join("letter")).unwrap(), "written");
+    assert_eq!(place.letter_says(), "written");
     place.unmount();
     again.signal(Signal::SIGTERM);
     assert_eq!(again.ended().0, Some(0));

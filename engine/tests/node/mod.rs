@@ -51,7 +51,7 @@ impl Node {
         wait_for_manager(&node.client).await;
         // Makes the disk, as the manager does when a node joins.
         let path = node.root.path().join("data").display().to_string();
-        node.client.clone().disk_inspect(DiskInspectRequest { path, create: true }).await.unwrap();
+        node.client.clone().disk_inspect(DiskInspectRequest { path, create: true, identify: false }).await.unwrap();
         node
     }
 

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use aurochs_api::instance_manager::InstanceProcess;
+use aurochs_api::instance_manager::{InstanceProcess, InstanceProcessSpec, InstanceProcessStatus};
 use aurochs_engine::grpc::instance_v1::{Instance, InstanceKind};
 use sha2::{Digest, Sha512};
 use tokio::task::JoinHandle;
 
 use super::queue::WorkQueue;
 use super::runtime::{self, Controller, Next};
-use super::{Context, Error};
+use super::{Context, Error, engine_image};
 use crate::instance::{Answering, InstanceChange};
 use crate::resources::engine::InstanceState;
 use crate::resources::instance_manager::{InstanceManagerSpec, InstanceManagerStatus};
@@ -45,16 +45,20 @@ impl Controller for Mirror {
     async fn reconcile(&self, node: &str) -> Result<Next, Error> {
         let Self(context) = self;
         let name = name_of(node);
+        let answering = context.instances.answering(node);
         if context.store.find::<InstanceManager>(&name).await?.is_none() {
+            if !matches!(answering, Answering::Yes { .. }) {
+                // A node that was taken away leaves nothing behind; one that has never been up has nothing to tell.
+                return Ok(Next::After(runtime::RESYNC));
+            }
             let spec = InstanceManagerSpec {
                 node_id: node.to_owned(),
                 kind: "aio".to_owned(),
                 data_engine: "v1".to_owned(),
-                ..InstanceManagerSpec::default()
+                image: engine_image::default_image(),
             };
             context.store.create(&Object::<InstanceManager>::new(&name, spec)).await?;
         }
-        let answering = context.instances.answering(node);
         let instances = context.instances.of_node(node);
         let change = |status: &mut InstanceManagerStatus| {
             status.owner_id = context.owner.to_string();
@@ -85,10 +89,59 @@ fn mirror(status: &mut InstanceManagerStatus, answering: &Answering, instances: 
 }
 
 fn process(instance: &Instance) -> InstanceProcess {
+    let state = crate::instance::state_of(instance).word();
+    let kind = match instance.kind() {
+        InstanceKind::Engine => "engine",
+        InstanceKind::Replica => "replica",
+        InstanceKind::Unspecified => "",
+    };
     InstanceProcess {
-        state: crate::instance::state_of(instance).word().to_owned(),
+        spec: InstanceProcessSpec { name: instance.name.clone(), data_engine: "v1".to_owned() },
+        status: InstanceProcessStatus {
+            state: state.to_owned(),
+            kind: kind.to_owned(),
+            listen: instance.address.clone(),
+            error_msg: instance.error.clone(),
+            uuid: instance.pid.to_string(),
+            ..InstanceProcessStatus::default()
+        },
+        state: state.to_owned(),
         address: instance.address.clone(),
         pid: instance.pid,
         error: instance.error.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aurochs_engine::grpc::instance_v1::InstanceState as Told;
+
+    /// Longhorn's `{spec, status}` and our own words say the same.
+    #[test]
+    fn a_process_in_longhorns_form() {
+        let engine = Instance {
+            name: "v-e-0".into(),
+            kind: InstanceKind::Engine.into(),
+            state: Told::Running.into(),
+            address: "unix:/run/e".into(),
+            pid: 7,
+            ..Instance::default()
+        };
+        let mut status = InstanceManagerStatus::default();
+        let answering = Answering::Yes { version: "1".into(), pid: 3 };
+        mirror(&mut status, &answering, &[engine]);
+        let json = serde_json::to_value(&status.instance_engines["v-e-0"]).unwrap();
+        assert_eq!(json["spec"], serde_json::json!({"name": "v-e-0", "dataEngine": "v1"}));
+        let told = &json["status"];
+        assert_eq!((&told["state"], &told["type"], &told["uuid"]), (&"running".into(), &"engine".into(), &"7".into()));
+        assert_eq!(
+            (&told["listen"], &json["state"], &json["pid"]),
+            (&"unix:/run/e".into(), &"running".into(), &7.into())
+        );
+        assert!(status.instance_replicas.is_empty());
+        // What a silent instance manager had is not known to be gone.
+        mirror(&mut status, &Answering::No { since: String::new(), error: String::new() }, &[]);
+        assert_eq!((status.current_state, status.instance_engines.len()), (InstanceState::Unknown, 1));
     }
 }

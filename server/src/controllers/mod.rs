@@ -8,7 +8,9 @@
 //! | [`volume`] | everything of a volume | volume status, engine and replica specs, creation and deletion of both |
 //! | [`engine`] | engine spec | the engine process, its membership wishes, engine status |
 //! | [`replica`] | replica spec | the replica process, its directory, replica status |
-//! | [`node`] | disks, replicas | node status, first disk |
+//! | [`node`] | disks, replicas, processes | node status, first disks, which orphans there are |
+//! | [`orphan`] | orphans | what they stand for, their status |
+//! | [`engine_image`] | who uses the engine | the engine image |
 //! | [`instance_manager`] | running processes | instance manager resources |
 //! | [`snapshot`] | engine status | snapshot resources |
 //! | [`backup_target`] | nothing | the default backup target, once |
@@ -77,6 +79,8 @@ pub struct Context {
     pub owner: Arc<str>,
     /// Node name to the path of the disk that a new node gets.
     pub default_disks: Arc<std::collections::BTreeMap<String, PathBuf>>,
+    /// Labels that a new node gets: its zone.
+    pub node_labels: Arc<std::collections::BTreeMap<String, std::collections::BTreeMap<String, String>>>,
     /// Values that settings get when they are created, where they differ from the defaults.
     pub first_settings: &'static [(crate::settings::Name, &'static str)],
 }
@@ -99,6 +103,8 @@ impl Controllers {
         tasks.extend(setting::start(context));
         tasks.extend(node::start(context));
         tasks.extend(instance_manager::start(context));
+        tasks.extend(engine_image::start(context));
+        tasks.extend(orphan::start(context));
         tasks.extend(replica::start(context));
         tasks.extend(engine::start(context));
         tasks.extend(volume::start(context));

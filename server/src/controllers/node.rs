@@ -1,6 +1,15 @@
 //! Nodes: whether they answer, what their disks have, what may be placed on them.
+//!
+//! A pass: what the node is to have by itself ([`default_disks`]), a look at each disk ([`trouble`], [`disk`]), what the
+//! machine lacks ([`crate::environment`]), whether it may go when it is cordoned ([`super::drain`]), and what lies or runs
+//! there without an owner ([`super::orphan`]).
 
+mod default_disks;
+pub mod deletion;
 mod disk;
+mod looks;
+mod status;
+mod trouble;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,50 +17,58 @@ use std::time::Duration;
 
 use aurochs_api::cause::{Cause, CauseCode, Severity};
 use aurochs_api::condition::ConditionStatus;
-use aurochs_api::node::FrontendOffer;
-use aurochs_engine::grpc::instance_v1::{DiskInspectReply, DiskInspectRequest, FrontendListRequest};
 use tokio::task::JoinHandle;
 
+use super::drain::{self, Policy, ReplicaFacts, Scene, Verdict};
 use super::queue::WorkQueue;
 use super::runtime::{self, Controller, Next};
-use super::{Context, Error};
-use crate::instance::{Answering, ClientError, InstanceChange, LOOK_TIMEOUT, rpc, within};
-use crate::resources::node::{DiskSpec, NodeSpec, NodeStatus, READY, SCHEDULABLE};
-use crate::resources::{LABEL_NODE, Node, Object, Replica, condition};
+use super::{Context, Error, orphan};
+use crate::events::{EventType, Reason};
+use crate::instance::{Answering, InstanceChange};
+use crate::resources::node::{DiskSpec, NodeSpec, NodeStatus, READY};
+use crate::resources::{Engine, LABEL_NODE, Metadata, Node, Object, Replica, condition};
 use crate::scheduling::space;
 use crate::settings::Name;
+use default_disks::Wish;
+use looks::{Make, Memory};
+pub(in crate::controllers) use trouble::Look;
 
 /// How often disks are looked at. Free space moves with every write; half a minute is what placement needs.
 const INSPECTION_PERIOD: Duration = Duration::from_secs(30);
-/// Name of the disk that a new node gets.
-const DEFAULT_DISK: &str = "default-disk";
 
-struct Nodes(Context);
+struct Nodes {
+    context: Context,
+    memory: Memory,
+}
 
 /// Keys are node names.
 pub fn start(context: &Context) -> Vec<JoinHandle<()>> {
     let queue = WorkQueue::default();
     context.clients.nodes().for_each(|node| queue.add(node));
+    let nodes = Nodes { context: context.clone(), memory: Memory::default() };
     vec![
         runtime::feed_from_instances(&context.instances, &queue, |change| match change {
             InstanceChange::Node(node) => vec![node.clone()],
             InstanceChange::Instance { .. } => Vec::new(),
         }),
-        feed_from_specs(context, &queue),
+        feed_from_wishes(context, &queue),
         feed_from_placements(context, &queue),
         runtime::feed_from_settings::<Node>(&context.store, &context.settings, &queue),
-        runtime::run(Arc::new(Nodes(context.clone())), queue),
+        runtime::run(Arc::new(nodes), queue),
     ]
 }
 
-/// A changed spec (a new disk, scheduling switched off); own status writes must not wake the controller again.
-fn feed_from_specs(context: &Context, queue: &WorkQueue) -> JoinHandle<()> {
+/// What others write on a node: a new disk, scheduling switched off, a label, its deletion. Own status writes must not
+/// wake the controller again.
+fn feed_from_wishes(context: &Context, queue: &WorkQueue) -> JoinHandle<()> {
     let (mut watch, queue) = (context.store.watch::<Node>(), queue.clone());
     tokio::spawn(async move {
-        let mut known: BTreeMap<String, NodeSpec> = BTreeMap::new();
+        let mut known: BTreeMap<String, (NodeSpec, Metadata)> = BTreeMap::new();
         while let Some(event) = watch.next().await {
             let node = event.object();
-            if known.insert(node.name().to_owned(), node.spec.clone()).as_ref() != Some(&node.spec) {
+            let metadata = Metadata { resource_version: String::new(), ..node.metadata.clone() };
+            let wish = (node.spec.clone(), metadata);
+            if known.insert(node.name().to_owned(), wish.clone()).as_ref() != Some(&wish) {
                 queue.add(node.name());
             }
         }
@@ -83,145 +100,248 @@ impl Controller for Nodes {
     const NAME: &'static str = "node";
 
     async fn reconcile(&self, name: &str) -> Result<Next, Error> {
-        let context = &self.0;
+        let context = &self.context;
         // A node of the store that is not among ours (from an earlier start with more nodes) shows as down.
         let answering = context.instances.answering(name);
         if answering == Answering::NotYet {
             return Ok(Next::After(Duration::from_secs(1)));
         }
-        let Some(node) = self.ensure(name, &answering).await? else { return Ok(Next::After(INSPECTION_PERIOD)) };
         let answers = matches!(answering, Answering::Yes { .. });
-        let mut inspections = BTreeMap::new();
-        for (disk, spec) in &node.spec.disks {
-            let inspection = if answers { self.inspect(name, &spec.path).await } else { Err(down(name, &answering)) };
-            inspections.insert(disk.clone(), inspection);
+        let Some(node) = self.ensure(name, answers).await? else { return Ok(Next::After(INSPECTION_PERIOD)) };
+        if node.is_deleting() {
+            let gone = deletion::run(context, &node).await?;
+            // One that answers is made anew.
+            let soon = if gone { Duration::from_secs(1) } else { INSPECTION_PERIOD };
+            return Ok(if gone && !answers { Next::Wait } else { Next::After(soon) });
         }
-        let frontends = if answers { Some(self.frontends(name).await?) } else { None };
-        let replicas = context.store.list_labelled::<Replica>(LABEL_NODE, name).await?;
-        let sharing = self.sharing(&node, &inspections).await?;
-        let limits = super::volume::cluster::limits(&context.settings);
-        let change = |status: &mut NodeStatus| {
-            tell_ready(status, name, &answering);
-            if let Some(frontends) = &frontends {
-                status.frontends.clone_from(frontends);
-            }
-            disk::apply(status, &node.spec, &inspections, &replicas, &sharing, limits);
-            tell_schedulable(status, &node);
+        let (node, mut causes) = self.give(node, answers, false).await?;
+        let owned = orphan::Owned::read(context, name).await?;
+        let looks = self.looks(&node, &answering).await;
+        let frontends = if answers { Some(looks::frontends(context, name).await?) } else { None };
+        let environment = if answers { self.memory.environment(context, &node, &answering).await } else { None };
+        let verdict = self.verdict(&node).await?;
+        causes.extend(verdict.as_ref().and_then(|(policy, verdict)| drain::cause(*policy, name, verdict)));
+        let findings = status::Findings {
+            answering: &answering,
+            looks: &looks,
+            frontends,
+            environment,
+            verdict: verdict.as_ref(),
+            causes,
         };
-        context.store.modify_status::<Node>(name, change).await?;
+        let updated = self.tell(&node, findings).await?;
+        if answers {
+            orphan::scan(context, &updated, &owned, &looks).await?;
+        }
         Ok(Next::After(INSPECTION_PERIOD))
     }
 }
 
 impl Nodes {
-    /// The node's resource; at the first sight of a node it is made, with a disk.
-    async fn ensure(&self, name: &str, answering: &Answering) -> Result<Option<Object<Node>>, Error> {
-        if let Some(node) = self.0.store.find::<Node>(name).await? {
+    /// The node's resource; at the first sight of a node it is made.
+    async fn ensure(&self, name: &str, answers: bool) -> Result<Option<Object<Node>>, Error> {
+        if let Some(node) = self.context.store.find::<Node>(name).await? {
             return Ok(Some(node));
         }
-        if !matches!(answering, Answering::Yes { .. }) {
+        if !answers {
             return Ok(None);
         }
-        let mut spec = NodeSpec { name: name.to_owned(), allow_scheduling: true, ..NodeSpec::default() };
-        if let Some(path) = self.0.default_disks.get(name) {
-            spec.disks.insert(DEFAULT_DISK.to_owned(), self.default_disk(name, &path.to_string_lossy()).await?);
+        let spec = NodeSpec { name: name.to_owned(), allow_scheduling: true, ..NodeSpec::default() };
+        let mut node = Object::<Node>::new(name, spec);
+        if let Some(labels) = self.context.node_labels.get(name) {
+            node.metadata.labels.clone_from(labels);
         }
-        Ok(Some(self.0.store.create(&Object::<Node>::new(name, spec)).await?))
+        // With its disk from the start: a node that is seen without one would be labelled "no disk" for a moment.
+        let (node, causes) = self.give(node, answers, true).await?;
+        if let Some(cause) = causes.first() {
+            // Only a new node gets the default disk: it has to wait until it can have one.
+            return Err(Error::Other(cause.message.clone()));
+        }
+        Ok(Some(self.context.store.create(&node).await?))
+    }
+
+    /// Gives the node what its label and annotations ask for, and tells what of that can't be understood or had.
+    async fn give(
+        &self,
+        mut node: Object<Node>,
+        answers: bool,
+        is_new: bool,
+    ) -> Result<(Object<Node>, Vec<Cause>), Error> {
+        let mut causes = Vec::new();
+        let mut wished = node.spec.clone();
+        match default_disks::tags(&node.metadata, &node.spec) {
+            Ok(Some(tags)) => wished.tags = tags,
+            Ok(None) => {}
+            Err(why) => causes.push(not_understood(node.name(), &why)),
+        }
+        let only_labelled = self.context.settings.flag(Name::CreateDefaultDiskLabeledNodes);
+        match default_disks::wish(&node.metadata, &node.spec, only_labelled, is_new) {
+            Wish::Nothing => {}
+            Wish::Unreadable(why) => causes.push(not_understood(node.name(), &why)),
+            Wish::Default | Wish::These(_) if !answers => {}
+            Wish::Default => {
+                if let Err(why) = self.give_default(node.name(), &mut wished).await {
+                    causes.push(no_default_disk(node.name(), &why));
+                }
+            }
+            Wish::These(disks) => match self.give_these(node.name(), &disks).await {
+                Ok(given) => wished.disks = given.disks,
+                Err(why) => causes.push(no_default_disk(node.name(), &why)),
+            },
+        }
+        if is_new {
+            node.spec = wished;
+        } else if wished != node.spec {
+            let change = |node: &mut Object<Node>| {
+                // Somebody else may have been faster.
+                if node.spec.disks.is_empty() {
+                    node.spec.disks.clone_from(&wished.disks);
+                }
+                if node.spec.tags.is_empty() {
+                    node.spec.tags.clone_from(&wished.tags);
+                }
+            };
+            node = self.context.store.modify::<Node>(node.name(), change).await?;
+        }
+        Ok((node, causes))
     }
 
     /// Reserves the set part of the node's share of the file system.
-    async fn default_disk(&self, node: &str, path: &str) -> Result<DiskSpec, Error> {
-        let own = self.inspect(node, path).await?;
+    async fn give_default(&self, node: &str, spec: &mut NodeSpec) -> Result<(), String> {
+        let Some(path) = looks::default_path(&self.context, node) else { return Ok(()) };
+        let own = looks::inspect(&self.context, node, &path, Make::Directory).await?;
         let mut sharers = 1;
-        for (other, other_path) in self.0.default_disks.iter().filter(|(other, _)| *other != node) {
-            let inspection = self.inspect(other, &other_path.to_string_lossy()).await;
-            sharers += u64::from(inspection.is_ok_and(|inspection| inspection.filesystem_id == own.filesystem_id));
+        for other in self.context.default_disks.keys().filter(|other| *other != node) {
+            let Some(path) = looks::default_path(&self.context, other) else { continue };
+            let look = looks::inspect(&self.context, other, &path, Make::Nothing).await;
+            sharers += u64::from(look.is_ok_and(|look| look.filesystem_id == own.filesystem_id));
         }
-        let percent = self.0.settings.number(Name::StorageReservedPercentageForDefaultDisk);
+        let percent = self.context.settings.number(Name::StorageReservedPercentageForDefaultDisk);
         let share = aurochs_api::size::ByteSize(own.maximum_bytes / sharers);
-        Ok(DiskSpec {
-            path: path.to_owned(),
+        let disk = DiskSpec {
+            path,
             allow_scheduling: true,
             storage_reserved: space::default_reservation(share, percent),
             ..DiskSpec::default()
-        })
+        };
+        spec.disks.insert(default_disks::name_for(&own.filesystem_id, spec), disk);
+        Ok(())
     }
 
-    async fn inspect(&self, node: &str, path: &str) -> Result<DiskInspectReply, ClientError> {
-        let request = within(LOOK_TIMEOUT, DiskInspectRequest { path: path.to_owned(), create: true });
-        let reply = self.0.clients.manager(node)?.disk_inspect(request).await;
-        Ok(reply.map_err(rpc(format!("looking at {path} on {node}")))?.into_inner())
-    }
-
-    async fn frontends(&self, node: &str) -> Result<Vec<FrontendOffer>, Error> {
-        let reply = self.0.clients.manager(node)?.frontend_list(within(LOOK_TIMEOUT, FrontendListRequest {})).await;
-        let reply = reply.map_err(rpc(format!("asking {node} for its frontends")))?.into_inner();
-        let offers = reply.frontends.into_iter();
-        Ok(offers
-            .map(|offer| FrontendOffer { kind: offer.kind, available: offer.available, reason: offer.reason })
-            .collect())
-    }
-
-    /// How many disks of all nodes lie on each file system.
-    async fn sharing(
-        &self,
-        node: &Object<Node>,
-        inspections: &BTreeMap<String, Result<DiskInspectReply, ClientError>>,
-    ) -> Result<BTreeMap<String, u64>, Error> {
-        let mut sharing: BTreeMap<String, u64> = BTreeMap::new();
-        for inspection in inspections.values().flatten() {
-            *sharing.entry(inspection.filesystem_id.clone()).or_default() += 1;
+    /// All of them or none: a node with a part of its disks would count as one that has disks, and get no more.
+    async fn give_these(&self, node: &str, disks: &[default_disks::DiskWish]) -> Result<NodeSpec, String> {
+        let mut given = NodeSpec::default();
+        let (named, nameless): (Vec<_>, Vec<_>) = disks.iter().partition(|disk| !disk.name.is_empty());
+        for disk in named.into_iter().chain(nameless) {
+            let look = looks::inspect(&self.context, node, &disk.path, Make::Nothing).await?;
+            let name = match disk.name.as_str() {
+                "" => default_disks::name_for(&look.filesystem_id, &given),
+                name => name.to_owned(),
+            };
+            given.disks.insert(name, disk.spec());
         }
-        let default_paths = &self.0.default_disks;
-        for other in self.0.store.list::<Node>().await?.iter().filter(|other| other.name() != node.name()) {
-            for disk in other.status.disk_status.values().filter(|disk| !disk.filesystem_id.is_empty()) {
-                *sharing.entry(disk.filesystem_id.clone()).or_default() += 1;
+        Ok(given)
+    }
+
+    /// All disks at once: one that hangs must not keep the others waiting.
+    async fn looks(&self, node: &Object<Node>, answering: &Answering) -> BTreeMap<String, Look> {
+        let silent = match answering {
+            Answering::Yes { .. } => None,
+            Answering::No { since, error } => Some(format!("{} has not answered since {since} ({error})", node.name())),
+            Answering::NotYet => Some(format!("{} has not answered yet", node.name())),
+        };
+        let look = async |name: &String, spec: &DiskSpec| {
+            if let Some(why) = &silent {
+                return (name.clone(), Look::NodeSilent(why.clone()));
             }
-            // A node whose first inspection is still to come: its default disk lies beside ours.
-            if other.status.disk_status.is_empty() && default_paths.contains_key(other.name()) {
-                for inspection in inspections.values().flatten() {
-                    *sharing.entry(inspection.filesystem_id.clone()).or_default() += 1;
-                }
-            }
+            let is_known = node.status.disk_status.get(name).is_some_and(|disk| !disk.disk_uuid.is_empty());
+            let make = if is_known { Make::Nothing } else { Make::Configuration };
+            let look = match looks::inspect(&self.context, node.name(), &spec.path, make).await {
+                Ok(found) => Look::Found(Box::new(found)),
+                Err(why) => Look::Failed(why),
+            };
+            (name.clone(), look)
+        };
+        futures::future::join_all(node.spec.disks.iter().map(|(name, spec)| look(name, spec)))
+            .await
+            .into_iter()
+            .collect()
+    }
+
+    /// For a cordoned node: whether it may go, under the policy that holds.
+    async fn verdict(&self, node: &Object<Node>) -> Result<Option<(Policy, Verdict)>, Error> {
+        if !node.spec.cordoned {
+            return Ok(None);
         }
-        Ok(sharing)
+        let (store, name) = (&self.context.store, node.name());
+        let (engines, replicas, nodes) =
+            tokio::try_join!(store.list::<Engine>(), store.list::<Replica>(), store.list::<Node>())?;
+        let can_be_counted_on =
+            |other: &&Object<Node>| !other.spec.cordoned && condition::is_true(&other.status.conditions, READY);
+        let scene = Scene {
+            attached: drain::attached_to(name, &engines),
+            replicas: replicas.iter().map(ReplicaFacts::from).collect(),
+            guarding: nodes.iter().filter(can_be_counted_on).map(|other| other.name().to_owned()).collect(),
+        };
+        let policy = Policy::of(&self.context.settings.text(Name::NodeDrainPolicy));
+        Ok(Some((policy, drain::judge(policy, name, &scene))))
+    }
+
+    /// Writes the status, and tells when the node came or went.
+    async fn tell(&self, node: &Object<Node>, findings: status::Findings<'_>) -> Result<Object<Node>, Error> {
+        let (context, name) = (&self.context, node.name());
+        let replicas = context.store.list_labelled::<Replica>(LABEL_NODE, name).await?;
+        let others: Vec<_> = context.store.list::<Node>().await?;
+        let sharing = looks::sharing(context, name, &others, findings.looks);
+        let identities = looks::identities(name, &others);
+        let default_path = looks::default_path(context, name);
+        let around = disk::Surroundings {
+            replicas: &replicas,
+            sharing: &sharing,
+            identities: &identities,
+            default_path: default_path.as_deref(),
+            limits: super::volume::cluster::limits(&context.settings),
+        };
+        let cordon_counts = context.settings.flag(Name::DisableSchedulingOnCordonedNode);
+        let change = |status: &mut NodeStatus| status::apply(status, node, &findings, around, cordon_counts);
+        let updated = context.store.modify_status::<Node>(name, change).await?;
+        announce(context, node, &updated);
+        Ok(updated)
     }
 }
 
-fn down(node: &str, answering: &Answering) -> ClientError {
-    let reason = match answering {
-        Answering::No { since, error } => format!("{node} has not answered since {since} ({error})"),
-        Answering::NotYet | Answering::Yes { .. } => format!("{node} has not answered yet"),
-    };
-    ClientError::Rpc { doing: "looking at the disk".to_owned(), status: tonic::Status::unavailable(reason) }
-}
-
-fn tell_ready(status: &mut NodeStatus, name: &str, answering: &Answering) {
-    status.causes.clear();
-    match answering {
-        Answering::Yes { .. } => condition::set(&mut status.conditions, READY, ConditionStatus::True, "", ""),
-        Answering::NotYet => {}
-        Answering::No { since, error } => {
-            let message = format!("The instance manager of {name} has not answered since {since}: {error}.");
-            condition::set(&mut status.conditions, READY, ConditionStatus::False, "ManagerPodDown", &message);
-            status.causes.push(Cause {
-                code: CauseCode::NodeDown,
-                severity: Severity::Error,
-                message,
-                next_step: "It is started again by itself; if it stays down, see its log in the data directory."
-                    .to_owned(),
-                objects: vec![name.to_owned()],
-                details: Vec::new(),
-            });
+/// Events at the moments when the node begins or ceases to answer.
+fn announce(context: &Context, before: &Object<Node>, after: &Object<Node>) {
+    let ready = |node: &Object<Node>| condition::find(&node.status.conditions, READY).map(|ready| ready.status);
+    if ready(before) == ready(after) {
+        return;
+    }
+    let name = after.name();
+    match condition::find(&after.status.conditions, READY) {
+        Some(found) if found.status == ConditionStatus::True => {
+            context.events.emit(&after.into(), Reason::Ready, EventType::Normal, &format!("Node {name} is ready"));
         }
+        Some(found) => context.events.emit(&after.into(), Reason::Unknown, EventType::Warning, &found.message),
+        None => {}
     }
 }
 
-fn tell_schedulable(status: &mut NodeStatus, node: &Object<Node>) {
-    let (value, reason, message) = if node.spec.allow_scheduling {
-        (ConditionStatus::True, "", String::new())
-    } else {
-        (ConditionStatus::False, "SchedulingDisabled", format!("Scheduling is disabled on {}.", node.name()))
-    };
-    condition::set(&mut status.conditions, SCHEDULABLE, value, reason, &message);
+fn not_understood(node: &str, why: &str) -> Cause {
+    cause(node, format!("On {node}, {why}."), "Correct it on the node; nothing is done before.")
+}
+
+fn no_default_disk(node: &str, why: &str) -> Cause {
+    let message = format!("{node} does not get its disks: {}.", why.trim_end_matches('.'));
+    cause(node, message, "Make the directories, or mount the disks there; it is tried again by itself.")
+}
+
+fn cause(node: &str, message: String, next_step: &str) -> Cause {
+    Cause {
+        code: CauseCode::Environment,
+        severity: Severity::Warning,
+        message,
+        next_step: next_step.to_owned(),
+        objects: vec![node.to_owned()],
+        details: Vec::new(),
+    }
 }

@@ -89,6 +89,7 @@ impl Replicas {
                 size_bytes: self.size_of(replica).await?.bytes(),
                 revision_counter: !replica.spec.revision_counter_disabled,
                 must_exist: replica.spec.holds_data(),
+                disk_uuid: replica.spec.disk_id.clone(),
                 ..Arguments::default()
             })),
         };
@@ -140,7 +141,11 @@ impl Replicas {
             if !matches!(self.0.instances.see(node, name), Seen::Absent) {
                 self.stop(replica).await?;
             }
-            let request = ReplicaDirectoryDeleteRequest { directory: replica.spec.data_path() };
+            let request = ReplicaDirectoryDeleteRequest {
+                directory: replica.spec.data_path(),
+                // A disk that is away keeps the files; they show as orphans when it is back.
+                ..ReplicaDirectoryDeleteRequest::default()
+            };
             let deleted = self.0.clients.manager(node)?.replica_directory_delete(within(CHANGE_TIMEOUT, request)).await;
             deleted.map_err(rpc(format!("removing {} on {node}", replica.spec.data_path())))?;
         }

@@ -1,3 +1,5 @@
-//! What a node can do, what it lacks, and what to install.
-//!
-//! Not built yet.
+//! What a node can do, what it lacks, and which directories can be its disks. Pure functions over what its instance
+//! manager found.
+
+pub mod conditions;
+pub mod disk_paths;

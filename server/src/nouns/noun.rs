@@ -34,6 +34,7 @@ pub struct Noun {
     handled: Vec<&'static str>,
     routes: Vec<Route>,
     companions: Vec<fn() -> &'static Shape>,
+    stream: Option<&'static [&'static str]>,
 }
 
 /// What is told of an action.
@@ -96,6 +97,12 @@ impl Noun {
         self.id
     }
 
+    /// As it stands in URLs: `instancemanagers`.
+    #[must_use]
+    pub fn plural(&self) -> String {
+        plural(self.id)
+    }
+
     /// As Longhorn's links name the collection: `instanceManagers`.
     #[must_use]
     pub fn plural_name(&self) -> String {
@@ -118,6 +125,20 @@ impl Noun {
     /// Types that no field and no action names, described beside this one.
     pub fn companions(&self) -> impl Iterator<Item = &'static Shape> {
         self.companions.iter().map(|shape| shape())
+    }
+
+    /// What changes the list of its WebSocket stream, see [`Builder::streamed`]; none without a stream.
+    #[must_use]
+    pub const fn stream(&self) -> Option<&'static [&'static str]> {
+        self.stream
+    }
+
+    /// The handler of the list.
+    #[must_use]
+    pub fn list_handler(&self) -> Option<MethodRouter<App>> {
+        let collection = collection_path(self.id);
+        let list = self.routes.iter().find(|route| route.method == Method::GET && route.path == collection)?;
+        Some(list.handler.clone())
     }
 
     #[must_use]
@@ -200,6 +221,7 @@ pub struct Builder<T> {
     handled: Vec<Handled>,
     routes: Vec<Route>,
     companions: Vec<fn() -> &'static Shape>,
+    stream: Option<&'static [&'static str]>,
     kind: PhantomData<fn() -> T>,
 }
 
@@ -212,6 +234,7 @@ impl<T> Builder<T> {
             handled: Vec::new(),
             routes: Vec::new(),
             companions: Vec::new(),
+            stream: None,
             kind: PhantomData,
         }
     }
@@ -301,6 +324,13 @@ impl<T> Builder<T> {
         }
     }
 
+    /// The list can be followed at `/v1/ws/{period}/{plural}`. Objects of the kinds with these plurals change it.
+    #[must_use]
+    pub const fn streamed(mut self, sources: &'static [&'static str]) -> Self {
+        self.stream = Some(sources);
+        self
+    }
+
     /// Describes a type in `/v1/schemas` that no field and no action names.
     #[must_use]
     pub fn with<Companion: Shaped>(mut self) -> Self {
@@ -319,6 +349,7 @@ impl<T> Builder<T> {
             handled,
             routes: self.routes,
             companions: self.companions,
+            stream: self.stream,
         };
         if !self.handled.is_empty() {
             noun.routes.push(Route {

@@ -11,6 +11,7 @@ pub mod backup_backing_image;
 pub mod backup_target;
 pub mod backup_volume;
 pub mod condition;
+pub mod data_source;
 pub mod engine;
 pub mod engine_image;
 pub mod instance_manager;

@@ -15,6 +15,8 @@ mod balance_tests;
 pub mod causes;
 mod filesystem;
 pub mod filter;
+#[cfg(test)]
+mod moving_tests;
 pub mod rule;
 pub mod score;
 pub mod space;

@@ -48,6 +48,9 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// Where the nodes' disks are, below the data directory.
+    pub const NODE_DIRECTORIES: &str = "nodes";
+
     /// Makes the directories.
     pub fn make(data: &Path, nodes: u32) -> Result<Self, LayoutError> {
         if nodes == 0 || nodes > NODES_MAXIMUM {
@@ -110,7 +113,12 @@ impl Layout {
 
     #[must_use]
     pub fn node_data(&self, node: &str) -> PathBuf {
-        self.data.join("nodes").join(node)
+        self.node_directories().join(node)
+    }
+
+    #[must_use]
+    pub fn node_directories(&self) -> PathBuf {
+        self.data.join(Self::NODE_DIRECTORIES)
     }
 
     #[must_use]

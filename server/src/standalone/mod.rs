@@ -5,10 +5,13 @@
 //! 3. [`supervise`] — instance managers are started, adopted, started again;
 //! 4. this file — serve until told to stop; [`stop`] — stop everything.
 
+pub mod check;
 mod claim;
+mod first;
 mod layout;
 pub mod stop;
 mod supervise;
+pub mod zone;
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -28,8 +31,8 @@ use crate::resources::condition::is_true;
 use crate::resources::node::READY;
 use crate::resources::{Node, Object};
 use crate::settings::{Name, Settings};
-use crate::store::Store;
 use crate::store::sqlite::Sqlite;
+use crate::store::{Store, StoreError};
 
 pub use claim::ClaimError;
 pub use layout::{Layout, LayoutError};
@@ -55,6 +58,8 @@ pub struct Options {
     pub network: Network,
     /// The data plane's binary; `None` for the one beside this program.
     pub engine_binary: Option<PathBuf>,
+    /// Which zone, and region, each node is in.
+    pub zones: Vec<zone::NodeZone>,
 }
 
 /// Why the manager could not start or had to end.
@@ -62,6 +67,8 @@ pub struct Options {
 pub enum Error {
     #[error(transparent)]
     Layout(#[from] LayoutError),
+    #[error(transparent)]
+    Zone(#[from] zone::ZoneError),
     #[error(transparent)]
     Claim(#[from] ClaimError),
     #[error("there is no {0}; build it (make run does) or name it with --engine-binary")]
@@ -72,6 +79,8 @@ pub enum Error {
     Listen { address: SocketAddr, source: std::io::Error },
     #[error("the controllers can't start: {0}")]
     Controllers(#[from] controllers::Error),
+    #[error(transparent)]
+    Store(#[from] StoreError),
     #[error(transparent)]
     Users(#[from] UsersError),
     #[error("serving HTTP failed: {0}")]
@@ -96,6 +105,7 @@ impl Manager {
     pub async fn start(options: &Options) -> Result<Self, Error> {
         let binary = engine_binary(options.engine_binary.clone())?;
         let layout = Layout::make(&options.data, options.nodes)?;
+        zone::check(&options.zones, &layout.nodes)?;
         let claim = claim::Claim::take(&layout)?;
         // Bound before anything is started: an address in use must not leave processes behind.
         let address = options.address;
@@ -116,8 +126,11 @@ impl Manager {
             owner,
             clients,
             default_disks: Arc::new(layout.default_disks()),
+            node_labels: Arc::new(zone::labels(&options.zones)),
             first_settings: FIRST_SETTINGS,
         };
+        first::settings(&context.store, &layout).await?;
+        zone::apply(&context.store, &options.zones).await?;
         let controllers = Controllers::start(&context).await?;
         let (store, settings, events) = (context.store.clone(), context.settings.clone(), context.events.clone());
         let app = App::new(store, settings, auth, events, INSTALLATION_NAME);

@@ -193,6 +193,12 @@ impl Store {
         }
     }
 
+    /// Every change of every kind from now on, for those who only want to know that there was one.
+    #[must_use]
+    pub fn changes(&self) -> tokio::sync::broadcast::Receiver<RawEvent> {
+        self.raw.changes()
+    }
+
     /// All objects now as `Applied`, then every change. A watcher that falls behind gets the present again.
     #[must_use]
     pub fn watch<K: Kind>(&self) -> Watch<K> {

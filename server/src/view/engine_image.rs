@@ -3,6 +3,7 @@
 use aurochs_api::engine_image::EngineImage as EngineImageView;
 
 use super::shown::Shown;
+use crate::controllers::engine_image::default_image;
 use crate::resources::{EngineImage, Object};
 
 impl Shown for EngineImage {
@@ -13,8 +14,7 @@ impl Shown for EngineImage {
         EngineImageView {
             name: image.name().to_owned(),
             image: image.spec.image.clone(),
-            // There is one at a time, the one that is installed.
-            default: true,
+            default: image.spec.image == default_image(),
             state: status.state,
             ref_count: status.ref_count,
             no_ref_since: status.no_ref_since.clone(),

@@ -1,5 +1,7 @@
 //! An instance manager with its processes.
 
+use std::collections::BTreeMap;
+
 use aurochs_api::instance_manager::InstanceManager as InstanceManagerView;
 use aurochs_api::schema::Resource;
 
@@ -16,8 +18,10 @@ pub fn resource(manager: &Object<InstanceManager>, links: Links<'_>) -> Resource
         node_id: spec.node_id.clone(),
         manager_type: spec.kind.clone(),
         data_engine: spec.data_engine.clone(),
+        instances: None,
         instance_engines: status.instance_engines.clone(),
+        instance_engine_frontends: BTreeMap::new(),
         instance_replicas: status.instance_replicas.clone(),
     };
-    links.resource("instanceManager", manager.name(), &[], view)
+    links.thing(manager.name(), view)
 }

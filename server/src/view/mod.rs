@@ -23,6 +23,7 @@ pub mod support_bundle;
 mod system_backup;
 mod system_restore;
 pub mod volume;
+pub mod volume_list;
 mod volume_attachment;
 pub mod world;
 

@@ -1,7 +1,5 @@
 //! A node with its disks: wishes and findings in one.
 
-use std::collections::BTreeMap;
-
 use aurochs_api::node::{Disk, Node as NodeView};
 use aurochs_api::schema::Resource;
 
@@ -32,6 +30,10 @@ fn view(node: &Object<Node>) -> NodeView {
         instance_manager_cpu_request: spec.instance_manager_cpu_request,
         causes: status.causes.clone(),
         frontends: status.frontends.clone(),
+        cordoned: spec.cordoned,
+        environment: status.environment.clone(),
+        labels: node.metadata.labels.clone(),
+        annotations: node.metadata.annotations.clone(),
     }
 }
 
@@ -54,8 +56,9 @@ fn disk(wish: &DiskSpec, found: Option<&DiskStatus>) -> Disk {
         scheduled_replica: found.scheduled_replica.clone(),
         scheduled_backing_image: found.scheduled_backing_image.clone(),
         tags: wish.tags.clone(),
-        health_data: BTreeMap::new(),
-        health_data_last_collected_at: String::new(),
+        health_data: found.health_data.clone(),
+        health_data_last_collected_at: found.health_data_last_collected_at.clone(),
         causes: found.causes.clone(),
+        filesystem_type: found.filesystem_type.clone(),
     }
 }

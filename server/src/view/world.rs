@@ -48,22 +48,6 @@ pub struct World {
 // === loading ===
 
 impl World {
-    /// All volumes with what belongs to them.
-    pub async fn load_volumes(store: &Store) -> Result<Self, StoreError> {
-        let mut world = Self::default();
-        let (volumes, engines, replicas, attachments) = tokio::try_join!(
-            store.list::<Volume>(),
-            store.list::<Engine>(),
-            store.list::<Replica>(),
-            store.list::<VolumeAttachment>(),
-        )?;
-        volumes.into_iter().for_each(|volume| world.put_volume(volume));
-        engines.into_iter().for_each(|engine| world.put_engine(engine));
-        replicas.into_iter().for_each(|replica| world.put_replica(replica));
-        attachments.into_iter().for_each(|attachment| world.put_attachment(attachment));
-        Ok(world)
-    }
-
     /// One volume with what belongs to it; `NotFound` when there is none.
     pub async fn load_volume(store: &Store, name: &str) -> Result<Self, StoreError> {
         let mut world = Self::default();
@@ -162,11 +146,6 @@ impl World {
             attachment: self.attachments.get(name),
         };
         Some(volume::resource(&parts, links))
-    }
-
-    #[must_use]
-    pub fn volumes(&self, links: Links<'_>) -> Vec<Resource<VolumeView>> {
-        self.volumes.keys().filter_map(|name| self.volume(name, links)).collect()
     }
 
     fn node(&self, name: &str, links: Links<'_>) -> Option<Resource<NodeView>> {

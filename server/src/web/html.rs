@@ -20,9 +20,13 @@ const SIZE_MAXIMUM_BYTES: u64 = 4 << 20;
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 
 /// Middleware: makes pages of JSON for those who want them.
-pub async fn render(url: RequestUrl, request: Request, next: Next) -> Response {
+pub async fn render(url: RequestUrl, mut request: Request, next: Next) -> Response {
     let wanted = is_api(request.uri().path()) && wants_page(request.uri(), request.headers());
     let title = request.uri().path().to_owned();
+    if wanted {
+        // The page is made of the plain answer; what goes over the wire is packed outside of here.
+        request.headers_mut().remove(header::ACCEPT_ENCODING);
+    }
     let response = next.run(request).await;
     if wanted && is_json(&response) { as_page(response, &title, &url).await } else { response }
 }

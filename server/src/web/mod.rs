@@ -1,12 +1,13 @@
 //! What a browser gets: the login page, the page shell that loads the dashboard, its assets, and the headers around them.
 
 pub mod assets;
-mod encoding;
+pub(crate) mod encoding;
 pub mod html;
 pub mod limits;
 pub mod live;
 pub mod login_page;
 pub mod nonce;
+pub mod pieces;
 pub mod request_url;
 pub mod schemas_header;
 pub mod security_headers;

@@ -164,6 +164,10 @@ impl<S: Sync> FromRequestParts<S> for RequestUrl {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        // A stream asks a list's handler in the name of its client.
+        if let Some(given) = parts.extensions.get::<Self>() {
+            return Ok(given.clone());
+        }
         let configured = parts.extensions.get::<ManagerUrl>().map_or("", |url| url.0.as_str());
         Ok(Self::with_manager_url(configured, &parts.uri, &parts.headers))
     }

@@ -48,6 +48,12 @@ impl Answer {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error} in {:?}", self.text))
     }
 
+    /// The same answer as a client at this address gets it.
+    pub(crate) fn json_at(&self, address: SocketAddr) -> Value {
+        let text = self.text.replace("http://manager:9500", &format!("http://{address}"));
+        serde_json::from_str(&text).unwrap()
+    }
+
     pub(crate) fn header(&self, name: impl header::AsHeaderName) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }

@@ -112,6 +112,36 @@ async fn longhorns_streams_send_whole_lists() {
     assert_eq!(list["data"][0]["actions"]["attach"], format!("http://{address}/v1/volumes/data?action=attach"));
 }
 
+/// api.md §3, "Websocket streams".
+#[tokio::test]
+async fn all_of_longhorns_streams_are_there() {
+    let manager = Manager::start().await;
+    let address = manager.listen().await;
+    for plural in [
+        "settings",
+        "volumes",
+        "recurringjobs",
+        "orphans",
+        "shardgroups",
+        "shards",
+        "nodes",
+        "engineimages",
+        "backingimages",
+        "backupbackingimages",
+        "backupvolumes",
+        "backuptargets",
+        "backups",
+        "systembackups",
+        "systemrestores",
+        "events",
+        "volumeattachments",
+    ] {
+        let mut socket = connect(address, &format!("/v1/ws/1s/{plural}"), credentials()).await.unwrap();
+        let told = next(&mut socket).await;
+        assert_eq!(told, manager.get(&format!("/v1/{plural}")).await.json_at(address), "{plural}");
+    }
+}
+
 #[tokio::test]
 async fn a_stream_of_nothing_known_is_404() {
     let manager = Manager::start().await;

@@ -1,5 +1,10 @@
 //! Nodes and their disks over REST.
 
+use aurochs_api::condition::ConditionStatus;
+use aurochs_server::resources::engine::{EngineSpec, InstanceState};
+use aurochs_server::resources::node::{NodeStatus, READY};
+use aurochs_server::resources::replica::ReplicaSpec;
+use aurochs_server::resources::{Engine, LABEL_NODE, Node, Object, Replica, condition};
 use axum::http::StatusCode;
 use serde_json::json;
 
@@ -68,7 +73,11 @@ async fn disks_are_replaced_as_a_whole() {
         (change("disk-2", "path", json!("relative")), 422, "absolute"),
         (change("disk-3", "path", json!("/data/../etc")), 422, "absolute"),
         (change("disk-3", "path", json!("/data/second/")), 422, "same path"),
+        (change("disk-3", "path", json!("/data/second/below")), 422, "lies within"),
+        (change("disk-3", "path", json!("/")), 422, "root directory"),
         (change("disk-1", "path", json!("/elsewhere")), 422, "can't be changed"),
+        (change("disk-1", "evictionRequested", json!(true)), 422, "need to disable scheduling"),
+        (change("disk-1", "diskDriver", json!("nvme")), 422, "block disks only"),
         (change("disk-1", "storageReserved", json!(1_u64 << 41)), 422, "can't be reserved"),
         (change("disk-1", "diskType", json!("block")), 422, "this version has no block disks yet"),
         (json!({}), 409, "can't be taken away"),
@@ -83,4 +92,115 @@ async fn disks_are_replaced_as_a_whole() {
     off.as_object_mut().unwrap().remove("disk-2");
     let node = update(off).await.json();
     assert_eq!(node["disks"].as_object().unwrap().len(), 1, "an idle disk that is switched off can go");
+}
+
+/// behaviour.md, admission of nodes: what is emptied takes nothing new.
+#[tokio::test]
+async fn eviction_needs_scheduling_off() {
+    let manager = Manager::start().await;
+    manager.add_node("node-1", 1 << 40).await;
+    let put = |body: serde_json::Value| {
+        let manager = &manager;
+        async move { manager.call("PUT", "/v1/nodes/node-1", &body.to_string()).await }
+    };
+    let refused = put(json!({"evictionRequested": true})).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{refused:?}");
+    assert!(refused.json()["message"].as_str().unwrap().contains("need to disable scheduling on node node-1"));
+    assert_eq!(manager.get("/v1/nodes/node-1").await.json()["evictionRequested"], false);
+    let both = put(json!({"evictionRequested": true, "allowScheduling": false})).await;
+    assert_eq!(both.status, StatusCode::OK, "{both:?}");
+    assert_eq!(put(json!({"allowScheduling": true})).await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(put(json!({"allowScheduling": true, "evictionRequested": false})).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_node_is_cordoned_labelled_and_annotated() {
+    let manager = Manager::start().await;
+    manager.add_node("node-1", 1 << 40).await;
+    let body = json!({
+        "cordoned": true,
+        "labels": {"topology.kubernetes.io/zone": "a", "node.longhorn.io/create-default-disk": "config"},
+        "annotations": {"node.longhorn.io/default-disks-config": "[{\"path\":\"/mnt/a\"}]"},
+    });
+    let node = manager.call("PUT", "/v1/nodes/node-1", &body.to_string()).await.json();
+    assert_eq!(node["cordoned"], true);
+    assert_eq!((&node["labels"], &node["annotations"]), (&body["labels"], &body["annotations"]));
+    assert_eq!(node["allowScheduling"], true);
+    for wrong in [
+        json!({"labels": {"": "a"}}),
+        json!({"labels": {"a b": "c"}}),
+        json!({"labels": {"a": "b c"}}),
+        json!({"labels": {"a": "-b"}}),
+        json!({"labels": {"a": "x".repeat(64)}}),
+        json!({"annotations": {"a/": "b"}}),
+        json!({"annotations": {"a": "x".repeat(300_000)}}),
+    ] {
+        let answer = manager.call("PUT", "/v1/nodes/node-1", &wrong.to_string()).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{wrong}");
+    }
+    let same = manager.get("/v1/nodes/node-1").await.json();
+    assert_eq!(same["labels"], body["labels"], "a refused change changes nothing");
+}
+
+/// behaviour.md, admission of nodes: delete only one that is gone, takes nothing new, and has nothing on it.
+#[tokio::test]
+async fn a_node_is_deleted_only_when_it_is_gone_and_empty() {
+    let manager = Manager::start().await;
+    manager.add_node("node-1", 1 << 40).await;
+    let delete = || manager.call("DELETE", "/v1/nodes/node-1", "");
+    let refused = async |words: &str| {
+        let answer = delete().await;
+        assert_eq!(answer.status, StatusCode::CONFLICT, "{answer:?}");
+        assert!(answer.json()["message"].as_str().unwrap().contains(words), "{words}: {answer:?}");
+    };
+    refused("it is up").await;
+    let down = |status: &mut NodeStatus| {
+        condition::set(&mut status.conditions, READY, ConditionStatus::False, "ManagerPodDown", "");
+    };
+    manager.store().modify_status::<Node>("node-1", down).await.unwrap();
+    refused("its scheduling is switched on").await;
+    manager.call("PUT", "/v1/nodes/node-1", r#"{"allowScheduling": false}"#).await;
+
+    let spec = ReplicaSpec { node_id: "node-1".into(), ..ReplicaSpec::default() };
+    let mut replica = Object::<Replica>::new("v-r-00000001", spec);
+    replica.metadata.labels.insert(LABEL_NODE.into(), "node-1".into());
+    manager.store().create(&replica).await.unwrap();
+    refused("1 replica is on it").await;
+    manager.store().remove_finalizer::<Replica>("v-r-00000001").await.unwrap();
+    manager.store().delete::<Replica>("v-r-00000001").await.unwrap();
+
+    let spec = EngineSpec {
+        node_id: "node-1".into(),
+        desire_state: InstanceState::Running,
+        volume_name: "v".into(),
+        ..EngineSpec::default()
+    };
+    manager.store().create(&Object::<Engine>::new("v-e-0", spec)).await.unwrap();
+    refused("1 volume is attached to it").await;
+    manager
+        .store()
+        .modify::<Engine>("v-e-0", |engine| engine.spec.desire_state = InstanceState::Stopped)
+        .await
+        .unwrap();
+
+    assert_eq!(delete().await.status, StatusCode::OK);
+    assert!(manager.store().get::<Node>("node-1").await.unwrap().is_deleting());
+    assert_eq!(delete().await.status, StatusCode::OK, "asked twice");
+    assert_eq!(manager.call("DELETE", "/v1/nodes/none", "").await.status, StatusCode::NOT_FOUND);
+}
+
+/// Longhorn's rule for a disk that is taken away, with replicas that the node has not told of yet.
+#[tokio::test]
+async fn a_disk_with_a_replica_stays() {
+    let manager = Manager::start().await;
+    manager.add_node("node-1", 1 << 40).await;
+    let spec = ReplicaSpec { node_id: "node-1".into(), disk_path: "/data/node-1".into(), ..ReplicaSpec::default() };
+    let mut replica = Object::<Replica>::new("v-r-00000001", spec);
+    replica.metadata.labels.insert(LABEL_NODE.into(), "node-1".into());
+    manager.store().create(&replica).await.unwrap();
+    let off = json!({"disks": {"disk-1": {"path": "/data/node-1", "allowScheduling": false}}});
+    assert_eq!(manager.post("/v1/nodes/node-1?action=diskUpdate", off).await.status, StatusCode::OK);
+    let answer = manager.post("/v1/nodes/node-1?action=diskUpdate", json!({"disks": {}})).await;
+    assert_eq!(answer.status, StatusCode::CONFLICT);
+    assert!(answer.json()["message"].as_str().unwrap().contains("1 replica is on it"), "{answer:?}");
 }

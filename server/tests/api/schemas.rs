@@ -16,12 +16,17 @@ const MISSING: &str = include_str!("schemas_missing.txt");
 /// Fields that Longhorn does not have.
 const OUR_FIELDS: &[&str] = &[
     "diskInfo.causes",
+    "diskInfo.filesystemType",
     "instanceProcess.address",
     "instanceProcess.error",
     "instanceProcess.pid",
     "instanceProcess.state",
+    "node.annotations",
     "node.causes",
+    "node.cordoned",
+    "node.environment",
     "node.frontends",
+    "node.labels",
     "rebuildStatus.bytesPerSecond",
     "rebuildStatus.doneBytes",
     "rebuildStatus.plannedBytes",

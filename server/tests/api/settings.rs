@@ -29,6 +29,7 @@ fn context(manager: &Manager) -> Context {
         events: Events::default(),
         owner: "node-1".into(),
         default_disks: Arc::default(),
+        node_labels: Arc::default(),
         first_settings: &[],
     }
 }

@@ -58,6 +58,7 @@ impl Installation {
             address: "127.0.0.1:0".parse().unwrap(),
             network: Network::default(),
             engine_binary: Some(engine_binary()),
+            zones: Vec::new(),
         };
         self.manager = Some(Manager::start(&options).await.unwrap());
         self.until("all nodes are ready", async |store| {

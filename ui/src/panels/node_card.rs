@@ -95,6 +95,8 @@ fn Check(mark: Mark, text: String, reason: String) -> impl IntoView {
 fn ConditionLine(condition: Condition) -> impl IntoView {
     let (mark, word) = match condition.status {
         ConditionStatus::True => (Mark::Healthy, ""),
+        // What only some uses of volumes need does not make the node worse.
+        ConditionStatus::False if !matches!(condition.kind.as_str(), "Ready" | "Schedulable") => (Mark::Idle, ": no"),
         ConditionStatus::False => (Mark::Faulted, ": no"),
         ConditionStatus::Unknown => (Mark::Progress, ": not known"),
     };

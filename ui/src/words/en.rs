@@ -234,6 +234,8 @@ pub(crate) fn frontend(frontend: &str) -> &str {
 /// Longhorn's names of node conditions.
 pub(crate) fn condition(kind: &str) -> &str {
     match kind {
+        // True means that it is not running.
+        "Multipathd" => "No multipathd",
         "MountPropagation" => "Mount propagation",
         "RequiredPackages" => "Required packages",
         "KernelModulesLoaded" => "Kernel modules",

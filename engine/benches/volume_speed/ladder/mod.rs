@@ -6,7 +6,9 @@
 //! | + engine and link | a real engine; its replicas are processes that answer every request at once |
 //! | + replica | real replicas, on ext4 in memory: a loop device over tmpfs, its threads are the kernel's |
 //! | + disk | the volumes of the other tables |
+//! | bare hops | the same processes, connections and disks with nothing in between: the ceiling |
 
+pub(crate) mod bare_hops;
 pub(crate) mod null_device;
 pub(crate) mod null_replica;
 
@@ -46,6 +48,7 @@ pub(crate) async fn start(settings: &Settings, workplace: &Workplace, images: &I
         let place = Place::Nbd(format!("nbd://{address}/{}", null_device::EXPORT));
         running.targets.push(Target { name: FRONTEND, kind: Kind::Step, place, size, servers });
     }
+    bare_hops::start(settings, workplace, images, running).await;
     if settings.wants(FUSE_LOOP) {
         start_fuse_loop(workplace, size, running).await;
     }

@@ -64,6 +64,6 @@ pub(crate) fn serve_as_block_device(directory: &Path, size: u64) {
 }
 
 /// One thread, as the engine's program has it.
-pub(super) fn engine_runtime() -> tokio::runtime::Runtime {
+pub(crate) fn engine_runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }

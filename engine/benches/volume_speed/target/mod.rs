@@ -25,7 +25,7 @@ pub(crate) const NBDKIT: &str = "nbdkit";
 pub(crate) const NBDFUSE: &str = "nbdfuse-loop";
 
 /// In the order of the tables.
-pub(crate) const NAMES: [&str; 16] = [
+pub(crate) const NAMES: [&str; 18] = [
     RAW,
     QSD,
     NBDKIT,
@@ -36,6 +36,8 @@ pub(crate) const NAMES: [&str; 16] = [
     ISCSI_1,
     ISCSI_3,
     LOOP_3,
+    ladder::bare_hops::BARE_1,
+    ladder::bare_hops::BARE_3,
     ladder::FRONTEND,
     ladder::FUSE_LOOP,
     ladder::LINK_1,
@@ -54,6 +56,8 @@ pub(crate) enum Kind {
     BlockDevice,
     /// A part of a volume, for the ladder.
     Step,
+    /// The hops of a volume alone, which every bound can be held against.
+    BareHops,
 }
 
 pub(crate) struct Target {

@@ -17,7 +17,7 @@ mod growth;
 mod leftovers;
 mod loop_device;
 mod message;
-mod mounts;
+pub(crate) mod mounts;
 mod reply;
 mod request;
 mod server;

@@ -9,14 +9,18 @@ use std::path::{Path, PathBuf};
 use crate::frontend::node::DeviceNumber;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Mount {
+pub(crate) struct Mount {
     pub(super) device: DeviceNumber,
-    pub(super) mount_point: PathBuf,
-    pub(super) source: PathBuf,
+    pub(crate) mount_point: PathBuf,
+    pub(crate) source: PathBuf,
+    /// Name of the file system: `ext4`.
+    pub(crate) kind: String,
+    /// What is mounted below it later is seen by other mount namespaces too.
+    pub(crate) is_shared: bool,
 }
 
 /// All mounts this process sees, oldest first.
-pub(super) fn all() -> io::Result<Vec<Mount>> {
+pub(crate) fn all() -> io::Result<Vec<Mount>> {
     seen_by("self")
 }
 
@@ -98,6 +102,8 @@ fn parse(line: &[u8]) -> Option<Mount> {
         device: DeviceNumber::parse(std::str::from_utf8(fields.get(2)?).ok()?)?,
         mount_point: unescaped(fields.get(4)?),
         source: unescaped(fields.get(separator + 2)?),
+        kind: String::from_utf8_lossy(fields.get(separator + 1)?).into_owned(),
+        is_shared: fields.get(6..separator)?.iter().any(|field| field.starts_with(b"shared:")),
     })
 }
 
@@ -125,6 +131,8 @@ mod tests {
         assert_eq!(mount.device, DeviceNumber { major: 7, minor: 12 });
         assert_eq!(mount.mount_point, Path::new("/mnt/a b"));
         assert_eq!(mount.source, Path::new("aurochs:vol 1"));
+        assert_eq!((mount.kind.as_str(), mount.is_shared), ("fuse", false));
+        assert!(parse(b"1 0 8:1 / / rw shared:1 - ext4 /dev/sda1 rw").unwrap().is_shared);
         assert_eq!(parse(b""), None);
     }
 }

@@ -20,7 +20,7 @@ use super::session::Session;
 use super::text::{self, Then};
 use crate::frontend::BlockDevice;
 use crate::frontend::gathered_writer::GatheredWriter;
-use crate::frontend::in_flight::Permit;
+use crate::frontend::in_flight::Counted;
 use crate::frontend::scsi::{DataIn, Sense, Status};
 
 /// An initiator that reads nothing for so long has left without a word.
@@ -33,16 +33,7 @@ const RESPONSE: usize = 2;
 const EXP_DATA_SN: usize = 36;
 
 /// A payload and the memory it counts for.
-struct Payload {
-    data: DataIn,
-    _permit: Option<Permit>,
-}
-
-impl AsRef<[u8]> for Payload {
-    fn as_ref(&self) -> &[u8] {
-        self.data.as_ref()
-    }
-}
+type Payload = Counted<DataIn>;
 
 pub(super) struct Sender<D: BlockDevice, W> {
     session: Arc<Session<D>>,
@@ -171,7 +162,7 @@ impl<D: BlockDevice, W: AsyncWrite + Unpin> Sender<D, W> {
         let mut sequence = DataSequence { tag: command.tag, status: completion.status, residual, data_sn: 0 };
         let carries_status = completion.sense.is_none() && sent > 0;
         if sent > 0 {
-            let payload = Payload { data: completion.data_in, _permit: permit };
+            let payload = Payload::new(completion.data_in, permit);
             self.put_data(&mut sequence, payload, sent, carries_status);
         }
         if !carries_status {

@@ -39,7 +39,7 @@ use std::fs::File;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream as BlockingUnixStream;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use nix::fcntl::{Flock, FlockArg};
@@ -65,6 +65,9 @@ const LARGEST_REQUEST_KIB: u32 = 1024;
 /// So often the driver looks at a request that is not answered: whether it has to be repeated on another socket, which is
 /// how long a file system stands still after a takeover. At each look it writes a line to the kernel's log.
 const LOOK_INTERVAL: Duration = Duration::from_secs(10);
+/// How long a device that is dropped may take to let go: the kernel waits for answers that are on their way to it. Then
+/// its socket is closed, and it waits for none.
+const GIVE_UP_PATIENCE: Duration = Duration::from_secs(10);
 const SEE_KERNEL: &str = "see the kernel's log (dmesg) for what its NBD driver says";
 
 /// Where the pieces go.
@@ -258,8 +261,16 @@ impl Drop for KernelNbdFrontend {
         tracing::warn!(volume = self.volume, "the block device is dropped without being stopped");
         // What is in flight needs this thread's runtime to go on, so the waiting is done elsewhere.
         std::thread::spawn(move || {
-            if let Err(error) = device.give_up() {
-                tracing::warn!(%error, "the block device is left behind");
+            let (done, is_done) = mpsc::channel::<()>();
+            let index = device.index;
+            std::thread::spawn(move || {
+                if let Err(error) = device.give_up() {
+                    tracing::warn!(%error, "the block device is left behind");
+                }
+                drop(done);
+            });
+            if is_done.recv_timeout(GIVE_UP_PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
+                tracing::warn!(index, "requests of the NBD device that the volume does not answer are cut off");
             }
             drop(server);
         });

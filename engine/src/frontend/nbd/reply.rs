@@ -1,4 +1,4 @@
-//! Replies of the transmission phase, and the task that writes them.
+//! Replies of the transmission phase, and how they are sent: those that are ready at the same time share a system call.
 
 use std::io;
 
@@ -7,13 +7,14 @@ use tokio::io::{AsyncWrite, AsyncWriteExt, BufWriter};
 use tokio::sync::mpsc;
 
 use super::context::ALLOCATION_ID;
-use super::in_flight::Permit;
+use super::in_flight::{Counted, Permit};
 use super::patience::patiently;
 use super::protocol::{
     EXTENDED_REPLY_MAGIC, ErrorNumber, Headers, MAX_STRING_BYTES, SIMPLE_REPLY_MAGIC, STRUCTURED_REPLY_MAGIC,
     allocation_state, chunk,
 };
 use crate::disk::AlignedBuf;
+use crate::frontend::gathered_writer::GatheredWriter;
 use crate::frontend::{Allocation, Extent, IoError, IoErrorKind};
 
 /// What came of a request.
@@ -62,8 +63,9 @@ impl Answer {
 }
 
 const REPLY_LEFT: &str = "it did not read a reply";
-/// Data of replies that leave together, and which the client has to have read in time.
-const TOGETHER_BYTES: usize = 1 << 20;
+
+/// Data that were read, and the memory they count for.
+type Payload = Counted<AlignedBuf>;
 
 /// Writes replies until every sender is gone; then everything has reached the socket.
 ///
@@ -74,39 +76,30 @@ pub(super) async fn write_all<W: AsyncWrite + Unpin>(
     mut queue: mpsc::Receiver<Reply>,
     mut writer: BufWriter<W>,
 ) -> io::Result<()> {
+    // What was said before, in the handshake.
+    patiently(REPLY_LEFT, writer.flush()).await?;
+    let mut writer = GatheredWriter::new(writer.into_inner());
     while let Some(reply) = queue.recv().await {
-        patiently(REPLY_LEFT, write_waiting(headers, reply, &mut queue, &mut writer)).await?;
+        put(headers, reply, &mut writer);
+        // Only so much together that a client which reads slowly is not taken for one that reads nothing.
+        while !writer.has_enough()
+            && let Ok(reply) = queue.try_recv()
+        {
+            put(headers, reply, &mut writer);
+        }
+        patiently(REPLY_LEFT, writer.flush()).await?;
     }
     patiently(REPLY_LEFT, writer.shutdown()).await
 }
 
-/// A reply, and those that are ready behind it: they share a system call. Only so much that a client which reads slowly is
-/// not taken for one that reads nothing.
-async fn write_waiting<W: AsyncWrite + Unpin>(
-    headers: Headers,
-    first: Reply,
-    queue: &mut mpsc::Receiver<Reply>,
-    writer: &mut BufWriter<W>,
-) -> io::Result<()> {
-    let mut left_bytes = TOGETHER_BYTES;
-    let mut next = Some(first);
-    while let Some(reply) = next {
-        let bytes = if let Answer::Data(data) = &reply.answer { data.len() } else { 0 };
-        write(headers, reply, writer).await?;
-        left_bytes = left_bytes.saturating_sub(bytes);
-        next = if left_bytes > 0 { queue.try_recv().ok() } else { None };
-    }
-    writer.flush().await
-}
-
-async fn write<W: AsyncWrite + Unpin>(headers: Headers, reply: Reply, writer: &mut BufWriter<W>) -> io::Result<()> {
+fn put<W: AsyncWrite + Unpin>(headers: Headers, reply: Reply, writer: &mut GatheredWriter<W, Payload>) {
     let Reply { request, answer, permit } = reply;
-    writer.write_all(&head(headers, request, &answer)).await?;
-    if let Answer::Data(data) = &answer {
-        writer.write_all(data).await?;
+    writer.put(&head(headers, request, &answer));
+    if let Answer::Data(data) = answer {
+        let length = data.len();
+        writer.own(Payload::new(data, Some(permit)));
+        writer.put_part(0..length);
     }
-    drop(permit);
-    Ok(())
 }
 
 /// Room for the head of a read's reply: nothing is allocated for it.

@@ -1,24 +1,27 @@
 //! The transmission phase of one connection.
 //!
 //! ```text
-//!             ┌── header, payload ◄── socket
-//!   run() ────┤
-//!             └── one task per request ──► device ──► Reply ──► reply::write_all ──► socket
+//!   socket ──► read_requests ── Request ──► execute ──► device
+//!   socket ◄── reply::write_all ◄── Reply ─────┘
 //! ```
-//! Requests of a connection run at the same time and are answered in the order in which they finish. A write is
-//! answered only after the device has acknowledged it; order among overlapping requests is the device's business.
+//! All three are parts of the connection's one task: a request takes no task of its own, and what comes, ends or leaves at
+//! the same time is dealt with in one turn. Requests of a connection run at the same time and are answered in the order in
+//! which they finish. A write is answered only after the device has acknowledged it; order among overlapping requests is
+//! the device's business.
 
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, BufReader, BufWriter};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
 
 use super::device_work::carry_out;
 use super::export::MAX_PAYLOAD_BYTES;
 use super::handshake::{Negotiated, skip};
-use super::in_flight::{InFlight, MAX_REQUESTS, Pool};
+use super::in_flight::{InFlight, MAX_REQUESTS, Permit, Pool};
 use super::listener::stopped;
 use super::patience::patiently;
 use super::protocol::{ErrorNumber, Headers};
@@ -45,27 +48,64 @@ where
     W: AsyncWrite + Unpin,
 {
     let headers = negotiated.headers;
-    // Each reply in the queue holds a permit, so the queue never fills up.
+    // Each request and each reply in a queue holds a permit, so the queues never fill up.
+    let (requests, arrived) = mpsc::channel(MAX_REQUESTS);
     let (replies, queue) = mpsc::channel(MAX_REQUESTS);
     let connection = Connection {
-        device,
+        device: Arc::clone(&device),
         input: HeaderReader { reader, headers, bytes: [0; HEADER_BYTES], filled: 0 },
         negotiated,
-        replies,
+        requests,
+        replies: replies.clone(),
         in_flight: InFlight::new(pool),
-        requests: JoinSet::new(),
     };
-    let (read, written) = tokio::join!(connection.read_requests(stop), reply::write_all(headers, queue, writer));
+    // In this order, so that what has come begins and what has ended leaves in the same turn.
+    let (read, (), written) = tokio::join!(
+        biased;
+        connection.read_requests(stop),
+        execute(&*device, arrived, replies),
+        reply::write_all(headers, queue, writer),
+    );
     read.and(written)
+}
+
+/// A request whose payload is there.
+struct Request {
+    asked: Asked,
+    work: Work,
+    payload: AlignedBuf,
+    permit: Permit,
+}
+
+/// Carries requests out, all at the same time. Ends when no more come and all have ended: answered or, where the client is
+/// gone, at least carried out.
+async fn execute<D: BlockDevice>(device: &D, mut arrived: mpsc::Receiver<Request>, replies: mpsc::Sender<Reply>) {
+    let mut running = FuturesUnordered::new();
+    let mut may_come = true;
+    while may_come || !running.is_empty() {
+        tokio::select! {
+            biased;
+            request = arrived.recv(), if may_come => match request {
+                Some(Request { asked, work, payload, permit }) => running.push(async move {
+                    Reply { request: asked, answer: carry_out(device, work, payload).await, permit }
+                }),
+                None => may_come = false,
+            },
+            Some(reply) = running.next(), if !running.is_empty() => {
+                // A client that is gone needs no answer.
+                let _ = replies.send(reply).await;
+            }
+        }
+    }
 }
 
 struct Connection<D, R> {
     device: Arc<D>,
     input: HeaderReader<R>,
     negotiated: Negotiated,
+    requests: mpsc::Sender<Request>,
     replies: mpsc::Sender<Reply>,
     in_flight: InFlight,
-    requests: JoinSet<()>,
 }
 
 /// What to do after a request was taken in.
@@ -75,23 +115,16 @@ enum Next {
 }
 
 impl<D: BlockDevice, R: AsyncRead + Unpin> Connection<D, R> {
-    /// Ends with every request answered or, where the client is gone, at least carried out.
     async fn read_requests(mut self, mut stop: watch::Receiver<bool>) -> io::Result<()> {
-        let result = self.read_until_end(&mut stop).await;
-        while let Some(finished) = self.requests.join_next().await {
-            finished.map_err(io::Error::other)?;
-        }
-        result
-    }
-
-    async fn read_until_end(&mut self, stop: &mut watch::Receiver<bool>) -> io::Result<()> {
-        let mut stopping = *stop.borrow();
+        let (replies, in_flight) = (self.replies.clone(), self.in_flight.clone());
+        let stop_now = stop.clone();
+        let mut gone = pin!(replies.closed());
+        let mut stop_asked = pin!(stopped(&mut stop));
+        let mut stopping = false;
         loop {
-            while let Some(finished) = self.requests.try_join_next() {
-                finished.map_err(io::Error::other)?;
-            }
-            stopping |= *stop.borrow();
-            if self.replies.is_closed() || stopping && self.requests.is_empty() {
+            // A client that sends and sends leaves no moment for anything else to be waited for.
+            stopping |= *stop_now.borrow();
+            if stopping && in_flight.is_nothing() || replies.is_closed() {
                 return Ok(());
             }
             tokio::select! {
@@ -104,9 +137,9 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Connection<D, R> {
                     },
                     None => return Ok(()),
                 },
-                Some(finished) = self.requests.join_next() => finished.map_err(io::Error::other)?,
-                () = stopped(stop), if !stopping => stopping = true,
-                () = self.replies.closed() => return Ok(()),
+                () = &mut gone => return Ok(()),
+                () = &mut stop_asked, if !stopping => stopping = true,
+                () = in_flight.none_left(), if stopping => return Ok(()),
             }
         }
     }
@@ -136,19 +169,18 @@ impl<D: BlockDevice, R: AsyncRead + Unpin> Connection<D, R> {
             Work::Read { length, .. } | Work::Write { length, .. } => length,
             _ => 0,
         };
-        let permit = self.in_flight.admit(held_bytes).await.map_err(io::Error::other)?;
+        let permit = match self.in_flight.try_admit(held_bytes) {
+            Some(permit) => permit,
+            None => self.in_flight.admit(held_bytes).await.map_err(io::Error::other)?,
+        };
         let mut payload = AlignedBuf::default();
         if let Work::Write { length, .. } = work {
             payload = AlignedBuf::for_filling(length as usize);
             patiently(PAYLOAD_LATE, self.input.reader.read_exact(&mut payload)).await?;
         }
-        let (device, replies) = (Arc::clone(&self.device), self.replies.clone());
-        let request = Asked { cookie: header.cookie, offset: header.offset };
-        self.requests.spawn(async move {
-            let answer = carry_out(&*device, work, payload).await;
-            // A client that is gone needs no answer.
-            let _ = replies.send(Reply { request, answer, permit }).await;
-        });
+        let asked = Asked { cookie: header.cookie, offset: header.offset };
+        // Nobody takes it where the client is gone.
+        let _ = self.requests.send(Request { asked, work, payload, permit }).await;
         Ok(())
     }
 

@@ -78,7 +78,9 @@ impl StartedDevice {
     fn end(&self, held: Option<File>) -> Result<(), BlockError> {
         let attempt = || format!("stop ublk device {}", self.id);
         let mut driver = Driver::find()?;
-        self.presence.end(|| driver.stop(self.id)).explain(attempt, SEE_KERNEL)?;
+        self.queues.want(false);
+        let stopped = self.presence.end(|| driver.stop(self.id));
+        stopped.inspect_err(|_| self.queues.want(true)).explain(attempt, SEE_KERNEL)?;
         drop(held);
         node::remove(&self.node)?;
         if !self.queues.ended(END_PATIENCE) {

@@ -185,6 +185,7 @@ fn start<D: BlockDevice>(
             add(&mut driver, device, &config, runtime)?
         }
     };
+    queues.want(true);
     let (id, node, presence) = (info.id, config.node(), Presence::of_started());
     Ok((StartedDevice { id, node, queues, presence, _lock: lock }, info.owner))
 }

@@ -16,6 +16,7 @@ use std::convert::Infallible;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
@@ -41,6 +42,8 @@ pub(super) struct Queues {
     answers: Vec<Arc<Answers>>,
     /// Nothing is ever sent: it is disconnected when the last thread has ended.
     ended: Mutex<mpsc::Receiver<Infallible>>,
+    /// The device is started and nobody here is stopping it: should its queues end, somebody else has removed it.
+    is_wanted: Arc<AtomicBool>,
 }
 
 impl Queues {
@@ -53,20 +56,22 @@ impl Queues {
     ) -> Result<Self, BlockError> {
         let channel = Arc::new(channel);
         let (running, ended) = mpsc::channel();
-        let mut queues = Self { answers: Vec::new(), ended: Mutex::new(ended) };
+        let is_wanted = Arc::new(AtomicBool::new(false));
+        let mut queues = Self { answers: Vec::new(), ended: Mutex::new(ended), is_wanted: Arc::clone(&is_wanted) };
         for number in 0..info.queues {
             let attempt = || format!("serve queue {number} of ublk device {}", info.id);
             let (answers, inbox) = answers::channel().explain(attempt, "allow more open files")?;
             let place = Place { channel: Arc::clone(&channel), number, info: *info };
             let (ready, is_ready) = mpsc::channel();
             let serving = (Arc::clone(device), runtime.clone(), Arc::clone(&answers), running.clone());
+            let is_wanted = Arc::clone(&is_wanted);
             let thread = std::thread::Builder::new().name(format!("ublk-{}-{number}", info.id));
             let work = move || {
                 let (device, runtime, answers, _running) = serving;
                 match Queue::open(device, runtime, place, answers, inbox) {
                     Ok(queue) => {
                         drop(ready.send(Ok(())));
-                        queue.run();
+                        queue.run(&is_wanted);
                     }
                     Err(error) => drop(ready.send(Err(error))),
                 }
@@ -77,6 +82,11 @@ impl Queues {
             queues.answers.push(answers);
         }
         Ok(queues)
+    }
+
+    /// Says whether the device is to be there: true when it has been started, false before it is stopped.
+    pub(super) fn want(&self, is_wanted: bool) {
+        self.is_wanted.store(is_wanted, Ordering::Release);
     }
 
     /// Answers everything with an error, so that a device whose volume does not answer can be stopped.
@@ -169,9 +179,13 @@ impl<D: BlockDevice> Queue<D> {
         })
     }
 
-    fn run(mut self) {
+    fn run(mut self, is_wanted: &AtomicBool) {
         let (id, queue) = (self.place.info.id, self.place.number);
         match self.serve() {
+            Ok(()) if is_wanted.load(Ordering::Acquire) => {
+                tracing::error!(id, queue, "the ublk device was removed by somebody else");
+                self.device.frontend_broke(&format!("ublk device {id} was removed by somebody else"));
+            }
             Ok(()) => tracing::debug!(id, queue, "a queue of the ublk device has ended"),
             // Its requests wait for the next engine, as if this one had been killed.
             Err(error) => {

@@ -79,6 +79,27 @@ fn the_copy_equals_the_source_in_every_layer() {
 }
 
 #[test]
+fn what_was_begun_before_a_crash_is_not_continued() {
+    let (from, to) = (source(), Scratch::new(16));
+    let (source, target) = (from.open(), to.open());
+    let layers = source.layers().unwrap();
+    target.rebuild_begin(&layers).unwrap();
+    copy_layers(&source, &target, &layers);
+    drop(target);
+    // All of it is there, and perhaps not on the disk.
+    let target = to.open();
+    let below = layers.iter().find(|layer| !layer.is_head).unwrap();
+    let write = target.layer_write(&below.file_name, 0, &filled(9, BLOCK));
+    assert!(matches!(write, Err(ReplicaError::NotRebuilding { .. })));
+    assert!(matches!(target.rebuild_finish(), Err(ReplicaError::NotRebuilding { .. })));
+    assert!(target.rebuilding());
+    target.rebuild_begin(&layers).unwrap();
+    copy_layers(&source, &target, &layers);
+    target.rebuild_finish().unwrap();
+    assert_eq!(head_bytes(&target), head_bytes(&source));
+}
+
+#[test]
 fn a_crash_in_the_middle_starts_over() {
     let (from, to) = (source(), Scratch::new(16));
     let (source, target) = (from.open(), to.open());

@@ -203,6 +203,7 @@ fn mirror(status: &mut EngineStatus, seen: &Seen, wished_running: bool) {
         Seen::Absent if next == InstanceState::Error && status.cause.is_empty() => {
             "its process is gone".clone_into(&mut status.cause);
         }
+        Seen::Absent if next == InstanceState::Stopped => status.no_usable_replica = false,
         Seen::Absent | Seen::Unknown => {}
     }
     if matches!(next, InstanceState::Stopped | InstanceState::Error) {

@@ -7,80 +7,155 @@ use aurochs_api::condition::ConditionStatus;
 use aurochs_api::size::ByteSize;
 use aurochs_engine::grpc::instance_v1::DiskInspectReply;
 
-use crate::instance::ClientError;
-use crate::resources::node::{DiskSpec, DiskStatus, NodeSpec, NodeStatus, READY, SCHEDULABLE};
+use super::trouble::{self, Look, Recorded, Trouble};
+use crate::resources::node::{DiskSpec, DiskStatus, ERROR, NodeSpec, NodeStatus, READY, SCHEDULABLE};
 use crate::resources::{Object, Replica, condition};
 use crate::scheduling::space::{DiskSpace, Limits, Shortage};
 
 /// Free space that moved by less than this part of the disk is not written: the store is no place for counters.
 const NOTICEABLE_PART: u64 = 1000;
 
-type Inspections = BTreeMap<String, Result<DiskInspectReply, ClientError>>;
+/// What is known beside the looks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Surroundings<'a> {
+    pub(super) replicas: &'a [Object<Replica>],
+    /// File system to how many disks of all nodes lie on it.
+    pub(super) sharing: &'a BTreeMap<String, u64>,
+    /// Identities that are recorded for disks of other nodes: UUID to node and disk.
+    pub(super) identities: &'a BTreeMap<String, (String, String)>,
+    /// The path that the product itself chose; it need not be a mounted disk.
+    pub(super) default_path: Option<&'a str>,
+    pub(super) limits: Limits,
+}
 
 /// Brings the status of all disks up to date.
 pub(super) fn apply(
     status: &mut NodeStatus,
+    node: &str,
     spec: &NodeSpec,
-    inspections: &Inspections,
-    replicas: &[Object<Replica>],
-    sharing: &BTreeMap<String, u64>,
-    limits: Limits,
+    looks: &BTreeMap<String, Look>,
+    around: Surroundings<'_>,
 ) {
     status.disk_status.retain(|name, _| spec.disks.contains_key(name));
+    let mut known = Known::of(node, spec, status, around.identities);
     for (name, disk_spec) in &spec.disks {
         let disk = status.disk_status.entry(name.clone()).or_default();
         disk.disk_name.clone_from(name);
         disk.disk_path.clone_from(&disk_spec.path);
         disk.kind = disk_spec.kind;
+        disk.disk_driver.clone_from(&disk_spec.disk_driver);
         disk.causes.clear();
-        match inspections.get(name) {
-            Some(Ok(inspection)) => take_figures(disk, inspection, sharing),
-            Some(Err(error)) => tell_not_ready(disk, &error.to_string()),
-            None => continue,
+        let Some(look) = looks.get(name) else { continue };
+        let uuid = disk.disk_uuid.clone();
+        let found_uuid = look.found().map_or(uuid.as_str(), |found| found.disk_uuid.as_str());
+        let twin = known.twin(found_uuid, node, name);
+        let twin = twin.as_ref().map(|(node, disk)| (node.as_str(), disk.as_str()));
+        match (trouble::of(Recorded { node, name, spec: disk_spec, uuid: &uuid, twin }, look), look) {
+            (Some(trouble), _) => tell_trouble(disk, trouble),
+            (None, Look::Found(found)) => {
+                take_figures(disk, found, around.sharing);
+                known.note(&found.disk_uuid, node, name);
+                warn_of_neighbours(disk, found, &mut known, around.default_path);
+            }
+            (None, Look::NodeSilent(_) | Look::Failed(_)) => {}
         }
-        count_scheduled(disk, replicas);
-        tell_schedulable(disk, disk_spec, limits);
+        count_scheduled(disk, around.replicas);
+        tell_schedulable(disk, disk_spec, around.limits);
+    }
+}
+
+/// Identities and file systems that were met.
+struct Known {
+    identities: BTreeMap<String, (String, String)>,
+    /// File system to the first disk of this node on it.
+    filesystems: BTreeMap<String, String>,
+}
+
+impl Known {
+    /// Those of other nodes and those recorded for this one; of two disks with one identity the first by name has it.
+    fn of(node: &str, spec: &NodeSpec, status: &NodeStatus, others: &BTreeMap<String, (String, String)>) -> Self {
+        let mut identities = others.clone();
+        for name in spec.disks.keys() {
+            let uuid = status.disk_status.get(name).map(|disk| disk.disk_uuid.as_str()).unwrap_or_default();
+            let own = (node.to_owned(), name.clone());
+            if !uuid.is_empty() && identities.get(uuid).is_none_or(|other| own < *other) {
+                identities.insert(uuid.to_owned(), own);
+            }
+        }
+        Self { identities, filesystems: BTreeMap::new() }
+    }
+
+    /// Who else has this identity.
+    fn twin(&self, uuid: &str, node: &str, disk: &str) -> Option<(String, String)> {
+        let owner = self.identities.get(uuid)?;
+        (!uuid.is_empty() && (owner.0 != node || owner.1 != disk)).then(|| owner.clone())
+    }
+
+    fn note(&mut self, uuid: &str, node: &str, disk: &str) {
+        self.identities.entry(uuid.to_owned()).or_insert_with(|| (node.to_owned(), disk.to_owned()));
     }
 }
 
 /// Disks that share a file system count only their share of it, so that the totals over all disks are true.
-fn take_figures(disk: &mut DiskStatus, inspection: &DiskInspectReply, sharing: &BTreeMap<String, u64>) {
-    if !disk.disk_uuid.is_empty() && disk.disk_uuid != inspection.disk_uuid {
-        let message = format!(
-            "{} holds another disk now: it was {}, it is {}. Mount the former one again, or remove the disk and add it anew.",
-            disk.disk_path, disk.disk_uuid, inspection.disk_uuid
-        );
-        condition::set(&mut disk.conditions, READY, ConditionStatus::False, "DiskFilesystemChanged", &message);
-        disk.causes.push(not_ready(disk, message));
-        return;
-    }
-    let sharers = sharing.get(&inspection.filesystem_id).copied().unwrap_or(1).max(1);
-    disk.disk_uuid.clone_from(&inspection.disk_uuid);
-    disk.filesystem_type.clone_from(&inspection.filesystem_type);
-    disk.filesystem_id.clone_from(&inspection.filesystem_id);
-    disk.storage_maximum = ByteSize(inspection.maximum_bytes / sharers);
-    let available = inspection.available_bytes / sharers;
+fn take_figures(disk: &mut DiskStatus, found: &DiskInspectReply, sharing: &BTreeMap<String, u64>) {
+    let sharers = sharing.get(&found.filesystem_id).copied().unwrap_or(1).max(1);
+    disk.disk_uuid.clone_from(&found.disk_uuid);
+    disk.filesystem_type.clone_from(&found.filesystem_type);
+    disk.filesystem_id.clone_from(&found.filesystem_id);
+    disk.maximum_file_size = ByteSize(found.maximum_file_bytes);
+    disk.storage_maximum = ByteSize(found.maximum_bytes / sharers);
+    let available = found.available_bytes / sharers;
     if disk.storage_available.0.abs_diff(available) > disk.storage_maximum.0 / NOTICEABLE_PART {
         disk.storage_available = ByteSize(available);
     }
     condition::set(&mut disk.conditions, READY, ConditionStatus::True, "", "");
-}
-
-fn tell_not_ready(disk: &mut DiskStatus, error: &str) {
-    let message = format!("The disk {} at {} can't be used: {error}.", disk.disk_name, disk.disk_path);
-    condition::set(&mut disk.conditions, READY, ConditionStatus::False, "NoDiskInfo", &message);
-    disk.causes.push(not_ready(disk, message));
-}
-
-fn not_ready(disk: &DiskStatus, message: String) -> Cause {
-    Cause {
-        code: CauseCode::DiskNotReady,
-        severity: Severity::Error,
-        message,
-        next_step: "Check that the path is mounted and writable on the node.".to_owned(),
-        objects: vec![disk.disk_name.clone()],
-        details: Vec::new(),
+    if condition::is_true(&disk.conditions, ERROR) {
+        condition::set(&mut disk.conditions, ERROR, ConditionStatus::False, "", "");
     }
+}
+
+fn tell_trouble(disk: &mut DiskStatus, trouble: Trouble) {
+    let Trouble { reason, code, is_error, message, next_step } = trouble;
+    condition::set(&mut disk.conditions, READY, ConditionStatus::False, reason, &message);
+    if is_error {
+        condition::set(&mut disk.conditions, ERROR, ConditionStatus::True, reason, &message);
+    } else if condition::is_true(&disk.conditions, ERROR) {
+        condition::set(&mut disk.conditions, ERROR, ConditionStatus::False, "", "");
+    }
+    let objects = vec![disk.disk_name.clone()];
+    disk.causes.push(Cause { code, severity: Severity::Error, message, next_step, objects, details: Vec::new() });
+}
+
+/// A disk works on any file system; one that it shares fills up by others' hands, and is mostly a mount that is missing.
+fn warn_of_neighbours(disk: &mut DiskStatus, found: &DiskInspectReply, known: &mut Known, default_path: Option<&str>) {
+    let (name, path) = (disk.disk_name.clone(), disk.disk_path.clone());
+    let neighbour = known.filesystems.insert(found.filesystem_id.clone(), name.clone());
+    let (message, next_step) = match neighbour {
+        Some(other) => (
+            format!(
+                "The disks {other} and {name} lie on one file system ({}): they fill up together.",
+                found.mount_point
+            ),
+            "Mount a disk of its own for each, or take one of the two away.".to_owned(),
+        ),
+        None if found.mount_point == "/" && default_path.is_none_or(|default| !same_path(default, &path)) => (
+            format!("The disk {name} at {path} lies on the root file system: nothing is mounted there."),
+            format!("If a disk belongs at {path}, take this one away, mount it, and add it again."),
+        ),
+        None => return,
+    };
+    disk.causes.push(Cause {
+        code: CauseCode::Environment,
+        severity: Severity::Warning,
+        message,
+        next_step,
+        objects: vec![name],
+        details: Vec::new(),
+    });
+}
+
+fn same_path(one: &str, other: &str) -> bool {
+    std::path::Path::new(one) == std::path::Path::new(other)
 }
 
 fn count_scheduled(disk: &mut DiskStatus, replicas: &[Object<Replica>]) {
@@ -149,22 +224,54 @@ mod tests {
         DiskInspectReply {
             disk_uuid: "u".into(),
             filesystem_id: "fs".into(),
+            mount_point: "/mnt/d".into(),
+            direct_io: true,
+            extent_map: true,
             maximum_bytes: 300 * GIB,
             available_bytes: available_gib * GIB,
             ..DiskInspectReply::default()
         }
     }
 
-    fn applied(status: &mut NodeStatus, inspection: Result<DiskInspectReply, ClientError>) {
-        let spec = NodeSpec { disks: [("d".to_owned(), DiskSpec::default())].into(), ..NodeSpec::default() };
-        let inspections = [("d".to_owned(), inspection)].into();
-        apply(status, &spec, &inspections, &[], &[("fs".to_owned(), 3)].into(), LIMITS);
+    fn spec(disks: &[(&str, &str)]) -> NodeSpec {
+        let disk = |path: &str| DiskSpec { path: path.to_owned(), ..DiskSpec::default() };
+        let disks = disks.iter().map(|(name, path)| ((*name).to_owned(), disk(path))).collect();
+        NodeSpec { disks, ..NodeSpec::default() }
+    }
+
+    fn look(reply: DiskInspectReply) -> Look {
+        Look::Found(Box::new(reply))
+    }
+
+    fn applied_all(status: &mut NodeStatus, spec: &NodeSpec, looks: &[(&str, Look)], others: &[(&str, &str, &str)]) {
+        let looks = looks.iter().map(|(name, look)| ((*name).to_owned(), look.clone())).collect();
+        let identities: BTreeMap<_, _> = others
+            .iter()
+            .map(|(uuid, node, disk)| ((*uuid).to_owned(), ((*node).to_owned(), (*disk).to_owned())))
+            .collect();
+        let sharing = [("fs".to_owned(), 3)].into();
+        let around = Surroundings {
+            replicas: &[],
+            sharing: &sharing,
+            identities: &identities,
+            default_path: Some("/data/default"),
+            limits: LIMITS,
+        };
+        apply(status, "node-1", spec, &looks, around);
+    }
+
+    fn applied(status: &mut NodeStatus, reply: DiskInspectReply) {
+        applied_all(status, &spec(&[("d", "/mnt/d")]), &[("d", look(reply))], &[]);
+    }
+
+    fn reason(status: &NodeStatus, disk: &str) -> String {
+        condition::find(&status.disk_status[disk].conditions, READY).unwrap().reason.clone()
     }
 
     #[test]
     fn three_disks_on_one_file_system_count_a_third_each() {
         let mut status = NodeStatus::default();
-        applied(&mut status, Ok(inspect(240)));
+        applied(&mut status, inspect(240));
         let disk = &status.disk_status["d"];
         assert_eq!((disk.storage_maximum, disk.storage_available), (ByteSize(100 * GIB), ByteSize(80 * GIB)));
         assert!(condition::is_true(&disk.conditions, SCHEDULABLE));
@@ -173,7 +280,7 @@ mod tests {
     #[test]
     fn a_full_disk_takes_nothing_and_says_so() {
         let mut status = NodeStatus::default();
-        applied(&mut status, Ok(inspect(60)));
+        applied(&mut status, inspect(60));
         let disk = &status.disk_status["d"];
         assert!(condition::is_true(&disk.conditions, READY) && !condition::is_true(&disk.conditions, SCHEDULABLE));
         assert!(disk.causes[0].message.contains("20 GiB free"), "{:?}", disk.causes);
@@ -182,21 +289,87 @@ mod tests {
     #[test]
     fn a_byte_more_or_less_is_not_written() {
         let mut status = NodeStatus::default();
-        applied(&mut status, Ok(inspect(240)));
+        applied(&mut status, inspect(240));
         let before = status.clone();
         let mut moved = inspect(240);
         moved.available_bytes -= 3 << 20;
-        applied(&mut status, Ok(moved));
+        applied(&mut status, moved);
         assert_eq!(status, before);
     }
 
     #[test]
     fn another_disk_at_the_path_is_noticed() {
         let mut status = NodeStatus::default();
-        applied(&mut status, Ok(inspect(240)));
-        applied(&mut status, Ok(DiskInspectReply { disk_uuid: "other".into(), ..inspect(240) }));
+        applied(&mut status, inspect(240));
+        applied(&mut status, DiskInspectReply { disk_uuid: "other".into(), ..inspect(240) });
         let disk = &status.disk_status["d"];
         assert_eq!(condition::find(&disk.conditions, READY).unwrap().reason, "DiskFilesystemChanged");
         assert_eq!(disk.disk_uuid, "u");
+    }
+
+    /// The figures and the identity of the disk that was there stay; what replicas see of it is a disk that is not ready.
+    #[test]
+    fn a_wrong_disk_is_no_place_for_replicas() {
+        let mut status = NodeStatus::default();
+        applied(&mut status, inspect(240));
+        for wrong in ["other", ""] {
+            applied(&mut status, DiskInspectReply { disk_uuid: wrong.into(), maximum_bytes: 5, ..inspect(240) });
+            let disk = &status.disk_status["d"];
+            assert_eq!((disk.disk_uuid.as_str(), disk.storage_maximum), ("u", ByteSize(100 * GIB)));
+            assert!(!condition::is_true(&disk.conditions, READY) && !condition::is_true(&disk.conditions, SCHEDULABLE));
+            assert_eq!(disk.causes.len(), 1);
+        }
+        applied(&mut status, inspect(240));
+        assert!(condition::is_true(&status.disk_status["d"].conditions, READY));
+        assert!(status.disk_status["d"].causes.is_empty());
+    }
+
+    #[test]
+    fn an_identity_belongs_to_one_disk() {
+        let two = spec(&[("a", "/mnt/d"), ("b", "/mnt/bind")]);
+        // Both new, found in one look: the same directory by two paths.
+        let mut status = NodeStatus::default();
+        applied_all(&mut status, &two, &[("a", look(inspect(240))), ("b", look(inspect(240)))], &[]);
+        assert_eq!((reason(&status, "a"), reason(&status, "b")), (String::new(), "DiskFilesystemChanged".into()));
+        assert_eq!(status.disk_status["b"].disk_uuid, "", "nothing is recorded for the second");
+        // The second was there before: it keeps it, whatever its name.
+        let mut status = NodeStatus::default();
+        applied_all(&mut status, &spec(&[("b", "/mnt/bind")]), &[("b", look(inspect(240)))], &[]);
+        applied_all(&mut status, &two, &[("a", look(inspect(240))), ("b", look(inspect(240)))], &[]);
+        assert_eq!((reason(&status, "a"), reason(&status, "b")), ("DiskFilesystemChanged".into(), String::new()));
+        // On another node.
+        let mut status = NodeStatus::default();
+        applied_all(&mut status, &spec(&[("a", "/mnt/d")]), &[("a", look(inspect(240)))], &[("u", "node-2", "x")]);
+        assert!(status.disk_status["a"].causes[0].message.contains("disk x on node-2"));
+    }
+
+    #[test]
+    fn a_shared_file_system_is_told_of() {
+        let mut status = NodeStatus::default();
+        let on_root =
+            |uuid: &str| look(DiskInspectReply { disk_uuid: uuid.into(), mount_point: "/".into(), ..inspect(240) });
+        let paths = spec(&[("d", "/data/default/")]);
+        applied_all(&mut status, &paths, &[("d", on_root("u"))], &[]);
+        assert!(status.disk_status["d"].causes.is_empty(), "the default disk lies where the product put it");
+        let paths = spec(&[("d", "/mnt/ssd")]);
+        applied_all(&mut status, &paths, &[("d", on_root("u"))], &[]);
+        assert!(status.disk_status["d"].causes[0].message.contains("nothing is mounted there"));
+        assert!(condition::is_true(&status.disk_status["d"].conditions, READY), "it works all the same");
+        let paths = spec(&[("d", "/mnt/ssd/a"), ("e", "/mnt/ssd/b")]);
+        let second = look(DiskInspectReply { disk_uuid: "v".into(), ..inspect(240) });
+        applied_all(&mut status, &paths, &[("d", look(inspect(240))), ("e", second)], &[]);
+        assert!(status.disk_status["d"].causes.is_empty());
+        assert!(status.disk_status["e"].causes[0].message.contains("The disks d and e lie on one file system"));
+    }
+
+    #[test]
+    fn a_disk_that_fails_has_the_error_condition_until_it_works() {
+        let mut status = NodeStatus::default();
+        applied(&mut status, inspect(240));
+        assert!(condition::find(&status.disk_status["d"].conditions, ERROR).is_none());
+        applied(&mut status, DiskInspectReply { read_only: true, ..inspect(240) });
+        assert!(condition::is_true(&status.disk_status["d"].conditions, ERROR));
+        applied(&mut status, inspect(240));
+        assert!(!condition::is_true(&status.disk_status["d"].conditions, ERROR));
     }
 }

@@ -8,7 +8,7 @@ use aurochs_api::cause::{Cause, CauseCode, Severity};
 use super::super::runtime::Next;
 use super::super::{Context, Error};
 use super::family::Family;
-use super::open_close;
+use super::{clone, open_close};
 use crate::instance::record;
 use crate::resources::engine::InstanceState;
 use crate::resources::volume::{VolumeState, VolumeStatus};
@@ -21,6 +21,7 @@ pub(super) async fn run(context: &Context, volume: &Object<Volume>) -> Result<Ne
     let (store, name) = (&context.store, volume.name());
     let replicas = store.list_labelled::<Replica>(LABEL_VOLUME, name).await?;
     tell(context, volume, &replicas).await?;
+    clone::let_source_go(context, volume).await?;
     if let Some(engine) = store.list_labelled::<Engine>(LABEL_VOLUME, name).await?.into_iter().next() {
         let quiet = engine.status.current_state == InstanceState::Stopped;
         open_close::close(context, &Family { engine, replicas: replicas.clone() }).await?;

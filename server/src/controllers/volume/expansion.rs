@@ -38,7 +38,8 @@ pub(super) const fn purpose(volume: &str) -> Purpose<'_> {
 }
 
 /// The size that the volume has: what its engine last told, or was made for.
-pub(super) fn present_size(engine: &Object<Engine>) -> ByteSize {
+#[must_use]
+pub fn present_size(engine: &Object<Engine>) -> ByteSize {
     if engine.status.current_size == ByteSize::ZERO { engine.spec.volume_size } else { engine.status.current_size }
 }
 

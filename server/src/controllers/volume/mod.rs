@@ -15,9 +15,10 @@ mod clone;
 pub mod cluster;
 mod deletion;
 mod eviction;
-mod expansion;
+pub mod expansion;
 mod extra;
 mod family;
+mod fault;
 pub mod growth_room;
 mod joining;
 mod limits;
@@ -34,8 +35,10 @@ mod salvage;
 mod stale;
 pub mod state;
 mod status;
+mod transitions;
 mod turns;
 mod upkeep;
+mod waiting;
 mod wake;
 
 use std::sync::Arc;
@@ -132,7 +135,8 @@ impl Controller for Volumes {
         self.steps(&volume, &family, &mut findings).await?;
         let step = self.step(&volume, &family, &mut findings);
         self.act(&volume, &family, &step, &mut findings).await?;
-        let recovered = self.has_recovered(&volume, &family, &mut findings);
+        let recovered = fault::look(self, &volume, &family, &mut findings).await?;
+        waiting::tell(&self.context, &volume, &family, step.state, &mut findings).await?;
         let look_again = findings.look_again;
         status::write(&self.context, &volume, &family, &step, findings, recovered).await?;
         Ok(look_again.map_or(Next::Wait, Next::After))
@@ -169,6 +173,11 @@ impl Volumes {
         let name = volume.name();
         if inputs.engine == EnginePhase::Ended && inputs.state != VolumeState::Detaching {
             self.memory.note_end(name, &family.engine.status.cause);
+            // Its replicas run and none of them can be used: what it said names each.
+            if inputs.state == VolumeState::Attaching && family.engine.status.no_usable_replica {
+                findings.faulted = true;
+                findings.causes.push(fault::refused(volume, &family.engine.status.cause));
+            }
         }
         if step.state == VolumeState::Attached && inputs.engine == EnginePhase::Running {
             self.memory.note_attached(name);
@@ -210,24 +219,14 @@ impl Volumes {
             }
             Action::Keep => {}
         }
-        if !attached && let Some(end) = self.memory.last_end(volume.name()) {
+        // A faulted volume has a cause of its own.
+        let faulted = findings.faulted || volume.status.robustness == Robustness::Faulted;
+        if !attached
+            && !faulted
+            && let Some(end) = self.memory.last_end(volume.name())
+        {
             findings.causes.push(causes::engine_ended(volume, &end));
         }
         Ok(())
-    }
-
-    /// A faulted, detached volume is given another chance when a replica's node answers again.
-    fn has_recovered(&self, volume: &Object<Volume>, family: &Family, findings: &mut Findings) -> bool {
-        if volume.status.robustness != Robustness::Faulted || volume.status.state != VolumeState::Detached {
-            return false;
-        }
-        let pause = self.memory.open_pause(volume.name());
-        if !pause.is_zero() {
-            findings.look_again_in(pause);
-            return false;
-        }
-        family
-            .staying()
-            .any(|replica| replica.spec.is_placed() && self.context.instances.answers(&replica.spec.node_id))
     }
 }

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use aurochs_api::cause::{Cause, CauseCode, Severity};
+use aurochs_api::cause::Cause;
 use aurochs_engine::grpc::instance_v1::Record;
 
 use super::super::{Context, Error};
 use super::family::Family;
-use super::upkeep;
+use super::{fault, salvage, upkeep};
 use crate::instance::{Answering, record};
 use crate::resources::engine::InstanceState;
-use crate::resources::{Engine, Object, Replica, Volume};
+use crate::resources::{Engine, Object, Replica, Volume, timestamp};
+use crate::settings::Name;
 
 /// How far opening got.
 #[derive(Debug)]
@@ -27,11 +28,7 @@ pub(super) async fn open(context: &Context, volume: &Object<Volume>, family: &Fa
         return Ok(Opening::Underway);
     }
     let record = record::get(&context.clients, volume.name()).await?;
-    // One that is to go still counts while the record does: it may be the last with all data.
-    let counts = |replica: &&Object<Replica>| {
-        replica.spec.is_placed() && is_member(replica, record.as_ref()) && !(record.is_none() && replica.is_deleting())
-    };
-    let members: Vec<&Object<Replica>> = family.replicas.iter().filter(counts).collect();
+    let members: Vec<&Object<Replica>> = fault::members(family, record.as_ref()).collect();
     note_outsiders(context, family, record.as_ref()).await?;
 
     let (mut ready, mut waiting, mut lost) = (BTreeMap::new(), false, Vec::new());
@@ -41,7 +38,7 @@ pub(super) async fn open(context: &Context, volume: &Object<Volume>, family: &Fa
                 ready.insert(replica.name().to_owned(), replica.status.address.clone());
             }
             Readiness::Coming => {
-                wish_running(context, replica).await?;
+                wish_running(context, replica, record.is_some()).await?;
                 waiting = true;
             }
             Readiness::Lost(reason) => lost.push((*replica, reason)),
@@ -51,27 +48,28 @@ pub(super) async fn open(context: &Context, volume: &Object<Volume>, family: &Fa
         return Ok(Opening::Underway);
     }
     if ready.is_empty() {
-        return Ok(Opening::Impossible(no_usable_replica(volume, &lost)));
+        let generation = record.as_ref().map(|record| record.generation);
+        let ordered = family
+            .engine
+            .pending_salvage()
+            .is_some_and(|order| order.record_generation.is_some() && order.record_generation == generation);
+        if ordered {
+            return salvage::open(context, volume, family).await;
+        }
+        return Ok(Opening::Impossible(fault::cause(volume, family, &lost, record.as_ref())));
     }
     start_engine(context, volume, family, ready).await?;
     Ok(Opening::Underway)
 }
 
-fn is_member(replica: &Object<Replica>, record: Option<&Record>) -> bool {
-    match record {
-        Some(record) => record.members.iter().any(|member| member == replica.name()),
-        // Never attached: all are empty and thereby equal.
-        None => true,
-    }
-}
-
-enum Readiness {
+/// Whether a replica's process can be given to an engine.
+pub(super) enum Readiness {
     Ready,
     Coming,
     Lost(String),
 }
 
-fn readiness(context: &Context, replica: &Object<Replica>) -> Readiness {
+pub(super) fn readiness(context: &Context, replica: &Object<Replica>) -> Readiness {
     let node = &replica.spec.node_id;
     match context.instances.answering(node) {
         Answering::NotYet => return Readiness::Coming,
@@ -86,11 +84,14 @@ fn readiness(context: &Context, replica: &Object<Replica>) -> Readiness {
     }
 }
 
-async fn wish_running(context: &Context, replica: &Object<Replica>) -> Result<(), Error> {
+async fn wish_running(context: &Context, replica: &Object<Replica>, has_data: bool) -> Result<(), Error> {
     let change = |replica: &mut Object<Replica>| {
         replica.spec.desire_state = InstanceState::Running;
         // A member holds every acknowledged write, whatever was thought of it.
         replica.spec.failed_at.clear();
+        if has_data && replica.spec.healthy_at.is_empty() {
+            replica.spec.healthy_at = timestamp::now();
+        }
     };
     context.store.modify::<Replica>(replica.name(), change).await?;
     Ok(())
@@ -100,25 +101,27 @@ async fn wish_running(context: &Context, replica: &Object<Replica>) -> Result<()
 async fn note_outsiders(context: &Context, family: &Family, record: Option<&Record>) -> Result<(), Error> {
     for replica in family.staying() {
         let was_good = !replica.spec.healthy_at.is_empty() && !replica.spec.has_failed();
-        if was_good && !is_member(replica, record) {
+        if was_good && !fault::is_member(replica, record) {
             upkeep::fail(context, replica, "the engine went on without it").await?;
         }
     }
     Ok(())
 }
 
-async fn start_engine(
+pub(super) async fn start_engine(
     context: &Context,
     volume: &Object<Volume>,
     family: &Family,
     ready: BTreeMap<String, String>,
 ) -> Result<(), Error> {
+    let patience = u32::try_from(context.settings.number(Name::EngineReplicaTimeout)).unwrap_or_default();
     let change = |engine: &mut Object<Engine>| {
         engine.spec.node_id.clone_from(&volume.spec.node_id);
         engine.spec.desire_state = InstanceState::Running;
         engine.spec.frontend = volume.spec.frontend;
         engine.spec.disable_frontend = volume.spec.disable_frontend;
         engine.spec.replica_address_map.clone_from(&ready);
+        engine.spec.replica_timeout_seconds = patience;
     };
     context.store.modify::<Engine>(family.engine.name(), change).await?;
     Ok(())
@@ -136,25 +139,4 @@ pub(super) async fn close(context: &Context, family: &Family) -> Result<(), Erro
         context.store.modify::<Replica>(replica.name(), stop).await?;
     }
     Ok(())
-}
-
-fn no_usable_replica(volume: &Object<Volume>, lost: &[(&Object<Replica>, String)]) -> Cause {
-    let reasons: Vec<String> = lost.iter().map(|(replica, reason)| format!("{} ({reason})", replica.name())).collect();
-    let message = if reasons.is_empty() {
-        format!("{} has no replica that holds all of its data.", volume.name())
-    } else {
-        format!("No replica with all data of {} can be reached: {}.", volume.name(), reasons.join("; "))
-    };
-    let mut objects: Vec<String> = Vec::new();
-    for (replica, _) in lost {
-        objects.extend([replica.spec.node_id.clone(), replica.name().to_owned()]);
-    }
-    Cause {
-        code: CauseCode::NoUsableReplica,
-        severity: Severity::Error,
-        message,
-        next_step: "Bring one of these nodes or disks back; the volume then attaches by itself.".to_owned(),
-        objects,
-        details: Vec::new(),
-    }
 }

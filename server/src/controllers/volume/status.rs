@@ -5,9 +5,11 @@ use aurochs_api::condition::ConditionStatus;
 
 use super::super::{Context, Error};
 use super::family::Family;
+use super::fault::Recovery;
 use super::placement::SchedulingFailure;
 use super::state::{EnginePhase, Step};
-use super::{Findings, causes};
+use super::transitions::{self, Happened};
+use super::{Findings, causes, expansion};
 use crate::resources::volume::{CONDITION_SCHEDULED, Robustness, VolumeState, VolumeStatus};
 use crate::resources::{Object, Volume, condition, timestamp};
 
@@ -52,7 +54,7 @@ pub(super) async fn write(
     family: &Family,
     step: &Step,
     findings: Findings,
-    recovered: bool,
+    recovery: Option<Recovery>,
 ) -> Result<(), Error> {
     let modes = &family.engine.status.replica_mode_map;
     let redundancy = Redundancy {
@@ -61,13 +63,16 @@ pub(super) async fn write(
         serving: (!modes.is_empty()).then(|| family.serving()),
         wished: usize::try_from(volume.spec.number_of_replicas).unwrap_or(usize::MAX),
         faulted: findings.faulted,
-        recovered,
+        recovered: recovery.is_some(),
         before: volume.status.robustness,
     };
     let robustness = robustness(&redundancy);
     let Findings { mut causes, scheduling, .. } = findings;
     causes.extend(causes::of_family(volume, family, step.state, &causes));
     causes.sort_by_key(|cause| std::cmp::Reverse(cause.severity));
+    let engine_ended = volume.status.state == VolumeState::Attached && redundancy.engine == EnginePhase::Ended;
+    let happened = Happened { engine_ended, recovery };
+    let now = timestamp::now();
     let change = |status: &mut VolumeStatus| {
         status.owner_id = context.owner.to_string();
         status.state = step.state;
@@ -77,14 +82,23 @@ pub(super) async fn write(
         if family.engine.status.actual_size.bytes() > 0 {
             status.actual_size = family.engine.status.actual_size;
         }
+        status.expansion_required = volume.spec.size > expansion::present_size(&family.engine);
         if robustness == Robustness::Degraded && status.robustness != Robustness::Degraded {
-            status.last_degraded_at = timestamp::now();
+            status.last_degraded_at.clone_from(&now);
+        }
+        if recovery == Some(Recovery::ByItself) {
+            status.last_auto_salvaged_at.clone_from(&now);
+        }
+        // What had the volume mounted holds a device that is gone.
+        if recovery.is_some() || (happened.engine_ended && step.state != VolumeState::Attached) {
+            status.remount_requested_at.clone_from(&now);
         }
         status.robustness = robustness;
         tell_scheduled(status, scheduling.as_ref());
         keep_unless_changed(&mut status.causes, &causes);
     };
-    context.store.modify_status::<Volume>(volume.name(), change).await?;
+    let stored = context.store.modify_status::<Volume>(volume.name(), change).await?;
+    transitions::tell(context, volume, &stored.status, happened);
     Ok(())
 }
 

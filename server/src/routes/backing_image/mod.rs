@@ -18,7 +18,7 @@ use crate::resources::BackingImage;
 /// What there is was left by others; it is shown, and not touched.
 pub fn noun() -> Noun {
     Noun::of::<BackingImageView>()
-        .list(shown::list::<BackingImage>)
+        .list(shown::list::<BackingImage>).streamed(&["backingimages"])
         .create::<BackingImageCreateInput, _>(create::handle)
         .get(shown::get::<BackingImage>)
         .delete(delete::handle)

@@ -8,5 +8,5 @@ use crate::resources::Backup;
 
 /// Made by an action of their volume.
 pub fn noun() -> Noun {
-    Noun::of::<BackupView>().list(shown::list::<Backup>).get(shown::get::<Backup>).done()
+    Noun::of::<BackupView>().list(shown::list::<Backup>).streamed(&["backups"]).get(shown::get::<Backup>).done()
 }

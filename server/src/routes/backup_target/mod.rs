@@ -19,7 +19,7 @@ use crate::resources::BackupTarget;
 /// Longhorn tells of a `PUT` of one and serves the action alone; here both do the same.
 pub fn noun() -> Noun {
     Noun::of::<BackupTargetView>()
-        .list(shown::list::<BackupTarget>)
+        .list(shown::list::<BackupTarget>).streamed(&["backuptargets"])
         .create::<BackupTargetInput, _>(create::handle)
         .put_all::<SyncBackupResource, _>(sync_all::handle)
         .get(shown::get::<BackupTarget>)

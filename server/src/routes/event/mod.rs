@@ -9,5 +9,5 @@ use crate::nouns::Noun;
 
 /// What happened to objects; kept for a while.
 pub fn noun() -> Noun {
-    Noun::of::<Event>().list(list::handle).get(get::handle).done()
+    Noun::of::<Event>().list(list::handle).streamed(&["events"]).get(get::handle).done()
 }

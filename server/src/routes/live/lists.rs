@@ -1,70 +1,71 @@
-//! `GET /v1/ws/{period}/{resource}`: Longhorn's streams. Each message is the whole list, as its own dashboard wants it.
+//! `GET /v1/ws/{period}/{resource}`: Longhorn's streams. Each message is the whole list, as its own dashboard wants it:
+//! what `GET` of the list answers, asked of the same handler.
 
 use std::time::Duration;
 
-use aurochs_api::live::LiveKind;
-use axum::extract::ws::{Message, WebSocketUpgrade};
-use axum::extract::{Path, State};
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::http::Uri;
 use axum::response::Response;
-use serde::Serialize;
 use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+use tower::ServiceExt;
 
-use super::changes::INCOMING_LIMIT_BYTES;
 use crate::app::App;
 use crate::auth::User;
 use crate::error::{ApiError, ErrorKind};
-use crate::resources::VolumeAttachment;
-use crate::routes::{node, setting, shown, volume};
+use crate::nouns::{self, Noun};
 use crate::web::live::socket::{Client, Event};
+use crate::web::live::streams::Stream;
+use crate::web::live::upgrade::Upgrade;
 use crate::web::request_url::RequestUrl;
 
 /// Longhorn's dashboard reopens a stream that had no message for half a minute; so the list comes again before.
 const REPEAT: Duration = Duration::from_secs(25);
 /// Longhorn's upper limit of the period.
 const PERIOD_MAXIMUM: Duration = Duration::from_secs(15);
+/// Changes are gathered for this long: a volume that is attached changes in a dozen places within moments.
+const GATHER: Duration = Duration::from_millis(100);
+/// A pause after a list could not be made.
+const FAILURE_PAUSE: Duration = Duration::from_secs(1);
+/// No list is longer; one that is would be a bug, and must not take all memory.
+const LIST_MAXIMUM_BYTES: usize = 1 << 30;
 
 /// A list that can be followed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum List {
-    Volumes,
-    VolumeAttachments,
-    Nodes,
-    Settings,
+#[derive(Clone, Copy)]
+struct List {
+    noun: &'static Noun,
+    sources: &'static [&'static str],
 }
 
 impl List {
-    fn parse(word: &str) -> Option<Self> {
-        Some(match word {
-            "volumes" => Self::Volumes,
-            "volumeattachments" => Self::VolumeAttachments,
-            "nodes" => Self::Nodes,
-            "settings" => Self::Settings,
-            _ => return None,
-        })
+    /// The list whose plural is this word.
+    fn named(word: &str) -> Option<Self> {
+        let noun = nouns::all().iter().find(|noun| noun.plural() == word)?;
+        Some(Self { noun, sources: noun.stream()? })
     }
 
-    /// The kind whose changes change the list.
-    const fn source(self) -> LiveKind {
-        match self {
-            Self::Volumes | Self::VolumeAttachments => LiveKind::Volume,
-            Self::Nodes => LiveKind::Node,
-            Self::Settings => LiveKind::Setting,
+    fn names() -> Vec<String> {
+        nouns::all().iter().filter(|noun| noun.stream().is_some()).map(Noun::plural).collect()
+    }
+
+    /// What the list's handler answers to this user under this address.
+    async fn load(self, app: App, url: RequestUrl, user: User) -> Result<Utf8Bytes, ApiError> {
+        let tried = "making a list for a stream";
+        let handler = self.noun.list_handler().ok_or_else(|| ApiError::internal(tried, "it has no handler"))?;
+        let mut request = Request::new(Body::empty());
+        *request.uri_mut() =
+            Uri::try_from(format!("/v1/{}", self.noun.plural())).map_err(|error| ApiError::internal(tried, error))?;
+        request.extensions_mut().insert(url);
+        request.extensions_mut().insert(user);
+        let Ok(response) = handler.with_state::<()>(app).oneshot(request).await;
+        if let Some(error) = response.extensions().get::<ApiError>() {
+            return Err(error.clone());
         }
+        let body = axum::body::to_bytes(response.into_body(), LIST_MAXIMUM_BYTES).await;
+        let body = body.map_err(|error| ApiError::internal(tried, error))?;
+        Utf8Bytes::try_from(body).map_err(|error| ApiError::internal(tried, error))
     }
-
-    async fn load(self, app: &App, url: RequestUrl) -> Result<String, ApiError> {
-        let store = State(app.store.clone());
-        match self {
-            Self::Volumes => text(volume::list::handle(store, url).await?.0),
-            Self::VolumeAttachments => text(shown::list::<VolumeAttachment>(store, url).await?.0),
-            Self::Nodes => text(node::list::handle(store, url).await?.0),
-            Self::Settings => text(setting::list::handle(store, url).await?.0),
-        }
-    }
-}
-
-fn text(list: impl Serialize) -> Result<String, ApiError> {
-    serde_json::to_string(&list).map_err(|error| ApiError::internal("writing a list", error))
 }
 
 /// `/v1/ws/{resource}`
@@ -73,9 +74,9 @@ pub async fn handle(
     url: RequestUrl,
     user: User,
     Path(resource): Path<String>,
-    upgrade: WebSocketUpgrade,
+    upgrade: Upgrade,
 ) -> Result<Response, ApiError> {
-    open(state, url, user, Duration::ZERO, &resource, upgrade)
+    open(state, &url, user, Duration::ZERO, &resource, upgrade)
 }
 
 /// `/v1/ws/{period}/{resource}`
@@ -84,66 +85,98 @@ pub async fn handle_paced(
     url: RequestUrl,
     user: User,
     Path((period, resource)): Path<(String, String)>,
-    upgrade: WebSocketUpgrade,
+    upgrade: Upgrade,
 ) -> Result<Response, ApiError> {
-    open(state, url, user, parse_period(&period), &resource, upgrade)
+    open(state, &url, user, parse_period(&period), &resource, upgrade)
 }
 
 fn open(
     State(app): State<App>,
-    url: RequestUrl,
+    url: &RequestUrl,
     user: User,
     period: Duration,
     resource: &str,
-    upgrade: WebSocketUpgrade,
+    upgrade: Upgrade,
 ) -> Result<Response, ApiError> {
-    let Some(list) = List::parse(resource) else {
+    let Some(list) = List::named(resource) else {
         let message = format_args!("there is no stream of {resource:?}");
-        return Err(ApiError::new(
-            ErrorKind::NotFound,
-            message,
-            "Streams: volumes, volumeattachments, nodes, settings, live.",
-        ));
+        let known = List::names().join(", ");
+        return Err(ApiError::new(ErrorKind::NotFound, message, format_args!("Streams: {known}, live.")));
     };
     // Links in the messages are those of the list's own address.
     let url = url.at(&format!("/v1/{resource}"));
-    let upgrade = upgrade.max_message_size(INCOMING_LIMIT_BYTES);
-    Ok(upgrade.on_upgrade(move |socket| run(Client::new(socket, user, app.auth.clone()), app, list, url, period)))
+    upgrade.serve(move |socket| async move {
+        let client = Client::new(socket, user.clone(), app.auth.clone());
+        Follower { client, app, list, url, user, period }.run().await;
+    })
 }
 
-/// Sends the list at once, then when it changed, not more often than the period allows.
-async fn run(mut client: Client, app: App, list: List, url: RequestUrl, period: Duration) {
-    let mut revisions = app.live.revisions();
-    let mut sent = (String::new(), Instant::now());
-    loop {
-        revisions.borrow_and_update();
-        match list.load(&app, url.clone()).await {
-            Ok(now) if now != sent.0 || sent.1.elapsed() >= REPEAT => {
-                if !client.send(Message::Text(now.as_str().into())).await {
-                    return;
+/// A client of a stream.
+struct Follower {
+    client: Client,
+    app: App,
+    list: List,
+    url: RequestUrl,
+    user: User,
+    period: Duration,
+}
+
+/// What a client got last.
+#[derive(Clone, Copy)]
+struct Sent {
+    serial: u64,
+    at: Instant,
+}
+
+impl Follower {
+    /// Sends the list at once, then when it changed, not more often than the period allows.
+    async fn run(mut self) {
+        let stream = self.app.streams.follow(self.list.noun.id(), self.url.base());
+        let mut sent: Option<Sent> = None;
+        loop {
+            let revision = self.app.streams.revisions.of(self.list.sources);
+            match self.tell(&stream, revision, sent).await {
+                Ok(Some(now)) => sent = Some(now),
+                Ok(None) => return,
+                Err(error) => {
+                    tracing::warn!(message = error.message, "a list can't be streamed; trying again");
+                    tokio::time::sleep(FAILURE_PAUSE).await;
                 }
-                sent = (now, Instant::now());
             }
-            Ok(_) => {}
-            Err(error) => tracing::warn!(message = error.message, "a list can't be streamed; trying again"),
+            if !self.wait(revision, sent).await {
+                return;
+            }
         }
-        let not_before = Instant::now() + period;
-        let repeat = tokio::time::sleep_until(sent.1 + REPEAT);
+    }
+
+    /// Sends the list unless the client has it; none when the client is gone.
+    async fn tell(&mut self, stream: &Stream, revision: u64, sent: Option<Sent>) -> Result<Option<Sent>, ApiError> {
+        let make = || self.list.load(self.app.clone(), self.url.clone(), self.user.clone());
+        let now = stream.text(revision, make).await?;
+        if let Some(sent) = sent.filter(|sent| sent.serial == now.serial && sent.at.elapsed() < REPEAT) {
+            return Ok(Some(sent));
+        }
+        let taken = self.client.send(now.text.clone()).await;
+        Ok(taken.then(|| Sent { serial: now.serial, at: Instant::now() }))
+    }
+
+    /// Waits until there is something to tell; false when the client is gone.
+    async fn wait(&mut self, revision: u64, sent: Option<Sent>) -> bool {
+        let not_before = Instant::now() + self.period.max(GATHER);
+        let repeat = tokio::time::sleep_until(sent.map_or(not_before, |sent| sent.at + REPEAT));
         let changed = async {
-            let wanted = list.source();
-            let known = revisions.borrow().get(&wanted).copied();
-            let _ = revisions.wait_for(|revisions| revisions.get(&wanted).copied() != known).await;
+            self.app.streams.revisions.other_than(self.list.sources, revision).await;
             tokio::time::sleep_until(not_before).await;
         };
         tokio::pin!(repeat, changed);
         loop {
             tokio::select! {
-                () = &mut changed => break,
-                () = &mut repeat => break,
-                event = client.event() => {
-                    let alive = event == Event::Alive && client.send(Message::Ping(bytes::Bytes::new())).await;
+                () = &mut changed => return true,
+                () = &mut repeat => return true,
+                event = self.client.event() => {
+                    let alive = event == Event::Alive && self.client.ping().await;
                     if !alive {
-                        return;
+                        return false;
                     }
                 }
             }

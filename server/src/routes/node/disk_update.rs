@@ -1,18 +1,19 @@
 //! `diskUpdate`: the disks of a node, all of them: a disk that is left out is taken away.
 
 use std::collections::BTreeMap;
-use std::path::{Component, Path};
 
 use aurochs_api::node::{DiskUpdateInput, DiskWish, Node as NodeView};
 use aurochs_api::schema::Resource;
 use aurochs_api::size::ByteSize;
 
 use super::update;
+use crate::environment::disk_paths;
 use crate::error::{ApiError, ErrorKind};
 use crate::feature::Feature;
 use crate::nouns::action::Target;
 use crate::resources::node::{DiskSpec, DiskType};
-use crate::resources::{Node, Object};
+use crate::resources::{LABEL_NODE, Node, Object, Replica};
+use crate::store::Store;
 use crate::view::envelope::Links;
 use crate::view::node;
 
@@ -20,12 +21,13 @@ use crate::view::node;
 pub async fn handle(target: Target, input: DiskUpdateInput) -> Result<Resource<NodeView>, ApiError> {
     let (store, name) = (&target.app.store, target.name.as_str());
     let node = store.get::<Node>(name).await?;
+    let paths = input.disks.iter().map(|(name, disk)| (name.as_str(), disk.path.as_str()));
+    disk_paths::check(paths).map_err(|error| invalid(&error, error.next_step()))?;
     let mut disks = BTreeMap::new();
     for (disk, wish) in &input.disks {
         disks.insert(disk.clone(), checked(&node, disk, wish)?);
     }
-    check_paths(&disks)?;
-    check_removed(&node, &disks)?;
+    check_removed(store, &node, &disks).await?;
     let changed = store.modify::<Node>(name, |node| node.spec.disks.clone_from(&disks)).await?;
     tracing::info!(node = name, disks = disks.len(), "disks changed");
     Ok(node::resource(&changed, Links::of(&target.url)))
@@ -36,16 +38,18 @@ fn invalid(message: impl std::fmt::Display, next_step: impl std::fmt::Display) -
 }
 
 fn checked(node: &Object<Node>, disk: &str, wish: &DiskWish) -> Result<DiskSpec, ApiError> {
-    if disk.is_empty() || disk.len() > 63 {
-        return Err(invalid(format_args!("{disk:?} is no name for a disk"), "Use 1 to 63 characters."));
-    }
     if wish.disk_type == DiskType::Block {
         return Err(ApiError::not_yet(Feature::BlockDisks, format_args!("disk {disk} of type block")));
     }
-    let path = Path::new(&wish.path);
-    if !path.is_absolute() || path.components().any(|part| part == Component::ParentDir) {
-        let message = format_args!("disk {disk}: {:?} is no absolute path without `..`", wish.path);
-        return Err(invalid(message, "Give the directory where the disk is mounted, such as /mnt/ssd1."));
+    if !wish.disk_driver.is_empty() {
+        let message = format_args!("disk {disk}: diskDriver {:?} is for block disks only", wish.disk_driver);
+        return Err(invalid(message, "Leave diskDriver empty."));
+    }
+    if wish.eviction_requested && wish.allow_scheduling {
+        let message =
+            format_args!("need to disable scheduling on disk {disk} of node {} for disk eviction", node.name());
+        let next_step = "Send allowScheduling false with it, or evictionRequested false to go on scheduling.";
+        return Err(invalid(message, next_step));
     }
     if node.spec.disks.get(disk).is_some_and(|before| before.path != wish.path) {
         let message = format_args!("the path of disk {disk} can't be changed: its replicas are there");
@@ -67,28 +71,29 @@ fn checked(node: &Object<Node>, disk: &str, wish: &DiskWish) -> Result<DiskSpec,
     })
 }
 
-fn check_paths(disks: &BTreeMap<String, DiskSpec>) -> Result<(), ApiError> {
-    let mut seen = BTreeMap::new();
-    for (name, disk) in disks {
-        let path = disk.path.trim_end_matches('/');
-        if let Some(other) = seen.insert(path, name) {
-            let message = format_args!("disks {other} and {name} have the same path {path}");
-            return Err(invalid(message, "Give each disk its own directory, on its own file system."));
-        }
+/// A disk goes only when no replica is on it and none can come. The replicas themselves are counted: what a node tells of
+/// its disks may be a moment old.
+async fn check_removed(store: &Store, node: &Object<Node>, disks: &BTreeMap<String, DiskSpec>) -> Result<(), ApiError> {
+    let removed: Vec<_> = node.spec.disks.iter().filter(|(name, _)| !disks.contains_key(*name)).collect();
+    if removed.is_empty() {
+        return Ok(());
     }
-    Ok(())
-}
-
-/// A disk goes only when no replica is on it and none can come.
-fn check_removed(node: &Object<Node>, disks: &BTreeMap<String, DiskSpec>) -> Result<(), ApiError> {
-    for (name, before) in node.spec.disks.iter().filter(|(name, _)| !disks.contains_key(*name)) {
-        let replicas = node.status.disk_status.get(name).map_or(0, |status| status.scheduled_replica.len());
-        if before.allow_scheduling || replicas > 0 {
-            let message =
-                format_args!("disk {name} of {} can't be taken away: {replicas} replicas are on it", node.name());
-            let next_step = "Switch its scheduling off and move its replicas first.";
-            return Err(ApiError::new(ErrorKind::Conflict, message, next_step));
-        }
+    let replicas = store.list_labelled::<Replica>(LABEL_NODE, node.name()).await?;
+    for (name, before) in removed {
+        let uuid = node.status.disk_status.get(name).map(|status| status.disk_uuid.as_str()).unwrap_or_default();
+        let is_there = |replica: &&Object<Replica>| {
+            replica.spec.disk_path == before.path || (!uuid.is_empty() && replica.spec.disk_id == uuid)
+        };
+        let (why, next_step) = match (replicas.iter().filter(is_there).count(), before.allow_scheduling) {
+            (0, false) => continue,
+            (0, true) => ("its scheduling is switched on".to_owned(), "Switch its scheduling off first."),
+            (1, _) => ("1 replica is on it".to_owned(), "Switch its scheduling off and evict its replica first."),
+            (count, _) => {
+                (format!("{count} replicas are on it"), "Switch its scheduling off and evict its replicas first.")
+            }
+        };
+        let message = format_args!("disk {name} of {} can't be taken away: {why}", node.name());
+        return Err(ApiError::new(ErrorKind::Conflict, message, next_step));
     }
     Ok(())
 }

@@ -1,5 +1,7 @@
 //! Orphans: found by nodes, deleted by people. Deleting one deletes what it stands for.
 
+pub mod delete;
+
 use aurochs_api::orphan::Orphan as OrphanView;
 
 use super::shown;
@@ -10,7 +12,8 @@ use crate::resources::Orphan;
 pub fn noun() -> Noun {
     Noun::of::<OrphanView>()
         .list(shown::list::<Orphan>)
+        .streamed(&["orphans"])
         .get(shown::get::<Orphan>)
-        .delete_hidden(shown::delete::<Orphan>)
+        .delete_hidden(delete::handle)
         .done()
 }

@@ -8,5 +8,5 @@ use crate::resources::RecurringJob;
 
 /// They are stored here.
 pub fn noun() -> Noun {
-    Noun::of::<RecurringJobView>().list(shown::list::<RecurringJob>).get(shown::get::<RecurringJob>).done()
+    Noun::of::<RecurringJobView>().list(shown::list::<RecurringJob>).streamed(&["recurringjobs"]).get(shown::get::<RecurringJob>).done()
 }

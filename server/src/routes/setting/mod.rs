@@ -10,5 +10,10 @@ use crate::nouns::Noun;
 
 /// Settings are there from the beginning; only their values change.
 pub fn noun() -> Noun {
-    Noun::of::<Setting>().list(list::handle).get(get::handle).put::<SettingUpdate, _>(update::handle).done()
+    Noun::of::<Setting>()
+        .list(list::handle)
+        .streamed(&["settings"])
+        .get(get::handle)
+        .put::<SettingUpdate, _>(update::handle)
+        .done()
 }

@@ -8,10 +8,10 @@ use crate::resources::{Shard, ShardGroup};
 
 /// Made with their volume.
 pub fn noun() -> Noun {
-    Noun::of::<ShardView>().list(shown::list::<Shard>).get(shown::get::<Shard>).done()
+    Noun::of::<ShardView>().list(shown::list::<Shard>).streamed(&["shards"]).get(shown::get::<Shard>).done()
 }
 
 /// Made with their volume.
 pub fn group_noun() -> Noun {
-    Noun::of::<ShardGroupView>().list(shown::list::<ShardGroup>).get(shown::get::<ShardGroup>).done()
+    Noun::of::<ShardGroupView>().list(shown::list::<ShardGroup>).streamed(&["shardgroups"]).get(shown::get::<ShardGroup>).done()
 }

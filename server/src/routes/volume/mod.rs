@@ -2,12 +2,14 @@
 
 pub mod action;
 pub mod attach;
+pub mod cancel_expansion;
 pub mod create;
 mod data_source;
 pub mod delete;
 pub mod detach;
 pub mod engine;
 pub mod engine_upgrade;
+pub mod expand;
 pub mod get;
 pub mod list;
 mod new_volume;
@@ -16,6 +18,7 @@ pub mod recurring_job;
 pub mod replica_remove;
 mod room;
 mod rules;
+pub mod salvage;
 pub mod snapshot_create;
 pub mod snapshot_delete;
 pub mod snapshot_get;
@@ -62,6 +65,7 @@ use crate::nouns::noun::Builder;
 pub fn noun() -> Noun {
     let noun = Noun::of::<Volume>()
         .list(list::handle)
+        .streamed(&["volumes", "engines", "replicas", "volumeattachments"])
         .create::<VolumeCreateInput, _>(create::handle)
         .get(get::handle)
         .delete(delete::handle)
@@ -75,10 +79,10 @@ pub fn noun() -> Noun {
 fn life(noun: Builder<Volume>) -> Builder<Volume> {
     noun.act::<Attach, _, _>(attach::handle)
         .act::<Detach, _, _>(detach::handle)
-        .act_later::<Salvage>(Feature::Salvage)
+        .act::<Salvage, _, _>(salvage::handle)
         .act_later::<Activate>(Feature::Backups)
-        .act_later::<Expand>(Feature::Expansion)
-        .act_later::<CancelExpansion>(Feature::Expansion)
+        .act::<Expand, _, _>(expand::handle)
+        .act::<CancelExpansion, _, _>(cancel_expansion::handle)
         .act::<ReplicaRemove, _, _>(replica_remove::handle)
         .act::<EngineUpgrade, _, _>(engine_upgrade::handle)
         .act::<RecurringJobAdd, _, _>(recurring_job::add)

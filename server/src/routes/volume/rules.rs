@@ -55,6 +55,15 @@ pub(crate) fn detached(volume: &Object<Volume>, tried: &str) -> Result<(), ApiEr
     Err(ApiError::new(ErrorKind::Conflict, message, "Detach it, wait until its state is detached, then try again."))
 }
 
+/// What needs the volume attached or detached, and not on its way between the two.
+pub(crate) fn settled(volume: &Object<Volume>, tried: &str) -> Result<(), ApiError> {
+    if matches!(volume.status.state, VolumeState::Attached | VolumeState::Detached) {
+        return Ok(());
+    }
+    let message = format_args!("{tried} volume {} needs it attached or detached", volume.name());
+    Err(ApiError::new(ErrorKind::Conflict, message, "Wait until its state is one of the two, then try again."))
+}
+
 /// migratable: only RWX.
 pub(crate) fn migratable(migratable: bool, mode: AccessMode) -> Result<(), ApiError> {
     if !migratable || mode == AccessMode::Rwx {

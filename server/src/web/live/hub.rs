@@ -4,10 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use aurochs_api::live::{Everything, LiveItem, LiveKind, LiveMessage};
-use axum::extract::ws::Utf8Bytes;
+use aurochs_api::live::{LiveItem, LiveMessage};
 use futures::stream::{BoxStream, StreamExt, select_all};
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::resources::{Engine, InstanceManager, Node, Replica, Setting, Volume, VolumeAttachment};
 use crate::store::Store;
@@ -20,6 +20,8 @@ const GATHER: Duration = Duration::from_millis(100);
 const QUEUE_LENGTH: usize = 256;
 /// Things in one message: keeps a message below a megabyte when thousands change at once.
 const ITEMS_PER_MESSAGE: usize = 200;
+/// Clients that get everything at the same time: with thousands of volumes that is many megabytes for each.
+const JOINING_AT_ONCE: usize = 4;
 /// Links of the stream are relative to the application's root: the same text is right for every client, whatever
 /// address and prefix it knows us by.
 const LINKS: Links<'static> = Links::new(".");
@@ -32,8 +34,8 @@ struct Shared {
     /// What was told last, as a client that joins now has to know it.
     told: Mutex<HashMap<ThingId, Arc<LiveItem>>>,
     messages: broadcast::Sender<Utf8Bytes>,
-    /// Counts changes of each kind, for clients that want whole lists.
-    revisions: watch::Sender<HashMap<LiveKind, u64>>,
+    /// Turns of clients that get everything.
+    joining: Arc<Semaphore>,
 }
 
 impl Live {
@@ -41,10 +43,15 @@ impl Live {
     #[must_use]
     pub fn start(store: &Store) -> Self {
         let messages = broadcast::channel(QUEUE_LENGTH).0;
-        let revisions = watch::Sender::new(HashMap::new());
-        let live = Self(Arc::new(Shared { told: Mutex::default(), messages, revisions }));
+        let joining = Arc::new(Semaphore::new(JOINING_AT_ONCE));
+        let live = Self(Arc::new(Shared { told: Mutex::default(), messages, joining }));
         tokio::spawn(live.clone().follow(changes(store)));
         live
+    }
+
+    /// A turn to get everything; held until the client has it.
+    pub(crate) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
+        self.0.joining.clone().acquire_owned().await.ok()
     }
 
     /// Everything as it was told until now, and the messages from now on.
@@ -52,11 +59,6 @@ impl Live {
         // Under the lock no message can be sent, so none is missed and none comes twice.
         let told = self.told();
         (told.values().cloned().collect(), self.0.messages.subscribe())
-    }
-
-    /// Tells when something changed.
-    pub(crate) fn revisions(&self) -> watch::Receiver<HashMap<LiveKind, u64>> {
-        self.0.revisions.subscribe()
     }
 
     async fn follow(self, mut changes: BoxStream<'static, Change>) {
@@ -95,8 +97,6 @@ impl Live {
             return;
         }
         let messages = texts(&changed, &gone);
-        let kinds: HashSet<LiveKind> =
-            changed.iter().map(|(thing, _)| thing.0).chain(gone.iter().map(|thing| thing.0)).collect();
         let mut told = self.told();
         told.extend(changed);
         gone.iter().for_each(|thing| drop(told.remove(thing)));
@@ -104,10 +104,6 @@ impl Live {
             // Nobody may be listening.
             let _ = self.0.messages.send(message);
         }
-        drop(told);
-        self.0
-            .revisions
-            .send_modify(|revisions| kinds.into_iter().for_each(|kind| *revisions.entry(kind).or_default() += 1));
     }
 
     fn told(&self) -> MutexGuard<'_, HashMap<ThingId, Arc<LiveItem>>> {
@@ -128,29 +124,6 @@ fn texts(changed: &[(ThingId, Arc<LiveItem>)], gone: &[ThingId]) -> Vec<Utf8Byte
 pub(crate) fn text(message: &LiveMessage) -> Utf8Bytes {
     // These types have no maps with keys that JSON can't hold, so this does not fail.
     serde_json::to_string(message).unwrap_or_else(|_| "{\"event\":\"alive\"}".to_owned()).into()
-}
-
-/// The first message of a client, sorted so that lists don't jump when a page is loaded again.
-pub(crate) fn everything(mut items: Vec<Arc<LiveItem>>) -> LiveMessage {
-    fn id(item: &LiveItem) -> &str {
-        match item {
-            LiveItem::Volume(found) => &found.id,
-            LiveItem::Node(found) => &found.id,
-            LiveItem::InstanceManager(found) => &found.id,
-            LiveItem::Setting(found) => &found.id,
-        }
-    }
-    items.sort_by(|a, b| id(a).cmp(id(b)));
-    let mut everything = Everything::default();
-    for item in items {
-        match LiveItem::clone(&item) {
-            LiveItem::Volume(found) => everything.volumes.push(*found),
-            LiveItem::Node(found) => everything.nodes.push(*found),
-            LiveItem::InstanceManager(found) => everything.instance_managers.push(*found),
-            LiveItem::Setting(found) => everything.settings.push(*found),
-        }
-    }
-    LiveMessage::Everything(Box::new(everything))
 }
 
 /// The watches of all kinds as one stream. It begins with what is there.

@@ -3,8 +3,14 @@
 //! ```text
 //! store watches ─► World ─► views of what was touched ─► differs from what was told? ─► text, once for all ─► clients
 //! ```
+//! Longhorn's streams send whole lists: [`revisions`] tells that one changed, [`streams`] has its text.
 
+mod everything;
 pub mod hub;
+pub mod revisions;
 pub mod socket;
+pub mod streams;
+pub mod upgrade;
 
 pub use hub::Live;
+pub use streams::Streams;

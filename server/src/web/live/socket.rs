@@ -3,20 +3,31 @@
 use std::time::Duration;
 
 use aurochs_api::live::LiveMessage;
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code};
+use bytes::Bytes;
+use futures::{SinkExt, StreamExt};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::time::{Interval, MissedTickBehavior, interval_at};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
+use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 use super::Live;
-use super::hub::{everything, text};
+use super::everything::everything;
+use super::hub::text;
+use super::upgrade::WebSocket;
 use crate::auth::session::TokenHash;
 use crate::auth::{Auth, Proof, User};
 
 /// A sign of life is sent, and the login checked, this often.
 pub(crate) const ALIVE_INTERVAL: Duration = Duration::from_secs(15);
-/// A client that does not take a message for this long is gone.
+/// A client that does not take a frame for this long is gone.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
+/// A client that does not take a whole message for this long is gone, too: it keeps the message's memory.
+const MESSAGE_TIMEOUT: Duration = Duration::from_secs(30);
+/// A text is sent in frames of this size, so that no client has more of it in its buffers.
+const FRAME_BYTES: usize = 128 << 10;
 
 /// A WebSocket of a user, with what closes it.
 pub(crate) struct Client {
@@ -39,13 +50,33 @@ pub(crate) enum Event {
 impl Client {
     pub(crate) fn new(socket: WebSocket, user: User, auth: Auth) -> Self {
         let ended = auth.ended_sessions();
-        let mut alive = interval_at(tokio::time::Instant::now() + ALIVE_INTERVAL, ALIVE_INTERVAL);
+        let mut alive = interval_at(Instant::now() + ALIVE_INTERVAL, ALIVE_INTERVAL);
         alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self { socket, user, auth, ended, alive }
     }
 
-    /// Sends a message; false when the client is gone.
-    pub(crate) async fn send(&mut self, message: Message) -> bool {
+    /// Sends a text, however long; false when the client is gone.
+    pub(crate) async fn send(&mut self, text: Utf8Bytes) -> bool {
+        let deadline = Instant::now() + MESSAGE_TIMEOUT;
+        let mut rest = Bytes::from(text);
+        let mut kind = Data::Text;
+        loop {
+            let frame = rest.split_to(rest.len().min(FRAME_BYTES));
+            let frame = Message::Frame(Frame::message(frame, OpCode::Data(kind), rest.is_empty()));
+            let sent = tokio::time::timeout_at(deadline, self.send_message(frame)).await;
+            if sent != Ok(true) || rest.is_empty() {
+                return sent == Ok(true);
+            }
+            kind = Data::Continue;
+        }
+    }
+
+    /// Asks for a sign of life; false when the client is gone.
+    pub(crate) async fn ping(&mut self) -> bool {
+        self.send_message(Message::Ping(Bytes::new())).await
+    }
+
+    async fn send_message(&mut self, message: Message) -> bool {
         matches!(tokio::time::timeout(SEND_TIMEOUT, self.socket.send(message)).await, Ok(Ok(())))
     }
 
@@ -64,7 +95,7 @@ impl Client {
                     Err(RecvError::Lagged(_)) => !self.auth.is_still_in(&self.user).await,
                     Err(RecvError::Closed) => return Event::Closed,
                 },
-                message = self.socket.recv() => match message {
+                message = self.socket.next() => match message {
                     Some(Ok(Message::Close(_)) | Err(_)) | None => return Event::Closed,
                     Some(Ok(_)) => continue,
                 },
@@ -72,8 +103,8 @@ impl Client {
             if !log_out {
                 return Event::Alive;
             }
-            let frame = CloseFrame { code: close_code::POLICY, reason: Utf8Bytes::from_static("logged out") };
-            self.send(Message::Close(Some(frame))).await;
+            let frame = CloseFrame { code: CloseCode::Policy, reason: Utf8Bytes::from_static("logged out") };
+            self.send_message(Message::Close(Some(frame))).await;
             return Event::Closed;
         }
     }
@@ -82,10 +113,12 @@ impl Client {
 /// Serves `/v1/ws/live` until one side is gone.
 pub(crate) async fn run(mut client: Client, live: Live) {
     'everything: loop {
+        let turn = live.turn().await;
         let (items, mut messages) = live.join();
-        if !client.send(Message::Text(text(&everything(items)))).await {
+        if !client.send(everything(&items)).await {
             return;
         }
+        drop((items, turn));
         loop {
             let message = tokio::select! {
                 event = client.event() => match event {
@@ -99,7 +132,7 @@ pub(crate) async fn run(mut client: Client, live: Live) {
                     Err(RecvError::Closed) => return,
                 },
             };
-            if !client.send(Message::Text(message)).await {
+            if !client.send(message).await {
                 return;
             }
         }

@@ -1,0 +1,89 @@
+//! A node's status, from what a pass found.
+
+use std::collections::BTreeMap;
+
+use aurochs_api::cause::{Cause, CauseCode, Severity};
+use aurochs_api::condition::ConditionStatus;
+use aurochs_api::node::{EnvironmentItem, FrontendOffer};
+
+use super::disk::{self, Surroundings};
+use super::trouble::Look;
+use crate::controllers::drain::{Policy, Verdict};
+use crate::environment::conditions;
+use crate::instance::Answering;
+use crate::resources::node::{LABEL_REGION, LABEL_ZONE, NodeStatus, READY, SCHEDULABLE};
+use crate::resources::{Node, Object, condition};
+
+/// What a pass found.
+#[derive(Debug)]
+pub(super) struct Findings<'a> {
+    pub(super) answering: &'a Answering,
+    pub(super) looks: &'a BTreeMap<String, Look>,
+    /// None: as before.
+    pub(super) frontends: Option<Vec<FrontendOffer>>,
+    /// None: as before.
+    pub(super) environment: Option<Vec<EnvironmentItem>>,
+    /// None: the node is not cordoned.
+    pub(super) verdict: Option<&'a (Policy, Verdict)>,
+    pub(super) causes: Vec<Cause>,
+}
+
+pub(super) fn apply(
+    status: &mut NodeStatus,
+    node: &Object<Node>,
+    findings: &Findings<'_>,
+    around: Surroundings<'_>,
+    cordon_counts: bool,
+) {
+    let name = node.name();
+    status.causes.clear();
+    tell_ready(status, name, findings.answering);
+    let label = |key: &str| node.metadata.labels.get(key).cloned().unwrap_or_default();
+    (status.region, status.zone) = (label(LABEL_REGION), label(LABEL_ZONE));
+    if let Some(frontends) = &findings.frontends {
+        status.frontends.clone_from(frontends);
+    }
+    if let Some(environment) = &findings.environment {
+        status.environment.clone_from(environment);
+        conditions::set(&mut status.conditions, environment);
+    }
+    if matches!(findings.answering, Answering::Yes { .. }) {
+        status.causes.extend(conditions::causes(name, &status.environment));
+    }
+    status.causes.extend(findings.causes.iter().cloned());
+    status.auto_evicting = findings.verdict.is_some_and(|(_, verdict)| !verdict.to_evict.is_empty());
+    disk::apply(status, name, &node.spec, findings.looks, around);
+    tell_schedulable(status, node, cordon_counts);
+}
+
+fn tell_ready(status: &mut NodeStatus, name: &str, answering: &Answering) {
+    match answering {
+        Answering::Yes { .. } => condition::set(&mut status.conditions, READY, ConditionStatus::True, "", ""),
+        Answering::NotYet => {}
+        Answering::No { since, error } => {
+            let message = format!("The instance manager of {name} has not answered since {since}: {error}.");
+            condition::set(&mut status.conditions, READY, ConditionStatus::False, "ManagerPodDown", &message);
+            status.causes.push(Cause {
+                code: CauseCode::NodeDown,
+                severity: Severity::Error,
+                message,
+                next_step: "It is started again by itself; if it stays down, see its log in the data directory."
+                    .to_owned(),
+                objects: vec![name.to_owned()],
+                details: Vec::new(),
+            });
+        }
+    }
+}
+
+/// Longhorn's rule: false on a cordoned node, where the setting disable-scheduling-on-cordoned-node says so. What the
+/// node's own switch says is no condition.
+fn tell_schedulable(status: &mut NodeStatus, node: &Object<Node>, cordon_counts: bool) {
+    let (value, reason, message) = if node.spec.cordoned && cordon_counts {
+        let message = format!("Node {} is cordoned; nothing new is placed there.", node.name());
+        (ConditionStatus::False, "KubernetesNodeCordoned", message)
+    } else {
+        (ConditionStatus::True, "", String::new())
+    };
+    condition::set(&mut status.conditions, SCHEDULABLE, value, reason, &message);
+}

@@ -1,0 +1,149 @@
+//! What a clone asks the two engines.
+
+use std::collections::HashMap;
+
+use aurochs_engine::grpc::engine_v1::engine_client::EngineClient;
+use aurochs_engine::grpc::engine_v1::{
+    CloneState as Told, EngineStatus, SnapshotCloneRequest, SnapshotCreateRequest, SnapshotNameRequest, StatusRequest,
+};
+use tonic::transport::Channel;
+
+use super::super::family::{Family, engine_name};
+use crate::controllers::{Context, Error};
+use crate::instance::{CHANGE_TIMEOUT, ClientError, LOOK_TIMEOUT, rpc, within};
+use crate::resources::data_source::DataSource;
+use crate::resources::{Engine, Object, Volume};
+
+/// Label of a snapshot that was taken for a copy: the volume that it is for.
+const LABEL_FOR: &str = "longhorn.io/for-cloning-volume";
+
+/// How far a copy is, as the target's engine has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Copying {
+    NotBegun,
+    Running,
+    /// The last one that was begun failed, and why.
+    Ended(String),
+    /// The data is there.
+    There,
+}
+
+/// Asks the engine itself: what is stored of it lags by a moment, and would show the attempt before.
+pub(super) async fn copying(context: &Context, family: &Family, snapshot: &str) -> Result<Copying, Error> {
+    Ok(judge(&status(context, &family.engine).await?, snapshot))
+}
+
+fn judge(status: &EngineStatus, snapshot: &str) -> Copying {
+    if status.snapshots.iter().any(|one| one.name == snapshot) {
+        return Copying::There;
+    }
+    match &status.clone {
+        None => Copying::NotBegun,
+        Some(clone) => match clone.state() {
+            Told::Unspecified => Copying::NotBegun,
+            Told::InProgress => Copying::Running,
+            // The list of layers comes a moment later.
+            Told::Complete => Copying::Running,
+            Told::Failed => Copying::Ended(clone.error.clone()),
+        },
+    }
+}
+
+/// Has the target's engine copy. The inner error is a refusal.
+pub(super) async fn begin(
+    context: &Context,
+    family: &Family,
+    source: &Object<Volume>,
+    data_source: &DataSource,
+    snapshot: &str,
+) -> Result<Result<(), String>, Error> {
+    let from = context.store.get::<Engine>(&engine_name(source.name())).await?;
+    let there = status(context, &from).await?.snapshots.iter().any(|one| one.name == snapshot && !one.removed);
+    if !there {
+        if data_source.snapshot.is_some() {
+            return Ok(Err(format!("volume {} has no snapshot {snapshot}", source.name())));
+        }
+        if let Err(why) = take(context, &from, snapshot, &family.engine.spec.volume_name).await? {
+            return Ok(Err(why));
+        }
+    }
+    let request = SnapshotCloneRequest {
+        source_address: from.status.address.clone(),
+        source_volume: source.name().to_owned(),
+        source_snapshot: snapshot.to_owned(),
+        snapshot: snapshot.to_owned(),
+        include_backing_file: false,
+    };
+    let engine = family.engine.name();
+    let begun = client(context, &family.engine)?.snapshot_clone(within(CHANGE_TIMEOUT, request)).await;
+    refusal(begun.map_err(rpc(format!("having engine {engine} copy from {}", source.name()))))
+}
+
+async fn take(
+    context: &Context,
+    from: &Object<Engine>,
+    snapshot: &str,
+    target: &str,
+) -> Result<Result<(), String>, Error> {
+    let request = SnapshotCreateRequest {
+        name: snapshot.to_owned(),
+        labels: HashMap::from([(LABEL_FOR.to_owned(), target.to_owned())]),
+        // A purge takes those away that users did not take, and this one is being read.
+        user_created: true,
+        freeze_filesystem: false,
+    };
+    let taken = client(context, from)?.snapshot_create(within(CHANGE_TIMEOUT, request)).await;
+    refusal(taken.map_err(rpc(format!("taking snapshot {snapshot} of {}", from.spec.volume_name))))
+}
+
+/// The snapshot that was taken for the copy alone. If it can't be removed now it stays, like any other.
+pub(super) async fn remove_helper(context: &Context, source: &Object<Volume>, snapshot: &str) {
+    let removed = async {
+        let from = context.store.get::<Engine>(&engine_name(source.name())).await?;
+        let request = SnapshotNameRequest { name: snapshot.to_owned() };
+        let removed = client(context, &from)?.snapshot_delete(within(CHANGE_TIMEOUT, request)).await;
+        removed.map_err(rpc(format!("removing snapshot {snapshot} of {}", source.name())))?;
+        Ok::<_, Error>(())
+    };
+    if let Err(error) = removed.await {
+        tracing::warn!(volume = source.name(), %error, "the snapshot that a copy was made of stays");
+    }
+}
+
+fn client(context: &Context, engine: &Object<Engine>) -> Result<EngineClient<Channel>, ClientError> {
+    context.clients.engine(&engine.status.address)
+}
+
+async fn status(context: &Context, engine: &Object<Engine>) -> Result<EngineStatus, Error> {
+    let told = client(context, engine)?.status(within(LOOK_TIMEOUT, StatusRequest {})).await;
+    Ok(told.map_err(rpc(format!("asking engine {}", engine.name())))?.into_inner())
+}
+
+/// Tells a refusal from a failure to ask.
+fn refusal<T>(answer: Result<T, ClientError>) -> Result<Result<(), String>, Error> {
+    match answer {
+        Ok(_) => Ok(Ok(())),
+        Err(error) if error.is_unreachable() => Err(error.into()),
+        Err(error) => Ok(Err(error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aurochs_engine::grpc::engine_v1::{CloneStatus, Snapshot};
+
+    #[test]
+    fn the_snapshot_itself_says_that_the_copy_is_there() {
+        let clone = |state: Told| EngineStatus {
+            clone: Some(CloneStatus { state: state.into(), error: "no source".into(), ..CloneStatus::default() }),
+            ..EngineStatus::default()
+        };
+        assert_eq!(judge(&EngineStatus::default(), "s"), Copying::NotBegun);
+        assert_eq!(judge(&clone(Told::InProgress), "s"), Copying::Running);
+        assert_eq!(judge(&clone(Told::Failed), "s"), Copying::Ended("no source".into()));
+        // An engine that was started again knows nothing of the copy that went before.
+        let snapshots = vec![Snapshot { name: "s".into(), ..Snapshot::default() }];
+        assert_eq!(judge(&EngineStatus { snapshots, ..EngineStatus::default() }, "s"), Copying::There);
+    }
+}

@@ -1,0 +1,51 @@
+//! `expand`: makes the volume larger, attached or not. The controllers do the rest.
+
+use aurochs_api::schema::Resource;
+use aurochs_api::size::ByteSize;
+use aurochs_api::volume::Volume as VolumeView;
+use aurochs_api::volume::inputs::ExpandInput;
+
+use super::action::{self, Target, invalid};
+use super::{new_volume, rules};
+use crate::controllers::volume::cluster::{limits, views};
+use crate::controllers::volume::growth_room::shortages;
+use crate::error::ApiError;
+use crate::feature::Feature;
+use crate::resources::{LABEL_VOLUME, Node, Object, Replica, Volume};
+
+/// Answers with the volume; `controllers[0].size` tells when it has grown. A size that is no larger changes nothing.
+pub async fn handle(target: Target, input: ExpandInput) -> Result<Resource<VolumeView>, ApiError> {
+    let wished = new_volume::size(&input.size.0)?;
+    let volume = action::volume(&target).await?;
+    if wished <= volume.spec.size {
+        return action::answer(&target).await;
+    }
+    if volume.spec.standby {
+        return Err(ApiError::not_yet(Feature::Backups, format_args!("expanding standby volume {}", volume.name())));
+    }
+    rules::settled(&volume, "expanding")?;
+    check_room(&target, &volume, wished).await?;
+    tracing::info!(volume = target.name, size = %wished, "asked to expand");
+    action::change(&target, |volume| {
+        let spec = &mut volume.spec;
+        // Somebody may have been quicker, and a volume never shrinks.
+        spec.size = spec.size.max(wished);
+        let least = ByteSize(spec.size.bytes().saturating_mul(2));
+        if spec.snapshot_max_size > ByteSize::ZERO && spec.snapshot_max_size < least {
+            spec.snapshot_max_size = least;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// What has no room now is said at once. The room is promised when the controllers get to it; they look again.
+async fn check_room(target: &Target, volume: &Object<Volume>, wished: ByteSize) -> Result<(), ApiError> {
+    let (store, settings) = (&target.app.store, &target.app.settings);
+    let (nodes, replicas) = (store.list::<Node>().await?, store.list::<Replica>().await?);
+    let own = store.list_labelled::<Replica>(LABEL_VOLUME, volume.name()).await?;
+    let missing = shortages(own.iter(), wished, &views(&nodes, &replicas), limits(settings));
+    let Some(first) = missing.first() else { return Ok(()) };
+    let message = format_args!("volume {} can't grow to {wished}: {}", volume.name(), first.text);
+    Err(invalid(message, "Free space there, move the replica to a larger disk, or give a smaller size."))
+}
