@@ -1,11 +1,13 @@
 //! What a request handler may touch.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::FromRef;
 
 use crate::auth::Auth;
 use crate::events::Events;
+use crate::instance::{Clients, Network};
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::web::live::{Live, Streams};
@@ -25,6 +27,8 @@ pub struct App {
     pub streams: Streams,
     /// What happened goes here, right after it is stored.
     pub events: Events,
+    /// The nodes' instance managers; none where nothing runs.
+    pub clients: Clients,
     /// Name of this installation, shown in the dashboard.
     pub cluster: Arc<str>,
 }
@@ -37,7 +41,14 @@ impl App {
         let streams = Streams::start(&store);
         streams.follow_also("events", events.changed());
         let volume_pieces = pieces::Cache::default();
-        Self { store, settings, auth, live, volume_pieces, streams, events, cluster: cluster.into() }
+        let clients = Clients::new(BTreeMap::new(), Network::default());
+        Self { store, settings, auth, live, volume_pieces, streams, events, clients, cluster: cluster.into() }
+    }
+
+    /// With the processes of an installation.
+    #[must_use]
+    pub fn with_clients(self, clients: Clients) -> Self {
+        Self { clients, ..self }
     }
 }
 

@@ -23,9 +23,6 @@ pub enum Feature {
     SystemBackups,
     Uninstall,
     UpgradeCheck,
-    SnapshotResources,
-    /// Trimming of file systems, merging away of deleted snapshots.
-    SpaceReclaim,
 }
 
 impl Feature {
@@ -50,8 +47,6 @@ impl Feature {
             Self::SystemBackups => "system backups",
             Self::Uninstall => "uninstallation through a setting",
             Self::UpgradeCheck => "upgrade check",
-            Self::SnapshotResources => "snapshot resources",
-            Self::SpaceReclaim => "reclaiming of space",
         }
     }
 
@@ -75,8 +70,6 @@ impl Feature {
             Self::SupportBundles => "Take the manager's log and the logs of its data directory for now.",
             Self::Uninstall => "Run `aurochs stop` and remove the data directory.",
             Self::UpgradeCheck => "Leave it as it is: nothing is sent to anybody.",
-            Self::SnapshotResources => "Attach the volume and use snapshotCreate, snapshotList and snapshotDelete.",
-            Self::SpaceReclaim => "Leave it as it is: space comes back when the volume is copied to a new one.",
         }
     }
 }

@@ -133,7 +133,7 @@ impl Manager {
         zone::apply(&context.store, &options.zones).await?;
         let controllers = Controllers::start(&context).await?;
         let (store, settings, events) = (context.store.clone(), context.settings.clone(), context.events.clone());
-        let app = App::new(store, settings, auth, events, INSTALLATION_NAME);
+        let app = App::new(store, settings, auth, events, INSTALLATION_NAME).with_clients(context.clients.clone());
         let address = listener.local_addr().map_err(Error::Http)?;
         wait_for_nodes(&context.store, &context.clients).await;
         Ok(Self {
