@@ -10,6 +10,7 @@
 //! - `volume.spec.size` shrinks (a cancelled expansion) only while the engine has not the new size. Where it has it after
 //!   all, because it was just growing, the size that the engine tells counts and `volume.spec.size` follows it: what a
 //!   client has seen is never taken back;
+//! - a copy in the making grows when its data is there: the engine fills only what is as it was made;
 //! - the ticket is there exactly while there is something to grow that nobody else's attachment serves; that is looked up
 //!   in each pass, so that a restart leaves none behind.
 
@@ -73,6 +74,10 @@ pub(super) async fn step(
     match wish(volume.spec.size, present) {
         Wish::Follow => follow(context, volume, present).await,
         Wish::Nothing => settle(volumes, volume, family, present).await,
+        Wish::Grow if !volume.is_filled() => {
+            findings.causes.push(waiting(volume, "it is a copy in the making", "It grows when its data is there."));
+            tickets::release(&context.store, volume.name(), &purpose(volume.name())).await
+        }
         Wish::Grow => grow(volumes, volume, family, findings).await,
     }
 }

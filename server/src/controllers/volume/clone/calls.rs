@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use aurochs_engine::grpc::engine_v1::engine_client::EngineClient;
 use aurochs_engine::grpc::engine_v1::{
-    CloneState as Told, EngineStatus, SnapshotCloneRequest, SnapshotCreateRequest, SnapshotNameRequest, StatusRequest,
+    CloneState as Told, CloneStatus, EngineStatus, SnapshotCloneRequest, SnapshotCreateRequest, SnapshotNameRequest,
+    StatusRequest,
 };
 use tonic::transport::Channel;
 
@@ -33,8 +34,13 @@ pub(super) async fn copying(context: &Context, family: &Family, snapshot: &str) 
     Ok(judge(&status(context, &family.engine).await?, snapshot))
 }
 
+/// A snapshot of the name alone proves nothing: somebody may have taken it, with nothing in it. The copy is told of, or it
+/// is what everything else stands on, as nothing is that was taken after it.
 fn judge(status: &EngineStatus, snapshot: &str) -> Copying {
-    if status.snapshots.iter().any(|one| one.name == snapshot) {
+    let is_told = |clone: &CloneStatus| clone.state() == Told::Complete && clone.snapshot == snapshot;
+    if let Some(found) = status.snapshots.iter().find(|one| one.name == snapshot)
+        && (found.parent.is_empty() || status.clone.as_ref().is_some_and(is_told))
+    {
         return Copying::There;
     }
     match &status.clone {
@@ -131,7 +137,7 @@ fn refusal<T>(answer: Result<T, ClientError>) -> Result<Result<(), String>, Erro
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aurochs_engine::grpc::engine_v1::{CloneStatus, Snapshot};
+    use aurochs_engine::grpc::engine_v1::Snapshot;
 
     #[test]
     fn the_snapshot_itself_says_that_the_copy_is_there() {
@@ -145,5 +151,11 @@ mod tests {
         // An engine that was started again knows nothing of the copy that went before.
         let snapshots = vec![Snapshot { name: "s".into(), ..Snapshot::default() }];
         assert_eq!(judge(&EngineStatus { snapshots, ..EngineStatus::default() }, "s"), Copying::There);
+        // Taken on top of something else: not the copy, unless the engine has just made it.
+        let snapshots = vec![Snapshot { name: "s".into(), parent: "grown".into(), ..Snapshot::default() }];
+        let other = EngineStatus { snapshots: snapshots.clone(), ..EngineStatus::default() };
+        assert_eq!(judge(&other, "s"), Copying::NotBegun);
+        let clone = CloneStatus { state: Told::Complete.into(), snapshot: "s".into(), ..CloneStatus::default() };
+        assert_eq!(judge(&EngineStatus { snapshots, clone: Some(clone), ..other }, "s"), Copying::There);
     }
 }
