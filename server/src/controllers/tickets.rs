@@ -103,6 +103,15 @@ pub async fn release_all_but(store: &Store, volume: &str, kind: &AttacherType, n
     }
 }
 
+/// Whether a workload asks for the volume: then its attachment serves a controller's purpose, too.
+///
+/// Invariant: a controller steps aside for workloads and for nobody else. Two that step aside for each other would give
+/// their tickets back in turns, and neither would ever get to its work.
+#[must_use]
+pub fn is_in_use(tickets: &VolumeAttachmentSpec) -> bool {
+    tickets.attachment_tickets.values().any(|ticket| ticket.kind.is_workload())
+}
+
 /// The node on which a controller should ask for the volume: where it is or goes anyway, else one that answers, with a
 /// replica if possible. None while no node answers.
 pub async fn node_for(context: &Context, volume: &Object<Volume>) -> Result<Option<String>, Error> {
@@ -143,5 +152,24 @@ mod tests {
         put(&mut spec, &ticket("node-2"));
         put(&mut spec, &ticket("node-2"));
         assert_eq!(spec.attachment_tickets["volume-expansion-controller-v"].generation, 1);
+    }
+
+    #[test]
+    fn only_a_workload_takes_the_place_of_a_controllers_ticket() {
+        use AttacherType::{CsiAttacher, LonghornApi, SnapshotController, VolumeCloneController};
+        for (others, expected) in [
+            (vec![], false),
+            (vec![SnapshotController], false),
+            (vec![VolumeCloneController, SnapshotController], false),
+            (vec![LonghornApi], true),
+            (vec![SnapshotController, CsiAttacher], true),
+        ] {
+            let mut spec = VolumeAttachmentSpec::default();
+            put(&mut spec, &ticket("node-1"));
+            for kind in others {
+                put(&mut spec, &AttachmentTicket { id: kind.word().to_owned(), kind, ..AttachmentTicket::default() });
+            }
+            assert_eq!(is_in_use(&spec), expected, "{:?}", spec.attachment_tickets.keys());
+        }
     }
 }

@@ -115,6 +115,33 @@ async fn an_engine_that_does_not_answer_is_told_and_asked_again() {
     assert_eq!(status.clone_status.state, CloneState::Initiated);
 }
 
+/// Both want it attached and neither is a workload: whoever stepped aside would never get to its work.
+#[tokio::test]
+async fn an_expansion_does_not_step_aside_for_another_controller() {
+    use crate::controllers::tickets::{self, Purpose};
+    use crate::resources::volume_attachment::{AttacherType, FrontendWish};
+
+    let bench = Bench::new().await;
+    bench.attached("v", "", InstanceState::Starting).await;
+    let size = aurochs_api::size::ByteSize(1 << 30);
+    let (grow, promise) = (
+        |volume: &mut Object<Volume>| volume.spec.size = size,
+        |replica: &mut Object<Replica>| replica.spec.volume_size = size,
+    );
+    bench.store().modify::<Volume>("v", grow).await.unwrap();
+    bench.store().modify::<Replica>("v-r-1", promise).await.unwrap();
+    let mut ids = Vec::new();
+    for (kind, expected) in [(AttacherType::SnapshotController, true), (AttacherType::LonghornApi, false)] {
+        let other = Purpose { kind, of: "v" };
+        tickets::want(bench.store(), "v", &other, NODE, FrontendWish::Either).await.unwrap();
+        ids.push(other.ticket_id());
+        bench.volumes.reconcile("v").await.unwrap();
+        let tickets = bench.store().get::<VolumeAttachment>("v").await.unwrap().spec.attachment_tickets;
+        assert_eq!(tickets.contains_key(&expansion::purpose("v").ticket_id()), expected, "{ids:?}");
+        assert!(ids.iter().all(|id| tickets.contains_key(id)), "{ids:?}");
+    }
+}
+
 #[test]
 fn only_the_silence_of_a_process_is_borne() {
     use crate::instance::ClientError;
