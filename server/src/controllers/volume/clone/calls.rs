@@ -9,11 +9,12 @@ use aurochs_engine::grpc::engine_v1::{
 };
 use tonic::transport::Channel;
 
-use super::super::family::{Family, engine_name};
+use super::super::family::{Family, can_be_asked, engine_name};
+use crate::controllers::snapshot::layer_name;
 use crate::controllers::{Context, Error};
 use crate::instance::{CHANGE_TIMEOUT, ClientError, LOOK_TIMEOUT, rpc, within};
 use crate::resources::data_source::DataSource;
-use crate::resources::{Engine, Object, Volume};
+use crate::resources::{Engine, LABEL_VOLUME, Object, Snapshot, Volume};
 
 /// Label of a snapshot that was taken for a copy: the volume that it is for.
 const LABEL_FOR: &str = "longhorn.io/for-cloning-volume";
@@ -114,6 +115,33 @@ pub(super) async fn remove_helper(context: &Context, source: &Object<Volume>, sn
     if let Err(error) = removed.await {
         tracing::warn!(volume = source.name(), %error, "the snapshot that a copy was made of stays");
     }
+}
+
+/// Has the snapshot removed that was taken of the source for a target that goes before it is filled. A source that is up
+/// is told so; one that is down has it removed by way of its resource, whenever it can be.
+pub(super) async fn forget_helper(context: &Context, source: &str, target: &str, snapshot: &str) -> Result<(), Error> {
+    let Some(volume) = context.store.find::<Volume>(source).await? else { return Ok(()) };
+    let engine = context.store.find::<Engine>(&engine_name(source)).await?.filter(can_be_asked);
+    if let Some(engine) = engine
+        && let Ok(told) = status(context, &engine).await
+    {
+        if told.snapshots.iter().any(|one| one.name == snapshot && !one.removed && is_for(&one.labels, target)) {
+            remove_helper(context, &volume, snapshot).await;
+        }
+        return Ok(());
+    }
+    for resource in context.store.list_labelled::<Snapshot>(LABEL_VOLUME, source).await? {
+        let is_it = layer_name(&resource) == snapshot && is_for(&resource.status.labels, target);
+        if is_it && !resource.is_deleting() {
+            context.store.delete::<Snapshot>(resource.name()).await?;
+        }
+    }
+    Ok(())
+}
+
+/// A snapshot that a user gave the same name is none of ours.
+fn is_for<'a>(labels: impl IntoIterator<Item = (&'a String, &'a String)>, target: &str) -> bool {
+    labels.into_iter().any(|(label, of)| label == LABEL_FOR && of == target)
 }
 
 fn client(context: &Context, engine: &Object<Engine>) -> Result<EngineClient<Channel>, ClientError> {
