@@ -194,3 +194,22 @@ async fn a_watch_that_fell_behind_gets_the_present() {
         }
     }
 }
+
+/// Events have a connection of their own: a change that finds it writing waits for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_connection_that_writes_is_waited_for() {
+    let directory = tempfile::tempdir().unwrap();
+    let sqlite = Sqlite::open(&directory.path().join("aurochs.db")).await.unwrap();
+    let (pool, store) = (sqlite.pool(), Store::new(Arc::new(sqlite)));
+    store.create(&Object::<Volume>::new("a", VolumeSpec::default())).await.unwrap();
+    let other = tokio::spawn(async move {
+        for _ in 0..100 {
+            let transaction = pool.begin_with("BEGIN IMMEDIATE").await.unwrap();
+            transaction.commit().await.unwrap();
+        }
+    });
+    for count in 1..100 {
+        store.modify::<Volume>("a", |volume| volume.spec.number_of_replicas = count).await.unwrap();
+    }
+    other.await.unwrap();
+}
