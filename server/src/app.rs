@@ -8,6 +8,7 @@ use crate::auth::Auth;
 use crate::events::Events;
 use crate::settings::Settings;
 use crate::store::Store;
+use crate::support_bundle::Bundles;
 use crate::web::live::{Live, Streams};
 use crate::web::pieces;
 
@@ -25,6 +26,8 @@ pub struct App {
     pub streams: Streams,
     /// What happened goes here, right after it is stored.
     pub events: Events,
+    /// Where support bundles are; nowhere unless whoever starts the manager says so.
+    pub bundles: Bundles,
     /// Name of this installation, shown in the dashboard.
     pub cluster: Arc<str>,
 }
@@ -37,7 +40,17 @@ impl App {
         let streams = Streams::start(&store);
         streams.follow_also("events", events.changed());
         let volume_pieces = pieces::Cache::default();
-        Self { store, settings, auth, live, volume_pieces, streams, events, cluster: cluster.into() }
+        Self {
+            store,
+            settings,
+            auth,
+            live,
+            volume_pieces,
+            streams,
+            events,
+            bundles: Bundles::default(),
+            cluster: cluster.into(),
+        }
     }
 }
 
@@ -46,6 +59,12 @@ impl App {
 impl FromRef<App> for Auth {
     fn from_ref(app: &App) -> Self {
         app.auth.clone()
+    }
+}
+
+impl FromRef<App> for Bundles {
+    fn from_ref(app: &App) -> Self {
+        app.bundles.clone()
     }
 }
 

@@ -35,8 +35,6 @@ const AWAITED: &[Name] = &[
     Name::SnapshotDataIntegrityCronjob,
     Name::SnapshotDataIntegrityImmediateCheckAfterSnapshotCreation,
     Name::SnapshotHeavyTaskConcurrentLimit,
-    Name::SupportBundleFailedHistoryLimit,
-    Name::SupportBundleNodeCollectionTimeout,
 ];
 
 /// Where each setting is named in code: outside of this module, comments and tests.

@@ -13,4 +13,5 @@ mod nodes;
 mod schemas;
 mod settings;
 mod snapshots;
+mod support_bundles;
 mod volumes;
