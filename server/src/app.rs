@@ -1,11 +1,13 @@
 //! What a request handler may touch.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::FromRef;
 
 use crate::auth::Auth;
 use crate::events::Events;
+use crate::instance::{Clients, Network};
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::support_bundle::Bundles;
@@ -28,6 +30,8 @@ pub struct App {
     pub events: Events,
     /// Where support bundles are; nowhere unless whoever starts the manager says so.
     pub bundles: Bundles,
+    /// The nodes' instance managers; none where nothing runs.
+    pub clients: Clients,
     /// Name of this installation, shown in the dashboard.
     pub cluster: Arc<str>,
 }
@@ -40,6 +44,7 @@ impl App {
         let streams = Streams::start(&store);
         streams.follow_also("events", events.changed());
         let volume_pieces = pieces::Cache::default();
+        let clients = Clients::new(BTreeMap::new(), Network::default());
         Self {
             store,
             settings,
@@ -49,8 +54,15 @@ impl App {
             streams,
             events,
             bundles: Bundles::default(),
+            clients,
             cluster: cluster.into(),
         }
+    }
+
+    /// With the processes of an installation.
+    #[must_use]
+    pub fn with_clients(self, clients: Clients) -> Self {
+        Self { clients, ..self }
     }
 }
 

@@ -22,9 +22,6 @@ pub enum Feature {
     SystemBackups,
     Uninstall,
     UpgradeCheck,
-    SnapshotResources,
-    /// Trimming of file systems, merging away of deleted snapshots.
-    SpaceReclaim,
 }
 
 impl Feature {
@@ -48,8 +45,6 @@ impl Feature {
             Self::SystemBackups => "system backups",
             Self::Uninstall => "uninstallation through a setting",
             Self::UpgradeCheck => "upgrade check",
-            Self::SnapshotResources => "snapshot resources",
-            Self::SpaceReclaim => "reclaiming of space",
         }
     }
 
@@ -72,8 +67,6 @@ impl Feature {
             Self::SharedVolumes => "Use accessMode rwo and attach it to one node.",
             Self::Uninstall => "Run `aurochs stop` and remove the data directory.",
             Self::UpgradeCheck => "Leave it as it is: nothing is sent to anybody.",
-            Self::SnapshotResources => "Attach the volume and use snapshotCreate, snapshotList and snapshotDelete.",
-            Self::SpaceReclaim => "Leave it as it is: space comes back when the volume is copied to a new one.",
         }
     }
 }

@@ -39,12 +39,12 @@ enum Command {
         /// The data plane's program; the aurochs-engine beside this one by default.
         #[arg(long)]
         engine_binary: Option<PathBuf>,
-        /// Answer /metrics without login, for a Prometheus that has no user name and password.
-        #[arg(long)]
-        metrics_open: bool,
         /// Zone of a node, NODE=ZONE or NODE=REGION/ZONE, for replicas in different zones; can be given several times.
         #[arg(long = "zone", value_name = "NODE=ZONE")]
         zones: Vec<NodeZone>,
+        /// Answer /metrics without login, for a Prometheus that has no user name and password.
+        #[arg(long)]
+        metrics_open: bool,
     },
     /// Look at this machine: what it has and lacks for serving volumes, and what to install.
     Check {
@@ -72,7 +72,7 @@ enum Command {
 async fn main() -> ExitCode {
     let logging = Logging::start();
     let result = match Cli::parse().command {
-        Command::Serve { data, nodes, address, network, engine_binary, metrics_open, zones } => {
+        Command::Serve { data, nodes, address, network, engine_binary, zones, metrics_open } => {
             let options = Options { data, nodes, address, network: network.network(), engine_binary, zones };
             serve(options, metrics_open, logging).await
         }

@@ -7,34 +7,16 @@ use super::{Acts, Name, all};
 
 /// Rows that act according to the table and have no reader yet. It only ever gets shorter.
 const AWAITED: &[Name] = &[
-    Name::AllowVolumeCreationWithDegradedAvailability,
-    Name::AutoCleanupSystemGeneratedSnapshot,
     Name::AutoSalvage,
     Name::CreateDefaultDiskLabeledNodes,
-    Name::DefaultBackupBlockSize,
     Name::DefaultDataPath,
     Name::DefaultMinNumberOfBackingImageCopies,
     Name::DetachManuallyAttachedVolumesWhenCordoned,
-    Name::DisableSchedulingOnCordonedNode,
-    Name::DisableSnapshotPurge,
     Name::EngineReplicaTimeout,
-    Name::FreezeFilesystemForSnapshot,
     Name::NodeDiskHealthMonitoring,
-    Name::NodeDrainPolicy,
-    Name::OfflineReplicaRebuilding,
     Name::OrphanResourceAutoDeletion,
     Name::OrphanResourceAutoDeletionGracePeriod,
     Name::RecurringJobMaxRetention,
-    Name::RemoveSnapshotsDuringFilesystemTrim,
-    Name::ReplicaAutoBalance,
-    Name::ReplicaAutoBalanceDiskPressurePercentage,
-    Name::ReplicaRebuildConcurrentSyncLimit,
-    Name::ReplicaRebuildingBandwidthLimit,
-    Name::SnapshotCountWarningThreshold,
-    Name::SnapshotDataIntegrity,
-    Name::SnapshotDataIntegrityCronjob,
-    Name::SnapshotDataIntegrityImmediateCheckAfterSnapshotCreation,
-    Name::SnapshotHeavyTaskConcurrentLimit,
 ];
 
 /// Where each setting is named in code: outside of this module, comments and tests.

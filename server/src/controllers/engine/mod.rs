@@ -7,7 +7,7 @@ mod follow;
 pub(super) mod membership;
 mod refusals;
 mod start;
-mod told;
+pub(super) mod told;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -32,6 +32,7 @@ pub mod placement;
 mod rebuild;
 mod redundancy;
 mod salvage;
+mod snapshot_causes;
 mod stale;
 pub mod state;
 mod status;

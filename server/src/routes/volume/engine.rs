@@ -15,8 +15,9 @@ use crate::resources::engine::InstanceState;
 use crate::resources::{Engine, LABEL_VOLUME, Object};
 use crate::store::Store;
 
-/// A snapshot is a barrier: requests in flight end, files are made and synced on every replica. Slow disks need time.
-const CALL_TIMEOUT: Duration = Duration::from_secs(30);
+/// A snapshot is a barrier: a mounted file system is synced, requests in flight end, files are made and synced on every
+/// replica. Slow disks need time; the answer to the client has to go out before the limit of requests.
+const CALL_TIMEOUT: Duration = Duration::from_secs(50);
 /// The engine tells its new state within a quarter of a second; past this the client gets the answer without it.
 const EFFECT_TIMEOUT: Duration = Duration::from_secs(5);
 
