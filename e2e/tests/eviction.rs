@@ -40,8 +40,10 @@ async fn a_disk_is_emptied_under_write_load() {
     let target = mounted.path.join("meanwhile");
     let copying = tokio::task::spawn_blocking(move || copy(TREE, &target));
     update_disks(&installation, |disks| {
-        disks["default-disk"]["allowScheduling"] = json!(false);
-        disks["default-disk"]["evictionRequested"] = json!(true);
+        for default in disks.values_mut() {
+            default["allowScheduling"] = json!(false);
+            default["evictionRequested"] = json!(true);
+        }
         disks.insert("second".into(), json!({"path": disk.display().to_string(), "allowScheduling": true}));
     })
     .await;

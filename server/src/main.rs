@@ -42,6 +42,9 @@ enum Command {
         /// Zone of a node, NODE=ZONE or NODE=REGION/ZONE, for replicas in different zones; can be given several times.
         #[arg(long = "zone", value_name = "NODE=ZONE")]
         zones: Vec<NodeZone>,
+        /// Answer /metrics without login, for a Prometheus that has no user name and password.
+        #[arg(long)]
+        metrics_open: bool,
     },
     /// Look at this machine: what it has and lacks for serving volumes, and what to install.
     Check {
@@ -69,8 +72,9 @@ enum Command {
 async fn main() -> ExitCode {
     let logging = Logging::start();
     let result = match Cli::parse().command {
-        Command::Serve { data, nodes, address, network, engine_binary, zones } => {
-            serve(Options { data, nodes, address, network: network.network(), engine_binary, zones }, logging).await
+        Command::Serve { data, nodes, address, network, engine_binary, zones, metrics_open } => {
+            let options = Options { data, nodes, address, network: network.network(), engine_binary, zones };
+            serve(options, metrics_open, logging).await
         }
         Command::Check { data, engine_binary, json } => return check::run(data.as_deref(), engine_binary, json),
         Command::Stop { data } => stop_all(&data).await,
@@ -90,10 +94,13 @@ async fn main() -> ExitCode {
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-async fn serve(options: Options, logging: Logging) -> Result<()> {
+async fn serve(options: Options, metrics_open: bool, logging: Logging) -> Result<()> {
     let asked = asked_to_end()?;
     let manager = Manager::start(&options).await?;
     logging.follow(&manager.app.settings);
+    if metrics_open {
+        manager.app.auth.open_metrics();
+    }
     say(&format!("Aurochs is at http://{}", manager.address));
     if let Some(first) = &manager.first_password {
         say(&format!(

@@ -18,7 +18,7 @@ use crate::app::App;
 use crate::auth;
 use crate::error;
 use crate::nouns::{self, Noun};
-use crate::routes::{assets, body, fallback, health, live, root, session};
+use crate::routes::{assets, body, fallback, health, live, metrics, root, session};
 use crate::web::{html, limits, request_url, schemas_header, security_headers};
 
 /// Every route: those of the page and of the API as a whole, then those of its nouns. What is not here is answered by [`fallback`]: the dashboard's pages, slashes too many, unknown paths.
@@ -26,6 +26,7 @@ use crate::web::{html, limits, request_url, schemas_header, security_headers};
 pub fn table() -> Table {
     let table = Table::default()
         .get("/healthz", health::handle)
+        .get("/metrics", metrics::handle)
         .get("/login", session::log_in::show)
         .post("/login", session::log_in::submit)
         .post("/logout", session::log_out::handle)

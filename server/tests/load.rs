@@ -133,7 +133,8 @@ async fn thousands_of_volumes() {
     let (first, _, plain) = get(address, "identity").await;
     let list: Value = serde_json::from_slice(&plain).unwrap();
     assert_eq!(list["data"].as_array().unwrap().len(), volumes());
-    let names: Vec<&str> = list["data"].as_array().unwrap().iter().map(|volume| volume["id"].as_str().unwrap()).collect();
+    let names: Vec<&str> =
+        list["data"].as_array().unwrap().iter().map(|volume| volume["id"].as_str().unwrap()).collect();
     assert!(names.is_sorted());
     let (warm, headers, zipped) = get(address, "gzip").await;
     assert_eq!(headers["content-encoding"], "gzip");

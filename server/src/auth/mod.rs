@@ -15,6 +15,7 @@ mod verified;
 
 use std::net::IpAddr;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -78,6 +79,8 @@ struct Inner {
     verified: Mutex<Verified>,
     turns: Semaphore,
     ended: broadcast::Sender<TokenHash>,
+    /// Metrics need no login.
+    metrics_open: AtomicBool,
 }
 
 impl Auth {
@@ -92,8 +95,19 @@ impl Auth {
             verified: Mutex::new(Verified::new()),
             turns: Semaphore::new(CHECKS_AT_ONCE),
             ended: broadcast::channel(64).0,
+            metrics_open: AtomicBool::new(false),
         };
         Ok((Self(Arc::new(inner)), first))
+    }
+
+    /// From now on `/metrics` needs no login: whoever started the manager said so.
+    pub fn open_metrics(&self) {
+        self.0.metrics_open.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a path can be reached without login.
+    pub(crate) fn is_open(&self, path: &str) -> bool {
+        require::OPEN_PATHS.contains(&path) || path == "/metrics" && self.0.metrics_open.load(Ordering::Relaxed)
     }
 
     /// Checks a password. Right ones of the last minutes pass at once; others wait for their turn and for bcrypt.

@@ -4,18 +4,21 @@
 //! would add a series of passes that never ends.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::metrics::work::{Figures, Work};
+
 #[derive(Default)]
 struct State {
     ready: VecDeque<String>,
-    /// Keys in `ready`.
-    waiting: HashSet<String>,
-    running: HashSet<String>,
+    /// Keys in `ready`, and since when.
+    waiting: HashMap<String, Instant>,
+    /// Keys that are worked on, and since when.
+    running: HashMap<String, Instant>,
     /// Keys that were added while they ran.
     again: HashSet<String>,
     /// Keys for later.
@@ -23,6 +26,7 @@ struct State {
     /// Where each key is in `later`.
     moments: HashMap<String, Moment>,
     sequence: u64,
+    work: Work,
 }
 
 /// The number keeps keys of the same instant apart.
@@ -48,6 +52,12 @@ impl WorkQueue {
         self.changed.notify_one();
     }
 
+    /// As `add_after`, for a key whose pass failed.
+    pub fn retry_after(&self, key: &str, delay: Duration) {
+        self.with(|state| state.work.retries += 1);
+        self.add_after(key, delay);
+    }
+
     /// The next key to work on; call [`WorkQueue::done`] afterwards. Safe to cancel.
     pub async fn next(&self) -> String {
         loop {
@@ -67,7 +77,9 @@ impl WorkQueue {
     /// The work on a key is over.
     pub fn done(&self, key: &str) {
         self.with(|state| {
-            state.running.remove(key);
+            if let Some(since) = state.running.remove(key) {
+                state.work.worked.observe(since.elapsed());
+            }
             if state.again.remove(key) {
                 state.add(key);
             }
@@ -75,17 +87,49 @@ impl WorkQueue {
         self.changed.notify_one();
     }
 
+    /// What it does, for the metrics.
+    #[must_use]
+    pub fn figures(&self) -> Figures {
+        self.with(|state| Figures {
+            work: state.work.clone(),
+            depth: state.ready.len(),
+            running: state.running.values().map(Instant::elapsed).collect(),
+        })
+    }
+
+    /// The same queue, for one who must not keep it.
+    #[must_use]
+    pub fn downgrade(&self) -> WeakQueue {
+        WeakQueue { state: Arc::downgrade(&self.state), changed: Arc::downgrade(&self.changed) }
+    }
+
     fn with<T>(&self, use_state: impl FnOnce(&mut State) -> T) -> T {
         use_state(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
+/// A queue that is gone when its controller is.
+#[derive(Clone)]
+pub struct WeakQueue {
+    state: Weak<Mutex<State>>,
+    changed: Weak<Notify>,
+}
+
+impl WeakQueue {
+    #[must_use]
+    pub fn upgrade(&self) -> Option<WorkQueue> {
+        Some(WorkQueue { state: self.state.upgrade()?, changed: self.changed.upgrade()? })
+    }
+}
+
 impl State {
     fn add(&mut self, key: &str) {
-        if self.running.contains(key) {
+        if self.running.contains_key(key) {
             self.again.insert(key.to_owned());
-        } else if self.waiting.insert(key.to_owned()) {
+        } else if !self.waiting.contains_key(key) {
+            self.waiting.insert(key.to_owned(), Instant::now());
             self.ready.push_back(key.to_owned());
+            self.work.adds += 1;
         }
     }
 
@@ -112,8 +156,10 @@ impl State {
         }
         let key = self.ready.pop_front();
         if let Some(key) = &key {
-            self.waiting.remove(key);
-            self.running.insert(key.clone());
+            if let Some(since) = self.waiting.remove(key) {
+                self.work.waited.observe(now - since);
+            }
+            self.running.insert(key.clone(), now);
         }
         (key, self.later.keys().next().map(|moment| moment.0))
     }
@@ -132,6 +178,25 @@ mod tests {
         assert_eq!(queue.next().await, "a");
         assert_eq!(queue.next().await, "b");
         assert!(futures::FutureExt::now_or_never(queue.next()).is_none());
+    }
+
+    #[tokio::test]
+    async fn what_is_done_is_counted() {
+        let queue = WorkQueue::default();
+        queue.add("a");
+        queue.add("a");
+        queue.add("b");
+        let key = queue.next().await;
+        queue.retry_after(&key, Duration::from_secs(60));
+        let figures = queue.figures();
+        assert_eq!((figures.depth, figures.running.len()), (1, 1));
+        assert_eq!((figures.work.adds, figures.work.retries), (2, 1));
+        queue.done(&key);
+        assert!(queue.figures().running.is_empty());
+        let weak = queue.downgrade();
+        assert_eq!(weak.upgrade().unwrap().figures().depth, 1);
+        drop(queue);
+        assert!(weak.upgrade().is_none());
     }
 
     #[tokio::test]

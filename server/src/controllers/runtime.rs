@@ -45,6 +45,7 @@ pub const RESYNC: Duration = Duration::from_secs(60);
 
 /// Starts the controller's task; aborting it stops the controller between two steps of its passes.
 pub fn run<C: Controller>(controller: Arc<C>, queue: WorkQueue) -> JoinHandle<()> {
+    crate::metrics::work::watch(C::NAME, &queue);
     tokio::spawn(async move {
         let permits = Arc::new(Semaphore::new(KEYS_AT_ONCE));
         let failures: Arc<Mutex<HashMap<String, u32>>> = Arc::default();
@@ -87,10 +88,10 @@ fn schedule_next<C: Controller>(
             if error.is_gone() && *count == 1 {
                 // Somebody else deleted it meanwhile: normal, and the next pass sees that.
                 tracing::debug!(controller = C::NAME, key, %error, "what a pass worked on was deleted");
-                return queue.add_after(key, pause);
+                return queue.retry_after(key, pause);
             }
             tracing::warn!(controller = C::NAME, key, %error, ?pause, "a pass failed; trying again");
-            queue.add_after(key, pause);
+            queue.retry_after(key, pause);
         }
     }
 }

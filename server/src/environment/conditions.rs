@@ -11,20 +11,34 @@ use crate::resources::node::{
 /// Items whose names begin so tell of packages.
 const PACKAGE: &str = "package-";
 
-/// Condition, Longhorn's reason when it is false, and the items that decide.
-const TABLE: &[(&str, &str, fn(&EnvironmentItem) -> bool)] = &[
-    (KERNEL_MODULES_LOADED, "KernelModulesNotLoaded", |item| item.name == "block-device"),
-    (MOUNT_PROPAGATION, "NoMountPropagationSupport", |item| item.name == "mount-propagation"),
-    (MULTIPATHD, "MultipathdIsRunning", |item| item.name == "multipathd"),
-    (NFS_CLIENT_INSTALLED, "NFSClientIsNotFound", |item| item.name == "nfs-client"),
-    (REQUIRED_PACKAGES, "PackagesNotInstalled", |item| {
-        item.name.starts_with(PACKAGE) && item.severity > Severity::Info
-    }),
+/// One condition.
+struct Rule {
+    kind: &'static str,
+    /// Longhorn's reason when it is false.
+    reason: &'static str,
+    /// The items that decide.
+    decides: fn(&EnvironmentItem) -> bool,
+}
+
+const RULES: &[Rule] = &[
+    Rule { kind: KERNEL_MODULES_LOADED, reason: "KernelModulesNotLoaded", decides: |item| item.name == "block-device" },
+    Rule {
+        kind: MOUNT_PROPAGATION,
+        reason: "NoMountPropagationSupport",
+        decides: |item| item.name == "mount-propagation",
+    },
+    Rule { kind: MULTIPATHD, reason: "MultipathdIsRunning", decides: |item| item.name == "multipathd" },
+    Rule { kind: NFS_CLIENT_INSTALLED, reason: "NFSClientIsNotFound", decides: |item| item.name == "nfs-client" },
+    Rule {
+        kind: REQUIRED_PACKAGES,
+        reason: "PackagesNotInstalled",
+        decides: |item| item.name.starts_with(PACKAGE) && item.severity > Severity::Info,
+    },
 ];
 
 /// Sets the conditions that the items tell of. Nothing found, nothing changed.
 pub fn set(conditions: &mut Vec<Condition>, items: &[EnvironmentItem]) {
-    for (kind, reason, decides) in TABLE {
+    for Rule { kind, reason, decides } in RULES {
         let deciding: Vec<&EnvironmentItem> = items.iter().filter(|item| decides(item)).collect();
         let lacking: Vec<String> = deciding.iter().filter(|item| !item.ok).map(|item| sentence(item)).collect();
         if deciding.is_empty() {

@@ -14,6 +14,7 @@ pub mod fallback;
 pub mod health;
 pub mod instance_manager;
 pub mod live;
+pub mod metrics;
 pub mod node;
 pub mod orphan;
 pub mod recurring_job;

@@ -7,25 +7,16 @@ use super::{Acts, Name, all};
 
 /// Rows that act according to the table and have no reader yet. It only ever gets shorter.
 const AWAITED: &[Name] = &[
-    Name::AllowVolumeCreationWithDegradedAvailability,
     Name::AutoSalvage,
     Name::CreateDefaultDiskLabeledNodes,
-    Name::DefaultBackupBlockSize,
     Name::DefaultDataPath,
     Name::DefaultMinNumberOfBackingImageCopies,
     Name::DetachManuallyAttachedVolumesWhenCordoned,
-    Name::DisableSchedulingOnCordonedNode,
     Name::EngineReplicaTimeout,
     Name::NodeDiskHealthMonitoring,
-    Name::NodeDrainPolicy,
-    Name::OfflineReplicaRebuilding,
     Name::OrphanResourceAutoDeletion,
     Name::OrphanResourceAutoDeletionGracePeriod,
     Name::RecurringJobMaxRetention,
-    Name::ReplicaAutoBalance,
-    Name::ReplicaAutoBalanceDiskPressurePercentage,
-    Name::ReplicaRebuildConcurrentSyncLimit,
-    Name::ReplicaRebuildingBandwidthLimit,
     Name::SupportBundleFailedHistoryLimit,
     Name::SupportBundleNodeCollectionTimeout,
 ];

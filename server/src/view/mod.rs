@@ -14,7 +14,6 @@ pub mod node;
 mod orphan;
 pub mod ready;
 mod recurring_job;
-pub mod schemas;
 pub mod setting;
 mod shard;
 pub mod shown;
@@ -23,8 +22,8 @@ pub mod support_bundle;
 mod system_backup;
 mod system_restore;
 pub mod volume;
-pub mod volume_list;
 mod volume_attachment;
+pub mod volume_list;
 pub mod world;
 
 use aurochs_api::condition::{Condition, ConditionMap};

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use tracing::Instrument;
 
 use crate::error::{ApiError, ErrorKind};
+use crate::metrics;
 
 /// No answer takes longer; Longhorn's own clients give up after ten seconds, its CSI plugin after a minute.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(55);
@@ -43,6 +44,7 @@ pub async fn trace(request: Request, next: Next) -> Response {
     let span = tracing::info_span!("request", id);
     async move {
         let response = next.run(request).await;
+        metrics::requests::answered(&method, &route, response.status(), started.elapsed());
         let (status, milliseconds) = (response.status().as_u16(), started.elapsed().as_millis());
         if status >= 500 {
             tracing::warn!(%method, path, action, route, status, milliseconds, "answered");

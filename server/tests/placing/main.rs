@@ -29,7 +29,7 @@ async fn a_disk_that_is_emptied_hands_its_replica_to_another_one() {
 
     // Nowhere to go: it says so and stays.
     let evict = |node: &mut Object<Node>| {
-        let disk = node.spec.disks.get_mut("default-disk").unwrap();
+        let disk = node.spec.disks.values_mut().next().unwrap();
         (disk.allow_scheduling, disk.eviction_requested) = (false, true);
     };
     installation.change_node("node-1", evict).await;
@@ -39,7 +39,10 @@ async fn a_disk_that_is_emptied_hands_its_replica_to_another_one() {
         })
         .await;
     let cause = stuck.status.causes.iter().find(|cause| cause.code == CauseCode::Evicting).unwrap();
-    assert!(cause.details.iter().any(|detail| detail.disk == "default-disk" && !detail.rule.is_empty()), "{cause:?}");
+    assert!(
+        cause.details.iter().any(|detail| detail.disk.starts_with("default-disk-") && !detail.rule.is_empty()),
+        "{cause:?}"
+    );
 
     let observer = installation.observe();
     installation.add_disk("node-1", "second").await;
@@ -112,7 +115,7 @@ async fn a_new_node_gets_its_share_with_best_effort_balance() {
     for reserved in [1, 2, 3] {
         installation
             .change_node("node-3", |node| {
-                let disk = node.spec.disks.get_mut("default-disk").unwrap();
+                let disk = node.spec.disks.values_mut().next().unwrap();
                 disk.storage_reserved = aurochs_api::size::ByteSize(disk.storage_reserved.bytes() + reserved);
             })
             .await;

@@ -1,6 +1,7 @@
 //! A replica as its process, with the real binary.
 
 use std::fs::File;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -48,7 +49,8 @@ impl Party {
         let log = File::create(place.root().join(format!("{name}.log"))).unwrap();
         let mut process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
         let deadline = Instant::now() + PATIENCE;
-        while !socket.exists() && process.try_wait().unwrap().is_none() {
+        // The socket is there a moment before anybody can connect to it.
+        while UnixStream::connect(&socket).is_err() && process.try_wait().unwrap().is_none() {
             assert!(Instant::now() < deadline, "{}: {name} does not listen", place.what);
             std::thread::sleep(Duration::from_millis(2));
         }

@@ -2,9 +2,10 @@
 //!
 //! Invariant: nobody else writes `volume.spec.nodeID` and `volume.spec.disableFrontend`.
 //!
-//! Order of a pass (behaviour.md §5): tickets that a cordoned node gives up ([`cordon`]); detach or attach ([`choice`]);
-//! what the tickets are told ([`told`]).
+//! Order of a pass (behaviour.md §5): tickets that a cordoned node gives up ([`cordon`]); those that data locality forbids
+//! ([`bound`]); detach or attach ([`choice`]); what the tickets are told ([`told`]).
 
+mod bound;
 mod choice;
 mod cordon;
 mod told;
@@ -50,7 +51,8 @@ impl Controller for Attachments {
         }
         let Some(volume) = store.find::<Volume>(name).await? else { return Ok(Next::Wait) };
         let tickets = cordon::give_up(&self.0, tickets).await?;
-        let wish = choice::wish(&volume, &tickets.spec);
+        let refusals = bound::refusals(&self.0, &volume, &tickets.spec).await?;
+        let wish = choice::wish(&volume, &bound::permitted(&tickets.spec, &refusals));
         let volume = store
             .modify::<Volume>(name, |volume| {
                 volume.spec.node_id.clone_from(&wish.node);
@@ -61,7 +63,10 @@ impl Controller for Attachments {
             })
             .await?;
         let silent: Vec<&str> = self.0.clients.nodes().filter(|node| !self.0.instances.answers(node)).collect();
-        let tell = |status: &mut _| told::tell_tickets(status, &tickets.spec, &volume, &silent);
+        let tell = |status: &mut _| {
+            told::tell_tickets(status, &tickets.spec, &volume, &silent);
+            bound::tell(status, &refusals);
+        };
         store.modify_status::<VolumeAttachment>(name, tell).await?;
         Ok(Next::Wait)
     }

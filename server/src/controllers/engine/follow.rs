@@ -10,6 +10,7 @@ use super::super::queue::WorkQueue;
 use super::super::{Context, Error};
 use super::told;
 use crate::instance::rpc;
+use crate::metrics;
 use crate::resources::Engine;
 use crate::resources::engine::EngineStatus;
 
@@ -26,6 +27,7 @@ pub(super) async fn follow(context: Context, queue: WorkQueue, name: String, add
         if let Err(error) = listen(&context, &name, &address).await {
             tracing::debug!(engine = name, %error, "the stream of an engine broke");
         }
+        metrics::forget_engine(&name);
         // Whoever sees first that the process is gone looks at the engine again.
         queue.add(&name);
         tokio::time::sleep(RECONNECT_PAUSE).await;
@@ -51,6 +53,7 @@ async fn listen(context: &Context, name: &str, address: &str) -> Result<(), Erro
             _ => stream.message().await,
         };
         let Some(message) = message.map_err(rpc(doing()))? else { return Ok(()) };
+        metrics::engine_told(name, message.io.as_ref());
         let at_once = match &written {
             None => true,
             Some((before, _)) => {

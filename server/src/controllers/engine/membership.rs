@@ -105,14 +105,17 @@ async fn refused(
     Ok(pause)
 }
 
-/// Invariant: a replica that serves is removed only when its resource is being deleted or is gone; all others that
-/// are removed are in mode `ERR` already.
+/// Invariant: a replica that serves is removed only when its resource is being deleted or is gone and another one serves;
+/// all others that are removed are in mode `ERR` already.
 fn wishes(engine: &Object<Engine>, replicas: &[Object<Replica>]) -> Vec<Wish> {
     let by_name: BTreeMap<&str, &Object<Replica>> = replicas.iter().map(|replica| (replica.name(), replica)).collect();
     let (wanted, has) = (&engine.spec.replica_address_map, &engine.status.replica_mode_map);
     let mut wishes = Vec::new();
     for (name, mode) in has {
-        let leaving = by_name.get(name.as_str()).is_none_or(|replica| replica.is_deleting());
+        let deleted = by_name.get(name.as_str()).is_none_or(|replica| replica.is_deleting());
+        // The engine would refuse the last one, and what else is wished would wait behind the refusal.
+        let others_serve = has.iter().any(|(other, mode)| other != name && *mode == ReplicaMode::ReadWrite);
+        let leaving = deleted && (*mode != ReplicaMode::ReadWrite || others_serve);
         if leaving || (*mode == ReplicaMode::Error && !wanted.contains_key(name)) {
             wishes.push(Wish::Remove { name: name.clone() });
         }
@@ -162,6 +165,18 @@ mod tests {
         assert_eq!(wishes(&engine, &replicas), []);
         replicas[1].metadata.deletion_timestamp = Some("now".into());
         assert_eq!(wishes(&engine, &replicas), [Wish::Remove { name: "b".into() }]);
+    }
+
+    #[test]
+    fn the_last_one_that_serves_stays_until_another_does() {
+        let mut replicas = [replica("a"), replica("b")];
+        replicas[0].metadata.deletion_timestamp = Some("now".into());
+        let alone = engine(&["a", "b"], &[("a", ReplicaMode::ReadWrite)]);
+        assert_eq!(wishes(&alone, &replicas), [Wish::Add { name: "b".into(), address: "unix:/b".into() }]);
+        let joining = engine(&["a", "b"], &[("a", ReplicaMode::ReadWrite), ("b", ReplicaMode::WriteOnly)]);
+        assert_eq!(wishes(&joining, &replicas), []);
+        let joined = engine(&["a", "b"], &[("a", ReplicaMode::ReadWrite), ("b", ReplicaMode::ReadWrite)]);
+        assert_eq!(wishes(&joined, &replicas), [Wish::Remove { name: "a".into() }]);
     }
 
     #[test]

@@ -18,7 +18,8 @@ use crate::resources::BackingImage;
 /// What there is was left by others; it is shown, and not touched.
 pub fn noun() -> Noun {
     Noun::of::<BackingImageView>()
-        .list(shown::list::<BackingImage>).streamed(&["backingimages"])
+        .list(shown::list::<BackingImage>)
+        .streamed(&["backingimages"])
         .create::<BackingImageCreateInput, _>(create::handle)
         .get(shown::get::<BackingImage>)
         .delete(delete::handle)

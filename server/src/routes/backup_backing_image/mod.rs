@@ -12,7 +12,8 @@ use crate::resources::BackupBackingImage;
 /// What there is was left by others; it is shown, and not touched.
 pub fn noun() -> Noun {
     Noun::of::<BackupBackingImageView>()
-        .list(shown::list::<BackupBackingImage>).streamed(&["backupbackingimages"])
+        .list(shown::list::<BackupBackingImage>)
+        .streamed(&["backupbackingimages"])
         .get(shown::get::<BackupBackingImage>)
         .delete(delete::handle)
         .act_later::<BackupBackingImageRestore>(Feature::Backups)

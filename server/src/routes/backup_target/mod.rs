@@ -19,7 +19,8 @@ use crate::resources::BackupTarget;
 /// Longhorn tells of a `PUT` of one and serves the action alone; here both do the same.
 pub fn noun() -> Noun {
     Noun::of::<BackupTargetView>()
-        .list(shown::list::<BackupTarget>).streamed(&["backuptargets"])
+        .list(shown::list::<BackupTarget>)
+        .streamed(&["backuptargets"])
         .create::<BackupTargetInput, _>(create::handle)
         .put_all::<SyncBackupResource, _>(sync_all::handle)
         .get(shown::get::<BackupTarget>)

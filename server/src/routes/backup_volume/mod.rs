@@ -19,7 +19,8 @@ use crate::resources::BackupVolume;
 /// They are found in targets; what there is without one was left by others.
 pub fn noun() -> Noun {
     Noun::of::<BackupVolumeView>()
-        .list(shown::list::<BackupVolume>).streamed(&["backupvolumes"])
+        .list(shown::list::<BackupVolume>)
+        .streamed(&["backupvolumes"])
         .put_all::<SyncBackupResource, _>(sync_all::handle)
         .get(shown::get::<BackupVolume>)
         .put::<SyncBackupResource, _>(update::handle)

@@ -12,7 +12,8 @@ use crate::resources::EngineImage;
 /// The installed one is there by itself.
 pub fn noun() -> Noun {
     Noun::of::<EngineImageView>()
-        .list(shown::list::<EngineImage>).streamed(&["engineimages"])
+        .list(shown::list::<EngineImage>)
+        .streamed(&["engineimages"])
         .create::<EngineImageCreateInput, _>(create::handle)
         .get(shown::get::<EngineImage>)
         .delete(delete::handle)

@@ -13,5 +13,9 @@ pub fn noun() -> Noun {
 
 /// Made with their volume.
 pub fn group_noun() -> Noun {
-    Noun::of::<ShardGroupView>().list(shown::list::<ShardGroup>).streamed(&["shardgroups"]).get(shown::get::<ShardGroup>).done()
+    Noun::of::<ShardGroupView>()
+        .list(shown::list::<ShardGroup>)
+        .streamed(&["shardgroups"])
+        .get(shown::get::<ShardGroup>)
+        .done()
 }

@@ -12,7 +12,8 @@ use crate::resources::SystemBackup;
 /// What there is was left by others; it is shown, and not touched.
 pub fn noun() -> Noun {
     Noun::of::<SystemBackupView>()
-        .list(shown::list::<SystemBackup>).streamed(&["systembackups"])
+        .list(shown::list::<SystemBackup>)
+        .streamed(&["systembackups"])
         .create::<SystemBackupCreateInput, _>(create::handle)
         .get(shown::get::<SystemBackup>)
         .delete(delete::handle)

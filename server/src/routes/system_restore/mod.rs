@@ -12,7 +12,8 @@ use crate::resources::SystemRestore;
 /// What there is was left by others; it is shown, and not touched.
 pub fn noun() -> Noun {
     Noun::of::<SystemRestoreView>()
-        .list(shown::list::<SystemRestore>).streamed(&["systemrestores"])
+        .list(shown::list::<SystemRestore>)
+        .streamed(&["systemrestores"])
         .create::<SystemRestoreCreateInput, _>(create::handle)
         .get(shown::get::<SystemRestore>)
         .delete(delete::handle)

@@ -8,7 +8,7 @@ use axum::Json;
 use axum::extract::State;
 
 use super::action::invalid;
-use super::{data_source, get, new_volume, recurring_job, room};
+use super::{backup_target, data_source, get, new_volume, recurring_job, room};
 use crate::error::{ApiError, ErrorKind};
 use crate::resources::volume::{LABEL_BACKUP_TARGET, LABEL_ENABLED};
 use crate::resources::{Object, Volume};
@@ -27,6 +27,7 @@ pub async fn handle(
     let name: VolumeName = input.name.parse().map_err(|error| invalid(error, "Choose another name."))?;
     check_data_engine(&settings, &name)?;
     let spec = new_volume::spec(&input, &settings)?;
+    backup_target::check(&store, &spec.backup_target_name).await?;
     data_source::check(&store, &spec).await?;
     room::check_size(&store, &settings, &name, spec.size).await?;
     room::check_selectors(&store, &spec).await?;

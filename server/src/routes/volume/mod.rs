@@ -2,6 +2,7 @@
 
 pub mod action;
 pub mod attach;
+mod backup_target;
 pub mod cancel_expansion;
 pub mod create;
 mod data_source;

@@ -24,6 +24,7 @@ pub(super) fn spec(input: &VolumeCreateInput, settings: &Settings) -> Result<Vol
     let spec = with_defaults(input, settings)?;
     check(&spec)?;
     refuse_what_is_missing(&input.name, &spec)?;
+    check_enabled(&spec, settings)?;
     Ok(spec)
 }
 
@@ -82,7 +83,7 @@ fn with_defaults(input: &VolumeCreateInput, settings: &Settings) -> Result<Volum
             name => name.to_owned(),
         },
         backup_block_size: match rules::size("backupBlockSize", &input.backup_block_size)? {
-            None | Some(ByteSize::ZERO) => defaults.backup_block_size,
+            None | Some(ByteSize::ZERO) => ByteSize(settings.number(Name::DefaultBackupBlockSize) << 20),
             Some(size) => size,
         },
         encrypted: input.encrypted,
@@ -192,6 +193,15 @@ fn check_engine(engine: &str) -> Result<(), ApiError> {
     Err(invalid(format_args!("dataEngine can't be {engine:?}"), "Give v1, or leave it out."))
 }
 
+/// data engine: switched on by the settings.
+fn check_enabled(spec: &VolumeSpec, settings: &Settings) -> Result<(), ApiError> {
+    if spec.data_engine != "v1" || settings.flag(Name::V1DataEngine) {
+        return Ok(());
+    }
+    let message = "a volume with dataEngine v1 can't be made: the setting v1-data-engine is off";
+    Err(invalid(message, "Switch the setting v1-data-engine on."))
+}
+
 /// standby: of a backup, and offered to nobody.
 fn check_standby(spec: &VolumeSpec) -> Result<(), ApiError> {
     if !spec.standby || (!spec.from_backup.is_empty() && spec.frontend == Frontend::None) {
@@ -230,7 +240,7 @@ fn refuse_what_is_missing(name: &str, spec: &VolumeSpec) -> Result<(), ApiError>
             return Err(ApiError::not_yet(feature, format_args!("making volume {name} with {what}")));
         }
     }
-    rules::backup_target(&spec.backup_target_name)
+    Ok(())
 }
 
 #[cfg(test)]

@@ -12,8 +12,6 @@ use crate::resources::{Object, Volume};
 /// Longhorn's range.
 pub(crate) const SNAPSHOT_MAX_COUNT: std::ops::RangeInclusive<u32> = 2..=250;
 pub(crate) const REBUILD_CONCURRENT_SYNC_LIMIT_MAXIMUM: u32 = 5;
-/// The target of everybody who names none.
-pub(crate) const BACKUP_TARGET_DEFAULT: &str = "default";
 /// More than any disk or network takes; larger numbers are bytes given for megabytes.
 pub(crate) const REBUILDING_BANDWIDTH_LIMIT_MAXIMUM: u64 = 1_000_000;
 
@@ -115,14 +113,6 @@ pub(crate) fn second_engine(field: &str, value: u32) -> Result<(), ApiError> {
         return Ok(());
     }
     Err(ApiError::not_yet(Feature::SecondEngine, format_args!("{field} {value}")))
-}
-
-/// The one target that there is.
-pub(crate) fn backup_target(name: &str) -> Result<(), ApiError> {
-    if name == BACKUP_TARGET_DEFAULT {
-        return Ok(());
-    }
-    Err(ApiError::not_yet(Feature::Backups, format_args!("using the backup target {name:?}")))
 }
 
 /// A size as a client wrote it; none when the field says nothing.

@@ -5,7 +5,7 @@ use aurochs_api::volume::Volume;
 use aurochs_api::volume::inputs::UpdateBackupTargetInput;
 
 use super::action::{self, Target};
-use super::rules;
+use super::backup_target;
 use crate::error::ApiError;
 
 /// Answers with the volume.
@@ -14,7 +14,7 @@ pub async fn handle(target: Target, input: UpdateBackupTargetInput) -> Result<Re
     if name.is_empty() {
         return Err(action::missing("backupTargetName", "the names that GET /v1/backuptargets lists"));
     }
-    rules::backup_target(&name)?;
+    backup_target::check(&target.app.store, &name).await?;
     action::change(&target, |volume| {
         volume.spec.backup_target_name.clone_from(&name);
         Ok(())

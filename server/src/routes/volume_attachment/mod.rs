@@ -8,5 +8,9 @@ use crate::resources::VolumeAttachment;
 
 /// Tickets are made by the actions of volumes.
 pub fn noun() -> Noun {
-    Noun::of::<VolumeAttachmentView>().list(shown::list::<VolumeAttachment>).streamed(&["volumeattachments"]).get(shown::get::<VolumeAttachment>).done()
+    Noun::of::<VolumeAttachmentView>()
+        .list(shown::list::<VolumeAttachment>)
+        .streamed(&["volumeattachments"])
+        .get(shown::get::<VolumeAttachment>)
+        .done()
 }

@@ -52,6 +52,7 @@ fn defaults_follow_the_settings() {
         ("disable-revision-counter", r#"{"v1":"false"}"#),
         ("snapshot-max-count", "20"),
         ("backup-compression-method", "gzip"),
+        ("default-backup-block-size", "16"),
     ] {
         settings.set(name, value);
     }
@@ -59,6 +60,7 @@ fn defaults_follow_the_settings() {
     assert_eq!((found.number_of_replicas, found.snapshot_max_count), (2, 20));
     assert_eq!(found.data_locality, DataLocality::BestEffort);
     assert_eq!(found.backup_compression_method, BackupCompression::Gzip);
+    assert_eq!(found.backup_block_size, ByteSize(16 << 20));
     assert!(!found.revision_counter_disabled);
     let said = VolumeCreateInput { revision_counter_disabled: Some(true), number_of_replicas: 1, ..wish() };
     let found = spec(&said, &settings).unwrap();
@@ -199,6 +201,13 @@ fn rule_data_engine() {
 }
 
 #[test]
+fn rule_data_engine_enabled_by_the_setting() {
+    let settings = Settings::default();
+    settings.set("v1-data-engine", "false");
+    assert!(spec(&wish(), &settings).unwrap_err().message.contains("v1-data-engine is off"));
+}
+
+#[test]
 fn rule_selectors_have_no_empty_tag() {
     assert_rule("diskSelector", Some("empty tag"), |wish| wish.disk_selector = vec![" ".to_owned()]);
     let spec = made(|wish| wish.node_selector = vec!["b ".to_owned(), "a".to_owned(), "b".to_owned()]).unwrap();
@@ -218,7 +227,6 @@ fn what_is_missing_is_refused_by_name() {
         ("ReadWriteMany", |wish| wish.access_mode = "rwx".into()),
         ("backups", |wish| wish.from_backup = "s3://a".to_owned()),
         ("backing images", |wish| wish.backing_image = "image".to_owned()),
-        ("backups", |wish| wish.backup_target_name = "other".to_owned()),
         ("v2 data engine", |wish| wish.ublk_queue_depth = 32),
         ("v2 data engine", |wish| wish.nvme_tcp_nr_io_queues = 1),
         ("v2 data engine", |wish| {
