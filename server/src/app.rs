@@ -28,10 +28,10 @@ pub struct App {
     pub streams: Streams,
     /// What happened goes here, right after it is stored.
     pub events: Events,
-    /// Where support bundles are; nowhere unless whoever starts the manager says so.
-    pub bundles: Bundles,
     /// The nodes' instance managers; none where nothing runs.
     pub clients: Clients,
+    /// Where support bundles are; nowhere unless whoever starts the manager says so.
+    pub bundles: Bundles,
     /// Name of this installation, shown in the dashboard.
     pub cluster: Arc<str>,
 }
@@ -44,7 +44,6 @@ impl App {
         let streams = Streams::start(&store);
         streams.follow_also("events", events.changed());
         let volume_pieces = pieces::Cache::default();
-        let clients = Clients::new(BTreeMap::new(), Network::default());
         Self {
             store,
             settings,
@@ -53,8 +52,8 @@ impl App {
             volume_pieces,
             streams,
             events,
+            clients: Clients::new(BTreeMap::new(), Network::default()),
             bundles: Bundles::default(),
-            clients,
             cluster: cluster.into(),
         }
     }
