@@ -205,8 +205,8 @@ fn disks(directory: &Path) -> Value {
     match nix::sys::statvfs::statvfs(directory) {
         Ok(found) => json!({
             "path": directory,
-            "bytes": u64::from(found.blocks()).saturating_mul(found.fragment_size()),
-            "availableBytes": u64::from(found.blocks_available()).saturating_mul(found.fragment_size()),
+            "bytes": found.blocks().saturating_mul(found.fragment_size()),
+            "availableBytes": found.blocks_available().saturating_mul(found.fragment_size()),
             "files": found.files(),
             "filesFree": found.files_free(),
         }),

@@ -12,7 +12,7 @@ use crate::harness::Manager;
 async fn from_being_asked_for_to_the_download() {
     let mut manager = Manager::start().await;
     let ask = json!({"issueURL": "https://example.org/1", "description": "slow"});
-    assert_eq!(manager.post("/v1/supportbundles", ask.clone()).await.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(manager.post("/v1/supportbundles", ask.clone()).await.status, StatusCode::CONFLICT);
     let root = manager.directory.path().to_owned();
     let bundles = Bundles::at(Place::new(root.join("bundles"), root.join("logs"), "node-1", Vec::new()));
     manager.set_bundles(bundles.clone());

@@ -27,11 +27,7 @@ pub async fn handle(
 ) -> Result<Json<Resource<SupportBundleView>>, ApiError> {
     let spec = spec(input)?;
     let place = bundles.place().ok_or_else(|| {
-        ApiError::new(
-            ErrorKind::Unavailable,
-            "this manager has no directory for support bundles",
-            "Ask another manager.",
-        )
+        ApiError::new(ErrorKind::Conflict, "this manager has no directory for support bundles", "Ask another manager.")
     })?;
     let _one_at_a_time = place.creating().await;
     make_room(&store).await?;

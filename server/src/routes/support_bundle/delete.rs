@@ -16,5 +16,5 @@ pub async fn handle(
     get::find(&store, &node, &name).await?;
     store.delete::<SupportBundle>(&name).await?;
     tracing::info!(bundle = name, "asked to delete");
-    Ok(StatusCode::NO_CONTENT)
+    Ok(StatusCode::OK)
 }
