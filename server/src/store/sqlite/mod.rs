@@ -75,7 +75,9 @@ impl Sqlite {
         let task: JoinHandle<Result<RawObject, Failure>> = tokio::spawn(async move {
             // The connection is held until the change is announced: announcements have the order of commits.
             let mut connection = writer.acquire().await?;
-            let mut transaction = connection.begin().await?;
+            // At once a writer's: one that reads first and writes then is refused, not made to wait, while somebody else
+            // (an event) is writing.
+            let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
             let change = change(&mut transaction).await?;
             transaction.commit().await?;
             let (object, deleted) = match change {
