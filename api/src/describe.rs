@@ -167,6 +167,7 @@ macro_rules! plain {
 plain! {
     () => Nothing,
     String => Text,
+    &'static str => Text,
     ByteSize => Text,
     bool => Bool,
     u16 => Integer,
@@ -187,6 +188,11 @@ impl<T: Described> Described for Vec<T> {
 }
 
 impl<T: Described> Described for BTreeMap<String, T> {
+    const WIRE: Wire = Wire::Map(&T::WIRE);
+    const OPTIONS: &'static [&'static str] = T::OPTIONS;
+}
+
+impl<T: Described> Described for BTreeMap<&'static str, T> {
     const WIRE: Wire = Wire::Map(&T::WIRE);
     const OPTIONS: &'static [&'static str] = T::OPTIONS;
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::describe::Described;
+use crate::word::Word;
 
 /// What a job does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Described, Serialize, Deserialize)]
@@ -19,6 +20,23 @@ pub enum Task {
     BackupForceCreate,
     FilesystemTrim,
     SystemBackup,
+}
+
+impl Task {
+    /// As it is on the wire.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Snapshot => "snapshot",
+            Self::SnapshotForceCreate => "snapshot-force-create",
+            Self::SnapshotCleanup => "snapshot-cleanup",
+            Self::SnapshotDelete => "snapshot-delete",
+            Self::Backup => "backup",
+            Self::BackupForceCreate => "backup-force-create",
+            Self::FilesystemTrim => "filesystem-trim",
+            Self::SystemBackup => "system-backup",
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
@@ -53,18 +71,32 @@ pub struct RecurringJob {
     pub owner_id: String,
 }
 
-/// Body of a create and of a change. Words and numbers are checked later, so that a message can name what is wrong.
+/// Body of a create. Words and numbers are checked later, so that a message can name what is wrong.
 #[derive(Clone, Debug, Default, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RecurringJobInput {
     pub name: String,
-    pub task: String,
+    pub task: Word<Task>,
     pub cron: String,
     pub retain: i64,
+    /// 0 for the default.
     pub concurrency: i64,
     pub groups: Vec<String>,
     pub labels: BTreeMap<String, String>,
     pub parameters: BTreeMap<String, String>,
+}
+
+/// Body of a change. What is absent stays as it is.
+#[derive(Clone, Debug, Default, Described, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RecurringJobUpdate {
+    pub task: Word<Task>,
+    pub cron: Option<String>,
+    pub retain: Option<i64>,
+    pub concurrency: Option<i64>,
+    pub groups: Option<Vec<String>>,
+    pub labels: Option<BTreeMap<String, String>>,
+    pub parameters: Option<BTreeMap<String, String>>,
 }
 
 crate::actions! { RecurringJob {} }

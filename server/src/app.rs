@@ -1,13 +1,16 @@
 //! What a request handler may touch.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::FromRef;
 
 use crate::auth::Auth;
 use crate::events::Events;
+use crate::instance::{Clients, Network};
 use crate::settings::Settings;
 use crate::store::Store;
+use crate::support_bundle::Bundles;
 use crate::web::live::{Live, Streams};
 use crate::web::pieces;
 
@@ -25,6 +28,10 @@ pub struct App {
     pub streams: Streams,
     /// What happened goes here, right after it is stored.
     pub events: Events,
+    /// The nodes' instance managers; none where nothing runs.
+    pub clients: Clients,
+    /// Where support bundles are; nowhere unless whoever starts the manager says so.
+    pub bundles: Bundles,
     /// Name of this installation, shown in the dashboard.
     pub cluster: Arc<str>,
 }
@@ -37,7 +44,24 @@ impl App {
         let streams = Streams::start(&store);
         streams.follow_also("events", events.changed());
         let volume_pieces = pieces::Cache::default();
-        Self { store, settings, auth, live, volume_pieces, streams, events, cluster: cluster.into() }
+        Self {
+            store,
+            settings,
+            auth,
+            live,
+            volume_pieces,
+            streams,
+            events,
+            clients: Clients::new(BTreeMap::new(), Network::default()),
+            bundles: Bundles::default(),
+            cluster: cluster.into(),
+        }
+    }
+
+    /// With the processes of an installation.
+    #[must_use]
+    pub fn with_clients(self, clients: Clients) -> Self {
+        Self { clients, ..self }
     }
 }
 
@@ -46,6 +70,12 @@ impl App {
 impl FromRef<App> for Auth {
     fn from_ref(app: &App) -> Self {
         app.auth.clone()
+    }
+}
+
+impl FromRef<App> for Bundles {
+    fn from_ref(app: &App) -> Self {
+        app.bundles.clone()
     }
 }
 

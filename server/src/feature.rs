@@ -19,13 +19,9 @@ pub enum Feature {
     SecondEngine,
     /// Volumes that several nodes mount at once.
     SharedVolumes,
-    SupportBundles,
     SystemBackups,
     Uninstall,
     UpgradeCheck,
-    SnapshotResources,
-    /// Trimming of file systems, merging away of deleted snapshots.
-    SpaceReclaim,
 }
 
 impl Feature {
@@ -46,12 +42,9 @@ impl Feature {
             Self::RecurringJobs => "runs of recurring jobs",
             Self::SecondEngine => "v2 data engine",
             Self::SharedVolumes => "ReadWriteMany volumes",
-            Self::SupportBundles => "support bundles",
             Self::SystemBackups => "system backups",
             Self::Uninstall => "uninstallation through a setting",
             Self::UpgradeCheck => "upgrade check",
-            Self::SnapshotResources => "snapshot resources",
-            Self::SpaceReclaim => "reclaiming of space",
         }
     }
 
@@ -72,11 +65,8 @@ impl Feature {
             Self::RecurringJobs => "Call the action from a timer of the system for now.",
             Self::SecondEngine => "Use dataEngine v1.",
             Self::SharedVolumes => "Use accessMode rwo and attach it to one node.",
-            Self::SupportBundles => "Take the manager's log and the logs of its data directory for now.",
             Self::Uninstall => "Run `aurochs stop` and remove the data directory.",
             Self::UpgradeCheck => "Leave it as it is: nothing is sent to anybody.",
-            Self::SnapshotResources => "Attach the volume and use snapshotCreate, snapshotList and snapshotDelete.",
-            Self::SpaceReclaim => "Leave it as it is: space comes back when the volume is copied to a new one.",
         }
     }
 }

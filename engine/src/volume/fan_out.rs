@@ -108,6 +108,11 @@ pub(crate) async fn write_zeroes(
     may_unmap: bool,
     durability: Durability,
 ) -> Result<(), IoError> {
+    // The kernel's loop driver asks for zeros where its user discards. Where discards may take snapshots along, these
+    // ranges are discarded first, and little is left that zeros would have to hide.
+    if may_unmap && shared.unmap_chain.is_on() {
+        discard(shared, offset, length).await?;
+    }
     for (offset, length) in pieces(offset, length, ZEROES_MAXIMUM) {
         shared.membership.check_running()?;
         let turn = shared.ordering.turn(offset, u64::from(length), Access::Write).await;

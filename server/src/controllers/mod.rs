@@ -18,6 +18,8 @@
 
 pub mod attachment;
 pub mod backup_target;
+#[cfg(test)]
+mod bench;
 pub mod drain;
 pub mod engine;
 pub mod engine_image;
@@ -111,6 +113,11 @@ impl Controllers {
         tasks.extend(attachment::start(context));
         tasks.extend(snapshot::start(context));
         Ok(Self { tasks })
+    }
+
+    /// More tasks that end with them.
+    pub fn add(&mut self, tasks: Vec<JoinHandle<()>>) {
+        self.tasks.extend(tasks);
     }
 }
 

@@ -29,7 +29,7 @@ use crate::view::envelope::plural;
 /// A finished noun.
 pub struct Noun {
     id: &'static str,
-    shape: Option<fn() -> &'static Shape>,
+    shape: fn() -> &'static Shape,
     actions: Vec<ActionInfo>,
     handled: Vec<&'static str>,
     routes: Vec<Route>,
@@ -79,16 +79,9 @@ impl Noun {
     /// Begins the noun of a type.
     #[must_use]
     pub fn of<T: Acted>() -> Builder<T> {
-        let mut builder = Builder::new(T::shape().id);
-        builder.shape = Some(T::shape);
+        let mut builder = Builder::new(T::shape);
         builder.actions = T::ACTIONS.iter().map(ActionInfo::of).collect();
         builder
-    }
-
-    /// Begins a noun whose type is still described by hand, in [`crate::view::schemas`].
-    #[must_use]
-    pub fn raw(id: &'static str) -> Builder<Raw> {
-        Builder::new(id)
     }
 
     /// Name of the type: `node`.
@@ -118,8 +111,8 @@ impl Noun {
     }
 
     #[must_use]
-    pub fn shape(&self) -> Option<&'static Shape> {
-        self.shape.map(|shape| shape())
+    pub fn shape(&self) -> &'static Shape {
+        (self.shape)()
     }
 
     /// Types that no field and no action names, described beside this one.
@@ -209,14 +202,10 @@ fn resource_path(id: &str) -> String {
 
 // === building ===
 
-/// Stands for the type of a noun that does not describe itself yet.
-#[derive(Clone, Copy, Debug)]
-pub enum Raw {}
-
 /// A noun that is being put together.
 pub struct Builder<T> {
     id: &'static str,
-    shape: Option<fn() -> &'static Shape>,
+    shape: fn() -> &'static Shape,
     actions: Vec<ActionInfo>,
     handled: Vec<Handled>,
     routes: Vec<Route>,
@@ -226,10 +215,10 @@ pub struct Builder<T> {
 }
 
 impl<T> Builder<T> {
-    fn new(id: &'static str) -> Self {
+    fn new(shape: fn() -> &'static Shape) -> Self {
         Self {
-            id,
-            shape: None,
+            id: shape().id,
+            shape,
             actions: Vec::new(),
             handled: Vec::new(),
             routes: Vec::new(),
@@ -365,11 +354,11 @@ impl<T> Builder<T> {
     }
 
     fn one(&self) -> Output {
-        self.shape.map_or(Output::Other, |shape| Output::One(Wire::Named(shape)))
+        Output::One(Wire::Named(self.shape))
     }
 
     fn many(&self) -> Output {
-        self.shape.map_or(Output::Other, |shape| Output::Many(Wire::Named(shape)))
+        Output::Many(Wire::Named(self.shape))
     }
 
     fn add(

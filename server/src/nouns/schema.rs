@@ -5,15 +5,14 @@
 
 use std::collections::BTreeMap;
 
-use aurochs_api::describe::{Field, Flags, Shape};
+use aurochs_api::describe::{Described, Field, Flags, Shape};
 use serde::Serialize;
 
 use super::noun::{ActionInfo, Noun};
 use crate::view::envelope::plural;
-use crate::view::schemas::{self, Type};
 
 /// A type as it goes to clients.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Described, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Schema {
     id: &'static str,
@@ -29,7 +28,7 @@ pub struct Schema {
 }
 
 /// Flags that are off are left out.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Described, Serialize)]
 struct FieldSchema {
     #[serde(rename = "type")]
     kind: String,
@@ -47,7 +46,7 @@ struct FieldSchema {
     nullable: bool,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Described, Serialize)]
 struct ActionSchema {
     #[serde(skip_serializing_if = "String::is_empty")]
     input: String,
@@ -55,12 +54,18 @@ struct ActionSchema {
     output: String,
 }
 
+aurochs_api::actions! { Schema {} }
+
+/// The version of the API, whose links lead to the collections.
+#[derive(Debug, Described)]
+pub struct ApiVersion {}
+
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands over a reference")]
 const fn is_off(flag: &bool) -> bool {
     !*flag
 }
 
-/// All types, for a client that knows us at `base`: nouns, what they are made of, and what is described by hand.
+/// All types, for a client that knows us at `base`: nouns, and what they are made of.
 #[must_use]
 pub fn all(nouns: &[Noun], base: &str) -> Vec<Schema> {
     let mut found = Found::default();
@@ -68,7 +73,7 @@ pub fn all(nouns: &[Noun], base: &str) -> Vec<Schema> {
         found.add(of_noun(noun, base));
     }
     for noun in nouns {
-        let parts = noun.shape().into_iter().chain(noun.companions());
+        let parts = std::iter::once(noun.shape()).chain(noun.companions());
         parts.for_each(|shape| found.add_parts(shape, base));
         for action in noun.actions() {
             [action.input, action.output].iter().filter_map(|wire| wire.named()).for_each(|shape| {
@@ -79,9 +84,6 @@ pub fn all(nouns: &[Noun], base: &str) -> Vec<Schema> {
         for shape in noun.companions() {
             found.add(of_shape(shape.id, shape, base));
         }
-    }
-    for row in schemas::TYPES {
-        found.add(of_row(row, base));
     }
     found.schemas
 }
@@ -128,15 +130,9 @@ fn described_name(schema_type: &'static str) -> Option<&'static str> {
 }
 
 fn of_noun(noun: &Noun, base: &str) -> Schema {
-    let described = match noun.shape() {
-        Some(shape) => of_shape(noun.id(), shape, base),
-        None => schemas::TYPES
-            .iter()
-            .find(|row| row.id == noun.id())
-            .map_or_else(|| empty(noun.id(), base), |row| of_row(row, base)),
-    };
+    let described = of_shape(noun.id(), noun.shape(), base);
     let own_actions = noun.actions().iter().map(|action| (action.name, action_schema(action)));
-    let resource_actions = own_actions.chain(described.resource_actions).collect();
+    let resource_actions = own_actions.collect();
     Schema {
         resource_methods: noun.resource_methods(),
         collection_methods: noun.collection_methods(),
@@ -152,21 +148,6 @@ fn of_shape(id: &'static str, shape: &'static Shape, base: &str) -> Schema {
         .map(|field: &'static Field| (field.name, field_schema(field.schema_type(), field.flags, field.default)));
     let mut schema = empty(id, base);
     schema.resource_fields.extend(fields);
-    schema
-}
-
-fn of_row(row: &'static Type, base: &str) -> Schema {
-    let fields = row.fields.iter().map(|&(name, kind, flags)| {
-        let (flags, default) = Type::flags(flags);
-        (name, field_schema(kind.to_owned(), flags, default))
-    });
-    let mut schema = empty(row.id, base);
-    schema.resource_fields.extend(fields);
-    let actions = row
-        .actions
-        .iter()
-        .map(|&(name, input, output)| (name, ActionSchema { input: input.to_owned(), output: output.to_owned() }));
-    schema.resource_actions.extend(actions);
     schema
 }
 

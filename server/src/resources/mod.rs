@@ -28,6 +28,8 @@ pub mod snapshot;
 pub mod support_bundle;
 pub mod system_backup;
 pub mod system_restore;
+#[cfg(test)]
+mod tests;
 pub mod timestamp;
 pub mod volume;
 pub mod volume_attachment;

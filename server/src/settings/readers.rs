@@ -7,27 +7,16 @@ use super::{Acts, Name, all};
 
 /// Rows that act according to the table and have no reader yet. It only ever gets shorter.
 const AWAITED: &[Name] = &[
-    Name::AutoCleanupSystemGeneratedSnapshot,
     Name::AutoSalvage,
     Name::CreateDefaultDiskLabeledNodes,
     Name::DefaultDataPath,
     Name::DefaultMinNumberOfBackingImageCopies,
     Name::DetachManuallyAttachedVolumesWhenCordoned,
-    Name::DisableSnapshotPurge,
     Name::EngineReplicaTimeout,
-    Name::FreezeFilesystemForSnapshot,
     Name::NodeDiskHealthMonitoring,
     Name::OrphanResourceAutoDeletion,
     Name::OrphanResourceAutoDeletionGracePeriod,
     Name::RecurringJobMaxRetention,
-    Name::RemoveSnapshotsDuringFilesystemTrim,
-    Name::SnapshotCountWarningThreshold,
-    Name::SnapshotDataIntegrity,
-    Name::SnapshotDataIntegrityCronjob,
-    Name::SnapshotDataIntegrityImmediateCheckAfterSnapshotCreation,
-    Name::SnapshotHeavyTaskConcurrentLimit,
-    Name::SupportBundleFailedHistoryLimit,
-    Name::SupportBundleNodeCollectionTimeout,
 ];
 
 /// Where each setting is named in code: outside of this module, comments and tests.

@@ -14,7 +14,6 @@ pub mod node;
 mod orphan;
 pub mod ready;
 mod recurring_job;
-pub mod schemas;
 pub mod setting;
 mod shard;
 pub mod shown;

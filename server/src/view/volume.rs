@@ -202,15 +202,22 @@ fn controller(engine: &Object<Engine>) -> Controller {
     }
 }
 
-/// Newest first, the head on top: the order in which a chain is read.
+/// Newest first, the head on top: the order in which a chain is read. Of those taken in the same second the ones above
+/// come first.
 #[must_use]
 pub fn snapshots(engine: &Object<Engine>) -> Vec<Snapshot> {
     let mut snapshots: Vec<Snapshot> = engine.status.snapshots.values().cloned().collect();
     let is_head = |snapshot: &Snapshot| snapshot.name == aurochs_api::ids::VOLUME_HEAD;
-    snapshots.sort_by(|a, b| {
-        is_head(b).cmp(&is_head(a)).then_with(|| b.created.cmp(&a.created)).then_with(|| a.name.cmp(&b.name))
+    snapshots.sort_by_cached_key(|one| {
+        let age = std::cmp::Reverse((is_head(one), one.created.clone(), depth(one, &engine.status.snapshots)));
+        (age, one.name.clone())
     });
     snapshots
+}
+
+/// How many layers lie below; bounded, whatever the engine tells.
+fn depth(snapshot: &Snapshot, layers: &BTreeMap<String, Snapshot>) -> usize {
+    std::iter::successors(layers.get(&snapshot.parent), |below| layers.get(&below.parent)).take(layers.len()).count()
 }
 
 /// The tickets of a volume; none while nobody wants it.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test says by panicking what went wrong")]
 
+mod backup_targets;
 mod bodies;
 mod engine;
 mod envelope;
@@ -11,8 +12,12 @@ mod live;
 mod login;
 mod metrics;
 mod nodes;
+mod recurring_jobs;
 mod schemas;
 mod settings;
 mod snapshots;
+mod support_bundles;
 mod volume_actions;
+mod volume_life;
 mod volumes;
+mod walk;

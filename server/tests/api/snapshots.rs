@@ -1,5 +1,6 @@
 //! Snapshot actions, with an engine that answers.
 
+use aurochs_api::volume::VolumeState;
 use axum::http::StatusCode;
 use serde_json::json;
 
@@ -83,4 +84,49 @@ async fn an_engine_that_is_gone_is_503() {
         .unwrap();
     let answer = act(&manager, "snapshotCreate", json!({"name": "s1"})).await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{answer:?}");
+}
+
+/// Nobody works on them here: what is asked for stays asked for.
+#[tokio::test]
+async fn resources_are_asked_for_shown_and_given_back() {
+    let manager = Manager::start().await;
+    manager.add_volume("data", VolumeState::Detached).await;
+    manager.add_volume("other", VolumeState::Detached).await;
+    let asked = act(&manager, "snapshotCRCreate", json!({"name": "s1", "labels": {"app": "db"}})).await;
+    assert_eq!(asked.status, StatusCode::OK, "{asked:?}");
+    let asked = asked.json();
+    assert_eq!(
+        (&asked["type"], &asked["volume"], &asked["labels"]),
+        (&json!("snapshotCR"), &json!("data"), &json!({"app": "db"}))
+    );
+    assert_eq!(
+        (&asked["createSnapshot"], &asked["readyToUse"], &asked["size"]),
+        (&json!(true), &json!(false), &json!(0))
+    );
+    assert_eq!(asked.get("error"), None);
+    let unnamed = act(&manager, "snapshotCRCreate", json!({})).await.json();
+    assert_eq!(unnamed["name"].as_str().unwrap().len(), 36, "a UUID");
+
+    let list = act(&manager, "snapshotCRList", json!({})).await.json();
+    assert_eq!((&list["resourceType"], list["data"].as_array().unwrap().len()), (&json!("snapshotCR"), 2));
+    assert_eq!(act(&manager, "snapshotCRGet", json!({"name": "s1"})).await.json()["name"], "s1");
+    let elsewhere = manager.post("/v1/volumes/other?action=snapshotCRGet", json!({"name": "s1"})).await;
+    assert_eq!(elsewhere.status, StatusCode::NOT_FOUND);
+    let elsewhere = manager.post("/v1/volumes/other?action=snapshotCRDelete", json!({"name": "s1"})).await;
+    assert_eq!(elsewhere.status, StatusCode::UNPROCESSABLE_ENTITY, "another volume's: {elsewhere:?}");
+    for name in ["s1", "never-there"] {
+        let answer = act(&manager, "snapshotCRDelete", json!({"name": name})).await;
+        assert_eq!((answer.status, &answer.json()["type"]), (StatusCode::OK, &json!("empty")));
+    }
+    let deleting = manager.store().get::<aurochs_server::resources::Snapshot>("s1").await.unwrap();
+    assert!(deleting.is_deleting(), "it goes when its layer has gone");
+    for (body, status) in [
+        (json!({"name": "s1"}), 409),
+        (json!({"name": "a/b"}), 422),
+        (json!({"name": "s2", "labels": {"a b": "c"}}), 422),
+        (json!({"name": "s2", "labels": {"aurochs.io/snapshot-uid": "x"}}), 422),
+    ] {
+        let answer = act(&manager, "snapshotCRCreate", body.clone()).await;
+        assert_eq!(answer.status.as_u16(), status, "{body}: {answer:?}");
+    }
 }

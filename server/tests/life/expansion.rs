@@ -45,7 +45,9 @@ async fn detached_it_comes_up_without_a_device_grows_and_goes_down() {
     tokio::task::block_in_place(|| Nbd::connect(&uri).write(0, &[7; 4096]));
     installation.detach().await;
 
+    // What is there now comes first; from then on every change.
     let mut engines = installation.store().watch::<Engine>();
+    engines.next().await.unwrap();
     wish(&installation.store(), 96).await;
     installation.until("it has grown", async |store| is_settled(store, 96).await).await;
     installation.until_volume("it is detached again", |volume| volume.status.state == VolumeState::Detached).await;

@@ -123,6 +123,20 @@ impl Installation {
         self.store().modify(VOLUME, change).await.unwrap();
     }
 
+    /// Another volume than the test's own, with its device.
+    pub(crate) async fn attach_volume(&self, volume: &str, node: &str) {
+        let ticket = AttachmentTicket {
+            id: TICKET.into(),
+            kind: AttacherType::LonghornApi,
+            node_id: node.into(),
+            ..AttachmentTicket::default()
+        };
+        let change = |attachment: &mut Object<VolumeAttachment>| {
+            attachment.spec.attachment_tickets.insert(TICKET.into(), ticket.clone());
+        };
+        self.store().modify(volume, change).await.unwrap();
+    }
+
     pub(crate) async fn detach(&self) {
         let change = |attachment: &mut Object<VolumeAttachment>| attachment.spec.attachment_tickets.clear();
         self.store().modify(VOLUME, change).await.unwrap();

@@ -3,8 +3,10 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test says with a panic what is wrong")]
 
+mod clone;
 mod expansion;
 mod harness;
 mod nbd;
 mod salvage;
+mod tickets;
 mod whole_life;

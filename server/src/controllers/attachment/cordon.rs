@@ -10,24 +10,43 @@ use super::super::{Context, Error};
 use crate::resources::volume_attachment::{AttacherType, VolumeAttachmentSpec};
 use crate::resources::{Node, Object, VolumeAttachment};
 use crate::settings::Name;
+use crate::store::Store;
 
-/// A node that changed wakes the volumes that somebody wants there.
+/// A node that was cordoned, and the setting, wake the volumes that somebody wants on cordoned nodes.
 pub(super) fn feed(context: &Context, queue: &WorkQueue) -> JoinHandle<()> {
-    let (store, queue) = (context.store.clone(), queue.clone());
+    let (store, queue, mut settings) = (context.store.clone(), queue.clone(), context.settings.changed());
     tokio::spawn(async move {
         let mut nodes = store.watch::<Node>();
-        while let Some(event) = nodes.next().await {
-            let node = event.object();
-            if !node.spec.cordoned {
-                continue;
-            }
-            // The next change of the volume tries again what can't be read now.
-            let all = store.list::<VolumeAttachment>().await.unwrap_or_default();
-            for tickets in all.iter().filter(|tickets| super::is_wanted_on(tickets, node.name())) {
-                queue.add(tickets.name());
+        loop {
+            let concerned = tokio::select! {
+                event = nodes.next() => match event {
+                    Some(event) => event.object().spec.cordoned,
+                    None => return,
+                },
+                changed = settings.changed() => match changed {
+                    Ok(()) => true,
+                    Err(_) => return,
+                },
+            };
+            if concerned {
+                wake(&store, &queue).await;
             }
         }
     })
+}
+
+async fn wake(store: &Store, queue: &WorkQueue) {
+    // What can't be read now is tried again at the next change of the volume.
+    let nodes = store.list::<Node>().await.unwrap_or_default();
+    let cordoned: Vec<&str> = nodes.iter().filter(|node| node.spec.cordoned).map(|node| node.name()).collect();
+    if cordoned.is_empty() {
+        return;
+    }
+    for tickets in store.list::<VolumeAttachment>().await.unwrap_or_default() {
+        if cordoned.iter().any(|node| super::is_wanted_on(&tickets, node)) {
+            queue.add(tickets.name());
+        }
+    }
 }
 
 /// Takes away the tickets that a cordoned node gives up.

@@ -12,6 +12,8 @@ use aurochs_engine::grpc::instance_v1::{
 
 use super::super::{Context, Error};
 use crate::instance::{CHANGE_TIMEOUT, LOOK_TIMEOUT, record, rpc, within};
+use crate::resources::engine::EngineSpec;
+use crate::resources::volume::Frontend;
 use crate::resources::{Engine, Object};
 
 pub(super) async fn start(context: &Context, engine: &Object<Engine>) -> Result<Instance, Error> {
@@ -37,11 +39,20 @@ pub(super) async fn start(context: &Context, engine: &Object<Engine>) -> Result<
             unmap_mark_snap_chain_removed: engine.spec.unmap_mark_snap_chain_removed_enabled,
             salvage: salvaging,
             replica_timeout_seconds: engine.spec.replica_timeout_seconds,
-            ..context.clients.network()
+            ..network(context, &engine.spec)
         })),
     };
     let started = context.clients.manager(node)?.instance_start(within(CHANGE_TIMEOUT, request)).await;
     Ok(started.map_err(rpc(format!("starting engine {name} on {node}")))?.into_inner())
+}
+
+/// How the engine is reached over the network. A volume that is not to be an iSCSI target must not become one beside.
+fn network(context: &Context, spec: &EngineSpec) -> Arguments {
+    let all = context.clients.network();
+    if spec.frontend == Frontend::Iscsi && !spec.disable_frontend {
+        return all;
+    }
+    Arguments { iscsi_listen: Vec::new(), iscsi_chap_file: String::new(), ..all }
 }
 
 async fn find_running(context: &Context, node: &str, name: &str) -> Result<Option<Instance>, Error> {
@@ -97,7 +108,6 @@ fn addresses(members: Option<&Vec<String>>, running: &BTreeMap<String, String>) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::resources::engine::EngineSpec;
 
     fn engine(replicas: &[&str]) -> Object<Engine> {
         let replica_address_map = replicas.iter().map(|&name| (name.to_owned(), format!("unix:/{name}"))).collect();

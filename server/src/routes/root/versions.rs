@@ -40,6 +40,7 @@ fn version(url: &RequestUrl) -> Version {
         .map(Noun::plural_name)
         .map(|plural| (plural.clone(), format!("{base}/v1/{}", plural.to_lowercase())))
         .collect();
+    links.insert("apiVersions".to_owned(), format!("{base}/v1/apiversions"));
     links.insert("self".to_owned(), format!("{base}/v1"));
     Resource {
         id: "v1".to_owned(),

@@ -20,11 +20,15 @@ pub mod replica_remove;
 mod room;
 mod rules;
 pub mod salvage;
+pub mod snapshot_cr;
 pub mod snapshot_create;
 pub mod snapshot_delete;
 pub mod snapshot_get;
+mod snapshot_labels;
 pub mod snapshot_list;
+pub mod snapshot_purge;
 pub mod snapshot_revert;
+pub mod trim_filesystem;
 pub mod update_access_mode;
 pub mod update_backup_compression_method;
 pub mod update_backup_target_name;
@@ -100,12 +104,12 @@ fn snapshots(noun: Builder<Volume>) -> Builder<Volume> {
         .act::<SnapshotDelete, _, _>(snapshot_delete::handle)
         .act::<SnapshotRevert, _, _>(snapshot_revert::handle)
         .act_later::<SnapshotBackup>(Feature::Backups)
-        .act_later::<SnapshotCrCreate>(Feature::SnapshotResources)
-        .act_later::<SnapshotCrGet>(Feature::SnapshotResources)
-        .act_later::<SnapshotCrList>(Feature::SnapshotResources)
-        .act_later::<SnapshotCrDelete>(Feature::SnapshotResources)
-        .act_later::<SnapshotPurge>(Feature::SpaceReclaim)
-        .act_later::<TrimFilesystem>(Feature::SpaceReclaim)
+        .act::<SnapshotCrCreate, _, _>(snapshot_cr::create)
+        .act::<SnapshotCrGet, _, _>(snapshot_cr::get)
+        .act::<SnapshotCrList, _, _>(snapshot_cr::list)
+        .act::<SnapshotCrDelete, _, _>(snapshot_cr::delete)
+        .act::<SnapshotPurge, _, _>(snapshot_purge::handle)
+        .act::<TrimFilesystem, _, _>(trim_filesystem::handle)
 }
 
 /// Wishes that are stored; the controllers act on them.

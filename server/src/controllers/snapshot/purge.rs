@@ -1,0 +1,177 @@
+//! Purges: what removed snapshots take is given back.
+//!
+//! Whether one is wanted follows from the layers alone, so that a restart forgets nothing. Heavy work of the engines on
+//! one node is counted (`snapshot-heavy-task-concurrent-limit`); a purge that left what it was for rests, longer each time.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use aurochs_api::ids::VOLUME_HEAD;
+use aurochs_api::replica::ReplicaMode;
+use aurochs_api::snapshot::Snapshot as Layer;
+use aurochs_engine::grpc::engine_v1::SnapshotPurgeRequest;
+
+use super::super::{Context, Error};
+use super::delete::{self, Fate};
+use super::memory::Memory;
+use super::names::Layers;
+use crate::events::{EventType, ObjectRef, Reason};
+use crate::instance::{CHANGE_TIMEOUT, rpc, within};
+use crate::resources::engine::EngineStatus;
+use crate::resources::volume::Robustness;
+use crate::resources::{Engine, Object, Volume};
+use crate::settings::Name;
+
+/// How soon to look again when others' heavy work fills the node.
+const LIMIT_PAUSE: Duration = Duration::from_secs(10);
+
+#[must_use]
+pub fn is_disabled(context: &Context) -> bool {
+    context.settings.flag(Name::DisableSnapshotPurge)
+}
+
+/// The snapshots that a purge would take away. `system_too`: also those that no user took.
+pub(super) fn wanted(layers: &Layers, system_too: bool) -> BTreeSet<String> {
+    let of_system = |layer: &Layer| system_too && !layer.usercreated && !layer.removed;
+    let goes = |layer: &&Layer| layer.name != VOLUME_HEAD && (of_system(layer) || is_mergeable(layers, layer));
+    layers.values().filter(goes).map(|layer| layer.name.clone()).collect()
+}
+
+/// What stands on it has to have its file; without it the layer is kept (and a purge would only say so).
+fn is_mergeable(layers: &Layers, layer: &Layer) -> bool {
+    let is_missing = |child: &String| layers.get(child).is_some_and(|child| child.image_missing);
+    layer.removed && delete::fate(&layer.children) == Fate::Mergeable && !layer.children.keys().any(is_missing)
+}
+
+pub(in crate::controllers) fn is_running(status: &EngineStatus) -> bool {
+    status.purge_status.values().any(|purge| purge.is_purging)
+}
+
+/// Whether the engine would begin one now.
+fn is_possible(status: &EngineStatus) -> bool {
+    status.exclusive_work.is_empty() && !is_running(status) && all_read_write(status)
+}
+
+pub(super) fn all_read_write(status: &EngineStatus) -> bool {
+    let modes = &status.replica_mode_map;
+    !modes.is_empty() && modes.values().all(|mode| *mode == ReplicaMode::ReadWrite)
+}
+
+/// Every replica that should serve does: what a rebuild left is of no use any more.
+fn is_complete(volume: &Object<Volume>, status: &EngineStatus) -> bool {
+    volume.status.robustness == Robustness::Healthy && all_read_write(status)
+}
+
+/// What there is to do after a look at a volume's purge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Outlook {
+    Nothing,
+    /// It runs, or waits for what runs: the engine is needed on. When to look though nothing tells, if so.
+    Busy(Option<Duration>),
+    /// The last one left something; the next one comes after this time.
+    Rests(Duration),
+}
+
+/// Starts a purge if one is wanted and may be. `marked`: a snapshot was marked removed just now; where it is below the head
+/// it stays, and gives back what the head hides.
+pub(super) async fn run(
+    context: &Context,
+    memory: &Memory,
+    volume: &Object<Volume>,
+    engine: &Object<Engine>,
+    marked: bool,
+) -> Result<Outlook, Error> {
+    let status = &engine.status;
+    if is_running(status) {
+        memory.purge_runs(volume.name());
+        return Ok(Outlook::Busy(None));
+    }
+    if is_disabled(context) {
+        return Ok(Outlook::Nothing);
+    }
+    let cleans = context.settings.flag(Name::AutoCleanupSystemGeneratedSnapshot) && is_complete(volume, status);
+    let wanted = wanted(&status.snapshots, cleans);
+    if wanted.is_empty() && !marked {
+        memory.purge_done(volume.name());
+        return Ok(Outlook::Nothing);
+    }
+    if !is_possible(status) {
+        // What runs tells its end by a change of the engine's status.
+        return Ok(Outlook::Busy(None));
+    }
+    tell_failure(context, memory, volume, status);
+    if let Some(pause) = memory.purge_pause(volume.name(), &wanted).filter(|_| !marked) {
+        return Ok(Outlook::Rests(pause));
+    }
+    let _counting = memory.counting.lock().await;
+    if !has_room(context, memory, engine).await? {
+        return Ok(Outlook::Busy(Some(LIMIT_PAUSE)));
+    }
+    start(context, memory, volume, engine, &wanted).await
+}
+
+async fn start(
+    context: &Context,
+    memory: &Memory,
+    volume: &Object<Volume>,
+    engine: &Object<Engine>,
+    wanted: &BTreeSet<String>,
+) -> Result<Outlook, Error> {
+    let doing = format!("purging the snapshots of volume {}", volume.name());
+    let request = within(CHANGE_TIMEOUT, SnapshotPurgeRequest { skip_if_in_progress: true });
+    let answer = context.clients.engine(&engine.status.address)?.snapshot_purge(request).await.map_err(rpc(doing));
+    match answer {
+        Err(error) if error.is_unreachable() => Err(error.into()),
+        Err(error) => {
+            memory.note_purge(volume.name(), wanted);
+            memory.tell_purge(volume.name());
+            let (about, text) = (ObjectRef::from(volume), error.to_string());
+            context.events.emit(&about, Reason::FailedStartingSnapshotPurge, EventType::Warning, &text);
+            Ok(memory.purge_pause(volume.name(), wanted).map_or(Outlook::Nothing, Outlook::Rests))
+        }
+        Ok(_) => {
+            memory.note_purge(volume.name(), wanted);
+            memory.note_heavy(engine.name(), &engine.spec.node_id);
+            tracing::info!(volume = volume.name(), ?wanted, "purging removed snapshots");
+            Ok(Outlook::Busy(None))
+        }
+    }
+}
+
+/// Why the last purge left what it was for.
+fn tell_failure(context: &Context, memory: &Memory, volume: &Object<Volume>, status: &EngineStatus) {
+    let errors: Vec<String> = failures(status).map(|(replica, error)| format!("{replica}: {error}")).collect();
+    if !errors.is_empty() && memory.tell_purge(volume.name()) {
+        let (about, text) = (ObjectRef::from(volume), errors.join("; "));
+        context.events.emit(&about, Reason::FailedSnapshotPurge, EventType::Warning, &text);
+    }
+}
+
+/// Replicas whose last purge failed, and why.
+pub(in crate::controllers) fn failures(status: &EngineStatus) -> impl Iterator<Item = (&String, &String)> {
+    let failed = status.purge_status.iter().filter(|(_, purge)| !purge.is_purging && !purge.error.is_empty());
+    failed.map(|(replica, purge)| (replica, &purge.error))
+}
+
+/// Fewer engines of the node purge or copy than may.
+async fn has_room(context: &Context, memory: &Memory, engine: &Object<Engine>) -> Result<bool, Error> {
+    let limit = context.settings.number(Name::SnapshotHeavyTaskConcurrentLimit);
+    if limit == 0 {
+        return Ok(true);
+    }
+    let node = &engine.spec.node_id;
+    let mut busy = memory.heavy_on(node);
+    let engines = context.store.list::<Engine>().await?;
+    busy.extend(
+        engines
+            .iter()
+            .filter(|one| one.spec.node_id == *node && is_heavy(&one.status))
+            .map(|one| one.name().to_owned()),
+    );
+    busy.remove(engine.name());
+    Ok((busy.len() as u64) < limit)
+}
+
+fn is_heavy(status: &EngineStatus) -> bool {
+    is_running(status) || status.clone.as_ref().is_some_and(|clone| clone.state == "in_progress")
+}
