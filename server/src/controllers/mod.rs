@@ -18,6 +18,8 @@
 
 pub mod attachment;
 pub mod backup_target;
+#[cfg(test)]
+mod bench;
 pub mod drain;
 pub mod engine;
 pub mod engine_image;

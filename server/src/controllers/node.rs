@@ -7,6 +7,7 @@
 mod default_disks;
 pub mod deletion;
 mod disk;
+pub(super) mod given_up;
 mod looks;
 mod status;
 mod trouble;
@@ -109,7 +110,7 @@ impl Controller for Nodes {
         let answers = matches!(answering, Answering::Yes { .. });
         let Some(node) = self.ensure(name, answers).await? else { return Ok(Next::After(INSPECTION_PERIOD)) };
         if node.is_deleting() {
-            let gone = deletion::run(context, &node).await?;
+            let gone = deletion::run(context, &node, answers).await?;
             // One that answers is made anew.
             let soon = if gone { Duration::from_secs(1) } else { INSPECTION_PERIOD };
             return Ok(if gone && !answers { Next::Wait } else { Next::After(soon) });

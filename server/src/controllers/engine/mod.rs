@@ -2,6 +2,8 @@
 //!
 //! An engine that runs is never restarted from here, whatever the store says: it is adopted. An engine that ended is
 //! not started again by itself either: the volume controller first takes the volume down, then up again.
+//!
+//! Invariant: an engine that is not seen counts as stopped only where a person took its node away. Silence proves nothing.
 
 mod follow;
 pub(super) mod membership;
@@ -17,6 +19,7 @@ use aurochs_engine::grpc::instance_v1::InstanceStopRequest;
 use tokio::task::JoinHandle;
 
 use self::refusals::Refusals;
+use super::node::given_up;
 use super::queue::WorkQueue;
 use super::runtime::{self, Controller, Next};
 use super::{Context, Error};
@@ -71,6 +74,7 @@ pub fn start(context: &Context) -> Vec<JoinHandle<()>> {
         runtime::feed_from_nodes::<Engine>(&context.store, &context.instances, &queue, |engine, node| {
             engine.spec.node_id == node
         }),
+        given_up::feed::<Engine>(&context.store, &queue, |engine, node| engine.spec.node_id == node),
         runtime::feed_from_store::<crate::resources::Replica>(&context.store, &queue, |replica| {
             vec![replica.spec.engine_name.clone()]
         }),
@@ -90,7 +94,8 @@ impl Controller for Engines {
         };
         let node = &engine.spec.node_id;
         if engine.is_deleting() {
-            if !node.is_empty() && self.context.instances.see(node, name) != Seen::Absent {
+            let is_there = !node.is_empty() && self.context.instances.see(node, name) != Seen::Absent;
+            if is_there && !given_up::is(&self.context, node).await? {
                 self.stop(&engine).await?;
             }
             self.context.store.remove_finalizer::<Engine>(name).await?;
@@ -112,6 +117,8 @@ impl Controller for Engines {
                 self.stop(&engine).await?;
                 Seen::Absent
             }
+            // Its epoch is fenced off by the next engine's, should the machine run on after all.
+            (_, Seen::Unknown) if given_up::is(&self.context, node).await? => Seen::Absent,
             (_, seen) => seen,
         };
         let wished_running = engine.spec.desire_state == InstanceState::Running;
@@ -265,5 +272,43 @@ mod tests {
             EngineStatus { current_state: InstanceState::Running, endpoint: "/dev/x".into(), ..Default::default() };
         mirror(&mut status, &Seen::Unknown, true);
         assert_eq!((status.current_state, status.endpoint.as_str()), (InstanceState::Unknown, "/dev/x"));
+    }
+
+    /// Silence alone never stops an engine; a person who takes its node away does.
+    #[tokio::test]
+    async fn an_engine_ends_with_its_node_and_not_with_its_silence() {
+        use crate::controllers::bench;
+        use crate::resources::Node;
+        use crate::resources::engine::EngineSpec;
+        use crate::resources::node::NodeSpec;
+
+        for wished in [InstanceState::Stopped, InstanceState::Running] {
+            let (context, _directory) = bench::context(&["node-1"]).await;
+            let (followers, refusals) = (Mutex::default(), Refusals::default());
+            let engines = Engines { context: context.clone(), queue: WorkQueue::default(), followers, refusals };
+            context.instances.lost("node-1", "gone");
+            let store = &context.store;
+            store.create(&Object::<Node>::new("node-1", NodeSpec::default())).await.unwrap();
+            let spec = EngineSpec { node_id: "node-1".into(), desire_state: wished, ..EngineSpec::default() };
+            store.create(&Object::<Engine>::new("v-e-0", spec)).await.unwrap();
+            let running = |status: &mut EngineStatus| status.current_state = InstanceState::Running;
+            store.modify_status::<Engine>("v-e-0", running).await.unwrap();
+            let state = async || {
+                engines.reconcile("v-e-0").await.unwrap();
+                store.get::<Engine>("v-e-0").await.unwrap().status.current_state
+            };
+            assert_eq!(state().await, InstanceState::Unknown);
+            store.delete::<Node>("node-1").await.unwrap();
+            let ended = match wished {
+                InstanceState::Running => InstanceState::Error,
+                _ => InstanceState::Stopped,
+            };
+            assert_eq!(state().await, ended);
+            store.remove_finalizer::<Node>("node-1").await.unwrap();
+            assert_eq!(state().await, ended);
+            // It is back after all: then it says what runs.
+            context.instances.replace("node-1", "1", 8, vec![Instance { name: "v-e-0".into(), ..Instance::default() }]);
+            assert!(!given_up::is(&context, "node-1").await.unwrap());
+        }
     }
 }

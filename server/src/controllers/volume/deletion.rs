@@ -76,7 +76,8 @@ async fn tell(context: &Context, volume: &Object<Volume>, replicas: &[Object<Rep
                 replica.name(),
                 replica.spec.node_id
             ),
-            next_step: "Bring the node back; the deletion then goes on by itself.".to_owned(),
+            next_step: "Bring the node back, or remove it if it is lost for good; the deletion then goes on by itself."
+                .to_owned(),
             objects: vec![replica.name().to_owned(), replica.spec.node_id.clone()],
             details: Vec::new(),
         })

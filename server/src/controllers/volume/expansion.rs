@@ -23,12 +23,11 @@ use super::attempts::Refusal;
 use super::cluster::{limits, views};
 use super::family::Family;
 use super::growth_room::shortages;
-use super::{Findings, SCHEDULING_RETRY, Volumes};
+use super::{ASK_AGAIN, Findings, SCHEDULING_RETRY, Volumes};
 use crate::controllers::tickets::{self, Purpose};
 use crate::controllers::{Context, Error};
 use crate::events::{EventType, ObjectRef, Reason};
 use crate::instance::{CHANGE_TIMEOUT, rpc, within};
-use crate::resources::engine::InstanceState;
 use crate::resources::volume_attachment::{AttacherType, FrontendWish};
 use crate::resources::{Engine, Node, Object, Replica, Volume, VolumeAttachment};
 
@@ -117,12 +116,10 @@ async fn grow(
         findings.look_again_in(SCHEDULING_RETRY);
         return Ok(());
     }
-    let engine = &family.engine.status;
-    let serves = engine.current_state == InstanceState::Running && !engine.replica_mode_map.is_empty();
-    if !bring_up(context, volume, findings).await? || !serves {
+    if !bring_up(context, volume, findings).await? || !family.can_be_asked() {
         return Ok(());
     }
-    if engine.is_expanding {
+    if family.engine.status.is_expanding {
         findings.causes.push(underway(volume));
         return Ok(());
     }
@@ -192,7 +189,12 @@ async fn ask(
             return Ok(());
         }
         Ok(status) => status.into_inner().last_expansion_error,
-        Err(error) if error.is_unreachable() => return Err(error.into()),
+        // Whether it has grown is seen when it answers again.
+        Err(error) if error.is_unreachable() => {
+            findings.look_again_in(ASK_AGAIN);
+            findings.causes.push(waiting(volume, &error.to_string(), "It is asked again by itself."));
+            return Ok(());
+        }
         Err(error) => error.to_string(),
     };
     let refusal = volumes.memory.attempts.note(name, &why, now);

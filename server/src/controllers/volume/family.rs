@@ -51,6 +51,10 @@ impl Family {
         self.engine.status.replica_mode_map.values().filter(|mode| **mode == ReplicaMode::ReadWrite).count()
     }
 
+    pub(super) fn can_be_asked(&self) -> bool {
+        can_be_asked(&self.engine)
+    }
+
     /// Engine and replicas are all stopped. A replica on a silent node counts as stopped: its process refuses every
     /// epoch but the highest, and it is asked to stop when its node is back.
     pub(super) fn all_closed(&self) -> bool {
@@ -58,6 +62,13 @@ impl Family {
         self.engine.status.current_state == InstanceState::Stopped
             && self.replicas.iter().all(|replica| closed(replica.status.current_state))
     }
+}
+
+/// The engine runs, has an address, and has told of its replicas.
+#[must_use]
+pub(super) fn can_be_asked(engine: &Object<Engine>) -> bool {
+    let status = &engine.status;
+    status.current_state == InstanceState::Running && !status.address.is_empty() && !status.replica_mode_map.is_empty()
 }
 
 #[must_use]
@@ -115,4 +126,31 @@ pub(super) fn new_replica(volume: &Object<Volume>) -> Object<Replica> {
     };
     let name = format!("{}-r-{:08x}", volume.name(), random.random::<u32>());
     Object::<Replica>::new(name, spec).owned_by_volume(volume)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_is_asked_while_it_runs_and_has_told_of_its_replicas() {
+        use InstanceState::{Error, Running, Starting, Stopped, Unknown};
+        let modes = || [("v-r-1".to_owned(), ReplicaMode::ReadWrite)].into();
+        for (state, address, told, expected) in [
+            (Running, "unix:/e", true, true),
+            (Running, "unix:/e", false, false),
+            (Running, "", true, false),
+            (Starting, "unix:/e", true, false),
+            (Unknown, "unix:/e", true, false),
+            // As an engine that ended leaves its status.
+            (Error, "", false, false),
+            (Stopped, "", false, false),
+        ] {
+            let mut engine = Object::<Engine>::new("v-e-0", EngineSpec::default());
+            engine.status.current_state = state;
+            engine.status.address = address.to_owned();
+            engine.status.replica_mode_map = if told { modes() } else { Default::default() };
+            assert_eq!(can_be_asked(&engine), expected, "{state:?} {address:?} {told}");
+        }
+    }
 }

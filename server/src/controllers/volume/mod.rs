@@ -42,6 +42,9 @@ mod upkeep;
 mod waiting;
 mod wake;
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,6 +66,9 @@ use crate::resources::{Engine, LABEL_VOLUME, Object, Replica, Volume, VolumeAtta
 
 /// How often a replica without a place is offered to the scheduler again.
 const SCHEDULING_RETRY: Duration = Duration::from_secs(30);
+
+/// How soon a process that did not answer is asked again.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
 
 pub(super) struct Volumes {
     context: Context,
@@ -114,6 +120,14 @@ impl Findings {
     fn look_again_in(&mut self, delay: Duration) {
         self.look_again = Some(self.look_again.map_or(delay, |before| before.min(delay)));
     }
+
+    /// Takes the outcome of a step that asks a process. One that can't be asked ends the step and not the pass.
+    fn bear_silence(&mut self, volume: &str, ended: Result<(), Error>) -> Result<(), Error> {
+        let Err(Error::Client(error)) = ended else { return ended };
+        tracing::warn!(volume, %error, "a step is left for the next pass");
+        self.look_again_in(ASK_AGAIN);
+        Ok(())
+    }
 }
 
 impl Controller for Volumes {
@@ -148,10 +162,17 @@ impl Volumes {
     /// One behaviour a file, in the order in which they matter: first what decides whether the volume can be used, then
     /// what its data asks for, then where its replicas are. Each looks at the present alone, makes at most one object
     /// and leaves everything to the next pass that depends on what it made.
+    ///
+    /// Invariant: no step ends the pass because a process can't be asked. What comes after the steps takes a volume down
+    /// whose engine ended; a pass that never got there would leave it as it is for ever.
     async fn steps(&self, volume: &Object<Volume>, family: &Family, findings: &mut Findings) -> Result<(), Error> {
-        salvage::step(self, volume, family, findings).await?;
-        expansion::step(self, volume, family, findings).await?;
-        clone::step(self, volume, family, findings).await?;
+        let name = volume.name();
+        let ended = salvage::step(self, volume, family, findings).await;
+        findings.bear_silence(name, ended)?;
+        let ended = expansion::step(self, volume, family, findings).await;
+        findings.bear_silence(name, ended)?;
+        let ended = clone::step(self, volume, family, findings).await;
+        findings.bear_silence(name, ended)?;
         limits::step(self, volume, family, findings).await?;
         stale::step(self, volume, family, findings).await?;
         locality::step(self, volume, family, findings).await?;

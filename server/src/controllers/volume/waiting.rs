@@ -118,7 +118,8 @@ fn obstacle(volume: &Object<Volume>, family: &Family, node: &str, silent: impl F
     if volume.status.state == VolumeState::Detaching {
         if state != InstanceState::Stopped {
             let what = format!("engine {engine_name} on {engine_node} has not ended yet");
-            let next_step = "If its node is lost for good, remove the node; else bring it back.";
+            let next_step =
+                "If its node is lost for good, switch its scheduling off and remove the node; else bring it back.";
             return (what, next_step, vec![engine_node.clone()]);
         }
         let busy = |state| !matches!(state, InstanceState::Stopped | InstanceState::Unknown);

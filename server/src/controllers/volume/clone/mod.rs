@@ -17,7 +17,9 @@
 //!   remembered: a manager that was away while the copy ended does not begin another;
 //! - of what the source holds *now*, one snapshot is taken, with a name that follows from the target's uid: tried again,
 //!   it is found;
-//! - the ticket on the source is there exactly while the target needs it; a target that is deleted takes it along.
+//! - the ticket on the source is there exactly while the target needs it; a target that is deleted takes it along;
+//! - an engine is asked only while it runs, and one that does not answer is a cause and another look, never the end of
+//!   the pass: the volume has to be taken down and up again when its engine ended, and that comes later in the pass.
 
 mod calls;
 
@@ -26,7 +28,7 @@ use std::time::Duration;
 use aurochs_api::cause::{Cause, CauseCode, Severity};
 use time::OffsetDateTime;
 
-use super::family::Family;
+use super::family::{self, Family, engine_name};
 use super::{Findings, Volumes};
 use crate::controllers::tickets::{self, Purpose, Standing};
 use crate::controllers::{Context, Error};
@@ -34,7 +36,7 @@ use crate::events::{EventType, ObjectRef, Reason};
 use crate::resources::data_source::DataSource;
 use crate::resources::volume::{CloneState, CloneStatus, Robustness, VolumeStatus};
 use crate::resources::volume_attachment::{AttacherType, FrontendWish};
-use crate::resources::{Object, Volume, timestamp};
+use crate::resources::{Engine, Object, Volume, timestamp};
 
 use calls::Copying;
 
@@ -67,7 +69,10 @@ pub(super) async fn step(
             findings.causes.push(clone.failed());
             clone.release_both().await
         }
-        CloneState::None | CloneState::Initiated | CloneState::Failed => clone.copy(findings).await,
+        CloneState::None | CloneState::Initiated | CloneState::Failed => {
+            let ended = clone.copy(findings).await;
+            clone.bear_silence(ended, findings)
+        }
     }
 }
 
@@ -116,13 +121,26 @@ impl Clone<'_> {
         }
     }
 
+    /// A ticket is served for as long as its volume says that it is attached, also when the engine has just ended: the
+    /// engines themselves have the last word.
     async fn both_are_up(&self, source: &Object<Volume>) -> Result<bool, Error> {
         let (store, purpose) = (&self.context.store, purpose(self.volume.name()));
         let Some(from) = tickets::node_for(self.context, source).await? else { return Ok(false) };
         let Some(to) = tickets::node_for(self.context, self.volume).await? else { return Ok(false) };
+        let engine = store.find::<Engine>(&engine_name(source.name())).await?;
         let source = tickets::want(store, source.name(), &purpose, &from, FrontendWish::Either).await?;
         let target = tickets::want(store, self.volume.name(), &purpose, &to, FrontendWish::Off).await?;
-        Ok(source == Standing::Served && target == Standing::Served)
+        let are_served = source == Standing::Served && target == Standing::Served;
+        Ok(are_served && self.family.can_be_asked() && engine.is_some_and(|engine| family::can_be_asked(&engine)))
+    }
+
+    /// A question that got no answer is told and asked again; whatever else is to be done in the pass is done.
+    fn bear_silence(&self, ended: Result<(), Error>, findings: &mut Findings) -> Result<(), Error> {
+        let Err(Error::Client(error)) = ended else { return ended };
+        findings.look_again_in(LOOK_AGAIN);
+        let message = format!("{} waits to be filled from {}: {error}.", self.volume.name(), self.source.volume);
+        findings.causes.push(self.cause(Severity::Warning, message, "It is asked again by itself."));
+        Ok(())
     }
 
     async fn begin(&self, source: &Object<Volume>, snapshot: &str, findings: &mut Findings) -> Result<(), Error> {
