@@ -10,6 +10,7 @@ use crate::events::Events;
 use crate::instance::{Clients, Network};
 use crate::settings::Settings;
 use crate::store::Store;
+use crate::support_bundle::Bundles;
 use crate::web::live::{Live, Streams};
 use crate::web::pieces;
 
@@ -29,6 +30,8 @@ pub struct App {
     pub events: Events,
     /// The nodes' instance managers; none where nothing runs.
     pub clients: Clients,
+    /// Where support bundles are; nowhere unless whoever starts the manager says so.
+    pub bundles: Bundles,
     /// Name of this installation, shown in the dashboard.
     pub cluster: Arc<str>,
 }
@@ -41,8 +44,18 @@ impl App {
         let streams = Streams::start(&store);
         streams.follow_also("events", events.changed());
         let volume_pieces = pieces::Cache::default();
-        let clients = Clients::new(BTreeMap::new(), Network::default());
-        Self { store, settings, auth, live, volume_pieces, streams, events, clients, cluster: cluster.into() }
+        Self {
+            store,
+            settings,
+            auth,
+            live,
+            volume_pieces,
+            streams,
+            events,
+            clients: Clients::new(BTreeMap::new(), Network::default()),
+            bundles: Bundles::default(),
+            cluster: cluster.into(),
+        }
     }
 
     /// With the processes of an installation.
@@ -57,6 +70,12 @@ impl App {
 impl FromRef<App> for Auth {
     fn from_ref(app: &App) -> Self {
         app.auth.clone()
+    }
+}
+
+impl FromRef<App> for Bundles {
+    fn from_ref(app: &App) -> Self {
+        app.bundles.clone()
     }
 }
 

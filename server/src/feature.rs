@@ -19,7 +19,6 @@ pub enum Feature {
     SecondEngine,
     /// Volumes that several nodes mount at once.
     SharedVolumes,
-    SupportBundles,
     SystemBackups,
     Uninstall,
     UpgradeCheck,
@@ -43,7 +42,6 @@ impl Feature {
             Self::RecurringJobs => "runs of recurring jobs",
             Self::SecondEngine => "v2 data engine",
             Self::SharedVolumes => "ReadWriteMany volumes",
-            Self::SupportBundles => "support bundles",
             Self::SystemBackups => "system backups",
             Self::Uninstall => "uninstallation through a setting",
             Self::UpgradeCheck => "upgrade check",
@@ -67,7 +65,6 @@ impl Feature {
             Self::RecurringJobs => "Call the action from a timer of the system for now.",
             Self::SecondEngine => "Use dataEngine v1.",
             Self::SharedVolumes => "Use accessMode rwo and attach it to one node.",
-            Self::SupportBundles => "Take the manager's log and the logs of its data directory for now.",
             Self::Uninstall => "Run `aurochs stop` and remove the data directory.",
             Self::UpgradeCheck => "Leave it as it is: nothing is sent to anybody.",
         }

@@ -1,9 +1,12 @@
-//! The manager's log: to standard error, as much of it as the setting `log-level` says, changed while it runs.
+//! The manager's log: to standard error, as much of it as the setting `log-level` says, changed while it runs. The last of it
+//! is kept in memory for support bundles ([`recent`]).
 //!
 //! At the start the environment variable [`VARIABLE`] comes first (directives of `tracing`: `info,sqlx=debug`), since
 //! whoever sets it wants to see the start. A change of the setting after that wins over it.
 
-use std::io::IsTerminal;
+use std::collections::VecDeque;
+use std::io::{self, IsTerminal};
+use std::sync::{Mutex, PoisonError};
 
 use tokio::task::JoinHandle;
 use tracing_subscriber::layer::SubscriberExt;
@@ -34,6 +37,7 @@ impl Logging {
         tracing_subscriber::registry()
             .with(filter)
             .with(fmt::layer().with_writer(std::io::stderr).with_ansi(ansi))
+            .with(fmt::layer().with_writer(|| Recent).with_ansi(false))
             .init();
         Self { filter: handle, from_environment }
     }
@@ -76,6 +80,39 @@ fn directives(level: &str) -> &'static str {
     }
 }
 
+// === the last of it ===
+
+/// What is kept in memory of the log.
+const RECENT_LIMIT_BYTES: usize = 2 << 20;
+
+static RECENT: Mutex<VecDeque<u8>> = Mutex::new(VecDeque::new());
+
+/// The last lines of this process's log; the first one may be cut.
+#[must_use]
+pub fn recent() -> String {
+    let kept = RECENT.lock().unwrap_or_else(PoisonError::into_inner);
+    let (first, second) = kept.as_slices();
+    String::from_utf8_lossy(&[first, second].concat()).into_owned()
+}
+
+/// Writes into [`RECENT`], over what is oldest.
+struct Recent;
+
+impl io::Write for Recent {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut kept = RECENT.lock().unwrap_or_else(PoisonError::into_inner);
+        let newest = &bytes[bytes.len().saturating_sub(RECENT_LIMIT_BYTES)..];
+        let too_many = (kept.len() + newest.len()).saturating_sub(RECENT_LIMIT_BYTES);
+        kept.drain(..too_many);
+        kept.extend(newest);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use tracing::Level;
@@ -105,6 +142,20 @@ mod tests {
             ];
             (most(&own).unwrap(), most(&library).unwrap())
         })
+    }
+
+    #[test]
+    fn the_last_of_the_log_is_kept_and_bounded() {
+        use io::Write;
+        let line = [b'x'; 1000];
+        for _ in 0..3000 {
+            Recent.write_all(&line).unwrap();
+        }
+        Recent.write_all(b"the end").unwrap();
+        let kept = recent();
+        assert!(kept.len() == RECENT_LIMIT_BYTES && kept.contains("xthe end"), "{}", kept.len());
+        Recent.write_all(&vec![b'y'; 2 * RECENT_LIMIT_BYTES]).unwrap();
+        assert!(recent().bytes().all(|byte| byte == b'y'));
     }
 
     #[test]

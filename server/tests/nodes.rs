@@ -324,9 +324,12 @@ async fn an_orphaned_process_is_shown_and_stopped() {
     assert_eq!(refused.code(), tonic::Code::FailedPrecondition, "{refused}");
     assert!(!Path::new(&directory).exists(), "nothing is made on a wrong disk");
     manager.instance_start(start(disk["diskUUID"].as_str().unwrap())).await.unwrap();
-    while !Path::new(&directory).join("volume.meta").exists() {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    let made = async {
+        while !Path::new(&directory).join("volume.meta").exists() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, made).await.unwrap();
     installation.nudge().await;
     let orphans = installation.until_orphans(2).await;
     let of_kind = |kind: &str| orphans.iter().find(|orphan| orphan["orphanType"] == kind).unwrap()["name"].clone();

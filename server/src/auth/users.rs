@@ -22,6 +22,9 @@ const COST_MAXIMUM: u32 = 16;
 /// The first user's name.
 pub const FIRST_USER: &str = "admin";
 
+/// Name of the file in the manager's directory.
+pub const FILE: &str = "users";
+
 /// What goes wrong with the users' file.
 #[derive(Debug, thiserror::Error)]
 pub enum UsersError {
@@ -76,7 +79,7 @@ impl Users {
     /// Opens `DIR/users`. When there is none, makes one with the user `admin` and a random password, which is also
     /// written to `DIR/admin-password`.
     pub fn open(directory: &Path) -> Result<(Self, Option<FirstPassword>), UsersError> {
-        let path = directory.join("users");
+        let path = directory.join(FILE);
         let first = if path.exists() { None } else { Some(create_first(directory, &path)?) };
         let (hashes, stamp) = load(&path)?;
         if hashes.is_empty() {

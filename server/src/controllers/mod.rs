@@ -114,6 +114,11 @@ impl Controllers {
         tasks.extend(snapshot::start(context));
         Ok(Self { tasks })
     }
+
+    /// More tasks that end with them.
+    pub fn add(&mut self, tasks: Vec<JoinHandle<()>>) {
+        self.tasks.extend(tasks);
+    }
 }
 
 impl Drop for Controllers {

@@ -17,8 +17,6 @@ const AWAITED: &[Name] = &[
     Name::OrphanResourceAutoDeletion,
     Name::OrphanResourceAutoDeletionGracePeriod,
     Name::RecurringJobMaxRetention,
-    Name::SupportBundleFailedHistoryLimit,
-    Name::SupportBundleNodeCollectionTimeout,
 ];
 
 /// Where each setting is named in code: outside of this module, comments and tests.

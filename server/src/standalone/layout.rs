@@ -7,6 +7,7 @@
 //! | `DATA/records/` | control records of the volumes |
 //! | `DATA/nodes/node-N/` | a node's disk: `longhorn-disk.cfg`, `replicas/` |
 //! | `DATA/logs/` | logs of the instance managers |
+//! | `DATA/support-bundles/` | archives that wait to be downloaded |
 //! | `RUN/node-N/im.sock` | a node's instance manager |
 //!
 //! RUN is `/run/aurochs-<8 hex of the data directory's path>` for root, else under `$XDG_RUNTIME_DIR` or `/tmp`: paths
@@ -109,6 +110,11 @@ impl Layout {
     #[must_use]
     pub fn logs(&self) -> PathBuf {
         self.data.join("logs")
+    }
+
+    #[must_use]
+    pub fn support_bundles(&self) -> PathBuf {
+        self.data.join("support-bundles")
     }
 
     #[must_use]

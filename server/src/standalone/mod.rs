@@ -23,7 +23,7 @@ use tokio::net::TcpListener;
 
 use crate::app::App;
 use crate::auth::Auth;
-use crate::auth::users::{FirstPassword, UsersError};
+use crate::auth::users::{self, FirstPassword, UsersError};
 use crate::controllers::{self, Context, Controllers};
 use crate::events::Events;
 use crate::instance::{Clients, Instances, Network};
@@ -33,6 +33,7 @@ use crate::resources::{Node, Object};
 use crate::settings::{Name, Settings};
 use crate::store::sqlite::Sqlite;
 use crate::store::{Store, StoreError};
+use crate::support_bundle::{self, Bundles, Place};
 
 pub use claim::ClaimError;
 pub use layout::{Layout, LayoutError};
@@ -131,9 +132,12 @@ impl Manager {
         };
         first::settings(&context.store, &layout).await?;
         zone::apply(&context.store, &options.zones).await?;
-        let controllers = Controllers::start(&context).await?;
+        let bundles = bundles(&layout, &context.owner, &options.network);
+        let mut controllers = Controllers::start(&context).await?;
+        controllers.add(support_bundle::controller::start(&context, &bundles));
         let (store, settings, events) = (context.store.clone(), context.settings.clone(), context.events.clone());
-        let app = App::new(store, settings, auth, events, INSTALLATION_NAME).with_clients(context.clients.clone());
+        let app = App { bundles, ..App::new(store, settings, auth, events, INSTALLATION_NAME) };
+        let app = app.with_clients(context.clients.clone());
         let address = listener.local_addr().map_err(Error::Http)?;
         wait_for_nodes(&context.store, &context.clients).await;
         Ok(Self {
@@ -167,6 +171,13 @@ async fn wait_for_nodes(store: &Store, clients: &Clients) {
         }
     };
     let _ = tokio::time::timeout(NODES_PATIENCE, all_ready).await;
+}
+
+/// Where support bundles are, and which files must leave no trace in them.
+fn bundles(layout: &Layout, owner: &str, network: &Network) -> Bundles {
+    let chap = Some(&network.iscsi_chap_file).filter(|path| !path.is_empty()).map(PathBuf::from);
+    let secrets = [Some(layout.data.join(users::FILE)), chap].into_iter().flatten().collect();
+    Bundles::at(Place::new(layout.support_bundles(), layout.logs(), owner, secrets))
 }
 
 /// The binary beside this program, unless another is named.

@@ -194,3 +194,25 @@ async fn a_watch_that_fell_behind_gets_the_present() {
         }
     }
 }
+
+/// Other tables in the same file (events, sessions) are written by connections of their own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_waits_for_those_of_other_tables() {
+    let directory = tempfile::tempdir().unwrap();
+    let sqlite = Sqlite::open(&directory.path().join("aurochs.db")).await.unwrap();
+    let (pool, store) = (sqlite.pool(), Store::new(Arc::new(sqlite)));
+    store.create(&Object::<Volume>::new("a", VolumeSpec::default())).await.unwrap();
+    let others = tokio::spawn(async move {
+        for number in 0..300_i64 {
+            let hash = number.to_le_bytes().to_vec();
+            let insert = sqlx::query("INSERT INTO events VALUES (?, '', '', '', '', '', '', 1, 1, 1)");
+            insert.bind(format!("{number}{hash:?}")).execute(&pool).await.unwrap();
+        }
+    });
+    let mut number = 0;
+    while !others.is_finished() {
+        number += 1;
+        store.modify::<Volume>("a", |volume| volume.spec.node_id = format!("node-{number}")).await.unwrap();
+    }
+    others.await.unwrap();
+}

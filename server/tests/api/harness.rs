@@ -15,6 +15,7 @@ use aurochs_server::router;
 use aurochs_server::settings::Settings;
 use aurochs_server::store::Store;
 use aurochs_server::store::sqlite::Sqlite;
+use aurochs_server::support_bundle::Bundles;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode, header};
@@ -75,6 +76,12 @@ impl Manager {
         backup_target::ensure_default(&store).await.unwrap();
         let app = App::new(store, Settings::default(), auth, events, "test");
         Self { service: router::service(app.clone()), app, directory }
+    }
+
+    /// With a place for support bundles.
+    pub(crate) fn set_bundles(&mut self, bundles: Bundles) {
+        self.app.bundles = bundles;
+        self.service = router::service(self.app.clone());
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {

@@ -16,6 +16,7 @@ mod recurring_jobs;
 mod schemas;
 mod settings;
 mod snapshots;
+mod support_bundles;
 mod volume_actions;
 mod volume_life;
 mod volumes;

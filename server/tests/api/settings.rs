@@ -20,7 +20,7 @@ async fn put(manager: &Manager, name: &str, value: &str) -> Answer {
 }
 
 /// What the controllers of a manager without nodes work with.
-fn context(manager: &Manager) -> Context {
+pub(crate) fn context(manager: &Manager) -> Context {
     Context {
         store: manager.store().clone(),
         settings: manager.app.settings.clone(),

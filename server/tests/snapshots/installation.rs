@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use aurochs_api::snapshot::Snapshot as Layer;
 use aurochs_engine::grpc::engine_v1::engine_client::EngineClient;
+use aurochs_engine::grpc::engine_v1::{Snapshot as Layer, StatusRequest};
 use aurochs_server::instance::Network;
 use aurochs_server::resources::{Engine, LABEL_VOLUME, Object, Replica, Snapshot, Volume, VolumeAttachment};
 use aurochs_server::router;
@@ -210,10 +210,10 @@ impl Installation {
         self.store().list_labelled(LABEL_VOLUME, VOLUME).await.unwrap()
     }
 
-    /// Layers of the running engine, the head not among them.
+    /// Layers of the running engine, as itself tells them, the head not among them.
     pub async fn layers(&self) -> Vec<Layer> {
-        let snapshots = self.engine().await.status.snapshots;
-        snapshots.into_values().filter(|layer| layer.name != "volume-head").collect()
+        let status = self.engine_client().await.status(StatusRequest {}).await.unwrap().into_inner();
+        status.snapshots.into_iter().filter(|layer| layer.name != "volume-head").collect()
     }
 
     /// Fills blocks of the volume through its NBD server.

@@ -95,7 +95,7 @@ async fn what_a_rebuild_leaves_is_cleaned_up_unless_the_setting_says_no() {
             .await;
         let system = async || {
             let layers = installation.layers().await;
-            layers.into_iter().filter(|layer| !layer.usercreated && !layer.removed).count()
+            layers.into_iter().filter(|layer| !layer.user_created && !layer.removed).count()
         };
         installation.until("system snapshots are as the setting says", async |_| system().await == left).await;
     }

@@ -124,6 +124,7 @@ async fn the_limit_holds_for_resources_and_is_told() {
 async fn a_tree_of_snapshots_is_built_shown_and_pruned() {
     let installation = Installation::start(2, "nbd").await;
     installation.attach(false).await;
+    installation.set("auto-cleanup-system-generated-snapshot", "false").await;
     installation.set("disable-snapshot-purge", "true").await;
     for (at, name) in ["first", "second", "third"].into_iter().enumerate() {
         installation.write(at as u64 * MIB, MIB, 1).await;

@@ -9,26 +9,43 @@ use serde_json::json;
 use crate::installation::{Installation, run};
 
 /// A file system on the volume's device; unmounted in any case.
-struct Mounted(PathBuf);
+struct Mounted {
+    device: String,
+    at: PathBuf,
+}
 
 impl Mounted {
     async fn make(device: &str, at: PathBuf) -> Self {
         std::fs::create_dir(&at).unwrap();
-        for (program, arguments) in [("mkfs.ext4", vec!["-q", device]), ("mount", vec![device, at.to_str().unwrap()])] {
-            let output = run(program, &arguments).await;
-            assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
-        }
-        Self(at)
+        succeeds("mkfs.ext4", &["-q", device]).await;
+        let mounted = Self { device: device.to_owned(), at };
+        mounted.mount().await;
+        mounted
+    }
+
+    async fn mount(&self) {
+        succeeds("mount", &[&self.device, self.at.to_str().unwrap()]).await;
     }
 
     async fn sync(&self) {
-        assert!(run("sync", &["-f", self.0.to_str().unwrap()]).await.status.success());
+        succeeds("sync", &["-f", self.at.to_str().unwrap()]).await;
     }
+
+    /// The kernel forgets what it has trimmed already.
+    async fn mount_again(&self) {
+        succeeds("umount", &[self.at.to_str().unwrap()]).await;
+        self.mount().await;
+    }
+}
+
+async fn succeeds(program: &str, arguments: &[&str]) {
+    let output = run(program, arguments).await;
+    assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 impl Drop for Mounted {
     fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).stderr(std::process::Stdio::null()).status();
+        let _ = Command::new("umount").arg("-l").arg(&self.at).stderr(std::process::Stdio::null()).status();
     }
 }
 
@@ -57,7 +74,7 @@ async fn a_trim_frees_what_the_file_system_does_not_use_and_may_take_snapshots_a
     let device = installation.engine().await.status.endpoint;
     let mounted = Mounted::make(&device, installation.path().join("mnt")).await;
     let directory = PathBuf::from(installation.replicas().await[0].spec.data_path());
-    let file = mounted.0.join("large");
+    let file = mounted.at.join("large");
     std::fs::write(&file, noise(20_000_000)).unwrap();
     mounted.sync().await;
     let full = allocated(&directory);
@@ -81,11 +98,7 @@ async fn a_trim_frees_what_the_file_system_does_not_use_and_may_take_snapshots_a
             installation.engine().await.status.unmap_mark_snap_chain_removed_enabled
         })
         .await;
-    // The kernel discards a range once only: something has to be freed anew.
-    std::fs::write(&file, noise(20_000_000)).unwrap();
-    mounted.sync().await;
-    std::fs::remove_file(&file).unwrap();
-    mounted.sync().await;
+    mounted.mount_again().await;
     installation.act("trimFilesystem", json!({})).await;
     let holds = installation.until_snapshot("holds", "is marked removed", |one| one.status.mark_removed).await;
     assert!(!holds.is_deleting(), "nobody deleted the resource");

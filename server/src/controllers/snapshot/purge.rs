@@ -18,6 +18,7 @@ use super::names::Layers;
 use crate::events::{EventType, ObjectRef, Reason};
 use crate::instance::{CHANGE_TIMEOUT, rpc, within};
 use crate::resources::engine::EngineStatus;
+use crate::resources::volume::Robustness;
 use crate::resources::{Engine, Object, Volume};
 use crate::settings::Name;
 
@@ -57,9 +58,8 @@ pub(super) fn all_read_write(status: &EngineStatus) -> bool {
 }
 
 /// Every replica that should serve does: what a rebuild left is of no use any more.
-fn is_complete(engine: &Object<Engine>) -> bool {
-    let modes = &engine.status.replica_mode_map;
-    all_read_write(&engine.status) && engine.spec.replica_address_map.keys().all(|name| modes.contains_key(name))
+fn is_complete(volume: &Object<Volume>, status: &EngineStatus) -> bool {
+    volume.status.robustness == Robustness::Healthy && all_read_write(status)
 }
 
 /// What there is to do after a look at a volume's purge.
@@ -89,7 +89,7 @@ pub(super) async fn run(
     if is_disabled(context) {
         return Ok(Outlook::Nothing);
     }
-    let cleans = context.settings.flag(Name::AutoCleanupSystemGeneratedSnapshot) && is_complete(engine);
+    let cleans = context.settings.flag(Name::AutoCleanupSystemGeneratedSnapshot) && is_complete(volume, status);
     let wanted = wanted(&status.snapshots, cleans);
     if wanted.is_empty() && !marked {
         memory.purge_done(volume.name());

@@ -13,9 +13,11 @@ use super::placement::{self, Wanted};
 use super::{Findings, SCHEDULING_RETRY, Volumes};
 use crate::controllers::{Context, Error};
 use crate::events::{EventType, ObjectRef, Reason};
+use crate::resources::engine::InstanceState;
+use crate::resources::node::READY;
 use crate::resources::volume::Robustness;
 use crate::resources::volume_attachment::AttacherType;
-use crate::resources::{Node, Object, Replica, Volume};
+use crate::resources::{Node, Object, Replica, Volume, condition};
 use crate::settings::Name;
 
 /// The step of one pass.
@@ -86,7 +88,8 @@ fn requested(replica: &Object<Replica>, nodes: &[Object<Node>]) -> Option<Reques
     node.status.auto_evicting.then_some(Request::Automatic)
 }
 
-/// A drain that only waits for last replicas moves no others.
+/// A drain that only waits for last replicas moves no others. Which is a last one the drain itself judges by the same
+/// facts ([`crate::controllers::drain`]); a wrong "another has the data" here moves nothing, and removes nothing either.
 fn applies(
     context: &Context,
     request: Request,
@@ -96,10 +99,31 @@ fn applies(
 ) -> bool {
     let drained = |name: &str| nodes.iter().any(|node| node.name() == name && node.status.auto_evicting);
     let is_safe = |other: &Object<Replica>| {
-        other.name() != replica.name() && super::stale::is_safe(context, other, family) && !drained(&other.spec.node_id)
+        other.name() != replica.name() && is_safe(context, other, family, nodes) && !drained(&other.spec.node_id)
     };
     let only_last = context.settings.text(Name::NodeDrainPolicy) == "block-for-eviction-if-contains-last-replica";
     request == Request::User || !only_last || !family.staying().any(is_safe)
+}
+
+/// It has all data, as far as can be told: an engine says so, or it was whole when the volume was detached, and its node
+/// answers and has its disk. No data may be removed on this word.
+fn is_safe(context: &Context, replica: &Object<Replica>, family: &Family, nodes: &[Object<Node>]) -> bool {
+    if family.engine.status.current_state == InstanceState::Running {
+        return family.whole().any(|whole| whole.name() == replica.name());
+    }
+    let was_whole = !replica.spec.healthy_at.is_empty() && !replica.spec.has_failed();
+    was_whole && context.instances.answers(&replica.spec.node_id) && has_ready_disk(replica, nodes)
+}
+
+fn has_ready_disk(replica: &Object<Replica>, nodes: &[Object<Node>]) -> bool {
+    let node = nodes.iter().find(|node| node.name() == replica.spec.node_id);
+    let disk = node.and_then(|node| {
+        node.status
+            .disk_status
+            .values()
+            .find(|disk| !disk.disk_uuid.is_empty() && disk.disk_uuid == replica.spec.disk_id)
+    });
+    disk.is_some_and(|disk| condition::is_true(&disk.conditions, READY))
 }
 
 fn tell(context: &Context, volume: &Object<Volume>, replica: &Object<Replica>, request: Option<Request>) {

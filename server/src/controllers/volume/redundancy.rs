@@ -255,11 +255,16 @@ impl<'a> Pass<'a> {
 
     /// What an engine refuses replicas for is not begun with.
     fn must_wait(&self) -> Option<Cause> {
-        let expands = self.family.engine.status.is_expanding;
-        expands.then(|| {
-            let message = format!("Rebuilding of {} waits until it has its new size.", self.volume.name());
-            self.cause(CauseCode::RebuildWaiting, Severity::Info, message, "")
-        })
+        let (status, name) = (&self.family.engine.status, self.volume.name());
+        let copies = status.clone.as_ref().is_some_and(|clone| clone.state == "in_progress");
+        let message = if status.is_expanding {
+            format!("Rebuilding of {name} waits until it has its new size.")
+        } else if copies {
+            format!("Rebuilding of {name} waits until it has the data that it is made from.")
+        } else {
+            return None;
+        };
+        Some(self.cause(CauseCode::RebuildWaiting, Severity::Info, message, ""))
     }
 
     fn rebuilding_is_off(&self, need: &Need) -> Option<Cause> {

@@ -1,11 +1,14 @@
-//! Stale replicas (behaviour.md §3, failed replica cleanup): the data of one that failed long ago is given up, but never
-//! while it could be the best that is left.
+//! Stale replicas (behaviour.md §3, failed replica cleanup): the data of one that failed long ago is given up.
+//!
+//! Invariant: it goes only while a running engine serves from another replica that is whole. What the resources of a
+//! detached or faulted volume tell of the others is the past: a disk may have died since, and then a person may have to
+//! go on with the one that failed ([`super::salvage`]).
 
 use std::time::Duration;
 
 use super::family::Family;
 use super::{Findings, Volumes};
-use crate::controllers::{Context, Error};
+use crate::controllers::Error;
 use crate::resources::engine::InstanceState;
 use crate::resources::{Object, Replica, Volume, timestamp};
 
@@ -18,9 +21,7 @@ pub(super) async fn step(
 ) -> Result<(), Error> {
     let context = &volumes.context;
     let Some(stale) = family.staying().find(|replica| is_stale(volume, replica)) else { return Ok(()) };
-    let had_data = !stale.spec.last_healthy_at.is_empty();
-    let safe = family.staying().any(|other| other.name() != stale.name() && is_safe(context, other, family));
-    if had_data && !safe {
+    if !is_dispensable(stale, family) {
         return Ok(());
     }
     let minutes = volume.spec.stale_replica_timeout;
@@ -36,19 +37,16 @@ fn is_stale(volume: &Object<Volume>, replica: &Object<Replica>) -> bool {
     given_up && !timeout.is_zero() && age.is_some_and(|age| age > timeout)
 }
 
-/// It has all data, as far as anybody can tell now: an engine says so, or it was whole when the volume was detached and
-/// its node answers.
-pub(super) fn is_safe(context: &Context, replica: &Object<Replica>, family: &Family) -> bool {
-    if family.engine.status.current_state == InstanceState::Running {
-        return family.whole().any(|whole| whole.name() == replica.name());
-    }
-    let was_whole = !replica.spec.healthy_at.is_empty() && !replica.spec.has_failed();
-    was_whole && context.instances.answers(&replica.spec.node_id)
+/// Another one has all data, and is read and written at this moment.
+fn is_dispensable(stale: &Object<Replica>, family: &Family) -> bool {
+    family.engine.status.current_state == InstanceState::Running
+        && family.whole().any(|whole| whole.name() != stale.name())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resources::Engine;
     use crate::resources::replica::ReplicaSpec;
     use crate::resources::volume::VolumeSpec;
 
@@ -65,6 +63,36 @@ mod tests {
             let mut coming = failed(minutes_ago(ago));
             coming.spec.desire_state = InstanceState::Running;
             assert!(!is_stale(&volume, &coming), "it is being rebuilt");
+        }
+    }
+    /// behaviour.md §3, failed replica cleanup: never the last that anybody could go on with.
+    #[test]
+    fn a_stale_replica_goes_only_while_another_one_serves() {
+        use aurochs_api::replica::ReplicaMode::{Error, ReadWrite, WriteOnly};
+        let spec = ReplicaSpec { failed_at: "2026-01-01T00:00:00Z".into(), ..ReplicaSpec::default() };
+        let stale = Object::<Replica>::new("f", spec);
+        // What an opening makes of a member, although its disk is dead.
+        let spec = ReplicaSpec { healthy_at: "2026-01-02T00:00:00Z".into(), ..ReplicaSpec::default() };
+        let member = Object::<Replica>::new("m", spec);
+        // (engine, mode of the member, the member is being deleted, the stale one may go)
+        let rows = [
+            (InstanceState::Running, Some(ReadWrite), false, true),
+            (InstanceState::Running, Some(ReadWrite), true, false),
+            (InstanceState::Running, Some(WriteOnly), false, false),
+            (InstanceState::Running, Some(Error), false, false),
+            (InstanceState::Running, None, false, false),
+            (InstanceState::Unknown, Some(ReadWrite), false, false),
+            (InstanceState::Stopped, None, false, false),
+            (InstanceState::Error, None, false, false),
+        ];
+        for (state, mode, deleting, goes) in rows {
+            let mut member = member.clone();
+            member.metadata.deletion_timestamp = deleting.then(|| "now".to_owned());
+            let mut engine = Object::<Engine>::new("v-e-0", Default::default());
+            engine.status.current_state = state;
+            engine.status.replica_mode_map.extend(mode.map(|mode| ("m".to_owned(), mode)));
+            let family = Family { engine, replicas: vec![stale.clone(), member] };
+            assert_eq!(is_dispensable(&stale, &family), goes, "{state:?} {mode:?} {deleting}");
         }
     }
 }

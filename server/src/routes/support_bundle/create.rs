@@ -1,12 +1,77 @@
 //! `POST /v1/supportbundles`
 
-use aurochs_api::support_bundle::SupportBundleInitiateInput;
+use aurochs_api::schema::Resource;
+use aurochs_api::support_bundle::{SupportBundle as SupportBundleView, SupportBundleInitiateInput};
+use axum::Json;
+use axum::extract::State;
 
-use crate::error::ApiError;
-use crate::feature::Feature;
+use crate::error::{ApiError, ErrorKind};
+use crate::resources::support_bundle::{SupportBundleSpec, SupportBundleState};
+use crate::resources::{Object, SupportBundle, timestamp};
 use crate::routes::body::Body;
+use crate::store::Store;
+use crate::support_bundle::Bundles;
+use crate::view::envelope::Links;
+use crate::view::support_bundle;
+use crate::web::request_url::RequestUrl;
 
-/// Not yet.
-pub async fn handle(Body(_): Body<SupportBundleInitiateInput>) -> ApiError {
-    ApiError::not_yet(Feature::SupportBundles, "collecting a support bundle")
+/// More is no description.
+const TEXT_LIMIT_BYTES: usize = 4096;
+
+/// Answers with the bundle; its state tells how far it is. One that is ready gives way to the new one.
+pub async fn handle(
+    State(store): State<Store>,
+    State(bundles): State<Bundles>,
+    url: RequestUrl,
+    Body(input): Body<SupportBundleInitiateInput>,
+) -> Result<Json<Resource<SupportBundleView>>, ApiError> {
+    let spec = spec(input)?;
+    let place = bundles.place().ok_or_else(|| {
+        ApiError::new(ErrorKind::Conflict, "this manager has no directory for support bundles", "Ask another manager.")
+    })?;
+    let _one_at_a_time = place.creating().await;
+    make_room(&store).await?;
+    let name = format!("support-bundle-{}", timestamp::now().to_lowercase().replace(':', "-"));
+    store
+        .create(&Object::<SupportBundle>::new(&name, SupportBundleSpec { node_id: place.owner.clone(), ..spec }))
+        .await?;
+    let stored = store
+        .modify_status::<SupportBundle>(&name, |status| {
+            // The controller may have been quicker.
+            if status.state == SupportBundleState::New {
+                status.state = SupportBundleState::Started;
+            }
+            status.owner_id.clone_from(&place.owner);
+        })
+        .await?;
+    tracing::info!(bundle = name, "a support bundle was asked for");
+    Ok(Json(support_bundle::resource(&stored, Links::of(&url))))
+}
+
+fn spec(input: SupportBundleInitiateInput) -> Result<SupportBundleSpec, ApiError> {
+    for (field, text) in [("issueURL", &input.issue_url), ("description", &input.description)] {
+        if text.len() > TEXT_LIMIT_BYTES {
+            let message = format_args!("{field} has {} bytes, more than {TEXT_LIMIT_BYTES}", text.len());
+            return Err(ApiError::new(ErrorKind::Invalid, message, "Give a shorter one."));
+        }
+    }
+    Ok(SupportBundleSpec { description: input.description, issue_url: input.issue_url, ..SupportBundleSpec::default() })
+}
+
+/// One is made at a time, and one is kept.
+async fn make_room(store: &Store) -> Result<(), ApiError> {
+    for bundle in store.list::<SupportBundle>().await?.iter().filter(|bundle| !bundle.is_deleting()) {
+        match bundle.status.state {
+            SupportBundleState::New | SupportBundleState::Started | SupportBundleState::Generating => {
+                let message = format_args!("no support bundle is begun: {} is being made", bundle.name());
+                return Err(ApiError::new(ErrorKind::Conflict, message, "Wait for it, or delete it."));
+            }
+            SupportBundleState::ReadyForDownload => {
+                let replaced = SupportBundleState::Replaced;
+                store.modify_status::<SupportBundle>(bundle.name(), |status| status.state = replaced).await?;
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }

@@ -5,14 +5,16 @@ use axum::http::StatusCode;
 
 use super::get;
 use crate::error::ApiError;
-use crate::feature::Feature;
+use crate::resources::SupportBundle;
 use crate::store::Store;
 
-/// Not yet.
+/// Also one that is being made: that ends then.
 pub async fn handle(
     State(store): State<Store>,
     Path((node, name)): Path<(String, String)>,
 ) -> Result<StatusCode, ApiError> {
     get::find(&store, &node, &name).await?;
-    Err(ApiError::not_yet(Feature::SupportBundles, format_args!("deleting support bundle {name}")))
+    store.delete::<SupportBundle>(&name).await?;
+    tracing::info!(bundle = name, "asked to delete");
+    Ok(StatusCode::OK)
 }

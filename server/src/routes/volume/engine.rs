@@ -20,6 +20,7 @@ use crate::store::Store;
 const CALL_TIMEOUT: Duration = Duration::from_secs(50);
 /// The engine tells its new state within a quarter of a second; past this the client gets the answer without it.
 const EFFECT_TIMEOUT: Duration = Duration::from_secs(5);
+const EFFECT_LOOK_INTERVAL: Duration = Duration::from_millis(10);
 
 /// A running engine with a client for it.
 #[derive(Debug)]
@@ -74,13 +75,12 @@ impl RunningEngine {
     /// Waits until the engine's resource shows what was done, so that the client's next read does, too. Gives up
     /// silently: the thing is done all the same.
     pub(crate) async fn wait_for(&self, store: &Store, shows: impl Fn(&Object<Engine>) -> bool + Send) {
-        let mut watch = store.watch::<Engine>();
         let name = self.resource.name();
+        // A read costs a look into memory, and is what the client's next request does. A watch lists all engines first, in a
+        // store that may be a moment ahead of what reads see.
         let seen = async {
-            while let Some(event) = watch.next().await {
-                if event.object().name() == name && shows(event.object()) {
-                    return;
-                }
+            while !store.find::<Engine>(name).await.is_ok_and(|engine| engine.is_some_and(|engine| shows(&engine))) {
+                tokio::time::sleep(EFFECT_LOOK_INTERVAL).await;
             }
         };
         if tokio::time::timeout(EFFECT_TIMEOUT, seen).await.is_err() {

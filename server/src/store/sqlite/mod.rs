@@ -75,7 +75,9 @@ impl Sqlite {
         let task: JoinHandle<Result<RawObject, Failure>> = tokio::spawn(async move {
             // The connection is held until the change is announced: announcements have the order of commits.
             let mut connection = writer.acquire().await?;
-            let mut transaction = connection.begin().await?;
+            // Immediate: one that first reads and then writes would fail at once, without waiting, when somebody else
+            // (events, sessions) wrote between the two.
+            let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
             let change = change(&mut transaction).await?;
             transaction.commit().await?;
             let (object, deleted) = match change {
