@@ -54,7 +54,8 @@ impl Policy {
     }
 
     /// Whether what keeps the node is moved away by itself.
-    const fn evicts(self) -> bool {
+    #[must_use]
+    pub const fn evicts(self) -> bool {
         matches!(self, Self::BlockForEviction | Self::BlockForEvictionIfContainsLastReplica)
     }
 }

@@ -1,8 +1,11 @@
 //! Replicas: starts and stops their processes, mirrors their state, removes their data when they are deleted.
 
+pub mod last_data;
+
 use std::sync::Arc;
 use std::time::Duration;
 
+use aurochs_api::condition::ConditionStatus;
 use aurochs_api::size::ByteSize;
 use aurochs_engine::grpc::instance_v1::{
     InstanceStartRequest, InstanceStopRequest, ReplicaDirectoryDeleteRequest, ReplicaSpec as Arguments,
@@ -16,7 +19,7 @@ use super::{Context, Error};
 use crate::instance::{Answering, CHANGE_TIMEOUT, InstanceChange, Seen, record, rpc, within};
 use crate::resources::engine::InstanceState;
 use crate::resources::replica::ReplicaStatus;
-use crate::resources::{Engine, LABEL_VOLUME, Object, Replica, Volume};
+use crate::resources::{Engine, LABEL_VOLUME, Object, Replica, Volume, condition};
 
 /// Time a replica gets to close its files; it has no writes in flight, its engine is gone.
 const STOP_GRACE_SECONDS: u32 = 30;
@@ -24,7 +27,10 @@ const STOP_GRACE_SECONDS: u32 = 30;
 /// How soon to look again whether another replica has the data of one that is to go.
 const LAST_DATA_PAUSE: Duration = Duration::from_secs(10);
 
-struct Replicas(Context);
+struct Replicas {
+    context: Context,
+    giving_up: last_data::Turns,
+}
 
 /// Keys are replica names.
 pub fn start(context: &Context) -> Vec<JoinHandle<()>> {
@@ -39,7 +45,7 @@ pub fn start(context: &Context) -> Vec<JoinHandle<()>> {
             replica.spec.node_id == node
         }),
         runtime::resync::<Replica>(&context.store, &queue, runtime::RESYNC),
-        runtime::run(Arc::new(Replicas(context.clone())), queue),
+        runtime::run(Arc::new(Replicas { context: context.clone(), giving_up: last_data::Turns::default() }), queue),
     ]
 }
 
@@ -48,19 +54,20 @@ impl Controller for Replicas {
 
     async fn reconcile(&self, name: &str) -> Result<Next, Error> {
         // Instances of engines come by too: they are no replicas, and that is that.
-        let Some(replica) = self.0.store.find::<Replica>(name).await? else { return Ok(Next::Wait) };
-        let serves_on = replica.is_deleting() && self.has_the_last_data(&replica).await?;
+        let Some(replica) = self.context.store.find::<Replica>(name).await? else { return Ok(Next::Wait) };
+        let serves_on =
+            replica.is_deleting() && !last_data::is_given_up(&replica) && self.has_the_last_data(&replica).await?;
         if replica.is_deleting() && !serves_on {
             return self.delete(&replica).await;
         }
         if !replica.spec.is_placed() {
             return Ok(Next::Wait);
         }
-        if self.0.instances.answering(&replica.spec.node_id) == Answering::NotYet {
+        if self.context.instances.answering(&replica.spec.node_id) == Answering::NotYet {
             // A manager that has just started concludes nothing from its own ignorance.
             return Ok(Next::After(Duration::from_millis(500)));
         }
-        let seen = self.0.instances.see(&replica.spec.node_id, name);
+        let seen = self.context.instances.see(&replica.spec.node_id, name);
         let seen = match (replica.spec.desire_state, seen) {
             (InstanceState::Running, Seen::Absent) if replica.status.current_state == InstanceState::Stopped => {
                 self.start(&replica).await?
@@ -70,10 +77,10 @@ impl Controller for Replicas {
         };
         let wished_running = replica.spec.desire_state == InstanceState::Running;
         let change = |status: &mut ReplicaStatus| {
-            status.owner_id = self.0.owner.to_string();
+            status.owner_id = self.context.owner.to_string();
             mirror(status, &seen, wished_running);
         };
-        self.0.store.modify_status::<Replica>(name, change).await?;
+        self.context.store.modify_status::<Replica>(name, change).await?;
         Ok(if serves_on { Next::After(LAST_DATA_PAUSE) } else { Next::Wait })
     }
 }
@@ -93,10 +100,10 @@ impl Replicas {
                 ..Arguments::default()
             })),
         };
-        let started = self.0.clients.manager(node)?.instance_start(within(CHANGE_TIMEOUT, request)).await;
+        let started = self.context.clients.manager(node)?.instance_start(within(CHANGE_TIMEOUT, request)).await;
         let doing = format!("starting replica {} on {node}", replica.name());
         match started.map_err(rpc(doing)) {
-            Ok(instance) => Ok(Seen::Present(Box::new(self.0.instances.put(node, instance.into_inner())))),
+            Ok(instance) => Ok(Seen::Present(Box::new(self.context.instances.put(node, instance.into_inner())))),
             Err(error) if error.is_unreachable() => Err(error.into()),
             // A refusal stands until the volume controller asks again: it decides whether others suffice.
             Err(error) => {
@@ -114,7 +121,7 @@ impl Replicas {
 
     /// A new directory has the size that the volume has. The replica may have been promised more, for an expansion.
     async fn size_of(&self, replica: &Object<Replica>) -> Result<ByteSize, Error> {
-        let engine = self.0.store.find::<Engine>(&replica.spec.engine_name).await?;
+        let engine = self.context.store.find::<Engine>(&replica.spec.engine_name).await?;
         let size = engine.map(|engine| engine.spec.volume_size).filter(|size| *size > ByteSize::ZERO);
         Ok(size.unwrap_or(replica.spec.volume_size))
     }
@@ -123,9 +130,9 @@ impl Replicas {
     async fn stop(&self, replica: &Object<Replica>) -> Result<Seen, Error> {
         let node = &replica.spec.node_id;
         let request = InstanceStopRequest { name: replica.name().to_owned(), grace_seconds: STOP_GRACE_SECONDS };
-        let stopped = self.0.clients.manager(node)?.instance_stop(within(CHANGE_TIMEOUT, request)).await;
+        let stopped = self.context.clients.manager(node)?.instance_stop(within(CHANGE_TIMEOUT, request)).await;
         stopped.map_err(rpc(format!("stopping replica {} on {node}", replica.name())))?;
-        self.0.instances.forget(node, replica.name());
+        self.context.instances.forget(node, replica.name());
         Ok(Seen::Absent)
     }
 
@@ -138,7 +145,10 @@ impl Replicas {
         }
         if replica.spec.is_placed() {
             let node = &replica.spec.node_id;
-            if !matches!(self.0.instances.see(node, name), Seen::Absent) {
+            if !self.give_up(replica).await? {
+                return Ok(Next::After(LAST_DATA_PAUSE));
+            }
+            if !matches!(self.context.instances.see(node, name), Seen::Absent) {
                 self.stop(replica).await?;
             }
             let request = ReplicaDirectoryDeleteRequest {
@@ -146,34 +156,62 @@ impl Replicas {
                 // A disk that is away keeps the files; they show as orphans when it is back.
                 ..ReplicaDirectoryDeleteRequest::default()
             };
-            let deleted = self.0.clients.manager(node)?.replica_directory_delete(within(CHANGE_TIMEOUT, request)).await;
+            let deleted =
+                self.context.clients.manager(node)?.replica_directory_delete(within(CHANGE_TIMEOUT, request)).await;
             deleted.map_err(rpc(format!("removing {} on {node}", replica.spec.data_path())))?;
         }
-        self.0.store.remove_finalizer::<Replica>(name).await?;
+        self.context.store.remove_finalizer::<Replica>(name).await?;
         Ok(Next::Wait)
     }
 
     /// Invariant: the only replica with all data of a volume goes with its volume and not before, whoever asked for its
     /// deletion. It serves on, and another one is built from it when the volume is attached.
     async fn has_the_last_data(&self, replica: &Object<Replica>) -> Result<bool, Error> {
-        let volume = &replica.spec.volume_name;
-        if self.0.store.find::<Volume>(volume).await?.is_none_or(|volume| volume.is_deleting()) {
+        let (store, volume) = (&self.context.store, &replica.spec.volume_name);
+        if store.find::<Volume>(volume).await?.is_none_or(|volume| volume.is_deleting()) {
             return Ok(false);
         }
-        let record = record::get(&self.0.clients, volume).await?;
-        let is_last = record.is_some_and(|record| record.members.iter().all(|member| member == replica.name()));
+        let Some(record) = record::get(&self.context.clients, volume).await? else { return Ok(false) };
+        let replicas = store.list_labelled::<Replica>(LABEL_VOLUME, volume).await?;
+        let is_last = last_data::must_stay(replica.name(), &record.members, &replicas);
         if is_last {
             tracing::warn!(volume, replica = replica.name(), "only this replica has all data: it stays for now");
         }
         Ok(is_last)
     }
 
+    /// Marks it, before anything of it is removed; false when it has to stay after all. From now on nobody counts on it.
+    async fn give_up(&self, replica: &Object<Replica>) -> Result<bool, Error> {
+        if last_data::is_given_up(replica) {
+            return Ok(true);
+        }
+        let _one_at_a_time = self.giving_up.take(&replica.spec.volume_name).await;
+        if self.has_the_last_data(replica).await? {
+            return Ok(false);
+        }
+        let mark = |status: &mut ReplicaStatus| {
+            condition::set(&mut status.conditions, last_data::CONDITION_GIVEN_UP, ConditionStatus::True, "", "");
+        };
+        self.context.store.modify_status::<Replica>(replica.name(), mark).await?;
+        Ok(true)
+    }
+
+    /// Whether an engine that runs, or is about to, uses it.
     async fn is_in_engine(&self, replica: &Object<Replica>) -> Result<bool, Error> {
-        let engines = self.0.store.list_labelled::<Engine>(LABEL_VOLUME, &replica.spec.volume_name).await?;
-        Ok(engines.iter().any(|engine| {
-            engine.status.current_state == InstanceState::Running
-                && engine.status.replica_mode_map.contains_key(replica.name())
-        }))
+        let engines = self.context.store.list_labelled::<Engine>(LABEL_VOLUME, &replica.spec.volume_name).await?;
+        Ok(engines.iter().any(|engine| uses(engine, replica.name())))
+    }
+}
+
+/// An engine that has not told yet whom it has uses whom it was given.
+fn uses(engine: &Object<Engine>, replica: &str) -> bool {
+    let told = &engine.status.replica_mode_map;
+    match engine.status.current_state {
+        InstanceState::Running | InstanceState::Starting if told.is_empty() => {
+            engine.spec.replica_address_map.contains_key(replica)
+        }
+        InstanceState::Running | InstanceState::Starting => told.contains_key(replica),
+        _ => false,
     }
 }
 

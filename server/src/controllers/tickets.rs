@@ -6,8 +6,9 @@
 
 use std::collections::BTreeMap;
 
+use super::volume::locality;
 use super::{Context, Error};
-use crate::resources::volume::VolumeState;
+use crate::resources::volume::{DataLocality, VolumeState};
 use crate::resources::volume_attachment::{
     AttacherType, AttachmentTicket, FrontendWish, PARAMETER_DISABLE_FRONTEND, PARAMETER_LAST_ATTACHED_BY,
     VolumeAttachmentSpec,
@@ -103,8 +104,17 @@ pub async fn release_all_but(store: &Store, volume: &str, kind: &AttacherType, n
     }
 }
 
+/// Whether a workload asks for the volume: then its attachment serves a controller's purpose, too.
+///
+/// Invariant: a controller steps aside for workloads and for nobody else. Two that step aside for each other would give
+/// their tickets back in turns, and neither would ever get to its work.
+#[must_use]
+pub fn is_in_use(tickets: &VolumeAttachmentSpec) -> bool {
+    tickets.attachment_tickets.values().any(|ticket| ticket.kind.is_workload())
+}
+
 /// The node on which a controller should ask for the volume: where it is or goes anyway, else one that answers, with a
-/// replica if possible. None while no node answers.
+/// replica if possible. None while no node answers on which it may be.
 pub async fn node_for(context: &Context, volume: &Object<Volume>) -> Result<Option<String>, Error> {
     if volume.status.state != VolumeState::Detached || !volume.spec.node_id.is_empty() {
         let present = [&volume.spec.node_id, &volume.status.current_node_id].into_iter().find(|node| !node.is_empty());
@@ -113,9 +123,23 @@ pub async fn node_for(context: &Context, volume: &Object<Volume>) -> Result<Opti
         }
     }
     let replicas = context.store.list_labelled::<Replica>(LABEL_VOLUME, volume.name()).await?;
-    let beside = replicas.iter().filter(|replica| replica.spec.is_placed() && !replica.spec.has_failed());
-    let nodes = beside.map(|replica| replica.spec.node_id.as_str()).chain(context.clients.nodes());
-    Ok(nodes.into_iter().find(|node| context.instances.answers(node)).map(str::to_owned))
+    let found = choose(volume, &replicas, context.clients.nodes(), |node| context.instances.answers(node));
+    Ok(found.map(str::to_owned))
+}
+
+/// Invariant: what is chosen is no node that a strictly local volume is refused on; a ticket there would never be served.
+/// Its data is where its replica is, be that one thought failed.
+fn choose<'a>(
+    volume: &Object<Volume>,
+    replicas: &'a [Object<Replica>],
+    nodes: impl Iterator<Item = &'a str>,
+    answers: impl Fn(&str) -> bool,
+) -> Option<&'a str> {
+    let placed = || replicas.iter().filter(|replica| replica.spec.is_placed());
+    let of = |failed: bool| placed().filter(move |replica| replica.spec.has_failed() == failed);
+    let beside = of(false).chain(of(true).filter(|_| volume.spec.data_locality == DataLocality::StrictLocal));
+    let mut candidates = beside.map(|replica| replica.spec.node_id.as_str()).chain(nodes);
+    candidates.find(|node| answers(node) && locality::refusal(volume, replicas, node).is_none())
 }
 
 #[cfg(test)]
@@ -143,5 +167,52 @@ mod tests {
         put(&mut spec, &ticket("node-2"));
         put(&mut spec, &ticket("node-2"));
         assert_eq!(spec.attachment_tickets["volume-expansion-controller-v"].generation, 1);
+    }
+
+    #[test]
+    fn only_a_workload_takes_the_place_of_a_controllers_ticket() {
+        use AttacherType::{CsiAttacher, LonghornApi, SnapshotController, VolumeCloneController};
+        for (others, expected) in [
+            (vec![], false),
+            (vec![SnapshotController], false),
+            (vec![VolumeCloneController, SnapshotController], false),
+            (vec![LonghornApi], true),
+            (vec![SnapshotController, CsiAttacher], true),
+        ] {
+            let mut spec = VolumeAttachmentSpec::default();
+            put(&mut spec, &ticket("node-1"));
+            for kind in others {
+                put(&mut spec, &AttachmentTicket { id: kind.word().to_owned(), kind, ..AttachmentTicket::default() });
+            }
+            assert_eq!(is_in_use(&spec), expected, "{:?}", spec.attachment_tickets.keys());
+        }
+    }
+
+    /// behaviour.md §3, row "strict-local": attached beside its data, and nowhere else.
+    #[test]
+    fn a_strictly_local_volume_is_asked_for_where_its_data_is() {
+        use crate::resources::replica::ReplicaSpec;
+        use crate::resources::volume::VolumeSpec;
+        use DataLocality::{Disabled, StrictLocal};
+
+        let on = |node: &str, failed: bool| {
+            let (node_id, disk_path) = (node.to_owned(), if node.is_empty() { String::new() } else { "/d".to_owned() });
+            let failed_at = if failed { "2026-11-01T00:00:00Z".to_owned() } else { String::new() };
+            Object::<Replica>::new("r", ReplicaSpec { node_id, disk_path, failed_at, ..ReplicaSpec::default() })
+        };
+        for (locality, replicas, silent, expected) in [
+            (StrictLocal, vec![on("n2", false)], "", Some("n2")),
+            (StrictLocal, vec![on("n2", true)], "", Some("n2")),
+            (StrictLocal, vec![on("n2", true)], "n2", None),
+            (StrictLocal, vec![on("", false)], "", Some("n1")),
+            (Disabled, vec![on("n2", true)], "", Some("n1")),
+            (Disabled, vec![on("n3", true), on("n2", false)], "", Some("n2")),
+            (Disabled, vec![on("n2", false)], "n2", Some("n1")),
+        ] {
+            let spec = VolumeSpec { data_locality: locality, ..VolumeSpec::default() };
+            let volume = Object::<Volume>::new("v", spec);
+            let chosen = choose(&volume, &replicas, ["n1", "n2", "n3"].into_iter(), |node| node != silent);
+            assert_eq!(chosen, expected, "{locality:?} {replicas:?} {silent:?}");
+        }
     }
 }

@@ -9,7 +9,7 @@ pub use aurochs_api::volume::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::Kind;
+use super::{Kind, Object};
 
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Volume;
@@ -110,6 +110,17 @@ pub struct VolumeSpec {
     pub last_attached_by: String,
     #[serde(rename = "migrationNodeID")]
     pub migration_node_id: String,
+}
+
+impl Object<Volume> {
+    /// Whether its own data is there: it is a copy of nothing, or the copy has been made. Until then it stays empty, as it
+    /// was made; the engine fills no other.
+    #[must_use]
+    pub fn is_filled(&self) -> bool {
+        let is_there =
+            matches!(self.status.clone_status.state, CloneState::Completed | CloneState::CopyCompletedAwaitingHealthy);
+        self.spec.data_source.is_empty() || is_there
+    }
 }
 
 impl Default for VolumeSpec {

@@ -275,6 +275,20 @@ async fn the_number_of_replicas_can_be_changed() {
 }
 
 #[tokio::test]
+async fn no_replica_is_removed_while_nobody_knows_who_has_all_data() {
+    let manager = with_nodes().await;
+    manager.add_volume("data", VolumeState::Detached).await;
+    let volume = manager.app.store.get::<Volume>("data").await.unwrap();
+    for name in ["data-r-1", "data-r-2"] {
+        let spec = ReplicaSpec { healthy_at: "2026-01-01T00:00:00Z".into(), ..ReplicaSpec::default() };
+        manager.app.store.create(&Object::<Replica>::new(name, spec).owned_by_volume(&volume)).await.unwrap();
+    }
+    let refused = manager.post("/v1/volumes/data?action=replicaRemove", json!({"name": "data-r-1"})).await;
+    assert_refused(&refused, StatusCode::SERVICE_UNAVAILABLE, "no instance manager answers");
+    assert!(!manager.app.store.get::<Replica>("data-r-1").await.unwrap().is_deleting());
+}
+
+#[tokio::test]
 async fn a_strictly_local_volume_is_attached_where_its_data_is() {
     let manager = with_nodes().await;
     let input = json!({"name": "data", "size": "1Gi", "numberOfReplicas": 1, "dataLocality": "strict-local"});

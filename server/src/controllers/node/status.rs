@@ -51,9 +51,16 @@ pub(super) fn apply(
         status.causes.extend(conditions::causes(name, &status.environment));
     }
     status.causes.extend(findings.causes.iter().cloned());
-    status.auto_evicting = findings.verdict.is_some_and(|(_, verdict)| !verdict.to_evict.is_empty());
+    status.auto_evicting = is_being_emptied(findings.verdict);
     disk::apply(status, name, &node.spec, findings.looks, around);
     tell_schedulable(status, node, cordon_counts);
+}
+
+/// Invariant: a cordoned node whose policy moves replicas away is being emptied for as long as it is cordoned, also when
+/// nothing is left on it. What is being emptied takes no replica, whatever else is allowed on cordoned nodes; would it end
+/// with the last replica, the node would be filled and emptied in turns.
+fn is_being_emptied(verdict: Option<&(Policy, Verdict)>) -> bool {
+    verdict.is_some_and(|(policy, _)| policy.evicts())
 }
 
 fn tell_ready(status: &mut NodeStatus, name: &str, answering: &Answering) {
@@ -86,4 +93,28 @@ fn tell_schedulable(status: &mut NodeStatus, node: &Object<Node>, cordon_counts:
         (ConditionStatus::True, "", String::new())
     };
     condition::set(&mut status.conditions, SCHEDULABLE, value, reason, &message);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// behaviour.md §13: `autoEvicting`.
+    #[test]
+    fn a_cordoned_node_stays_closed_when_the_last_replica_has_left() {
+        for (policy, expected) in [
+            (Policy::BlockForEviction, true),
+            (Policy::BlockForEvictionIfContainsLastReplica, true),
+            (Policy::BlockIfContainsLastReplica, false),
+            (Policy::AllowIfReplicaIsStopped, false),
+            (Policy::AlwaysAllow, false),
+        ] {
+            let nothing_left = Verdict::default();
+            let left = Verdict { to_evict: ["v-r-1".to_owned()].into(), ..Verdict::default() };
+            for verdict in [nothing_left, left] {
+                assert_eq!(is_being_emptied(Some(&(policy, verdict))), expected, "{}", policy.word());
+            }
+        }
+        assert!(!is_being_emptied(None), "not cordoned");
+    }
 }

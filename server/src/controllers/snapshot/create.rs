@@ -2,7 +2,7 @@
 //!
 //! Invariant: no snapshot is taken twice for a resource. Its layer carries the resource's uid from its first moment on, and
 //! every pass compares with what the engine has before it takes one: a manager that dies between the engine's answer and
-//! the store finds the layer again.
+//! the store finds the layer again. None is taken of a copy in the making: the engine fills an empty volume only.
 
 use std::time::Duration;
 
@@ -39,6 +39,11 @@ pub(super) fn wish(snapshot: &Object<Snapshot>, volume: &Object<Volume>, known: 
     }
     if let Err(error) = check_snapshot_name(snapshot.name()) {
         return Wish::Waits(format!("{error}. Delete this resource and make one with another name"));
+    }
+    if !volume.is_filled() {
+        // The engine fills an empty volume only, and a snapshot of this name would look like the copy.
+        let source = &volume.spec.data_source;
+        return Wish::Waits(format!("volume {} is a copy of {source} in the making; it is taken then", volume.name()));
     }
     let others = || known.iter().filter(|other| other.name() != snapshot.name() && names::was_taken(other));
     if others().any(|other| names::layer_name(other) == snapshot.name()) {

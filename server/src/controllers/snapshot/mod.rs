@@ -134,12 +134,12 @@ impl Controller for Snapshots {
             return Ok(Next::Wait);
         };
         let mut pause = Pause::default();
-        let others = self.is_wanted_by_others(&volume).await?;
+        let in_use = self.is_in_use(&volume).await?;
         let purge = match self.engine(name).await? {
-            Some(engine) => self.attached(&volume, engine, &mut known, others, &mut pause).await?,
+            Some(engine) => self.attached(&volume, engine, &mut known, in_use, &mut pause).await?,
             None => self.detached(&volume, &mut known).await?,
         };
-        let needed = self.has_work(&volume, &known, purge, &mut pause) && !others;
+        let needed = self.has_work(&volume, &known, purge, &mut pause) && !in_use;
         self.settle_ticket(&volume, needed, &mut pause).await?;
         Ok(pause.0.map_or(Next::Wait, Next::After))
     }
@@ -182,7 +182,7 @@ impl Snapshots {
         volume: &Object<Volume>,
         mut engine: Object<Engine>,
         known: &mut Vec<Object<Snapshot>>,
-        others: bool,
+        in_use: bool,
         pause: &mut Pause,
     ) -> Result<Outlook, Error> {
         let (context, memory) = (&self.context, &self.memory);
@@ -196,8 +196,8 @@ impl Snapshots {
             mirror::apply(context, volume, &engine.status.snapshots, known).await?;
         }
         let purge = purge::run(context, memory, volume, &engine, marked).await?;
-        // A volume that is attached for this controller alone goes as soon as it can.
-        if others {
+        // A volume that is attached for controllers alone goes as soon as it can.
+        if in_use {
             pause.at_most(hash::run(context, memory, volume, &engine, known).await?);
         }
         Ok(purge)
@@ -256,11 +256,10 @@ impl Snapshots {
         Ok(())
     }
 
-    /// A volume that somebody else wants attached needs no ticket of ours.
-    async fn is_wanted_by_others(&self, volume: &Object<Volume>) -> Result<bool, Error> {
+    /// A volume that a workload wants attached needs no ticket of ours.
+    async fn is_in_use(&self, volume: &Object<Volume>) -> Result<bool, Error> {
         let tickets = self.context.store.find::<VolumeAttachment>(volume.name()).await?;
-        let ours = purpose(volume).ticket_id();
-        Ok(tickets.is_some_and(|tickets| tickets.spec.attachment_tickets.keys().any(|id| *id != ours)))
+        Ok(tickets.is_some_and(|tickets| tickets::is_in_use(&tickets.spec)))
     }
 }
 

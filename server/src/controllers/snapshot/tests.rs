@@ -375,3 +375,22 @@ fn a_checksum_is_what_all_replicas_agree_on() {
         assert_eq!(verdict(&HashProgress { replicas, ..HashProgress::default() }, &serving), expected);
     }
 }
+
+#[test]
+fn no_snapshot_is_taken_of_a_copy_in_the_making() {
+    use crate::resources::volume::CloneState;
+
+    let mut copy = volume();
+    copy.spec.data_source = "vol://source".into();
+    for (state, taken) in [
+        (CloneState::None, false),
+        (CloneState::Initiated, false),
+        (CloneState::Failed, false),
+        (CloneState::Completed, true),
+    ] {
+        copy.status.clone_status.state = state;
+        let wish = wish(&asking("a"), &copy, &[]);
+        assert_eq!(wish == Wish::Take, taken, "{state:?}: {wish:?}");
+        assert!(taken || matches!(wish, Wish::Waits(_)));
+    }
+}

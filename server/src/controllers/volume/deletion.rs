@@ -21,7 +21,6 @@ pub(super) async fn run(context: &Context, volume: &Object<Volume>) -> Result<Ne
     let (store, name) = (&context.store, volume.name());
     let replicas = store.list_labelled::<Replica>(LABEL_VOLUME, name).await?;
     tell(context, volume, &replicas).await?;
-    clone::let_source_go(context, volume).await?;
     if let Some(engine) = store.list_labelled::<Engine>(LABEL_VOLUME, name).await?.into_iter().next() {
         let quiet = engine.status.current_state == InstanceState::Stopped;
         open_close::close(context, &Family { engine, replicas: replicas.clone() }).await?;
@@ -29,6 +28,8 @@ pub(super) async fn run(context: &Context, volume: &Object<Volume>) -> Result<Ne
             return Ok(Next::After(LOOK_AGAIN));
         }
     }
+    // Nobody reads from it any more.
+    clone::let_source_go(context, volume).await?;
     if !replicas.is_empty() {
         delete_all(context, &replicas).await?;
         return Ok(Next::After(LOOK_AGAIN));

@@ -1,7 +1,7 @@
 //! Expansion: the engine and the replicas follow a larger size of the volume.
 //!
 //! 1. The bytes that every replica may grow by are promised on its disk, all or none (`replica.spec.volumeSize`).
-//! 2. While nobody else has the volume attached, a ticket of the expansion's own brings the engine up without a device.
+//! 2. While no workload has the volume attached, a ticket of the expansion's own brings the engine up without a device.
 //! 3. The engine is asked to grow; what it then tells is the size.
 //! 4. Promises, the engine's wish and the ticket follow what it told.
 //!
@@ -10,7 +10,8 @@
 //! - `volume.spec.size` shrinks (a cancelled expansion) only while the engine has not the new size. Where it has it after
 //!   all, because it was just growing, the size that the engine tells counts and `volume.spec.size` follows it: what a
 //!   client has seen is never taken back;
-//! - the ticket is there exactly while there is something to grow that nobody else's attachment serves; that is looked up
+//! - a copy in the making grows when its data is there: the engine fills only what is as it was made;
+//! - the ticket is there exactly while there is something to grow that no workload's attachment serves; that is looked up
 //!   in each pass, so that a restart leaves none behind.
 
 use std::time::Instant;
@@ -73,6 +74,10 @@ pub(super) async fn step(
     match wish(volume.spec.size, present) {
         Wish::Follow => follow(context, volume, present).await,
         Wish::Nothing => settle(volumes, volume, family, present).await,
+        Wish::Grow if !volume.is_filled() => {
+            findings.causes.push(waiting(volume, "it is a copy in the making", "It grows when its data is there."));
+            tickets::release(&context.store, volume.name(), &purpose(volume.name())).await
+        }
         Wish::Grow => grow(volumes, volume, family, findings).await,
     }
 }
@@ -146,13 +151,11 @@ async fn promise(volumes: &Volumes, volume: &Object<Volume>, family: &Family) ->
     Ok(missing)
 }
 
-/// Whether the volume is attached or on its way there: by somebody else's ticket, or by one of our own.
+/// Whether the volume is attached or on its way there: by a workload's ticket, or by one of our own.
 async fn bring_up(context: &Context, volume: &Object<Volume>, findings: &mut Findings) -> Result<bool, Error> {
     let (store, name) = (&context.store, volume.name());
-    let own = purpose(name).ticket_id();
     let tickets = store.find::<VolumeAttachment>(name).await?;
-    let others = tickets.is_some_and(|tickets| tickets.spec.attachment_tickets.keys().any(|id| *id != own));
-    if others {
+    if tickets.is_some_and(|tickets| tickets::is_in_use(&tickets.spec)) {
         tickets::release(store, name, &purpose(name)).await?;
         return Ok(true);
     }

@@ -9,6 +9,7 @@ use aurochs_engine::grpc::instance_v1::{DiskInspectRequest, Record};
 
 use super::family::Family;
 use super::{Findings, Volumes};
+use crate::controllers::replica::last_data::is_given_up;
 use crate::controllers::{Context, Error};
 use crate::instance::{Answering, LOOK_TIMEOUT, record, within};
 use crate::resources::volume::{Robustness, VolumeState};
@@ -116,11 +117,12 @@ fn by_itself(context: &Context) -> bool {
     context.settings.flag(Name::AutoSalvage)
 }
 
-/// The replicas that have a place and are members. One that is to go still counts while the record does: it may be the
+/// The replicas that have a place and are members. One that is to go still counts while it has its files: it may be the
 /// last with all data.
 pub(super) fn members<'a>(family: &'a Family, record: Option<&'a Record>) -> impl Iterator<Item = &'a Object<Replica>> {
     let counts = move |replica: &&Object<Replica>| {
-        replica.spec.is_placed() && is_member(replica, record) && !(record.is_none() && replica.is_deleting())
+        let goes = is_given_up(replica) || (record.is_none() && replica.is_deleting());
+        replica.spec.is_placed() && is_member(replica, record) && !goes
     };
     family.replicas.iter().filter(counts)
 }

@@ -15,14 +15,12 @@ pub(super) async fn settle(
 ) -> Result<bool, Error> {
     let (store, purpose) = (&context.store, Purpose { kind, of: volume.name() });
     let Some(attachment) = store.find::<VolumeAttachment>(volume.name()).await? else { return Ok(false) };
-    let tickets = &attachment.spec.attachment_tickets;
-    let in_use = tickets.values().any(|ticket| ticket.kind.is_workload());
-    if wanted && !in_use {
+    if wanted && !tickets::is_in_use(&attachment.spec) {
         let Some(node) = tickets::node_for(context, volume).await? else { return Ok(false) };
         tickets::want(store, volume.name(), &purpose, &node, FrontendWish::Either).await?;
         return Ok(true);
     }
-    if tickets.contains_key(&purpose.ticket_id()) {
+    if attachment.spec.attachment_tickets.contains_key(&purpose.ticket_id()) {
         tickets::release(store, volume.name(), &purpose).await?;
     }
     Ok(false)

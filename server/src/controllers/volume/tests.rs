@@ -115,6 +115,60 @@ async fn an_engine_that_does_not_answer_is_told_and_asked_again() {
     assert_eq!(status.clone_status.state, CloneState::Initiated);
 }
 
+/// A copy that is given up leaves no snapshot behind on its source; what a user has under that name stays.
+#[tokio::test]
+async fn a_copy_that_goes_takes_its_snapshot_along() {
+    use crate::resources::Snapshot;
+    use crate::resources::snapshot::SnapshotSpec;
+
+    for (label, goes) in [("copy", true), ("", false)] {
+        let bench = Bench::new().await;
+        let store = bench.store();
+        bench.attached("source", "", InstanceState::Stopped).await;
+        bench.attached("copy", "vol://source", InstanceState::Stopped).await;
+        let uid = bench.volume("copy").await.metadata.uid;
+        let helper = format!("clone-{}", &uid[..8]);
+        let spec = SnapshotSpec { volume: "source".into(), ..SnapshotSpec::default() };
+        let source = bench.volume("source").await;
+        store.create(&Object::<Snapshot>::new(&helper, spec).owned_by_volume(&source)).await.unwrap();
+        let taken = |status: &mut crate::resources::snapshot::SnapshotStatus| {
+            status.creation_time = "2026-11-01T00:00:00Z".into();
+            status.labels = [("longhorn.io/for-cloning-volume".to_owned(), label.to_owned())].into();
+        };
+        store.modify_status::<Snapshot>(&helper, taken).await.unwrap();
+        store.delete::<Volume>("copy").await.unwrap();
+        bench.volumes.reconcile("copy").await.unwrap();
+        assert_eq!(store.get::<Snapshot>(&helper).await.unwrap().is_deleting(), goes);
+    }
+}
+
+/// Both want it attached and neither is a workload: whoever stepped aside would never get to its work.
+#[tokio::test]
+async fn an_expansion_does_not_step_aside_for_another_controller() {
+    use crate::controllers::tickets::{self, Purpose};
+    use crate::resources::volume_attachment::{AttacherType, FrontendWish};
+
+    let bench = Bench::new().await;
+    bench.attached("v", "", InstanceState::Starting).await;
+    let size = aurochs_api::size::ByteSize(1 << 30);
+    let (grow, promise) = (
+        |volume: &mut Object<Volume>| volume.spec.size = size,
+        |replica: &mut Object<Replica>| replica.spec.volume_size = size,
+    );
+    bench.store().modify::<Volume>("v", grow).await.unwrap();
+    bench.store().modify::<Replica>("v-r-1", promise).await.unwrap();
+    let mut ids = Vec::new();
+    for (kind, expected) in [(AttacherType::SnapshotController, true), (AttacherType::LonghornApi, false)] {
+        let other = Purpose { kind, of: "v" };
+        tickets::want(bench.store(), "v", &other, NODE, FrontendWish::Either).await.unwrap();
+        ids.push(other.ticket_id());
+        bench.volumes.reconcile("v").await.unwrap();
+        let tickets = bench.store().get::<VolumeAttachment>("v").await.unwrap().spec.attachment_tickets;
+        assert_eq!(tickets.contains_key(&expansion::purpose("v").ticket_id()), expected, "{ids:?}");
+        assert!(ids.iter().all(|id| tickets.contains_key(id)), "{ids:?}");
+    }
+}
+
 #[test]
 fn only_the_silence_of_a_process_is_borne() {
     use crate::instance::ClientError;

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use aurochs_api::attachment::AttachInput;
 use aurochs_api::schema::Resource;
-use aurochs_api::volume::{CloneState, Robustness, Volume as VolumeView};
+use aurochs_api::volume::{Robustness, Volume as VolumeView};
 
 use super::action::{self, Target};
+use super::rules;
 use crate::controllers::volume::locality;
 use crate::error::{ApiError, ErrorKind};
 use crate::feature::Feature;
@@ -80,7 +81,8 @@ fn check_volume(volume: &Object<Volume>) -> Result<(), ApiError> {
     if volume.spec.access_mode == AccessMode::Rwx {
         return Err(ApiError::not_yet(Feature::SharedVolumes, format_args!("attaching volume {}", volume.name())));
     }
-    check_filled(volume)?;
+    // Nobody sees half of a copy.
+    rules::filled(volume, "attaching")?;
     if volume.status.robustness == Robustness::Faulted {
         let why = volume.status.causes.first().map_or("no replica with all data can be used", |cause| &cause.message);
         let next_step =
@@ -89,18 +91,6 @@ fn check_volume(volume: &Object<Volume>) -> Result<(), ApiError> {
         return Err(ApiError::new(ErrorKind::Conflict, message, next_step));
     }
     Ok(())
-}
-
-/// Nobody sees half of a copy.
-fn check_filled(volume: &Object<Volume>) -> Result<(), ApiError> {
-    let status = &volume.status.clone_status;
-    let is_there = matches!(status.state, CloneState::Completed | CloneState::CopyCompletedAwaitingHealthy);
-    if volume.spec.data_source.is_empty() || is_there {
-        return Ok(());
-    }
-    let (name, source) = (volume.name(), &volume.spec.data_source);
-    let message = format_args!("volume {name} can't be attached: it is a copy of {source} in the making");
-    Err(ApiError::new(ErrorKind::Conflict, message, "Wait until cloneStatus.state is completed, then try again."))
 }
 
 /// Without a single placed replica an attach would wait for room, silently. A volume whose replicas do not exist yet is

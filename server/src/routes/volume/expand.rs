@@ -23,6 +23,7 @@ pub async fn handle(target: Target, input: ExpandInput) -> Result<Resource<Volum
     if volume.spec.standby {
         return Err(ApiError::not_yet(Feature::Backups, format_args!("expanding standby volume {}", volume.name())));
     }
+    rules::filled(&volume, "expanding")?;
     rules::settled(&volume, "expanding")?;
     check_room(&target, &volume, wished).await?;
     tracing::info!(volume = target.name, size = %wished, "asked to expand");

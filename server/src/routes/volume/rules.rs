@@ -62,6 +62,18 @@ pub(crate) fn settled(volume: &Object<Volume>, tried: &str) -> Result<(), ApiErr
     Err(ApiError::new(ErrorKind::Conflict, message, "Wait until its state is one of the two, then try again."))
 }
 
+/// What needs the volume's own data: a copy in the making takes nothing else, and whatever changed it before it is filled
+/// would make filling it impossible.
+pub(crate) fn filled(volume: &Object<Volume>, tried: &str) -> Result<(), ApiError> {
+    if volume.is_filled() {
+        return Ok(());
+    }
+    let (name, source) = (volume.name(), &volume.spec.data_source);
+    let message = format_args!("{tried} volume {name} is not possible yet: it is a copy of {source} in the making");
+    let next_step = "Wait until cloneStatus.state is completed, then try again.";
+    Err(ApiError::new(ErrorKind::Conflict, message, next_step))
+}
+
 /// migratable: only RWX.
 pub(crate) fn migratable(migratable: bool, mode: AccessMode) -> Result<(), ApiError> {
     if !migratable || mode == AccessMode::Rwx {
@@ -166,6 +178,26 @@ mod tests {
             volume.spec.node_id = "node-1".to_owned();
             volume.status.state = VolumeState::Attached;
             assert_eq!(strict_local_change(&volume, wished).is_ok(), while_attached, "{before:?} {wished:?}");
+        }
+    }
+
+    #[test]
+    fn a_copy_in_the_making_is_left_alone() {
+        use crate::resources::volume::CloneState::{
+            Completed, CopyCompletedAwaitingHealthy, Failed, Initiated, None as NotBegun,
+        };
+        for (source, state, good) in [
+            ("", NotBegun, true),
+            ("vol://a", NotBegun, false),
+            ("vol://a", Initiated, false),
+            ("vol://a", Failed, false),
+            ("vol://a", CopyCompletedAwaitingHealthy, true),
+            ("vol://a", Completed, true),
+        ] {
+            let spec = VolumeSpec { data_source: source.to_owned(), ..VolumeSpec::default() };
+            let mut volume = Object::<Volume>::new("data", spec);
+            volume.status.clone_status.state = state;
+            assert_eq!(filled(&volume, "expanding").is_ok(), good, "{source:?} {state:?}");
         }
     }
 

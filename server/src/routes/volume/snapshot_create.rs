@@ -7,7 +7,7 @@ use aurochs_engine::grpc::engine_v1::SnapshotCreateRequest;
 
 use super::action::{self, Target, invalid};
 use super::engine::{self, RunningEngine};
-use super::snapshot_labels;
+use super::{rules, snapshot_labels};
 use crate::controllers::snapshot::create::freezes;
 use crate::error::{ApiError, ErrorKind};
 use crate::view::envelope::Links;
@@ -21,6 +21,7 @@ pub async fn handle(target: Target, input: SnapshotInput) -> Result<Resource<Sna
     let labels = input.labels.unwrap_or_default();
     snapshot_labels::check(&labels)?;
     let volume = action::volume(&target).await?;
+    rules::filled(&volume, "taking a snapshot of")?;
     let engine = RunningEngine::of(store, &target).await?;
     if engine.resource.status.snapshots.contains_key(&name) {
         let message = format_args!("volume {} has a snapshot named {name:?} already", target.name);

@@ -4,15 +4,17 @@ use std::collections::HashMap;
 
 use aurochs_engine::grpc::engine_v1::engine_client::EngineClient;
 use aurochs_engine::grpc::engine_v1::{
-    CloneState as Told, EngineStatus, SnapshotCloneRequest, SnapshotCreateRequest, SnapshotNameRequest, StatusRequest,
+    CloneState as Told, CloneStatus, EngineStatus, SnapshotCloneRequest, SnapshotCreateRequest, SnapshotNameRequest,
+    StatusRequest,
 };
 use tonic::transport::Channel;
 
-use super::super::family::{Family, engine_name};
+use super::super::family::{Family, can_be_asked, engine_name};
+use crate::controllers::snapshot::layer_name;
 use crate::controllers::{Context, Error};
 use crate::instance::{CHANGE_TIMEOUT, ClientError, LOOK_TIMEOUT, rpc, within};
 use crate::resources::data_source::DataSource;
-use crate::resources::{Engine, Object, Volume};
+use crate::resources::{Engine, LABEL_VOLUME, Object, Snapshot, Volume};
 
 /// Label of a snapshot that was taken for a copy: the volume that it is for.
 const LABEL_FOR: &str = "longhorn.io/for-cloning-volume";
@@ -33,8 +35,13 @@ pub(super) async fn copying(context: &Context, family: &Family, snapshot: &str) 
     Ok(judge(&status(context, &family.engine).await?, snapshot))
 }
 
+/// A snapshot of the name alone proves nothing: somebody may have taken it, with nothing in it. The copy is told of, or it
+/// is what everything else stands on, as nothing is that was taken after it.
 fn judge(status: &EngineStatus, snapshot: &str) -> Copying {
-    if status.snapshots.iter().any(|one| one.name == snapshot) {
+    let is_told = |clone: &CloneStatus| clone.state() == Told::Complete && clone.snapshot == snapshot;
+    if let Some(found) = status.snapshots.iter().find(|one| one.name == snapshot)
+        && (found.parent.is_empty() || status.clone.as_ref().is_some_and(is_told))
+    {
         return Copying::There;
     }
     match &status.clone {
@@ -110,6 +117,33 @@ pub(super) async fn remove_helper(context: &Context, source: &Object<Volume>, sn
     }
 }
 
+/// Has the snapshot removed that was taken of the source for a target that goes before it is filled. A source that is up
+/// is told so; one that is down has it removed by way of its resource, whenever it can be.
+pub(super) async fn forget_helper(context: &Context, source: &str, target: &str, snapshot: &str) -> Result<(), Error> {
+    let Some(volume) = context.store.find::<Volume>(source).await? else { return Ok(()) };
+    let engine = context.store.find::<Engine>(&engine_name(source)).await?.filter(can_be_asked);
+    if let Some(engine) = engine
+        && let Ok(told) = status(context, &engine).await
+    {
+        if told.snapshots.iter().any(|one| one.name == snapshot && !one.removed && is_for(&one.labels, target)) {
+            remove_helper(context, &volume, snapshot).await;
+        }
+        return Ok(());
+    }
+    for resource in context.store.list_labelled::<Snapshot>(LABEL_VOLUME, source).await? {
+        let is_it = layer_name(&resource) == snapshot && is_for(&resource.status.labels, target);
+        if is_it && !resource.is_deleting() {
+            context.store.delete::<Snapshot>(resource.name()).await?;
+        }
+    }
+    Ok(())
+}
+
+/// A snapshot that a user gave the same name is none of ours.
+fn is_for<'a>(labels: impl IntoIterator<Item = (&'a String, &'a String)>, target: &str) -> bool {
+    labels.into_iter().any(|(label, of)| label == LABEL_FOR && of == target)
+}
+
 fn client(context: &Context, engine: &Object<Engine>) -> Result<EngineClient<Channel>, ClientError> {
     context.clients.engine(&engine.status.address)
 }
@@ -131,7 +165,7 @@ fn refusal<T>(answer: Result<T, ClientError>) -> Result<Result<(), String>, Erro
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aurochs_engine::grpc::engine_v1::{CloneStatus, Snapshot};
+    use aurochs_engine::grpc::engine_v1::Snapshot;
 
     #[test]
     fn the_snapshot_itself_says_that_the_copy_is_there() {
@@ -145,5 +179,11 @@ mod tests {
         // An engine that was started again knows nothing of the copy that went before.
         let snapshots = vec![Snapshot { name: "s".into(), ..Snapshot::default() }];
         assert_eq!(judge(&EngineStatus { snapshots, ..EngineStatus::default() }, "s"), Copying::There);
+        // Taken on top of something else: not the copy, unless the engine has just made it.
+        let snapshots = vec![Snapshot { name: "s".into(), parent: "grown".into(), ..Snapshot::default() }];
+        let other = EngineStatus { snapshots: snapshots.clone(), ..EngineStatus::default() };
+        assert_eq!(judge(&other, "s"), Copying::NotBegun);
+        let clone = CloneStatus { state: Told::Complete.into(), snapshot: "s".into(), ..CloneStatus::default() };
+        assert_eq!(judge(&EngineStatus { snapshots, clone: Some(clone), ..other }, "s"), Copying::There);
     }
 }

@@ -17,7 +17,8 @@
 //!   remembered: a manager that was away while the copy ended does not begin another;
 //! - of what the source holds *now*, one snapshot is taken, with a name that follows from the target's uid: tried again,
 //!   it is found;
-//! - the ticket on the source is there exactly while the target needs it; a target that is deleted takes it along;
+//! - the ticket on the source is there exactly while the target needs it; a target that is deleted takes it along, and
+//!   the snapshot that was taken for it before that;
 //! - an engine is asked only while it runs, and one that does not answer is a cause and another look, never the end of
 //!   the pass: the volume has to be taken down and up again when its engine ended, and that comes later in the pass.
 
@@ -76,10 +77,19 @@ pub(super) async fn step(
     }
 }
 
-/// Takes back what the clone has on its source; for a target that goes.
+/// Takes back what the clone has on its source; for a target that goes, and whose engine reads no more. The snapshot
+/// first: the ticket keeps the source up meanwhile.
 pub(super) async fn let_source_go(context: &Context, volume: &Object<Volume>) -> Result<(), Error> {
     let Ok(source) = volume.spec.data_source.parse::<DataSource>() else { return Ok(()) };
+    if source.snapshot.is_none() && !volume.is_filled() {
+        calls::forget_helper(context, source.volume.as_str(), volume.name(), &helper_name(volume)).await?;
+    }
     tickets::release(&context.store, source.volume.as_str(), &purpose(volume.name())).await
+}
+
+/// The snapshot of what the source holds now.
+fn helper_name(target: &Object<Volume>) -> String {
+    format!("clone-{}", target.metadata.uid.chars().take(8).collect::<String>())
 }
 
 struct Clone<'a> {
@@ -243,7 +253,7 @@ impl Clone<'_> {
     fn snapshot_name(&self) -> String {
         match &self.source.snapshot {
             Some(name) => name.clone(),
-            None => format!("clone-{}", self.volume.metadata.uid.chars().take(8).collect::<String>()),
+            None => helper_name(self.volume),
         }
     }
 
