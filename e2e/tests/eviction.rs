@@ -1,5 +1,7 @@
 //! A disk is emptied while a file system on the volume is written to: nothing is lost, and what moved is whole.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::Path;
 
 use aurochs_api::replica::ReplicaMode;

@@ -11,7 +11,8 @@ use super::{NodeView, Request, anti_affinity};
 /// Why a replica has no place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoPlace {
-    pub cause: Cause,
+    /// In a box: it is many times what a place is.
+    pub cause: Box<Cause>,
     /// Longhorn's reasons of all refusals, each once: the beginning of the condition's message.
     pub reasons: String,
 }
@@ -41,7 +42,7 @@ pub(super) fn explain(
     let all: Vec<Refusal> = blocked.into_iter().chain(refusals).collect();
     let words: BTreeSet<&str> = all.iter().map(|refusal| refusal.rule.longhorn()).collect();
     let reasons = if words.is_empty() { "nodes are unavailable".to_owned() } else { join(words, "; ") };
-    NoPlace { cause: Cause { details: details(&all), ..cause }, reasons }
+    NoPlace { cause: Box::new(Cause { details: details(&all), ..cause }), reasons }
 }
 
 /// There is room, but only beside another replica of the volume.

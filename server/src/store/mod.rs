@@ -202,7 +202,7 @@ impl Store {
     /// All objects now as `Applied`, then every change. A watcher that falls behind gets the present again.
     #[must_use]
     pub fn watch<K: Kind>(&self) -> Watch<K> {
-        Watch::new(self.raw.clone())
+        Watch::new(&*self.raw, self.mirror.clone())
     }
 }
 

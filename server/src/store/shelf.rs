@@ -30,6 +30,11 @@ impl<K: Kind> Entry<K> {
         }
     }
 
+    /// The object's version, 0 when it has none.
+    pub(super) fn version(&self) -> u64 {
+        self.metadata().resource_version.parse().unwrap_or(0)
+    }
+
     /// The object, or why it can't be read.
     pub(super) fn object(self) -> Result<Arc<Object<K>>, StoreError> {
         match self {
@@ -52,8 +57,8 @@ enum Phase {
     Unknown,
     /// A list is under way; what changed meanwhile.
     Listing(Vec<RawEvent>),
-    /// As the store was at this version of the list, and every change since.
-    Known { listed_version: u64 },
+    /// As the store was at this version: that of the list, or of the last change since.
+    Known { version: u64 },
 }
 
 impl<K: Kind> Shelf<K> {
@@ -65,6 +70,14 @@ impl<K: Kind> Shelf<K> {
     /// All objects by name; none while they aren't known.
     pub(super) fn entries(&self) -> Option<&BTreeMap<String, Entry<K>>> {
         matches!(self.phase, Phase::Known { .. }).then_some(&self.entries)
+    }
+
+    /// The store's version that the objects are of; changes of the kind up to it are in them.
+    pub(super) const fn version(&self) -> u64 {
+        match self.phase {
+            Phase::Known { version } => version,
+            Phase::Unknown | Phase::Listing(_) => 0,
+        }
     }
 
     /// Those that have the label with this value, by name.
@@ -83,8 +96,7 @@ impl<K: Kind> Shelf<K> {
 
     /// Takes the list, then what changed while it was made.
     pub(super) fn fill(&mut self, list: RawList) {
-        let Phase::Listing(changed) = std::mem::replace(&mut self.phase, Phase::Known { listed_version: list.version })
-        else {
+        let Phase::Listing(changed) = std::mem::replace(&mut self.phase, Phase::Known { version: list.version }) else {
             // There was a gap meanwhile: this list may miss what was announced in it.
             self.phase = Phase::Unknown;
             return;
@@ -99,9 +111,15 @@ impl<K: Kind> Shelf<K> {
         match &mut self.phase {
             Phase::Unknown => {}
             Phase::Listing(changed) => changed.push(event.clone()),
-            Phase::Known { listed_version } if event.version <= *listed_version => {}
-            Phase::Known { .. } if event.deleted => self.remove(&event.object.metadata.name),
-            Phase::Known { .. } => self.put(&event.object),
+            Phase::Known { version } if event.version <= *version => {}
+            Phase::Known { version } => {
+                *version = event.version;
+                if event.deleted {
+                    self.remove(&event.object.metadata.name);
+                } else {
+                    self.put(&event.object);
+                }
+            }
         }
     }
 

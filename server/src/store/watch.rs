@@ -8,6 +8,8 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::RecvError;
 
+use super::mirror::Mirror;
+use super::shelf::Entry;
 use super::{RawEvent, RawObject, RawStore, Told, decode};
 use crate::resources::{Kind, Object};
 
@@ -34,7 +36,9 @@ const RELIST_PAUSE: Duration = Duration::from_secs(1);
 
 /// See [`super::Store::watch`].
 pub struct Watch<K: Kind> {
-    raw: Arc<dyn RawStore>,
+    /// What is there is asked of what readers see, and not of the keeper: a list that were ahead of them would swallow the
+    /// announcement that wakes those who have to look.
+    mirror: Arc<Mirror>,
     changes: Option<broadcast::Receiver<RawEvent>>,
     pending: VecDeque<WatchEvent<K>>,
     /// What this watcher has told, to find what vanished during a gap.
@@ -47,11 +51,11 @@ pub struct Watch<K: Kind> {
 }
 
 impl<K: Kind> Watch<K> {
-    pub(super) fn new(raw: Arc<dyn RawStore>) -> Self {
+    pub(super) fn new(raw: &dyn RawStore, mirror: Arc<Mirror>) -> Self {
         // Subscribed now, so that nothing is missed between this call and the first list.
         let changes = Some(raw.changes());
         let told = Told::new();
-        Self { raw, changes, pending: VecDeque::new(), told, listed_version: 0, must_list: true, kind: PhantomData }
+        Self { mirror, changes, pending: VecDeque::new(), told, listed_version: 0, must_list: true, kind: PhantomData }
     }
 
     /// The next change; `None` when the keeper has shut down. Safe to cancel.
@@ -93,9 +97,9 @@ impl<K: Kind> Watch<K> {
     }
 
     async fn list_again(&mut self) {
-        let list = loop {
-            match self.raw.list(K::PLURAL, None).await {
-                Ok(list) => break list,
+        let (entries, version) = loop {
+            match self.mirror.read::<K, _>(|all, shelf| (all.clone(), shelf.version())).await {
+                Ok(found) => break found,
                 Err(error) => {
                     tracing::warn!(kind = K::KIND, ?error, "listing for a watcher failed; trying again");
                     tokio::time::sleep(RELIST_PAUSE).await;
@@ -103,17 +107,25 @@ impl<K: Kind> Watch<K> {
             }
         };
         self.must_list = false;
-        self.listed_version = list.version;
+        self.listed_version = version;
         let mut vanished = std::mem::take(&mut self.told);
-        for object in &list.items {
-            let known = vanished.remove(&object.metadata.name);
-            self.told.insert(object.metadata.name.clone(), object.version());
-            if known != Some(object.version()) {
-                self.push(object, false);
+        for (name, entry) in entries {
+            let version = entry.version();
+            let known = vanished.remove(&name);
+            self.told.insert(name, version);
+            if known != Some(version) {
+                self.push_entry(entry);
             }
         }
         for name in vanished.into_keys() {
             self.pending.push_back(WatchEvent::Deleted(Object::new(name, K::Spec::default())));
+        }
+    }
+
+    fn push_entry(&mut self, entry: Entry<K>) {
+        match entry.object() {
+            Ok(object) => self.pending.push_back(WatchEvent::Applied(Arc::unwrap_or_clone(object))),
+            Err(error) => tracing::error!(%error, "a watcher skips an object"),
         }
     }
 

@@ -185,7 +185,7 @@ mod tests {
         let mut shared = volume("", VolumeState::Detached);
         shared.spec.access_mode = AccessMode::Rwx;
         let pod = ticket("a", AttacherType::CsiAttacher, "node-1");
-        assert_eq!(wish(&shared, &tickets(&[pod.clone()])).node, "");
+        assert_eq!(wish(&shared, &tickets(std::slice::from_ref(&pod))).node, "");
         let share = ticket("b", AttacherType::ShareManagerController, "node-2");
         assert_eq!(wish(&shared, &tickets(&[pod.clone(), share])).node, "node-2");
         shared.spec.migratable = true;

@@ -34,10 +34,10 @@ pub(super) async fn step(
         return Ok(());
     }
     let leaving = family.staying().find(|replica| replica.spec.eviction_requested && replica.spec.is_placed());
-    if let Some(leaving) = family.whole().find(|replica| replica.spec.eviction_requested) {
-        if family.is_kept_whole(volume) {
-            findings.needs.push(Need::Replacement { leaving: leaving.name().to_owned() });
-        }
+    if let Some(leaving) = family.whole().find(|replica| replica.spec.eviction_requested)
+        && family.is_kept_whole(volume)
+    {
+        findings.needs.push(Need::Replacement { leaving: leaving.name().to_owned() });
     }
     let wanted = match leaving {
         Some(leaving) => can_go_on(volumes, volume, family, leaving, findings).await?,
@@ -163,7 +163,7 @@ async fn can_go_on(
     let Err(no) = placement::look(volumes, volume, family, &Wanted::Extra).await? else { return Ok(true) };
     // While the volume is attached, the need itself tells.
     if findings.needs.is_empty() {
-        let mut cause = no.cause;
+        let mut cause = *no.cause;
         cause.code = CauseCode::Evicting;
         cause.message =
             format!("Replica {} is to leave its disk, and has nowhere to go. {}", leaving.name(), cause.message);

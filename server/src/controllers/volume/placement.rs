@@ -93,7 +93,7 @@ pub(super) async fn ensure(
                 if !(detached && allowed && usable()) {
                     tell(volume, &no, findings);
                 }
-                findings.causes.push(no.cause);
+                findings.causes.push(*no.cause);
                 findings.look_again_in(SCHEDULING_RETRY);
                 return Ok(());
             }

@@ -116,7 +116,7 @@ impl<'a> Pass<'a> {
             return self.start(&name).await;
         }
         placement::tell(self.volume, &no, findings);
-        findings.causes.push(no.cause);
+        findings.causes.push(*no.cause);
         findings.look_again_in(SCHEDULING_RETRY);
         Ok(())
     }
@@ -219,7 +219,7 @@ impl<'a> Pass<'a> {
         }
         let message = format!("A replica is to be made {}, and has no place. {}", need.text(), no.cause.message);
         let code = if matches!(need, Need::Replacement { .. }) { CauseCode::Evicting } else { no.cause.code };
-        findings.causes.push(Cause { code, message, ..no.cause });
+        findings.causes.push(Cause { code, message, ..*no.cause });
     }
 
     async fn remove_surplus(&self) -> Result<(), Error> {
