@@ -2,6 +2,13 @@
 //! last word. `make load` runs it optimised with the limits of time; without them (`make test`) it checks sizes, memory
 //! and content.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "a test says by panicking what went wrong, and what it measured"
+)]
+
 #[path = "api/harness.rs"]
 #[expect(dead_code, reason = "another suite uses the rest")]
 mod harness;

@@ -84,7 +84,8 @@ fn auto_balance() {
     use Mode::{BestEffort, Disabled, LeastEffort};
     let nodes = cluster(&["a1", "a2", "b1", "b2"]);
     // (mode, replicas, move)
-    let rows: [(Mode, &[&str], Option<(String, String, Why)>); 10] = [
+    type Row<'a> = (Mode, &'a [&'a str], Option<(String, String, Why)>);
+    let rows: [Row<'_>; 10] = [
         (Disabled, &["a1:0", "a1:1"], None),
         // Unused zones first, whatever the nodes are like.
         (LeastEffort, &["a1:0", "a2:0"], moves("a1:0", "b1", Why::Zones)),

@@ -51,7 +51,7 @@ impl Bench {
             desire_state: InstanceState::Running,
             ..EngineSpec::default()
         };
-        let object = Object::<Engine>::new(&family::engine_name(name), spec).owned_by_volume(&volume);
+        let object = Object::<Engine>::new(family::engine_name(name), spec).owned_by_volume(&volume);
         self.store().create(&object).await.unwrap();
         let replica = format!("{name}-r-1");
         let runs = engine == InstanceState::Running;
