@@ -19,13 +19,16 @@ use super::{Context, Error};
 use crate::instance::{Answering, CHANGE_TIMEOUT, InstanceChange, Seen, record, rpc, within};
 use crate::resources::engine::InstanceState;
 use crate::resources::replica::ReplicaStatus;
-use crate::resources::{Engine, LABEL_VOLUME, Object, Replica, Volume, condition};
+use crate::resources::{Engine, LABEL_VOLUME, Node, Object, Replica, Volume, condition};
 
 /// Time a replica gets to close its files; it has no writes in flight, its engine is gone.
 const STOP_GRACE_SECONDS: u32 = 30;
 
 /// How soon to look again whether another replica has the data of one that is to go.
 const LAST_DATA_PAUSE: Duration = Duration::from_secs(10);
+
+/// How soon to look again whether a silent node was given up; one that answers again wakes us.
+const SILENT_NODE_PAUSE: Duration = Duration::from_secs(30);
 
 struct Replicas {
     context: Context,
@@ -145,12 +148,16 @@ impl Replicas {
         }
         if replica.spec.is_placed() {
             let node = &replica.spec.node_id;
+            let seen = self.context.instances.see(node, name);
+            if seen == Seen::Unknown {
+                return self.delete_on_silent_node(replica).await;
+            }
             if !self.give_up(replica).await? {
                 return Ok(Next::After(LAST_DATA_PAUSE));
             }
-            if !matches!(self.context.instances.see(node, name), Seen::Absent) {
-                self.stop(replica).await?;
-            }
+            let seen = if seen == Seen::Absent { seen } else { self.stop(replica).await? };
+            // A bad disk may keep the files for ever. A detach waits for processes, not for them.
+            self.tell_stopping(name, &seen).await?;
             let request = ReplicaDirectoryDeleteRequest {
                 directory: replica.spec.data_path(),
                 // A disk that is away keeps the files; they show as orphans when it is back.
@@ -162,6 +169,34 @@ impl Replicas {
         }
         self.context.store.remove_finalizer::<Replica>(name).await?;
         Ok(Next::Wait)
+    }
+
+    async fn tell_stopping(&self, name: &str, seen: &Seen) -> Result<(), Error> {
+        let change = |status: &mut ReplicaStatus| mirror(status, seen, false);
+        self.context.store.modify_status::<Replica>(name, change).await?;
+        Ok(())
+    }
+
+    /// Its files stay as long as its node is silent. When the node itself is given up, so is the replica: what is left of
+    /// it shows as an orphan when the node is back.
+    async fn delete_on_silent_node(&self, replica: &Object<Replica>) -> Result<Next, Error> {
+        let (store, name, node) = (&self.context.store, replica.name(), &replica.spec.node_id);
+        self.tell_stopping(name, &Seen::Unknown).await?;
+        let is_silent = matches!(self.context.instances.answering(node), Answering::No { .. });
+        let is_given_up = store.find::<Node>(node).await?.is_none_or(|node| node.is_deleting());
+        let engines = store.list_labelled::<Engine>(LABEL_VOLUME, &replica.spec.volume_name).await?;
+        // Also one on a silent node, which may well run.
+        let is_used = engines.iter().any(|engine| engine.status.replica_mode_map.contains_key(name));
+        if is_silent && is_given_up && !is_used && self.give_up(replica).await? {
+            tracing::warn!(
+                replica = name,
+                node,
+                "its node is given up: the replica is forgotten, its files are not removed"
+            );
+            store.remove_finalizer::<Replica>(name).await?;
+            return Ok(Next::Wait);
+        }
+        Ok(Next::After(SILENT_NODE_PAUSE))
     }
 
     /// Invariant: the only replica with all data of a volume goes with its volume and not before, whoever asked for its

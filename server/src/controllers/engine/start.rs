@@ -89,13 +89,16 @@ fn next_record(engine: &Object<Engine>, seen: Option<&Record>, salvaging: bool) 
     }
 }
 
-/// Whether this start goes on without members if it has to: a person ordered that, for this very record. A salvage that
-/// was done has changed the record, so that no order is carried out twice.
+/// Whether this start goes on without members: a person ordered that, for this very record, and none was given to the
+/// engine. A salvage that was done has changed the record, so that no order is carried out twice.
 fn may_salvage(engine: &Object<Engine>, seen: Option<&Record>) -> bool {
-    engine.pending_salvage().is_some_and(|order| {
-        let decided_for = order.record_generation;
-        decided_for.is_some() && decided_for == seen.map(|record| record.generation)
-    })
+    let given = &engine.spec.replica_address_map;
+    let has_member = seen.is_some_and(|record| record.members.iter().any(|member| given.contains_key(member)));
+    !has_member
+        && engine.pending_salvage().is_some_and(|order| {
+            let decided_for = order.record_generation;
+            decided_for.is_some() && decided_for == seen.map(|record| record.generation)
+        })
 }
 
 /// Addresses of the members that run, or of all that run where there are no `members` to go by. The engine itself takes
@@ -155,6 +158,8 @@ mod tests {
         let next = next_record(&engine, Some(&seen), true).unwrap();
         assert_eq!((next.epoch, next.generation), (4, 7));
         assert_eq!(addresses(None, &engine.spec.replica_address_map).len(), 2, "all that run may be chosen");
+        let with_member = Record { members: vec!["a".into(), "c".into()], ..seen.clone() };
+        assert!(!may_salvage(&engine, Some(&with_member)), "a member was given: it is an ordinary start");
         assert!(!may_salvage(&engine, Some(&Record { generation: 8, ..seen.clone() })), "it was carried out");
         engine.status.salvage_answered = 1;
         assert!(!may_salvage(&engine, Some(&seen)), "the order is over");

@@ -35,6 +35,7 @@ pub(super) fn of_family(volume: &Object<Volume>, family: &Family, state: VolumeS
             causes.push(replica_failed(replica));
         }
     }
+    causes.extend(family.replicas.iter().filter_map(removal_waits));
     if state != VolumeState::Attached {
         return causes;
     }
@@ -74,6 +75,22 @@ fn replica_failed(replica: &Object<Replica>) -> Cause {
         objects: vec![name.to_owned(), node.clone()],
         details: Vec::new(),
     }
+}
+
+/// It is to go, and its node does not answer.
+fn removal_waits(replica: &Object<Replica>) -> Option<Cause> {
+    if !replica.is_deleting() || replica.status.current_state != InstanceState::Unknown {
+        return None;
+    }
+    let (name, node) = (replica.name(), &replica.spec.node_id);
+    Some(Cause {
+        code: CauseCode::NodeDown,
+        severity: Severity::Info,
+        message: format!("Replica {name} is to be removed from {node}, which does not answer."),
+        next_step: format!("Bring {node} back, or remove the node if it is lost for good."),
+        objects: vec![name.to_owned(), node.clone()],
+        details: Vec::new(),
+    })
 }
 
 fn node_silent(volume: &Object<Volume>, family: &Family) -> Cause {
@@ -119,5 +136,24 @@ fn no_device(volume: &Object<Volume>, reason: &str) -> Cause {
         next_step: "Use its NBD address, or start aurochs as root.".to_owned(),
         objects: vec![volume.name().to_owned()],
         details: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_removal_that_waits_for_its_node_is_told() {
+        let mut replica = Object::<Replica>::new("v-r-1", Default::default());
+        replica.spec.node_id = "node-3".into();
+        replica.status.current_state = InstanceState::Unknown;
+        assert_eq!(removal_waits(&replica), None, "it stays");
+        replica.metadata.deletion_timestamp = Some("now".into());
+        let cause = removal_waits(&replica).unwrap();
+        assert_eq!(cause.code, CauseCode::NodeDown);
+        assert!(cause.message.contains("node-3") && cause.next_step.contains("remove the node"), "{cause:?}");
+        replica.status.current_state = InstanceState::Stopped;
+        assert_eq!(removal_waits(&replica), None, "it is on its way");
     }
 }

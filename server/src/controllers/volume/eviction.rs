@@ -56,7 +56,10 @@ async fn note_requests(
 ) -> Result<bool, Error> {
     let mut changed = false;
     for replica in family.staying().filter(|replica| replica.spec.is_placed()) {
-        let request = requested(replica, nodes).filter(|request| applies(context, *request, replica, family, nodes));
+        let request = requested(replica, nodes).filter(|request| {
+            is_replaced(replica, family, placement::wished(volume))
+                || applies(context, *request, replica, family, nodes)
+        });
         if request.is_some() == replica.spec.eviction_requested {
             continue;
         }
@@ -86,6 +89,14 @@ fn requested(replica: &Object<Replica>, nodes: &[Object<Node>]) -> Option<Reques
         return Some(Request::User);
     }
     node.status.auto_evicting.then_some(Request::Automatic)
+}
+
+/// It was asked to leave, and the one that takes its place has come: were the request withdrawn now, either of the two
+/// could be the one that goes. The request ends with the drain, or with the replica.
+fn is_replaced(replica: &Object<Replica>, family: &Family, wished: usize) -> bool {
+    let good =
+        |one: &&Object<Replica>| one.spec.is_placed() && !one.spec.healthy_at.is_empty() && !one.spec.has_failed();
+    replica.spec.eviction_requested && family.staying().filter(good).count() > wished
 }
 
 /// A drain that only waits for last replicas moves no others. Which is a last one the drain itself judges by the same
@@ -192,6 +203,26 @@ mod tests {
     fn replica(node: &str, disk: &str) -> Object<Replica> {
         let (node_id, disk_id) = (node.to_owned(), format!("{node}-{disk}"));
         Object::new("r", ReplicaSpec { node_id, disk_id, ..ReplicaSpec::default() })
+    }
+
+    #[test]
+    fn a_request_lasts_until_the_replaced_one_is_gone() {
+        let one = |name: &str, healthy_at: &str| {
+            let (node_id, disk_path) = (format!("node-of-{name}"), "/d".to_owned());
+            let spec = ReplicaSpec { node_id, disk_path, healthy_at: healthy_at.into(), ..ReplicaSpec::default() };
+            Object::<Replica>::new(name, spec)
+        };
+        let mut leaving = one("a", "2026-01-01T00:00:00Z");
+        leaving.spec.eviction_requested = true;
+        let (filled, empty) = (one("b", "2026-01-02T00:00:00Z"), one("b", ""));
+        let family = |other: &Object<Replica>| Family {
+            engine: Object::new("v-e-0", Default::default()),
+            replicas: vec![leaving.clone(), other.clone()],
+        };
+        assert!(is_replaced(&leaving, &family(&filled), 1), "the new one became whole");
+        assert!(!is_replaced(&leaving, &family(&empty), 1), "it is being filled");
+        assert!(!is_replaced(&leaving, &family(&filled), 2), "no more than wished");
+        assert!(!is_replaced(&filled, &family(&filled), 1), "it was not asked to leave");
     }
 
     /// behaviour.md §3, row "eviction".

@@ -32,8 +32,9 @@ pub(super) async fn open(context: &Context, volume: &Object<Volume>, family: &Fa
     note_outsiders(context, family, record.as_ref()).await?;
 
     let (mut ready, mut waiting, mut lost) = (BTreeMap::new(), false, Vec::new());
-    for replica in &members {
-        match readiness(context, replica) {
+    let judged: Vec<_> = members.iter().map(|&replica| (replica, readiness(context, replica))).collect();
+    for (replica, readiness) in awaited(judged) {
+        match readiness {
             Readiness::Ready => {
                 ready.insert(replica.name().to_owned(), replica.status.address.clone());
             }
@@ -41,7 +42,7 @@ pub(super) async fn open(context: &Context, volume: &Object<Volume>, family: &Fa
                 wish_running(context, replica, record.is_some()).await?;
                 waiting = true;
             }
-            Readiness::Lost(reason) => lost.push((*replica, reason)),
+            Readiness::Lost(reason) => lost.push((replica, reason)),
         }
     }
     if waiting {
@@ -60,6 +61,17 @@ pub(super) async fn open(context: &Context, volume: &Object<Volume>, family: &Fa
     }
     start_engine(context, volume, family, ready).await?;
     Ok(Opening::Underway)
+}
+
+/// Leaves out who is not waited for: one that is to go, and does not run, while another one with all data stays. Its disk
+/// may be why it goes.
+fn awaited(judged: Vec<(&Object<Replica>, Readiness)>) -> Vec<(&Object<Replica>, Readiness)> {
+    let one_stays =
+        judged.iter().any(|(replica, readiness)| !replica.is_deleting() && !matches!(readiness, Readiness::Lost(_)));
+    let counts = |(replica, readiness): &(&Object<Replica>, Readiness)| {
+        !(one_stays && replica.is_deleting() && matches!(readiness, Readiness::Coming))
+    };
+    judged.into_iter().filter(counts).collect()
 }
 
 /// Whether a replica's process can be given to an engine.
@@ -139,4 +151,29 @@ pub(super) async fn close(context: &Context, family: &Family) -> Result<(), Erro
         context.store.modify::<Replica>(replica.name(), stop).await?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_waits_for_a_member_that_goes_while_another_stays() {
+        let staying = Object::<Replica>::new("b", Default::default());
+        let mut deleting = Object::<Replica>::new("a", Default::default());
+        deleting.metadata.deletion_timestamp = Some("now".into());
+        let lost = || Readiness::Lost("its node is silent".into());
+        // (the one that goes, the one that stays, who counts)
+        let rows = [
+            (Readiness::Coming, Readiness::Ready, vec!["b"]),
+            (Readiness::Coming, Readiness::Coming, vec!["b"]),
+            (Readiness::Coming, lost(), vec!["a", "b"]),
+            (Readiness::Ready, Readiness::Ready, vec!["a", "b"]),
+        ];
+        for (goes, stays, expected) in rows {
+            let counted = awaited(vec![(&deleting, goes), (&staying, stays)]);
+            assert_eq!(counted.iter().map(|(replica, _)| replica.name()).collect::<Vec<_>>(), expected);
+        }
+        assert_eq!(awaited(vec![(&deleting, Readiness::Coming)]).len(), 1, "the last one is waited for");
+    }
 }

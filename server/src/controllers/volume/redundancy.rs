@@ -136,7 +136,7 @@ impl<'a> Pass<'a> {
         if let Some(useful) = useful {
             return self.fill(useful, findings).await;
         }
-        if !others.is_empty() || self.family.replicas.iter().any(Object::is_deleting) {
+        if !others.is_empty() || self.is_one_leaving() {
             return Ok(());
         }
         if !exactly {
@@ -151,6 +151,11 @@ impl<'a> Pass<'a> {
             }
         }
         Ok(())
+    }
+
+    /// A replica that is to go is still in the engine. One that only waits for its disk or node holds up nothing.
+    fn is_one_leaving(&self) -> bool {
+        self.family.replicas.iter().any(|one| one.is_deleting() && self.family.mode(one.name()).is_some())
     }
 
     fn is_whole(&self, replica: &Object<Replica>) -> bool {

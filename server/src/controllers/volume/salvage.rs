@@ -161,8 +161,7 @@ async fn bring_up(context: &Context, replica: &Object<Replica>) -> Result<(), Er
 async fn answer(context: &Context, volume: &Object<Volume>, family: &Family, outcome: &Outcome) -> Result<(), Error> {
     let Some(number) = family.engine.pending_salvage().map(|order| order.number) else { return Ok(()) };
     for replica in family.replicas.iter().filter(|replica| replica.spec.salvage_requested) {
-        let clear = |replica: &mut Object<Replica>| replica.spec.salvage_requested = false;
-        context.store.modify::<Replica>(replica.name(), clear).await?;
+        context.store.modify::<Replica>(replica.name(), |replica| end_order(replica, outcome)).await?;
     }
     let clear = |engine: &mut Object<Engine>| {
         if engine.spec.salvage_order.number == number {
@@ -178,6 +177,18 @@ async fn answer(context: &Context, volume: &Object<Volume>, family: &Family, out
     context.store.modify_status::<Engine>(family.engine.name(), answered).await?;
     tell(context, volume, outcome);
     Ok(())
+}
+
+/// A replica that was brought up for a salvage which was not carried out lacks what it lacked before.
+fn end_order(replica: &mut Object<Replica>, outcome: &Outcome) {
+    let spec = &mut replica.spec;
+    spec.salvage_requested = false;
+    if !matches!(outcome, Outcome::Salvaged(_)) && spec.healthy_at.is_empty() && spec.failed_at.is_empty() {
+        spec.failed_at.clone_from(&spec.last_failed_at);
+        if !spec.failed_at.is_empty() {
+            spec.desire_state = InstanceState::Stopped;
+        }
+    }
 }
 
 fn tell(context: &Context, volume: &Object<Volume>, outcome: &Outcome) {
@@ -218,6 +229,36 @@ mod tests {
             engine.status.replica_mode_map.insert("b".into(), ReplicaMode::ReadWrite);
         }
         engine
+    }
+
+    #[test]
+    fn a_replica_that_was_not_salvaged_has_still_failed() {
+        const FAILED: &str = "2026-01-01T00:00:00Z";
+        let brought_up = || {
+            let mut replica = Object::<Replica>::new("f", Default::default());
+            replica.spec.salvage_requested = true;
+            replica.spec.last_failed_at = FAILED.into();
+            replica.spec.desire_state = InstanceState::Running;
+            replica
+        };
+        let failed = [Outcome::Failed(String::new()), Outcome::RecordChanged, Outcome::NotNeeded];
+        for outcome in failed {
+            let mut replica = brought_up();
+            end_order(&mut replica, &outcome);
+            assert_eq!(
+                (replica.spec.failed_at.as_str(), replica.spec.salvage_requested),
+                (FAILED, false),
+                "{outcome:?}"
+            );
+            assert_eq!(replica.spec.desire_state, InstanceState::Stopped, "{outcome:?}");
+            let mut whole = brought_up();
+            whole.spec.healthy_at = FAILED.into();
+            end_order(&mut whole, &outcome);
+            assert!(!whole.spec.has_failed(), "{outcome:?}: a member that was named is whole");
+        }
+        let mut salvaged = brought_up();
+        end_order(&mut salvaged, &Outcome::Salvaged("f was chosen".into()));
+        assert!(!salvaged.spec.has_failed() && salvaged.spec.desire_state == InstanceState::Running);
     }
 
     #[test]
