@@ -10,10 +10,10 @@
 use std::fmt;
 
 use super::super::{Context, Error};
+use crate::controllers::replica::last_data;
 use crate::controllers::{drain, instance_manager, orphan};
-use crate::instance::record;
 use crate::resources::engine::InstanceState;
-use crate::resources::{Engine, InstanceManager, LABEL_NODE, LABEL_VOLUME, Node, Object, Replica, Volume};
+use crate::resources::{Engine, InstanceManager, LABEL_NODE, Node, Object, Replica, Volume};
 use crate::store::{Store, StoreError};
 
 /// Why a node has to stay.
@@ -108,11 +108,12 @@ pub(super) async fn run(context: &Context, node: &Object<Node>, answers: bool) -
 }
 
 /// Ends the deletion of replicas whose files can't be removed any more: nobody will ever answer. Should the node come
-/// back, the files show as orphans. What has to wait is left.
+/// back, the files show as orphans. Only its own controller judges whether a replica may go, and marks it then: two that
+/// judged might each count on what the other lets go.
 async fn let_replicas_go(context: &Context, node: &str) -> Result<Option<Stays>, Error> {
     let mut left = 0;
     for replica in context.store.list_labelled::<Replica>(LABEL_NODE, node).await? {
-        if replica.is_deleting() && !is_needed(context, &replica).await? {
+        if replica.is_deleting() && last_data::is_given_up(&replica) {
             tracing::info!(node, replica = replica.name(), "gone with its node");
             context.store.remove_finalizer::<Replica>(replica.name()).await?;
         } else {
@@ -120,23 +121,6 @@ async fn let_replicas_go(context: &Context, node: &str) -> Result<Option<Stays>,
         }
     }
     Ok((left > 0).then_some(Stays::HasReplicas(left)))
-}
-
-/// An engine elsewhere has not let go of the replica yet, or nobody else has all data of a volume that stays.
-async fn is_needed(context: &Context, replica: &Object<Replica>) -> Result<bool, Error> {
-    let volume = &replica.spec.volume_name;
-    let has_it = |engine: &Object<Engine>| {
-        engine.status.current_state == InstanceState::Running
-            && engine.status.replica_mode_map.contains_key(replica.name())
-    };
-    if context.store.list_labelled::<Engine>(LABEL_VOLUME, volume).await?.iter().any(has_it) {
-        return Ok(true);
-    }
-    if context.store.find::<Volume>(volume).await?.is_none_or(|volume| volume.is_deleting()) {
-        return Ok(false);
-    }
-    let record = record::get(&context.clients, volume).await?;
-    Ok(record.is_some_and(|record| record.members.iter().all(|member| member == replica.name())))
 }
 
 #[cfg(test)]
@@ -202,6 +186,12 @@ mod tests {
         assert!(!run(&context, &node, false).await.unwrap(), "the volume's own deletion comes first");
         store.delete::<Replica>("v-r-1").await.unwrap();
         assert_eq!(occupied(store, &node, true).await.unwrap(), Some(Stays::HasReplicas(1)), "it can be asked");
+        assert!(!run(&context, &node, false).await.unwrap(), "nobody has judged yet whether it may go");
+        let given_up = |status: &mut crate::resources::replica::ReplicaStatus| {
+            let yes = aurochs_api::condition::ConditionStatus::True;
+            crate::resources::condition::set(&mut status.conditions, last_data::CONDITION_GIVEN_UP, yes, "", "");
+        };
+        store.modify_status::<Replica>("v-r-1", given_up).await.unwrap();
         store.delete::<Node>("node-1").await.unwrap();
         assert!(run(&context, &node, false).await.unwrap());
         assert!(store.find::<Replica>("v-r-1").await.unwrap().is_none());
