@@ -24,6 +24,8 @@ pub const FIRST_USER: &str = "admin";
 
 /// Name of the file in the manager's directory.
 pub const FILE: &str = "users";
+/// Name of the file with the first password, for whoever starts the manager.
+pub const FIRST_PASSWORD_FILE: &str = "admin-password";
 
 /// What goes wrong with the users' file.
 #[derive(Debug, thiserror::Error)]
@@ -187,7 +189,7 @@ fn cost_of(hash: &str) -> Option<u32> {
 fn create_first(directory: &Path, users: &Path) -> Result<FirstPassword, UsersError> {
     let password = random_password();
     let hash = bcrypt::hash_with_result(&password, FIRST_COST)?.format_for_version(bcrypt::Version::TwoY);
-    let path = directory.join("admin-password");
+    let path = directory.join(FIRST_PASSWORD_FILE);
     // The password first: should the machine stop in between, the next start makes a new pair.
     write_private(&path, &format!("{password}\n"))?;
     write_private(users, &format!("{FIRST_USER}:{hash}\n"))?;

@@ -176,7 +176,8 @@ async fn wait_for_nodes(store: &Store, clients: &Clients) {
 /// Where support bundles are, and which files must leave no trace in them.
 fn bundles(layout: &Layout, owner: &str, network: &Network) -> Bundles {
     let chap = Some(&network.iscsi_chap_file).filter(|path| !path.is_empty()).map(PathBuf::from);
-    let secrets = [Some(layout.data.join(users::FILE)), chap].into_iter().flatten().collect();
+    let own = [users::FILE, users::FIRST_PASSWORD_FILE].map(|file| layout.data.join(file));
+    let secrets = own.into_iter().chain(chap).collect();
     Bundles::at(Place::new(layout.support_bundles(), layout.logs(), owner, secrets))
 }
 

@@ -20,6 +20,6 @@ pub async fn list(url: RequestUrl) -> Json<Collection<Schema>> {
 pub async fn get(url: RequestUrl, Path(id): Path<String>) -> Json<Value> {
     match schema::one(nouns::all(), &id, url.base()) {
         Some(found) => Json(json!(found)),
-        None => Json(json!({ "type": "schema", "links": { "self": url.current() }, "actions": {} })),
+        None => Json(json!({ "id": "", "type": "schema", "links": { "self": url.current() }, "actions": {} })),
     }
 }

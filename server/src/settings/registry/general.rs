@@ -56,7 +56,7 @@ pub(super) const ROWS: &[Definition] = &[
         "Directory of a new node where its first disk is made. In standalone mode the disks are in the data directory.",
     ),
     int_from(Name::DefaultMinNumberOfBackingImageCopies, 1, "3")
-        .gives_a_default()
+        .later(Feature::BackingImages)
         .says("Default Minimum Number of BackingImage Copies", "Copies of backing images that don't say."),
     int_between(Name::DefaultNvmeTcpNrIoQueues, 0, 128, r#"{"v2":"0"}"#)
         .per_engine()
