@@ -17,7 +17,8 @@ async fn the_second_waits_and_a_cordoned_node_gives_up_what_was_attached_by_hand
     // Another one wants it elsewhere: the first keeps it, and the second is told where it is.
     let second = |tickets: &mut Object<VolumeAttachment>| {
         let mut ticket = tickets.spec.attachment_tickets[TICKET].clone();
-        ("second".clone_into(&mut ticket.id), "node-2".clone_into(&mut ticket.node_id));
+        "second".clone_into(&mut ticket.id);
+        "node-2".clone_into(&mut ticket.node_id);
         tickets.spec.attachment_tickets.insert("second".to_owned(), ticket);
     };
     store.modify::<VolumeAttachment>(VOLUME, second).await.unwrap();
