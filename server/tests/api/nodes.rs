@@ -4,7 +4,8 @@ use aurochs_api::condition::ConditionStatus;
 use aurochs_server::resources::engine::{EngineSpec, InstanceState};
 use aurochs_server::resources::node::{NodeStatus, READY};
 use aurochs_server::resources::replica::ReplicaSpec;
-use aurochs_server::resources::{Engine, LABEL_NODE, Node, Object, Replica, condition};
+use aurochs_server::resources::volume::VolumeSpec;
+use aurochs_server::resources::{Engine, LABEL_NODE, Node, Object, Replica, Volume, condition};
 use axum::http::StatusCode;
 use serde_json::json;
 
@@ -161,7 +162,8 @@ async fn a_node_is_deleted_only_when_it_is_gone_and_empty() {
     refused("its scheduling is switched on").await;
     manager.call("PUT", "/v1/nodes/node-1", r#"{"allowScheduling": false}"#).await;
 
-    let spec = ReplicaSpec { node_id: "node-1".into(), ..ReplicaSpec::default() };
+    manager.store().create(&Object::<Volume>::new("v", VolumeSpec::default())).await.unwrap();
+    let spec = ReplicaSpec { node_id: "node-1".into(), volume_name: "v".into(), ..ReplicaSpec::default() };
     let mut replica = Object::<Replica>::new("v-r-00000001", spec);
     replica.metadata.labels.insert(LABEL_NODE.into(), "node-1".into());
     manager.store().create(&replica).await.unwrap();
