@@ -53,4 +53,12 @@ async fn volumes_forget_a_job_that_is_deleted() {
     let names: Vec<&str> = left.as_array().unwrap().iter().map(|job| job["name"].as_str().unwrap()).collect();
     assert!(names.contains(&"second") && names.contains(&"shared"), "{names:?}");
     assert!(!names.contains(&"first") && !names.contains(&"weekly"), "{names:?}");
+
+    for (name, is_group) in [("default", true), ("shared", true)] {
+        let body = json!({"name": name, "isGroup": is_group});
+        manager.post("/v1/volumes/data?action=recurringJobDelete", body).await;
+    }
+    manager.call("DELETE", "/v1/recurringjobs/second", "").await;
+    let left = manager.get("/v1/volumes/data").await.json()["recurringJobSelector"].clone();
+    assert_eq!(left[0]["name"], "default", "a volume without any takes part in the default group");
 }
