@@ -147,9 +147,10 @@ fn tell_failure(context: &Context, memory: &Memory, volume: &Object<Volume>, sta
     }
 }
 
-/// Replicas whose last purge failed, and why.
+/// Replicas whose last purge failed, and why. What was taken out while it purged took its snapshots along.
 pub(in crate::controllers) fn failures(status: &EngineStatus) -> impl Iterator<Item = (&String, &String)> {
-    let failed = status.purge_status.iter().filter(|(_, purge)| !purge.is_purging && !purge.error.is_empty());
+    let there = status.purge_status.iter().filter(|(replica, _)| status.replica_mode_map.contains_key(*replica));
+    let failed = there.filter(|(_, purge)| !purge.is_purging && !purge.error.is_empty());
     failed.map(|(replica, purge)| (replica, &purge.error))
 }
 

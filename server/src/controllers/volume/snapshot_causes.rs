@@ -133,6 +133,8 @@ mod tests {
         status.snapshots.get_mut("s0").unwrap().image_missing = true;
         let failed = PurgeStatus { error: "needs 4 GiB".into(), ..PurgeStatus::default() };
         status.purge_status.insert("r".into(), failed.clone());
+        assert_eq!(codes(&status, 9, 0), [CauseCode::Other], "the replica has left since");
+        status.replica_mode_map.insert("r".into(), ReplicaMode::ReadWrite);
         assert_eq!(codes(&status, 9, 0), [CauseCode::Other, CauseCode::PurgeFailed]);
         status.purge_status.insert("r".into(), PurgeStatus { is_purging: true, ..failed });
         assert_eq!(codes(&status, 9, 0), [CauseCode::Other]);
