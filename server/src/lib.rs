@@ -22,7 +22,6 @@ pub mod feature;
 pub mod instance;
 pub mod logging;
 pub mod metrics;
-pub mod model;
 pub mod nouns;
 pub mod resources;
 pub mod router;

@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::auth::User;
 use crate::error::{ApiError, ErrorKind};
 use crate::nouns::{self, Noun};
+use crate::web::live::hub::GATHER;
 use crate::web::live::socket::{Client, Event};
 use crate::web::live::streams::Stream;
 use crate::web::live::upgrade::Upgrade;
@@ -24,8 +25,6 @@ use crate::web::request_url::RequestUrl;
 const REPEAT: Duration = Duration::from_secs(25);
 /// Longhorn's upper limit of the period.
 const PERIOD_MAXIMUM: Duration = Duration::from_secs(15);
-/// Changes are gathered for this long: a volume that is attached changes in a dozen places within moments.
-const GATHER: Duration = Duration::from_millis(100);
 /// A pause after a list could not be made.
 const FAILURE_PAUSE: Duration = Duration::from_secs(1);
 /// No list is longer; one that is would be a bug, and must not take all memory.

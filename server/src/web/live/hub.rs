@@ -15,7 +15,7 @@ use crate::view::envelope::Links;
 use crate::view::world::{Change, ThingId, World};
 
 /// Changes are gathered for this long: a volume that is attached changes in a dozen places within moments.
-const GATHER: Duration = Duration::from_millis(100);
+pub(crate) const GATHER: Duration = Duration::from_millis(100);
 /// Messages that a slow client may lag behind before it gets everything again.
 const QUEUE_LENGTH: usize = 256;
 /// Things in one message: keeps a message below a megabyte when thousands change at once.
