@@ -134,7 +134,9 @@ impl Installation {
     }
 
     async fn end(mut self) {
-        drop(self.manager.take());
+        if let Some(manager) = self.manager.take() {
+            manager.stop().await;
+        }
         stop::stop(self.data.path()).await.unwrap();
     }
 }

@@ -57,7 +57,7 @@ async fn a_copy_is_what_the_source_was_when_it_was_begun() {
         .await;
     // The source is written while it is read, and the manager goes away.
     tokio::task::block_in_place(|| Nbd::connect(&uri).write(0, &vec![255; 1 << 20]));
-    installation.manager.take();
+    installation.stop_manager().await;
     installation.start_manager(2).await;
     let store = installation.store();
     installation.until("the copy is complete", async |store| state(store).await == CloneState::Completed).await;

@@ -74,7 +74,7 @@ async fn detached_it_comes_up_without_a_device_grows_and_goes_down() {
                 }
             })
             .await;
-        installation.manager.take();
+        installation.stop_manager().await;
         installation.start_manager(2).await;
         installation.until("it has grown", async |store| is_settled(store, mib).await).await;
         installation.until_volume("it is detached", |volume| volume.status.state == VolumeState::Detached).await;

@@ -69,6 +69,13 @@ impl Installation {
         self.manager = Some(Manager::start(&options).await.unwrap());
     }
 
+    /// The manager goes away; everything beneath it runs on.
+    pub(crate) async fn stop_manager(&mut self) {
+        if let Some(manager) = self.manager.take() {
+            manager.stop().await;
+        }
+    }
+
     pub(crate) fn store(&self) -> Store {
         self.manager.as_ref().unwrap().app.store.clone()
     }
@@ -171,7 +178,7 @@ impl Installation {
     }
 
     pub(crate) async fn stop(mut self) {
-        self.manager.take();
+        self.stop_manager().await;
         stop::stop(self.data.path()).await.unwrap();
         let rest = std::process::Command::new("pgrep").arg("-f").arg(self.data.path()).output().unwrap();
         assert!(rest.stdout.is_empty(), "processes were left: {}", String::from_utf8_lossy(&rest.stdout));

@@ -41,7 +41,7 @@ async fn from_creation_through_losses_to_deletion() {
     // The manager goes and comes: nothing that runs is touched.
     let engine_name = engine.name().to_owned();
     let pid = installation.pid_of(&engine_name).await;
-    installation.manager.take();
+    installation.stop_manager().await;
     installation.start_manager(3).await;
     installation.until_healthy().await;
     assert_eq!(installation.pid_of(&engine_name).await, pid);
@@ -104,7 +104,7 @@ async fn everything_was_stopped_and_comes_back_as_it_was() {
     installation.create(1).await;
     installation.attach("node-1", false).await;
     installation.until_healthy().await;
-    installation.manager.take();
+    installation.stop_manager().await;
     let stopped = stop::stop(installation.data.path()).await.unwrap();
     assert_eq!((stopped.engines.len(), stopped.nodes.len()), (1, 1));
     installation.start_manager(1).await;

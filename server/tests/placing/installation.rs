@@ -51,7 +51,7 @@ impl Installation {
 
     /// Starts the manager, again if it runs: with as many nodes, new ones among them.
     pub(crate) async fn with_nodes(&mut self, nodes: u32) {
-        self.manager.take();
+        self.stop_manager().await;
         let options = Options {
             data: self.data.path().to_owned(),
             nodes,
@@ -67,6 +67,13 @@ impl Installation {
             now.len() == nodes as usize && now.iter().all(ready)
         })
         .await;
+    }
+
+    /// The manager goes away; everything beneath it runs on.
+    async fn stop_manager(&mut self) {
+        if let Some(manager) = self.manager.take() {
+            manager.stop().await;
+        }
     }
 
     pub(crate) fn store(&self) -> Store {
@@ -254,7 +261,7 @@ impl Installation {
 
     pub(crate) async fn stop(mut self) {
         self.thaw();
-        self.manager.take();
+        self.stop_manager().await;
         stop::stop(self.data.path()).await.unwrap();
         let rest = std::process::Command::new("pgrep").arg("-f").arg(self.data.path()).output().unwrap();
         assert!(rest.stdout.is_empty(), "processes were left: {}", String::from_utf8_lossy(&rest.stdout));

@@ -60,7 +60,7 @@ impl Installation {
 
     /// Starts the manager, also in the place of one that ran: nothing else is touched.
     pub async fn start_manager(&mut self, nodes: u32) {
-        self.manager.take();
+        self.stop_manager().await;
         let options = Options {
             data: self.data.path().to_owned(),
             nodes,
@@ -76,8 +76,10 @@ impl Installation {
         self.manager = Some(manager);
     }
 
-    pub fn stop_manager(&mut self) {
-        self.manager.take();
+    pub async fn stop_manager(&mut self) {
+        if let Some(manager) = self.manager.take() {
+            manager.stop().await;
+        }
     }
 
     pub fn store(&self) -> Store {
@@ -225,7 +227,7 @@ impl Installation {
     }
 
     pub async fn stop(mut self) {
-        self.manager.take();
+        self.stop_manager().await;
         stop::stop(self.data.path()).await.unwrap();
         let rest = Command::new("pgrep").arg("-f").arg(self.data.path()).output().unwrap();
         assert!(rest.stdout.is_empty(), "processes were left: {}", String::from_utf8_lossy(&rest.stdout));

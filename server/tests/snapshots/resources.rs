@@ -51,7 +51,7 @@ async fn no_snapshot_is_taken_twice() {
     installation.attach(false).await;
     let mut engine = installation.engine_client().await;
     let store = installation.store();
-    installation.stop_manager();
+    installation.stop_manager().await;
     // What the manager had done: the resource stored, the engine asked.
     let volume = store.get::<Volume>(VOLUME).await.unwrap();
     let spec = SnapshotSpec { volume: VOLUME.into(), create_snapshot: true, ..SnapshotSpec::default() };
