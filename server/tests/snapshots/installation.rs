@@ -13,6 +13,7 @@ use aurochs_server::resources::{Engine, LABEL_VOLUME, Object, Replica, Snapshot,
 use aurochs_server::router;
 use aurochs_server::standalone::{Layout, Manager, Options, stop};
 use aurochs_server::store::Store;
+use aurochs_server::store::sqlite::Sqlite;
 use axum::body::Body;
 use axum::http::{Request, StatusCode, header};
 use base64::Engine as _;
@@ -80,6 +81,12 @@ impl Installation {
         if let Some(manager) = self.manager.take() {
             manager.stop().await;
         }
+    }
+
+    /// What is stored, while no manager works on it.
+    pub async fn stored(&self) -> Store {
+        let database = Layout::find(self.data.path()).unwrap().database();
+        Store::new(std::sync::Arc::new(Sqlite::open(&database).await.unwrap()))
     }
 
     pub fn store(&self) -> Store {

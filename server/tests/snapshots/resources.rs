@@ -50,8 +50,8 @@ async fn no_snapshot_is_taken_twice() {
     let mut installation = Installation::start(1, "nbd").await;
     installation.attach(false).await;
     let mut engine = installation.engine_client().await;
-    let store = installation.store();
     installation.stop_manager().await;
+    let store = installation.stored().await;
     // What the manager had done: the resource stored, the engine asked.
     let volume = store.get::<Volume>(VOLUME).await.unwrap();
     let spec = SnapshotSpec { volume: VOLUME.into(), create_snapshot: true, ..SnapshotSpec::default() };
