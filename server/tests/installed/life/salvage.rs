@@ -8,7 +8,7 @@ use aurochs_server::resources::setting::SettingSpec;
 use aurochs_server::resources::volume::{Robustness, VolumeState};
 use aurochs_server::resources::{Engine, Object, Setting, Volume, VolumeAttachment};
 
-use crate::harness::{Installation, VOLUME, directory_of};
+use crate::installation::{Installation, VOLUME, directory_of};
 use crate::nbd::Nbd;
 
 async fn write(installation: &Installation, offset: u64, byte: u8) {
@@ -39,8 +39,8 @@ async fn until_faulted(installation: &Installation) -> Cause {
 async fn files_that_come_back_lose_nothing_and_files_that_do_not_are_decided_about() {
     let installation = Installation::start(2).await;
     let store = installation.store();
-    installation.create(2).await;
-    installation.attach("node-1", false).await;
+    installation.create(2, |_| {}).await;
+    installation.attach("node-1").await;
     installation.until_healthy().await;
     write(&installation, 0, 1).await;
 
@@ -57,7 +57,7 @@ async fn files_that_come_back_lose_nothing_and_files_that_do_not_are_decided_abo
     // The files of the one with all data are away: no empty replica is made in their place.
     let (files, aside) = (directory_of(&kept.spec), directory_of(&kept.spec).with_extension("aside"));
     fs::rename(&files, &aside).unwrap();
-    installation.attach("node-1", false).await;
+    installation.attach("node-1").await;
     let cause = until_faulted(&installation).await;
     assert!(cause.message.contains(kept.name()), "{cause:?}");
     assert!(cause.next_step.contains(failed.name()), "{cause:?}");
@@ -73,7 +73,7 @@ async fn files_that_come_back_lose_nothing_and_files_that_do_not_are_decided_abo
 
     // They are gone for ever: nothing happens until a person orders it.
     fs::remove_dir_all(&files).unwrap();
-    installation.attach("node-1", false).await;
+    installation.attach("node-1").await;
     until_faulted(&installation).await;
     let engine = format!("{VOLUME}-e-0");
     let order = |engine: &mut Object<Engine>| {
