@@ -163,6 +163,7 @@ async fn a_tree_of_snapshots_is_built_shown_and_pruned() {
     let list = installation.act("snapshotCRList", json!({})).await;
     let names: Vec<_> = list["data"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
     assert_eq!((list["resourceType"].clone(), names), (json!("snapshotCR"), vec!["first", "third"]));
+    installation.until_snapshot("third", "has moved", |third| third.status.parent == "first").await;
     let third = installation.act("snapshotCRGet", json!({"name": "third"})).await;
     assert_eq!(
         (&third["parent"], &third["readyToUse"], &third["createSnapshot"]),
