@@ -345,6 +345,40 @@ mod tests {
         let disk = &status.disk_status["d"];
         assert!(condition::is_true(&disk.conditions, READY) && !condition::is_true(&disk.conditions, SCHEDULABLE));
         assert!(disk.causes[0].message.contains("20 GiB free"), "{:?}", disk.causes);
+        assert!(disk.causes[0].message.contains("5 GiB are missing"), "{:?}", disk.causes);
+        let detail = &disk.causes[0].details[0];
+        assert_eq!((detail.wanted_bytes, detail.has_bytes), (Some(25 * GIB), Some(20 * GIB)));
+    }
+
+    /// Of 100 GiB, 30 reserved, 70 may be promised.
+    #[test]
+    fn a_disk_that_promised_too_much_says_by_how_much() {
+        let disk = DiskStatus {
+            disk_name: "d".into(),
+            storage_maximum: ByteSize(100 * GIB),
+            storage_available: ByteSize(90 * GIB),
+            storage_scheduled: ByteSize(80 * GIB),
+            ..DiskStatus::default()
+        };
+        let spec = DiskSpec { storage_reserved: ByteSize(30 * GIB), ..DiskSpec::default() };
+        let shortage = space(&disk, &spec).check(ByteSize::ZERO, ByteSize::ZERO, LIMITS).unwrap_err();
+        let cause = short_of_space(&disk, &spec, shortage, LIMITS);
+        assert_eq!(cause.code, CauseCode::InsufficientStorage);
+        assert!(cause.message.contains("10 GiB too much") && !cause.next_step.is_empty(), "{cause:?}");
+        let detail = &cause.details[0];
+        assert_eq!((detail.wanted_bytes, detail.has_bytes), (Some(80 * GIB), Some(70 * GIB)));
+    }
+
+    #[test]
+    fn a_disk_that_is_being_emptied_names_what_is_left() {
+        let mut disk = DiskStatus { disk_name: "d".into(), ..DiskStatus::default() };
+        assert_eq!(being_emptied(&disk, "node-1", true), None, "it is empty");
+        disk.scheduled_replica.insert("v-r-1".into(), GIB);
+        disk.storage_scheduled = ByteSize(GIB);
+        assert_eq!(being_emptied(&disk, "node-1", false), None, "nobody asked");
+        let cause = being_emptied(&disk, "node-1", true).unwrap();
+        assert_eq!((cause.code, cause.severity), (CauseCode::Evicting, Severity::Info));
+        assert!(cause.message.contains("1 replica is still on it, with 1 GiB") && cause.details.len() == 1, "{cause:?}");
     }
 
     #[test]
