@@ -86,7 +86,7 @@ async fn the_last_replica_stays_even_if_it_is_corrupted() {
     installation.set("snapshot-data-integrity-cronjob", "@every 1s").await;
     let volume = installation
         .until_shown("it says that its data is damaged", |volume| {
-            volume["causes"].as_array().unwrap().iter().any(|cause| cause["code"] == "replica-failed")
+            volume["causes"].as_array().unwrap().iter().any(|cause| cause["code"] == "snapshot-damaged")
         })
         .await;
     assert!(volume["causes"][0]["message"].as_str().unwrap().contains("nobody wrote it"), "{volume:#}");
