@@ -301,7 +301,11 @@ impl Engine for Service {
         request: Request<UnmapMarkSnapChainRemovedRequest>,
     ) -> Result<Response<EngineStatus>, Status> {
         let (volume, _) = self.up()?;
-        volume.set_unmap_mark_snap_chain_removed(request.into_inner().enabled);
+        let UnmapMarkSnapChainRemovedRequest { enabled, mark_now } = request.into_inner();
+        volume.set_unmap_mark_snap_chain_removed(enabled);
+        if mark_now {
+            volume.mark_for_trim().await;
+        }
         Ok(self.now())
     }
 
