@@ -110,7 +110,11 @@ impl Service {
 
 #[tonic::async_trait]
 impl Engine for Service {
+    /// Who asks, and does not follow, wants the sizes as they are now.
     async fn status(&self, _: Request<StatusRequest>) -> Result<Response<EngineStatus>, Status> {
+        if let Ok((volume, _)) = self.up() {
+            volume.look_at_layers().await;
+        }
         Ok(self.now())
     }
 
