@@ -152,8 +152,8 @@ impl Manager {
     }
 
     /// Answers requests until `stop` is done, then finishes what is under way.
-    pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), Error> {
-        crate::router::serve(self.listener, self.app.clone(), stop).await.map_err(Error::Http)
+    pub async fn serve(self, stop: impl Future<Output = ()>) {
+        crate::router::serve(self.listener, self.app.clone(), stop).await;
     }
 }
 
