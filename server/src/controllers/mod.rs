@@ -117,6 +117,13 @@ impl Controllers {
         Ok(Self { tasks })
     }
 
+    /// Ends them, and returns when they have ended.
+    pub async fn stop(mut self) {
+        let tasks = std::mem::take(&mut self.tasks);
+        tasks.iter().for_each(JoinHandle::abort);
+        futures::future::join_all(tasks).await;
+    }
+
     /// More tasks that end with them.
     pub fn add(&mut self, tasks: Vec<JoinHandle<()>>) {
         self.tasks.extend(tasks);

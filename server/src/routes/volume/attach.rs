@@ -24,6 +24,7 @@ pub async fn handle(target: Target, input: AttachInput) -> Result<Resource<Volum
     let store = &target.app.store;
     let volume = action::volume(&target).await?;
     check_node(store, &volume, &input.host_id).await?;
+    rules::engine_on(&target.app.settings, format_args!("volume {} can't be attached", volume.name()))?;
     check_volume(&volume)?;
     check_placed(store, &volume, &input.host_id).await?;
     let ticket = ticket(&input)?;

@@ -63,6 +63,13 @@ impl Sqlite {
         self.readers.clone()
     }
 
+    /// Ends all connections, after the writes that have begun. A write runs in its own task, which outlives whoever asked
+    /// for it: one that came after the next manager has read its picture would never be seen by that manager.
+    pub async fn close(&self) {
+        self.writer.close().await;
+        self.readers.close().await;
+    }
+
     /// Runs one change in a transaction and announces it before the next one can begin.
     fn write<F>(
         &self,
