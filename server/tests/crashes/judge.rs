@@ -6,7 +6,7 @@ use aurochs_api::replica::ReplicaMode;
 use aurochs_engine::grpc::instance_v1::{InstanceKind, InstanceState as Told};
 use aurochs_server::resources::engine::InstanceState;
 use aurochs_server::resources::volume::{CloneState, LABEL_RECURRING_JOB, Robustness, VolumeState};
-use aurochs_server::resources::{Engine, Object, Replica, Volume};
+use aurochs_server::resources::{Engine, Object, Replica, Snapshot, Volume};
 
 use crate::model::{BLOCKS, Model, Place, VolumeModel};
 use crate::nbd::Nbd;
@@ -185,8 +185,7 @@ fn snapshots(
                 Some(_) => {}
             },
             Some(false) => match resource {
-                // It stays where only the head stands on it, or several do; that it says itself.
-                Some(one) if is_attached && one.status.error.is_empty() => {
+                Some(one) if is_attached && !is_on_its_way_out(one) => {
                     wrong.push(format!("snapshot {name} of {} is still there: {:?}", expected.name, one.status));
                 }
                 None if is_attached && layer.is_some_and(|layer| !layer.removed) => {
@@ -201,6 +200,12 @@ fn snapshots(
     for copy in copies.filter(|_| is_attached) {
         wrong.push(format!("{} keeps {} of a copy", expected.name, copy.name));
     }
+}
+
+/// Where only the head stands on it, or several do, it stays, and says so itself. One that was only marked, and whose
+/// resource nobody deleted, waits for a purge.
+fn is_on_its_way_out(snapshot: &Object<Snapshot>) -> bool {
+    if snapshot.is_deleting() { !snapshot.status.error.is_empty() } else { snapshot.status.mark_removed }
 }
 
 fn ownerless(world: &World, wrong: &mut Vec<String>) {

@@ -2,7 +2,7 @@
 //! was asked to be, with nothing left over.
 //!
 //! 1. [`process`] — the manager as a child process, with a point of its store's changes at which it dies;
-//! 2. [`operations`] — what is asked of it meanwhile, on several volumes at a time;
+//! 2. [`operations`] and [`elsewhere`] — what is asked of it meanwhile, on several volumes at a time;
 //! 3. [`model`] — what then must be true, and what may be where an answer was lost;
 //! 4. [`world`] — what there is: objects, processes, directories, records;
 //! 5. [`judge`] — what of it is wrong.
@@ -17,6 +17,7 @@
     reason = "a test says by panicking what went wrong, and what it did"
 )]
 
+mod elsewhere;
 mod judge;
 mod model;
 mod nbd;
@@ -196,7 +197,8 @@ impl Campaign {
         println!("seed {}: {} kills; slowest to settle {:.1?}", self.seed, self.kills, self.slowest);
         println!("{:24} {:>6} {:>8} {:>6} {:>18}", "operation", "done", "refused", "lost", "in lives killed");
         for (operation, [done, refused, lost, killed]) in &self.tally {
-            println!("{:24} {done:6} {refused:8} {lost:6} {killed:18}", format!("{operation:?}"));
+            let name = format!("{operation:?}");
+            println!("{name:24} {done:6} {refused:8} {lost:6} {killed:18}");
         }
     }
 }

@@ -70,8 +70,11 @@ pub(crate) enum Operation {
 
 use Operation as Op;
 
-/// All of a volume's, with their weights, and when they make sense.
-const OF_VOLUMES: [(Operation, u32, fn(&VolumeModel) -> bool); 22] = [
+/// Whether an operation makes sense for a volume.
+type MakesSense = fn(&VolumeModel) -> bool;
+
+/// All of a volume's, with their weights.
+const OF_VOLUMES: [(Operation, u32, MakesSense); 22] = [
     (Op::Create, 6, |volume| volume.exists.certain() == Some(&false)),
     (Op::Clone, 3, |volume| volume.exists.certain() == Some(&false)),
     (Op::Attach, 8, |volume| volume.surely_exists() && volume.place.admits(&None)),
@@ -127,14 +130,15 @@ pub(crate) struct User<'a> {
 impl User<'_> {
     /// One operation, of which it tells what and how it went.
     pub(crate) async fn act(&mut self) -> (Operation, String, Outcome) {
-        if self.random.random_ratio(1, REST_EVERY) {
+        let at = self.random.random_range(0..self.model.volumes.len());
+        let volume = &self.model.volumes[at];
+        let sensible: Vec<_> = OF_VOLUMES.iter().filter(|(_, _, makes_sense)| makes_sense(volume)).collect();
+        // Nothing is asked of a volume that may be there or not.
+        if sensible.is_empty() || self.random.random_ratio(1, REST_EVERY) {
             let operation = *OF_THE_REST.choose(self.random).unwrap();
             let outcome = self.act_elsewhere(operation).await;
             return (operation, String::new(), outcome);
         }
-        let at = self.random.random_range(0..self.model.volumes.len());
-        let volume = &self.model.volumes[at];
-        let sensible: Vec<_> = OF_VOLUMES.iter().filter(|(_, _, makes_sense)| makes_sense(volume)).collect();
         let operation = sensible.choose_weighted(self.random, |(_, weight, _)| *weight).unwrap().0;
         let name = volume.name.clone();
         (operation, name, self.act_on(operation, at).await)
@@ -165,7 +169,7 @@ impl User<'_> {
         }
     }
 
-    async fn action(&self, at: usize, action: &str, body: Value) -> Outcome {
+    pub(crate) async fn action(&self, at: usize, action: &str, body: Value) -> Outcome {
         let path = format!("v1/volumes/{}?action={action}", self.model.volumes[at].name);
         self.manager.ask(Method::POST, &path, Some(body)).await.outcome
     }
@@ -363,79 +367,6 @@ impl User<'_> {
             let _ = kill(Pid::from_raw(i32::try_from(*pid).unwrap()), Signal::SIGKILL);
         }
         if pids.is_empty() { Outcome::Refused } else { Outcome::Done }
-    }
-
-    // === what is no volume's ===
-
-    async fn job_of(&mut self, at: usize, joins: bool) -> Outcome {
-        let action = if joins { "recurringJobAdd" } else { "recurringJobDelete" };
-        let outcome = self.action(at, action, json!({"name": JOB, "isGroup": false})).await;
-        self.model.volumes[at].in_job.after(outcome, joins);
-        outcome
-    }
-
-    async fn act_elsewhere(&mut self, operation: Operation) -> Outcome {
-        match operation {
-            Op::CreateJob => {
-                let body = json!({"name": JOB, "task": "snapshot", "cron": "0 0 1 1 *", "retain": 1, "concurrency": 1});
-                let outcome = self.manager.ask(Method::POST, "v1/recurringjobs", Some(body)).await.outcome;
-                self.model.job.after(outcome, true);
-                outcome
-            }
-            Op::DeleteJob => {
-                let path = format!("v1/recurringjobs/{JOB}");
-                let outcome = self.manager.ask(Method::DELETE, &path, None).await.outcome;
-                self.model.job.after(outcome, false);
-                // The volumes have left it, then.
-                for volume in &mut self.model.volumes {
-                    volume.in_job.after(outcome, false);
-                }
-                outcome
-            }
-            Op::ChangeSetting => {
-                let (name, values) = *SETTINGS.choose(self.random).unwrap();
-                let value = (*values.choose(self.random).unwrap()).to_owned();
-                let body = Some(json!({"value": value}));
-                let outcome = self.manager.ask(Method::PUT, &format!("v1/settings/{name}"), body).await.outcome;
-                self.model.settings.get_mut(name).unwrap().after(outcome, value);
-                outcome
-            }
-            Op::TagNode => {
-                let tags = if self.random.random() { vec!["fast".to_owned()] } else { Vec::new() };
-                let path = format!("v1/nodes/{TAGGED_NODE}");
-                let outcome = self.manager.ask(Method::PUT, &path, Some(json!({"tags": tags}))).await.outcome;
-                self.model.tags.after(outcome, tags);
-                outcome
-            }
-            // One at a time: the others have to have room for three replicas.
-            Op::EvictNode if self.model.disk_evicted.certain() == Some(&false) => self.evict_node(true).await,
-            Op::EvictDisk if self.model.evicted.certain() == Some(&false) => self.evict_disk(true).await,
-            Op::EndEviction if self.model.evicted.admits(&true) => self.evict_node(false).await,
-            Op::EndEviction if self.model.disk_evicted.admits(&true) => self.evict_disk(false).await,
-            _ => Outcome::Refused,
-        }
-    }
-
-    /// As the dashboard does: all disks are sent back.
-    async fn evict_disk(&mut self, wished: bool) -> Outcome {
-        let path = format!("v1/nodes/{EVICTED_DISK_NODE}");
-        let mut answer = self.manager.ask(Method::GET, &path, None).await;
-        let disks = answer.body["disks"].take();
-        let Value::Object(mut disks) = disks else { return Outcome::Refused };
-        for disk in disks.values_mut() {
-            (disk["allowScheduling"], disk["evictionRequested"]) = (json!(!wished), json!(wished));
-        }
-        let body = Some(json!({"disks": disks}));
-        let outcome = self.manager.ask(Method::POST, &format!("{path}?action=diskUpdate"), body).await.outcome;
-        self.model.disk_evicted.after(outcome, wished);
-        outcome
-    }
-
-    async fn evict_node(&mut self, wished: bool) -> Outcome {
-        let body = json!({"allowScheduling": !wished, "evictionRequested": wished});
-        let outcome = self.manager.ask(Method::PUT, &format!("v1/nodes/{EVICTED_NODE}"), Some(body)).await.outcome;
-        self.model.evicted.after(outcome, wished);
-        outcome
     }
 
     /// Attaches or detaches everything.
