@@ -176,6 +176,9 @@ fn snapshots(
         match snapshot.exists.certain() {
             Some(true) => match resource {
                 None => wrong.push(format!("snapshot {name} of {} is gone", expected.name)),
+                // The resource was made, and the manager died before it told of the layer: it is told at the next
+                // attachment.
+                Some(one) if !is_attached && layer.is_some() && one.status == Default::default() => {}
                 Some(one) if one.is_deleting() || !one.status.ready_to_use => {
                     wrong.push(format!("snapshot {name} of {} is not kept: {:?}", expected.name, one.status));
                 }
@@ -333,13 +336,14 @@ pub(crate) fn settle(world: &World, model: &mut Model) -> Vec<String> {
         let there: BTreeSet<&str> = world
             .snapshots
             .iter()
-            .filter(|one| one.spec.volume == name && !one.is_deleting() && one.status.ready_to_use)
+            .filter(|one| one.spec.volume == name && !one.is_deleting() && !one.status.mark_removed)
             .map(Object::name)
             .collect();
         expected.snapshots.retain(|snapshot, _| there.contains(snapshot.as_str()));
         for snapshot in expected.snapshots.values_mut() {
             snapshot.exists.settle(true);
             snapshot.outstanding = false;
+            snapshot.has_resource = true;
         }
         let engine = world.engines.iter().find(|engine| engine.spec.volume_name == name);
         if let Some(engine) = engine.filter(|_| is_offered) {

@@ -88,6 +88,8 @@ pub(crate) struct SnapshotModel {
     pub(crate) content: Content,
     /// It was only asked for: what is written now may come before it.
     pub(crate) outstanding: bool,
+    /// Its resource is known to be there. One that the engine alone has may not have one yet.
+    pub(crate) has_resource: bool,
 }
 
 #[derive(Clone, Debug)]

@@ -286,7 +286,8 @@ impl User<'_> {
             let mut exists = Possible::is(false);
             exists.after(outcome, true);
             let outstanding = as_resource || outcome == Outcome::Lost;
-            volume.snapshots.insert(name, SnapshotModel { exists, content: volume.content.clone(), outstanding });
+            let (content, has_resource) = (volume.content.clone(), as_resource && outcome == Outcome::Done);
+            volume.snapshots.insert(name, SnapshotModel { exists, content, outstanding, has_resource });
         }
         outcome
     }
@@ -300,7 +301,9 @@ impl User<'_> {
         let name = self.some_snapshot(at);
         let outcome = self.action(at, action, json!({"name": name})).await;
         let snapshot = self.model.volumes[at].snapshots.get_mut(&name).unwrap();
-        snapshot.exists.after(outcome, false);
+        // What has no resource yet is no less there when the deletion of its resource was answered.
+        let is_sure = action == "snapshotDelete" || snapshot.has_resource || outcome == Outcome::Refused;
+        snapshot.exists.after(if is_sure { outcome } else { Outcome::Lost }, false);
         outcome
     }
 
