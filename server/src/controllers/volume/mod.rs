@@ -29,6 +29,7 @@ mod open_close;
 mod own_ticket;
 mod pace;
 pub mod placement;
+mod ready_disks;
 mod rebuild;
 mod redundancy;
 mod salvage;
