@@ -20,6 +20,7 @@ mod extra;
 mod family;
 mod fault;
 pub mod growth_room;
+mod image;
 mod joining;
 mod limits;
 pub mod locality;
@@ -180,6 +181,7 @@ impl Volumes {
         findings.bear_silence(name, ended)?;
         let ended = clone::step(self, volume, family, findings).await;
         findings.bear_silence(name, ended)?;
+        image::step(self, volume, family, findings).await?;
         limits::step(self, volume, family, findings).await?;
         stale::step(self, volume, family, findings).await?;
         locality::step(self, volume, family, findings).await?;

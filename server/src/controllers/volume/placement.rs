@@ -188,7 +188,7 @@ async fn find(
     wanted: &Wanted,
 ) -> Result<Result<Place, NoPlace>, Error> {
     let context = &volumes.context;
-    let nodes = cluster::read(context, &volume.spec.image, None).await?;
+    let nodes = cluster::read(context, None).await?;
     let mut request = request(volume.name(), &volume.spec, &context.settings);
     request.taken = taken(family.staying(), matches!(wanted, Wanted::InsteadOfFailed));
     if !matches!(wanted, Wanted::First) {

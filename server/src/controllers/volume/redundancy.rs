@@ -239,7 +239,7 @@ impl<'a> Pass<'a> {
     }
 
     async fn remove_surplus(&self) -> Result<(), Error> {
-        let nodes = cluster::read(&self.volumes.context, &self.volume.spec.image, None).await?;
+        let nodes = cluster::read(&self.volumes.context, None).await?;
         let holders = balance::holders(self.whole());
         let surplus = Surplus {
             holders: &holders,
