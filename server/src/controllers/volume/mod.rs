@@ -13,6 +13,7 @@ mod balance;
 mod causes;
 mod clone;
 pub mod cluster;
+pub mod default_group;
 mod deletion;
 mod eviction;
 pub mod expansion;
@@ -181,6 +182,7 @@ impl Volumes {
         findings.bear_silence(name, ended)?;
         let ended = clone::step(self, volume, family, findings).await;
         findings.bear_silence(name, ended)?;
+        default_group::step(self, volume, family, findings).await?;
         image::step(self, volume, family, findings).await?;
         limits::step(self, volume, family, findings).await?;
         stale::step(self, volume, family, findings).await?;
