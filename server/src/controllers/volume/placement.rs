@@ -228,3 +228,7 @@ pub(super) fn tell(volume: &Object<Volume>, no: &NoPlace, findings: &mut Finding
     let reason = if strict { REASON_LOCAL_SCHEDULING_FAILURE } else { REASON_SCHEDULING_FAILURE };
     findings.scheduling.get_or_insert(SchedulingFailure { reason, message: no.message() });
 }
+
+#[cfg(test)]
+#[path = "placement_tests.rs"]
+mod tests;
