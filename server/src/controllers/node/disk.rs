@@ -378,7 +378,10 @@ mod tests {
         assert_eq!(being_emptied(&disk, "node-1", false), None, "nobody asked");
         let cause = being_emptied(&disk, "node-1", true).unwrap();
         assert_eq!((cause.code, cause.severity), (CauseCode::Evicting, Severity::Info));
-        assert!(cause.message.contains("1 replica is still on it, with 1 GiB") && cause.details.len() == 1, "{cause:?}");
+        assert!(
+            cause.message.contains("1 replica is still on it, with 1 GiB") && cause.details.len() == 1,
+            "{cause:?}"
+        );
     }
 
     #[test]
