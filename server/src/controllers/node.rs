@@ -8,6 +8,7 @@ mod default_disks;
 pub mod deletion;
 mod disk;
 pub(super) mod given_up;
+mod health;
 mod looks;
 mod status;
 mod trouble;
@@ -40,13 +41,14 @@ const INSPECTION_PERIOD: Duration = Duration::from_secs(30);
 struct Nodes {
     context: Context,
     memory: Memory,
+    health: health::Memory,
 }
 
 /// Keys are node names.
 pub fn start(context: &Context) -> Vec<JoinHandle<()>> {
     let queue = WorkQueue::default();
     context.clients.nodes().for_each(|node| queue.add(node));
-    let nodes = Nodes { context: context.clone(), memory: Memory::default() };
+    let nodes = Nodes { context: context.clone(), memory: Memory::default(), health: health::Memory::default() };
     vec![
         runtime::feed_from_instances(&context.instances, &queue, |change| match change {
             InstanceChange::Node(node) => vec![node.clone()],
@@ -120,6 +122,7 @@ impl Controller for Nodes {
         let looks = self.looks(&node, &answering).await;
         let frontends = if answers { Some(looks::frontends(context, name).await?) } else { None };
         let environment = if answers { self.memory.environment(context, &node, &answering).await } else { None };
+        let health = if answers { self.health.look(context, &node).await } else { None };
         let verdict = self.verdict(&node).await?;
         causes.extend(verdict.as_ref().and_then(|(policy, verdict)| drain::cause(*policy, name, verdict)));
         let findings = status::Findings {
@@ -127,6 +130,7 @@ impl Controller for Nodes {
             looks: &looks,
             frontends,
             environment,
+            health,
             verdict: verdict.as_ref(),
             causes,
         };
@@ -212,10 +216,12 @@ impl Nodes {
         let Some(path) = looks::default_path(&self.context, node) else { return Ok(()) };
         let own = looks::inspect(&self.context, node, &path, Make::Directory).await?;
         let mut sharers = 1;
+        // They are on this machine, and may not answer yet: this node looks itself. A directory that is still to be made
+        // will lie beside its own.
         for other in self.context.default_disks.keys().filter(|other| *other != node) {
             let Some(path) = looks::default_path(&self.context, other) else { continue };
-            let look = looks::inspect(&self.context, other, &path, Make::Nothing).await;
-            sharers += u64::from(look.is_ok_and(|look| look.filesystem_id == own.filesystem_id));
+            let look = looks::inspect(&self.context, node, &path, Make::Nothing).await;
+            sharers += u64::from(look.map_or(true, |look| look.filesystem_id == own.filesystem_id));
         }
         let percent = self.context.settings.number(Name::StorageReservedPercentageForDefaultDisk);
         let share = aurochs_api::size::ByteSize(own.maximum_bytes / sharers);

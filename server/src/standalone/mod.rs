@@ -88,15 +88,16 @@ pub enum Error {
     Http(std::io::Error),
 }
 
-/// A manager that has everything but its HTTP service: made by [`Manager::start`], ended by dropping it. Engines and
-/// replicas run on.
+/// A manager that has everything but its HTTP service: made by [`Manager::start`], ended by [`Manager::stop`] (or by being
+/// dropped at the end of the process). Engines and replicas run on.
 pub struct Manager {
     pub app: App,
     pub address: SocketAddr,
     /// Made at the first start, to be shown once.
     pub first_password: Option<FirstPassword>,
     listener: TcpListener,
-    _controllers: Controllers,
+    sqlite: Sqlite,
+    controllers: Controllers,
     _instance_managers: supervise::Supervisor,
     _claim: claim::Claim,
 }
@@ -124,6 +125,7 @@ impl Manager {
             settings: Settings::default(),
             instances: Instances::new(clients.nodes()),
             events: Events::keep(sqlite.pool()),
+            giving_up: Arc::default(),
             owner,
             clients,
             default_disks: Arc::new(layout.default_disks()),
@@ -145,16 +147,28 @@ impl Manager {
             address,
             first_password,
             listener,
-            _controllers: controllers,
+            sqlite,
+            controllers,
             _instance_managers: instance_managers,
             _claim: claim,
         })
     }
 
     /// Answers requests until `stop` is done, then finishes what is under way.
-    pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), Error> {
-        crate::router::serve(self.listener, self.app.clone(), stop).await.map_err(Error::Http)
+    pub async fn serve(self, stop: impl Future<Output = ()>) {
+        crate::router::serve(self.listener, self.app.clone(), stop).await;
+        end(self.controllers, &self.sqlite).await;
     }
+
+    /// Ends it; nothing is written afterwards, so that the next manager of the same data may start.
+    pub async fn stop(self) {
+        end(self.controllers, &self.sqlite).await;
+    }
+}
+
+async fn end(controllers: Controllers, sqlite: &Sqlite) {
+    controllers.stop().await;
+    sqlite.close().await;
 }
 
 /// Gives the nodes a moment to come up, so that the first request finds them. One that stays away shows as down.

@@ -27,7 +27,7 @@ pub use watch::{Watch, WatchEvent};
 pub enum StoreError {
     #[error("there is no {kind} named {name:?}")]
     NotFound { kind: &'static str, name: String },
-    #[error("{kind} {name:?} exists already")]
+    #[error("{kind} {name:?} already exists")]
     AlreadyExists { kind: &'static str, name: String },
     #[error("{kind} {name:?} was changed by someone else since it was read; read it again and repeat the change")]
     Conflict { kind: &'static str, name: String },
@@ -155,7 +155,9 @@ impl Store {
             }
             attempt += 1;
             match self.update(&after).await {
-                Err(error) if error.is_conflict() && attempt < MODIFY_ATTEMPTS_MAXIMUM => {}
+                Err(error) if error.is_conflict() && attempt < MODIFY_ATTEMPTS_MAXIMUM => {
+                    self.look_beyond(&before).await?;
+                }
                 result => return result,
             }
         }
@@ -177,10 +179,22 @@ impl Store {
             }
             attempt += 1;
             match self.update_status(&after).await {
-                Err(error) if error.is_conflict() && attempt < MODIFY_ATTEMPTS_MAXIMUM => {}
+                Err(error) if error.is_conflict() && attempt < MODIFY_ATTEMPTS_MAXIMUM => {
+                    self.look_beyond(&before).await?;
+                }
                 result => return result,
             }
         }
+    }
+
+    /// After a conflict. Who wrote in this process has announced it before; where nothing newer is seen, somebody else has
+    /// written into the keeper, and the kind is read again.
+    async fn look_beyond<K: Kind>(&self, before: &Object<K>) -> Result<(), StoreError> {
+        let now = self.find::<K>(before.name()).await?;
+        if now.is_some_and(|now| now.metadata.resource_version == before.metadata.resource_version) {
+            self.mirror.forget::<K>();
+        }
+        Ok(())
     }
 
     /// Removes our finalizer: what had to be cleaned up is.

@@ -216,3 +216,20 @@ async fn a_write_waits_for_those_of_other_tables() {
     }
     others.await.unwrap();
 }
+
+/// Somebody works on the file with a tool of their own: what this process has seen of it is old, and is read again.
+#[tokio::test]
+async fn a_change_follows_what_another_process_wrote() {
+    let fixture = Fixture::new().await;
+    fixture.volume("a").await;
+    let other = Fixture::open(&fixture.directory).await;
+    assert_eq!(other.get::<Volume>("a").await.unwrap().spec.node_id, "");
+    let write = |volume: &mut Object<Volume>| volume.spec.node_id = "node-1".into();
+    fixture.store.modify::<Volume>("a", write).await.unwrap();
+    let own = |volume: &mut Object<Volume>| volume.spec.number_of_replicas += 1;
+    let changed = other.modify::<Volume>("a", own).await.unwrap();
+    assert_eq!(changed.spec.node_id, "node-1", "the other's change was lost");
+    let state = |status: &mut crate::resources::volume::VolumeStatus| status.state = VolumeState::Attached;
+    let told = fixture.store.modify_status::<Volume>("a", state).await.unwrap();
+    assert_eq!(told.spec.number_of_replicas, changed.spec.number_of_replicas);
+}

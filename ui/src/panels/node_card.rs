@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use aurochs_api::cause::Cause;
 use aurochs_api::condition::{Condition, ConditionStatus};
 use aurochs_api::node::{FrontendOffer, Node};
 use leptos::prelude::*;
 
 use super::disk::DiskPart;
 use crate::components::badge::{Badge, Shape};
+use crate::components::places::Places;
 use crate::live::{Live, Row};
 use crate::words::{self, Mark, process_mark};
 
@@ -43,9 +45,7 @@ pub(crate) fn NodeCard(row: Row<Node>) -> impl IntoView {
                 {tags}
             </div>
             <ul class="reasons">
-                {move || causes.get().into_iter().map(|cause| view! {
-                    <li class=Mark::from(cause.severity).class()>{cause.message}" "<span class="dim">{cause.next_step}</span></li>
-                }).collect_view()}
+                {move || causes.get().into_iter().map(|cause| view! { <Reason cause /> }).collect_view()}
             </ul>
             <div class="node-columns">
                 <Abilities node />
@@ -55,6 +55,17 @@ pub(crate) fn NodeCard(row: Row<Node>) -> impl IntoView {
                 </div>
             </div>
         </section>
+    }
+}
+
+#[component]
+fn Reason(cause: Cause) -> impl IntoView {
+    let class = Mark::of(&cause).class();
+    view! {
+        <li class=class>
+            {cause.message}" "<span class="dim">{cause.next_step}</span>
+            <Places details=cause.details />
+        </li>
     }
 }
 

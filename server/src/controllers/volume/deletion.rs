@@ -8,7 +8,8 @@ use aurochs_api::cause::{Cause, CauseCode, Severity};
 use super::super::runtime::Next;
 use super::super::{Context, Error};
 use super::family::Family;
-use super::{clone, open_close};
+use super::{causes, clone, open_close};
+use crate::events::{EventType, ObjectRef, Reason};
 use crate::instance::record;
 use crate::resources::engine::InstanceState;
 use crate::resources::volume::{VolumeState, VolumeStatus};
@@ -20,6 +21,10 @@ const LOOK_AGAIN: Duration = Duration::from_secs(2);
 pub(super) async fn run(context: &Context, volume: &Object<Volume>) -> Result<Next, Error> {
     let (store, name) = (&context.store, volume.name());
     let replicas = store.list_labelled::<Replica>(LABEL_VOLUME, name).await?;
+    if volume.status.state != VolumeState::Deleting {
+        let message = format!("Volume {name} is being deleted with its data.");
+        context.events.emit(&ObjectRef::from(volume), Reason::Deleting, EventType::Normal, &message);
+    }
     tell(context, volume, &replicas).await?;
     if let Some(engine) = store.list_labelled::<Engine>(LABEL_VOLUME, name).await?.into_iter().next() {
         let quiet = engine.status.current_state == InstanceState::Stopped;
@@ -41,6 +46,8 @@ pub(super) async fn run(context: &Context, volume: &Object<Volume>) -> Result<Ne
     let attachments = store.list_labelled::<VolumeAttachment>(LABEL_VOLUME, name).await?;
     if engines.is_empty() && snapshots.is_empty() && attachments.is_empty() {
         store.remove_finalizer::<Volume>(name).await?;
+        let message = format!("Volume {name} is deleted.");
+        context.events.emit(&ObjectRef::from(volume), Reason::Delete, EventType::Normal, &message);
         return Ok(Next::Wait);
     }
     delete_all(context, &engines).await?;
@@ -66,6 +73,7 @@ async fn delete_all<K: Kind>(context: &Context, objects: &[Object<K>]) -> Result
 async fn tell(context: &Context, volume: &Object<Volume>, replicas: &[Object<Replica>]) -> Result<(), Error> {
     let unreachable =
         |replica: &&Object<Replica>| replica.spec.is_placed() && !context.instances.answers(&replica.spec.node_id);
+    let failing = replicas.iter().filter_map(causes::removal_fails);
     let causes: Vec<Cause> = replicas
         .iter()
         .filter(unreachable)
@@ -82,6 +90,7 @@ async fn tell(context: &Context, volume: &Object<Volume>, replicas: &[Object<Rep
             objects: vec![replica.name().to_owned(), replica.spec.node_id.clone()],
             details: Vec::new(),
         })
+        .chain(failing)
         .collect();
     let change = |status: &mut VolumeStatus| {
         status.state = VolumeState::Deleting;

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use aurochs_api::cause::{Cause, CauseCode};
 use aurochs_api::condition::ConditionStatus;
 use aurochs_api::ids::VOLUME_HEAD;
 use aurochs_api::size::ByteSize;
@@ -63,7 +64,11 @@ pub(super) async fn step(
     let threshold = context.settings.number(Name::SnapshotCountWarningThreshold);
     let crowd = too_many(status, limits, threshold);
     write_condition(context, volume, crowd.as_deref()).await?;
-    findings.causes.extend(snapshot_causes::all(volume, status, limits.count, limits.size));
+    let causes: Vec<Cause> = snapshot_causes::all(volume, status, limits.count, limits.size).collect();
+    if let Some(why) = crowd.filter(|_| causes.iter().all(|cause| cause.code != CauseCode::SnapshotLimit)) {
+        findings.causes.push(snapshot_causes::crowded(volume, &why));
+    }
+    findings.causes.extend(causes);
     Ok(())
 }
 
@@ -101,7 +106,7 @@ async fn tell_engine(context: &Context, engine: &Object<Engine>, limits: Limits)
         tracing::info!(engine = engine.name(), count = limits.count, size = %limits.size, "limits of snapshots set");
     }
     if status.unmap_mark_snap_chain_removed_enabled != limits.unmap_marks_chain {
-        let request = UnmapMarkSnapChainRemovedRequest { enabled: limits.unmap_marks_chain };
+        let request = UnmapMarkSnapChainRemovedRequest { enabled: limits.unmap_marks_chain, mark_now: false };
         let doing = format!("telling engine {} what a discard does to snapshots", engine.name());
         client.unmap_mark_snap_chain_removed_set(within(LOOK_TIMEOUT, request)).await.map_err(rpc(doing))?;
         tracing::info!(

@@ -11,8 +11,9 @@
 mod attempts;
 mod balance;
 mod causes;
-mod clone;
+pub(super) mod clone;
 pub mod cluster;
+pub mod default_group;
 mod deletion;
 mod eviction;
 pub mod expansion;
@@ -20,6 +21,7 @@ mod extra;
 mod family;
 mod fault;
 pub mod growth_room;
+mod image;
 mod joining;
 mod limits;
 pub mod locality;
@@ -29,6 +31,7 @@ mod open_close;
 mod own_ticket;
 mod pace;
 pub mod placement;
+mod ready_disks;
 mod rebuild;
 mod redundancy;
 mod salvage;
@@ -42,6 +45,8 @@ mod upkeep;
 mod waiting;
 mod wake;
 
+#[cfg(test)]
+mod cause_table;
 #[cfg(test)]
 mod tests;
 
@@ -61,8 +66,10 @@ use self::state::{Action, EnginePhase, Inputs, Step};
 use super::queue::WorkQueue;
 use super::runtime::{self, Controller, Next};
 use super::{Context, Error};
+use crate::resources::engine::InstanceState;
 use crate::resources::volume::{Robustness, VolumeState};
 use crate::resources::{Engine, LABEL_VOLUME, Object, Replica, Volume, VolumeAttachment};
+use crate::settings::Name;
 
 /// How often a replica without a place is offered to the scheduler again.
 const SCHEDULING_RETRY: Duration = Duration::from_secs(30);
@@ -77,6 +84,8 @@ pub(super) struct Volumes {
     placing: Mutex<()>,
     /// Held while a rebuild is chosen and started: two at once would both see the same turn free. Taken before `placing`.
     rebuilding: Mutex<()>,
+    /// Held from counting the heavy work of a node to noting that one more copy begins there.
+    copying: Mutex<()>,
 }
 
 /// Keys are volume names.
@@ -87,6 +96,7 @@ pub fn start(context: &Context) -> Vec<JoinHandle<()>> {
         memory: Memory::default(),
         placing: Mutex::default(),
         rebuilding: Mutex::default(),
+        copying: Mutex::default(),
     };
     vec![
         runtime::feed_from_store::<Volume>(&context.store, &queue, |volume| vec![volume.name().to_owned()]),
@@ -151,7 +161,7 @@ impl Controller for Volumes {
         let step = self.step(&volume, &family, &mut findings);
         self.act(&volume, &family, &step, &mut findings).await?;
         let recovered = fault::look(self, &volume, &family, &mut findings).await?;
-        waiting::tell(&self.context, &volume, &family, step.state, &mut findings).await?;
+        waiting::tell(self, &volume, &family, step.state, &mut findings).await?;
         let look_again = findings.look_again;
         status::write(&self.context, &volume, &family, &step, findings, recovered).await?;
         Ok(look_again.map_or(Next::Wait, Next::After))
@@ -173,6 +183,8 @@ impl Volumes {
         findings.bear_silence(name, ended)?;
         let ended = clone::step(self, volume, family, findings).await;
         findings.bear_silence(name, ended)?;
+        default_group::step(self, volume, family, findings).await?;
+        image::step(self, volume, family, findings).await?;
         limits::step(self, volume, family, findings).await?;
         stale::step(self, volume, family, findings).await?;
         locality::step(self, volume, family, findings).await?;
@@ -189,6 +201,7 @@ impl Volumes {
             wanted: volume.spec.node_id.clone(),
             current: volume.status.current_node_id.clone(),
             engine: EnginePhase::of(family.engine.status.current_state),
+            closing: family.engine.spec.desire_state == InstanceState::Stopped,
             all_closed: family.all_closed(),
         };
         let step = state::step(&inputs);
@@ -204,12 +217,16 @@ impl Volumes {
         if step.state == VolumeState::Attached && inputs.engine == EnginePhase::Running {
             self.memory.note_attached(name);
         }
+        let opens = step.action == Action::Open && inputs.state == VolumeState::Detached;
         let pause = self.memory.open_pause(name);
-        if step.action == Action::Open && inputs.state == VolumeState::Detached && !pause.is_zero() {
+        if opens && !pause.is_zero() {
             findings.look_again_in(pause);
-            return Step { action: Action::Close, state: VolumeState::Detached, current: String::new() };
+        } else if opens && !self.context.settings.flag(Name::V1DataEngine) {
+            findings.causes.push(waiting::engine_off(volume));
+        } else {
+            return step;
         }
-        step
+        Step { action: Action::Close, state: VolumeState::Detached, current: String::new() }
     }
 
     async fn act(
@@ -233,10 +250,7 @@ impl Volumes {
                 }
             }
             Action::Close => open_close::close(&self.context, family).await?,
-            Action::Keep
-                if attached
-                    && family.engine.status.current_state == crate::resources::engine::InstanceState::Running =>
-            {
+            Action::Keep if attached && family.engine.status.current_state == InstanceState::Running => {
                 redundancy::keep(self, volume, family, findings).await?;
             }
             Action::Keep => {}

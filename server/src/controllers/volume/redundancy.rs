@@ -18,15 +18,17 @@ use super::super::Error;
 use super::extra::Need;
 use super::family::Family;
 use super::placement::{self, SchedulingFailure, Wanted};
+use super::ready_disks::{self, ReadyDisks};
 use super::rebuild::{self, Candidate, Choice, Reach, Situation};
 use super::turns::Turns;
-use super::{Findings, SCHEDULING_RETRY, Volumes, balance, cluster, joining};
+use super::upkeep::CONDITION_FAILED;
+use super::{Findings, SCHEDULING_RETRY, Volumes, balance, cluster, eviction, joining};
 use crate::events::{EventType, ObjectRef, Reason};
 use crate::instance::Answering;
 use crate::resources::engine::InstanceState;
 use crate::resources::replica::REBUILD_RETRIES_MAXIMUM;
 use crate::resources::volume::{DataLocality, REASON_LOCAL_SCHEDULING_FAILURE, Robustness};
-use crate::resources::{Object, Replica, Volume, timestamp};
+use crate::resources::{Object, Replica, Volume, condition, timestamp};
 use crate::scheduling::causes::NoPlace;
 use crate::scheduling::surplus::{self, Surplus};
 use crate::settings::Name;
@@ -48,7 +50,8 @@ pub(super) async fn keep(
         findings.causes.push(joining);
         return Ok(());
     }
-    let pass = Pass { volumes, volume, family, wished: placement::wished(volume) };
+    let disks = ready_disks::read(&volumes.context).await?;
+    let pass = Pass { volumes, volume, family, disks, wished: placement::wished(volume) };
     if pass.whole().count() < pass.wished { pass.restore(findings).await } else { pass.arrange(findings).await }
 }
 
@@ -57,6 +60,7 @@ struct Pass<'a> {
     volumes: &'a Volumes,
     volume: &'a Object<Volume>,
     family: &'a Family,
+    disks: ReadyDisks,
     wished: usize,
 }
 
@@ -80,7 +84,10 @@ impl<'a> Pass<'a> {
             Choice::GiveUp(name) => self.delete(&name, "it is given up").await,
             Choice::Replace => self.replace(candidates, &turns, findings).await,
             Choice::Wait { cause, look_again } => {
-                findings.causes.push(cause);
+                // Why there is no place the scheduler has told, disk by disk.
+                if cause.code != CauseCode::NotEnoughNodes || findings.scheduling.is_none() {
+                    findings.causes.push(cause);
+                }
                 findings.look_again_in(look_again);
                 Ok(())
             }
@@ -167,7 +174,8 @@ impl<'a> Pass<'a> {
         let instances = &self.volumes.context.instances;
         let silent = matches!(instances.answering(&replica.spec.node_id), Answering::No { .. });
         let hopeless = replica.spec.rebuild_retry_count >= REBUILD_RETRIES_MAXIMUM;
-        replica.spec.is_placed() && !silent && !hopeless && needs.iter().any(|need| need.is_met_by(replica))
+        let (placed, writable) = (replica.spec.is_placed(), self.disks.has(replica));
+        placed && writable && !silent && !hopeless && needs.iter().any(|need| need.is_met_by(replica))
     }
 
     async fn fill(&self, replica: &Object<Replica>, findings: &mut Findings) -> Result<(), Error> {
@@ -224,11 +232,14 @@ impl<'a> Pass<'a> {
         }
         let message = format!("A replica is to be made {}, and has no place. {}", need.text(), no.cause.message);
         let code = if matches!(need, Need::Replacement { .. }) { CauseCode::Evicting } else { no.cause.code };
+        if code == CauseCode::Evicting {
+            eviction::tell_stuck(&self.volumes.context, self.volume, &message);
+        }
         findings.causes.push(Cause { code, message, ..*no.cause });
     }
 
     async fn remove_surplus(&self) -> Result<(), Error> {
-        let nodes = cluster::read(&self.volumes.context, &self.volume.spec.image, None).await?;
+        let nodes = cluster::read(&self.volumes.context, None).await?;
         let holders = balance::holders(self.whole());
         let surplus = Surplus {
             holders: &holders,
@@ -269,7 +280,7 @@ impl<'a> Pass<'a> {
         } else {
             return None;
         };
-        Some(self.cause(CauseCode::RebuildWaiting, Severity::Info, message, ""))
+        Some(self.cause(CauseCode::RebuildWaiting, Severity::Info, message, "It goes on by itself then."))
     }
 
     fn rebuilding_is_off(&self, need: &Need) -> Option<Cause> {
@@ -314,12 +325,16 @@ impl<'a> Pass<'a> {
                 Answering::No { .. } => Reach::Silent,
                 Answering::NotYet => Reach::NotHeard,
             },
+            disk_ready: self.disks.has(replica),
             placed: spec.is_placed(),
             serves: mode == Some(ReplicaMode::ReadWrite),
             failed: spec.has_failed(),
             evicting: spec.eviction_requested,
             stopped: replica.status.current_state == InstanceState::Stopped && mode.is_none(),
             retries: spec.rebuild_retry_count,
+            failure: condition::find(&replica.status.conditions, CONDITION_FAILED)
+                .map(|failed| failed.message.clone())
+                .unwrap_or_default(),
             pause_left: self.volumes.memory.rebuild_pause(replica.name(), spec.rebuild_retry_count),
             rebuilds_on_node: turns.running_on(&spec.node_id),
         }

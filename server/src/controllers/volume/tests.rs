@@ -19,8 +19,9 @@ impl Bench {
     async fn new() -> Self {
         let (context, directory) = bench::context(&[NODE]).await;
         context.instances.replace(NODE, "1", 7, Vec::new());
-        let (placing, rebuilding) = (Mutex::default(), Mutex::default());
-        Self { volumes: Volumes { context, memory: Memory::default(), placing, rebuilding }, _directory: directory }
+        let (placing, rebuilding, copying) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let volumes = Volumes { context, memory: Memory::default(), placing, rebuilding, copying };
+        Self { volumes, _directory: directory }
     }
 
     fn store(&self) -> &Store {
@@ -166,6 +167,34 @@ async fn an_expansion_does_not_step_aside_for_another_controller() {
         let tickets = bench.store().get::<VolumeAttachment>("v").await.unwrap().spec.attachment_tickets;
         assert_eq!(tickets.contains_key(&expansion::purpose("v").ticket_id()), expected, "{ids:?}");
         assert!(ids.iter().all(|id| tickets.contains_key(id)), "{ids:?}");
+    }
+}
+
+/// crds.md: image = default engine image. What runs keeps the one that it was started with.
+#[tokio::test]
+async fn a_volume_that_is_down_has_the_installed_image() {
+    use crate::controllers::engine_image::default_image;
+    const EARLIER: &str = "aurochs-engine:0.0.1";
+
+    for (state, before, expected) in [
+        (InstanceState::Stopped, "", default_image()),
+        (InstanceState::Stopped, EARLIER, default_image()),
+        (InstanceState::Running, EARLIER, EARLIER.to_owned()),
+        (InstanceState::Error, EARLIER, EARLIER.to_owned()),
+        (InstanceState::Unknown, EARLIER, EARLIER.to_owned()),
+    ] {
+        let bench = Bench::new().await;
+        bench.attached("v", "", state).await;
+        let (of_volume, of_engine) = (
+            |volume: &mut Object<Volume>| volume.spec.image = before.into(),
+            |engine: &mut Object<Engine>| engine.spec.image = before.into(),
+        );
+        let volume = bench.store().modify::<Volume>("v", of_volume).await.unwrap();
+        bench.store().modify::<Engine>("v-e-0", of_engine).await.unwrap();
+        let family = Family::of(&bench.volumes.context, &volume).await.unwrap();
+        image::step(&bench.volumes, &volume, &family, &mut Findings::default()).await.unwrap();
+        assert_eq!(bench.volume("v").await.spec.image, expected, "{state:?} {before:?}");
+        assert_eq!(bench.store().get::<Engine>("v-e-0").await.unwrap().spec.image, expected);
     }
 }
 

@@ -1,10 +1,13 @@
 //! From the wish of a client to the spec of a new volume: defaults of Longhorn's admission webhook, then its rules.
 
+use std::collections::BTreeSet;
+
 use aurochs_api::size::{ByteSize, VOLUME_SIZE_ALIGNMENT, VOLUME_SIZE_MINIMUM};
 use aurochs_api::volume::VolumeCreateInput;
 
 use super::action::{invalid, word};
 use super::{data_source, rules, update_replica_count};
+use crate::controllers::engine_image;
 use crate::error::ApiError;
 use crate::feature::Feature;
 use crate::resources::volume::{AccessMode, BackupCompression, CloneMode, DataLocality, Frontend, VolumeSpec};
@@ -44,6 +47,7 @@ fn with_defaults(input: &VolumeCreateInput, settings: &Settings) -> Result<Volum
     };
     Ok(VolumeSpec {
         size: size(&input.size.0)?,
+        image: engine_image::default_image(),
         number_of_replicas: replicas(input.number_of_replicas, locality, settings),
         frontend: frontend(input)?,
         access_mode: word("accessMode", &input.access_mode)?.unwrap_or_default(),
@@ -139,11 +143,11 @@ pub(super) fn size(text: &str) -> Result<ByteSize, ApiError> {
     Ok(wished.round_up(VOLUME_SIZE_ALIGNMENT))
 }
 
-/// Tags without doubles and without blanks around them.
+/// Tags as they were given, without doubles and without blanks around them.
 fn selector(field: &str, tags: &[String]) -> Result<Vec<String>, ApiError> {
-    let mut tags: Vec<String> = tags.iter().map(|tag| tag.trim().to_owned()).collect();
-    tags.sort();
-    tags.dedup();
+    let mut seen = BTreeSet::new();
+    let tags = tags.iter().map(|tag| tag.trim()).filter(|tag| seen.insert(*tag));
+    let tags: Vec<String> = tags.map(str::to_owned).collect();
     if tags.iter().any(String::is_empty) {
         return Err(invalid(format_args!("{field} has an empty tag"), "Leave it out."));
     }
