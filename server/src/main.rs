@@ -111,7 +111,7 @@ async fn serve(options: Options, metrics_open: bool, logging: Logging) -> Result
             first.path.display()
         ));
     }
-    manager.serve(asked).await?;
+    manager.serve(asked).await;
     say("The manager has ended; attached volumes stay in use. `aurochs stop` ends them too.");
     Ok(())
 }

@@ -1,7 +1,5 @@
 //! Table of contents of the API.
 
-use std::net::SocketAddr;
-
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
 use axum::http::{HeaderName, Method};
@@ -19,6 +17,7 @@ use crate::auth;
 use crate::error;
 use crate::nouns::{self, Noun};
 use crate::routes::{assets, body, fallback, health, live, metrics, root, session};
+use crate::web::connections::{self, Limits};
 use crate::web::{html, limits, request_url, schemas_header, security_headers};
 
 /// Every route: those of the page and of the API as a whole, then those of its nouns. What is not here is answered by [`fallback`]: the dashboard's pages, slashes too many, unknown paths.
@@ -68,13 +67,8 @@ pub fn service(app: App) -> Router {
 }
 
 /// Answers connections until `stop` is done, then finishes what is under way.
-pub async fn serve(
-    listener: TcpListener,
-    app: App,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    let service = service(app).into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(stop).await
+pub async fn serve(listener: TcpListener, app: App, stop: impl Future<Output = ()>) {
+    connections::serve(listener, service(app), Limits::default(), stop).await;
 }
 
 /// The routes with their list, which tests walk through so that a new route can't be forgotten.

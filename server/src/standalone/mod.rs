@@ -155,10 +155,9 @@ impl Manager {
     }
 
     /// Answers requests until `stop` is done, then finishes what is under way.
-    pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), Error> {
-        let served = crate::router::serve(self.listener, self.app.clone(), stop).await.map_err(Error::Http);
+    pub async fn serve(self, stop: impl Future<Output = ()>) {
+        crate::router::serve(self.listener, self.app.clone(), stop).await;
         end(self.controllers, &self.sqlite).await;
-        served
     }
 
     /// Ends it; nothing is written afterwards, so that the next manager of the same data may start.

@@ -16,6 +16,7 @@ use aurochs_server::settings::Settings;
 use aurochs_server::store::Store;
 use aurochs_server::store::sqlite::Sqlite;
 use aurochs_server::support_bundle::Bundles;
+use aurochs_server::web::connections::{self, Limits};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode, header};
@@ -113,6 +114,14 @@ impl Manager {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         tokio::spawn(router::serve(listener, self.app.clone(), std::future::pending()));
+        address
+    }
+
+    /// As [`Self::listen`], with other limits of connections.
+    pub(crate) async fn listen_within(&self, limits: Limits) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(connections::serve(listener, self.service.clone(), limits, std::future::pending()));
         address
     }
 

@@ -8,6 +8,7 @@ mod engine;
 mod envelope;
 mod events;
 mod harness;
+mod hostile;
 mod live;
 mod login;
 mod metrics;
