@@ -34,7 +34,6 @@ const SILENT_NODE_PAUSE: Duration = Duration::from_secs(30);
 
 struct Replicas {
     context: Context,
-    giving_up: last_data::Turns,
 }
 
 /// Keys are replica names.
@@ -50,7 +49,7 @@ pub fn start(context: &Context) -> Vec<JoinHandle<()>> {
             replica.spec.node_id == node
         }),
         runtime::resync::<Replica>(&context.store, &queue, runtime::RESYNC),
-        runtime::run(Arc::new(Replicas { context: context.clone(), giving_up: last_data::Turns::default() }), queue),
+        runtime::run(Arc::new(Replicas { context: context.clone() }), queue),
     ]
 }
 
@@ -257,7 +256,7 @@ impl Replicas {
         if last_data::is_given_up(replica) {
             return Ok(true);
         }
-        let _one_at_a_time = self.giving_up.take(&replica.spec.volume_name).await;
+        let _one_at_a_time = self.context.giving_up.take(&replica.spec.volume_name).await;
         if self.has_the_last_data(replica).await? {
             return Ok(false);
         }

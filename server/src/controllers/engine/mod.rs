@@ -149,7 +149,12 @@ impl Engines {
                 self.emit(engine, Reason::Start, EventType::Normal, &message);
                 Ok(Seen::Present(Box::new(self.context.instances.put(&engine.spec.node_id, instance))))
             }
-            Err(Error::Client(error)) if !error.is_unreachable() => {
+            // Nobody answered, or the store did not: this start may still come about.
+            Err(Error::Client(error)) if error.is_unreachable() => Err(error.into()),
+            Err(error @ Error::Store(_)) => Err(error),
+            // A refusal stands until the volume controller asks again, perhaps with other replicas.
+            Err(error) => {
+                tracing::warn!(engine = engine.name(), %error, "an engine could not be started");
                 self.emit(engine, Reason::FailedStarting, EventType::Warning, &error.to_string());
                 let failed = aurochs_engine::grpc::instance_v1::Instance {
                     name: engine.name().to_owned(),
@@ -159,7 +164,6 @@ impl Engines {
                 };
                 Ok(Seen::Present(Box::new(failed)))
             }
-            Err(error) => Err(error),
         }
     }
 

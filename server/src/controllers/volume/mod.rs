@@ -11,7 +11,7 @@
 mod attempts;
 mod balance;
 mod causes;
-mod clone;
+pub(super) mod clone;
 pub mod cluster;
 pub mod default_group;
 mod deletion;
@@ -66,6 +66,7 @@ use self::state::{Action, EnginePhase, Inputs, Step};
 use super::queue::WorkQueue;
 use super::runtime::{self, Controller, Next};
 use super::{Context, Error};
+use crate::resources::engine::InstanceState;
 use crate::resources::volume::{Robustness, VolumeState};
 use crate::resources::{Engine, LABEL_VOLUME, Object, Replica, Volume, VolumeAttachment};
 use crate::settings::Name;
@@ -200,6 +201,7 @@ impl Volumes {
             wanted: volume.spec.node_id.clone(),
             current: volume.status.current_node_id.clone(),
             engine: EnginePhase::of(family.engine.status.current_state),
+            closing: family.engine.spec.desire_state == InstanceState::Stopped,
             all_closed: family.all_closed(),
         };
         let step = state::step(&inputs);
@@ -248,10 +250,7 @@ impl Volumes {
                 }
             }
             Action::Close => open_close::close(&self.context, family).await?,
-            Action::Keep
-                if attached
-                    && family.engine.status.current_state == crate::resources::engine::InstanceState::Running =>
-            {
+            Action::Keep if attached && family.engine.status.current_state == InstanceState::Running => {
                 redundancy::keep(self, volume, family, findings).await?;
             }
             Action::Keep => {}
