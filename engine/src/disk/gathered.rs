@@ -81,7 +81,7 @@ mod tests {
         };
         let every_other: Vec<_> = (0..1000).map(|index| index * 2..index * 2 + 1).collect();
         for ranges in [
-            vec![0..1],
+            Vec::from_iter(std::iter::once(0..1)),
             vec![3..5, 6..7, 8..10, 50..51, 53..54, 57..60],
             // One that is longer than a run between small ones.
             vec![0..1, 2..300, 301..302, 303..1000, 1001..1002],

@@ -121,7 +121,7 @@ mod tests {
 
     fn pieces(extents: &[(u64, u64)]) -> Vec<Piece> {
         let mut pieces = Pieces::of("layer");
-        pieces.extents = extents.to_vec().into_iter().peekable();
+        pieces.extents = Vec::from(extents).into_iter().peekable();
         std::iter::from_fn(|| pieces.next_of_page()).collect()
     }
 
