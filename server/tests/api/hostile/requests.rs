@@ -10,8 +10,11 @@ use serde_json::json;
 use super::{Wire, assert_serves, request, status};
 use crate::harness::Manager;
 
+/// What it is, its bytes, and the statuses that are fine; `None` for a connection that is closed without an answer.
+type Case<'a> = (&'a str, Vec<u8>, &'a [Option<u16>]);
+
 /// Asks each, and that the manager serves after it.
-async fn assert_answers(address: SocketAddr, cases: Vec<(&str, Vec<u8>, &[Option<u16>])>) {
+async fn assert_answers(address: SocketAddr, cases: Vec<Case<'_>>) {
     for (what, bytes, expected) in cases {
         let found = status(address, bytes).await;
         assert!(expected.contains(&found), "{what}: {found:?}, not one of {expected:?}");
@@ -37,7 +40,7 @@ async fn heads_that_are_none_or_too_much() {
     let address = manager.listen().await;
     let many_headers: String = (0..500).map(|number| format!("\r\nX-{number}: 1")).collect();
     let queries: String = (0..10_000).map(|number| format!("&p{number}=v")).collect();
-    let cases: Vec<(&str, Vec<u8>, &[Option<u16>])> = vec![
+    let cases: Vec<Case<'_>> = vec![
         ("no HTTP", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03hello\r\n\r\n".to_vec(), &[Some(400), None]),
         ("HTTP/2 that was not agreed", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(), &[Some(400), Some(505), None]),
         ("raw bytes in the path", b"GET /v1/volumes/\xff\xfe HTTP/1.1\r\nHost: m\r\n\r\n".to_vec(), &[Some(400)]),
@@ -76,7 +79,7 @@ async fn bodies_that_are_no_wishes() {
     bomb.extend(zipped);
     let too_large = "x".repeat((1 << 20) + 1);
     let chunks = "10000\r\n".to_owned() + &"x".repeat(0x10000) + "\r\n";
-    let cases: Vec<(&str, Vec<u8>, &[Option<u16>])> = vec![
+    let cases: Vec<Case<'_>> = vec![
         ("too large", sized(&too_large), &[Some(413)]),
         ("too large, in pieces", post("Transfer-Encoding: chunked", &(chunks.repeat(20) + "0\r\n\r\n")), &[Some(413)]),
         ("larger than anything", post("Content-Length: 9223372036854775807", "{}"), &[Some(413)]),
