@@ -7,7 +7,8 @@
 //! | enough | failed ones go; one more is made and filled while there is a [`Need`]; what is too many goes |
 //!
 //! Invariants: a whole replica goes only when more than wished are whole, so never the last; at most one object is made
-//! in a pass, and none while another has no place or joins.
+//! in a pass, and none while another has no place or joins; nothing joins a copy in the making: that takes a snapshot, and
+//! only a volume without any can be filled.
 
 use std::time::Duration;
 
@@ -43,7 +44,7 @@ pub(super) async fn keep(
     family: &Family,
     findings: &mut Findings,
 ) -> Result<(), Error> {
-    if family.engine.status.replica_mode_map.is_empty() {
+    if family.engine.status.replica_mode_map.is_empty() || !volume.is_filled() {
         return Ok(());
     }
     if let Some(joining) = joining::bring_in(&volumes.context, family).await? {
