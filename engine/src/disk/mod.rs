@@ -3,6 +3,7 @@
 pub mod buffer;
 pub(crate) mod cached;
 pub(crate) mod fault;
+pub(crate) mod gathered;
 pub(crate) mod image;
 pub(crate) mod pool;
 pub(crate) mod queue;

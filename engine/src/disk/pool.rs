@@ -5,14 +5,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::buffer::Block;
 
-/// Sizes that are kept, in blocks: one, and those of the larger requests that clients send most.
-const SIZES: [usize; 4] = [1, 16, 32, 256];
+/// Sizes that are kept, in blocks: one, those of the larger requests that clients send most, and that of a full piece of a
+/// rebuild with the block in front of it.
+const SIZES: [usize; CLASSES] = [1, 16, 32, 256, 257];
+const CLASSES: usize = 5;
 /// What is kept of each size at most: enough for what one volume has in flight.
-const KEPT: [usize; 4] = [256, 32, 32, 8];
+const KEPT: [usize; CLASSES] = [256, 32, 32, 8, 8];
 
-static POOL: Mutex<[Vec<Vec<Block>>; 4]> = Mutex::new([const { Vec::new() }; 4]);
+static POOL: Mutex<[Vec<Vec<Block>>; CLASSES]> = Mutex::new([const { Vec::new() }; CLASSES]);
 
-fn pool() -> MutexGuard<'static, [Vec<Vec<Block>>; 4]> {
+fn pool() -> MutexGuard<'static, [Vec<Vec<Block>>; CLASSES]> {
     // Whatever is in there is free memory.
     POOL.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::fuse_loop::{FuseLoopConfig, FuseLoopFrontend};
-use super::kernel_nbd::{self, KernelNbdConfig, KernelNbdFrontend};
+use super::kernel_nbd::{self, KernelNbdFrontend};
 use super::tenure::Tenure;
-use super::ublk::{self, UblkConfig, UblkFrontend};
-use super::{BlockDevice, Frontend, FrontendError, FrontendKind, Resizer, StopRefused};
+use super::ublk::{self, UblkFrontend};
+use super::{BlockDevice, Frontend, FrontendError, FrontendKind, KernelPlace, Resizer, StopRefused};
 
 /// Names and places, whatever the kind. An engine that was killed may have had any kind of frontend, whatever the next one
 /// has.
@@ -31,12 +31,9 @@ impl BlockPlaces {
         }
     }
 
-    pub(super) fn kernel_nbd(&self) -> KernelNbdConfig {
-        KernelNbdConfig { runtime_dir: self.runtime_dir.clone(), before: self.fuse_loop(), tenure: self.tenure.clone() }
-    }
-
-    pub(super) fn ublk(&self) -> UblkConfig {
-        UblkConfig { runtime_dir: self.runtime_dir.clone(), before: self.fuse_loop(), tenure: self.tenure.clone() }
+    /// Of the drivers' devices.
+    pub(super) fn kernel(&self) -> KernelPlace {
+        KernelPlace { runtime_dir: self.runtime_dir.clone(), before: self.fuse_loop(), tenure: self.tenure.clone() }
     }
 }
 
@@ -56,14 +53,14 @@ impl BlockFrontend {
     ) -> Result<Self, FrontendError> {
         // Each kind takes over, or clears, what its own and a loop device have left.
         if kind != FrontendKind::Ublk {
-            ublk::clear_leftovers(places.ublk()).await?;
+            ublk::clear_leftovers(places.kernel()).await?;
         }
         if kind != FrontendKind::NbdKernel {
-            kernel_nbd::clear_leftovers(places.kernel_nbd()).await?;
+            kernel_nbd::clear_leftovers(places.kernel()).await?;
         }
         Ok(match kind {
-            FrontendKind::Ublk => Self::Ublk(UblkFrontend::start(device, places.ublk()).await?),
-            FrontendKind::NbdKernel => Self::KernelNbd(KernelNbdFrontend::start(device, places.kernel_nbd()).await?),
+            FrontendKind::Ublk => Self::Ublk(UblkFrontend::start(device, places.kernel()).await?),
+            FrontendKind::NbdKernel => Self::KernelNbd(KernelNbdFrontend::start(device, places.kernel()).await?),
             _ => Self::FuseLoop(FuseLoopFrontend::start(device, places.fuse_loop()).await?),
         })
     }

@@ -35,15 +35,15 @@ pub(super) async fn settle(choice: Choice, places: &mut BlockPlaces) -> Result<C
     places.tenure.start_afresh()?;
     // Who never had a device needs no rights to look for one.
     if gives_device || places.tenure.is_noted() {
-        ublk::clear_leftovers(places.ublk()).await?;
-        kernel_nbd::clear_leftovers(places.kernel_nbd()).await?;
+        ublk::clear_leftovers(places.kernel()).await?;
+        kernel_nbd::clear_leftovers(places.kernel()).await?;
     }
     Ok(choice)
 }
 
 async fn is_left(attachment: Attachment, places: &BlockPlaces) -> Result<bool, BlockError> {
     match attachment.kind {
-        Lasting::Ublk => ublk::is_left(places.ublk(), attachment.token).await,
-        Lasting::NbdKernel => kernel_nbd::is_left(places.kernel_nbd(), attachment.token).await,
+        Lasting::Ublk => ublk::is_left(places.kernel(), attachment.token).await,
+        Lasting::NbdKernel => kernel_nbd::is_left(places.kernel(), attachment.token).await,
     }
 }

@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use super::client::{LinkError, ReplicaLink, Request};
 use super::control::{ControlReply, ControlRequest, Hello};
-use super::frame::Kind;
 use super::hello::open_stream;
 use super::lanes::{Lanes, Sharing};
+use super::parts;
 use crate::disk::AlignedBuf;
 
 /// How long one request of at most a few MiB may take. Nobody else watches these streams, and one that stands still
@@ -45,22 +45,31 @@ impl BulkLink {
         self.in_time(self.lanes.control(request)).await
     }
 
-    /// Raw bytes of one layer's file.
-    pub(crate) async fn layer_read(&self, layer: &str, offset: u64, length: u32) -> Result<AlignedBuf, LinkError> {
-        let mut request = Request::new(Kind::LayerRead, offset, length);
-        request.payload = AlignedBuf::copy_of(layer.as_bytes()).into();
-        self.in_time(self.lanes.request(request)).await
+    /// Raw bytes of parts of one layer's file, counted from `offset`, one behind the other.
+    pub(crate) async fn layer_read(
+        &self,
+        layer: &str,
+        offset: u64,
+        parts: &[Range<u32>],
+    ) -> Result<AlignedBuf, LinkError> {
+        let data = self.in_time(self.lanes.request(Request::layer_read(layer, offset, parts))).await?;
+        let wanted = parts::bytes_of(parts);
+        if data.len() == wanted as usize {
+            return Ok(data);
+        }
+        let cause = format!("answered a question for {wanted} bytes of {layer} with {}", data.len());
+        Err(LinkError::Lost { replica: self.name().to_owned(), cause })
     }
 
-    /// Writes `parts` of `data`, a range from `offset` on, into one layer's file of a replica that is being rebuilt.
+    /// Writes `data` into parts of one layer's file of a replica that is being rebuilt.
     pub(crate) async fn layer_write(
         &self,
         layer: &str,
         offset: u64,
-        data: &[u8],
         parts: &[Range<u32>],
+        data: &[u8],
     ) -> Result<(), LinkError> {
-        let request = Request::layer_parts(layer, offset, data, parts);
+        let request = Request::layer_write(layer, offset, parts, data);
         self.in_time(self.lanes.request(request)).await.map(drop)
     }
 

@@ -15,8 +15,8 @@ pub(super) fn data(replica: &Replica, header: &Header, payload: &AlignedBuf) -> 
     let result = match header.kind {
         Kind::Read => return replica.read(header.offset, header.length).map_err(remote),
         Kind::LayerRead => {
-            let layer = layer_name(payload)?;
-            return replica.layer_read(layer, header.offset, header.length).map_err(remote);
+            let parts = parts_of(payload, header.length)?;
+            return replica.layer_read_parts(layer_name(payload)?, header.offset, &parts).map_err(remote);
         }
         Kind::Write => replica.write(header.offset, payload),
         Kind::WriteZeroes => replica.write_zeroes(header.offset, u64::from(header.length), header.may_unmap),
@@ -28,10 +28,8 @@ pub(super) fn data(replica: &Replica, header: &Header, payload: &AlignedBuf) -> 
                 return Err(refused("the layer write names no layer"));
             }
             let (block, data) = payload.split_at(LAYER_NAME_LENGTH);
-            let layer = layer_name(block)?;
-            let parts =
-                parts::decode(block, data.len()).ok_or_else(|| refused("the layer write's parts make no sense"))?;
-            replica.layer_write_parts(layer, header.offset, data, &parts)
+            let parts = parts_of(block, data.len() as u32)?;
+            replica.layer_write_parts(layer_name(block)?, header.offset, &parts, data)
         }
         Kind::SnapshotRead => {
             let name = layer_name(payload)?;
@@ -53,6 +51,11 @@ fn fill_write(replica: &Replica, header: &Header, payload: &AlignedBuf) -> Answe
     let written = replica.fill_write(id, header.offset, &data);
     let written = if header.stable { written.and_then(|()| replica.fill_sync(id)) } else { written };
     written.map(|()| AlignedBuf::default()).map_err(remote)
+}
+
+/// Parts with so many bytes together.
+fn parts_of(block: &[u8], bytes: u32) -> Result<parts::Parts, RemoteError> {
+    parts::decode(block, bytes).ok_or_else(|| refused("the parts of the layer make no sense"))
 }
 
 fn layer_name(bytes: &[u8]) -> Result<&str, RemoteError> {

@@ -43,11 +43,11 @@ pub enum Kind {
     Control = 6,
     /// Keeps an idle stream honest.
     Ping = 7,
-    /// Raw read of one layer's file, for rebuilds: payload is the file name.
-    LayerRead = 8,
-    /// Raw write into one layer's file: payload is a block of `LAYER_NAME_LENGTH` bytes with the name and what of the range
-    /// is data (`parts`), then the range.
-    LayerWrite = 9,
+    /// Raw read of parts of one layer's file, for rebuilds: payload is a block of `LAYER_NAME_LENGTH` bytes with the name and
+    /// the parts (`parts`), the answer's their bytes one behind the other.
+    LayerRead = 10,
+    /// Raw write into one layer's file: payload is such a block, then the bytes of the parts.
+    LayerWrite = 11,
     /// Read of a snapshot's content: payload is the snapshot's name.
     SnapshotRead = 16,
     /// Write into the image of a new snapshot: payload is a block of `LAYER_NAME_LENGTH` bytes with the fill's id, then
@@ -71,8 +71,8 @@ impl Kind {
             5 => Self::Flush,
             6 => Self::Control,
             7 => Self::Ping,
-            8 => Self::LayerRead,
-            9 => Self::LayerWrite,
+            10 => Self::LayerRead,
+            11 => Self::LayerWrite,
             16 => Self::SnapshotRead,
             17 => Self::FillWrite,
             0x80 => Self::Done,

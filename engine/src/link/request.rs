@@ -86,11 +86,20 @@ impl Request {
         Self::new(kind, offset, data.len() as u32).with_content(named_block(name, data))
     }
 
-    /// A write of `parts` of `data`, a range from `offset` on, into the file of a layer.
-    pub(super) fn layer_parts(layer: &str, offset: u64, data: &[u8], parts: &[Range<u32>]) -> Self {
+    /// A read of the parts of a layer's file, counted from `offset`.
+    pub(super) fn layer_read(layer: &str, offset: u64, parts: &[Range<u32>]) -> Self {
+        Self::layer_parts(Kind::LayerRead, layer, offset, parts, &[])
+    }
+
+    /// A write of `data` into the parts of a layer's file.
+    pub(super) fn layer_write(layer: &str, offset: u64, parts: &[Range<u32>], data: &[u8]) -> Self {
+        Self::layer_parts(Kind::LayerWrite, layer, offset, parts, data)
+    }
+
+    fn layer_parts(kind: Kind, layer: &str, offset: u64, parts: &[Range<u32>], data: &[u8]) -> Self {
         let mut content = named_block(layer, data);
         parts::encode(&mut content, parts);
-        Self::new(Kind::LayerWrite, offset, data.len() as u32).with_content(content)
+        Self::new(kind, offset, parts::bytes_of(parts)).with_content(content)
     }
 
     fn with_content(self, content: AlignedBuf) -> Self {

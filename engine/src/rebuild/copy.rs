@@ -9,31 +9,24 @@
 //! still a good member is told by its own lanes. A fault of the joiner ends the copy.
 
 use std::collections::BTreeMap;
-use std::iter::Peekable;
 use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 
 use super::groups::Group;
-use super::pace::{self, DEPTH_PIECES, PIECE, Pace};
+use super::pace::{self, DEPTH_PIECES, Pace};
+use super::pieces::{Piece, Pieces};
 use super::sources::{self, Source, TARGET_STREAMS};
 use super::state::Progress;
 use crate::crash_point;
-use crate::disk::BLOCK_SIZE;
 use crate::link::bulk::BulkLink;
 use crate::link::control::ControlRequest;
-use crate::link::extents::ExtentPages;
-use crate::link::parts::{PARTS_MAXIMUM, Parts};
 use crate::link::{LinkError, ReplicaLink};
 use crate::replica::LayerInfo;
 use crate::volume::Shared;
 use crate::volume::barrier::OperationError;
 use crate::volume::read_choice;
-
-/// Holes of at most this many bytes are read and sent along. Moving a piece costs more than that many zeros, and what is
-/// sent is at most three times the data.
-const HOLE_MAXIMUM: u64 = 2 * BLOCK_SIZE;
 
 /// Copies every layer but the head.
 pub(super) async fn layers(
@@ -75,38 +68,6 @@ struct Ended {
     group: Group,
     bytes: u64,
     result: Result<(), CopyError>,
-}
-
-/// A range of one layer that is moved at once, with holes too small to be worth a request of their own.
-struct Piece {
-    offset: u64,
-    /// What of it is data, in bytes from `offset` on.
-    parts: Parts,
-}
-
-impl Piece {
-    fn length(&self) -> u32 {
-        self.parts.last().map_or(0, |part| part.end)
-    }
-
-    fn data_bytes(&self) -> u64 {
-        self.parts.iter().map(|part| u64::from(part.end - part.start)).sum()
-    }
-
-    /// Takes as much of the extent as there is room for; returns what is left of it.
-    fn take(&mut self, (offset, length): (u64, u64)) -> (u64, u64) {
-        // Only extents that begin within the piece are taken.
-        let start = (offset - self.offset) as u32;
-        let taken = length.min(u64::from(PIECE - start));
-        self.parts.push(start..start + taken as u32);
-        (offset + taken, length - taken)
-    }
-
-    /// Whether what begins at `offset` may come along.
-    fn reaches(&self, offset: u64) -> bool {
-        let end = self.offset + u64::from(self.length());
-        offset - end <= HOLE_MAXIMUM && offset - self.offset < u64::from(PIECE) && self.parts.len() < PARTS_MAXIMUM
-    }
 }
 
 impl Copy<'_> {
@@ -192,44 +153,11 @@ impl Copy<'_> {
 
     /// Returns the bytes moved.
     async fn piece(&self, source: &BulkLink, layer: &str, piece: Piece) -> Result<u64, CopyError> {
-        let _admitted = self.pace.admit(piece.length()).await;
-        let data = source.layer_read(layer, piece.offset, piece.length()).await.map_err(CopyError::Source)?;
-        let written = self.target.layer_write(layer, piece.offset, &data, &piece.parts).await;
-        written.map_err(CopyError::Target)?;
-        Ok(piece.data_bytes())
-    }
-}
-
-/// The pieces of a layer, in order.
-struct Pieces {
-    pages: ExtentPages,
-    extents: Peekable<std::vec::IntoIter<(u64, u64)>>,
-    /// What is left of the extent that is being cut up.
-    rest: (u64, u64),
-}
-
-impl Pieces {
-    fn of(layer: &str) -> Self {
-        Self { pages: ExtentPages::of(layer), extents: Vec::new().into_iter().peekable(), rest: (0, 0) }
-    }
-
-    async fn next(&mut self, source: &BulkLink) -> Result<Option<Piece>, LinkError> {
-        while self.rest.1 == 0 {
-            if let Some(extent) = self.extents.next() {
-                self.rest = extent;
-            } else if let Some(request) = self.pages.next_request() {
-                self.extents = self.pages.take(source.name(), source.control(&request).await?)?.into_iter().peekable();
-            } else {
-                return Ok(None);
-            }
-        }
-        let mut piece = Piece { offset: self.rest.0, parts: Parts::new() };
-        self.rest = piece.take(self.rest);
-        while self.rest.1 == 0 {
-            let Some(extent) = self.extents.next_if(|&(offset, _)| piece.reaches(offset)) else { break };
-            self.rest = piece.take(extent);
-        }
-        Ok(Some(piece))
+        let Piece { offset, parts } = &piece;
+        let _admitted = self.pace.admit(piece.bytes()).await;
+        let data = source.layer_read(layer, *offset, parts).await.map_err(CopyError::Source)?;
+        self.target.layer_write(layer, *offset, parts, &data).await.map_err(CopyError::Target)?;
+        Ok(piece.bytes().into())
     }
 }
 

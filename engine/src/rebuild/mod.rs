@@ -10,6 +10,7 @@ mod copy;
 mod counter;
 mod groups;
 mod pace;
+mod pieces;
 mod rate;
 mod sources;
 mod state;

@@ -1,6 +1,7 @@
 //! Single layers, not looked at through the chain: what a rebuild copies.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
 
 use serde::{Deserialize, Serialize};
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::directory::STAT_BLOCK;
 use super::stack::Structure;
 use super::{Replica, ReplicaError};
+use crate::disk::gathered;
 use crate::disk::image::{Access, ImageFile};
 use crate::disk::{AlignedBuf, BLOCK_SIZE, DiskError};
 
@@ -105,6 +107,37 @@ impl Replica {
             let image = self.raw_layer(structure, file_name)?;
             super::read::cut(offset, length, |blocks, buffer| Ok(image.read_blocks(blocks.start * BLOCK_SIZE, buffer)?))
         })
+    }
+
+    /// The bytes of the parts of one layer's file, counted from `offset`, one behind the other; zeros in holes and past its
+    /// end.
+    ///
+    /// # Errors
+    /// [`ReplicaError::LayerNotFound`], [`ReplicaError::Unaligned`], [`ReplicaError::OutOfRange`], or the disk's.
+    pub(crate) fn layer_read_parts(
+        &self,
+        file_name: &str,
+        offset: u64,
+        parts: &[Range<u32>],
+    ) -> Result<AlignedBuf, ReplicaError> {
+        self.check_parts("a read of a layer", offset, parts)?;
+        self.shared(|structure| Ok(gathered::read(&self.raw_layer(structure, file_name)?, offset, parts)?))
+    }
+
+    /// Parts have to be whole blocks within the volume. Returns the bytes from `offset` to the end of the last one.
+    pub(super) fn check_parts(
+        &self,
+        what: &'static str,
+        offset: u64,
+        parts: &[Range<u32>],
+    ) -> Result<u64, ReplicaError> {
+        let length = parts.last().map_or(0, |part| part.end.into());
+        let is_whole = |bytes: u64| bytes.is_multiple_of(BLOCK_SIZE);
+        if !is_whole(offset) || !parts.iter().all(|part| is_whole(part.start.into()) && is_whole(part.end.into())) {
+            return Err(ReplicaError::Unaligned { what, offset, length });
+        }
+        self.check_range(what, offset, length)?;
+        Ok(length)
     }
 
     /// The image of a layer this replica knows; a name from outside never reaches the file system otherwise.

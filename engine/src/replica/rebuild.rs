@@ -21,7 +21,6 @@ use super::snapshot::FreshHead;
 use super::stack::{Layers, Structure};
 use super::{ChangeError, Replica, ReplicaError};
 use crate::crash_point;
-use crate::disk::BLOCK_SIZE;
 use crate::disk::image::{Access, ImageFile};
 
 impl Replica {
@@ -65,10 +64,11 @@ impl Replica {
     /// [`ReplicaError::OutOfRange`], [`ReplicaError::NoSpace`], or the disk's.
     pub fn layer_write(&self, file_name: &str, offset: u64, data: &[u8]) -> Result<(), ReplicaError> {
         let all = 0..u32::try_from(data.len()).unwrap_or(u32::MAX);
-        self.layer_write_parts(file_name, offset, data, std::slice::from_ref(&all))
+        self.layer_write_parts(file_name, offset, std::slice::from_ref(&all), data)
     }
 
-    /// Writes `parts` of `data` (aligned memory), a range from `offset` on; what is between them stays as it is.
+    /// Writes the parts of a layer, counted from `offset`, whose bytes are one behind the other in `data` (aligned memory);
+    /// what is between them stays as it is.
     ///
     /// # Errors
     /// As [`Replica::layer_write`].
@@ -76,23 +76,17 @@ impl Replica {
         &self,
         file_name: &str,
         offset: u64,
-        data: &[u8],
         parts: &[Range<u32>],
+        data: &[u8],
     ) -> Result<(), ReplicaError> {
-        let length = data.len() as u64;
-        let is_whole = |bytes: u64| bytes.is_multiple_of(BLOCK_SIZE);
-        let parts_whole = parts.iter().all(|part| is_whole(part.start.into()) && is_whole(part.end.into()));
-        if !is_whole(offset) || !is_whole(length) || !parts_whole {
-            return Err(ReplicaError::Unaligned { what: "a write into a layer", offset, length });
-        }
-        self.check_range("a write into a layer", offset, length)?;
+        let length = self.check_parts("a write into a layer", offset, parts)?;
         self.shared(|structure| {
             let image = self.filled_layer(structure, file_name)?;
             let size = image.direct().size()?;
             if offset + length > size {
                 return Err(ReplicaError::OutOfRange { what: "a write into a layer", offset, length, size });
             }
-            image.write_parts(offset, data, parts)?;
+            image.write_parts(offset, parts, data)?;
             crash_point::reached("rebuild.layer-written");
             Ok(())
         })

@@ -93,17 +93,20 @@ impl FilledLayer {
         &self.direct
     }
 
-    /// Writes `parts` of `data` (aligned memory), a range from `offset` on. They are whole blocks within it.
-    pub(super) fn write_parts(&self, offset: u64, data: &[u8], parts: &[Range<u32>]) -> Result<(), DiskError> {
-        let mut pieces =
-            parts.iter().map(|part| (offset + u64::from(part.start), &data[part.start as usize..part.end as usize]));
-        let bytes: u64 = parts.iter().map(|part| u64::from(part.end - part.start)).sum();
-        if bytes >= LARGE_PART_BYTES * parts.len() as u64 {
+    /// Writes the parts of the file, counted from `offset`, whose bytes are one behind the other in `data` (aligned memory).
+    /// They are whole blocks.
+    pub(super) fn write_parts(&self, offset: u64, parts: &[Range<u32>], data: &[u8]) -> Result<(), DiskError> {
+        let mut pieces = parts.iter().scan(data, |rest, part| {
+            let (piece, behind) = rest.split_at_checked(part.len())?;
+            *rest = behind;
+            Some((offset + u64::from(part.start), piece))
+        });
+        if data.len() as u64 >= LARGE_PART_BYTES * parts.len() as u64 {
             return pieces.try_for_each(|(offset, piece)| self.direct.write_blocks(offset, piece));
         }
         let cached = self.cached()?;
         pieces.try_for_each(|(offset, piece)| cached.write(offset, piece))?;
-        cached.begin_write_back(offset, data.len() as u64)
+        cached.begin_write_back(offset, parts.last().map_or(0, |part| part.end.into()))
     }
 
     fn cached(&self) -> Result<&CachedImage, DiskError> {

@@ -32,6 +32,7 @@ mod salvage;
 pub mod snapshot_labels;
 pub mod snapshot_limits;
 pub mod snapshot_read;
+mod standstill;
 pub mod start;
 pub mod status;
 pub(crate) mod unequal;

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::membership::{Mode, View};
+use super::standstill::Standstills;
 use super::{Shared, Volume};
 use crate::link::ReplicaLink;
 use crate::link::client::Request;
@@ -51,9 +52,11 @@ pub(crate) fn watch_link(shared: &Arc<Shared>, link: &ReplicaLink) {
     });
 }
 
-/// Slow is not dead: a member is dropped for its slowness only when another one answers well.
-fn overdue(view: &View, patience: Duration) -> Vec<ReplicaLink> {
-    let wait = |link: &ReplicaLink| link.oldest_wait().unwrap_or_default();
+/// Slow is not dead: a member is dropped for its slowness only when another one answers well, and only for as long as this
+/// process could have heard it.
+fn overdue(view: &View, patience: Duration, standstills: &Standstills) -> Vec<ReplicaLink> {
+    let now = Instant::now();
+    let wait = |link: &ReplicaLink| standstills.run_of(link.oldest_wait().unwrap_or_default(), now);
     let answers_well =
         |member: &&super::membership::Member| member.mode == Mode::ReadWrite && wait(&member.link) < patience / 2;
     if !view.members.iter().any(|member| answers_well(&member)) {
@@ -68,10 +71,12 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut since_ping = Duration::ZERO;
+    let mut standstills = Standstills::new(TICK, Instant::now());
     loop {
         ticks.tick().await;
+        standstills.look(Instant::now());
         let view = shared.membership.view();
-        for link in overdue(&view, shared.patience.get()) {
+        for link in overdue(&view, shared.patience.get(), &standstills) {
             let waited = link.oldest_wait().unwrap_or_default();
             link.fail(&format!("no answer for {:.0} s, while other replicas answer", waited.as_secs_f64()));
         }

@@ -14,6 +14,7 @@ mod initiator;
 mod iscsi;
 mod launched;
 mod nbd;
+mod setting;
 mod ublk;
 mod writer;
 

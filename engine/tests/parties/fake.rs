@@ -152,7 +152,8 @@ async fn serve(stream: UnixStream, habits: Habits, ask: mpsc::UnboundedSender<As
 fn frame_of(header: Header, reply: Reply) -> (Header, AlignedBuf) {
     match reply {
         Reply::Done => {
-            let length = if header.kind == Kind::Read { header.length as usize } else { 0 };
+            let is_read = matches!(header.kind, Kind::Read | Kind::LayerRead);
+            let length = if is_read { header.length as usize } else { 0 };
             (Header { kind: Kind::Done, ..header }, AlignedBuf::zeroed(length))
         }
         Reply::Fails(kind) => {

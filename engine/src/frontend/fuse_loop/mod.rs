@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
-use super::block_error::{BlockError, Explain};
+use super::block_error::{BlockError, Explain, blocking};
 
 pub(super) use self::growth::Growth;
 use self::loop_device::{Detached, LoopDevice};
@@ -37,6 +37,7 @@ pub(super) use self::loop_device::{hidden_path, users_of};
 pub use self::mounts::mounted_at;
 pub(super) use self::mounts::{MountedDevice, mounted_device, mounted_elsewhere, mounted_number};
 use self::session::FuseSession;
+use super::take_down::{TakeDown, take_down};
 use super::{BlockDevice, Frontend, FrontendKind, Resizer, StopRefused, node};
 
 /// Where the pieces go.
@@ -126,22 +127,8 @@ impl Frontend for FuseLoopFrontend {
     }
 
     async fn stop(mut self, force: bool) -> Result<(), StopRefused<Self>> {
-        let Some(parts) = self.parts.take() else {
-            return Ok(());
-        };
-        let volume = self.volume.clone();
-        let stopped = tokio::task::spawn_blocking(move || parts.take_down(force)).await;
-        match stopped {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err((parts, error))) => {
-                self.parts = Some(*parts);
-                Err(StopRefused { frontend: Box::new(self), error: error.into() })
-            }
-            Err(error) => {
-                tracing::error!(volume, %error, "taking the block device down failed inside");
-                Ok(())
-            }
-        }
+        let taken_down = take_down(&mut self.parts, &self.volume, force).await;
+        taken_down.map_err(|error| StopRefused { frontend: Box::new(self), error: error.into() })
     }
 }
 
@@ -155,7 +142,7 @@ impl Drop for FuseLoopFrontend {
     }
 }
 
-impl Parts {
+impl TakeDown for Parts {
     /// Node, loop device, mount, thread: in this order.
     fn take_down(self, force: bool) -> Result<(), (Box<Self>, BlockError)> {
         let detached = match self.device.detach(force) {
@@ -222,11 +209,4 @@ fn real_path(directory: &Path) -> Result<PathBuf, BlockError> {
     };
     let parent = parent.canonicalize().explain(|| format!("resolve {}", parent.display()), "check the path")?;
     Ok(parent.join(name))
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, BlockError> + Send + 'static,
-) -> Result<T, BlockError> {
-    let attempt = || "run the set-up of the block device".to_owned();
-    tokio::task::spawn_blocking(work).await.map_err(io::Error::other).explain(attempt, "see the engine's log")?
 }

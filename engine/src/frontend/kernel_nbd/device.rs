@@ -39,14 +39,8 @@ fn number_of(index: u32) -> Result<node::DeviceNumber, BlockError> {
 }
 
 impl AttachedDevice {
-    pub(super) fn take_down(self, force: bool) -> Result<(), (Box<Self>, BlockError)> {
-        match self.detach(force) {
-            Ok(()) => Ok(()),
-            Err(error) => Err((Box::new(self), error)),
-        }
-    }
-
-    fn detach(&self, force: bool) -> Result<(), BlockError> {
+    /// Blocks.
+    pub(super) fn detach(&self, force: bool) -> Result<(), BlockError> {
         let held = hold_and_write_out(number_of(self.index), &self.node, force)?;
         let attempt = || format!("detach nbd{}", self.index);
         Driver::find().and_then(|mut driver| driver.disconnect(self.index)).explain(attempt, SEE_KERNEL)?;

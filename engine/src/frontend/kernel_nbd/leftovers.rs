@@ -3,7 +3,7 @@
 
 use super::control::Driver;
 use super::sysfs::{AttachedAs, Sysfs};
-use super::{BlockError, KernelNbdConfig, SEE_KERNEL, blocking, lock, node};
+use super::{BlockError, KernelPlace, LOCK, SEE_KERNEL, blocking, identity_of, node};
 use crate::frontend::block_error::Explain;
 use crate::frontend::tenure::Token;
 
@@ -11,9 +11,9 @@ use crate::frontend::tenure::Token;
 ///
 /// # Errors
 /// When it can't be seen whether there is one.
-pub(in crate::frontend) async fn is_left(config: KernelNbdConfig, token: Token) -> Result<bool, BlockError> {
+pub(in crate::frontend) async fn is_left(place: KernelPlace, token: Token) -> Result<bool, BlockError> {
     blocking(move || {
-        let wanted = config.prepared()?.identity().with(token);
+        let wanted = identity_of(&place.prepared()?).with(token);
         Ok(!look(&Sysfs::default(), |backend| backend == wanted)?.is_empty())
     })
     .await
@@ -23,18 +23,18 @@ pub(in crate::frontend) async fn is_left(config: KernelNbdConfig, token: Token) 
 ///
 /// # Errors
 /// When another process serves the volume, what is there can't be seen, or the driver refuses.
-pub(in crate::frontend) async fn clear_leftovers(config: KernelNbdConfig) -> Result<(), BlockError> {
+pub(in crate::frontend) async fn clear_leftovers(place: KernelPlace) -> Result<(), BlockError> {
     blocking(move || {
-        let config = config.prepared()?;
-        let (sysfs, identity) = (Sysfs::default(), config.identity());
+        let place = place.prepared()?;
+        let (sysfs, identity) = (Sysfs::default(), identity_of(&place));
         let left = look(&sysfs, |backend| identity.is_of(backend))?;
         if left.is_empty() {
             return Ok(());
         }
-        let _lock = lock(&config)?;
+        let _lock = place.lock(LOCK)?;
         let mut driver = Driver::find().explain(|| "reach the kernel's NBD driver".into(), SEE_KERNEL)?;
         detach(&mut driver, &sysfs, &left)?;
-        node::remove(&config.node())
+        node::remove(&place.node())
     })
     .await
 }

@@ -35,15 +35,13 @@ mod netlink;
 mod sysfs;
 mod takeover;
 
-use std::fs::File;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream as BlockingUnixStream;
-use std::path::PathBuf;
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use nix::fcntl::{Flock, FlockArg};
 use tokio::net::UnixStream;
+use tokio::runtime::Handle;
 
 use self::control::{Attachment, Driver};
 use self::device::{AttachedDevice, publish};
@@ -55,10 +53,10 @@ pub(super) use self::leftovers::{clear_leftovers, is_left};
 use self::sysfs::{AttachedAs, Sysfs};
 use super::block_error::blocking;
 use super::block_error::{BlockError, Explain};
-use super::fuse_loop::{self, FuseLoopConfig};
 use super::nbd::attached::{Attached, FLAGS};
-use super::tenure::{Lasting, Tenure};
-use super::{BlockDevice, Frontend, FrontendKind, Resizer, StopRefused, node};
+use super::take_down::{TakeDown, take_down};
+use super::tenure::Lasting;
+use super::{BlockDevice, Frontend, FrontendKind, KernelPlace, Resizer, StopRefused, fuse_loop, node};
 
 /// Largest request of the kernel: larger ones cost fewer round trips, and its default is 128.
 const LARGEST_REQUEST_KIB: u32 = 1024;
@@ -70,35 +68,12 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(10);
 const GIVE_UP_PATIENCE: Duration = Duration::from_secs(10);
 const SEE_KERNEL: &str = "see the kernel's log (dmesg) for what its NBD driver says";
 
-/// Where the pieces go.
-#[derive(Clone, Debug)]
-pub struct KernelNbdConfig {
-    /// Directory of this volume alone, for the lock.
-    pub runtime_dir: PathBuf,
-    /// The frontend that this node may have had before: its volume and device directory are those of this one, and what
-    /// it left is cleared.
-    pub before: FuseLoopConfig,
-    /// Which device may go on, and where a new one is noted.
-    pub tenure: Tenure,
-}
+/// File of the lock.
+const LOCK: &str = "kernel-nbd.lock";
 
-impl KernelNbdConfig {
-    /// Makes the directory, and names it in one way only: what devices are told by follows from it.
-    fn prepared(self) -> Result<Self, BlockError> {
-        let attempt = || format!("make the directory {}", self.runtime_dir.display());
-        let made = std::fs::create_dir_all(&self.runtime_dir).and_then(|()| self.runtime_dir.canonicalize());
-        let runtime_dir = made.explain(attempt, "check the run directory")?;
-        Ok(Self { runtime_dir, ..self })
-    }
-
-    /// Of a prepared one.
-    fn identity(&self) -> Identity {
-        Identity::of(&self.before.volume, &self.runtime_dir)
-    }
-
-    fn node(&self) -> PathBuf {
-        self.before.device_dir.join(&self.before.volume)
-    }
+/// What devices of this place, a prepared one, are told by.
+fn identity_of(place: &KernelPlace) -> Identity {
+    Identity::of(&place.before.volume, &place.runtime_dir)
 }
 
 /// Whether the driver can be spoken to from here.
@@ -128,10 +103,10 @@ impl KernelNbdFrontend {
     ///
     /// # Errors
     /// When another process serves the volume, or a step fails; the steps before it are undone then.
-    pub async fn start<D: BlockDevice>(device: Arc<D>, config: KernelNbdConfig) -> Result<Self, BlockError> {
+    pub async fn start<D: BlockDevice>(device: Arc<D>, place: KernelPlace) -> Result<Self, BlockError> {
         let size_bytes = device.size();
-        let volume = config.before.volume.clone();
-        let (attached, identifier, end) = blocking(move || attach(&config.prepared()?, size_bytes)).await?;
+        let volume = place.before.volume.clone();
+        let (attached, identifier, end) = blocking(move || attach(&place.prepared()?, size_bytes)).await?;
         let stream = match serving_end(end) {
             Ok(stream) => stream,
             Err(error) => {
@@ -171,22 +146,19 @@ fn serving_end(end: BlockingUnixStream) -> Result<UnixStream, BlockError> {
 }
 
 /// With the device comes what it is told by; the kernel has the other end of the socket.
-fn attach(
-    config: &KernelNbdConfig,
-    size_bytes: u64,
-) -> Result<(AttachedDevice, String, BlockingUnixStream), BlockError> {
-    let lock = lock(config)?;
+fn attach(place: &KernelPlace, size_bytes: u64) -> Result<(AttachedDevice, String, BlockingUnixStream), BlockError> {
+    let lock = place.lock(LOCK)?;
     let mut driver = Driver::find().map_err(no_driver)?;
-    let (AttachedAs { index, backend }, end) = match takeover::take_over(&mut driver, &Sysfs::default(), config)? {
+    let (AttachedAs { index, backend }, end) = match takeover::take_over(&mut driver, &Sysfs::default(), place)? {
         Some(taken_over) => taken_over,
         None => {
-            fuse_loop::clear_leftovers(config.before.clone())?;
-            let backend = config.identity().with(config.tenure.attach(Lasting::NbdKernel)?);
+            fuse_loop::clear_leftovers(place.before.clone())?;
+            let backend = identity_of(place).with(place.tenure.attach(Lasting::NbdKernel)?);
             let (index, end) = connect(&mut driver, &backend, size_bytes)?;
             (AttachedAs { index, backend }, end)
         }
     };
-    Ok((AttachedDevice { index, node: config.node(), _lock: lock }, backend, end))
+    Ok((AttachedDevice { index, node: place.node(), _lock: lock }, backend, end))
 }
 
 /// Sets how the device is used, where it is not set already. The kernel lets nobody change that before all requests in flight
@@ -198,15 +170,6 @@ fn tune(index: u32) {
     if let Err(error) = Sysfs::default().set_look_interval(index, LOOK_INTERVAL) {
         tracing::warn!(index, %error, "after a takeover the kernel's NBD device may stand still for longer");
     }
-}
-
-/// Keeps every other engine of the node away, until this process has ended.
-fn lock(config: &KernelNbdConfig) -> Result<Flock<File>, BlockError> {
-    let path = config.runtime_dir.join("kernel-nbd.lock");
-    let attempt = || format!("open {}", path.display());
-    let file = File::options().write(true).create(true).truncate(false).open(&path);
-    let file = file.explain(attempt, "check the run directory")?;
-    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| BlockError::AlreadyServed { path })
 }
 
 /// The kernel's end and ours.
@@ -236,22 +199,19 @@ impl Frontend for KernelNbdFrontend {
     }
 
     async fn stop(mut self, force: bool) -> Result<(), StopRefused<Self>> {
-        let Some(Parts { server, device }) = self.parts.take() else { return Ok(()) };
-        let volume = self.volume.clone();
-        match tokio::task::spawn_blocking(move || device.take_down(force)).await {
-            Ok(Ok(())) => {
-                server.ended().await;
-                Ok(())
-            }
-            Ok(Err((device, error))) => {
-                self.parts = Some(Parts { server, device: *device });
-                Err(StopRefused { frontend: Box::new(self), error: error.into() })
-            }
-            Err(error) => {
-                tracing::error!(volume, %error, "taking the block device down failed inside");
-                Ok(())
-            }
+        let taken_down = take_down(&mut self.parts, &self.volume, force).await;
+        taken_down.map_err(|error| StopRefused { frontend: Box::new(self), error: error.into() })
+    }
+}
+
+impl TakeDown for Parts {
+    fn take_down(self, force: bool) -> Result<(), (Box<Self>, BlockError)> {
+        if let Err(error) = self.device.detach(force) {
+            return Err((Box::new(self), error));
         }
+        // The kernel lets go of the connection by itself.
+        Handle::current().block_on(self.server.ended());
+        Ok(())
     }
 }
 

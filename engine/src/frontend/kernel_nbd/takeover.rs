@@ -14,7 +14,7 @@ use nix::sys::socket::{MsgFlags, recv};
 use super::control::{Attachment, Driver};
 use super::leftovers::{detach, look};
 use super::sysfs::{AttachedAs, Sysfs};
-use super::{FLAGS, KernelNbdConfig, node, socket_pair};
+use super::{FLAGS, KernelPlace, identity_of, node, socket_pair};
 use crate::frontend::block_error::BlockError;
 use crate::frontend::tenure::Lasting;
 
@@ -27,11 +27,11 @@ const NOTICE_POLL: Duration = Duration::from_millis(50);
 pub(super) fn take_over(
     driver: &mut Driver,
     sysfs: &Sysfs,
-    config: &KernelNbdConfig,
+    place: &KernelPlace,
 ) -> Result<Option<(AttachedAs, UnixStream)>, BlockError> {
-    let identity = config.identity();
+    let identity = identity_of(place);
     let all = look(sysfs, |backend| identity.is_of(backend))?;
-    let wanted = config.tenure.inherited_as(Lasting::NbdKernel).map(|token| identity.with(token));
+    let wanted = place.tenure.inherited_as(Lasting::NbdKernel).map(|token| identity.with(token));
     let (goes_on, others): (Vec<_>, Vec<_>) =
         all.into_iter().partition(|device| Some(&device.backend) == wanted.as_ref());
     detach(driver, sysfs, &others)?;
@@ -41,11 +41,11 @@ pub(super) fn take_over(
         }
     }
     // Whoever comes after us must not go on with it either, whatever becomes of us.
-    config.tenure.clone().start_afresh()?;
+    place.tenure.clone().start_afresh()?;
     detach(driver, sysfs, &goes_on)?;
     if !(goes_on.is_empty() && others.is_empty()) {
         // If it is mounted, its users get I/O errors until they unmount it; the name is free for the next device.
-        node::remove(&config.node())?;
+        node::remove(&place.node())?;
     }
     Ok(None)
 }

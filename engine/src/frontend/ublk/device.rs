@@ -14,6 +14,7 @@ use super::sysfs::Sysfs;
 use super::{SEE_KERNEL, node};
 use crate::frontend::block_error::{BlockError, Explain};
 use crate::frontend::release::hold_and_write_out;
+use crate::frontend::take_down::TakeDown;
 
 /// When a device is taken away by force, what is in flight may take so long; then it fails.
 const FORCE_PATIENCE: Duration = Duration::from_secs(10);
@@ -38,8 +39,8 @@ fn number_of(id: u32) -> Result<node::DeviceNumber, BlockError> {
     Sysfs::default().block_number(id).explain(|| format!("read the number of ublkb{id}"), "sysfs has to be mounted")
 }
 
-impl StartedDevice {
-    pub(super) fn take_down(self, force: bool) -> Result<(), (Box<Self>, BlockError)> {
+impl TakeDown for StartedDevice {
+    fn take_down(self, force: bool) -> Result<(), (Box<Self>, BlockError)> {
         let stopped = if force {
             let (finished, unfinished) = mpsc::channel::<()>();
             let (id, queues) = (self.id, &self.queues);
@@ -63,7 +64,9 @@ impl StartedDevice {
             (Box::new(self), error)
         })
     }
+}
 
+impl StartedDevice {
     fn stop(&self, force: bool) -> Result<(), BlockError> {
         let held = hold_and_write_out(number_of(self.id), &self.node, force)?;
         self.end(held)

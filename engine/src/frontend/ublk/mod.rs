@@ -33,11 +33,8 @@ mod request;
 mod sysfs;
 mod takeover;
 
-use std::fs::File;
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use nix::fcntl::{Flock, FlockArg};
 use tokio::runtime::Handle;
 
 use self::device::{StartedDevice, publish};
@@ -51,9 +48,9 @@ use self::presence::Presence;
 use self::queue::Queues;
 use self::sysfs::Sysfs;
 use super::block_error::blocking;
-use super::fuse_loop::{self, FuseLoopConfig};
-use super::tenure::{Lasting, Tenure, Token};
-use super::{BlockDevice, Frontend, FrontendKind, Resizer, StopRefused, node};
+use super::take_down::take_down;
+use super::tenure::{Lasting, Token};
+use super::{BlockDevice, Frontend, FrontendKind, KernelPlace, Resizer, StopRefused, fuse_loop, node};
 use crate::disk::BLOCK_SIZE;
 
 /// More than this gain nothing: the threads only copy.
@@ -67,28 +64,13 @@ const LARGEST_DISCARD_BYTES: u64 = 1 << 30;
 const SECTOR_BYTES: u32 = 512;
 const SEE_KERNEL: &str = "see the kernel's log (dmesg) for what its ublk driver says";
 
-/// Where the pieces go.
-#[derive(Clone, Debug)]
-pub struct UblkConfig {
-    /// Directory of this volume alone, for the lock.
-    pub runtime_dir: PathBuf,
-    /// The frontend that this node may have had before: its volume and device directory are those of this one, and what
-    /// it left is cleared.
-    pub before: FuseLoopConfig,
-    /// Which device may go on, and where a new one is noted.
-    pub tenure: Tenure,
-}
+/// File of the lock.
+const LOCK: &str = "ublk.lock";
 
-impl UblkConfig {
-    fn node(&self) -> PathBuf {
-        self.before.device_dir.join(&self.before.volume)
-    }
-
-    /// It follows from the directory of the lock too, so that whoever finds a device by it also has the lock that keeps
-    /// others from it.
-    fn owner(&self) -> Owner {
-        Owner::of(&self.before.volume, &self.runtime_dir)
-    }
+/// Whose the devices of this place, a prepared one, are. It follows from the directory of the lock too, so that whoever finds
+/// a device by it also has the lock that keeps others from it.
+fn owner_of(place: &KernelPlace) -> Owner {
+    Owner::of(&place.before.volume, &place.runtime_dir)
 }
 
 /// Whether the driver can be spoken to from here, and does what is needed.
@@ -108,13 +90,13 @@ pub(super) fn driver_resizes() -> bool {
 ///
 /// # Errors
 /// When another process serves the volume, what is there can't be seen, or can't be removed.
-pub(super) async fn clear_leftovers(config: UblkConfig) -> Result<(), BlockError> {
+pub(super) async fn clear_leftovers(place: KernelPlace) -> Result<(), BlockError> {
     blocking(move || {
         let sysfs = Sysfs::default();
         let Some(mut driver) = takeover::reach(&sysfs)? else { return Ok(()) };
-        let config = prepared(config)?;
-        let _lock = lock(&config)?;
-        takeover::remove_all(&mut driver, &sysfs, config.owner())
+        let place = place.prepared()?;
+        let _lock = place.lock(LOCK)?;
+        takeover::remove_all(&mut driver, &sysfs, owner_of(&place))
     })
     .await
 }
@@ -123,11 +105,11 @@ pub(super) async fn clear_leftovers(config: UblkConfig) -> Result<(), BlockError
 ///
 /// # Errors
 /// When it can't be seen whether there is one.
-pub(super) async fn is_left(config: UblkConfig, token: Token) -> Result<bool, BlockError> {
+pub(super) async fn is_left(place: KernelPlace, token: Token) -> Result<bool, BlockError> {
     blocking(move || {
         let sysfs = Sysfs::default();
         let Some(mut driver) = takeover::reach(&sysfs)? else { return Ok(false) };
-        let owner = prepared(config)?.owner();
+        let owner = owner_of(&place.prepared()?);
         takeover::is_left(&mut driver, &sysfs, owner, owner.with(token))
     })
     .await
@@ -149,11 +131,11 @@ impl UblkFrontend {
     ///
     /// # Errors
     /// When another process serves the volume, or a step fails; the steps before it are undone then.
-    pub async fn start<D: BlockDevice>(device: Arc<D>, config: UblkConfig) -> Result<Self, BlockError> {
-        let volume = config.before.volume.clone();
+    pub async fn start<D: BlockDevice>(device: Arc<D>, place: KernelPlace) -> Result<Self, BlockError> {
+        let volume = place.before.volume.clone();
         let runtime = Handle::current();
         let served = Arc::clone(&device);
-        let (started, owner) = blocking(move || start(&served, config, &runtime)).await?;
+        let (started, owner) = blocking(move || start(&served, place, &runtime)).await?;
         let (id, node) = (started.id, started.node.clone());
         let presence = started.presence.clone();
         let growth = UblkGrowth { id, owner, presence, size_bytes: Arc::new(move || device.size()) };
@@ -172,48 +154,29 @@ impl UblkFrontend {
 
 fn start<D: BlockDevice>(
     device: &Arc<D>,
-    config: UblkConfig,
+    place: KernelPlace,
     runtime: &Handle,
 ) -> Result<(StartedDevice, u64), BlockError> {
-    let config = prepared(config)?;
-    let lock = lock(&config)?;
+    let place = place.prepared()?;
+    let lock = place.lock(LOCK)?;
     let mut driver = Driver::find()?;
-    let (info, queues) = match takeover::take_over(&mut driver, device, &config, runtime)? {
+    let (info, queues) = match takeover::take_over(&mut driver, device, &place, runtime)? {
         Some(taken_over) => taken_over,
         None => {
-            fuse_loop::clear_leftovers(config.before.clone())?;
-            add(&mut driver, device, &config, runtime)?
+            fuse_loop::clear_leftovers(place.before.clone())?;
+            add(&mut driver, device, &place, runtime)?
         }
     };
     queues.want(true);
-    let (id, node, presence) = (info.id, config.node(), Presence::of_started());
+    let (id, node, presence) = (info.id, place.node(), Presence::of_started());
     Ok((StartedDevice { id, node, queues, presence, _lock: lock }, info.owner))
-}
-
-/// Makes the directories; names that of the lock in one way only.
-fn prepared(config: UblkConfig) -> Result<UblkConfig, BlockError> {
-    let attempt = || format!("make the directory {}", config.runtime_dir.display());
-    for directory in [&config.runtime_dir, &config.before.device_dir] {
-        std::fs::create_dir_all(directory).explain(attempt, "the engine needs root")?;
-    }
-    let runtime_dir = config.runtime_dir.canonicalize().explain(attempt, "check the run directory")?;
-    Ok(UblkConfig { runtime_dir, ..config })
-}
-
-/// Keeps every other engine of the node away, until this process has ended.
-fn lock(config: &UblkConfig) -> Result<Flock<File>, BlockError> {
-    let path = config.runtime_dir.join("ublk.lock");
-    let attempt = || format!("open {}", path.display());
-    let file = File::options().write(true).create(true).truncate(false).open(&path);
-    let file = file.explain(attempt, "check the run directory")?;
-    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|_| BlockError::AlreadyServed { path })
 }
 
 /// A new device. Whatever fails, none is left.
 fn add<D: BlockDevice>(
     driver: &mut Driver,
     device: &Arc<D>,
-    config: &UblkConfig,
+    place: &KernelPlace,
     runtime: &Handle,
 ) -> Result<(DeviceInfo, Queues), BlockError> {
     let queues = std::thread::available_parallelism().map_or(1, usize::from).min(QUEUES_MAXIMUM);
@@ -224,13 +187,13 @@ fn add<D: BlockDevice>(
         largest_request_bytes: LARGEST_REQUEST_BYTES,
         id: ANY_ID,
         features: Features(0),
-        owner: config.owner().with(config.tenure.attach(Lasting::Ublk)?),
+        owner: owner_of(place).with(place.tenure.attach(Lasting::Ublk)?),
     };
     let info = driver.add(&wanted).explain(|| "add a ublk device".into(), SEE_KERNEL)?;
     let serve = |driver: &mut Driver| {
         let attempt = || format!("start ublk device {}", info.id);
         driver.set_parameters(info.id, &parameters(device.size())).explain(attempt, SEE_KERNEL)?;
-        let channel = channel::open(&Sysfs::default(), info.id, &config.node())?;
+        let channel = channel::open(&Sysfs::default(), info.id, &place.node())?;
         let queues = Queues::start(device, channel, &info, runtime)?;
         driver.start(info.id).explain(attempt, SEE_KERNEL)?;
         Ok(queues)
@@ -268,19 +231,8 @@ impl Frontend for UblkFrontend {
     }
 
     async fn stop(mut self, force: bool) -> Result<(), StopRefused<Self>> {
-        let Some(device) = self.device.take() else { return Ok(()) };
-        let volume = self.volume.clone();
-        match tokio::task::spawn_blocking(move || device.take_down(force)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err((device, error))) => {
-                self.device = Some(*device);
-                Err(StopRefused { frontend: Box::new(self), error: error.into() })
-            }
-            Err(error) => {
-                tracing::error!(volume, %error, "taking the block device down failed inside");
-                Ok(())
-            }
-        }
+        let taken_down = take_down(&mut self.device, &self.volume, force).await;
+        taken_down.map_err(|error| StopRefused { frontend: Box::new(self), error: error.into() })
     }
 }
 

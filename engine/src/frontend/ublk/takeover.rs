@@ -16,7 +16,7 @@ use super::layout::{DeviceInfo, DeviceState};
 use super::owner::Owner;
 use super::queue::Queues;
 use super::sysfs::Sysfs;
-use super::{SEE_KERNEL, UblkConfig, channel, fuse_loop, node};
+use super::{KernelPlace, SEE_KERNEL, channel, fuse_loop, node, owner_of};
 use crate::frontend::block_error::{BlockError, Explain};
 use crate::frontend::tenure::Lasting;
 use crate::frontend::{BlockDevice, freeze};
@@ -29,17 +29,17 @@ const NOTICE_POLL: Duration = Duration::from_millis(20);
 pub(super) fn take_over<D: BlockDevice>(
     driver: &mut Driver,
     device: &Arc<D>,
-    config: &UblkConfig,
+    place: &KernelPlace,
     runtime: &Handle,
 ) -> Result<Option<(DeviceInfo, Queues)>, BlockError> {
     let sysfs = Sysfs::default();
-    let wanted = config.tenure.inherited_as(Lasting::Ublk).map(|token| config.owner().with(token));
-    let all = devices_of(driver, &sysfs, config.owner())?;
+    let wanted = place.tenure.inherited_as(Lasting::Ublk).map(|token| owner_of(place).with(token));
+    let all = devices_of(driver, &sysfs, owner_of(place))?;
     let (goes_on, others): (Vec<_>, Vec<_>) = all.into_iter().partition(|info| Some(info.owner) == wanted);
     remove_each(driver, &others)?;
     // Two of them can't be told apart.
     if let [info] = goes_on[..] {
-        match recover(driver, &sysfs, device, config, &info, runtime) {
+        match recover(driver, &sysfs, device, place, &info, runtime) {
             Ok(queues) => {
                 tracing::info!(id = info.id, "took over the ublk device of an engine that is gone");
                 after(driver, &sysfs, info.id, device.size());
@@ -51,11 +51,11 @@ pub(super) fn take_over<D: BlockDevice>(
         }
     }
     // Whoever comes after us must not go on with it either, whatever becomes of us.
-    config.tenure.clone().start_afresh()?;
+    place.tenure.clone().start_afresh()?;
     remove_each(driver, &goes_on)?;
     if !(goes_on.is_empty() && others.is_empty()) {
         // If it is mounted, its users get I/O errors until they unmount it; the name is free for the next one.
-        node::remove(&config.node())?;
+        node::remove(&place.node())?;
     }
     Ok(None)
 }
@@ -64,7 +64,7 @@ fn recover<D: BlockDevice>(
     driver: &mut Driver,
     sysfs: &Sysfs,
     device: &Arc<D>,
-    config: &UblkConfig,
+    place: &KernelPlace,
     info: &DeviceInfo,
     runtime: &Handle,
 ) -> Result<Queues, BlockError> {
@@ -82,7 +82,7 @@ fn recover<D: BlockDevice>(
             other => break other.explain(attempt, SEE_KERNEL)?,
         }
     }
-    let channel = channel::open(sysfs, info.id, &config.node())?;
+    let channel = channel::open(sysfs, info.id, &place.node())?;
     let queues = Queues::start(device, channel, info, runtime)?;
     driver.end_recovery(info.id).explain(attempt, SEE_KERNEL)?;
     Ok(queues)

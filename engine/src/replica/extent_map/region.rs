@@ -95,6 +95,17 @@ impl Region {
             *self = Self::Uniform(code);
             return;
         }
+        // Most of what is set lies between others of its kind, one block at a time: then nothing is encoded again.
+        if let Self::Bits(present, bits) = self
+            && (code == *present || code == NOTHING)
+        {
+            fill(bits, blocks, code != NOTHING);
+            if runs_of(bits) > RUNS_SMALL {
+                return;
+            }
+            *self = Self::encode(&self.decode());
+            return;
+        }
         let mut codes = self.decode();
         codes[blocks].fill(code);
         *self = Self::encode(&codes);
@@ -176,6 +187,29 @@ impl Region {
     }
 }
 
+/// Sets or clears the bits of `blocks`.
+fn fill(bits: &mut [u64; BLOCKS / 64], blocks: Range<usize>, set: bool) {
+    let mut at = blocks.start;
+    while at < blocks.end {
+        let end = blocks.end.min((at / 64 + 1) * 64);
+        let mask = u64::MAX >> (64 - (end - at)) << (at % 64);
+        let word = &mut bits[at / 64];
+        *word = if set { *word | mask } else { *word & !mask };
+        at = end;
+    }
+}
+
+/// How many runs of equal bits there are.
+fn runs_of(bits: &[u64; BLOCKS / 64]) -> usize {
+    let mut before = bits[0] & 1;
+    let mut changes = 0;
+    for word in bits {
+        changes += (word ^ (word << 1 | before)).count_ones() as usize;
+        before = word >> 63;
+    }
+    changes + 1
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -210,6 +244,27 @@ mod tests {
                 let end = (block..BLOCKS).find(|at| codes[*at] != *code).unwrap_or(BLOCKS);
                 assert_eq!(region.run_end(block, BLOCKS), end);
                 assert_eq!(region.run_end(block, (block + 5).min(BLOCKS)), end.min(block + 5));
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_is_set_is_there_in_the_smallest_form() {
+        let mut seed = 1_u64;
+        let mut below = |limit: usize| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) as usize % limit
+        };
+        for (longest, kinds) in [(1, 2), (3, 2), (70, 2), (512, 2), (1, 3), (9, 4)] {
+            let (mut region, mut codes) = (Region::Uniform(NOTHING), [NOTHING; BLOCKS]);
+            for _ in 0..2000 {
+                let start = below(BLOCKS);
+                let blocks = start..(start + 1 + below(longest)).min(BLOCKS);
+                let code = 5 * below(kinds) as Code;
+                region.set(blocks.clone(), code);
+                codes[blocks].fill(code);
+                assert_eq!(region.decode(), codes);
+                assert_eq!(region, Region::encode(&codes));
             }
         }
     }

@@ -12,11 +12,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use aurochs_engine::frontend::fuse_loop::FuseLoopConfig;
-use aurochs_engine::frontend::{
-    BlockError,
-    ublk::{UblkConfig, UblkFrontend},
-};
-use aurochs_engine::frontend::{Frontend, FrontendError, FrontendKind, StopRefused, tenure};
+use aurochs_engine::frontend::ublk::UblkFrontend;
+use aurochs_engine::frontend::{BlockError, Frontend, FrontendError, FrontendKind, KernelPlace, StopRefused, tenure};
 use tempfile::TempDir;
 
 use crate::driver::{Driver, attribute, sysfs};
@@ -27,6 +24,7 @@ use crate::writer::Writer;
 
 const SIZE: u64 = 128 * MIB;
 const NEEDS: &str = "ublk_drv";
+const KIND: &str = "ublk";
 
 /// Whether this kernel's driver can resize a device in use: only then do engines choose it.
 fn kernel_resizes() -> bool {
@@ -56,7 +54,7 @@ impl Place {
         self.directory.path().join(name)
     }
 
-    fn config(&self) -> UblkConfig {
+    fn config(&self) -> KernelPlace {
         config(self.directory.path())
     }
 
@@ -76,7 +74,7 @@ impl Place {
     }
 }
 
-fn config(directory: &Path) -> UblkConfig {
+fn config(directory: &Path) -> KernelPlace {
     let before = FuseLoopConfig {
         volume: "vol-1".into(),
         runtime_dir: directory.join("run/fuse"),
@@ -84,7 +82,7 @@ fn config(directory: &Path) -> UblkConfig {
     };
     let runtime_dir = directory.join("run");
     let tenure = tenure::begin(&runtime_dir, next_epoch(directory), Some("vol-1"), false).unwrap();
-    UblkConfig { runtime_dir, before, tenure }
+    KernelPlace { runtime_dir, before, tenure }
 }
 
 /// Every start of an engine raises it, also in a process of its own.

@@ -1,27 +1,16 @@
 //! Real volumes behind the driver: engines that choose it, with two replicas.
 
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use aurochs_engine::grpc::engine_v1::ExpandRequest;
 
-use super::{NEEDS, devices, kernel_resizes};
-use crate::driver::{Driver, sysfs};
-use crate::evidence::Evidence;
+use super::{KIND, NEEDS, devices, kernel_resizes};
+use crate::driver::sysfs;
 use crate::file_system::{FileSystem, text};
-use crate::node::{Engine, MIB, Node, noise, run};
+use crate::node::{Engine, MIB, noise, run};
+use crate::setting::{SIZE, Setting};
 use crate::writer::Writer;
-use crate::{assert_equal_replicas, kill_engine};
-
-/// Smaller than that of the other tests: each byte goes to two replicas, and is compared.
-pub(super) const SIZE: u64 = 64 * MIB;
-
-/// The device of a volume that this driver has.
-pub(super) async fn device(engine: &Engine) -> PathBuf {
-    let status = engine.status().await;
-    assert_eq!(status.frontend, "ublk", "{}", status.frontend_reason);
-    status.endpoint.into()
-}
 
 async fn expand(engine: &Engine, device: &Path, size_bytes: u64) {
     let expanded = engine.client.clone().expand(ExpandRequest { size_bytes }).await.unwrap().into_inner();
@@ -44,22 +33,19 @@ async fn assert_kept(device: &Path, offset: u64) {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs the ublk driver: make test-kernel"]
 async fn engines_choose_it_where_its_devices_can_grow() {
-    let driver = Driver::load(NEEDS);
-    let node = Node::start().await;
-    let _evidence = Evidence::of(node.root.path());
-    let volume = node.create("chosen", SIZE, 1).await;
-    let engine = node.attach(&volume, "blockdev").await;
+    let setting = Setting::new(NEEDS, "chosen").await;
+    let engine = setting.node.attach(&setting.volume, "blockdev").await;
     let status = engine.status().await;
     if kernel_resizes() {
-        assert_eq!(status.frontend, "ublk", "{}", status.frontend_reason);
+        assert_eq!(status.frontend, KIND, "{}", status.frontend_reason);
         assert!(status.frontend_reason.starts_with("ublk: "), "{}", status.frontend_reason);
     } else {
-        assert_ne!(status.frontend, "ublk");
+        assert_ne!(status.frontend, KIND);
         assert!(status.frontend_reason.contains("can't resize a device in use"), "{}", status.frontend_reason);
         assert_eq!(devices(), 0);
     }
-    node.stop(&engine.name).await;
-    driver.unload().await;
+    setting.node.stop(&engine.name).await;
+    setting.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -68,13 +54,9 @@ async fn a_file_system_lives_and_grows_on_a_volume() {
     if !kernel_resizes() {
         return;
     }
-    let driver = Driver::load(NEEDS);
-    let node = Node::start().await;
-    let _evidence = Evidence::of(node.root.path());
-    let volume = node.create("lives", SIZE, 2).await;
-    let engine = node.attach(&volume, "blockdev").await;
-    let device = device(&engine).await;
-    let at = node.root.path().join("mnt");
+    let setting = Setting::new(NEEDS, "lives").await;
+    let (engine, device) = setting.attach(KIND).await;
+    let at = setting.mount_point();
     FileSystem::live(&device, &at).await;
 
     let file_system = FileSystem::make(&device, &at).await;
@@ -94,12 +76,11 @@ async fn a_file_system_lives_and_grows_on_a_volume() {
     file_system.unmount().await;
     assert_kept(&device, 2 * SIZE - MIB).await;
 
-    node.stop(&engine.name).await;
+    setting.node.stop(&engine.name).await;
     assert!(!device.exists(), "the node is gone with the engine");
     assert_eq!(devices(), 0);
-    assert!(node.record(&volume).await.clean);
-    assert_equal_replicas(&node, &volume).await;
-    driver.unload().await;
+    assert!(setting.node.record(&setting.volume).await.clean);
+    setting.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -108,21 +89,17 @@ async fn the_next_engine_takes_over_the_device_of_a_killed_one() {
     if !kernel_resizes() {
         return;
     }
-    let driver = Driver::load(NEEDS);
-    let node = Node::start().await;
-    let _evidence = Evidence::of(node.root.path());
-    let volume = node.create("killed", SIZE, 2).await;
-    let mut engine = node.attach(&volume, "blockdev").await;
-    let device = device(&engine).await;
+    let setting = Setting::new(NEEDS, "killed").await;
+    let (mut engine, device) = setting.attach(KIND).await;
     let shown = sysfs(&device);
-    let file_system = FileSystem::make(&device, &node.root.path().join("mnt")).await;
+    let file_system = FileSystem::make(&device, &setting.mount_point()).await;
     file_system.write_tree(1).await;
     let writer = Writer::start(file_system.at());
     for _ in 0..2 {
         writer.go_on_for(5).await;
-        kill_engine(&engine).await;
-        engine = node.attach(&volume, "blockdev").await;
-        assert_eq!(self::device(&engine).await, device);
+        let (next, again) = setting.attach_after_kill(&engine, KIND).await;
+        engine = next;
+        assert_eq!(again, device);
         assert_eq!(sysfs(&device), shown, "the device that is mounted, and no other");
         assert_eq!(devices(), 1);
         writer.go_on_for(5).await;
@@ -136,10 +113,9 @@ async fn the_next_engine_takes_over_the_device_of_a_killed_one() {
     file_system.assert_tree(1);
     written.assert_there();
     file_system.unmount().await;
-    node.stop(&engine.name).await;
+    setting.node.stop(&engine.name).await;
     assert_eq!(devices(), 0);
-    assert_equal_replicas(&node, &volume).await;
-    driver.unload().await;
+    setting.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -148,26 +124,21 @@ async fn an_engine_that_is_asked_to_end_under_a_mounted_device_writes_out_what_i
     if !kernel_resizes() {
         return;
     }
-    let driver = Driver::load(NEEDS);
-    let node = Node::start().await;
-    let _evidence = Evidence::of(node.root.path());
-    let volume = node.create("mounted", SIZE, 2).await;
-    let engine = node.attach(&volume, "blockdev").await;
-    let device = device(&engine).await;
-    let file_system = FileSystem::make(&device, &node.root.path().join("mnt")).await;
+    let setting = Setting::new(NEEDS, "mounted").await;
+    let (engine, device) = setting.attach(KIND).await;
+    let file_system = FileSystem::make(&device, &setting.mount_point()).await;
     let unsynced = noise(3, 5 * MIB as usize);
     std::fs::write(file_system.at().join("unsynced"), &unsynced).unwrap();
-    node.stop(&engine.name).await;
+    setting.node.stop(&engine.name).await;
     assert!(!device.exists());
     file_system.unmount().await;
     crate::wait_for("the end of the device", || (devices() == 0).then_some(())).await;
 
-    let engine = node.attach(&volume, "blockdev").await;
-    assert_eq!(self::device(&engine).await, device);
+    let (engine, again) = setting.attach(KIND).await;
+    assert_eq!(again, device);
     file_system.mount().await;
     assert!(std::fs::read(file_system.at().join("unsynced")).unwrap() == unsynced);
     file_system.unmount_and_check().await;
-    node.stop(&engine.name).await;
-    assert_equal_replicas(&node, &volume).await;
-    driver.unload().await;
+    setting.node.stop(&engine.name).await;
+    setting.end().await;
 }

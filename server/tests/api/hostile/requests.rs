@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{Wire, assert_serves, request, status};
 use crate::harness::Manager;
 
-/// What it is, its bytes, and the statuses that will do; `None`: the connection ends without one.
+/// What it is, its bytes, and the statuses that are fine; `None` for a connection that is closed without an answer.
 type Case<'a> = (&'a str, Vec<u8>, &'a [Option<u16>]);
 
 /// Asks each, and that the manager serves after it.
