@@ -136,12 +136,18 @@ impl Clients {
     /// The instance manager of a node.
     pub fn manager(&self, node: &str) -> Result<InstanceManagerClient<Channel>, ClientError> {
         let address = self.inner.managers.get(node).ok_or_else(|| ClientError::UnknownNode(node.to_owned()))?;
-        Ok(InstanceManagerClient::new(self.channel(address)?))
+        Ok(connect::instance_manager(self.channel(address)?))
     }
 
     /// An engine by the address in its status.
     pub fn engine(&self, address: &str) -> Result<EngineClient<Channel>, ClientError> {
-        Ok(EngineClient::new(self.channel(address)?))
+        Ok(connect::engine(self.channel(address)?))
+    }
+
+    /// Drops the connection to an engine that is gone. Whoever speaks to it still has it until then; one that comes at the
+    /// same address gets a new one.
+    pub fn forget_engine(&self, address: &str) {
+        self.inner.channels.lock().unwrap_or_else(PoisonError::into_inner).remove(address);
     }
 
     fn channel(&self, address: &str) -> Result<Channel, ClientError> {

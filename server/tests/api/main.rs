@@ -9,6 +9,7 @@ mod envelope;
 mod events;
 mod harness;
 mod live;
+mod in_use;
 mod login;
 mod metrics;
 mod nodes;
