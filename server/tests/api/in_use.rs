@@ -93,3 +93,28 @@ async fn labels_of_a_snapshot_have_a_limit_together() {
         assert!(refused.json()["message"].as_str().unwrap().contains("8192"), "{refused:?}");
     }
 }
+
+#[tokio::test]
+async fn nobody_attaches_in_the_name_of_a_controller() {
+    let manager = with_node().await;
+    manager.add_volume("data", VolumeState::Detached).await;
+    let attach = |body: serde_json::Value| manager.post("/v1/volumes/data?action=attach", body);
+    for (kind, id) in [
+        ("snapshot-controller", ""),
+        ("volume-rebuilding-controller", ""),
+        ("something", ""),
+        ("", "volume-expansion-controller-data"),
+    ] {
+        let refused = attach(json!({"hostId": "node-1", "attacherType": kind, "attachmentID": id})).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{kind} {id} {refused:?}");
+        assert!(!refused.json()["detail"].as_str().unwrap().is_empty());
+    }
+    let long = attach(json!({"hostId": "node-1", "attachmentID": "x".repeat(254)})).await;
+    assert_eq!(long.status, StatusCode::UNPROCESSABLE_ENTITY);
+    for at in 0..64 {
+        let attached = attach(json!({"hostId": "node-1", "attachmentID": format!("t{at}")})).await;
+        assert_eq!(attached.status, StatusCode::OK, "{attached:?}");
+    }
+    assert_conflict(&attach(json!({"hostId": "node-1", "attachmentID": "one-more"})).await, "64 attachment tickets");
+    assert_eq!(attach(json!({"hostId": "node-1", "attachmentID": "t7"})).await.status, StatusCode::OK, "as before");
+}
