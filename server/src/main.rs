@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use aurochs_server::auth::proxies::Proxy;
 use aurochs_server::logging::Logging;
 use aurochs_server::standalone::zone::NodeZone;
 use aurochs_server::standalone::{Manager, Options, check, stop};
@@ -45,6 +46,10 @@ enum Command {
         zones: Vec<NodeZone>,
         /// Answer /metrics without login, for a Prometheus that has no user name and password.
         #[arg(long)]
+        /// A reverse proxy whose X-Forwarded-For is believed, an address or a network; can be given several times.
+        /// Without it those on this machine are.
+        #[arg(long = "trusted-proxy", value_name = "ADDRESS")]
+        trusted_proxies: Vec<Proxy>,
         metrics_open: bool,
     },
     /// Look at this machine: what it has and lacks for serving volumes, and what to install.
@@ -73,9 +78,9 @@ enum Command {
 async fn main() -> ExitCode {
     let logging = Logging::start();
     let result = match Cli::parse().command {
-        Command::Serve { data, nodes, address, network, engine_binary, zones, metrics_open } => {
+        Command::Serve { data, nodes, address, network, engine_binary, zones, trusted_proxies, metrics_open } => {
             let options = Options { data, nodes, address, network: network.network(), engine_binary, zones };
-            serve(options, metrics_open, logging).await
+            serve(options, trusted_proxies, metrics_open, logging).await
         }
         Command::Check { data, engine_binary, json } => return check::run(data.as_deref(), engine_binary, json),
         Command::Stop { data } => stop_all(&data).await,
@@ -95,12 +100,15 @@ async fn main() -> ExitCode {
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-async fn serve(options: Options, metrics_open: bool, logging: Logging) -> Result<()> {
+async fn serve(options: Options, proxies: Vec<Proxy>, metrics_open: bool, logging: Logging) -> Result<()> {
     let asked = asked_to_end()?;
     let manager = Manager::start(&options).await?;
     logging.follow(&manager.app.settings);
     if metrics_open {
         manager.app.auth.open_metrics();
+    if !proxies.is_empty() {
+        manager.app.auth.trust_proxies(proxies.into_iter().collect());
+    }
     }
     say(&format!("Aurochs is at http://{}", manager.address));
     if let Some(first) = &manager.first_password {

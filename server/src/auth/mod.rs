@@ -7,6 +7,7 @@
 //! 4. Requests that another site's page sent in the user's name are refused ([`client`]).
 
 pub(crate) mod client;
+pub mod proxies;
 pub mod require;
 pub mod session;
 mod slowdown;
@@ -16,13 +17,14 @@ mod verified;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use sqlx::SqlitePool;
 use time::OffsetDateTime;
 use tokio::sync::{Semaphore, broadcast};
 
+use self::proxies::Proxies;
 use self::session::{PasswordMark, Session, Sessions, Token, TokenHash};
 use self::slowdown::Slowdown;
 use self::users::{FirstPassword, Users, UsersError};
@@ -82,6 +84,8 @@ struct Inner {
     ended: broadcast::Sender<TokenHash>,
     /// Metrics need no login.
     metrics_open: AtomicBool,
+    /// Set once, before anything is served.
+    proxies: OnceLock<Proxies>,
 }
 
 impl Auth {
@@ -97,6 +101,7 @@ impl Auth {
             turns: Semaphore::new(CHECKS_AT_ONCE),
             ended: broadcast::channel(64).0,
             metrics_open: AtomicBool::new(false),
+            proxies: OnceLock::new(),
         };
         Ok((Self(Arc::new(inner)), first))
     }
@@ -104,6 +109,16 @@ impl Auth {
     /// From now on `/metrics` needs no login: whoever started the manager said so.
     pub fn open_metrics(&self) {
         self.0.metrics_open.store(true, Ordering::Relaxed);
+    }
+
+    /// These proxies alone are believed when they say for whom they send a request. Said once.
+    pub fn trust_proxies(&self, proxies: Proxies) {
+        self.0.proxies.get_or_init(|| proxies);
+    }
+
+    /// Whether a peer is such a proxy.
+    pub(crate) fn trusts(&self, peer: IpAddr) -> bool {
+        self.0.proxies.get_or_init(Proxies::default).trust(peer)
     }
 
     /// Whether a path can be reached without login.

@@ -46,7 +46,11 @@ async fn identify(auth: &Auth, parts: &Parts) -> Result<Option<User>, ApiError> 
         if changes_something(parts) && client::sender(&parts.headers) == Sender::Foreign && !own_header {
             return Err(foreign_request());
         }
-        return auth.check_password(&name, &password, client::address(parts)).await.map(Some).map_err(ApiError::from);
+        return auth
+            .check_password(&name, &password, client::address(parts, |peer| auth.trusts(peer)))
+            .await
+            .map(Some)
+            .map_err(ApiError::from);
     }
     let Some(token) = Token::from_cookies(&parts.headers) else { return Ok(None) };
     let Some(user) = auth.check_session(token.hash()).await? else { return Ok(None) };

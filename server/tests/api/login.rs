@@ -242,6 +242,30 @@ async fn other_sites_change_nothing() {
     assert_eq!(manager.send(request("POST", "/logout", &ours, "")).await.status, StatusCode::SEE_OTHER);
 }
 
+/// Anybody in the network can claim to be a proxy.
+#[tokio::test]
+async fn only_a_named_proxy_speaks_for_others() {
+    let manager = Manager::start().await;
+    manager.app.auth.trust_proxies(["10.0.0.7".parse().unwrap()].into_iter().collect());
+    let guess = async |peer: &str, number: usize| {
+        let form = "user=ann&password=wrong";
+        let headers = [("content-type", "application/x-www-form-urlencoded")];
+        let mut request = request("POST", "/login", &headers, form);
+        request.headers_mut().insert("x-forwarded-for", format!("192.0.2.{number}").parse().unwrap());
+        let peer: std::net::SocketAddr = peer.parse().unwrap();
+        request.extensions_mut().insert(axum::extract::ConnectInfo(peer));
+        manager.send(request).await.status
+    };
+    let mut statuses = Vec::new();
+    for number in 0..6 {
+        statuses.push(guess("10.0.0.8:1", number).await);
+    }
+    assert_eq!(statuses[5], StatusCode::TOO_MANY_REQUESTS, "a neighbour is one client, whatever it says: {statuses:?}");
+    for number in 100..105 {
+        assert_eq!(guess("10.0.0.7:1", number).await, StatusCode::UNAUTHORIZED, "each client of a proxy for itself");
+    }
+}
+
 /// A full disk, or somebody who has the file locked.
 #[tokio::test]
 async fn a_database_that_takes_no_writes_logs_nobody_out() {
