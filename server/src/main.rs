@@ -10,9 +10,11 @@ use aurochs_server::auth::proxies::Proxy;
 use aurochs_server::logging::Logging;
 use aurochs_server::standalone::zone::NodeZone;
 use aurochs_server::standalone::{Manager, Options, check, stop};
+use aurochs_server::web::listener::Ending;
 use clap::{Parser, Subcommand};
 use network_arguments::NetworkArguments;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
 
 /// Replicated block storage with a dashboard.
 #[derive(Debug, Parser)]
@@ -44,12 +46,12 @@ enum Command {
         /// Zone of a node, NODE=ZONE or NODE=REGION/ZONE, for replicas in different zones; can be given several times.
         #[arg(long = "zone", value_name = "NODE=ZONE")]
         zones: Vec<NodeZone>,
-        /// Answer /metrics without login, for a Prometheus that has no user name and password.
-        #[arg(long)]
         /// A reverse proxy whose X-Forwarded-For is believed, an address or a network; can be given several times.
         /// Without it those on this machine are.
         #[arg(long = "trusted-proxy", value_name = "ADDRESS")]
         trusted_proxies: Vec<Proxy>,
+        /// Answer /metrics without login, for a Prometheus that has no user name and password.
+        #[arg(long)]
         metrics_open: bool,
     },
     /// Look at this machine: what it has and lacks for serving volumes, and what to install.
@@ -104,11 +106,11 @@ async fn serve(options: Options, proxies: Vec<Proxy>, metrics_open: bool, loggin
     let asked = asked_to_end()?;
     let manager = Manager::start(&options).await?;
     logging.follow(&manager.app.settings);
-    if metrics_open {
-        manager.app.auth.open_metrics();
     if !proxies.is_empty() {
         manager.app.auth.trust_proxies(proxies.into_iter().collect());
     }
+    if metrics_open {
+        manager.app.auth.open_metrics();
     }
     say(&format!("Aurochs is at http://{}", manager.address));
     if let Some(first) = &manager.first_password {
@@ -119,7 +121,7 @@ async fn serve(options: Options, proxies: Vec<Proxy>, metrics_open: bool, loggin
             first.path.display()
         ));
     }
-    manager.serve(asked).await?;
+    manager.serve(asked).await;
     say("The manager has ended; attached volumes stay in use. `aurochs stop` ends them too.");
     Ok(())
 }
@@ -135,15 +137,28 @@ async fn stop_all(data: &std::path::Path) -> Result<()> {
     Ok(())
 }
 
-/// Ends at Ctrl-C and at a service manager's request. Both are listened to from now on.
-fn asked_to_end() -> Result<impl Future<Output = ()> + Send + 'static> {
+/// Ends at Ctrl-C and at a service manager's request; at the second one without waiting for requests under way. Both
+/// are listened to from now on.
+fn asked_to_end() -> Result<Ending<impl Future<Output = ()> + Send, impl Future<Output = ()> + Send>> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+    let (asked, times) = watch::channel(0_u32);
+    tokio::spawn(async move {
+        loop {
+            let told = tokio::select! {
+                told = interrupt.recv() => told,
+                told = terminate.recv() => told,
+            };
+            if told.is_none() {
+                std::future::pending::<()>().await;
+            }
+            asked.send_modify(|times| *times = times.saturating_add(1));
         }
-    })
+    });
+    let at_least = |count: u32| {
+        let mut times = times.clone();
+        async move { drop(times.wait_for(|times| *times >= count).await) }
+    };
+    Ok(Ending { stop: at_least(1), hurry: at_least(2) })
 }
 
 #[expect(clippy::print_stdout, reason = "what a person at the terminal is told")]

@@ -1,7 +1,5 @@
 //! Table of contents of the API.
 
-use std::net::SocketAddr;
-
 use axum::extract::DefaultBodyLimit;
 use axum::handler::Handler;
 use axum::http::{HeaderName, Method};
@@ -19,6 +17,7 @@ use crate::auth;
 use crate::error;
 use crate::nouns::{self, Noun};
 use crate::routes::{assets, body, fallback, health, live, metrics, root, session};
+use crate::web::listener::{self, Ending, Limits};
 use crate::web::{html, limits, request_url, schemas_header, security_headers};
 
 /// Every route: those of the page and of the API as a whole, then those of its nouns. What is not here is answered by [`fallback`]: the dashboard's pages, slashes too many, unknown paths.
@@ -67,14 +66,15 @@ pub fn service(app: App) -> Router {
     routes.layer(layers).with_state(app)
 }
 
-/// Answers connections until `stop` is done, then finishes what is under way.
+/// Answers connections until told to end, then finishes what is under way, for a while.
 pub async fn serve(
     listener: TcpListener,
     app: App,
-    stop: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    let service = service(app).into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service).with_graceful_shutdown(stop).await
+    limits: Limits,
+    ending: Ending<impl Future<Output = ()> + Send, impl Future<Output = ()> + Send>,
+) {
+    let auth = app.auth.clone();
+    listener::serve(listener, service(app), move |peer| auth.trusts(peer), limits, ending).await;
 }
 
 /// The routes with their list, which tests walk through so that a new route can't be forgotten.

@@ -34,6 +34,7 @@ use crate::settings::{Name, Settings};
 use crate::store::sqlite::Sqlite;
 use crate::store::{Store, StoreError};
 use crate::support_bundle::{self, Bundles, Place};
+use crate::web::listener::{Ending, Limits};
 
 pub use claim::ClaimError;
 pub use layout::{Layout, LayoutError};
@@ -153,11 +154,10 @@ impl Manager {
         })
     }
 
-    /// Answers requests until `stop` is done, then finishes what is under way.
-    pub async fn serve(self, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), Error> {
-        let served = crate::router::serve(self.listener, self.app.clone(), stop).await.map_err(Error::Http);
+    /// Answers requests until told to end, then finishes what is under way.
+    pub async fn serve(self, ending: Ending<impl Future<Output = ()> + Send, impl Future<Output = ()> + Send>) {
+        crate::router::serve(self.listener, self.app.clone(), Limits::default(), ending).await;
         end(self.controllers, &self.sqlite).await;
-        served
     }
 
     /// Ends it; nothing is written afterwards, so that the next manager of the same data may start.

@@ -4,6 +4,7 @@ pub mod assets;
 pub(crate) mod encoding;
 pub mod html;
 pub mod limits;
+pub mod listener;
 pub mod live;
 pub mod login_page;
 pub mod nonce;

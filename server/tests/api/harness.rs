@@ -17,6 +17,7 @@ use aurochs_server::store::Store;
 use aurochs_server::store::sqlite::Sqlite;
 use aurochs_server::support_bundle::Bundles;
 use axum::Router;
+use aurochs_server::web::listener::{Ending, Limits};
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode, header};
 use base64::Engine;
@@ -112,7 +113,8 @@ impl Manager {
     pub(crate) async fn listen(&self) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(router::serve(listener, self.app.clone(), std::future::pending()));
+        let ending = Ending { stop: std::future::pending(), hurry: std::future::pending() };
+        tokio::spawn(router::serve(listener, self.app.clone(), Limits::default(), ending));
         address
     }
 

@@ -4,12 +4,13 @@
 
 mod backup_targets;
 mod bodies;
+mod connections;
 mod engine;
 mod envelope;
 mod events;
 mod harness;
-mod live;
 mod in_use;
+mod live;
 mod login;
 mod metrics;
 mod nodes;
