@@ -16,7 +16,11 @@ use crate::view::envelope::Links;
 use crate::view::node;
 use crate::web::request_url::RequestUrl;
 
-/// Kubernetes' limits of labels and annotations.
+/// Each label is a row of the store; a node has hardly more than a dozen.
+const LABELS_MAXIMUM: usize = 64;
+/// Every search for a place looks at all tags of all nodes and disks.
+const TAGS_MAXIMUM: usize = 64;
+/// Kubernetes' limits of labels and annotations. A tag is a word of the same length as a label's value.
 const KEY_MAXIMUM: usize = 317;
 const LABEL_VALUE_MAXIMUM: usize = 63;
 const ANNOTATIONS_MAXIMUM_BYTES: usize = 256 << 10;
@@ -102,6 +106,10 @@ fn check_labels(labels: &BTreeMap<String, String>) -> Result<(), ApiError> {
     match labels.values().find(|value| value.len() > LABEL_VALUE_MAXIMUM || !is_word(value)) {
         None => Ok(()),
         Some(value) => {
+    if labels.len() > LABELS_MAXIMUM {
+        let message = format_args!("{} labels are more than the {LABELS_MAXIMUM} that a node can have", labels.len());
+        return Err(ApiError::new(ErrorKind::Invalid, message, "Keep other notes in annotations."));
+    }
             let message = format_args!("{value:?} is no value of a label");
             let next_step =
                 "Use at most 63 letters, digits, dashes, underscores and dots, with a letter or digit at both ends.";
