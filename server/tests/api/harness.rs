@@ -8,6 +8,7 @@ use aurochs_api::volume::VolumeState;
 use aurochs_server::app::App;
 use aurochs_server::auth::Auth;
 use aurochs_server::controllers::backup_target;
+use aurochs_server::environment::premises::Premises;
 use aurochs_server::events::Events;
 use aurochs_server::resources::node::{DiskSpec, DiskStatus, NodeSpec, NodeStatus, READY};
 use aurochs_server::resources::{Node, Object, Volume, condition};
@@ -16,8 +17,8 @@ use aurochs_server::settings::Settings;
 use aurochs_server::store::Store;
 use aurochs_server::store::sqlite::Sqlite;
 use aurochs_server::support_bundle::Bundles;
-use axum::Router;
 use aurochs_server::web::listener::{Ending, Limits};
+use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode, header};
 use base64::Engine;
@@ -82,6 +83,12 @@ impl Manager {
     /// With a place for support bundles.
     pub(crate) fn set_bundles(&mut self, bundles: Bundles) {
         self.app.bundles = bundles;
+        self.service = router::service(self.app.clone());
+    }
+
+    /// With nodes that are on one machine.
+    pub(crate) fn set_premises(&mut self, premises: Premises) {
+        self.app.premises = premises;
         self.service = router::service(self.app.clone());
     }
 

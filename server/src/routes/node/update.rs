@@ -87,6 +87,15 @@ pub(super) fn tags(tags: &[String]) -> Result<Vec<String>, ApiError> {
     let mut tags: Vec<String> = tags.iter().map(|tag| tag.trim().to_owned()).collect();
     tags.sort();
     tags.dedup();
+    if tags.len() > TAGS_MAXIMUM {
+        let message =
+            format_args!("{} tags are more than the {TAGS_MAXIMUM} that a node or a disk can have", tags.len());
+        return Err(ApiError::new(ErrorKind::Invalid, message, "Keep those that volumes select by."));
+    }
+    if let Some(long) = tags.iter().find(|tag| tag.len() > LABEL_VALUE_MAXIMUM) {
+        let message = format_args!("a tag has {} bytes, more than {LABEL_VALUE_MAXIMUM}", long.len());
+        return Err(ApiError::new(ErrorKind::Invalid, message, "Use words such as ssd or rack-7."));
+    }
     match tags.iter().find(|tag| tag.is_empty() || tag.contains(char::is_whitespace) || tag.contains(',')) {
         None => Ok(tags),
         Some(bad) => {
@@ -97,6 +106,10 @@ pub(super) fn tags(tags: &[String]) -> Result<Vec<String>, ApiError> {
 }
 
 fn check_labels(labels: &BTreeMap<String, String>) -> Result<(), ApiError> {
+    if labels.len() > LABELS_MAXIMUM {
+        let message = format_args!("{} labels are more than the {LABELS_MAXIMUM} that a node can have", labels.len());
+        return Err(ApiError::new(ErrorKind::Invalid, message, "Keep other notes in annotations."));
+    }
     labels.keys().try_for_each(|key| check_key(key))?;
     let is_word = |value: &str| {
         let bytes = value.as_bytes();
@@ -106,10 +119,6 @@ fn check_labels(labels: &BTreeMap<String, String>) -> Result<(), ApiError> {
     match labels.values().find(|value| value.len() > LABEL_VALUE_MAXIMUM || !is_word(value)) {
         None => Ok(()),
         Some(value) => {
-    if labels.len() > LABELS_MAXIMUM {
-        let message = format_args!("{} labels are more than the {LABELS_MAXIMUM} that a node can have", labels.len());
-        return Err(ApiError::new(ErrorKind::Invalid, message, "Keep other notes in annotations."));
-    }
             let message = format_args!("{value:?} is no value of a label");
             let next_step =
                 "Use at most 63 letters, digits, dashes, underscores and dots, with a letter or digit at both ends.";
