@@ -65,6 +65,13 @@ fn changes_something(parts: &Parts) -> bool {
     !matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS) || parts.headers.contains_key(header::UPGRADE)
 }
 
+/// For a read that changes something all the same: 403 when another site's page sent it, which a browser does with the
+/// user's password.
+pub(crate) fn refuse_foreign(headers: &HeaderMap) -> Result<(), ApiError> {
+    let foreign = client::sender(headers) == Sender::Foreign && !client::has_own_header(headers);
+    if foreign { Err(foreign_request()) } else { Ok(()) }
+}
+
 fn foreign_request() -> ApiError {
     ApiError::new(
         ErrorKind::Forbidden,
