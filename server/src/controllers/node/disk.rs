@@ -56,6 +56,7 @@ pub(super) fn apply(
                 take_figures(disk, found, around.sharing);
                 known.note(&found.disk_uuid, node, name);
                 warn_of_neighbours(disk, found, &mut known, around.default_path);
+                warn_of_unnamed(disk, found);
             }
             (None, Look::NodeSilent(_) | Look::Failed(_)) => {}
         }
@@ -146,6 +147,29 @@ fn warn_of_neighbours(disk: &mut DiskStatus, found: &DiskInspectReply, known: &m
     };
     disk.causes.push(Cause {
         code: CauseCode::Environment,
+        severity: Severity::Warning,
+        message,
+        next_step,
+        objects: vec![name],
+        details: Vec::new(),
+    });
+}
+
+/// What has no name that could be said is not listed with the orphans: it could not be removed by what is listed.
+fn warn_of_unnamed(disk: &mut DiskStatus, found: &DiskInspectReply) {
+    let names = &found.unnamed_directories;
+    if names.is_empty() {
+        return;
+    }
+    let (name, path) = (disk.disk_name.clone(), &disk.disk_path);
+    let message = format!(
+        "The disk {name} has {} replica directories whose names are no plain text, and are left alone: {}.",
+        names.len(),
+        names.join(", ")
+    );
+    let next_step = format!("Remove or rename them below {path}/replicas by hand, if nobody needs them.");
+    disk.causes.push(Cause {
+        code: CauseCode::Orphan,
         severity: Severity::Warning,
         message,
         next_step,
@@ -373,3 +397,14 @@ mod tests {
         assert!(!condition::is_true(&status.disk_status["d"].conditions, ERROR));
     }
 }
+    #[test]
+    fn directories_without_a_name_are_told_of() {
+        let mut status = NodeStatus::default();
+        let unnamed_directories = vec![r#""v\xFF-00000002""#.to_owned()];
+        applied(&mut status, DiskInspectReply { unnamed_directories, ..inspect(240) });
+        let causes = &status.disk_status["d"].causes;
+        assert_eq!(causes.len(), 1);
+        assert!(causes[0].message.contains(r"v\xFF-00000002") && causes[0].next_step.contains("/mnt/d/replicas"));
+        assert!(condition::is_true(&status.disk_status["d"].conditions, SCHEDULABLE), "it works all the same");
+    }
+
