@@ -196,6 +196,13 @@ fn tell_schedulable(disk: &mut DiskStatus, spec: &DiskSpec, limits: Limits) {
         _ if !ready => {
             (ConditionStatus::False, "DiskNotReady", format!("The disk {name} is not ready."), CauseCode::DiskNotReady)
         }
+        // Before its size was known nobody could say so to who wished for it.
+        _ if spec.storage_reserved > disk.storage_maximum && disk.storage_maximum > ByteSize::ZERO => {
+            let (reserved, maximum) = (spec.storage_reserved, disk.storage_maximum);
+            let message =
+                format!("The disk {name} has {maximum}, and {reserved} of it are reserved: more than it has.");
+            (ConditionStatus::False, "DiskPressure", message, CauseCode::InsufficientStorage)
+        }
         Ok(()) => (ConditionStatus::True, "", String::new(), CauseCode::Other),
         Err(Shortage::Empty) => {
             let message = format!("The disk {name} has no space: its size or its free space is zero.");
@@ -310,6 +317,19 @@ mod tests {
         assert!(disk.causes[0].message.contains("20 GiB free"), "{:?}", disk.causes);
     }
 
+    /// Before its size was known any reservation was taken.
+    #[test]
+    fn more_reserved_than_there_is_is_told() {
+        let mut status = NodeStatus::default();
+        let mut wished = spec(&[("d", "/mnt/d")]);
+        wished.disks.get_mut("d").unwrap().storage_reserved = ByteSize(u64::MAX);
+        applied_all(&mut status, &wished, &[("d", look(inspect(240)))], &[]);
+        let disk = &status.disk_status["d"];
+        assert!(!condition::is_true(&disk.conditions, SCHEDULABLE), "nothing can be placed there");
+        assert!(disk.causes[0].message.contains("has 100 GiB"), "{:?}", disk.causes);
+        assert!(disk.causes[0].next_step.contains("lower the reservation"));
+    }
+
     #[test]
     fn a_byte_more_or_less_is_not_written() {
         let mut status = NodeStatus::default();
@@ -387,17 +407,6 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_that_fails_has_the_error_condition_until_it_works() {
-        let mut status = NodeStatus::default();
-        applied(&mut status, inspect(240));
-        assert!(condition::find(&status.disk_status["d"].conditions, ERROR).is_none());
-        applied(&mut status, DiskInspectReply { read_only: true, ..inspect(240) });
-        assert!(condition::is_true(&status.disk_status["d"].conditions, ERROR));
-        applied(&mut status, inspect(240));
-        assert!(!condition::is_true(&status.disk_status["d"].conditions, ERROR));
-    }
-}
-    #[test]
     fn directories_without_a_name_are_told_of() {
         let mut status = NodeStatus::default();
         let unnamed_directories = vec![r#""v\xFF-00000002""#.to_owned()];
@@ -408,3 +417,14 @@ mod tests {
         assert!(condition::is_true(&status.disk_status["d"].conditions, SCHEDULABLE), "it works all the same");
     }
 
+    #[test]
+    fn a_disk_that_fails_has_the_error_condition_until_it_works() {
+        let mut status = NodeStatus::default();
+        applied(&mut status, inspect(240));
+        assert!(condition::find(&status.disk_status["d"].conditions, ERROR).is_none());
+        applied(&mut status, DiskInspectReply { read_only: true, ..inspect(240) });
+        assert!(condition::is_true(&status.disk_status["d"].conditions, ERROR));
+        applied(&mut status, inspect(240));
+        assert!(!condition::is_true(&status.disk_status["d"].conditions, ERROR));
+    }
+}
