@@ -228,3 +228,42 @@ async fn slow_readers_hold_up_nobody_who_joins() {
         assert!(is_whole(&serde_json::from_str(message.to_text().unwrap()).unwrap()));
     }
 }
+
+/// Whatever a client calls the manager stands in the links that it gets, and each name has a text of its own.
+#[tokio::test]
+async fn a_list_is_not_followed_under_any_number_of_names() {
+    let manager = Manager::start().await;
+    let address = manager.listen().await;
+    let follow = async |host: String| {
+        let mut request = format!("ws://{address}/v1/ws/volumes").into_client_request().unwrap();
+        request.headers_mut().insert("authorization", basic(USER, PASSWORD).parse().unwrap());
+        request.headers_mut().insert("x-forwarded-host", host.parse().unwrap());
+        connect_async(request).await
+    };
+    let mut sockets = Vec::new();
+    let refused = loop {
+        match follow(format!("name-{}", sockets.len())).await {
+            Ok((socket, _)) => sockets.push(socket),
+            Err(Error::Http(answer)) => break answer,
+            Err(error) => panic!("{error}"),
+        }
+        assert!(sockets.len() < 100, "no limit");
+    };
+    assert_eq!(refused.status(), 503);
+    assert!(follow("name-0".to_owned()).await.is_ok(), "one of the names that others use");
+}
+
+/// Nothing else changes when the store is well again, so nothing else would wake it.
+#[tokio::test]
+async fn a_list_that_could_not_be_made_comes_as_soon_as_it_can() {
+    let manager = Manager::start().await;
+    let address = manager.listen().await;
+    let path = manager.directory.path().join("aurochs.db");
+    let pool = sqlx::SqlitePool::connect(&format!("sqlite:{}", path.display())).await.unwrap();
+    sqlx::query("ALTER TABLE events RENAME TO hidden").execute(&pool).await.unwrap();
+    let mut socket = connect(address, "/v1/ws/events", credentials()).await.unwrap();
+    // By now the first try is over, in all likelihood.
+    while manager.get("/v1/events").await.status != 500 {}
+    sqlx::query("ALTER TABLE hidden RENAME TO events").execute(&pool).await.unwrap();
+    assert_eq!(next(&mut socket).await["resourceType"], "event", "long before the list is repeated");
+}
