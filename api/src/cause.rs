@@ -1,5 +1,7 @@
 //! Why something is not as wished, with numbers and the next step. The same text everywhere: API, dashboard, events.
 
+use serde::de::IntoDeserializer;
+use serde::de::value::{Error as NoWord, StrDeserializer};
 use serde::{Deserialize, Serialize};
 
 use crate::describe::Described;
@@ -68,9 +70,66 @@ pub enum CauseCode {
     Orphan,
     /// A copy of another volume failed.
     CloneFailed,
+    /// Detaching takes long; something is waited for.
+    DetachWaiting,
+    /// Files or a process that nobody needs can't be removed.
+    RemovalFailed,
+    /// The file system in the volume is mounted read-only.
+    FilesystemReadOnly,
+    /// A snapshot is asked for and not taken yet.
+    SnapshotWaiting,
+    /// The files of a snapshot are missing or changed.
+    SnapshotDamaged,
+    /// A device says that it is about to fail, or has failed.
+    DiskFailing,
+    /// A version of the engine does not run everywhere.
+    EngineImageNotReady,
+    /// A support bundle could not be made.
+    SupportBundleFailed,
     /// Something this version does not know.
     #[serde(other)]
     Other,
+}
+
+impl CauseCode {
+    /// The word on the wire.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        let mut all = Self::all().zip(Self::OPTIONS);
+        all.find(|(code, _)| *code == self).map_or("other", |(_, word)| word)
+    }
+
+    /// Every code, in the order of the list above.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let read = |word: &&'static str| -> Result<Self, NoWord> {
+            let word: StrDeserializer<'_, NoWord> = (*word).into_deserializer();
+            Self::deserialize(word)
+        };
+        Self::OPTIONS.iter().filter_map(move |word| read(word).ok())
+    }
+}
+
+impl Cause {
+    /// Without details, which most causes need not have.
+    #[must_use]
+    pub fn new(code: CauseCode, severity: Severity, message: impl Into<String>, next_step: impl Into<String>) -> Self {
+        let (message, next_step) = (message.into(), next_step.into());
+        Self { code, severity, message, next_step, objects: Vec::new(), details: Vec::new() }
+    }
+
+    /// Names the objects that the sentence speaks of.
+    #[must_use]
+    pub fn about<Name: Into<String>>(mut self, objects: impl IntoIterator<Item = Name>) -> Self {
+        self.objects = objects.into_iter().map(Into::into).filter(|name| !name.is_empty()).collect();
+        self
+    }
+
+    /// Every place that was looked at.
+    #[must_use]
+    pub fn detailed(mut self, details: Vec<CauseDetail>) -> Self {
+        self.details = details;
+        self
+    }
 }
 
 /// How bad it is.
@@ -93,7 +152,7 @@ pub struct Cause {
     pub severity: Severity,
     /// One sentence with names and numbers: "The third replica needs 10 GiB; disk d2 on node-3 has 8.1 GiB schedulable."
     pub message: String,
-    /// What a person can do; empty when there is nothing to do.
+    /// What a person can do, or what happens without anybody.
     #[serde(default)]
     pub next_step: String,
     /// Names of the nodes, disks and replicas the sentence speaks of.
@@ -121,4 +180,40 @@ pub struct CauseDetail {
     pub has_bytes: Option<u64>,
     /// The whole in a sentence.
     pub text: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DOCS: &str = include_str!("../../docs/causes.md");
+
+    /// A row of the table begins with the code: `| `node-down` | what it means | what to do |`.
+    #[test]
+    fn every_code_is_in_the_documentation_with_what_to_do() {
+        let rows: Vec<Vec<&str>> = DOCS
+            .lines()
+            .skip_while(|line| !line.starts_with("| code |"))
+            .filter(|line| line.starts_with("| `"))
+            .map(|line| line.trim_matches('|').split('|').map(str::trim).collect())
+            .collect();
+        for code in CauseCode::all() {
+            let word = code.word();
+            let row = rows.iter().find(|row| row[0] == format!("`{word}`"));
+            let row = row.unwrap_or_else(|| panic!("docs/causes.md has no row for {word}"));
+            assert!(row.len() == 3 && row.iter().all(|cell| !cell.is_empty()), "{word}: {row:?}");
+        }
+        assert_eq!(rows.len(), CauseCode::all().count(), "a row of docs/causes.md is of no code");
+    }
+
+    #[test]
+    fn codes_and_words() {
+        assert_eq!(CauseCode::NodeDown.word(), "node-down");
+        assert_eq!(CauseCode::Other.word(), "other");
+        for code in CauseCode::all() {
+            assert_eq!(serde_json::to_value(code).unwrap(), code.word());
+        }
+        let later: CauseCode = serde_json::from_value("of-a-later-version".into()).unwrap();
+        assert_eq!(later, CauseCode::Other);
+    }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cause::Cause;
 use crate::condition::Condition;
 use crate::describe::Described;
 
@@ -41,6 +42,10 @@ pub struct EngineImage {
     pub owner_id: String,
     #[serde(flatten)]
     pub versions: EngineVersions,
+    /// Ours: where it does not run, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(ours)]
+    pub causes: Vec<Cause>,
 }
 
 /// What an engine says of itself.

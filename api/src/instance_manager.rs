@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cause::Cause;
 use crate::describe::Described;
 
 #[derive(Clone, Debug, Default, PartialEq, Described, Serialize, Deserialize)]
@@ -29,6 +30,10 @@ pub struct InstanceManager {
     /// Replicas by name.
     #[schema(as = "map[string]")]
     pub instance_replicas: BTreeMap<String, InstanceProcess>,
+    /// Ours: why it is not running as it should.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(ours)]
+    pub causes: Vec<Cause>,
 }
 
 /// One process of an instance manager.

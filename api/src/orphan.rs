@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cause::Cause;
 use crate::describe::Described;
 
 /// What was left behind.
@@ -33,6 +34,10 @@ pub struct Orphan {
     #[serde(skip_serializing_if = "String::is_empty")]
     #[schema(options("v1", "v2"))]
     pub data_engine: String,
+    /// Ours: what it is, and why it can't be removed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(ours)]
+    pub causes: Vec<Cause>,
 }
 
 crate::actions! { Orphan {} }

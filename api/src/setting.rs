@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cause::Cause;
 use crate::describe::Described;
 
 #[derive(Clone, Debug, Default, PartialEq, Described, Serialize, Deserialize)]
@@ -46,6 +47,10 @@ pub struct Setting {
     pub value: String,
     pub applied: bool,
     pub definition: SettingDefinition,
+    /// Ours: what keeps the value from being in force.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(ours)]
+    pub causes: Vec<Cause>,
 }
 
 /// Body of a PUT.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cause::Cause;
 use crate::describe::Described;
 use crate::size::{ByteSize, as_number};
 
@@ -84,6 +85,10 @@ pub struct SnapshotCr {
     pub checksum: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub error: String,
+    /// Ours: why it was not taken yet, can't be used, or can't go.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(ours)]
+    pub causes: Vec<Cause>,
 }
 
 /// Body of `snapshotCRCreate`, `snapshotCRGet` and `snapshotCRDelete`.

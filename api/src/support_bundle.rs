@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::cause::Cause;
 use crate::describe::Described;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
@@ -30,6 +31,10 @@ pub struct SupportBundle {
     pub state: SupportBundleState,
     pub progress_percentage: u32,
     pub error_message: String,
+    /// Ours: why it could not be made.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(ours)]
+    pub causes: Vec<Cause>,
 }
 
 /// Body of a create. Its name is misspelt in Longhorn's schemas.

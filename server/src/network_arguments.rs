@@ -2,28 +2,20 @@
 //! store never has them.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use aurochs_engine::frontend::nbd::{Tls, TlsFiles};
+use aurochs_engine::process::NbdTlsArguments;
 use aurochs_server::instance::{NbdTls, Network};
-use clap::{Args, ValueEnum};
+use clap::Args;
 
 #[derive(Debug, Args)]
 pub(crate) struct NetworkArguments {
     /// Offer every attached volume over NBD on this TCP address too; port 0 chooses one for each.
     #[arg(long)]
     nbd_tcp: Option<SocketAddr>,
-    /// Whether NBD clients over TCP may or must encrypt.
-    #[arg(long, value_enum, default_value_t = Mode::Off, requires_ifs = [("allow", "nbd_tls_certificate"), ("require", "nbd_tls_certificate")])]
-    nbd_tls: Mode,
-    /// PEM file with the certificate of the NBD servers.
-    #[arg(long, requires = "nbd_tls_key")]
-    nbd_tls_certificate: Option<PathBuf>,
-    /// PEM file with its private key.
-    #[arg(long, requires = "nbd_tls_certificate")]
-    nbd_tls_key: Option<PathBuf>,
-    /// PEM file with the authorities of clients; with it a client needs a certificate of one of them.
-    #[arg(long, requires = "nbd_tls_certificate")]
-    nbd_tls_client_ca: Option<PathBuf>,
+    #[command(flatten)]
+    nbd_tls: NbdTlsArguments,
     /// Where volumes with the frontend iscsi have their targets; repeat for several paths, port 0 chooses one for each
     /// volume. Without it they are on the loopback address.
     #[arg(long)]
@@ -33,36 +25,34 @@ pub(crate) struct NetworkArguments {
     iscsi_chap_file: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Mode {
-    Off,
-    Allow,
-    Require,
-}
-
 impl NetworkArguments {
-    /// Engines are started with another working directory in mind, so that paths have to be absolute.
     pub(crate) fn network(self) -> Network {
-        let path = |path: Option<PathBuf>| match path {
-            Some(path) => std::path::absolute(&path).unwrap_or(path).display().to_string(),
-            None => String::new(),
-        };
-        let mode = match self.nbd_tls {
-            Mode::Off => "",
-            Mode::Allow => "allow",
-            Mode::Require => "require",
-        };
-        let tls = |certificate, key, client_ca| NbdTls { mode: mode.to_owned(), certificate, key, client_ca };
         Network {
             nbd_tcp_listen: self.nbd_tcp.map(|address| address.to_string()).unwrap_or_default(),
-            nbd_tls: match mode {
-                "" => NbdTls::default(),
-                _ => tls(path(self.nbd_tls_certificate), path(self.nbd_tls_key), path(self.nbd_tls_client_ca)),
+            nbd_tls: match self.nbd_tls.tls() {
+                Tls::Off => NbdTls::default(),
+                Tls::Allow(files) => told("allow", &files),
+                Tls::Require(files) => told("require", &files),
             },
             iscsi_listen: self.iscsi_listen.iter().map(ToString::to_string).collect(),
-            iscsi_chap_file: path(self.iscsi_chap_file),
+            iscsi_chap_file: self.iscsi_chap_file.as_deref().map(absolute).unwrap_or_default(),
         }
     }
+}
+
+/// As the instance managers are told it.
+fn told(mode: &str, files: &TlsFiles) -> NbdTls {
+    NbdTls {
+        mode: mode.to_owned(),
+        certificate: absolute(&files.certificate),
+        key: absolute(&files.key),
+        client_ca: files.client_ca.as_deref().map(absolute).unwrap_or_default(),
+    }
+}
+
+/// Engines are started with another working directory in mind.
+fn absolute(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
 }
 
 #[cfg(test)]

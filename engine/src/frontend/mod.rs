@@ -35,6 +35,7 @@ use crate::disk::AlignedBuf;
 pub use allocation::{Allocation, Extent};
 pub use block_error::BlockError;
 pub use fuse_loop::mounted_at;
+pub(crate) use fuse_loop::mounts::mounts_of;
 pub use open_mount::{OpenMount, open_mount};
 pub use read_modify_write::Unchanged;
 pub use resize::Resizer;

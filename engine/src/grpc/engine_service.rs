@@ -18,6 +18,7 @@ use super::engine_v1::{
 use super::snapshot_stream;
 use crate::frontend::Resizer;
 use crate::frontend::freeze::{self, FreezeError, Patience};
+use crate::frontend::fuse_loop::mounts::Mount;
 use crate::link::Address;
 use crate::rebuild::RebuildPace;
 use crate::volume::Volume;
@@ -62,20 +63,20 @@ fn status_of(phase: &Phase) -> EngineStatus {
         Phase::Stopping { volume } => {
             EngineStatus { volume: volume.clone(), state: EngineState::Stopping.into(), ..EngineStatus::default() }
         }
-        Phase::Up { volume, offer } => EngineStatus {
-            frontend: offer.frontend.clone(),
-            frontend_reason: offer.reason.clone(),
-            endpoint: offer.endpoint.clone(),
-            nbd_uri: offer.nbd_uri.clone(),
-            mounted_at: mounted_at(&offer.endpoint),
-            ..volume.status()
-        },
+        Phase::Up { volume, offer } => {
+            let mounts = crate::frontend::mounts_of(Path::new(&offer.endpoint));
+            let path = |mount: &Mount| mount.mount_point.display().to_string();
+            EngineStatus {
+                frontend: offer.frontend.clone(),
+                frontend_reason: offer.reason.clone(),
+                endpoint: offer.endpoint.clone(),
+                nbd_uri: offer.nbd_uri.clone(),
+                mounted_at: mounts.iter().map(path).collect(),
+                turned_read_only: mounts.iter().filter(|mount| mount.turned_read_only).map(path).collect(),
+                ..volume.status()
+            }
+        }
     }
-}
-
-fn mounted_at(endpoint: &str) -> Vec<String> {
-    let mounts = crate::frontend::mounted_at(std::path::Path::new(endpoint));
-    mounts.into_iter().map(|mount| mount.display().to_string()).collect()
 }
 
 pub(super) fn operation_status(error: OperationError) -> Status {

@@ -8,7 +8,7 @@ use futures::Stream;
 use tokio::sync::Notify;
 use tonic::{Request, Response, Status};
 
-use super::disk::{self, Disk, DiskError, Looks, Make};
+use super::disk::{self, Disk, DiskError, Health, Looks, Make};
 use super::environment::{self, Item, Severity};
 use super::process::{ProcessError, Processes};
 use super::records::RecordFiles;
@@ -16,12 +16,12 @@ use super::trim::{TrimError, Trims};
 use crate::frontend::choice;
 use crate::grpc::instance_v1::instance_manager_server::InstanceManager;
 use crate::grpc::instance_v1::{
-    DiskInspectReply, DiskInspectRequest, EnvironmentCheckReply, EnvironmentCheckRequest, EnvironmentItem,
-    EnvironmentSeverity, FilesystemTrimReply, FilesystemTrimRequest, FrontendListReply, FrontendListRequest,
-    FrontendOffer, Instance, InstanceListReply, InstanceListRequest, InstanceStartRequest, InstanceStopReply,
-    InstanceStopRequest, RecordCompareAndSetRequest, RecordDeleteReply, RecordGetRequest, RecordReply,
-    ReplicaDirectoryDeleteReply, ReplicaDirectoryDeleteRequest, ShutdownReply, ShutdownRequest, VersionReply,
-    VersionRequest, instance_start_request::Spec,
+    DiskHealthReply, DiskHealthRequest, DiskInspectReply, DiskInspectRequest, EnvironmentCheckReply,
+    EnvironmentCheckRequest, EnvironmentItem, EnvironmentSeverity, FilesystemTrimReply, FilesystemTrimRequest,
+    FrontendListReply, FrontendListRequest, FrontendOffer, Instance, InstanceListReply, InstanceListRequest,
+    InstanceStartRequest, InstanceStopReply, InstanceStopRequest, RecordCompareAndSetRequest, RecordDeleteReply,
+    RecordGetRequest, RecordReply, ReplicaDirectoryDeleteReply, ReplicaDirectoryDeleteRequest, ShutdownReply,
+    ShutdownRequest, VersionReply, VersionRequest, instance_start_request::Spec,
 };
 use crate::volume::record::{Epoch, Generation, KeeperError};
 
@@ -34,6 +34,7 @@ pub struct Service {
     pub processes: Processes,
     pub records: RecordFiles,
     pub disks: Looks,
+    pub health: Health,
     pub trims: Trims,
     /// Told when the instance manager has stopped all instances and should end itself.
     pub end: std::sync::Arc<Notify>,
@@ -270,5 +271,11 @@ impl InstanceManager for Service {
         let paths: Vec<PathBuf> = request.into_inner().disk_paths.into_iter().map(PathBuf::from).collect();
         let items = blocking(move || environment::check(&paths)).await?;
         Ok(Response::new(EnvironmentCheckReply { items: items.into_iter().map(Into::into).collect() }))
+    }
+
+    async fn disk_health(&self, request: Request<DiskHealthRequest>) -> Result<Response<DiskHealthReply>, Status> {
+        let path = PathBuf::from(request.into_inner().path);
+        let devices = self.health.of(&path).await.map_err(|error| Status::failed_precondition(error.to_string()))?;
+        Ok(Response::new(DiskHealthReply { devices }))
     }
 }

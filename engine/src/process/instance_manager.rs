@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 
 use super::{ProgramError, asked_to_end};
 use crate::grpc::instance_v1::instance_manager_server::InstanceManagerServer;
-use crate::instance::disk::Looks;
+use crate::instance::disk::{Health, Looks};
 use crate::instance::process::{Processes, Settings};
 use crate::instance::records::RecordFiles;
 use crate::instance::service::Service;
@@ -63,6 +63,7 @@ pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
         processes: Processes::open(settings).map_err(io("look for running processes"))?,
         records: RecordFiles::open(&arguments.records).map_err(io("open the control records"))?,
         disks: Looks::default(),
+        health: Health::default(),
         trims: Trims::default(),
         end: Arc::clone(&end),
     };

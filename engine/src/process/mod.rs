@@ -14,6 +14,8 @@ pub mod replica;
 mod terminal;
 pub mod verify;
 
+pub use nbd_tls::NbdTlsArguments;
+
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// What every program may fail with; the text is its last word.

@@ -1,4 +1,4 @@
-//! TLS of the NBD server on the command line.
+//! TLS of the NBD server on the command line, of engines and of the manager that starts them.
 
 use std::path::PathBuf;
 
@@ -6,8 +6,9 @@ use clap::{Args, ValueEnum};
 
 use crate::frontend::nbd::{Tls, TlsFiles};
 
+/// Which of them belong together is checked where they are read.
 #[derive(Debug, Args)]
-pub(crate) struct NbdTlsArguments {
+pub struct NbdTlsArguments {
     /// Whether NBD clients over TCP may or must encrypt. The unix socket is for its owner alone and needs no TLS.
     #[arg(long, value_enum, default_value_t = Mode::Off, requires_ifs = [("allow", "nbd_tls_certificate"), ("require", "nbd_tls_certificate")])]
     nbd_tls: Mode,
@@ -30,7 +31,8 @@ enum Mode {
 }
 
 impl NbdTlsArguments {
-    pub(crate) fn tls(&self) -> Tls {
+    #[must_use]
+    pub fn tls(&self) -> Tls {
         let Some((certificate, key)) = self.nbd_tls_certificate.clone().zip(self.nbd_tls_key.clone()) else {
             return Tls::Off;
         };

@@ -8,6 +8,7 @@ mod default_disks;
 pub mod deletion;
 mod disk;
 pub(super) mod given_up;
+mod health;
 mod looks;
 mod status;
 mod trouble;
@@ -40,13 +41,14 @@ const INSPECTION_PERIOD: Duration = Duration::from_secs(30);
 struct Nodes {
     context: Context,
     memory: Memory,
+    health: health::Memory,
 }
 
 /// Keys are node names.
 pub fn start(context: &Context) -> Vec<JoinHandle<()>> {
     let queue = WorkQueue::default();
     context.clients.nodes().for_each(|node| queue.add(node));
-    let nodes = Nodes { context: context.clone(), memory: Memory::default() };
+    let nodes = Nodes { context: context.clone(), memory: Memory::default(), health: health::Memory::default() };
     vec![
         runtime::feed_from_instances(&context.instances, &queue, |change| match change {
             InstanceChange::Node(node) => vec![node.clone()],
@@ -120,6 +122,7 @@ impl Controller for Nodes {
         let looks = self.looks(&node, &answering).await;
         let frontends = if answers { Some(looks::frontends(context, name).await?) } else { None };
         let environment = if answers { self.memory.environment(context, &node, &answering).await } else { None };
+        let health = if answers { self.health.look(context, &node).await } else { None };
         let verdict = self.verdict(&node).await?;
         causes.extend(verdict.as_ref().and_then(|(policy, verdict)| drain::cause(*policy, name, verdict)));
         let findings = status::Findings {
@@ -127,6 +130,7 @@ impl Controller for Nodes {
             looks: &looks,
             frontends,
             environment,
+            health,
             verdict: verdict.as_ref(),
             causes,
         };

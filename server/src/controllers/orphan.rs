@@ -31,6 +31,7 @@ use crate::settings::Name;
 
 pub use cleanable::{NotCleanable, of as cleanable};
 pub(super) use detect::Owned;
+pub use detect::words;
 
 /// Condition: the data can be removed now.
 pub const DATA_CLEANABLE: &str = "DataCleanable";

@@ -165,7 +165,13 @@ impl Replicas {
             };
             let deleted =
                 self.context.clients.manager(node)?.replica_directory_delete(within(CHANGE_TIMEOUT, request)).await;
-            deleted.map_err(rpc(format!("removing {} on {node}", replica.spec.data_path())))?;
+            let deleted = deleted.map_err(rpc(format!("removing {} on {node}", replica.spec.data_path())));
+            if let Err(error) = &deleted
+                && !error.is_unreachable()
+            {
+                self.tell_removal(name, &error.to_string()).await?;
+            }
+            deleted?;
         }
         self.context.store.remove_finalizer::<Replica>(name).await?;
         Ok(Next::Wait)
@@ -173,6 +179,15 @@ impl Replicas {
 
     async fn tell_stopping(&self, name: &str, seen: &Seen) -> Result<(), Error> {
         let change = |status: &mut ReplicaStatus| mirror(status, seen, false);
+        self.context.store.modify_status::<Replica>(name, change).await?;
+        Ok(())
+    }
+
+    /// Why its files are still there. They are tried again, with a pause that grows.
+    async fn tell_removal(&self, name: &str, why: &str) -> Result<(), Error> {
+        let change = |status: &mut ReplicaStatus| {
+            condition::set(&mut status.conditions, last_data::CONDITION_GIVEN_UP, ConditionStatus::True, "", why);
+        };
         self.context.store.modify_status::<Replica>(name, change).await?;
         Ok(())
     }

@@ -190,6 +190,8 @@ pub struct EngineStatus {
     pub exclusive_work: String,
     /// Ours: where the device is mounted on its node.
     pub mounted_at: Vec<String>,
+    /// Ours: of these, where the file system turned read-only by itself.
+    pub turned_read_only: Vec<String>,
     /// Ours: how fast rebuilds may go.
     pub rebuild_pace: RebuildPace,
 }

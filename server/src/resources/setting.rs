@@ -1,5 +1,6 @@
 //! Setting: one named value. In Kubernetes `value` stands at the top level; the store translates.
 
+use aurochs_api::cause::Cause;
 use serde::{Deserialize, Serialize};
 
 use super::Kind;
@@ -25,4 +26,7 @@ pub struct SettingSpec {
 #[serde(default)]
 pub struct SettingStatus {
     pub applied: bool,
+    /// Ours: what keeps the value from being in force.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub causes: Vec<Cause>,
 }

@@ -82,7 +82,8 @@ impl DiskSpace {
     }
 
     /// (maximum − reserved) × over-provisioning % / 100.
-    fn promise_limit(&self, limits: Limits) -> ByteSize {
+    #[must_use]
+    pub fn promise_limit(&self, limits: Limits) -> ByteSize {
         percent_of(self.maximum.saturating_sub(self.reserved), limits.over_provisioning_percent)
     }
 

@@ -2,6 +2,7 @@
 
 use aurochs_api::engine_image::EngineImage as EngineImageView;
 
+use super::causes;
 use super::shown::Shown;
 use crate::controllers::engine_image::default_image;
 use crate::resources::{EngineImage, Object};
@@ -23,6 +24,7 @@ impl Shown for EngineImage {
             conditions: status.conditions.clone(),
             owner_id: status.owner_id.clone(),
             versions: status.versions.clone(),
+            causes: causes::of_engine_image(image),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use aurochs_api::instance_manager::InstanceManager as InstanceManagerView;
 use aurochs_api::schema::Resource;
 
+use super::causes;
 use super::envelope::Links;
 use crate::resources::{InstanceManager, Object};
 
@@ -22,6 +23,7 @@ pub fn resource(manager: &Object<InstanceManager>, links: Links<'_>) -> Resource
         instance_engines: status.instance_engines.clone(),
         instance_engine_frontends: BTreeMap::new(),
         instance_replicas: status.instance_replicas.clone(),
+        causes: causes::of_instance_manager(manager),
     };
     links.thing(manager.name(), view)
 }

@@ -5,6 +5,7 @@ mod backup;
 mod backup_backing_image;
 mod backup_target;
 mod backup_volume;
+mod causes;
 mod children;
 mod engine_image;
 pub mod envelope;

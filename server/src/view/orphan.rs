@@ -2,6 +2,7 @@
 
 use aurochs_api::orphan::Orphan as OrphanView;
 
+use super::causes;
 use super::shown::Shown;
 use crate::resources::{Object, Orphan};
 
@@ -16,6 +17,7 @@ impl Shown for Orphan {
             orphan_type: spec.orphan_type,
             parameters: spec.parameters.clone(),
             data_engine: spec.data_engine.clone(),
+            causes: causes::of_orphan(orphan),
         }
     }
 }

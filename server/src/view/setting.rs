@@ -16,6 +16,7 @@ pub fn resource(row: &Definition, stored: Option<&Object<Setting>>, links: Links
         value: stored.map_or_else(|| row.default.to_owned(), |stored| stored.spec.value.clone()),
         applied: stored.is_none_or(|stored| stored.status.applied),
         definition: row.to_api(),
+        causes: stored.map(|stored| stored.status.causes.clone()).unwrap_or_default(),
     };
     links.thing(name, view)
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use aurochs_api::schema::Resource;
 use aurochs_api::snapshot::{Snapshot, SnapshotCr};
 
+use super::causes;
 use super::envelope::Links;
 use crate::controllers::snapshot::layer_name;
 use crate::resources::snapshot::visible_labels;
@@ -55,6 +56,7 @@ pub fn custom_resource(snapshot: &Object<Kind>, links: Links<'_>) -> Resource<Sn
         labels: if spec.labels.is_empty() { status.labels.clone() } else { spec.labels.clone() },
         checksum: status.checksum.clone(),
         error: status.error.clone(),
+        causes: causes::of_snapshot(snapshot),
     };
     links.resource("snapshotCR", snapshot.name(), &[], view)
 }

@@ -4,7 +4,7 @@ use aurochs_api::schema::Resource;
 use aurochs_api::support_bundle::SupportBundle as SupportBundleView;
 
 use super::envelope::Links;
-use super::message_of;
+use super::{causes, message_of};
 use crate::resources::{Object, SupportBundle};
 
 #[must_use]
@@ -16,6 +16,7 @@ pub fn resource(bundle: &Object<SupportBundle>, links: Links<'_>) -> Resource<Su
         state: bundle.status.state,
         progress_percentage: bundle.status.progress,
         error_message: message_of(&bundle.status.conditions, "Error"),
+        causes: causes::of_support_bundle(bundle),
     };
     let mut resource = links.thing(node, view);
     // Longhorn leaves the bundle's own name out of this link, which then leads nowhere.

@@ -208,7 +208,7 @@ async fn slow_readers_hold_up_nobody_who_joins() {
     let manager = Manager::start().await;
     // More than what the sockets of both sides take without anybody reading.
     for number in 0..60 {
-        let mut node = Object::<Node>::new(&format!("node-{number}"), NodeSpec::default());
+        let mut node = Object::<Node>::new(format!("node-{number}"), NodeSpec::default());
         node.metadata.annotations.insert("notes".to_owned(), "x".repeat(250_000));
         manager.store().create(&node).await.unwrap();
     }

@@ -9,7 +9,8 @@ use aurochs_server::events::Events;
 use aurochs_server::instance::{Clients, Instances, Network};
 use aurochs_server::resources::engine::{EngineSpec, InstanceState};
 use aurochs_server::resources::setting::SettingSpec;
-use aurochs_server::resources::{Engine, Object, Replica, Setting};
+use aurochs_server::resources::volume::VolumeSpec;
+use aurochs_server::resources::{Engine, Object, Replica, Setting, Volume};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
@@ -167,6 +168,12 @@ async fn a_data_engine_in_use_stays_on() {
     assert_eq!(put(&manager, "v1-data-engine", "false").await.status, StatusCode::OK);
     let create = || manager.post("/v1/volumes", json!({"name": "other", "size": "1Gi"}));
     let answer = create().await;
+    assert_eq!(answer.status, StatusCode::CONFLICT, "{answer:?}");
+    assert!(answer.json()["detail"].as_str().unwrap().contains("v1-data-engine"), "{answer:?}");
+    // Volumes that there are can't be attached either.
+    let there = Object::<Volume>::new("there", VolumeSpec::default());
+    manager.store().create(&there).await.unwrap();
+    let answer = manager.post("/v1/volumes/there?action=attach", json!({"hostId": "node-1"})).await;
     assert_eq!(answer.status, StatusCode::CONFLICT, "{answer:?}");
     assert!(answer.json()["detail"].as_str().unwrap().contains("v1-data-engine"), "{answer:?}");
     put(&manager, "v1-data-engine", "true").await;

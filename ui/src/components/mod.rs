@@ -7,5 +7,6 @@ pub(crate) mod command;
 pub(crate) mod dialog;
 pub(crate) mod icon;
 pub(crate) mod menu;
+pub(crate) mod places;
 pub(crate) mod skeleton;
 pub(crate) mod when;

@@ -73,7 +73,7 @@ impl Fields {
 }
 
 /// The size that the volume will get, or what is wrong with what was typed.
-fn check_size(number: &str, unit: &str) -> Result<ByteSize, String> {
+pub(super) fn check_size(number: &str, unit: &str) -> Result<ByteSize, String> {
     let number = number.trim();
     // A unit that is typed along counts more than the one beside it.
     let text =

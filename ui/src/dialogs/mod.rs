@@ -1,21 +1,27 @@
 //! Questions to the user, one at a time. They live above the pages, so that a row that vanishes takes no dialog with it.
 
 mod attach;
+mod cancel_expansion;
 mod create_volume;
 mod delete_snapshot;
 mod delete_volumes;
 mod detach;
+mod expand;
 mod revert;
+mod salvage;
 mod take_snapshot;
 
 use leptos::prelude::*;
 
 use attach::AttachDialog;
+use cancel_expansion::CancelExpansionDialog;
 use create_volume::CreateVolumeDialog;
 use delete_snapshot::DeleteSnapshotDialog;
 use delete_volumes::DeleteVolumesDialog;
 use detach::DetachDialog;
+use expand::ExpandDialog;
 use revert::RevertDialog;
+use salvage::SalvageDialog;
 use take_snapshot::TakeSnapshotDialog;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +31,9 @@ pub(crate) enum Question {
     Detach { volumes: Vec<String> },
     DeleteVolumes { volumes: Vec<String> },
     TakeSnapshot { volume: String },
+    Expand { volume: String },
+    CancelExpansion { volume: String },
+    Salvage { volume: String },
     Revert { volume: String, snapshot: String },
     DeleteSnapshot { volume: String, snapshot: String },
 }
@@ -61,6 +70,9 @@ pub(crate) fn OpenQuestion() -> impl IntoView {
             Question::Detach { volumes } => view! { <DetachDialog volumes /> }.into_any(),
             Question::DeleteVolumes { volumes } => view! { <DeleteVolumesDialog volumes /> }.into_any(),
             Question::TakeSnapshot { volume } => view! { <TakeSnapshotDialog volume /> }.into_any(),
+            Question::Expand { volume } => view! { <ExpandDialog volume /> }.into_any(),
+            Question::CancelExpansion { volume } => view! { <CancelExpansionDialog volume /> }.into_any(),
+            Question::Salvage { volume } => view! { <SalvageDialog volume /> }.into_any(),
             Question::Revert { volume, snapshot } => view! { <RevertDialog volume snapshot /> }.into_any(),
             Question::DeleteSnapshot { volume, snapshot } => {
                 view! { <DeleteSnapshotDialog volume snapshot /> }.into_any()

@@ -89,11 +89,17 @@ impl Attention {
                 | CauseCode::Evicting
                 | CauseCode::FilesystemUnsupported
                 | CauseCode::PurgeFailed
+                | CauseCode::RemovalFailed
+                | CauseCode::DiskFailing
                 | CauseCode::Orphan,
             ) => Remedy::ShowDisks,
             (
                 Subject::Volume { .. },
-                CauseCode::NodeDown | CauseCode::NotEnoughNodes | CauseCode::AntiAffinity | CauseCode::Environment,
+                CauseCode::NodeDown
+                | CauseCode::NotEnoughNodes
+                | CauseCode::AntiAffinity
+                | CauseCode::Environment
+                | CauseCode::EngineImageNotReady,
             ) => Remedy::ShowNode,
             (
                 Subject::Volume { .. },
@@ -101,6 +107,7 @@ impl Attention {
                 | CauseCode::Reconciling
                 | CauseCode::RebuildWaiting
                 | CauseCode::AttachWaiting
+                | CauseCode::DetachWaiting
                 | CauseCode::ExpansionWaiting
                 | CauseCode::SettingPending,
             ) => Remedy::Watch,
@@ -113,6 +120,10 @@ impl Attention {
                 | CauseCode::RecordUnavailable
                 | CauseCode::SnapshotLimit
                 | CauseCode::SnapshotNotDeletable
+                | CauseCode::SnapshotWaiting
+                | CauseCode::SnapshotDamaged
+                | CauseCode::FilesystemReadOnly
+                | CauseCode::SupportBundleFailed
                 | CauseCode::AttachConflict
                 | CauseCode::ExpansionFailed
                 | CauseCode::SalvageNeeded

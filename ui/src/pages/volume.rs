@@ -83,13 +83,15 @@ fn Header(name: Memo<String>, volume: Memo<Option<Arc<Volume>>>) -> impl IntoVie
     }
 }
 
-/// The one thing that is most likely wanted: attach when it is idle, detach when it is in use.
+/// The one thing that is most likely wanted: salvage when nothing else helps, a size taken back that it can't get, attach
+/// when it is idle, detach when it is in use.
 #[component]
 fn MainAction(volume: Memo<Option<Arc<Volume>>>) -> impl IntoView {
     let questions = Questions::expect();
     let offered = Memo::new(move |_| {
         let volume = volume.get()?;
-        [Action::Attach, Action::Detach].into_iter().find(|action| refusal(*action, &volume).is_none())
+        let likely = [Action::Salvage, Action::CancelExpansion, Action::Attach, Action::Detach];
+        likely.into_iter().find(|action| refusal(*action, &volume).is_none())
     });
     let ask = move |action: Action| {
         if let Some(volume) = volume.get_untracked() {

@@ -40,8 +40,8 @@ fn BulkButton(action: Action, selected: RwSignal<BTreeSet<String>>) -> impl Into
             Action::Attach => Question::Attach { volumes },
             Action::Detach => Question::Detach { volumes },
             Action::Delete => Question::DeleteVolumes { volumes },
-            // One snapshot a volume has its own dialog.
-            Action::TakeSnapshot => return,
+            // These are asked for each volume.
+            Action::TakeSnapshot | Action::Expand | Action::CancelExpansion | Action::Salvage => return,
         });
     };
     view! {

@@ -1,12 +1,13 @@
 //! One disk: what is on it, what is promised, what keeps it from being used.
 
-use aurochs_api::node::Disk;
+use aurochs_api::node::{Disk, DiskHealth};
 use aurochs_api::size::ByteSize;
 use leptos::prelude::*;
 
 use crate::address;
-use crate::components::badge::Badge;
+use crate::components::badge::{Badge, Shape};
 use crate::components::bar::{Bar, Part, share};
+use crate::components::places::Places;
 use crate::live::Live;
 use crate::words::{self, Mark};
 
@@ -29,6 +30,25 @@ fn parts(disk: &Disk) -> [(&'static str, &'static str, ByteSize); 3] {
     ]
 }
 
+/// What the devices below say of themselves, in one line; the worst of them decides. None where nothing is known.
+fn health(disk: &Disk) -> Option<(Mark, String)> {
+    let devices = disk.health_data.values();
+    let mark = |status: &str| match status {
+        "FAILED" => Mark::Faulted,
+        "WARNING" => Mark::Degraded,
+        "PASSED" => Mark::Healthy,
+        _ => Mark::Idle,
+    };
+    let rank = |status: &str| ["UNKNOWN", "PASSED", "WARNING", "FAILED"].iter().position(|word| *word == status);
+    let worst = devices.clone().max_by_key(|device| rank(&device.health_status))?;
+    let line = |device: &DiskHealth| {
+        let heat = if device.temperature > 0 { format!(", {} °C", device.temperature) } else { String::new() };
+        let name = [device.model_name.as_str(), device.disk_name.as_str()].into_iter().find(|name| !name.is_empty());
+        format!("{} {}{heat}", name.unwrap_or("device"), words::disk_health(&device.health_status))
+    };
+    Some((mark(&worst.health_status), devices.map(line).collect::<Vec<_>>().join(" · ")))
+}
+
 #[component]
 pub(crate) fn DiskPart(name: String, disk: Disk) -> impl IntoView {
     let (mark, word) = state(&disk);
@@ -45,7 +65,10 @@ pub(crate) fn DiskPart(name: String, disk: Disk) -> impl IntoView {
     let causes = disk
         .causes
         .iter()
-        .map(|cause| view! { <li>{cause.message.clone()}" "<span class="dim">{cause.next_step.clone()}</span></li> });
+        .map(|cause| view! {
+            <li>{cause.message.clone()}" "<span class="dim">{cause.next_step.clone()}</span><Places details=cause.details.clone() /></li>
+        });
+    let health = health(&disk);
     let tags = disk.tags.iter().map(|tag| view! { <span class="tag">{tag.clone()}</span> }).collect_view();
     view! {
         <div class="disk" data-testid=format!("disk-{name}")>
@@ -60,6 +83,9 @@ pub(crate) fn DiskPart(name: String, disk: Disk) -> impl IntoView {
                 {legend.collect_view()}
                 <div><dt class="plain">"Total"</dt><dd>{disk.storage_maximum.to_string()}</dd></div>
             </dl>
+            {health.map(|(mark, text)| view! {
+                <p class="xs health"><span class=format!("dot {}", mark.class())><Shape mark=Signal::stored(mark) /></span>" "{text}</p>
+            })}
             <details class="placed">
                 <summary class="xs">{scheduled}</summary>
                 <PlacedReplicas replicas=disk.scheduled_replica.into_iter().collect() />
@@ -88,6 +114,22 @@ fn PlacedReplicas(replicas: Vec<(String, u64)>) -> impl IntoView {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_worst_device_decides() {
+        let device = |name: &str, status: &str, temperature| DiskHealth {
+            disk_name: name.into(),
+            health_status: status.into(),
+            temperature,
+            ..DiskHealth::default()
+        };
+        let mut disk = Disk::default();
+        assert_eq!(health(&disk), None);
+        disk.health_data.insert("sda".into(), device("sda", "PASSED", 35));
+        assert_eq!(health(&disk), Some((Mark::Healthy, "sda is healthy, 35 °C".to_owned())));
+        disk.health_data.insert("sdb".into(), device("sdb", "FAILED", 0));
+        assert_eq!(health(&disk).unwrap().0, Mark::Faulted);
+    }
 
     #[test]
     fn parts_add_up_also_when_the_reservation_is_eaten() {

@@ -8,6 +8,7 @@ use leptos::prelude::*;
 
 use super::disk::DiskPart;
 use crate::components::badge::{Badge, Shape};
+use crate::components::places::Places;
 use crate::live::{Live, Row};
 use crate::words::{self, Mark, process_mark};
 
@@ -44,7 +45,10 @@ pub(crate) fn NodeCard(row: Row<Node>) -> impl IntoView {
             </div>
             <ul class="reasons">
                 {move || causes.get().into_iter().map(|cause| view! {
-                    <li class=Mark::from(cause.severity).class()>{cause.message}" "<span class="dim">{cause.next_step}</span></li>
+                    <li class=Mark::from(cause.severity).class()>
+                        {cause.message}" "<span class="dim">{cause.next_step}</span>
+                        <Places details=cause.details />
+                    </li>
                 }).collect_view()}
             </ul>
             <div class="node-columns">

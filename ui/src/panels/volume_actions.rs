@@ -5,23 +5,30 @@ use leptos::prelude::*;
 
 use crate::components::menu::Entry;
 use crate::dialogs::{Question, Questions};
-use crate::model::action::{Action, refusal};
+use crate::model::action::{Action, Refusal, refusal};
 use crate::words;
 
-const ALL: [Action; 4] = [Action::Attach, Action::Detach, Action::TakeSnapshot, Action::Delete];
+/// Those that are of use in trouble alone stand there in that trouble alone.
+fn is_listed(action: Action, refusal: Option<Refusal>) -> bool {
+    match action {
+        Action::CancelExpansion => refusal != Some(Refusal::NotExpanding),
+        Action::Salvage => refusal != Some(Refusal::NotFaulted),
+        _ => true,
+    }
+}
 
 /// All actions, those that are impossible now with their reason.
 pub(crate) fn entries(volume: &Volume, questions: Questions) -> Vec<Entry> {
     let entry = |action: Action| {
-        let question = question(action, &volume.name);
-        Entry {
+        let (question, refusal) = (question(action, &volume.name), refusal(action, volume));
+        is_listed(action, refusal).then(|| Entry {
             label: words::action(action).to_owned(),
-            refusal: refusal(action, volume).map(|refusal| words::refusal(refusal).to_owned()),
-            danger: action == Action::Delete,
+            refusal: refusal.map(|refusal| words::refusal(refusal).to_owned()),
+            danger: matches!(action, Action::Delete | Action::Salvage),
             choose: Callback::new(move |()| questions.ask(question.clone())),
-        }
+        })
     };
-    ALL.into_iter().map(entry).collect()
+    Action::ALL.into_iter().filter_map(entry).collect()
 }
 
 pub(crate) fn question(action: Action, volume: &str) -> Question {
@@ -30,6 +37,9 @@ pub(crate) fn question(action: Action, volume: &str) -> Question {
         Action::Attach => Question::Attach { volumes },
         Action::Detach => Question::Detach { volumes },
         Action::TakeSnapshot => Question::TakeSnapshot { volume: volume.to_owned() },
+        Action::Expand => Question::Expand { volume: volume.to_owned() },
+        Action::CancelExpansion => Question::CancelExpansion { volume: volume.to_owned() },
+        Action::Salvage => Question::Salvage { volume: volume.to_owned() },
         Action::Delete => Question::DeleteVolumes { volumes },
     }
 }

@@ -8,6 +8,7 @@ use leptos::prelude::*;
 
 use crate::components::badge::Badge;
 use crate::components::bar::Progress;
+use crate::components::places::Places;
 use crate::model::rebuild::Rebuild;
 use crate::words;
 
@@ -31,10 +32,15 @@ pub(crate) fn WhyPanel(volume: Memo<Option<Arc<Volume>>>) -> impl IntoView {
 #[component]
 fn Reason(cause: Cause) -> impl IntoView {
     let next_step = (!cause.next_step.is_empty()).then(|| view! { <div class="next">{cause.next_step}</div> });
+    let words = words::cause(cause.code).to_owned();
     view! {
         <div class="attn">
-            <Badge mark=Signal::stored(cause.severity.into()) text="Why".to_owned() />
-            <div><strong>{cause.message}</strong>{next_step}</div>
+            <Badge mark=Signal::stored(cause.severity.into()) text=words />
+            <div>
+                <strong>{cause.message}</strong>
+                {next_step}
+                <Places details=cause.details />
+            </div>
         </div>
     }
 }

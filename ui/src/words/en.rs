@@ -1,6 +1,6 @@
 //! English.
 
-use aurochs_api::cause::Severity;
+use aurochs_api::cause::{CauseCode, Severity};
 use aurochs_api::node::NodeStatus;
 use aurochs_api::size::ByteSize;
 
@@ -75,11 +75,66 @@ pub(crate) fn replica_phase(phase: ReplicaPhase) -> &'static str {
     }
 }
 
+/// What a device says of its health (SMART).
+pub(crate) fn disk_health(status: &str) -> &'static str {
+    match status {
+        "PASSED" => "is healthy",
+        "WARNING" => "has warnings",
+        "FAILED" => "has failed or is about to",
+        _ => "says nothing of its health",
+    }
+}
+
 pub(crate) fn severity(severity: Severity) -> &'static str {
     match severity {
-        Severity::Info => "Working on it",
+        Severity::Info => "Note",
         Severity::Warning => "Warning",
         Severity::Error => "Problem",
+    }
+}
+
+/// A cause in two or three words, above its sentence.
+pub(crate) fn cause(code: CauseCode) -> &'static str {
+    match code {
+        CauseCode::InsufficientStorage => "Not enough storage",
+        CauseCode::NotEnoughNodes => "Not enough nodes",
+        CauseCode::NodeDown => "Node down",
+        CauseCode::DiskNotReady => "Disk not ready",
+        CauseCode::DiskPressure => "Disk nearly full",
+        CauseCode::ReplicaFailed => "Replica failed",
+        CauseCode::Rebuilding => "Rebuilding",
+        CauseCode::NoUsableReplica => "No usable replica",
+        CauseCode::EngineFailed => "Engine failed",
+        CauseCode::Reconciling => "Being made equal",
+        CauseCode::FrontendUnavailable => "No device",
+        CauseCode::RecordUnavailable => "Record can't be written",
+        CauseCode::SelectorMismatch => "Tags don't match",
+        CauseCode::SchedulingDisabled => "Scheduling is off",
+        CauseCode::AntiAffinity => "Too close together",
+        CauseCode::Evicting => "Being emptied",
+        CauseCode::SnapshotLimit => "Many snapshots",
+        CauseCode::SnapshotNotDeletable => "Snapshot stays",
+        CauseCode::AttachWaiting => "Attaching takes long",
+        CauseCode::AttachConflict => "Wanted in two places",
+        CauseCode::ExpansionWaiting => "Expansion waits",
+        CauseCode::ExpansionFailed => "Expansion failed",
+        CauseCode::RebuildWaiting => "Rebuild waits",
+        CauseCode::PurgeFailed => "Space not given back",
+        CauseCode::SettingPending => "Not in force yet",
+        CauseCode::Environment => "Something is missing",
+        CauseCode::FilesystemUnsupported => "Unsuitable file system",
+        CauseCode::SalvageNeeded => "Salvage needed",
+        CauseCode::Orphan => "Left behind",
+        CauseCode::CloneFailed => "Copy failed",
+        CauseCode::DetachWaiting => "Detaching takes long",
+        CauseCode::RemovalFailed => "Can't be removed",
+        CauseCode::FilesystemReadOnly => "Mounted read-only",
+        CauseCode::SnapshotWaiting => "Snapshot waits",
+        CauseCode::SnapshotDamaged => "Snapshot damaged",
+        CauseCode::DiskFailing => "Disk is failing",
+        CauseCode::EngineImageNotReady => "Engine not everywhere",
+        CauseCode::SupportBundleFailed => "Bundle failed",
+        CauseCode::Other => "Something else",
     }
 }
 
@@ -117,6 +172,9 @@ pub(crate) fn action(action: Action) -> &'static str {
         Action::Attach => "Attach…",
         Action::Detach => "Detach…",
         Action::TakeSnapshot => "Take snapshot…",
+        Action::Expand => "Expand…",
+        Action::CancelExpansion => "Cancel expansion…",
+        Action::Salvage => "Salvage…",
         Action::Delete => "Delete…",
     }
 }
@@ -128,6 +186,10 @@ pub(crate) fn refusal(refusal: Refusal) -> &'static str {
         Refusal::NotAttached => "It is not attached",
         Refusal::SnapshotNeedsEngine => "Attach it first",
         Refusal::NoUsableReplica => "No usable replica",
+        Refusal::NotExpanding => "No expansion waits",
+        Refusal::Growing => "It is growing now",
+        Refusal::NotFaulted => "It is not faulted",
+        Refusal::SalvageWaitsForDetach => "Wait until it is detached",
         Refusal::DetachFirst => "Detach it first",
         Refusal::Busy(phase) => match phase {
             Phase::Creating => "It is being created",
@@ -271,6 +333,13 @@ mod tests {
     use aurochs_api::size::GIB;
 
     use super::*;
+
+    #[test]
+    fn every_cause_has_words_of_its_own() {
+        let words: std::collections::BTreeSet<&str> = CauseCode::all().map(cause).collect();
+        assert_eq!(words.len(), CauseCode::all().count());
+        assert!(words.iter().all(|words| (1..=26).contains(&words.chars().count())), "{words:?}");
+    }
 
     #[test]
     fn ages() {

@@ -17,6 +17,8 @@ pub(crate) struct Mount {
     pub(crate) kind: String,
     /// What is mounted below it later is seen by other mount namespaces too.
     pub(crate) is_shared: bool,
+    /// It was mounted to be written, and the file system below takes no writes: an error turned it read-only.
+    pub(crate) turned_read_only: bool,
 }
 
 /// All mounts this process sees, oldest first.
@@ -38,14 +40,19 @@ pub(super) fn at(path: &Path) -> io::Result<Vec<Mount>> {
 /// Where the block device at `node` is mounted; nowhere when it is no block device.
 #[must_use]
 pub fn mounted_at(node: &Path) -> Vec<PathBuf> {
+    mounts_of(node).into_iter().map(|mount| mount.mount_point).collect()
+}
+
+/// The mounts of the block device at `node`; none when it is no block device.
+#[must_use]
+pub(crate) fn mounts_of(node: &Path) -> Vec<Mount> {
     use std::os::unix::fs::{FileTypeExt, MetadataExt};
     let Ok(metadata) = std::fs::metadata(node) else { return Vec::new() };
     if !metadata.file_type().is_block_device() {
         return Vec::new();
     }
     let device = DeviceNumber::of_raw(metadata.rdev());
-    let mounts = all().unwrap_or_default().into_iter().filter(|mount| mount.device == device);
-    mounts.map(|mount| mount.mount_point).collect()
+    all().unwrap_or_default().into_iter().filter(|mount| mount.device == device).collect()
 }
 
 /// A mounted block device.
@@ -104,7 +111,13 @@ fn parse(line: &[u8]) -> Option<Mount> {
         source: unescaped(fields.get(separator + 2)?),
         kind: String::from_utf8_lossy(fields.get(separator + 1)?).into_owned(),
         is_shared: fields.get(6..separator)?.iter().any(|field| field.starts_with(b"shared:")),
+        turned_read_only: has_option(fields.get(5)?, b"rw") && has_option(fields.get(separator + 3)?, b"ro"),
     })
+}
+
+/// Options are separated by commas.
+fn has_option(options: &[u8], wanted: &[u8]) -> bool {
+    options.split(|&byte| byte == b',').any(|option| option == wanted)
 }
 
 /// The kernel writes space, tab, newline and backslash as `\` and three octal digits.
@@ -134,5 +147,11 @@ mod tests {
         assert_eq!((mount.kind.as_str(), mount.is_shared), ("fuse", false));
         assert!(parse(b"1 0 8:1 / / rw shared:1 - ext4 /dev/sda1 rw").unwrap().is_shared);
         assert_eq!(parse(b""), None);
+        for (mount, filesystem, turned) in
+            [("rw", "rw", false), ("rw", "ro,errors=remount-ro", true), ("ro", "ro", false)]
+        {
+            let line = format!("1 0 8:1 / /m {mount},relatime - ext4 /dev/sda1 {filesystem}");
+            assert_eq!(parse(line.as_bytes()).unwrap().turned_read_only, turned, "{line}");
+        }
     }
 }

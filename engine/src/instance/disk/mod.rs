@@ -1,7 +1,8 @@
 //! A node's disks: directories that hold `longhorn-disk.cfg` and `replicas/`.
 //!
 //! [`configuration`] ties a path to a disk, [`filesystem`] is what lies below, [`ability`] tries what replicas need,
-//! [`replicas`] knows the directories within, [`looks`] keeps looks at a disk that hangs from piling up.
+//! [`replicas`] knows the directories within, [`looks`] keeps looks at a disk that hangs from piling up, [`devices`] finds
+//! what lies below, and [`health`] asks that how it is.
 //!
 //! Invariant: a directory that is missing, or that has lost its configuration, is never made good in passing. An
 //! unmounted disk leaves its empty mount point behind; a look that made a configuration there would turn the file system
@@ -9,7 +10,9 @@
 
 mod ability;
 mod configuration;
+mod devices;
 mod filesystem;
+mod health;
 mod looks;
 mod replicas;
 
@@ -20,6 +23,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 pub use ability::Ability;
+pub use health::{Health, HealthError};
 pub use looks::Looks;
 pub use replicas::{check_holder, delete_replica};
 

@@ -237,6 +237,7 @@ fn clear_what_only_a_running_engine_has(status: &mut EngineStatus) {
     status.reconcile_regions_left = 0;
     status.purge_status.clear();
     status.mounted_at.clear();
+    status.turned_read_only.clear();
     status.exclusive_work.clear();
     status.is_expanding = false;
     (status.clone, status.hash) = (None, None);

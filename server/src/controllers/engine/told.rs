@@ -55,6 +55,7 @@ pub(in crate::controllers) fn applied(
         salvage_executed: !message.salvage.is_empty(),
         salvage: message.salvage.clone(),
         mounted_at: message.mounted_at.clone(),
+        turned_read_only: message.turned_read_only.clone(),
         rebuild_pace: message.rebuild_pace.as_ref().map(pace).unwrap_or_default(),
         ..before.clone()
     };

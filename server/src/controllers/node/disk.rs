@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aurochs_api::cause::{Cause, CauseCode, Severity};
+use aurochs_api::cause::{Cause, CauseCode, CauseDetail, Severity};
 use aurochs_api::condition::ConditionStatus;
 use aurochs_api::size::ByteSize;
 use aurochs_engine::grpc::instance_v1::DiskInspectReply;
@@ -62,6 +62,7 @@ pub(super) fn apply(
         }
         count_scheduled(disk, around.replicas);
         tell_schedulable(disk, disk_spec, around.limits);
+        disk.causes.extend(being_emptied(disk, node, spec.eviction_requested || disk_spec.eviction_requested));
     }
 }
 
@@ -123,8 +124,9 @@ fn tell_trouble(disk: &mut DiskStatus, trouble: Trouble) {
     } else if condition::is_true(&disk.conditions, ERROR) {
         condition::set(&mut disk.conditions, ERROR, ConditionStatus::False, "", "");
     }
-    let objects = vec![disk.disk_name.clone()];
-    disk.causes.push(Cause { code, severity: Severity::Error, message, next_step, objects, details: Vec::new() });
+    let detail = detail(disk, reason, None, &message);
+    let cause = Cause::new(code, Severity::Error, message, next_step).about([&disk.disk_name]);
+    disk.causes.push(cause.detailed(vec![detail]));
 }
 
 /// A disk works on any file system; one that it shares fills up by others' hands, and is mostly a mount that is missing.
@@ -168,14 +170,7 @@ fn warn_of_unnamed(disk: &mut DiskStatus, found: &DiskInspectReply) {
         names.join(", ")
     );
     let next_step = format!("Remove or rename them below {path}/replicas by hand, if nobody needs them.");
-    disk.causes.push(Cause {
-        code: CauseCode::Orphan,
-        severity: Severity::Warning,
-        message,
-        next_step,
-        objects: vec![name],
-        details: Vec::new(),
-    });
+    disk.causes.push(Cause::new(CauseCode::Orphan, Severity::Warning, message, next_step).about([name]));
 }
 
 fn same_path(one: &str, other: &str) -> bool {
@@ -191,46 +186,113 @@ fn count_scheduled(disk: &mut DiskStatus, replicas: &[Object<Replica>]) {
 
 fn tell_schedulable(disk: &mut DiskStatus, spec: &DiskSpec, limits: Limits) {
     let name = &disk.disk_name;
-    let ready = condition::is_true(&disk.conditions, READY);
-    let (value, reason, message, code) = match space(disk, spec).check(ByteSize::ZERO, ByteSize::ZERO, limits) {
-        _ if !ready => {
-            (ConditionStatus::False, "DiskNotReady", format!("The disk {name} is not ready."), CauseCode::DiskNotReady)
-        }
-        // Before its size was known nobody could say so to who wished for it.
-        _ if spec.storage_reserved > disk.storage_maximum && disk.storage_maximum > ByteSize::ZERO => {
-            let (reserved, maximum) = (spec.storage_reserved, disk.storage_maximum);
-            let message =
-                format!("The disk {name} has {maximum}, and {reserved} of it are reserved: more than it has.");
-            (ConditionStatus::False, "DiskPressure", message, CauseCode::InsufficientStorage)
-        }
-        Ok(()) => (ConditionStatus::True, "", String::new(), CauseCode::Other),
-        Err(Shortage::Empty) => {
-            let message = format!("The disk {name} has no space: its size or its free space is zero.");
-            (ConditionStatus::False, "DiskPressure", message, CauseCode::DiskPressure)
-        }
-        Err(Shortage::Pressure { available, minimum }) => {
-            let message = format!("The disk {name} has {available} free, and more than {minimum} must stay free.");
-            (ConditionStatus::False, "DiskPressure", message, CauseCode::DiskPressure)
-        }
-        Err(Shortage::Promised { .. }) => {
+    if !condition::is_true(&disk.conditions, READY) {
+        let message = format!("The disk {name} is not ready.");
+        condition::set(&mut disk.conditions, SCHEDULABLE, ConditionStatus::False, "DiskNotReady", &message);
+        return;
+    }
+    let shortage = space(disk, spec).check(ByteSize::ZERO, ByteSize::ZERO, limits).err();
+    let too_small = shortage.map(|shortage| short_of_space(disk, spec, shortage, limits));
+    let Some(cause) = all_reserved(disk, spec).or(too_small) else {
+        condition::set(&mut disk.conditions, SCHEDULABLE, ConditionStatus::True, "", "");
+        return;
+    };
+    condition::set(&mut disk.conditions, SCHEDULABLE, ConditionStatus::False, "DiskPressure", &cause.message);
+    disk.causes.push(cause);
+}
+
+/// Before its size was known nobody could say so to who wished for it.
+fn all_reserved(disk: &DiskStatus, spec: &DiskSpec) -> Option<Cause> {
+    let (name, reserved, maximum) = (&disk.disk_name, spec.storage_reserved, disk.storage_maximum);
+    if reserved <= maximum || maximum == ByteSize::ZERO {
+        return None;
+    }
+    let message =
+        format!("The disk {name} has {maximum}, and {reserved} are reserved on it: nothing can be placed there.");
+    let detail = detail(disk, "promised-space", Some((reserved, maximum)), &message);
+    let next_step = format!("Give storageReserved at most {} bytes: lower the reservation.", maximum.bytes());
+    let cause = Cause::new(CauseCode::InsufficientStorage, Severity::Warning, message, next_step);
+    Some(cause.about([name]).detailed(vec![detail]))
+}
+
+/// Which of the two tests of space failed, and by how much.
+fn short_of_space(disk: &DiskStatus, spec: &DiskSpec, shortage: Shortage, limits: Limits) -> Cause {
+    let name = &disk.disk_name;
+    let (code, rule, wanted, has, message, next_step) = match shortage {
+        Shortage::Empty => (
+            CauseCode::DiskPressure,
+            "free-space",
+            ByteSize::ZERO,
+            disk.storage_available,
+            format!("The disk {name} has no space: its size or its free space is zero."),
+            "Free space on it, or look whether the right disk is mounted there.",
+        ),
+        Shortage::Pressure { available, minimum } => (
+            CauseCode::DiskPressure,
+            "free-space",
+            minimum,
+            available,
+            format!(
+                "The disk {name} has {available} free, and more than {minimum} must stay free: {} are missing.",
+                minimum.saturating_sub(available).round_up(ByteSize(1 << 20))
+            ),
+            "Free space on it, move replicas away, or lower storage-minimal-available-percentage.",
+        ),
+        Shortage::Promised { .. } => {
             let (scheduled, reserved) = (disk.storage_scheduled, spec.storage_reserved);
-            let message =
-                format!("The disk {name} has {scheduled} scheduled and {reserved} reserved: more than it may.");
-            (ConditionStatus::False, "DiskPressure", message, CauseCode::InsufficientStorage)
+            let most = space(disk, spec).promise_limit(limits);
+            let message = format!(
+                "The disk {name} has {scheduled} promised to replicas and may promise {most} ({} of which {reserved} are \
+                 reserved): {} too much.",
+                disk.storage_maximum,
+                scheduled.saturating_sub(most)
+            );
+            let next_step = "Add a disk and move replicas there, lower the reservation, or raise \
+                             storage-over-provisioning-percentage.";
+            (CauseCode::InsufficientStorage, "promised-space", scheduled, most, message, next_step)
         }
     };
-    condition::set(&mut disk.conditions, SCHEDULABLE, value, reason, &message);
-    if value == ConditionStatus::False && ready {
-        disk.causes.push(Cause {
-            code,
-            severity: Severity::Warning,
-            message,
-            next_step: "Free space, add a disk, or lower the reservation or storage-minimal-available-percentage."
-                .to_owned(),
-            objects: vec![disk.disk_name.clone()],
-            details: Vec::new(),
-        });
+    let detail = detail(disk, rule, Some((wanted, has)), &message);
+    Cause::new(code, Severity::Warning, message, next_step).about([name]).detailed(vec![detail])
+}
+
+fn detail(disk: &DiskStatus, rule: &str, bytes: Option<(ByteSize, ByteSize)>, text: &str) -> CauseDetail {
+    CauseDetail {
+        node: String::new(),
+        disk: disk.disk_name.clone(),
+        rule: rule.to_owned(),
+        wanted_bytes: bytes.map(|(wanted, _)| wanted.bytes()),
+        has_bytes: bytes.map(|(_, has)| has.bytes()),
+        text: text.to_owned(),
     }
+}
+
+/// More replicas are counted and not listed.
+const LISTED_MAXIMUM: usize = 20;
+
+/// Somebody waits for it to be empty.
+fn being_emptied(disk: &DiskStatus, node: &str, is_asked: bool) -> Option<Cause> {
+    let (name, left) = (&disk.disk_name, disk.scheduled_replica.len());
+    if !is_asked || left == 0 {
+        return None;
+    }
+    let replicas = if left == 1 { "replica is" } else { "replicas are" };
+    let message = format!(
+        "The disk {name} is being emptied: {left} {replicas} still on it, with {} promised.",
+        disk.storage_scheduled
+    );
+    let next_step = "They leave by themselves when others are whole elsewhere; the volume of one that can't says why.";
+    let listed = disk.scheduled_replica.iter().take(LISTED_MAXIMUM);
+    let details = listed.map(|(replica, bytes)| CauseDetail {
+        node: node.to_owned(),
+        disk: name.clone(),
+        rule: "replica".to_owned(),
+        wanted_bytes: Some(*bytes),
+        has_bytes: None,
+        text: format!("replica {replica} with {} is still there", ByteSize(*bytes)),
+    });
+    let cause = Cause::new(CauseCode::Evicting, Severity::Info, message, next_step);
+    Some(cause.about([node, name.as_str()]).detailed(details.collect()))
 }
 
 /// The disk as the space formulas see it.
@@ -315,6 +377,43 @@ mod tests {
         let disk = &status.disk_status["d"];
         assert!(condition::is_true(&disk.conditions, READY) && !condition::is_true(&disk.conditions, SCHEDULABLE));
         assert!(disk.causes[0].message.contains("20 GiB free"), "{:?}", disk.causes);
+        assert!(disk.causes[0].message.contains("5 GiB are missing"), "{:?}", disk.causes);
+        let detail = &disk.causes[0].details[0];
+        assert_eq!((detail.wanted_bytes, detail.has_bytes), (Some(25 * GIB), Some(20 * GIB)));
+    }
+
+    /// Of 100 GiB, 30 reserved, 70 may be promised.
+    #[test]
+    fn a_disk_that_promised_too_much_says_by_how_much() {
+        let disk = DiskStatus {
+            disk_name: "d".into(),
+            storage_maximum: ByteSize(100 * GIB),
+            storage_available: ByteSize(90 * GIB),
+            storage_scheduled: ByteSize(80 * GIB),
+            ..DiskStatus::default()
+        };
+        let spec = DiskSpec { storage_reserved: ByteSize(30 * GIB), ..DiskSpec::default() };
+        let shortage = space(&disk, &spec).check(ByteSize::ZERO, ByteSize::ZERO, LIMITS).unwrap_err();
+        let cause = short_of_space(&disk, &spec, shortage, LIMITS);
+        assert_eq!(cause.code, CauseCode::InsufficientStorage);
+        assert!(cause.message.contains("10 GiB too much") && !cause.next_step.is_empty(), "{cause:?}");
+        let detail = &cause.details[0];
+        assert_eq!((detail.wanted_bytes, detail.has_bytes), (Some(80 * GIB), Some(70 * GIB)));
+    }
+
+    #[test]
+    fn a_disk_that_is_being_emptied_names_what_is_left() {
+        let mut disk = DiskStatus { disk_name: "d".into(), ..DiskStatus::default() };
+        assert_eq!(being_emptied(&disk, "node-1", true), None, "it is empty");
+        disk.scheduled_replica.insert("v-r-1".into(), GIB);
+        disk.storage_scheduled = ByteSize(GIB);
+        assert_eq!(being_emptied(&disk, "node-1", false), None, "nobody asked");
+        let cause = being_emptied(&disk, "node-1", true).unwrap();
+        assert_eq!((cause.code, cause.severity), (CauseCode::Evicting, Severity::Info));
+        assert!(
+            cause.message.contains("1 replica is still on it, with 1 GiB") && cause.details.len() == 1,
+            "{cause:?}"
+        );
     }
 
     /// Before its size was known any reservation was taken.

@@ -7,6 +7,7 @@ use aurochs_api::condition::ConditionStatus;
 use aurochs_api::node::{EnvironmentItem, FrontendOffer};
 
 use super::disk::{self, Surroundings};
+use super::health;
 use super::trouble::Look;
 use crate::controllers::drain::{Policy, Verdict};
 use crate::environment::conditions;
@@ -23,6 +24,8 @@ pub(super) struct Findings<'a> {
     pub(super) frontends: Option<Vec<FrontendOffer>>,
     /// None: as before.
     pub(super) environment: Option<Vec<EnvironmentItem>>,
+    /// None: as before.
+    pub(super) health: Option<health::Told>,
     /// None: the node is not cordoned.
     pub(super) verdict: Option<&'a (Policy, Verdict)>,
     pub(super) causes: Vec<Cause>,
@@ -51,8 +54,15 @@ pub(super) fn apply(
         status.causes.extend(conditions::causes(name, &status.environment));
     }
     status.causes.extend(findings.causes.iter().cloned());
+    status.causes.extend(closed(node, cordon_counts));
     status.auto_evicting = is_being_emptied(findings.verdict);
     disk::apply(status, name, &node.spec, findings.looks, around);
+    for (disk, found) in &mut status.disk_status {
+        if let Some(told) = findings.health.as_ref().and_then(|told| told.get(disk)) {
+            health::take(found, told);
+        }
+        found.causes.extend(health::failing(name, found));
+    }
     tell_schedulable(status, node, cordon_counts);
 }
 
@@ -61,6 +71,20 @@ pub(super) fn apply(
 /// with the last replica, the node would be filled and emptied in turns.
 fn is_being_emptied(verdict: Option<&(Policy, Verdict)>) -> bool {
     verdict.is_some_and(|(policy, _)| policy.evicts())
+}
+
+/// Nothing new goes there because somebody said so.
+fn closed(node: &Object<Node>, cordon_counts: bool) -> Option<Cause> {
+    let name = node.name();
+    let (why, next_step) = if !node.spec.allow_scheduling {
+        ("Scheduling is switched off on", "Switch it on when replicas may be placed there again.")
+    } else if node.spec.cordoned && cordon_counts {
+        ("As it is cordoned, scheduling is off on", "Uncordon the node when its maintenance is over.")
+    } else {
+        return None;
+    };
+    let message = format!("{why} {name}: no replica is placed there.");
+    Some(Cause::new(CauseCode::SchedulingDisabled, Severity::Info, message, next_step).about([name]))
 }
 
 fn tell_ready(status: &mut NodeStatus, name: &str, answering: &Answering) {
@@ -98,6 +122,24 @@ fn tell_schedulable(status: &mut NodeStatus, node: &Object<Node>, cordon_counts:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resources::node::NodeSpec;
+
+    #[test]
+    fn a_closed_node_says_so() {
+        for (allowed, cordoned, cordon_counts, words) in [
+            (true, false, true, None),
+            (true, true, false, None),
+            (true, true, true, Some("cordoned")),
+            (false, false, true, Some("switched off")),
+            (false, true, true, Some("switched off")),
+        ] {
+            let spec = NodeSpec { allow_scheduling: allowed, cordoned, ..NodeSpec::default() };
+            let cause = closed(&Object::<Node>::new("node-1", spec), cordon_counts);
+            assert_eq!(cause.as_ref().map(|cause| cause.code), words.map(|_| CauseCode::SchedulingDisabled));
+            let told = cause.map(|cause| cause.message).unwrap_or_default();
+            assert!(told.contains(words.unwrap_or_default()), "{told}");
+        }
+    }
 
     /// behaviour.md §13: `autoEvicting`.
     #[test]

@@ -174,7 +174,8 @@ fn orphan(node: &str, kind: OrphanType, parameters: &[(&str, &str)], identity: &
 }
 
 /// The orphan in words.
-pub(super) fn words(orphan: &OrphanSpec) -> String {
+#[must_use]
+pub fn words(orphan: &OrphanSpec) -> String {
     let parameter = |key: &str| orphan.parameters.get(key).map(String::as_str).unwrap_or_default();
     let node = &orphan.node_id;
     match orphan.orphan_type {

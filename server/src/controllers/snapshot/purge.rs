@@ -18,7 +18,7 @@ use super::names::Layers;
 use crate::events::{EventType, ObjectRef, Reason};
 use crate::instance::{CHANGE_TIMEOUT, rpc, within};
 use crate::resources::engine::EngineStatus;
-use crate::resources::volume::Robustness;
+use crate::resources::volume::{CloneState, Robustness};
 use crate::resources::{Engine, Object, Volume};
 use crate::settings::Name;
 
@@ -162,15 +162,24 @@ async fn has_room(context: &Context, memory: &Memory, engine: &Object<Engine>) -
     }
     let node = &engine.spec.node_id;
     let mut busy = memory.heavy_on(node);
-    let engines = context.store.list::<Engine>().await?;
-    busy.extend(
-        engines
-            .iter()
-            .filter(|one| one.spec.node_id == *node && is_heavy(&one.status))
-            .map(|one| one.name().to_owned()),
-    );
+    busy.extend(heavy_engines(context, node).await?);
     busy.remove(engine.name());
     Ok((busy.len() as u64) < limit)
+}
+
+/// Engines on the node that purge or copy, as far as the store knows; a copy counts from the moment at which it is to
+/// begin.
+pub(in crate::controllers) async fn heavy_engines(context: &Context, node: &str) -> Result<BTreeSet<String>, Error> {
+    let (engines, volumes) = tokio::try_join!(context.store.list::<Engine>(), context.store.list_shared::<Volume>())?;
+    let begins: BTreeSet<&str> = volumes
+        .iter()
+        .filter(|volume| volume.status.clone_status.state == CloneState::Initiated)
+        .map(|volume| volume.name())
+        .collect();
+    let counts = |one: &&Object<Engine>| {
+        one.spec.node_id == *node && (is_heavy(&one.status) || begins.contains(one.spec.volume_name.as_str()))
+    };
+    Ok(engines.iter().filter(counts).map(|one| one.name().to_owned()).collect())
 }
 
 fn is_heavy(status: &EngineStatus) -> bool {

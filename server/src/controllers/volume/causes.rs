@@ -4,6 +4,7 @@ use aurochs_api::cause::{Cause, CauseCode, Severity};
 
 use super::family::Family;
 use super::upkeep::CONDITION_FAILED;
+use crate::controllers::replica::last_data::CONDITION_GIVEN_UP;
 use crate::resources::engine::InstanceState;
 use crate::resources::volume::{Frontend, VolumeState};
 use crate::resources::{Object, Replica, Volume, condition};
@@ -36,6 +37,7 @@ pub(super) fn of_family(volume: &Object<Volume>, family: &Family, state: VolumeS
         }
     }
     causes.extend(family.replicas.iter().filter_map(removal_waits));
+    causes.extend(family.replicas.iter().filter_map(removal_fails));
     if state != VolumeState::Attached {
         return causes;
     }
@@ -45,6 +47,9 @@ pub(super) fn of_family(volume: &Object<Volume>, family: &Family, state: VolumeS
         InstanceState::Running => {
             if !status.cause.is_empty() {
                 causes.push(io_waits(volume, &status.cause));
+            }
+            if !status.turned_read_only.is_empty() {
+                causes.push(turned_read_only(volume, &status.turned_read_only, &family.engine.spec.node_id));
             }
             if status.reconcile_regions_left > 0 {
                 causes.push(reconciling(volume));
@@ -93,6 +98,20 @@ fn removal_waits(replica: &Object<Replica>) -> Option<Cause> {
     })
 }
 
+/// Its process is gone, and its files can't be removed.
+pub(super) fn removal_fails(replica: &Object<Replica>) -> Option<Cause> {
+    let given_up = condition::find(&replica.status.conditions, CONDITION_GIVEN_UP)?;
+    if !replica.is_deleting() || given_up.message.is_empty() || replica.status.current_state == InstanceState::Unknown {
+        return None;
+    }
+    let (name, node, path) = (replica.name(), &replica.spec.node_id, replica.spec.data_path());
+    let message = format!("The files of replica {name} can't be removed: {}.", given_up.message.trim_end_matches('.'));
+    let next_step =
+        format!("Mend the disk of {path} on {node}, or take it away; the removal is tried again by itself.");
+    let cause = Cause::new(CauseCode::RemovalFailed, Severity::Warning, message, next_step);
+    Some(cause.about([name, node.as_str()]))
+}
+
 fn node_silent(volume: &Object<Volume>, family: &Family) -> Cause {
     let node = &family.engine.spec.node_id;
     Cause {
@@ -103,6 +122,15 @@ fn node_silent(volume: &Object<Volume>, family: &Family) -> Cause {
         objects: vec![node.clone()],
         details: Vec::new(),
     }
+}
+
+/// The kernel does that after an error, so that nothing gets worse.
+fn turned_read_only(volume: &Object<Volume>, mounts: &[String], node: &str) -> Cause {
+    let (name, places) = (volume.name(), mounts.join(", "));
+    let message = format!("The file system of {name} at {places} on {node} turned read-only after an error.");
+    let next_step =
+        "Look into the kernel's log of that node. Stop what uses it, unmount it, check it (fsck), and mount it again.";
+    Cause::new(CauseCode::FilesystemReadOnly, Severity::Error, message, next_step).about([name, node])
 }
 
 fn io_waits(volume: &Object<Volume>, reason: &str) -> Cause {
@@ -121,7 +149,7 @@ fn reconciling(volume: &Object<Volume>) -> Cause {
         code: CauseCode::Reconciling,
         severity: Severity::Info,
         message: format!("The replicas of {} are being made equal after an unclean stop.", volume.name()),
-        next_step: String::new(),
+        next_step: "It ends by itself; what is read meanwhile was made equal before.".to_owned(),
         objects: vec![volume.name().to_owned()],
         details: Vec::new(),
     }
@@ -142,6 +170,24 @@ fn no_device(volume: &Object<Volume>, reason: &str) -> Cause {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use aurochs_api::condition::ConditionStatus;
+
+    #[test]
+    fn a_removal_that_fails_says_why() {
+        let mut replica = Object::<Replica>::new("v-r-1", Default::default());
+        replica.spec.node_id = "node-3".into();
+        let fails = |replica: &mut Object<Replica>, why: &str| {
+            condition::set(&mut replica.status.conditions, CONDITION_GIVEN_UP, ConditionStatus::True, "", why);
+            removal_fails(replica)
+        };
+        replica.metadata.deletion_timestamp = Some("now".into());
+        assert_eq!(fails(&mut replica, ""), None, "it is on its way");
+        let cause = fails(&mut replica, "the disk is read-only").unwrap();
+        assert_eq!(cause.code, CauseCode::RemovalFailed);
+        assert!(cause.message.contains("read-only") && cause.next_step.contains("node-3"), "{cause:?}");
+        replica.status.current_state = InstanceState::Unknown;
+        assert_eq!(fails(&mut replica, "x"), None, "its node is what is waited for");
+    }
 
     #[test]
     fn a_removal_that_waits_for_its_node_is_told() {

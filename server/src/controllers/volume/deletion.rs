@@ -8,7 +8,7 @@ use aurochs_api::cause::{Cause, CauseCode, Severity};
 use super::super::runtime::Next;
 use super::super::{Context, Error};
 use super::family::Family;
-use super::{clone, open_close};
+use super::{causes, clone, open_close};
 use crate::instance::record;
 use crate::resources::engine::InstanceState;
 use crate::resources::volume::{VolumeState, VolumeStatus};
@@ -66,6 +66,7 @@ async fn delete_all<K: Kind>(context: &Context, objects: &[Object<K>]) -> Result
 async fn tell(context: &Context, volume: &Object<Volume>, replicas: &[Object<Replica>]) -> Result<(), Error> {
     let unreachable =
         |replica: &&Object<Replica>| replica.spec.is_placed() && !context.instances.answers(&replica.spec.node_id);
+    let failing = replicas.iter().filter_map(causes::removal_fails);
     let causes: Vec<Cause> = replicas
         .iter()
         .filter(unreachable)
@@ -82,6 +83,7 @@ async fn tell(context: &Context, volume: &Object<Volume>, replicas: &[Object<Rep
             objects: vec![replica.name().to_owned(), replica.spec.node_id.clone()],
             details: Vec::new(),
         })
+        .chain(failing)
         .collect();
     let change = |status: &mut VolumeStatus| {
         status.state = VolumeState::Deleting;

@@ -178,10 +178,18 @@ async fn can_go_on(
         cause.code = CauseCode::Evicting;
         cause.message =
             format!("Replica {} is to leave its disk, and has nowhere to go. {}", leaving.name(), cause.message);
+        tell_stuck(&volumes.context, volume, &cause.message);
         findings.causes.push(cause);
         findings.look_again_in(SCHEDULING_RETRY);
     }
     Ok(false)
+}
+
+/// The event, at the moment when a replica that is to leave finds no other place: not while that is told already.
+pub(super) fn tell_stuck(context: &Context, volume: &Object<Volume>, message: &str) {
+    if volume.status.causes.iter().all(|cause| cause.code != CauseCode::Evicting) {
+        context.events.emit(&ObjectRef::from(volume), Reason::EvictionFailed, EventType::Warning, message);
+    }
 }
 
 #[cfg(test)]

@@ -215,23 +215,23 @@ fn cause(code: CauseCode, severity: Severity, volume: &Object<Volume>, message: 
     Cause { code, severity, message, next_step: next_step.to_owned(), objects, details: Vec::new() }
 }
 
-fn waiting(volume: &Object<Volume>, why: &str, next_step: &str) -> Cause {
+pub(super) fn waiting(volume: &Object<Volume>, why: &str, next_step: &str) -> Cause {
     let message = format!("{} waits to grow to {}: {why}.", volume.name(), volume.spec.size);
     cause(CauseCode::ExpansionWaiting, Severity::Warning, volume, message, next_step)
 }
 
-fn no_room(volume: &Object<Volume>, details: Vec<CauseDetail>) -> Cause {
+pub(super) fn no_room(volume: &Object<Volume>, details: Vec<CauseDetail>) -> Cause {
     let why: Vec<&str> = details.iter().map(|detail| detail.text.as_str()).collect();
     let next_step = "Free space or add a larger disk and move the replica there, or cancel the expansion.";
     Cause { details: details.clone(), ..waiting(volume, &why.join("; "), next_step) }
 }
 
-fn underway(volume: &Object<Volume>) -> Cause {
+pub(super) fn underway(volume: &Object<Volume>) -> Cause {
     let message = format!("{} grows to {}.", volume.name(), volume.spec.size);
-    cause(CauseCode::ExpansionWaiting, Severity::Info, volume, message, "")
+    cause(CauseCode::ExpansionWaiting, Severity::Info, volume, message, "It ends by itself within moments.")
 }
 
-fn refused(volume: &Object<Volume>, refusal: &Refusal) -> Cause {
+pub(super) fn refused(volume: &Object<Volume>, refusal: &Refusal) -> Cause {
     let message =
         format!("{} did not grow to {}: {}.", volume.name(), volume.spec.size, refusal.reason.trim_end_matches('.'));
     let next_step = "It is tried again by itself; cancel the expansion if you no longer want it.";

@@ -4,7 +4,7 @@
 //! them can be used, waiting for one loses nothing: the volume tries again by itself as soon as the files of one are to
 //! be seen (`auto-salvage`). Going on without them is a person's decision, see [`super::salvage`].
 
-use aurochs_api::cause::{Cause, CauseCode, Severity};
+use aurochs_api::cause::{Cause, CauseCode, CauseDetail, Severity};
 use aurochs_engine::grpc::instance_v1::{DiskInspectRequest, Record};
 
 use super::family::Family;
@@ -176,7 +176,14 @@ pub(super) fn cause(
         );
         (CauseCode::SalvageNeeded, choose)
     };
-    Cause { code, severity: Severity::Error, message, next_step, objects: objects.collect(), details: Vec::new() }
+    let detail = |(replica, reason): &(&Object<Replica>, String)| CauseDetail {
+        node: replica.spec.node_id.clone(),
+        rule: "replica".to_owned(),
+        text: format!("replica {}: {reason}", replica.name()),
+        ..CauseDetail::default()
+    };
+    let details = lost.iter().map(detail).collect();
+    Cause { code, severity: Severity::Error, message, next_step, objects: objects.collect(), details }
 }
 
 /// It held all data once and is no member any more.

@@ -39,7 +39,7 @@ pub(super) async fn bring_in(context: &Context, family: &Family) -> Result<Optio
     Ok(None)
 }
 
-fn rebuilding(replica: &Object<Replica>, family: &Family) -> Cause {
+pub(super) fn rebuilding(replica: &Object<Replica>, family: &Family) -> Cause {
     let (name, node) = (replica.name(), &replica.spec.node_id);
     let refusal = condition::find(&replica.status.conditions, CONDITION_JOIN_REFUSED);
     if let Some(refusal) = refusal.filter(|_| family.mode(name).is_none()) {
@@ -59,7 +59,7 @@ fn rebuilding(replica: &Object<Replica>, family: &Family) -> Cause {
         code: CauseCode::Rebuilding,
         severity: Severity::Info,
         message: format!("Replica {name} on {node} is being rebuilt{from}."),
-        next_step: String::new(),
+        next_step: "It ends by itself; reading and writing go on meanwhile.".to_owned(),
         objects: vec![name.to_owned(), node.clone()],
         details: Vec::new(),
     }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use aurochs_api::cause::{Cause, CauseCode};
 use aurochs_api::condition::ConditionStatus;
 use aurochs_api::ids::VOLUME_HEAD;
 use aurochs_api::size::ByteSize;
@@ -63,7 +64,11 @@ pub(super) async fn step(
     let threshold = context.settings.number(Name::SnapshotCountWarningThreshold);
     let crowd = too_many(status, limits, threshold);
     write_condition(context, volume, crowd.as_deref()).await?;
-    findings.causes.extend(snapshot_causes::all(volume, status, limits.count, limits.size));
+    let causes: Vec<Cause> = snapshot_causes::all(volume, status, limits.count, limits.size).collect();
+    if let Some(why) = crowd.filter(|_| causes.iter().all(|cause| cause.code != CauseCode::SnapshotLimit)) {
+        findings.causes.push(snapshot_causes::crowded(volume, &why));
+    }
+    findings.causes.extend(causes);
     Ok(())
 }
 

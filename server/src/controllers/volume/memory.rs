@@ -16,6 +16,8 @@ pub(super) struct Memory {
     rebuilds: Mutex<HashMap<String, Instant>>,
     /// Volume to replicas above the wished number that could not be filled.
     extras: Mutex<HashMap<String, Extras>>,
+    /// Volume to the first pass that saw it on its way down.
+    detaching: Mutex<HashMap<String, Instant>>,
     /// Expansions that were refused.
     pub(super) attempts: Attempts,
 }
@@ -88,11 +90,22 @@ impl Memory {
     pub(super) fn forget(&self, volume: &str) {
         self.ends.lock().unwrap_or_else(PoisonError::into_inner).remove(volume);
         self.attempts.forget(volume);
+        self.detaching_for(volume, false);
         self.forget_extra(volume);
         // Replica names begin with the volume's and "-r-".
         let prefix = format!("{volume}-r-");
         let mut rebuilds = self.rebuilds.lock().unwrap_or_else(PoisonError::into_inner);
         rebuilds.retain(|replica, _| !replica.starts_with(&prefix));
+    }
+
+    /// How long the volume has been on its way down, as far as this manager saw it; nothing while it is not.
+    pub(super) fn detaching_for(&self, volume: &str, is_detaching: bool) -> Option<Duration> {
+        let mut detaching = self.detaching.lock().unwrap_or_else(PoisonError::into_inner);
+        if !is_detaching {
+            detaching.remove(volume);
+            return None;
+        }
+        Some(detaching.entry(volume.to_owned()).or_insert_with(Instant::now).elapsed())
     }
 
     pub(super) fn note_rebuild(&self, replica: &str) {

@@ -43,6 +43,8 @@ mod waiting;
 mod wake;
 
 #[cfg(test)]
+mod cause_table;
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
@@ -63,6 +65,7 @@ use super::runtime::{self, Controller, Next};
 use super::{Context, Error};
 use crate::resources::volume::{Robustness, VolumeState};
 use crate::resources::{Engine, LABEL_VOLUME, Object, Replica, Volume, VolumeAttachment};
+use crate::settings::Name;
 
 /// How often a replica without a place is offered to the scheduler again.
 const SCHEDULING_RETRY: Duration = Duration::from_secs(30);
@@ -77,6 +80,8 @@ pub(super) struct Volumes {
     placing: Mutex<()>,
     /// Held while a rebuild is chosen and started: two at once would both see the same turn free. Taken before `placing`.
     rebuilding: Mutex<()>,
+    /// Held from counting the heavy work of a node to noting that one more copy begins there.
+    copying: Mutex<()>,
 }
 
 /// Keys are volume names.
@@ -87,6 +92,7 @@ pub fn start(context: &Context) -> Vec<JoinHandle<()>> {
         memory: Memory::default(),
         placing: Mutex::default(),
         rebuilding: Mutex::default(),
+        copying: Mutex::default(),
     };
     vec![
         runtime::feed_from_store::<Volume>(&context.store, &queue, |volume| vec![volume.name().to_owned()]),
@@ -151,7 +157,7 @@ impl Controller for Volumes {
         let step = self.step(&volume, &family, &mut findings);
         self.act(&volume, &family, &step, &mut findings).await?;
         let recovered = fault::look(self, &volume, &family, &mut findings).await?;
-        waiting::tell(&self.context, &volume, &family, step.state, &mut findings).await?;
+        waiting::tell(self, &volume, &family, step.state, &mut findings).await?;
         let look_again = findings.look_again;
         status::write(&self.context, &volume, &family, &step, findings, recovered).await?;
         Ok(look_again.map_or(Next::Wait, Next::After))
@@ -204,12 +210,16 @@ impl Volumes {
         if step.state == VolumeState::Attached && inputs.engine == EnginePhase::Running {
             self.memory.note_attached(name);
         }
+        let opens = step.action == Action::Open && inputs.state == VolumeState::Detached;
         let pause = self.memory.open_pause(name);
-        if step.action == Action::Open && inputs.state == VolumeState::Detached && !pause.is_zero() {
+        if opens && !pause.is_zero() {
             findings.look_again_in(pause);
-            return Step { action: Action::Close, state: VolumeState::Detached, current: String::new() };
+        } else if opens && !self.context.settings.flag(Name::V1DataEngine) {
+            findings.causes.push(waiting::engine_off(volume));
+        } else {
+            return step;
         }
-        step
+        Step { action: Action::Close, state: VolumeState::Detached, current: String::new() }
     }
 
     async fn act(

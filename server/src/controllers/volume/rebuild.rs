@@ -34,6 +34,8 @@ pub(super) struct Candidate {
     /// Its last process is cleared away and the engine has let go of it.
     pub stopped: bool,
     pub retries: u32,
+    /// Why it failed last; empty when that is not known.
+    pub failure: String,
     /// How long it still has to rest after its last failure.
     pub pause_left: Duration,
     pub rebuilds_on_node: u64,
@@ -104,7 +106,7 @@ pub(super) fn choose(replicas: &[Candidate], situation: &Situation) -> Choice {
     }
     let unplaced = replicas.iter().filter(|one| !one.placed).count();
     match waiting.first() {
-        _ if unplaced > 0 => Choice::Wait { cause: no_place(unplaced), look_again: LOOK_AGAIN },
+        _ if unplaced > 0 => Choice::Wait { cause: no_place(replicas), look_again: LOOK_AGAIN },
         Some(away) if situation.degraded_for < situation.replenishment_wait && !situation.bound_to_node => {
             let left = situation.replenishment_wait.saturating_sub(situation.degraded_for);
             Choice::Wait { cause: away_for_now(away), look_again: left + Duration::from_secs(1) }
@@ -151,21 +153,29 @@ fn limit_reached(one: &Candidate, limit: u64) -> Cause {
 /// Says the whole pause, not what is left of it: a cause that changes every second would be written as often.
 fn resting(one: &Candidate) -> Cause {
     let Candidate { name, node, retries, .. } = one;
-    let message = if one.stopped {
-        let pause = retry_pause(*retries).as_secs();
-        format!(
-            "Replica {name} on {node} could not be rebuilt (attempt {retries} of {REBUILD_RETRIES_MAXIMUM}); the next \
-             attempt is within {pause} s."
-        )
-    } else {
-        format!("Replica {name} on {node} failed; its rebuild starts when its process is cleared away.")
+    let why = match one.failure.trim_end_matches('.') {
+        "" => String::new(),
+        why => format!(": {why}"),
     };
-    cause(CauseCode::RebuildWaiting, message, "", one)
+    let (message, next_step) = if one.stopped {
+        let pause = retry_pause(*retries).as_secs();
+        let message = format!(
+            "Replica {name} on {node} could not be rebuilt (attempt {retries} of {REBUILD_RETRIES_MAXIMUM}){why}; the \
+             next attempt is within {pause} s."
+        );
+        (message, "It is tried again by itself; after the last attempt a new one is made where there is room.")
+    } else {
+        let message =
+            format!("Replica {name} on {node} failed{why}; its rebuild starts when its process is cleared away.");
+        (message, "It goes on by itself within a minute; look at the replica's disk if it does not.")
+    };
+    cause(CauseCode::RebuildWaiting, message, next_step, one)
 }
 
 fn not_heard(one: &Candidate) -> Cause {
     let message = format!("Replica {} waits: {} has not been heard since this manager started.", one.name, one.node);
-    cause(CauseCode::RebuildWaiting, message, "", one)
+    let next_step = "It goes on by itself when the node answers; if it stays silent, start its instance manager.";
+    cause(CauseCode::RebuildWaiting, message, next_step, one)
 }
 
 fn away_for_now(one: &Candidate) -> Cause {
@@ -177,15 +187,11 @@ fn away_for_now(one: &Candidate) -> Cause {
     cause(CauseCode::NodeDown, message, next_step, one)
 }
 
-fn no_place(missing: usize) -> Cause {
-    Cause {
-        code: CauseCode::NotEnoughNodes,
-        severity: Severity::Warning,
-        message: format!("{missing} of the volume's replicas have no place yet."),
-        next_step: "Add a node or a disk, or lower the number of replicas.".to_owned(),
-        objects: Vec::new(),
-        details: Vec::new(),
-    }
+fn no_place(replicas: &[Candidate]) -> Cause {
+    let missing: Vec<&str> = replicas.iter().filter(|one| !one.placed).map(|one| one.name.as_str()).collect();
+    let message = format!("{} of the volume's {} replicas have no place yet.", missing.len(), replicas.len());
+    let next_step = "Add a node or a disk, or lower the number of replicas.";
+    Cause::new(CauseCode::NotEnoughNodes, Severity::Warning, message, next_step).about(missing)
 }
 
 /// Starts the replica's process; the engine is told when it runs.
@@ -311,6 +317,14 @@ mod tests {
         assert!(matches!(look, Choice::Wait { look_again, .. } if look_again == Duration::from_secs(7)));
     }
 
+    #[test]
+    fn a_rebuild_that_fails_again_and_again_says_why() {
+        let resting = Candidate { retries: 2, pause_left: WAIT, failure: "the disk is full.".into(), ..failed("c") };
+        let Choice::Wait { cause, .. } = chosen(&[serving("a"), serving("b"), resting], 0) else { panic!("it rests") };
+        assert_eq!(cause.code, CauseCode::RebuildWaiting);
+        assert!(cause.message.contains("attempt 2 of 5): the disk is full; the next"), "{}", cause.message);
+    }
+
     prop_compose! {
         fn any_candidate(index: usize)(
             reach in prop_oneof![Just(Reach::Answers), Just(Reach::Silent), Just(Reach::NotHeard)],
@@ -322,7 +336,10 @@ mod tests {
             let (serves, failed) = (placed && serves, placed && failed && !serves);
             let pause_left = Duration::from_secs(pause * 5);
             let (name, node) = (format!("r{index}"), format!("n{index}"));
-            Candidate { name, node, reach, placed, serves, failed, evicting, stopped, retries, pause_left, rebuilds_on_node }
+            let failure = String::new();
+            Candidate {
+                name, node, reach, placed, serves, failed, evicting, stopped, retries, failure, pause_left, rebuilds_on_node,
+            }
         }
     }
 
@@ -345,7 +362,7 @@ mod tests {
                 Choice::GiveUp(name) => prop_assert!(!named(&name).serves),
                 Choice::Replace => prop_assert!(replicas.iter().all(|one| one.placed)),
                 Choice::Wait { cause, look_again } => {
-                    prop_assert!(!cause.message.is_empty() && !look_again.is_zero());
+                    prop_assert!(!cause.message.is_empty() && !cause.next_step.is_empty() && !look_again.is_zero());
                 }
             }
         }

@@ -20,13 +20,14 @@ use super::family::Family;
 use super::placement::{self, SchedulingFailure, Wanted};
 use super::rebuild::{self, Candidate, Choice, Reach, Situation};
 use super::turns::Turns;
-use super::{Findings, SCHEDULING_RETRY, Volumes, balance, cluster, joining};
+use super::upkeep::CONDITION_FAILED;
+use super::{Findings, SCHEDULING_RETRY, Volumes, balance, cluster, eviction, joining};
 use crate::events::{EventType, ObjectRef, Reason};
 use crate::instance::Answering;
 use crate::resources::engine::InstanceState;
 use crate::resources::replica::REBUILD_RETRIES_MAXIMUM;
 use crate::resources::volume::{DataLocality, REASON_LOCAL_SCHEDULING_FAILURE, Robustness};
-use crate::resources::{Object, Replica, Volume, timestamp};
+use crate::resources::{Object, Replica, Volume, condition, timestamp};
 use crate::scheduling::causes::NoPlace;
 use crate::scheduling::surplus::{self, Surplus};
 use crate::settings::Name;
@@ -80,7 +81,10 @@ impl<'a> Pass<'a> {
             Choice::GiveUp(name) => self.delete(&name, "it is given up").await,
             Choice::Replace => self.replace(candidates, &turns, findings).await,
             Choice::Wait { cause, look_again } => {
-                findings.causes.push(cause);
+                // Why there is no place the scheduler has told, disk by disk.
+                if cause.code != CauseCode::NotEnoughNodes || findings.scheduling.is_none() {
+                    findings.causes.push(cause);
+                }
                 findings.look_again_in(look_again);
                 Ok(())
             }
@@ -224,6 +228,9 @@ impl<'a> Pass<'a> {
         }
         let message = format!("A replica is to be made {}, and has no place. {}", need.text(), no.cause.message);
         let code = if matches!(need, Need::Replacement { .. }) { CauseCode::Evicting } else { no.cause.code };
+        if code == CauseCode::Evicting {
+            eviction::tell_stuck(&self.volumes.context, self.volume, &message);
+        }
         findings.causes.push(Cause { code, message, ..*no.cause });
     }
 
@@ -269,7 +276,7 @@ impl<'a> Pass<'a> {
         } else {
             return None;
         };
-        Some(self.cause(CauseCode::RebuildWaiting, Severity::Info, message, ""))
+        Some(self.cause(CauseCode::RebuildWaiting, Severity::Info, message, "It goes on by itself then."))
     }
 
     fn rebuilding_is_off(&self, need: &Need) -> Option<Cause> {
@@ -320,6 +327,9 @@ impl<'a> Pass<'a> {
             evicting: spec.eviction_requested,
             stopped: replica.status.current_state == InstanceState::Stopped && mode.is_none(),
             retries: spec.rebuild_retry_count,
+            failure: condition::find(&replica.status.conditions, CONDITION_FAILED)
+                .map(|failed| failed.message.clone())
+                .unwrap_or_default(),
             pause_left: self.volumes.memory.rebuild_pause(replica.name(), spec.rebuild_retry_count),
             rebuilds_on_node: turns.running_on(&spec.node_id),
         }

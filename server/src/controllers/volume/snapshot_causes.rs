@@ -45,7 +45,7 @@ fn corrupted(volume: &Object<Volume>, status: &EngineStatus) -> Option<Cause> {
         replicas.join(", ")
     );
     let next_step = "Check these disks; restore the volume from a backup, or copy what can still be read to a new one.";
-    Some(cause(CauseCode::ReplicaFailed, Severity::Error, message, next_step, replicas))
+    Some(cause(CauseCode::SnapshotDamaged, Severity::Error, message, next_step, replicas))
 }
 
 fn missing(volume: &Object<Volume>, status: &EngineStatus) -> Option<Cause> {
@@ -57,7 +57,7 @@ fn missing(volume: &Object<Volume>, status: &EngineStatus) -> Option<Cause> {
     let named = lost.iter().take(NAMED_MAXIMUM).map(String::as_str).collect::<Vec<_>>().join(", ");
     let message = format!("The files of {} snapshots of {} are missing: {named}.", lost.len(), volume.name());
     let next_step = "Put the files back and detach and attach the volume, or delete these snapshots.";
-    Some(cause(CauseCode::Other, Severity::Error, message, next_step, lost))
+    Some(cause(CauseCode::SnapshotDamaged, Severity::Error, message, next_step, lost))
 }
 
 /// No further snapshot can be taken.
@@ -77,6 +77,13 @@ fn limit(volume: &Object<Volume>, status: &EngineStatus, count: u32, size: ByteS
         return None;
     };
     Some(cause(CauseCode::SnapshotLimit, Severity::Warning, message, next_step, vec![name.to_owned()]))
+}
+
+/// More than a warning is wished for; said only while further ones are still taken.
+pub(super) fn crowded(volume: &Object<Volume>, why: &str) -> Cause {
+    let message = format!("{}: {why}.", volume.name());
+    let next_step = "Delete snapshots that nobody needs, or raise snapshot-count-warning-threshold.";
+    cause(CauseCode::SnapshotLimit, Severity::Warning, message, next_step, vec![volume.name().to_owned()])
 }
 
 fn purge_failed(volume: &Object<Volume>, status: &EngineStatus) -> Option<Cause> {
@@ -133,11 +140,11 @@ mod tests {
         status.snapshots.get_mut("s0").unwrap().image_missing = true;
         let failed = PurgeStatus { error: "needs 4 GiB".into(), ..PurgeStatus::default() };
         status.purge_status.insert("r".into(), failed.clone());
-        assert_eq!(codes(&status, 9, 0), [CauseCode::Other], "the replica has left since");
+        assert_eq!(codes(&status, 9, 0), [CauseCode::SnapshotDamaged], "the replica has left since");
         status.replica_mode_map.insert("r".into(), ReplicaMode::ReadWrite);
-        assert_eq!(codes(&status, 9, 0), [CauseCode::Other, CauseCode::PurgeFailed]);
+        assert_eq!(codes(&status, 9, 0), [CauseCode::SnapshotDamaged, CauseCode::PurgeFailed]);
         status.purge_status.insert("r".into(), PurgeStatus { is_purging: true, ..failed });
-        assert_eq!(codes(&status, 9, 0), [CauseCode::Other]);
+        assert_eq!(codes(&status, 9, 0), [CauseCode::SnapshotDamaged]);
     }
 
     #[test]
@@ -149,6 +156,6 @@ mod tests {
         status.replica_mode_map = [("a".into(), ReplicaMode::ReadWrite), ("b".into(), ReplicaMode::ReadWrite)].into();
         assert_eq!(codes(&status, 9, 0), [], "another one has the data: the corrupted one is rebuilt");
         status.replica_mode_map.remove("b");
-        assert_eq!(codes(&status, 9, 0), [CauseCode::ReplicaFailed]);
+        assert_eq!(codes(&status, 9, 0), [CauseCode::SnapshotDamaged]);
     }
 }

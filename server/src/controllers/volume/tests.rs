@@ -19,8 +19,9 @@ impl Bench {
     async fn new() -> Self {
         let (context, directory) = bench::context(&[NODE]).await;
         context.instances.replace(NODE, "1", 7, Vec::new());
-        let (placing, rebuilding) = (Mutex::default(), Mutex::default());
-        Self { volumes: Volumes { context, memory: Memory::default(), placing, rebuilding }, _directory: directory }
+        let (placing, rebuilding, copying) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let volumes = Volumes { context, memory: Memory::default(), placing, rebuilding, copying };
+        Self { volumes, _directory: directory }
     }
 
     fn store(&self) -> &Store {

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use aurochs_api::cause::{Cause, CauseCode, Severity};
 
-use super::Findings;
 use super::family::Family;
-use crate::controllers::{Context, Error};
+use super::{Findings, Volumes};
+use crate::controllers::Error;
 use crate::resources::engine::InstanceState;
 use crate::resources::volume::{Frontend, VolumeState};
 use crate::resources::volume_attachment::{AttachmentTicket, CONDITION_SATISFIED};
@@ -17,18 +17,27 @@ const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Adds what a ticket waits for. `state` is what this pass decided.
 pub(super) async fn tell(
-    context: &Context,
+    volumes: &Volumes,
     volume: &Object<Volume>,
     family: &Family,
     state: VolumeState,
     findings: &mut Findings,
 ) -> Result<(), Error> {
+    let context = &volumes.context;
+    let detaching_for = volumes.memory.detaching_for(volume.name(), state == VolumeState::Detaching);
     // What is said about the data explains the waiting too.
     if findings.causes.iter().any(|cause| cause.severity == Severity::Error) {
         return Ok(());
     }
     let Some(tickets) = context.store.find::<VolumeAttachment>(volume.name()).await? else { return Ok(()) };
-    let Some((ticket, since)) = longest_waiting(&tickets) else { return Ok(()) };
+    let Some((ticket, since)) = longest_waiting(&tickets) else {
+        match detaching_for {
+            Some(waited) if waited < PATIENCE => findings.look_again_in(PATIENCE.saturating_sub(waited)),
+            Some(_) => findings.causes.push(still_up(volume, family)),
+            None => {}
+        }
+        return Ok(());
+    };
     let waited = timestamp::age(since).unwrap_or_default();
     if waited < PATIENCE {
         // A whole second more: times in resources have no fractions.
@@ -45,7 +54,7 @@ pub(super) async fn tell(
 }
 
 /// The workload's ticket that is not served, the strongest first; those of controllers where there is none.
-fn longest_waiting(tickets: &Object<VolumeAttachment>) -> Option<(&AttachmentTicket, &str)> {
+pub(super) fn longest_waiting(tickets: &Object<VolumeAttachment>) -> Option<(&AttachmentTicket, &str)> {
     let waiting = tickets.spec.attachment_tickets.values().filter_map(|ticket| {
         let told = tickets.status.attachment_ticket_statuses.get(&ticket.id)?;
         let satisfied = condition::find(&told.conditions, CONDITION_SATISFIED)?;
@@ -61,7 +70,7 @@ fn asker(ticket: &AttachmentTicket) -> String {
     if ticket.id.is_empty() { ticket.kind.word().to_owned() } else { format!("{} ({})", ticket.kind.word(), ticket.id) }
 }
 
-fn conflict(
+pub(super) fn conflict(
     volume: &Object<Volume>,
     tickets: &Object<VolumeAttachment>,
     ticket: &AttachmentTicket,
@@ -90,7 +99,7 @@ fn conflict(
     })
 }
 
-fn waits(
+pub(super) fn waits(
     volume: &Object<Volume>,
     family: &Family,
     ticket: &AttachmentTicket,
@@ -110,21 +119,47 @@ fn waits(
     }
 }
 
+/// The data engine is switched off as a whole.
+pub(super) fn engine_off(volume: &Object<Volume>) -> Cause {
+    let name = volume.name();
+    let message = format!("{name} is not attached: the data engine v1 is turned off.");
+    Cause::new(CauseCode::AttachWaiting, Severity::Error, message, "Set the setting v1-data-engine to true.")
+        .about([name])
+}
+
+/// Nobody waits for it, and it does not come down all the same.
+pub(super) fn still_up(volume: &Object<Volume>, family: &Family) -> Cause {
+    let name = volume.name();
+    let (what, next_step, mut objects) = running_on(family);
+    objects.insert(0, name.to_owned());
+    let message = format!("{name} is to be detached: {what}.");
+    Cause::new(CauseCode::DetachWaiting, Severity::Warning, message, next_step).about(objects)
+}
+
 type Obstacle = (String, &'static str, Vec<String>);
+
+/// What keeps a volume from being closed.
+fn running_on(family: &Family) -> Obstacle {
+    let engine = &family.engine;
+    if engine.status.current_state != InstanceState::Stopped {
+        let (name, node) = (engine.name(), &engine.spec.node_id);
+        let what = format!("engine {name} on {node} has not ended yet");
+        let next_step =
+            "If its node is lost for good, switch its scheduling off and remove the node; else bring it back.";
+        return (what, next_step, vec![node.clone()]);
+    }
+    let busy = |state| !matches!(state, InstanceState::Stopped | InstanceState::Unknown);
+    let (names, objects) = named(family, |replica| busy(replica.status.current_state));
+    let next_step =
+        "One that does not end within its grace is killed; if it still stays, its disk hangs: look at that.";
+    (format!("these replicas have not ended yet: {names}"), next_step, objects)
+}
 
 fn obstacle(volume: &Object<Volume>, family: &Family, node: &str, silent: impl Fn(&str) -> bool) -> Obstacle {
     let engine = &family.engine;
     let (engine_name, engine_node, state) = (engine.name(), &engine.spec.node_id, engine.status.current_state);
     if volume.status.state == VolumeState::Detaching {
-        if state != InstanceState::Stopped {
-            let what = format!("engine {engine_name} on {engine_node} has not ended yet");
-            let next_step =
-                "If its node is lost for good, switch its scheduling off and remove the node; else bring it back.";
-            return (what, next_step, vec![engine_node.clone()]);
-        }
-        let busy = |state| !matches!(state, InstanceState::Stopped | InstanceState::Unknown);
-        let (names, objects) = named(family, |replica| busy(replica.status.current_state));
-        return (format!("these replicas have not ended yet: {names}"), "", objects);
+        return running_on(family);
     }
     if silent(node) {
         let next_step = "Bring the node back, or attach the volume to another one.";
@@ -146,7 +181,8 @@ fn obstacle(volume: &Object<Volume>, family: &Family, node: &str, silent: impl F
         let what = format!("engine {engine_name} starts on {engine_node}: {doing}");
         return (what, "The engine's log on that node tells more.", vec![engine_node.clone()]);
     }
-    ("its engine has not been started yet".to_owned(), "", Vec::new())
+    let next_step = "It goes on by itself; the manager's log tells what it tries.";
+    ("its engine has not been started yet".to_owned(), next_step, Vec::new())
 }
 
 fn named(family: &Family, which: impl Fn(&Object<Replica>) -> bool) -> (String, Vec<String>) {
@@ -223,6 +259,19 @@ mod tests {
             let message = said(state, replica, engine, silent);
             assert!(message.contains(expected) && message.contains(SINCE), "{message}");
             assert!(message.contains("longhorn-api"), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_detach_that_nobody_waits_for_is_told_too() {
+        use InstanceState::{Running, Stopped, Unknown};
+        for (replica, engine, expected) in [
+            (Running, Unknown, "engine v-e-0 on node-1 has not ended yet"),
+            (Running, Stopped, "have not ended yet: v-r-1 on node-2"),
+        ] {
+            let cause = still_up(&volume(VolumeState::Detaching), &family(replica, engine));
+            assert_eq!(cause.code, CauseCode::DetachWaiting);
+            assert!(cause.message.contains(expected) && !cause.next_step.is_empty(), "{cause:?}");
         }
     }
 

@@ -45,7 +45,20 @@ fn conditions(page: &mut Page, world: &World) {
     world.volumes.iter().for_each(|volume| states(&mut family, &labels(volume), volume.status.robustness));
 }
 
+/// Longhorn has it with 1 alone.
+fn read_only(page: &mut Page, world: &World) {
+    let volumes = world.volumes_by_name();
+    let name = "longhorn_volume_file_system_read_only";
+    let mut family = page.gauge(name, "1 where a file system on the volume turned read-only by itself.");
+    for engine in world.engines.iter().filter(|engine| !engine.status.turned_read_only.is_empty()) {
+        if let Some(volume) = volumes.get(engine.spec.volume_name.as_str()) {
+            family.sample(&labels(volume), 1.0);
+        }
+    }
+}
+
 fn rates(page: &mut Page, world: &World) {
+    read_only(page, world);
     let volumes = world.volumes_by_name();
     let running: Vec<_> = world
         .engines

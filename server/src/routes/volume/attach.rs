@@ -21,6 +21,7 @@ pub async fn handle(target: Target, input: AttachInput) -> Result<Resource<Volum
     let ticket = ticket::asked_for(&input)?;
     let volume = action::volume(&target).await?;
     check_node(store, &volume, &input.host_id).await?;
+    rules::engine_on(&target.app.settings, format_args!("volume {} can't be attached", volume.name()))?;
     check_volume(&volume)?;
     check_placed(store, &volume, &input.host_id).await?;
     let attachment = attachment_of(store, &volume).await?;

@@ -8,12 +8,12 @@ use axum::Json;
 use axum::extract::State;
 
 use super::action::invalid;
-use super::{backup_target, data_source, get, new_volume, recurring_job, room};
-use crate::error::{ApiError, ErrorKind};
+use super::{backup_target, data_source, get, new_volume, recurring_job, room, rules};
+use crate::error::ApiError;
 use crate::resources::volume::{LABEL_BACKUP_TARGET, LABEL_ENABLED};
 use crate::resources::{Object, Volume};
 use crate::routes::body::Body;
-use crate::settings::{Name, Settings};
+use crate::settings::Settings;
 use crate::store::Store;
 use crate::web::request_url::RequestUrl;
 
@@ -25,7 +25,7 @@ pub async fn handle(
     Body(input): Body<VolumeCreateInput>,
 ) -> Result<get::Answer, ApiError> {
     let name: VolumeName = input.name.parse().map_err(|error| invalid(error, "Choose another name."))?;
-    check_data_engine(&settings, &name)?;
+    rules::engine_on(&settings, format_args!("volume {name} is not created"))?;
     let spec = new_volume::spec(&input, &settings)?;
     backup_target::check(&store, &spec.backup_target_name).await?;
     data_source::check(&store, &spec).await?;
@@ -46,13 +46,4 @@ fn labels(backup_target: &str, jobs: &[RecurringJobRef]) -> Result<BTreeMap<Stri
         labels.insert(recurring_job::label(&job.name, job.is_group)?, LABEL_ENABLED.to_owned());
     }
     Ok(labels)
-}
-
-/// The setting v1-data-engine turns its volumes off as a whole.
-fn check_data_engine(settings: &Settings, name: &VolumeName) -> Result<(), ApiError> {
-    if settings.flag(Name::V1DataEngine) {
-        return Ok(());
-    }
-    let message = format_args!("volume {name} is not created: the data engine v1 is turned off");
-    Err(ApiError::new(ErrorKind::Conflict, message, "Set the setting v1-data-engine to true."))
 }

@@ -8,6 +8,7 @@ use super::action::invalid;
 use crate::error::{ApiError, ErrorKind};
 use crate::feature::Feature;
 use crate::resources::{Object, Volume};
+use crate::settings::{Name, Settings};
 
 /// Longhorn's range.
 pub(crate) const SNAPSHOT_MAX_COUNT: std::ops::RangeInclusive<u32> = 2..=250;
@@ -41,6 +42,15 @@ pub(crate) fn strict_local_change(volume: &Object<Volume>, wished: DataLocality)
     }
     let tried = format!("changing dataLocality from {} to {}", before.word(), wished.word());
     detached(volume, &tried)
+}
+
+/// The setting v1-data-engine turns volumes off as a whole: those that there are, and those to come.
+pub(crate) fn engine_on(settings: &Settings, refused: impl std::fmt::Display) -> Result<(), ApiError> {
+    if settings.flag(Name::V1DataEngine) {
+        return Ok(());
+    }
+    let message = format_args!("{refused}: the data engine v1 is turned off");
+    Err(ApiError::new(ErrorKind::Conflict, message, "Set the setting v1-data-engine to true."))
 }
 
 /// What is possible only while nobody uses the volume.

@@ -31,6 +31,7 @@ use time::OffsetDateTime;
 
 use super::family::{self, Family, engine_name};
 use super::{Findings, Volumes};
+use crate::controllers::snapshot::purge;
 use crate::controllers::tickets::{self, Purpose, Standing};
 use crate::controllers::{Context, Error};
 use crate::events::{EventType, ObjectRef, Reason};
@@ -38,14 +39,20 @@ use crate::resources::data_source::DataSource;
 use crate::resources::volume::{CloneState, CloneStatus, Robustness, VolumeStatus};
 use crate::resources::volume_attachment::{AttacherType, FrontendWish};
 use crate::resources::{Engine, Object, Volume, timestamp};
+use crate::settings::Name;
 
 use calls::Copying;
 
 /// Pause after the first attempt that failed, doubled with each further one.
 const PAUSE_FIRST: Duration = Duration::from_secs(10);
 const PAUSE_LONGEST: Duration = Duration::from_secs(600);
+/// How soon to look for a turn again when others' heavy work fills the node.
+const TURN_PAUSE: Duration = Duration::from_secs(10);
 /// How soon to look at the source's ticket again: its changes do not wake the target.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// What a person can do about a copy that failed.
+const RETRIED: &str = "Mend what it says; it is tried again by itself. Delete the volume if it is not wanted any more.";
 
 /// Both tickets, on the target and on the source, are the target's.
 pub(super) const fn purpose(target: &str) -> Purpose<'_> {
@@ -61,7 +68,7 @@ pub(super) async fn step(
 ) -> Result<(), Error> {
     // What was stored was checked; a text that is none asks for nothing.
     let Ok(source) = volume.spec.data_source.parse::<DataSource>() else { return Ok(()) };
-    let clone = Clone { context: &volumes.context, volume, family, source };
+    let clone = Clone { volumes, context: &volumes.context, volume, family, source };
     match volume.status.clone_status.state {
         CloneState::Completed => clone.release_both().await,
         CloneState::CopyCompletedAwaitingHealthy => clone.await_health(findings).await,
@@ -93,6 +100,7 @@ fn helper_name(target: &Object<Volume>) -> String {
 }
 
 struct Clone<'a> {
+    volumes: &'a Volumes,
     context: &'a Context,
     /// The target.
     volume: &'a Object<Volume>,
@@ -127,7 +135,17 @@ impl Clone<'_> {
             Copying::Ended(why) if self.volume.status.clone_status.state == CloneState::Initiated => {
                 self.fail(&why, findings).await
             }
-            Copying::NotBegun | Copying::Ended(_) => self.begin(&source, &snapshot, findings).await,
+            Copying::NotBegun | Copying::Ended(_) => {
+                let _counting = self.volumes.copying.lock().await;
+                match self.must_wait().await? {
+                    None => self.begin(&source, &snapshot, findings).await,
+                    Some(cause) => {
+                        findings.look_again_in(TURN_PAUSE);
+                        findings.causes.push(cause);
+                        Ok(())
+                    }
+                }
+            }
         }
     }
 
@@ -142,6 +160,29 @@ impl Clone<'_> {
         let target = tickets::want(store, self.volume.name(), &purpose, &to, FrontendWish::Off).await?;
         let are_served = source == Standing::Served && target == Standing::Served;
         Ok(are_served && self.family.can_be_asked() && engine.is_some_and(|engine| family::can_be_asked(&engine)))
+    }
+
+    /// Too much heavy work on the node (`snapshot-heavy-task-concurrent-limit`). One that has noted its beginning has its
+    /// turn: two that wait for each other would wait for ever.
+    async fn must_wait(&self) -> Result<Option<Cause>, Error> {
+        let limit = self.context.settings.number(Name::SnapshotHeavyTaskConcurrentLimit);
+        if limit == 0 || self.volume.status.clone_status.state == CloneState::Initiated {
+            return Ok(None);
+        }
+        let (node, name) = (&self.family.engine.spec.node_id, self.volume.name());
+        let mut busy = purge::heavy_engines(self.context, node).await?;
+        busy.remove(self.family.engine.name());
+        if (busy.len() as u64) < limit {
+            return Ok(None);
+        }
+        let message = format!(
+            "{name} waits to be filled from {}: {} purges and copies run on {node}, and {limit} are allowed at once.",
+            self.source.volume,
+            busy.len()
+        );
+        let next_step = "Wait, or raise snapshot-heavy-task-concurrent-limit.";
+        let cause = Cause::new(CauseCode::RebuildWaiting, Severity::Info, message, next_step);
+        Ok(Some(cause.about([name, node.as_str()])))
     }
 
     /// A question that got no answer is told and asked again; whatever else is to be done in the pass is done.
@@ -234,7 +275,8 @@ impl Clone<'_> {
         let message = format!("Volume {} could not be filled from {}: {why}.", self.volume.name(), self.source.volume);
         self.tell(Reason::VolumeCloneFailed, EventType::Warning, &message);
         findings.look_again_in(pause);
-        findings.causes.push(self.cause(Severity::Warning, message, "It is tried again by itself."));
+        let message = format!("{message} That was attempt {attempts}; the next one is at {next}.");
+        findings.causes.push(self.cause(Severity::Warning, message, RETRIED));
         self.release_both().await
     }
 
@@ -278,10 +320,15 @@ impl Clone<'_> {
 
     fn underway(&self, what: &str) -> Cause {
         let message = format!("{} is a copy of {} in the making: {what}.", self.volume.name(), self.source.volume);
-        self.cause(Severity::Info, message, "")
+        self.cause(Severity::Info, message, "It ends by itself; the volume can be attached then.")
     }
 
+    /// What was told when it failed, with the reason: it is kept in the status for as long as the pause lasts.
     fn failed(&self) -> Cause {
+        let mut told = self.volume.status.causes.iter().filter(|cause| cause.code == CauseCode::CloneFailed);
+        if let Some(cause) = told.next() {
+            return cause.clone();
+        }
         let status = &self.volume.status.clone_status;
         let message = format!(
             "{} could not be filled from {} (attempt {}); the next attempt is at {}.",
@@ -290,7 +337,7 @@ impl Clone<'_> {
             status.attempt_count,
             status.next_allowed_attempt_at
         );
-        self.cause(Severity::Warning, message, "The events of the volume say why; it is tried again by itself.")
+        self.cause(Severity::Warning, message, RETRIED)
     }
 }
 

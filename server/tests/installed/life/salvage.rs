@@ -2,13 +2,13 @@
 
 use std::fs;
 
-use aurochs_api::cause::CauseCode;
+use aurochs_api::cause::{Cause, CauseCode};
 use aurochs_server::resources::engine::SalvageOrder;
 use aurochs_server::resources::setting::SettingSpec;
 use aurochs_server::resources::volume::{Robustness, VolumeState};
 use aurochs_server::resources::{Engine, Object, Setting, Volume, VolumeAttachment};
 
-use crate::harness::{Installation, VOLUME, directory_of};
+use crate::installation::{Installation, VOLUME, directory_of};
 use crate::nbd::Nbd;
 
 async fn write(installation: &Installation, offset: u64, byte: u8) {
@@ -21,23 +21,26 @@ async fn read(installation: &Installation, offset: u64) -> u8 {
     tokio::task::block_in_place(|| Nbd::connect(&uri).read(offset, 4096)[0])
 }
 
-async fn until_faulted(installation: &Installation) -> Object<Volume> {
-    installation
+/// Waits until it is down and says what it needs.
+async fn until_faulted(installation: &Installation) -> Cause {
+    let needs = |volume: &Object<Volume>| {
+        volume.status.causes.iter().find(|cause| cause.code == CauseCode::SalvageNeeded).cloned()
+    };
+    let faulted = installation
         .until_volume("it is faulted and down", |volume| {
             let status = &volume.status;
-            status.robustness == Robustness::Faulted
-                && status.state == VolumeState::Detached
-                && !status.causes.is_empty()
+            status.robustness == Robustness::Faulted && status.state == VolumeState::Detached && needs(volume).is_some()
         })
-        .await
+        .await;
+    needs(&faulted).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn files_that_come_back_lose_nothing_and_files_that_do_not_are_decided_about() {
     let installation = Installation::start(2).await;
     let store = installation.store();
-    installation.create(2).await;
-    installation.attach("node-1", false).await;
+    installation.create(2, |_| {}).await;
+    installation.attach("node-1").await;
     installation.until_healthy().await;
     write(&installation, 0, 1).await;
 
@@ -54,10 +57,8 @@ async fn files_that_come_back_lose_nothing_and_files_that_do_not_are_decided_abo
     // The files of the one with all data are away: no empty replica is made in their place.
     let (files, aside) = (directory_of(&kept.spec), directory_of(&kept.spec).with_extension("aside"));
     fs::rename(&files, &aside).unwrap();
-    installation.attach("node-1", false).await;
-    let faulted = until_faulted(&installation).await;
-    let cause = &faulted.status.causes[0];
-    assert_eq!(cause.code, CauseCode::SalvageNeeded, "{cause:?}");
+    installation.attach("node-1").await;
+    let cause = until_faulted(&installation).await;
     assert!(cause.message.contains(kept.name()), "{cause:?}");
     assert!(cause.next_step.contains(failed.name()), "{cause:?}");
     assert!(!files.exists(), "an empty replica was made in place of one with data");
@@ -72,7 +73,7 @@ async fn files_that_come_back_lose_nothing_and_files_that_do_not_are_decided_abo
 
     // They are gone for ever: nothing happens until a person orders it.
     fs::remove_dir_all(&files).unwrap();
-    installation.attach("node-1", false).await;
+    installation.attach("node-1").await;
     until_faulted(&installation).await;
     let engine = format!("{VOLUME}-e-0");
     let order = |engine: &mut Object<Engine>| {
@@ -91,7 +92,11 @@ async fn files_that_come_back_lose_nothing_and_files_that_do_not_are_decided_abo
     let status = installation.engine().await.status;
     assert!(status.salvage.contains(failed.name()) && status.salvage_executed, "{}", status.salvage);
     assert_eq!((read(&installation, 0).await, read(&installation, 4096).await), (1, 0), "the later write is lost");
-    let tickets = store.get::<VolumeAttachment>(VOLUME).await.unwrap().spec.attachment_tickets;
-    assert!(!tickets.keys().any(|id| id.starts_with("salvage-controller")), "{tickets:?}");
+    installation
+        .until("salvage lets it go", async |store| {
+            let tickets = store.get::<VolumeAttachment>(VOLUME).await.unwrap().spec.attachment_tickets;
+            !tickets.keys().any(|id| id.starts_with("salvage-controller"))
+        })
+        .await;
     installation.stop().await;
 }

@@ -40,8 +40,8 @@ fn go_time(seconds: i64, nanoseconds: i64) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flipped_byte_is_found_and_the_replica_is_rebuilt() {
-    let installation = Installation::start(2, "nbd").await;
-    installation.attach(false).await;
+    let installation = Installation::with_volume(2, "nbd").await;
+    installation.attach_by_api(false).await;
     installation.set("snapshot-data-integrity-immediate-check-after-snapshot-creation", "true").await;
     installation.write(0, 2 * MIB, 7).await;
     installation.act("snapshotCRCreate", json!({"name": "sum"})).await;
@@ -62,7 +62,7 @@ async fn a_flipped_byte_is_found_and_the_replica_is_rebuilt() {
         })
         .await;
     installation.set("snapshot-data-integrity-cronjob", "0 0 */7 * *").await;
-    installation.until_volume("it is whole again", |volume| volume["robustness"] == "healthy").await;
+    installation.until_shown("it is whole again", |volume| volume["robustness"] == "healthy").await;
     for replica in installation.replicas().await {
         let content = std::fs::read(image(&replica, "sum")).unwrap();
         assert!(content[..2 * MIB as usize].iter().all(|byte| *byte == 7), "{}", replica.name());
@@ -74,8 +74,8 @@ async fn a_flipped_byte_is_found_and_the_replica_is_rebuilt() {
 /// Nobody else has the data: the replica stays, and the volume says so.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_last_replica_stays_even_if_it_is_corrupted() {
-    let installation = Installation::start(1, "nbd").await;
-    installation.attach(false).await;
+    let installation = Installation::with_volume(1, "nbd").await;
+    installation.attach_by_api(false).await;
     installation.set("snapshot-data-integrity-immediate-check-after-snapshot-creation", "true").await;
     installation.write(0, MIB, 7).await;
     installation.act("snapshotCRCreate", json!({"name": "sum"})).await;
@@ -85,8 +85,8 @@ async fn the_last_replica_stays_even_if_it_is_corrupted() {
     installation.act("updateSnapshotDataIntegrity", json!({"snapshotDataIntegrity": "enabled"})).await;
     installation.set("snapshot-data-integrity-cronjob", "@every 1s").await;
     let volume = installation
-        .until_volume("it says that its data is damaged", |volume| {
-            volume["causes"].as_array().unwrap().iter().any(|cause| cause["code"] == "replica-failed")
+        .until_shown("it says that its data is damaged", |volume| {
+            volume["causes"].as_array().unwrap().iter().any(|cause| cause["code"] == "snapshot-damaged")
         })
         .await;
     assert!(volume["causes"][0]["message"].as_str().unwrap().contains("nobody wrote it"), "{volume:#}");

@@ -9,17 +9,17 @@ use aurochs_server::standalone::stop;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::harness::{Installation, VOLUME, directory_of};
+use crate::installation::{Installation, VOLUME, directory_of};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn from_creation_through_losses_to_deletion() {
     let mut installation = Installation::start(3).await;
-    installation.create(3).await;
+    installation.create(3, |_| {}).await;
     let replicas = installation.replicas().await;
     let nodes: std::collections::BTreeSet<_> = replicas.iter().map(|replica| replica.spec.node_id.clone()).collect();
     assert_eq!(nodes.len(), 3, "the replicas share nodes");
 
-    installation.attach("node-1", false).await;
+    installation.attach("node-1").await;
     let volume = installation.until_healthy().await;
     assert_eq!(volume.status.current_node_id, "node-1");
     assert!(volume.status.causes.is_empty(), "{:?}", volume.status.causes);
@@ -59,7 +59,7 @@ async fn from_creation_through_losses_to_deletion() {
     assert_eq!(volume.status.current_node_id, "node-1");
 
     // Maintenance: the same ticket asks for no device, so the volume is detached and attached again.
-    installation.attach("node-1", true).await;
+    installation.attach_for_maintenance("node-1").await;
     installation.until_volume("it is in maintenance", |volume| volume.status.frontend_disabled).await;
     assert_eq!(installation.engine().await.status.endpoint, "");
 
@@ -76,14 +76,14 @@ async fn from_creation_through_losses_to_deletion() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replica_without_a_place_says_why_and_the_volume_works_all_the_same() {
     let installation = Installation::start(2).await;
-    installation.create(3).await;
+    installation.create(3, |_| {}).await;
     let volume =
         installation.until_volume("the scheduler has said why", |volume| !volume.status.causes.is_empty()).await;
     let cause = &volume.status.causes[0];
     assert!(cause.message.contains("node of its own") && !cause.next_step.is_empty(), "{cause:?}");
     // A detached volume may be used with what it has (allow-volume-creation-with-degraded-availability).
     assert!(condition::is_true(&volume.status.conditions, "Scheduled"));
-    installation.attach("node-2", false).await;
+    installation.attach("node-2").await;
     installation
         .until_volume("it counts as not scheduled", |volume| {
             condition::find(&volume.status.conditions, "Scheduled")
@@ -101,11 +101,11 @@ async fn a_replica_without_a_place_says_why_and_the_volume_works_all_the_same() 
 #[tokio::test(flavor = "multi_thread")]
 async fn everything_was_stopped_and_comes_back_as_it_was() {
     let mut installation = Installation::start(1).await;
-    installation.create(1).await;
-    installation.attach("node-1", false).await;
+    installation.create(1, |_| {}).await;
+    installation.attach("node-1").await;
     installation.until_healthy().await;
     installation.stop_manager().await;
-    let stopped = stop::stop(installation.data.path()).await.unwrap();
+    let stopped = stop::stop(installation.path()).await.unwrap();
     assert_eq!((stopped.engines.len(), stopped.nodes.len()), (1, 1));
     installation.start_manager(1).await;
     installation
@@ -121,8 +121,8 @@ async fn everything_was_stopped_and_comes_back_as_it_was() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_instance_manager_that_is_killed_comes_back_and_finds_its_processes() {
     let installation = Installation::start(2).await;
-    installation.create(2).await;
-    installation.attach("node-1", false).await;
+    installation.create(2, |_| {}).await;
+    installation.attach("node-1").await;
     installation.until_healthy().await;
     let engine = format!("{VOLUME}-e-0");
     let engine_pid = installation.pid_of(&engine).await;

@@ -6,7 +6,8 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::installation::{Installation, run};
+use super::run;
+use crate::installation::Installation;
 
 /// A file system on the volume's device; unmounted in any case.
 struct Mounted {
@@ -66,8 +67,8 @@ async fn a_trim_frees_what_the_file_system_does_not_use_and_may_take_snapshots_a
         eprintln!("skipped: making devices and mounting them needs root");
         return;
     }
-    let installation = Installation::start(1, "blockdev").await;
-    installation.attach(false).await;
+    let installation = Installation::with_volume(1, "blockdev").await;
+    installation.attach_by_api(false).await;
     let (status, words) = installation.refused("trimFilesystem", json!({})).await;
     assert!(status.as_u16() == 409 && words.contains("not mounted"), "{words}");
 

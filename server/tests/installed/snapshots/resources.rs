@@ -10,7 +10,7 @@ use crate::installation::{Installation, MIB, VOLUME};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_detached_volume_is_attached_for_its_snapshots_and_let_go() {
-    let mut installation = Installation::start(2, "nbd").await;
+    let mut installation = Installation::with_volume(2, "nbd").await;
     let asked = installation.act("snapshotCRCreate", json!({"name": "s1", "labels": {"app": "db"}})).await;
     assert_eq!(
         (&asked["type"], &asked["createSnapshot"], &asked["readyToUse"]),
@@ -47,11 +47,11 @@ async fn a_detached_volume_is_attached_for_its_snapshots_and_let_go() {
 /// The manager dies between the engine's answer and the store.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_snapshot_is_taken_twice() {
-    let mut installation = Installation::start(1, "nbd").await;
-    installation.attach(false).await;
+    let mut installation = Installation::with_volume(1, "nbd").await;
+    installation.attach_by_api(false).await;
     let mut engine = installation.engine_client().await;
-    let store = installation.store();
     installation.stop_manager().await;
+    let store = installation.stored().await;
     // What the manager had done: the resource stored, the engine asked.
     let volume = store.get::<Volume>(VOLUME).await.unwrap();
     let spec = SnapshotSpec { volume: VOLUME.into(), create_snapshot: true, ..SnapshotSpec::default() };
@@ -86,8 +86,8 @@ async fn no_snapshot_is_taken_twice() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_limit_holds_for_resources_and_is_told() {
-    let installation = Installation::start(1, "nbd").await;
-    installation.attach(false).await;
+    let installation = Installation::with_volume(1, "nbd").await;
+    installation.attach_by_api(false).await;
     installation.act("updateSnapshotMaxCount", json!({"snapshotMaxCount": 2})).await;
     for name in ["s1", "s2"] {
         installation.act("snapshotCRCreate", json!({"name": name})).await;
@@ -98,7 +98,7 @@ async fn the_limit_holds_for_resources_and_is_told() {
         volume["conditions"]["TooManySnapshots"]["status"] == "True"
             && causes.any(|cause| cause["code"] == "snapshot-limit")
     };
-    installation.until_volume("it has too many snapshots", told).await;
+    installation.until_shown("it has too many snapshots", told).await;
     let (status, words) = installation.refused("snapshotCRCreate", json!({"name": "s3"})).await;
     assert!(status == StatusCode::CONFLICT && words.contains("may have 2"), "{words}");
     let engine = installation.engine().await;
@@ -121,8 +121,8 @@ async fn the_limit_holds_for_resources_and_is_told() {
 /// W43: the snapshot tree of a volume.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tree_of_snapshots_is_built_shown_and_pruned() {
-    let installation = Installation::start(2, "nbd").await;
-    installation.attach(false).await;
+    let installation = Installation::with_volume(2, "nbd").await;
+    installation.attach_by_api(false).await;
     installation.set("auto-cleanup-system-generated-snapshot", "false").await;
     installation.set("disable-snapshot-purge", "true").await;
     for (at, name) in ["first", "second", "third"].into_iter().enumerate() {
@@ -137,8 +137,8 @@ async fn a_tree_of_snapshots_is_built_shown_and_pruned() {
     assert!(second["size"].as_str().unwrap().parse::<u64>().unwrap() >= MIB, "{second}");
 
     // Back to the first one: the head grows there, and the others become a branch.
-    installation.detach().await;
-    installation.attach(true).await;
+    installation.detach_by_api().await;
+    installation.attach_by_api(true).await;
     installation.act("snapshotRevert", json!({"name": "first"})).await;
     let first = installation.act("snapshotGet", json!({"name": "first"})).await;
     let children: Vec<_> = first["children"].as_object().unwrap().keys().cloned().collect();
@@ -163,6 +163,7 @@ async fn a_tree_of_snapshots_is_built_shown_and_pruned() {
     let list = installation.act("snapshotCRList", json!({})).await;
     let names: Vec<_> = list["data"].as_array().unwrap().iter().map(|one| one["name"].as_str().unwrap()).collect();
     assert_eq!((list["resourceType"].clone(), names), (json!("snapshotCR"), vec!["first", "third"]));
+    installation.until_snapshot("third", "has moved", |third| third.status.parent == "first").await;
     let third = installation.act("snapshotCRGet", json!({"name": "third"})).await;
     assert_eq!(
         (&third["parent"], &third["readyToUse"], &third["createSnapshot"]),

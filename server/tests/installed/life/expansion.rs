@@ -8,7 +8,7 @@ use aurochs_server::resources::volume::VolumeState;
 use aurochs_server::resources::{Engine, Node, Object, Volume, VolumeAttachment};
 use aurochs_server::store::Store;
 
-use crate::harness::{Installation, VOLUME};
+use crate::installation::{Installation, VOLUME};
 use crate::nbd::Nbd;
 
 const MIB: u64 = 1 << 20;
@@ -38,8 +38,8 @@ async fn is_wanted_by_expansion(store: &Store) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn detached_it_comes_up_without_a_device_grows_and_goes_down() {
     let mut installation = Installation::start(2).await;
-    installation.create(2).await;
-    installation.attach("node-1", false).await;
+    installation.create(2, |_| {}).await;
+    installation.attach("node-1").await;
     installation.until_healthy().await;
     let uri = installation.engine().await.status.nbd_uri;
     tokio::task::block_in_place(|| Nbd::connect(&uri).write(0, &[7; 4096]));
@@ -81,7 +81,7 @@ async fn detached_it_comes_up_without_a_device_grows_and_goes_down() {
     }
 
     // In use it grows at once, and what was written is there.
-    installation.attach("node-2", false).await;
+    installation.attach("node-2").await;
     installation.until_healthy().await;
     wish(&installation.store(), 128).await;
     installation.until("it has grown", async |store| is_settled(store, 128).await).await;

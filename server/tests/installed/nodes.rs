@@ -1,8 +1,4 @@
-//! Nodes and disks on real instance managers: the manager runs inside the test, the disks are directories, and file
-//! systems of their own where root allows it. Needs `aurochs-engine` beside the test's target directory (`cargo build -p
-//! aurochs-engine`).
-
-#![expect(clippy::unwrap_used, reason = "a test says with a panic what is wrong")]
+//! Nodes and disks: the disks are directories, and file systems of their own where root allows it.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,84 +6,26 @@ use std::time::Duration;
 
 use aurochs_engine::grpc::instance_v1::{InstanceStartRequest, ReplicaSpec, instance_start_request};
 use aurochs_server::instance::{Clients, Network};
-use aurochs_server::resources::setting::SettingSpec;
-use aurochs_server::resources::{Object, Setting};
-use aurochs_server::router;
-use aurochs_server::standalone::{Layout, Manager, Options, stop};
-use axum::body::Body;
-use axum::http::{Request, StatusCode, header};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use aurochs_server::standalone::Layout;
+use axum::http::StatusCode;
 use serde_json::{Value, json};
-use tower::ServiceExt;
 
-/// Far more than a step takes: disks are looked at every half minute.
-const PATIENCE: Duration = Duration::from_secs(120);
-
-fn engine_binary() -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let binary = test.ancestors().nth(2).unwrap().join("aurochs-engine");
-    assert!(binary.exists(), "{} is missing; run cargo build -p aurochs-engine", binary.display());
-    binary
-}
-
-struct Installation {
-    data: tempfile::TempDir,
-    manager: Option<Manager>,
-    service: axum::Router,
-    authorization: String,
-}
+use crate::installation::{Installation, PATIENCE};
 
 impl Installation {
-    async fn start(zones: &[&str]) -> Self {
-        let data = tempfile::tempdir_in("/var/tmp").unwrap();
-        Self::start_on(data, zones).await
-    }
-
-    async fn start_on(data: tempfile::TempDir, zones: &[&str]) -> Self {
-        let options = Options {
-            data: data.path().to_owned(),
-            nodes: 2,
-            address: "127.0.0.1:0".parse().unwrap(),
-            engine_binary: Some(engine_binary()),
-            zones: zones.iter().map(|zone| zone.parse().unwrap()).collect(),
-            network: Network::default(),
-        };
-        let manager = Manager::start(&options).await.unwrap();
-        let first = manager.first_password.as_ref().unwrap();
-        let authorization = format!("Basic {}", STANDARD.encode(format!("{}:{}", first.user, first.password)));
-        let service = router::service(manager.app.clone());
-        Self { data, manager: Some(manager), service, authorization }
-    }
-
-    async fn call(&self, method: &str, path: &str, body: Value) -> (StatusCode, Value) {
-        let request = Request::builder().method(method).uri(path).header(header::HOST, "manager");
-        let request = request.header(header::AUTHORIZATION, &self.authorization);
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        let response = self.service.clone().oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
-        let status = response.status();
-        let bytes = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
-        (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
-    }
-
     async fn node(&self, name: &str) -> Value {
-        let (status, node) = self.call("GET", &format!("/v1/nodes/{name}"), Value::Null).await;
+        let (status, node) = self.answer("GET", &format!("/v1/nodes/{name}"), Value::Null).await;
         assert_eq!(status, StatusCode::OK, "{node}");
         node
     }
 
     async fn put_node(&self, name: &str, body: Value) {
-        let (status, answer) = self.call("PUT", &format!("/v1/nodes/{name}"), body).await;
+        let (status, answer) = self.answer("PUT", &format!("/v1/nodes/{name}"), body).await;
         assert_eq!(status, StatusCode::OK, "{answer}");
     }
 
     async fn put_disks(&self, name: &str, disks: Value) -> (StatusCode, Value) {
-        self.call("POST", &format!("/v1/nodes/{name}?action=diskUpdate"), json!({ "disks": disks })).await
-    }
-
-    async fn set(&self, name: &str, value: &str) {
-        let change = |setting: &mut Object<Setting>| setting.spec = SettingSpec { value: value.into() };
-        self.manager.as_ref().unwrap().app.store.modify::<Setting>(name, change).await.unwrap();
+        self.answer("POST", &format!("/v1/nodes/{name}?action=diskUpdate"), json!({ "disks": disks })).await
     }
 
     async fn until_node(&self, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
@@ -107,7 +45,7 @@ impl Installation {
     }
 
     async fn orphans(&self) -> Vec<Value> {
-        let (_, list) = self.call("GET", "/v1/orphans", Value::Null).await;
+        let (_, list) = self.answer("GET", "/v1/orphans", Value::Null).await;
         list["data"].as_array().unwrap().clone()
     }
 
@@ -132,26 +70,6 @@ impl Installation {
         let text = format!("{:?}", std::time::SystemTime::now());
         self.put_node("node-1", json!({"annotations": {"test/nudge": text}})).await;
     }
-
-    async fn end(mut self) {
-        if let Some(manager) = self.manager.take() {
-            manager.stop().await;
-        }
-        stop::stop(self.data.path()).await.unwrap();
-    }
-}
-
-/// What fails must not leave processes behind.
-impl Drop for Installation {
-    fn drop(&mut self) {
-        if self.manager.take().is_some() {
-            let data = self.data.path().to_owned();
-            let ended = std::thread::spawn(move || {
-                tokio::runtime::Runtime::new().unwrap().block_on(async { stop::stop(&data).await.map(|_| ()) })
-            });
-            let _ = ended.join();
-        }
-    }
 }
 
 /// Makes what looks like a replica.
@@ -170,7 +88,7 @@ fn condition<'a>(of: &'a Value, kind: &str) -> (&'a str, &'a str) {
 /// W11, W41 and what a misspelt path does.
 #[tokio::test(flavor = "multi_thread")]
 async fn disks_come_by_label_by_hand_and_go() {
-    let installation = Installation::start(&["node-1=eu/a"]).await;
+    let installation = Installation::start_in_zones(2, &["node-1=eu/a"]).await;
     let node = installation.until_node("it is ready", |node| condition(node, "Ready").0 == "True").await;
     assert_eq!((&node["region"], &node["zone"]), (&json!("eu"), &json!("a")));
     for kind in ["KernelModulesLoaded", "MountPropagation", "Multipathd", "NFSClientInstalled", "RequiredPackages"] {
@@ -184,7 +102,7 @@ async fn disks_come_by_label_by_hand_and_go() {
     assert_eq!(default["causes"], json!([]), "the product's own disk is no reason for a warning");
 
     // W41: add a disk with 1 GB reserved; one with a misspelt path beside it.
-    let place = installation.data.path();
+    let place = installation.path();
     let (ssd, misspelt) = (place.join("ssd"), place.join("sdd"));
     std::fs::create_dir(&ssd).unwrap();
     let mut wished = disks.clone();
@@ -240,13 +158,13 @@ async fn disks_come_by_label_by_hand_and_go() {
         node["disks"].as_object().unwrap().values().map(|disk| disk["path"].as_str().unwrap()).collect();
     paths.sort_unstable();
     assert_eq!(paths, [sdb.to_str().unwrap(), sdc.to_str().unwrap()]);
-    installation.end().await;
+    installation.stop().await;
 }
 
 /// W54, and what must not happen to it.
 #[tokio::test(flavor = "multi_thread")]
 async fn orphaned_data_is_shown_kept_and_removed() {
-    let installation = Installation::start(&[]).await;
+    let installation = Installation::start(2).await;
     let node = installation.until_node("it is ready", |node| condition(node, "Ready").0 == "True").await;
     let (disk_name, disk) =
         node["disks"].as_object().unwrap().iter().next().map(|(name, disk)| (name.clone(), disk.clone())).unwrap();
@@ -273,7 +191,7 @@ async fn orphaned_data_is_shown_kept_and_removed() {
         .await;
     assert!(!identity.exists(), "a known disk does not get a new identity");
     assert_eq!(installation.orphans().await.len(), 2);
-    let (status, answer) = installation.call("DELETE", &format!("/v1/orphans/{name}"), Value::Null).await;
+    let (status, answer) = installation.answer("DELETE", &format!("/v1/orphans/{name}"), Value::Null).await;
     assert_eq!(status, StatusCode::CONFLICT, "{answer}");
     assert!(first.exists());
 
@@ -285,7 +203,8 @@ async fn orphaned_data_is_shown_kept_and_removed() {
         .await;
     let deleted = async {
         // The orphan's own condition follows the node's.
-        while installation.call("DELETE", &format!("/v1/orphans/{name}"), Value::Null).await.0 == StatusCode::CONFLICT {
+        while installation.answer("DELETE", &format!("/v1/orphans/{name}"), Value::Null).await.0 == StatusCode::CONFLICT
+        {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
@@ -299,17 +218,17 @@ async fn orphaned_data_is_shown_kept_and_removed() {
     installation.until_orphans(0).await;
     assert!(!second.exists());
     assert!(path.join("replicas/not-a-replica").exists(), "what is no replica is nobody's business");
-    installation.end().await;
+    installation.stop().await;
 }
 
 /// A process that no resource names, and the data that it holds.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_orphaned_process_is_shown_and_stopped() {
-    let installation = Installation::start(&[]).await;
+    let installation = Installation::start(2).await;
     let node = installation.until_node("it is ready", |node| condition(node, "Ready").0 == "True").await;
     let disk = node["disks"].as_object().unwrap().values().next().unwrap().clone();
     let directory = format!("{}/replicas/stray-0a1b2c3d", disk["path"].as_str().unwrap());
-    let layout = Layout::find(installation.data.path()).unwrap();
+    let layout = Layout::find(installation.path()).unwrap();
     let clients = Clients::new(layout.instance_manager_addresses(), Network::default());
     let mut manager = clients.manager("node-1").unwrap();
     let start = |disk_uuid: &str| InstanceStartRequest {
@@ -338,7 +257,7 @@ async fn an_orphaned_process_is_shown_and_stopped() {
     let (data, process) = (of_kind("replica"), of_kind("replica-instance"));
     let delete = async |name: &Value| {
         let path = format!("/v1/orphans/{}", name.as_str().unwrap());
-        installation.call("DELETE", &path, Value::Null).await.0
+        installation.answer("DELETE", &path, Value::Null).await.0
     };
     // Data that a process holds stays until that has ended.
     assert_eq!(delete(&data).await, StatusCode::OK);
@@ -347,16 +266,16 @@ async fn an_orphaned_process_is_shown_and_stopped() {
     assert_eq!(delete(&process).await, StatusCode::OK);
     installation.until_orphans(0).await;
     assert!(!Path::new(&directory).exists());
-    let (_, managers) = installation.call("GET", "/v1/instancemanagers", Value::Null).await;
+    let (_, managers) = installation.answer("GET", "/v1/instancemanagers", Value::Null).await;
     let none = managers["data"].as_array().unwrap().iter().all(|manager| manager["instanceReplicas"] == json!({}));
     assert!(none && managers["data"][0]["instances"].is_null(), "{managers:#}");
-    let (_, images) = installation.call("GET", "/v1/engineimages", Value::Null).await;
+    let (_, images) = installation.answer("GET", "/v1/engineimages", Value::Null).await;
     let image = &images["data"][0];
     assert_eq!((&image["default"], &image["state"]), (&json!(true), &json!("deployed")), "{image:#}");
     assert_eq!(image["nodeDeploymentMap"], json!({"node-1": true, "node-2": true}));
     let path = format!("/v1/engineimages/{}", image["name"].as_str().unwrap());
-    assert_eq!(installation.call("DELETE", &path, Value::Null).await.0, StatusCode::CONFLICT);
-    installation.end().await;
+    assert_eq!(installation.answer("DELETE", &path, Value::Null).await.0, StatusCode::CONFLICT);
+    installation.stop().await;
 }
 
 /// A file system in a file, mounted; unmounted also when the test fails.
@@ -399,7 +318,7 @@ impl Drop for Mounted {
 async fn an_unmounted_disk_is_missed_and_known_again() {
     let place = tempfile::tempdir_in("/var/tmp").unwrap();
     let Some(mounted) = Mounted::new(place.path()) else { return };
-    let installation = Installation::start(&[]).await;
+    let installation = Installation::start(2).await;
     let node = installation.until_node("it is ready", |node| condition(node, "Ready").0 == "True").await;
     let mut disks = node["disks"].clone();
     disks["own"] = json!({"path": mounted.point, "allowScheduling": true});
@@ -430,5 +349,5 @@ async fn an_unmounted_disk_is_missed_and_known_again() {
     installation.nudge().await;
     let node = installation.until_node("it is back", ready).await;
     assert_eq!(node["disks"]["own"]["diskUUID"], uuid);
-    installation.end().await;
+    installation.stop().await;
 }

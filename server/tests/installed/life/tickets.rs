@@ -4,14 +4,14 @@ use aurochs_server::resources::setting::SettingSpec;
 use aurochs_server::resources::volume::VolumeState;
 use aurochs_server::resources::{Node, Object, Setting, VolumeAttachment};
 
-use crate::harness::{Installation, TICKET, VOLUME};
+use crate::installation::{Installation, TICKET, VOLUME};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_second_waits_and_a_cordoned_node_gives_up_what_was_attached_by_hand() {
     let installation = Installation::start(2).await;
     let store = installation.store();
-    installation.create(1).await;
-    installation.attach("node-1", false).await;
+    installation.create(1, |_| {}).await;
+    installation.attach("node-1").await;
     installation.until_healthy().await;
 
     // Another one wants it elsewhere: the first keeps it, and the second is told where it is.

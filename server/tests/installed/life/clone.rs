@@ -5,7 +5,7 @@ use aurochs_server::resources::volume::{CloneState, Frontend, VolumeSpec, Volume
 use aurochs_server::resources::{Engine, Object, Volume, VolumeAttachment};
 use aurochs_server::store::Store;
 
-use crate::harness::{Installation, VOLUME};
+use crate::installation::{Installation, VOLUME};
 use crate::nbd::Nbd;
 
 const COPY: &str = "copy";
@@ -29,8 +29,8 @@ async fn content(installation: &Installation, volume: &str, length: u64) -> Vec<
 async fn a_copy_is_what_the_source_was_when_it_was_begun() {
     let mut installation = Installation::start(2).await;
     let store = installation.store();
-    installation.create(2).await;
-    installation.attach("node-1", false).await;
+    installation.create(2, |_| {}).await;
+    installation.attach("node-1").await;
     installation.until_healthy().await;
     let uri = installation.engine().await.status.nbd_uri;
     tokio::task::block_in_place(|| {

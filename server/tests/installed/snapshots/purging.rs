@@ -18,8 +18,8 @@ async fn twenty_snapshots_are_deleted_in_any_order_and_the_rest_keeps_its_conten
     let seed: u64 = rand::random();
     eprintln!("seed {seed}");
     let mut random = rand::rngs::StdRng::seed_from_u64(seed);
-    let mut installation = Installation::start(2, "nbd").await;
-    installation.attach(false).await;
+    let mut installation = Installation::with_volume(2, "nbd").await;
+    installation.attach_by_api(false).await;
     let mut now: Model = vec![0; usize::try_from(SIZE / BLOCK).unwrap()];
     let mut taken: Vec<(String, Model)> = Vec::new();
     for at in 0..SNAPSHOTS {
@@ -53,7 +53,7 @@ async fn twenty_snapshots_are_deleted_in_any_order_and_the_rest_keeps_its_conten
     }
     installation.until("only what was kept is left", async |_| installation.layers().await.len() == kept.len()).await;
 
-    installation.detach().await;
+    installation.detach_by_api().await;
     for replica in installation.replicas().await {
         let open = Replica::open(std::path::Path::new(&replica.spec.data_path()), OpenOptions::default()).unwrap();
         for (name, model) in &kept {
@@ -78,8 +78,8 @@ fn compare<B: AsRef<[u8]>>(what: &str, model: &Model, read: impl Fn(u64, u32) ->
 /// A rebuild leaves a snapshot that nobody asked for.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_rebuild_leaves_is_cleaned_up_unless_the_setting_says_no() {
-    let installation = Installation::start(2, "nbd").await;
-    installation.attach(false).await;
+    let installation = Installation::with_volume(2, "nbd").await;
+    installation.attach_by_api(false).await;
     installation.write(0, MIB, 1).await;
     for (cleans, left) in [("false", 1), ("true", 0)] {
         installation.set("auto-cleanup-system-generated-snapshot", cleans).await;

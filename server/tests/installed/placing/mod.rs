@@ -1,19 +1,64 @@
-//! Where replicas are and stay, on real processes with several nodes: eviction, data locality, balance, replacement.
-//! Needs `aurochs-engine` beside the test's target directory (`cargo build -p aurochs-engine`).
+//! Where replicas are and stay, with several nodes: eviction, data locality, balance, replacement.
 
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test says with a panic what is wrong")]
-
-mod installation;
+mod observer;
 
 use aurochs_api::cause::CauseCode;
 use aurochs_api::condition::ConditionStatus;
+use aurochs_server::resources::node::{DiskSpec, READY};
 use aurochs_server::resources::volume::{
-    CONDITION_OFFLINE_REBUILDING, DataLocality, Override, ReplicaAutoBalance, Robustness, VolumeState,
+    CONDITION_OFFLINE_REBUILDING, DataLocality, Override, ReplicaAutoBalance, Robustness, VolumeSpec, VolumeState,
 };
 use aurochs_server::resources::volume_attachment::AttacherType;
 use aurochs_server::resources::{Engine, Node, Object, Replica, Volume, VolumeAttachment, condition};
 
-use installation::{Installation, VOLUME};
+use crate::installation::{Installation, VOLUME};
+
+impl Installation {
+    async fn change_node(&self, name: &str, change: impl FnMut(&mut Object<Node>) + Send) {
+        self.store().modify::<Node>(name, change).await.unwrap();
+    }
+
+    /// Gives a node another disk and waits until it can be used.
+    async fn add_disk(&self, node: &str, disk: &str) {
+        let path = self.path().join(format!("{node}-{disk}"));
+        std::fs::create_dir(&path).unwrap();
+        let path = path.to_string_lossy().into_owned();
+        let spec = DiskSpec { path, allow_scheduling: true, ..DiskSpec::default() };
+        self.change_node(node, |node| drop(node.spec.disks.insert(disk.to_owned(), spec.clone()))).await;
+        self.until("the new disk is ready", async |store| {
+            let node = store.get::<Node>(node).await.unwrap();
+            node.status.disk_status.get(disk).is_some_and(|disk| condition::is_true(&disk.conditions, READY))
+        })
+        .await;
+    }
+
+    /// Waits until as many replicas as given are on the nodes given, all of them whole, and no other is left.
+    async fn until_replicas_are_on(&self, nodes: &[&str]) -> Vec<Object<Replica>> {
+        self.until(&format!("its replicas are on {nodes:?}"), async |_| {
+            let replicas = self.replicas().await;
+            let mut on: Vec<&str> = replicas.iter().map(|replica| replica.spec.node_id.as_str()).collect();
+            on.sort_unstable();
+            on == nodes && replicas.iter().all(|replica| !replica.spec.healthy_at.is_empty() && !replica.is_deleting())
+        })
+        .await;
+        self.replicas().await
+    }
+
+    async fn change(&self, change: impl Fn(&mut VolumeSpec) + Send + Sync) {
+        self.store().modify::<Volume>(VOLUME, |volume| change(&mut volume.spec)).await.unwrap();
+    }
+
+    async fn tickets(&self) -> Vec<AttacherType> {
+        let attachment = self.store().get::<VolumeAttachment>(VOLUME).await.unwrap();
+        attachment.spec.attachment_tickets.into_values().map(|ticket| ticket.kind).collect()
+    }
+
+    async fn scheduled(&self) -> (ConditionStatus, String, String) {
+        let volume = self.store().get::<Volume>(VOLUME).await.unwrap();
+        let scheduled = condition::find(&volume.status.conditions, "Scheduled").unwrap().clone();
+        (scheduled.status, scheduled.reason, scheduled.message)
+    }
+}
 
 fn rebuilding_is_off(volume: &Object<Volume>) -> bool {
     volume.status.causes.iter().any(|cause| cause.code == CauseCode::RebuildWaiting)
@@ -105,7 +150,7 @@ async fn a_new_node_gets_its_share_with_best_effort_balance() {
     installation.attach("node-1").await;
     installation.until_healthy().await;
     let observer = installation.observe();
-    installation.with_nodes(3).await;
+    installation.start_manager(3).await;
     installation.until_replicas_are_on(&["node-1", "node-2", "node-3"]).await;
     let volume = installation.until_healthy().await;
     assert_eq!(volume.status.current_node_id, "node-1");

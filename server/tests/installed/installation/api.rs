@@ -1,0 +1,35 @@
+//! The installation's `/v1`, as a client with the first user's password meets it.
+
+use aurochs_server::router;
+use axum::body::Body;
+use axum::http::{Request, StatusCode, header};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+use tower::ServiceExt;
+
+use super::Installation;
+
+pub(super) fn basic(user: &str, password: &str) -> String {
+    format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
+}
+
+impl Installation {
+    pub(crate) async fn answer(&self, method: &str, path: &str, body: Value) -> (StatusCode, Value) {
+        let service = router::service(self.manager.as_ref().unwrap().app.clone());
+        let request = Request::builder().method(method).uri(path).header(header::HOST, "manager");
+        let request = request.header(header::AUTHORIZATION, &self.authorization);
+        let body = if body.is_null() { String::new() } else { body.to_string() };
+        let response = service.oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
+        let status = response.status();
+        let bytes = axum::body::to_bytes(response.into_body(), 4 << 20).await.unwrap();
+        (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+    }
+
+    /// What has to work.
+    pub(crate) async fn call(&self, method: &str, path: &str, body: Value) -> Value {
+        let (status, answer) = self.answer(method, path, body).await;
+        assert_eq!(status, StatusCode::OK, "{method} {path}: {answer}");
+        answer
+    }
+}

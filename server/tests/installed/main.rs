@@ -1,0 +1,11 @@
+//! Whole installations: the manager runs inside the test, instance managers, engines and replicas are the real binary. Needs
+//! `aurochs-engine` beside the test's target directory (`cargo build -p aurochs-engine`) and qemu-io.
+
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test says with a panic what is wrong")]
+
+mod installation;
+mod life;
+mod nbd;
+mod nodes;
+mod placing;
+mod snapshots;
