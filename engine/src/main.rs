@@ -51,7 +51,8 @@ impl Command {
     }
 
     /// Engines and replicas serve their sockets and disk queues with one thread: requests that come together share
-    /// system calls, and none has to wake another thread. Those that wait for disks without a queue come on top.
+    /// system calls, and none has to wake another thread. Those that wait for disks without a queue, or for requests that
+    /// come one at a time, come on top.
     fn runtime(&self) -> tokio::runtime::Builder {
         if self.serves_a_volume() {
             return tokio::runtime::Builder::new_current_thread();

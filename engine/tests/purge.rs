@@ -264,6 +264,29 @@ async fn with_the_option_a_discard_gives_back_what_snapshots_hold() {
     assert!(views["head"] == expected);
 }
 
+/// File systems write zeros unasked: ext4 fills its tables for minutes after it was mounted.
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_option_zeros_take_no_snapshot_along_unless_a_trim_marked_it() {
+    let mut parties = Parties::new(SIZE, 2).await;
+    let (engine, mut expected) = history(&parties).await;
+    engine.run(|volume| async move { volume.set_unmap_mark_snap_chain_removed(true) }).await;
+    let zero = async || {
+        engine.run(|volume| async move { volume.write_zeroes(0, MIB, true, Durability::Written).await }).await.unwrap();
+    };
+    zero().await;
+    expected[..MIB as usize].fill(0);
+    assert!(get(&engine).await == expected);
+    assert!(engine.status().snapshots.iter().all(|snapshot| !snapshot.removed), "{:?}", engine.status().snapshots);
+    engine.run(|volume| async move { volume.mark_for_trim().await }).await;
+    let status = engine.status();
+    let live: Vec<_> = status.snapshots.iter().filter(|snapshot| !snapshot.removed).map(|s| s.name.as_str()).collect();
+    assert_eq!(live, ["volume-head"]);
+    zero().await;
+    assert!(get(&engine).await == expected);
+    drop(engine);
+    assert!(equal_views(&mut parties).await["head"] == expected);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_name_that_one_member_has_not_purged_yet_is_refused_before_anybody_takes_it() {
     let mut parties = Parties::new(SIZE, 2).await;

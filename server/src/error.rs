@@ -33,6 +33,8 @@ pub enum ErrorKind {
     /// The state of the thing does not allow it now.
     Conflict,
     TooLarge,
+    /// The client did not send all of its request.
+    SlowRequest,
     /// The request is understood, but a value can't be used.
     Invalid,
     TooManyRequests,
@@ -54,6 +56,7 @@ impl ErrorKind {
             Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
             Self::Conflict => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::SlowRequest => StatusCode::REQUEST_TIMEOUT,
             Self::Invalid => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,

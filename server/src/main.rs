@@ -10,11 +10,9 @@ use aurochs_server::auth::proxies::Proxy;
 use aurochs_server::logging::Logging;
 use aurochs_server::standalone::zone::NodeZone;
 use aurochs_server::standalone::{Manager, Options, check, stop};
-use aurochs_server::web::listener::Ending;
 use clap::{Parser, Subcommand};
 use network_arguments::NetworkArguments;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
 
 /// Replicated block storage with a dashboard.
 #[derive(Debug, Parser)]
@@ -137,28 +135,25 @@ async fn stop_all(data: &std::path::Path) -> Result<()> {
     Ok(())
 }
 
-/// Ends at Ctrl-C and at a service manager's request; at the second one without waiting for requests under way. Both
-/// are listened to from now on.
-fn asked_to_end() -> Result<Ending<impl Future<Output = ()> + Send, impl Future<Output = ()> + Send>> {
+/// Ends at Ctrl-C and at a service manager's request; at the second one at once, without what is under way. Both are
+/// listened to from now on.
+fn asked_to_end() -> Result<impl Future<Output = ()> + Send + 'static> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let (asked, times) = watch::channel(0_u32);
-    tokio::spawn(async move {
-        loop {
-            let told = tokio::select! {
-                told = interrupt.recv() => told,
-                told = terminate.recv() => told,
-            };
-            if told.is_none() {
-                std::future::pending::<()>().await;
-            }
-            asked.send_modify(|times| *times = times.saturating_add(1));
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
         }
-    });
-    let at_least = |count: u32| {
-        let mut times = times.clone();
-        async move { drop(times.wait_for(|times| *times >= count).await) }
-    };
-    Ok(Ending { stop: at_least(1), hurry: at_least(2) })
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            // What was answered is on the disk; what was not is undone by the next start, as after a crash.
+            complain("The manager ends at once.");
+            std::process::exit(1);
+        });
+    })
 }
 
 #[expect(clippy::print_stdout, reason = "what a person at the terminal is told")]

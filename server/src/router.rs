@@ -17,7 +17,7 @@ use crate::auth;
 use crate::error;
 use crate::nouns::{self, Noun};
 use crate::routes::{assets, body, fallback, health, live, metrics, root, session};
-use crate::web::listener::{self, Ending, Limits};
+use crate::web::connections::{self, Limits};
 use crate::web::{html, limits, request_url, schemas_header, security_headers};
 
 /// Every route: those of the page and of the API as a whole, then those of its nouns. What is not here is answered by [`fallback`]: the dashboard's pages, slashes too many, unknown paths.
@@ -66,15 +66,10 @@ pub fn service(app: App) -> Router {
     routes.layer(layers).with_state(app)
 }
 
-/// Answers connections until told to end, then finishes what is under way, for a while.
-pub async fn serve(
-    listener: TcpListener,
-    app: App,
-    limits: Limits,
-    ending: Ending<impl Future<Output = ()> + Send, impl Future<Output = ()> + Send>,
-) {
+/// Answers connections until `stop` is done, then finishes what is under way.
+pub async fn serve(listener: TcpListener, app: App, stop: impl Future<Output = ()>) {
     let auth = app.auth.clone();
-    listener::serve(listener, service(app), move |peer| auth.trusts(peer), limits, ending).await;
+    connections::serve(listener, service(app), Limits::default(), move |peer| auth.trusts(peer), stop).await;
 }
 
 /// The routes with their list, which tests walk through so that a new route can't be forgotten.

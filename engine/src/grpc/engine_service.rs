@@ -111,7 +111,11 @@ impl Service {
 
 #[tonic::async_trait]
 impl Engine for Service {
+    /// Who asks, and does not follow, wants the sizes as they are now.
     async fn status(&self, _: Request<StatusRequest>) -> Result<Response<EngineStatus>, Status> {
+        if let Ok((volume, _)) = self.up() {
+            volume.look_at_layers().await;
+        }
         Ok(self.now())
     }
 
@@ -302,7 +306,11 @@ impl Engine for Service {
         request: Request<UnmapMarkSnapChainRemovedRequest>,
     ) -> Result<Response<EngineStatus>, Status> {
         let (volume, _) = self.up()?;
-        volume.set_unmap_mark_snap_chain_removed(request.into_inner().enabled);
+        let UnmapMarkSnapChainRemovedRequest { enabled, mark_now } = request.into_inner();
+        volume.set_unmap_mark_snap_chain_removed(enabled);
+        if mark_now {
+            volume.mark_for_trim().await;
+        }
         Ok(self.now())
     }
 

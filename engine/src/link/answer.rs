@@ -76,24 +76,33 @@ pub(super) fn remote(error: ReplicaError) -> RemoteError {
     RemoteError { kind, message: error.to_string() }
 }
 
-pub(super) async fn run_writer(writer: tokio::io::WriteHalf<Stream>, mut answers: mpsc::Receiver<Answered>) {
+/// What is sent for an answer.
+pub(super) fn frame_of(request: Header, answer: Answer) -> (Header, AlignedBuf) {
+    match answer {
+        Ok(payload) => (Header { kind: Kind::Done, ..request }, payload),
+        Err(error) => {
+            let text = serde_json::to_vec(&error).unwrap_or_default();
+            (Header { kind: Kind::Failed, ..request }, AlignedBuf::copy_of(&text))
+        }
+    }
+}
+
+/// Writes answers until no more come; gives the stream back then, unless it broke.
+pub(super) async fn run_writer(
+    writer: tokio::io::WriteHalf<Stream>,
+    mut answers: mpsc::Receiver<Answered>,
+) -> Option<tokio::io::WriteHalf<Stream>> {
     let mut gatherer = Gatherer::new(writer);
     while let Some(answer) = answers.recv().await {
         let mut next = Some(answer);
         while let Some(Answered { request, answer, _place }) = next.take() {
-            let (kind, payload) = match answer {
-                Ok(payload) => (Kind::Done, payload),
-                Err(error) => (Kind::Failed, AlignedBuf::copy_of(&serde_json::to_vec(&error).unwrap_or_default())),
-            };
+            let (header, payload) = frame_of(request, answer);
             let checksum = frame::checksum(&payload);
             // A broken stream is the engine's to notice: it loses the link, and knows nothing of what was on its way.
-            if gatherer.push(&Header { kind, ..request }, payload, checksum).await.is_err() {
-                return;
-            }
+            gatherer.push(&header, payload, checksum).await.ok()?;
             next = answers.try_recv().ok();
         }
-        if gatherer.flush().await.is_err() {
-            return;
-        }
+        gatherer.flush().await.ok()?;
     }
+    Some(gatherer.into_inner())
 }

@@ -192,10 +192,33 @@ pub async fn read<R: AsyncRead + Unpin>(stream: &mut R) -> Result<Option<(Header
     let (header, length, checksum) = Header::decode(&bytes)?;
     let mut payload = AlignedBuf::for_filling(length as usize);
     stream.read_exact(&mut payload).await?;
-    if length > 0 && crc32c::crc32c(&payload) != checksum {
-        return Err(FrameError::PayloadChecksum { length });
-    }
+    check_payload(&payload, checksum)?;
     Ok(Some((header, payload)))
+}
+
+/// Bytes that the frame takes which `bytes` begin with; `None` where its header is not complete.
+pub(super) fn announced(bytes: &[u8]) -> Result<Option<usize>, FrameError> {
+    let Some(head) = bytes.first_chunk() else { return Ok(None) };
+    let (_, length, _) = Header::decode(head)?;
+    Ok(Some(HEADER_LENGTH + length as usize))
+}
+
+/// The frame that `bytes` are.
+pub(super) fn decode(bytes: &[u8]) -> Result<(Header, AlignedBuf), FrameError> {
+    let (head, payload) = bytes.split_first_chunk().ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))?;
+    let (header, length, checksum) = Header::decode(head)?;
+    if payload.len() != length as usize {
+        return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+    }
+    check_payload(payload, checksum)?;
+    Ok((header, AlignedBuf::copy_of(payload)))
+}
+
+fn check_payload(payload: &[u8], announced: u32) -> Result<(), FrameError> {
+    if checksum(payload) == announced || payload.is_empty() {
+        return Ok(());
+    }
+    Err(FrameError::PayloadChecksum { length: payload.len() as u32 })
 }
 
 #[cfg(test)]

@@ -21,12 +21,23 @@ impl<W: AsyncWrite + Unpin, P: AsRef<[u8]>> Gatherer<W, P> {
         Self { writer, frames: Vec::new(), bytes: 0 }
     }
 
+    /// The stream, with everything on it that was flushed.
+    pub(super) fn into_inner(self) -> W {
+        self.writer
+    }
+
     /// Takes a frame with the payload's checksum.
     pub(super) async fn push(&mut self, header: &Header, payload: P, checksum: u32) -> io::Result<()> {
         let length = payload.as_ref().len();
         self.frames.push((header.encode_with(length, checksum), payload));
         self.bytes += HEADER_LENGTH + length;
         if self.bytes >= GATHER { self.flush().await } else { Ok(()) }
+    }
+
+    /// Sends bytes before anything else that is pushed later.
+    pub(super) async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.flush().await?;
+        self.writer.write_all(bytes).await
     }
 
     pub(super) async fn flush(&mut self) -> io::Result<()> {

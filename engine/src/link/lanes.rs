@@ -2,6 +2,7 @@
 //! request, in any order. The first fault of any lane ends all of them: every request in flight and every later one
 //! fails with the same cause.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -15,6 +16,7 @@ use super::frame::{self, Header, Kind};
 use super::gather::Gatherer;
 use super::request::{LinkError, Payload, Request, encode_json, remote_error};
 use super::server::READ_BUFFER_BYTES;
+use super::shared_stream::{Sent, SharedStream, WeakStream};
 use super::slots::Slots;
 use crate::disk::AlignedBuf;
 
@@ -49,11 +51,13 @@ pub(super) struct Lanes {
 struct Lane {
     queue: mpsc::Sender<Outgoing>,
     pending: Arc<Mutex<Waiting>>,
+    stream: WeakStream,
 }
 
-struct Outgoing {
-    header: Header,
-    payload: Payload,
+enum Outgoing {
+    Frame(Header, Payload),
+    /// The end of a frame that was sent in part.
+    Rest(Vec<u8>),
 }
 
 struct Pending {
@@ -70,7 +74,8 @@ impl Lanes {
         for stream in streams {
             let (queue, requests) = mpsc::channel(QUEUE);
             let pending = Arc::new(Mutex::new(Waiting::default()));
-            lanes.push(Lane { queue, pending: Arc::clone(&pending) });
+            let stream = SharedStream::new(stream);
+            lanes.push(Lane { queue, pending: Arc::clone(&pending), stream: stream.downgrade() });
             ends.push((stream, requests, pending));
         }
         let lanes = Arc::new(Self {
@@ -83,10 +88,9 @@ impl Lanes {
             lost_signal: watch::Sender::new(false),
         });
         for (stream, requests, pending) in ends {
-            let (reader, writer) = tokio::io::split(stream);
-            let reader = BufReader::with_capacity(READ_BUFFER_BYTES, reader);
+            let reader = BufReader::with_capacity(READ_BUFFER_BYTES, stream.clone());
             // The tasks hold the lanes weakly: dropping the last handle ends them.
-            tokio::spawn(run_writer(Arc::downgrade(&lanes), writer, requests, lanes.lost_signal.subscribe()));
+            tokio::spawn(run_writer(Arc::downgrade(&lanes), stream, requests, lanes.lost_signal.subscribe()));
             tokio::spawn(run_reader(Arc::downgrade(&lanes), reader, pending, lanes.lost_signal.subscribe()));
         }
         lanes
@@ -126,21 +130,11 @@ impl Lanes {
         let closed = || self.lost_error(self.lost_cause().unwrap_or("the connection was closed"));
         let place = lane.queue.reserve().await.map_err(|_| closed())?;
         let allowance = if request.kind == Kind::Control { CONTROL_ALLOWANCE } else { Duration::ZERO };
-        let id = lane.lock_pending().insert(Pending { answer, since: Instant::now(), allowance });
-        // Checked after the insert: `fail` marks the loss first and then empties the tables.
-        if let Some(cause) = self.lost_cause() {
+        let pending = Pending { answer, since: Instant::now(), allowance };
+        if let Err((id, cause)) = lane.send(place, pending, request, || self.lost_cause()) {
             lane.lock_pending().remove(id);
             return Err(self.lost_error(cause));
         }
-        let header = Header {
-            kind: request.kind,
-            stable: request.stable,
-            may_unmap: request.may_unmap,
-            id,
-            offset: request.offset,
-            length: request.length,
-        };
-        place.send(Outgoing { header, payload: request.payload });
         answered.await.unwrap_or_else(|_| Err(closed()))
     }
 
@@ -181,6 +175,7 @@ impl Lanes {
         self.lost_signal.send_replace(true);
         let cause = self.lost_cause().unwrap_or(cause);
         for lane in &self.lanes {
+            lane.stream.hang_up();
             let waiting = lane.lock_pending().take_all();
             for pending in waiting {
                 // A receiver that is gone no longer cares.
@@ -191,6 +186,37 @@ impl Lanes {
 }
 
 impl Lane {
+    /// Puts `request` on its way, unless the lanes are lost.
+    fn send<'a>(
+        &self,
+        place: mpsc::Permit<'_, Outgoing>,
+        pending: Pending,
+        request: Request,
+        lost_cause: impl FnOnce() -> Option<&'a str>,
+    ) -> Result<(), (u64, &'a str)> {
+        // Held until it is sent or queued, so that nobody's frame gets in between.
+        let mut waiting = self.lock_pending();
+        // Everything that was ever sent is answered: the queue is empty, and nothing is being written.
+        let is_alone = waiting.is_empty();
+        let id = waiting.insert(pending);
+        // Checked after the insert: `fail` marks the loss first and then empties the tables.
+        if let Some(cause) = lost_cause() {
+            return Err((id, cause));
+        }
+        let Request { kind, offset, length, stable, may_unmap, payload } = request;
+        let header = Header { kind, stable, may_unmap, id, offset, length };
+        if !is_alone || payload.bytes().len() > SMALL {
+            place.send(Outgoing::Frame(header, payload));
+            return Ok(());
+        }
+        let head = header.encode_with(payload.bytes().len(), payload.checksum());
+        if let Sent::Part(count) = self.stream.send_now(&head, payload.bytes()) {
+            let left = head.iter().chain(payload.bytes()).skip(count);
+            place.send(Outgoing::Rest(left.copied().collect()));
+        }
+        Ok(())
+    }
+
     fn lock_pending(&self) -> std::sync::MutexGuard<'_, Waiting> {
         self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -218,7 +244,7 @@ impl Drop for InFlight<'_> {
 /// Ends with the link even while the replica takes nothing more: those who wait for a place in the queue are let go.
 async fn run_writer(
     lanes: Weak<Lanes>,
-    writer: tokio::io::WriteHalf<Stream>,
+    writer: SharedStream,
     requests: mpsc::Receiver<Outgoing>,
     mut lost: watch::Receiver<bool>,
 ) {
@@ -228,11 +254,7 @@ async fn run_writer(
     }
 }
 
-async fn write_requests(
-    lanes: Weak<Lanes>,
-    writer: tokio::io::WriteHalf<Stream>,
-    mut requests: mpsc::Receiver<Outgoing>,
-) {
+async fn write_requests(lanes: Weak<Lanes>, writer: SharedStream, mut requests: mpsc::Receiver<Outgoing>) {
     let mut gatherer = Gatherer::new(writer);
     while let Some(outgoing) = requests.recv().await {
         if let Err(error) = write_waiting(&mut gatherer, outgoing, &mut requests).await {
@@ -246,15 +268,19 @@ async fn write_requests(
 
 /// One request and all that wait behind it.
 async fn write_waiting(
-    gatherer: &mut Gatherer<tokio::io::WriteHalf<Stream>, Payload>,
+    gatherer: &mut Gatherer<SharedStream, Payload>,
     first: Outgoing,
     requests: &mut mpsc::Receiver<Outgoing>,
 ) -> std::io::Result<()> {
     let mut next = Some(first);
     while let Some(outgoing) = next.take() {
-        let Outgoing { header, payload } = outgoing;
-        let checksum = payload.checksum();
-        gatherer.push(&header, payload, checksum).await?;
+        match outgoing {
+            Outgoing::Frame(header, payload) => {
+                let checksum = payload.checksum();
+                gatherer.push(&header, payload, checksum).await?;
+            }
+            Outgoing::Rest(bytes) => gatherer.send(&bytes).await?,
+        }
         next = requests.try_recv().ok();
     }
     gatherer.flush().await
@@ -262,15 +288,17 @@ async fn write_waiting(
 
 async fn run_reader(
     lanes: Weak<Lanes>,
-    mut reader: BufReader<tokio::io::ReadHalf<Stream>>,
+    mut reader: BufReader<SharedStream>,
     pending: Arc<Mutex<Waiting>>,
     mut lost: watch::Receiver<bool>,
 ) {
+    // One wait for all frames: beginning one costs more than reading a frame.
+    let mut lost = pin!(lost.wait_for(|lost| *lost));
     loop {
         let frame = tokio::select! {
             biased;
             frame = frame::read(&mut reader) => frame,
-            _ = lost.wait_for(|lost| *lost) => return,
+            _ = &mut lost => return,
         };
         let Some(lanes) = lanes.upgrade() else { return };
         match frame {
@@ -289,3 +317,6 @@ async fn run_reader(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

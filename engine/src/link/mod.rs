@@ -2,11 +2,13 @@
 //!
 //! `frame` is the wire, `control` the rarer requests in JSON, `address` where a replica listens,
 //! `client` the engine's end (its streams are `lanes`, those of a copy `bulk`) and `server` the replica's, with what it
-//! begins `at_once`, its `directory_work` and its `answer`s.
+//! begins `at_once`, what comes `alone`, its `directory_work` and its `answer`s.
 
 pub mod address;
+mod alone;
 mod answer;
 mod at_once;
+mod blocking_stream;
 pub(crate) mod bulk;
 pub mod client;
 pub mod control;
@@ -20,6 +22,7 @@ pub(crate) mod parts;
 pub(crate) mod purging;
 mod request;
 pub mod server;
+mod shared_stream;
 mod slots;
 
 pub use address::Address;

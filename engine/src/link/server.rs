@@ -4,13 +4,17 @@
 //! and everything of the lower ones has ended before it is answered; of one epoch, only one session speaks; of one
 //! session, only the latest link; a stream for bulk copying joins a link that speaks, and never makes one.
 
+use std::io::Cursor;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::Arc;
 
-use tokio::io::BufReader;
+use tokio::io::{AsyncReadExt, BufReader, Chain, ReadHalf, WriteHalf};
 use tokio::sync::{RwLock, Semaphore, mpsc, watch};
+use tokio::task::JoinHandle;
 
 use super::address::{Listener, Stream};
+use super::alone::Solitude;
 use super::answer::{Answer, Answered, Asked, control_answer, fenced, refused, remote, run_writer};
 use super::control::{ControlReply, ControlRequest, Hello, RemoteError, Welcome};
 use super::directory_work::{control, data};
@@ -55,6 +59,9 @@ pub struct ReplicaServer {
     hashes: Arc<HashJobs>,
     /// `None` where the kernel refuses one: then threads wait for the disk.
     queue: std::sync::OnceLock<Option<IoQueue>>,
+    /// How many streams threads serve.
+    #[cfg(test)]
+    pub(super) threads: std::sync::atomic::AtomicUsize,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -77,6 +84,32 @@ impl Session {
             std::cmp::Ordering::Less => false,
         }
     }
+}
+
+/// What comes on a stream: first what somebody has received of it before.
+type Input = BufReader<Chain<Cursor<Vec<u8>>, ReadHalf<Stream>>>;
+
+/// A stream that tasks serve.
+struct Served {
+    reader: Input,
+    answers: mpsc::Sender<Answered>,
+    writing: JoinHandle<Option<WriteHalf<Stream>>>,
+}
+
+impl Served {
+    fn begin(stream: Stream, received: Vec<u8>) -> Self {
+        let (reader, writer) = tokio::io::split(stream);
+        let reader = BufReader::with_capacity(READ_BUFFER_BYTES, Cursor::new(received).chain(reader));
+        // One more for HELLO.
+        let (answers, outgoing) = mpsc::channel(IN_FLIGHT_MAXIMUM + 1);
+        Self { reader, answers, writing: tokio::spawn(run_writer(writer, outgoing)) }
+    }
+}
+
+/// Whether everything that was received has been read.
+fn holds_nothing(reader: &Input) -> bool {
+    let (received, _) = reader.get_ref().get_ref();
+    reader.buffer().is_empty() && received.position() == received.get_ref().len() as u64
 }
 
 impl ReplicaServer {
@@ -103,6 +136,8 @@ impl ReplicaServer {
             hello: tokio::sync::Mutex::new(()),
             hashes: Arc::new(HashJobs::new(lock)),
             queue: std::sync::OnceLock::new(),
+            #[cfg(test)]
+            threads: std::sync::atomic::AtomicUsize::new(0),
         })
     }
 
@@ -135,13 +170,11 @@ impl ReplicaServer {
     }
 
     async fn serve_stream(self: Arc<Self>, stream: Stream) {
-        let (reader, writer) = tokio::io::split(stream);
-        let mut reader = BufReader::with_capacity(READ_BUFFER_BYTES, reader);
-        // One more for HELLO.
-        let (answers, outgoing) = mpsc::channel(IN_FLIGHT_MAXIMUM + 1);
-        let say = |request, answer| answers.send(Answered { request, answer, _place: None });
-        let writing = tokio::spawn(run_writer(writer, outgoing));
-        let first = match frame::read(&mut reader).await {
+        let mut served = Served::begin(stream, Vec::new());
+        let say = async |answers: &mpsc::Sender<Answered>, request, answer| {
+            let _ = answers.send(Answered { request, answer, _place: None }).await;
+        };
+        let first = match frame::read(&mut served.reader).await {
             Ok(Some((header, payload))) if header.kind == Kind::Control => (header, payload),
             Ok(_) => return,
             Err(error) => return tracing::warn!(replica = %self.name, %error, "stream refused"),
@@ -152,20 +185,36 @@ impl ReplicaServer {
         };
         let (session, is_bulk) = match hello {
             Ok((hello, welcome)) => {
-                let _ = say(first.0, control_answer(ControlReply::Welcome(welcome))).await;
+                say(&served.answers, first.0, control_answer(ControlReply::Welcome(welcome))).await;
                 (Session::of(&hello), hello.bulk)
             }
             Err(error) => {
                 tracing::warn!(replica = %self.name, %error, "HELLO refused");
-                let _ = say(first.0, Err(error)).await;
-                drop(answers);
-                let _ = writing.await;
+                say(&served.answers, first.0, Err(error)).await;
+                drop(served.answers);
+                let _ = served.writing.await;
                 return;
             }
         };
-        Arc::clone(&self).serve_session(reader, &session, answers).await;
+        self.serve_turns(served, &session).await;
         if !is_bulk {
             self.stop_purge_of(&session).await;
+        }
+    }
+
+    /// Serves a stream by turns with tasks and with a thread, as its requests come, until it ends.
+    async fn serve_turns(self: &Arc<Self>, mut served: Served, session: &Session) {
+        let mut solitude = Solitude::default();
+        loop {
+            let Served { reader, answers, writing } = served;
+            let Some((reader, first)) = self.serve_session(reader, session, answers, &mut solitude).await else {
+                return;
+            };
+            let Ok(Some(writer)) = writing.await else { return };
+            let (_, reader) = reader.into_inner().into_inner();
+            let Some(returned) = self.serve_alone(reader.unsplit(writer), session, first).await else { return };
+            solitude.came_back(returned.served);
+            served = Served::begin(returned.stream, returned.received);
         }
     }
 
@@ -179,36 +228,51 @@ impl ReplicaServer {
         }
     }
 
+    /// Until the stream ends, or a thread is to serve it: nothing is in flight then but the request that comes along.
     async fn serve_session(
-        self: Arc<Self>,
-        mut reader: BufReader<tokio::io::ReadHalf<Stream>>,
+        self: &Arc<Self>,
+        mut reader: Input,
         session: &Session,
         answers: mpsc::Sender<Answered>,
-    ) {
+        solitude: &mut Solitude,
+    ) -> Option<(Input, (Header, AlignedBuf))> {
         let permits = Arc::new(Semaphore::new(IN_FLIGHT_MAXIMUM));
         let mut current = self.session.subscribe();
+        // One wait for all frames: beginning one costs more than reading a frame.
+        let mut replaced = pin!(current.wait_for(|now| now != session));
         loop {
             let frame = tokio::select! {
                 // What has come already costs no look at the session: each request looks itself.
                 biased;
                 frame = frame::read(&mut reader) => frame,
                 // Somebody else speaks now, or the replica is being closed.
-                _ = current.wait_for(|now| now != session) => return,
+                _ = &mut replaced => return None,
             };
             let (header, payload) = match frame {
-                Ok(Some(frame)) => frame,
-                Ok(None) => return,
-                Err(error) => return tracing::warn!(replica = %self.name, %error, "stream ended"),
+                Ok(frame) => frame?,
+                Err(error) => {
+                    tracing::warn!(replica = %self.name, %error, "stream ended");
+                    return None;
+                }
             };
-            let Ok(place) = Arc::clone(&permits).acquire_owned().await else { return };
+            let alone = permits.available_permits() == IN_FLIGHT_MAXIMUM && holds_nothing(&reader);
+            if solitude.after(&header, alone) {
+                return Some((reader, (header, payload)));
+            }
+            let place = Arc::clone(&permits).acquire_owned().await.ok()?;
             let asked = Asked { header, answers: answers.clone(), place };
             let Some((asked, payload)) = self.begin_at_once(session, asked, payload) else { continue };
-            let (server, session) = (Arc::clone(&self), session.clone());
+            let (server, session) = (Arc::clone(self), session.clone());
             tokio::spawn(async move {
                 let answer = server.handle(&session, &asked.header, payload).await;
                 asked.answer(answer);
             });
         }
+    }
+
+    /// Who speaks, and whoever will.
+    pub(super) fn speaker(&self) -> watch::Receiver<Session> {
+        self.session.subscribe()
     }
 
     /// HELLO: fences lower epochs, opens the directory, tells its state.

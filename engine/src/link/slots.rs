@@ -41,6 +41,10 @@ impl<T> Slots<T> {
         Some(content)
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.free.len() == self.slots.len()
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
         self.slots.iter().filter_map(|slot| slot.content.as_ref())
     }
@@ -72,9 +76,9 @@ mod tests {
         assert_ne!(third, first, "its place is used again, its number is not");
         assert_eq!(slots.remove(first), None);
         assert_eq!(slots.remove(u64::MAX), None);
-        assert_eq!(slots.iter().count(), 2);
+        assert_eq!((slots.iter().count(), slots.is_empty()), (2, false));
         assert_eq!(slots.take_all().len(), 2);
-        assert_eq!((slots.remove(second), slots.remove(third)), (None, None));
+        assert_eq!((slots.remove(second), slots.remove(third), slots.is_empty()), (None, None, true));
         let fourth = slots.insert("fourth");
         assert_eq!(slots.remove(fourth), Some("fourth"));
     }

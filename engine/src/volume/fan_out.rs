@@ -108,10 +108,11 @@ pub(crate) async fn write_zeroes(
     may_unmap: bool,
     durability: Durability,
 ) -> Result<(), IoError> {
-    // The kernel's loop driver asks for zeros where its user discards. Where discards may take snapshots along, these
-    // ranges are discarded first, and little is left that zeros would have to hide.
+    // The kernel's loop driver asks for zeros where its user discards. What a trim has marked is punched first, and little
+    // is left that zeros would have to hide. Zeros mark nothing themselves: file systems write them all the time, as when
+    // ext4 fills its tables after it was mounted, and nobody's snapshots may go by that.
     if may_unmap && shared.unmap_chain.is_on() {
-        discard(shared, offset, length).await?;
+        punch(shared, offset, length).await?;
     }
     for (offset, length) in pieces(offset, length, ZEROES_MAXIMUM) {
         shared.membership.check_running()?;
@@ -149,11 +150,15 @@ async fn write_zeroes_as_data(
     Ok(())
 }
 
-/// While a replica joins, a discard changes nothing: a copy that is on its way could put back into a removed layer of
-/// the joiner what the members have punched out of theirs.
 pub(crate) async fn discard(shared: &Arc<Shared>, offset: u64, length: u64) -> Result<(), IoError> {
     shared.membership.check_running()?;
     super::unmap_chain::mark_for_discard(shared).await;
+    punch(shared, offset, length).await
+}
+
+/// Gives back what the head and the removed layers directly below it hold. While a replica joins, it changes nothing: a
+/// copy that is on its way could put back into a removed layer of the joiner what the members have punched out of theirs.
+async fn punch(shared: &Shared, offset: u64, length: u64) -> Result<(), IoError> {
     for (offset, length) in pieces(offset, length, DISCARD_MAXIMUM) {
         shared.membership.check_running()?;
         let _turn = shared.ordering.turn(offset, u64::from(length), Access::Write).await;

@@ -93,7 +93,15 @@ pub(crate) async fn run_refresh(shared: Arc<Shared>) {
     }
 }
 
+/// A replica that does not tell its layers in this time is not waited for; the sizes are those of a moment ago.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
+
 impl Volume {
+    /// Brings the sizes of layers up to date.
+    pub async fn look_at_layers(&self) {
+        let _ = tokio::time::timeout(LOOK_TIMEOUT, self.shared.refresh_layers()).await;
+    }
+
     /// The status but for what the frontends know (kind, endpoint).
     #[must_use]
     pub fn status(&self) -> EngineStatus {

@@ -4,6 +4,9 @@
 //! branch is seen through; a discard punches removed layers directly below the head ([`crate::replica`]). The marks are
 //! made on all members under a barrier, so that the discard that follows finds the same run on each. Whoever sets the
 //! option has given those snapshots up: their names stay until a purge, their content goes.
+//!
+//! Invariant: nothing but a discard, or a trim that was asked for, marks. Zeros do not, even those that may unmap: file
+//! systems write them unasked.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,6 +30,12 @@ impl Volume {
     pub fn set_unmap_mark_snap_chain_removed(&self, on: bool) {
         self.shared.unmap_chain.0.store(on, Ordering::Relaxed);
         self.shared.changed.tell();
+    }
+
+    /// Marks as a discard would, if the option is set. A trim begins with it: where its discards come as zeros, they mark
+    /// nothing themselves.
+    pub async fn mark_for_trim(&self) {
+        mark_for_discard(&self.shared).await;
     }
 }
 

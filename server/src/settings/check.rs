@@ -18,7 +18,8 @@ pub enum SettingError {
     ReadOnly(&'static str),
     #[error("the setting {name} can't be empty; give {expected}")]
     Empty { name: &'static str, expected: String },
-    #[error("{value:?} is no value for the setting {name}; give {expected}")]
+    // "with invalid value" is what scripts written for Longhorn look for.
+    #[error("the setting {name} with invalid value {value:?} is not saved; give {expected}")]
     Value { name: &'static str, value: String, expected: String },
     #[error("the value for the setting {name} has {bytes} bytes, more than the {VALUE_LIMIT_BYTES} that it can have")]
     Long { name: &'static str, bytes: usize },

@@ -34,7 +34,6 @@ use crate::settings::{Name, Settings};
 use crate::store::sqlite::Sqlite;
 use crate::store::{Store, StoreError};
 use crate::support_bundle::{self, Bundles, Place};
-use crate::web::listener::{Ending, Limits};
 
 pub use claim::ClaimError;
 pub use layout::{Layout, LayoutError};
@@ -155,9 +154,9 @@ impl Manager {
         })
     }
 
-    /// Answers requests until told to end, then finishes what is under way.
-    pub async fn serve(self, ending: Ending<impl Future<Output = ()> + Send, impl Future<Output = ()> + Send>) {
-        crate::router::serve(self.listener, self.app.clone(), Limits::default(), ending).await;
+    /// Answers requests until `stop` is done, then finishes what is under way.
+    pub async fn serve(self, stop: impl Future<Output = ()>) {
+        crate::router::serve(self.listener, self.app.clone(), stop).await;
         end(self.controllers, &self.sqlite).await;
     }
 

@@ -103,7 +103,7 @@ fn view(parts: &Parts<'_>) -> VolumeView {
         rebuild_status: live.map(|engine| rows(&engine.status.rebuild_status)).unwrap_or_default(),
         volume_attachment: attachment(parts.volume.name(), parts.attachment).into(),
         causes: status.causes.clone(),
-        snapshots: live.map(snapshots).unwrap_or_default(),
+        snapshots: live.map(|engine| snapshots(&engine.status.snapshots)).unwrap_or_default(),
         frontend_in_use: live.map(|engine| engine.status.frontend_in_use.clone()).unwrap_or_default(),
         frontend_reason: live.map(|engine| engine.status.frontend_reason.clone()).unwrap_or_default(),
         nbd_uri: live.map(|engine| engine.status.nbd_uri.clone()).unwrap_or_default(),
@@ -205,11 +205,11 @@ fn controller(engine: &Object<Engine>) -> Controller {
 /// Newest first, the head on top: the order in which a chain is read. Of those taken in the same second the ones above
 /// come first.
 #[must_use]
-pub fn snapshots(engine: &Object<Engine>) -> Vec<Snapshot> {
-    let mut snapshots: Vec<Snapshot> = engine.status.snapshots.values().cloned().collect();
+pub fn snapshots(layers: &BTreeMap<String, Snapshot>) -> Vec<Snapshot> {
+    let mut snapshots: Vec<Snapshot> = layers.values().cloned().collect();
     let is_head = |snapshot: &Snapshot| snapshot.name == aurochs_api::ids::VOLUME_HEAD;
     snapshots.sort_by_cached_key(|one| {
-        let age = std::cmp::Reverse((is_head(one), one.created.clone(), depth(one, &engine.status.snapshots)));
+        let age = std::cmp::Reverse((is_head(one), one.created.clone(), depth(one, layers)));
         (age, one.name.clone())
     });
     snapshots

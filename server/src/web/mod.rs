@@ -1,10 +1,10 @@
 //! What a browser gets: the login page, the page shell that loads the dashboard, its assets, and the headers around them.
 
 pub mod assets;
+pub mod connections;
 pub(crate) mod encoding;
 pub mod html;
 pub mod limits;
-pub mod listener;
 pub mod live;
 pub mod login_page;
 pub mod nonce;

@@ -17,7 +17,7 @@ use aurochs_server::settings::Settings;
 use aurochs_server::store::Store;
 use aurochs_server::store::sqlite::Sqlite;
 use aurochs_server::support_bundle::Bundles;
-use aurochs_server::web::listener::{Ending, Limits};
+use aurochs_server::web::connections::{self, Limits};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode, header};
@@ -120,8 +120,15 @@ impl Manager {
     pub(crate) async fn listen(&self) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let ending = Ending { stop: std::future::pending(), hurry: std::future::pending() };
-        tokio::spawn(router::serve(listener, self.app.clone(), Limits::default(), ending));
+        tokio::spawn(router::serve(listener, self.app.clone(), std::future::pending()));
+        address
+    }
+
+    /// As [`Self::listen`], with other limits of connections.
+    pub(crate) async fn listen_within(&self, limits: Limits) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(connections::serve(listener, self.service.clone(), limits, |_| true, std::future::pending()));
         address
     }
 

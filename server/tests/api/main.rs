@@ -9,6 +9,7 @@ mod engine;
 mod envelope;
 mod events;
 mod harness;
+mod hostile;
 mod in_use;
 mod live;
 mod login;

@@ -24,7 +24,8 @@ async fn what_was_done_is_seen_by_the_next_request() {
     let list = act(&manager, "snapshotList", json!({})).await.json();
     assert_eq!((&list["type"], &list["resourceType"]), (&json!("collection"), &json!("snapshot")));
     let names: Vec<_> = list["data"].as_array().unwrap().iter().map(|item| item["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["volume-head", "s1"], "the head is on top");
+    assert_eq!(names, ["volume-head", engine::JUST_TAKEN, "s1"], "the head is on top");
+    assert_eq!(list["data"][0]["size"], json!(engine::SIZE_NOW.to_string()), "not what the resource had seconds ago");
     assert_eq!(act(&manager, "snapshotGet", json!({"name": "s1"})).await.json()["name"], "s1");
 
     let unnamed = act(&manager, "snapshotCreate", json!({})).await.json();

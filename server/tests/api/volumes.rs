@@ -211,6 +211,11 @@ async fn a_volume_without_a_placed_replica_is_not_attached() {
     manager.store().create(&replica).await.unwrap();
     let attach = || manager.post("/v1/volumes/data?action=attach", json!({"hostId": "node-1"}));
     assert_refused(&attach().await, StatusCode::CONFLICT, "none of its replicas has a place");
+    // While it is being created, nobody has looked for a place yet.
+    manager.store().modify_status::<Volume>("data", |status| status.state = VolumeState::Creating).await.unwrap();
+    assert_eq!(attach().await.status, StatusCode::OK);
+    manager.post("/v1/volumes/data?action=detach", json!({})).await;
+    manager.store().modify_status::<Volume>("data", |status| status.state = VolumeState::Detached).await.unwrap();
     replica = manager.store().get("data-r-1").await.unwrap();
     replica.spec.node_id = "node-2".to_owned();
     replica.spec.disk_path = "/data/node-2".to_owned();

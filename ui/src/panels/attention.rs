@@ -65,10 +65,10 @@ fn Line(line: Attention) -> impl IntoView {
     let (mark, word, name, target): (Mark, &str, String, String) = match &line.subject {
         Subject::Volume { name, phase } => ((*phase).into(), words::phase(*phase), name.clone(), address::volume(name)),
         Subject::Node { name } => {
-            (line.cause.severity.into(), words::severity(line.cause.severity), name.clone(), "nodes".to_owned())
+            (Mark::of(&line.cause), words::severity(line.cause.severity), name.clone(), "nodes".to_owned())
         }
         Subject::Disk { node, disk } => (
-            line.cause.severity.into(),
+            Mark::of(&line.cause),
             words::severity(line.cause.severity),
             format!("{node} / {disk}"),
             "nodes".to_owned(),

@@ -66,7 +66,7 @@ pub(crate) fn DiskPart(name: String, disk: Disk) -> impl IntoView {
         .causes
         .iter()
         .map(|cause| view! {
-            <li>{cause.message.clone()}" "<span class="dim">{cause.next_step.clone()}</span><Places details=cause.details.clone() /></li>
+            <li class=Mark::of(cause).class()>{cause.message.clone()}" "<span class="dim">{cause.next_step.clone()}</span><Places details=cause.details.clone() /></li>
         });
     let health = health(&disk);
     let tags = disk.tags.iter().map(|tag| view! { <span class="tag">{tag.clone()}</span> }).collect_view();

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aurochs_api::cause::Cause;
 use aurochs_api::condition::{Condition, ConditionStatus};
 use aurochs_api::node::{FrontendOffer, Node};
 use leptos::prelude::*;
@@ -44,12 +45,7 @@ pub(crate) fn NodeCard(row: Row<Node>) -> impl IntoView {
                 {tags}
             </div>
             <ul class="reasons">
-                {move || causes.get().into_iter().map(|cause| view! {
-                    <li class=Mark::from(cause.severity).class()>
-                        {cause.message}" "<span class="dim">{cause.next_step}</span>
-                        <Places details=cause.details />
-                    </li>
-                }).collect_view()}
+                {move || causes.get().into_iter().map(|cause| view! { <Reason cause /> }).collect_view()}
             </ul>
             <div class="node-columns">
                 <Abilities node />
@@ -59,6 +55,17 @@ pub(crate) fn NodeCard(row: Row<Node>) -> impl IntoView {
                 </div>
             </div>
         </section>
+    }
+}
+
+#[component]
+fn Reason(cause: Cause) -> impl IntoView {
+    let class = Mark::of(&cause).class();
+    view! {
+        <li class=class>
+            {cause.message}" "<span class="dim">{cause.next_step}</span>
+            <Places details=cause.details />
+        </li>
     }
 }
 

@@ -31,11 +31,11 @@ pub(crate) fn WhyPanel(volume: Memo<Option<Arc<Volume>>>) -> impl IntoView {
 
 #[component]
 fn Reason(cause: Cause) -> impl IntoView {
+    let (mark, words) = (words::Mark::of(&cause), words::cause(cause.code).to_owned());
     let next_step = (!cause.next_step.is_empty()).then(|| view! { <div class="next">{cause.next_step}</div> });
-    let words = words::cause(cause.code).to_owned();
     view! {
         <div class="attn">
-            <Badge mark=Signal::stored(cause.severity.into()) text=words />
+            <Badge mark=Signal::stored(mark) text=words />
             <div>
                 <strong>{cause.message}</strong>
                 {next_step}

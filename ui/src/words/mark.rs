@@ -1,6 +1,6 @@
 //! Typed states as shapes and colours: one of five marks, never colour alone.
 
-use aurochs_api::cause::Severity;
+use aurochs_api::cause::{Cause, CauseCode, Severity};
 use aurochs_api::node::NodeStatus;
 
 use crate::live::Link;
@@ -31,6 +31,16 @@ impl Mark {
             Self::Faulted => "faulted",
             Self::Progress => "progress",
             Self::Idle => "idle",
+        }
+    }
+}
+
+impl Mark {
+    /// As bad as the cause is. Where somebody wished it so, nothing is at work.
+    pub(crate) fn of(cause: &Cause) -> Self {
+        match (cause.severity, cause.code) {
+            (Severity::Info, CauseCode::SchedulingDisabled | CauseCode::SettingPending) => Self::Idle,
+            (severity, _) => severity.into(),
         }
     }
 }

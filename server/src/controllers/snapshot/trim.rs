@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use aurochs_engine::grpc::instance_v1::FilesystemTrimRequest;
+use aurochs_engine::grpc::engine_v1::UnmapMarkSnapChainRemovedRequest;
+use aurochs_engine::grpc::instance_v1::{FilesystemTrimReply, FilesystemTrimRequest};
 
 use crate::events::{EventType, Events, ObjectRef, Reason};
 use crate::instance::{ClientError, Clients, rpc, within};
@@ -10,6 +11,9 @@ use crate::resources::{Engine, Object, Volume};
 
 /// A large file system on busy disks; the trim goes on after that all the same.
 const TRIM_TIMEOUT: Duration = Duration::from_secs(3600);
+
+/// Marking waits for the requests under way, and syncs a small file on each replica.
+const MARK_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What was given back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,12 +30,8 @@ pub async fn trim(
     volume: &Object<Volume>,
     engine: &Object<Engine>,
 ) -> Result<Trimmed, ClientError> {
-    let request = within(TRIM_TIMEOUT, FilesystemTrimRequest { volume: volume.name().to_owned() });
-    let answer = clients.manager(&engine.spec.node_id)?.filesystem_trim(request).await;
-    let trimmed = answer.map_err(rpc(format!("trimming the file system on volume {}", volume.name())));
-    match trimmed {
+    match run(clients, volume.name(), engine).await {
         Ok(answer) => {
-            let answer = answer.into_inner();
             tracing::info!(volume = volume.name(), bytes = answer.trimmed_bytes, "file system trimmed");
             Ok(Trimmed { bytes: answer.trimmed_bytes, mounted_at: answer.mounted_at })
         }
@@ -41,4 +41,16 @@ pub async fn trim(
             Err(error)
         }
     }
+}
+
+async fn run(clients: &Clients, volume: &str, engine: &Object<Engine>) -> Result<FilesystemTrimReply, ClientError> {
+    let tried = || format!("trimming the file system on volume {volume}");
+    if engine.status.unmap_mark_snap_chain_removed_enabled {
+        let request = UnmapMarkSnapChainRemovedRequest { enabled: true, mark_now: true };
+        let mut client = clients.engine(&engine.status.address)?;
+        client.unmap_mark_snap_chain_removed_set(within(MARK_TIMEOUT, request)).await.map_err(rpc(tried()))?;
+    }
+    let request = within(TRIM_TIMEOUT, FilesystemTrimRequest { volume: volume.to_owned() });
+    let answer = clients.manager(&engine.spec.node_id)?.filesystem_trim(request).await.map_err(rpc(tried()))?;
+    Ok(answer.into_inner())
 }

@@ -106,7 +106,7 @@ async fn tell_engine(context: &Context, engine: &Object<Engine>, limits: Limits)
         tracing::info!(engine = engine.name(), count = limits.count, size = %limits.size, "limits of snapshots set");
     }
     if status.unmap_mark_snap_chain_removed_enabled != limits.unmap_marks_chain {
-        let request = UnmapMarkSnapChainRemovedRequest { enabled: limits.unmap_marks_chain };
+        let request = UnmapMarkSnapChainRemovedRequest { enabled: limits.unmap_marks_chain, mark_now: false };
         let doing = format!("telling engine {} what a discard does to snapshots", engine.name());
         client.unmap_mark_snap_chain_removed_set(within(LOOK_TIMEOUT, request)).await.map_err(rpc(doing))?;
         tracing::info!(

@@ -5,7 +5,10 @@
 
 mod names;
 
+use std::time::Duration;
+
 use aurochs_api::describe::Described;
+use axum::body::HttpBody;
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{FromRequest, Request};
 use axum::response::IntoResponse;
@@ -17,6 +20,8 @@ use crate::error::{ApiError, ErrorKind};
 
 /// Larger bodies are refused: the largest honest one, the disks of a node, has a few kilobytes.
 pub const LIMIT_BYTES: usize = 1 << 20;
+/// A mebibyte over the slowest line that anybody administers storage by.
+const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The body of a request. The last extractor of a handler.
 #[derive(Clone, Copy, Debug)]
@@ -26,18 +31,34 @@ impl<S: Send + Sync, T: DeserializeOwned + Described> FromRequest<S> for Body<T>
     type Rejection = ApiError;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
-        let bytes = Bytes::from_request(request, state).await.map_err(unreadable)?;
-        parse(&bytes).map(Self)
+        parse(&read(request, state, READ_TIMEOUT).await?).map(Self)
+    }
+}
+
+async fn read<S: Send + Sync>(request: Request, state: &S, patience: Duration) -> Result<Bytes, ApiError> {
+    // What is announced to be too large is not waited for.
+    if request.body().size_hint().lower() > LIMIT_BYTES as u64 {
+        return Err(too_large());
+    }
+    match tokio::time::timeout(patience, Bytes::from_request(request, state)).await {
+        Ok(read) => read.map_err(unreadable),
+        Err(_) => {
+            let message = format_args!("the body did not come to its end within {} s", patience.as_secs());
+            Err(ApiError::new(ErrorKind::SlowRequest, message, "Look whether Content-Length is right; send it again."))
+        }
     }
 }
 
 fn unreadable(rejection: BytesRejection) -> ApiError {
-    let response = rejection.into_response();
-    if response.status() == ErrorKind::TooLarge.status() {
-        let message = format_args!("the body is larger than {} KiB", LIMIT_BYTES >> 10);
-        return ApiError::new(ErrorKind::TooLarge, message, "Send only the fields that the action takes.");
+    if rejection.into_response().status() == ErrorKind::TooLarge.status() {
+        return too_large();
     }
     ApiError::new(ErrorKind::BadRequest, "the body could not be read to its end", "Send the request again.")
+}
+
+fn too_large() -> ApiError {
+    let message = format_args!("the body is larger than {} KiB", LIMIT_BYTES >> 10);
+    ApiError::new(ErrorKind::TooLarge, message, "Send only the fields that the action takes.")
 }
 
 /// Reads a body of JSON.
@@ -92,6 +113,13 @@ mod tests {
     use aurochs_api::volume::VolumeCreateInput;
 
     use super::*;
+
+    #[tokio::test]
+    async fn a_body_that_does_not_come_is_not_waited_for() {
+        let silent = axum::body::Body::from_stream(futures::stream::pending::<Result<Bytes, std::io::Error>>());
+        let error = read(Request::new(silent), &(), Duration::from_millis(20)).await.unwrap_err();
+        assert_eq!((error.kind, error.kind.status().as_u16()), (ErrorKind::SlowRequest, 408));
+    }
 
     fn message(text: &str) -> String {
         parse::<VolumeCreateInput>(text.as_bytes()).unwrap_err().message

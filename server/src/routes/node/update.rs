@@ -99,7 +99,9 @@ pub(super) fn tags(tags: &[String]) -> Result<Vec<String>, ApiError> {
     match tags.iter().find(|tag| tag.is_empty() || tag.contains(char::is_whitespace) || tag.contains(',')) {
         None => Ok(tags),
         Some(bad) => {
-            let message = format_args!("{bad:?} is no tag: it is empty or has a blank or a comma in it");
+            let message = format_args!(
+                "at least one error encountered while validating tags: {bad:?} is empty or has a blank or a comma in it"
+            );
             Err(ApiError::new(ErrorKind::Invalid, message, "Use words such as ssd or rack-7."))
         }
     }

@@ -2,7 +2,7 @@
 
 use aurochs_api::attachment::AttachInput;
 use aurochs_api::schema::Resource;
-use aurochs_api::volume::{Robustness, Volume as VolumeView};
+use aurochs_api::volume::{Robustness, Volume as VolumeView, VolumeState};
 
 use super::action::{self, Target};
 use super::{rules, ticket};
@@ -52,14 +52,14 @@ async fn check_node(store: &Store, volume: &Object<Volume>, name: &str) -> Resul
     }
     let Some(node) = store.find::<Node>(name).await? else {
         let names: Vec<String> = store.list::<Node>().await?.iter().map(|node| node.name().to_owned()).collect();
-        let message = format_args!("volume {name_of_volume} can't be attached to {name:?}: there is no such node");
+        let message = format_args!("unable to attach volume {name_of_volume} to {name:?}: there is no such node");
         return Err(ApiError::new(ErrorKind::Invalid, message, format_args!("The nodes are: {}.", names.join(", "))));
     };
     if condition::is_true(&node.status.conditions, READY) {
         return Ok(());
     }
     let why = condition::find(&node.status.conditions, READY).map_or("it was not heard of yet", |ready| &ready.message);
-    let message = format_args!("volume {name_of_volume} can't be attached to {name}: the node is not ready ({why})");
+    let message = format_args!("unable to attach volume {name_of_volume} to {name}: the node is not ready ({why})");
     Err(ApiError::new(ErrorKind::Conflict, message, "Choose another node, or bring this one back."))
 }
 
@@ -73,27 +73,30 @@ fn check_volume(volume: &Object<Volume>) -> Result<(), ApiError> {
         let why = volume.status.causes.first().map_or("no replica with all data can be used", |cause| &cause.message);
         let next_step =
             volume.status.causes.first().map_or("Bring back a node that holds a replica.", |cause| &cause.next_step);
-        let message = format_args!("volume {} is faulted: {why}", volume.name());
+        let message = format_args!("unable to attach volume {}: it is faulted: {why}", volume.name());
         return Err(ApiError::new(ErrorKind::Conflict, message, next_step));
     }
     Ok(())
 }
 
-/// Without a single placed replica an attach would wait for room, silently. A volume whose replicas do not exist yet is
-/// just being created, and one that follows its node is placed by the attach.
+/// Without a single placed replica an attach would wait for room, silently. A volume that is just being created has
+/// none yet, or none that the scheduler has looked at, and one that follows its node is placed by the attach.
 async fn check_placed(store: &Store, volume: &Object<Volume>, node: &str) -> Result<(), ApiError> {
     let replicas = store.list_labelled::<Replica>(LABEL_VOLUME, volume.name()).await?;
     if let Some(refusal) = locality::refusal(volume, &replicas, node) {
         let next_step = "Attach it there, or change its dataLocality while it is detached.";
         return Err(ApiError::new(ErrorKind::Conflict, format_args!("can't attach to {node}: {refusal}"), next_step));
     }
-    let waits = replicas.is_empty() || volume.spec.data_locality != DataLocality::Disabled;
-    if waits || replicas.iter().any(|replica| replica.spec.is_placed()) {
+    let is_new = replicas.is_empty() || volume.status.state == VolumeState::Creating;
+    if is_new
+        || volume.spec.data_locality != DataLocality::Disabled
+        || replicas.iter().any(|replica| replica.spec.is_placed())
+    {
         return Ok(());
     }
     let cause = volume.status.causes.first();
     let why = cause.map_or("the search goes on", |cause| &cause.message);
-    let message = format_args!("volume {} can't be attached: none of its replicas has a place: {why}", volume.name());
+    let message = format_args!("unable to attach volume {}: none of its replicas has a place: {why}", volume.name());
     let next_step = cause.map_or("Look at the volume again in a moment.", |cause| &cause.next_step);
     Err(ApiError::new(ErrorKind::Conflict, message, next_step))
 }
@@ -119,8 +122,8 @@ fn check_rivals(
         let next_step = format_args!("Detach it from {} first.", ticket.node_id);
         if ticket.node_id != wanted.node_id {
             let message = format_args!(
-                "volume {name} is attached to {}, so it can't be attached to {}",
-                ticket.node_id, wanted.node_id
+                "unable to attach volume {name} to {}: it is attached to {}",
+                wanted.node_id, ticket.node_id
             );
             return Err(ApiError::new(ErrorKind::Conflict, message, next_step));
         }

@@ -1,5 +1,6 @@
 //! The running engine of a volume, as the snapshot actions need it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aurochs_api::snapshot::Snapshot;
@@ -18,6 +19,8 @@ use crate::store::Store;
 /// A snapshot is a barrier: a mounted file system is synced, requests in flight end, files are made and synced on every
 /// replica. Slow disks need time; the answer to the client has to go out before the limit of requests.
 const CALL_TIMEOUT: Duration = Duration::from_secs(50);
+/// What the engine has is told at once; a replica is asked for sizes.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(10);
 /// The engine tells its new state within a quarter of a second; past this the client gets the answer without it.
 const EFFECT_TIMEOUT: Duration = Duration::from_secs(5);
 const EFFECT_LOOK_INTERVAL: Duration = Duration::from_millis(10);
@@ -78,18 +81,27 @@ impl RunningEngine {
         }
     }
 
-    /// The snapshot, or 404. One that the resource does not show is asked for: on a busy machine the resource may lag
-    /// behind the engine, and what a client has just made is not to be denied.
-    pub(crate) async fn snapshot(&self, name: &str) -> Result<Snapshot, ApiError> {
-        if let Some(known) = self.resource.status.snapshots.get(name) {
-            return Ok(known.clone());
+    /// All layers by name, as the engine has them now: in the resource sizes are written seldom, and on a busy machine it
+    /// may lack what a client has just made. When the engine does not answer, what the resource has.
+    pub(crate) async fn snapshots(&self) -> Result<BTreeMap<String, Snapshot>, ApiError> {
+        let mut asked = Request::new(StatusRequest {});
+        asked.set_timeout(LOOK_TIMEOUT);
+        match self.client().status(asked).await {
+            Ok(told) => {
+                Ok(told.into_inner().snapshots.into_iter().map(|one| (one.name.clone(), to_api(one))).collect())
+            }
+            Err(_) if !self.resource.status.snapshots.is_empty() => Ok(self.resource.status.snapshots.clone()),
+            Err(status) => {
+                let tried = format!("looking at the snapshots of volume {}", self.resource.spec.volume_name);
+                Err(refused(&tried, &status))
+            }
         }
-        let volume = &self.resource.spec.volume_name;
-        let tried = format!("looking for the snapshot {name} of volume {volume}");
-        let told = self.client().status(request(StatusRequest {})).await.map_err(|status| refused(&tried, &status))?;
-        let found = told.into_inner().snapshots.into_iter().find(|snapshot| snapshot.name == name);
-        found.map(to_api).ok_or_else(|| {
-            let message = format_args!("volume {volume} has no snapshot named {name:?}");
+    }
+
+    /// The snapshot, or 404.
+    pub(crate) async fn snapshot(&self, name: &str) -> Result<Snapshot, ApiError> {
+        self.snapshots().await?.remove(name).ok_or_else(|| {
+            let message = format_args!("volume {} has no snapshot named {name:?}", self.resource.spec.volume_name);
             ApiError::new(ErrorKind::NotFound, message, "snapshotList tells their names.")
         })
     }

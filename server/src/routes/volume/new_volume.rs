@@ -1,5 +1,7 @@
 //! From the wish of a client to the spec of a new volume: defaults of Longhorn's admission webhook, then its rules.
 
+use std::collections::BTreeSet;
+
 use aurochs_api::size::{ByteSize, VOLUME_SIZE_ALIGNMENT, VOLUME_SIZE_MINIMUM};
 use aurochs_api::volume::VolumeCreateInput;
 
@@ -139,11 +141,11 @@ pub(super) fn size(text: &str) -> Result<ByteSize, ApiError> {
     Ok(wished.round_up(VOLUME_SIZE_ALIGNMENT))
 }
 
-/// Tags without doubles and without blanks around them.
+/// Tags as they were given, without doubles and without blanks around them.
 fn selector(field: &str, tags: &[String]) -> Result<Vec<String>, ApiError> {
-    let mut tags: Vec<String> = tags.iter().map(|tag| tag.trim().to_owned()).collect();
-    tags.sort();
-    tags.dedup();
+    let mut seen = BTreeSet::new();
+    let tags = tags.iter().map(|tag| tag.trim()).filter(|tag| seen.insert(*tag));
+    let tags: Vec<String> = tags.map(str::to_owned).collect();
     if tags.iter().any(String::is_empty) {
         return Err(invalid(format_args!("{field} has an empty tag"), "Leave it out."));
     }

@@ -27,7 +27,10 @@ pub async fn handle(target: Target, input: ReplicaRemoveInput) -> Result<Resourc
     check_record(&target, replica, &replicas).await?;
     let other_good = replicas.iter().any(|other| other.name() != replica.name() && is_good(other));
     if is_good(replica) && !other_good {
-        let message = format_args!("replica {} is the only one with all data of volume {}", input.name, target.name);
+        let message = format_args!(
+            "replica {} of volume {} is not removed: no other healthy replica available",
+            input.name, target.name
+        );
         return Err(ApiError::new(ErrorKind::Conflict, message, "Wait until another replica is rebuilt."));
     }
     store.delete::<Replica>(replica.name()).await?;
@@ -52,7 +55,8 @@ async fn check_record(
     let Some(record) = record else { return Ok(()) };
     let is_member = record.members.iter().any(|member| member == name);
     if is_member && !last_data::another_stays(name, &record.members, replicas) {
-        let message = format_args!("replica {name} is the only one with all data of volume {volume} that stays");
+        let message =
+            format_args!("replica {name} of volume {volume} is not removed: no other healthy replica available");
         return Err(ApiError::new(ErrorKind::Conflict, message, "Wait until another replica is rebuilt."));
     }
     Ok(())

@@ -57,7 +57,7 @@ pub(super) async fn check_selectors(store: &Store, spec: &VolumeSpec) -> Result<
     for (what, wished, known) in [("node", &spec.node_selector, &node_tags), ("disk", &spec.disk_selector, &disk_tags)]
     {
         if let Some(tag) = wished.iter().find(|tag| !known.contains(tag)) {
-            let message = format_args!("no {what} has the tag {tag:?}, which the volume's {what}Selector asks for");
+            let message = format_args!("the {what} tag {tag:?} of the volume's {what}Selector does not exist");
             return Err(invalid(message, format_args!("Give a {what} that tag first, or leave it out.")));
         }
     }

@@ -18,7 +18,7 @@ pub async fn handle(target: Target, _: NoInput) -> Result<Collection<Resource<Sn
     let engine = RunningEngine::of(store, &target).await?;
     let known = store.list_labelled::<Kind>(LABEL_VOLUME, &target.name).await?;
     let (checksums, links) = (Checksums::of(&known), Links::of(&target.url));
-    let layers = volume::snapshots(&engine.resource).into_iter();
+    let layers = volume::snapshots(&engine.snapshots().await?).into_iter();
     let list = layers.map(|found| snapshot::resource(found, &checksums, links)).collect();
     Ok(envelope::collection("snapshot", &target.url, list))
 }

@@ -211,7 +211,7 @@ fn rule_data_engine_enabled_by_the_setting() {
 fn rule_selectors_have_no_empty_tag() {
     assert_rule("diskSelector", Some("empty tag"), |wish| wish.disk_selector = vec![" ".to_owned()]);
     let spec = made(|wish| wish.node_selector = vec!["b ".to_owned(), "a".to_owned(), "b".to_owned()]).unwrap();
-    assert_eq!(spec.node_selector, ["a", "b"]);
+    assert_eq!(spec.node_selector, ["b", "a"]);
 }
 
 #[test]

@@ -1,45 +1,48 @@
-//! A connection that ends when its client takes nothing for too long: what is to be sent is kept in memory until then.
+//! A client's TCP connection that gives up when the client takes nothing of what it is sent, and gives its place back when
+//! it is closed, also as a WebSocket.
 
-use std::io::{self, IoSlice};
+use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::Sleep;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, Sleep};
 
-use super::seats::Seat;
+use super::clients::Share;
 
-/// A client's connection, also when it has become a WebSocket. It keeps its seat until it is closed.
-pub(super) struct Connection {
+#[derive(Debug)]
+pub(super) struct Stream {
     stream: TcpStream,
-    patience: Duration,
+    stall: Duration,
     /// Runs while the client takes nothing.
     stalled: Option<Pin<Box<Sleep>>>,
-    _seat: Seat,
+    _place: Option<OwnedSemaphorePermit>,
+    _share: Share,
 }
 
-impl Connection {
-    pub(super) fn new(stream: TcpStream, patience: Duration, seat: Seat) -> Self {
-        Self { stream, patience, stalled: None, _seat: seat }
+impl Stream {
+    pub(super) fn new(stream: TcpStream, stall: Duration, place: Option<OwnedSemaphorePermit>, share: Share) -> Self {
+        Self { stream, stall, stalled: None, _place: place, _share: share }
     }
 
-    fn in_time(&mut self, context: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+    /// Passes on what a write came to, unless it waits for too long.
+    fn watch<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.stalled = None;
             return written;
         }
-        let patience = self.patience;
-        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
-        stalled.as_mut().poll(context).map(|()| {
-            let message = format!("the client has taken nothing for {} s", patience.as_secs());
-            Err(io::Error::new(io::ErrorKind::TimedOut, message))
-        })
+        let end = Instant::now() + self.stall;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(end)));
+        ready!(stalled.as_mut().poll(context));
+        let message = format!("the client took nothing for {} s", self.stall.as_secs());
+        Poll::Ready(Err(io::Error::new(ErrorKind::TimedOut, message)))
     }
 }
 
-impl AsyncRead for Connection {
+impl AsyncRead for Stream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -49,10 +52,10 @@ impl AsyncRead for Connection {
     }
 }
 
-impl AsyncWrite for Connection {
+impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.in_time(context, written)
+        self.watch(context, written)
     }
 
     fn poll_write_vectored(
@@ -61,7 +64,7 @@ impl AsyncWrite for Connection {
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, pieces);
-        self.in_time(context, written)
+        self.watch(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {

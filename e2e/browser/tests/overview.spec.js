@@ -1,0 +1,62 @@
+// What a person sees who opens the dashboard (W40): the space and what it is used for, volumes and nodes by state, and
+// each of them changes without a reload.
+import { expect, test } from "../fixtures/installation.js";
+
+test("the dashboard shows space, volumes by state and nodes by state", async ({ page, installation, shoot }, info) => {
+  const headers = { accept: "application/json", authorization: `Basic ${Buffer.from(`${installation.user}:${installation.password}`).toString("base64")}` };
+  const ask = async (method, path, data) => {
+    const answer = await page.request.fetch(`${installation.url}v1/${path}`, { method, headers, data });
+    expect(answer.ok(), `${method} ${path}: ${await answer.text()}`).toBe(true);
+    return method === "DELETE" ? null : answer.json();
+  };
+  const [used, idle] = [`seen-used-${info.project.name}-${process.pid}`, `seen-idle-${info.project.name}-${process.pid}`];
+  const state = (name) => async () => (await ask("GET", `volumes/${name}`)).state;
+
+  await page.goto(installation.url);
+  await page.getByLabel("User").fill(installation.user);
+  await page.getByLabel("Password").fill(installation.password);
+  await page.getByRole("button", { name: "Log in" }).click();
+
+  const space = page.getByTestId("space");
+  for (const part of ["Schedulable", "Reserved", "Used", "Disabled"]) {
+    await expect(space.getByRole("term").filter({ hasText: part })).toBeVisible();
+  }
+  const disabled = space.locator("div").filter({ has: page.getByRole("term").filter({ hasText: "Disabled" }) }).getByRole("definition");
+  await expect(disabled).toHaveText(/^0 /);
+
+  for (const name of [used, idle]) await ask("POST", "volumes", { name, size: "64Mi", numberOfReplicas: 2 });
+  for (const name of [used, idle]) await expect.poll(state(name)).toBe("detached");
+  await ask("POST", `volumes/${used}?action=attach`, { hostId: "node-1" });
+  await expect.poll(state(used)).toBe("attached");
+  const { data } = await ask("GET", "volumes");
+  const healthy = data.filter((volume) => volume.robustness === "healthy").length;
+  const detached = data.filter((volume) => volume.state === "detached").length;
+  await expect(page.getByTestId("count-healthy").locator("strong")).toHaveText(`${healthy}`);
+  await expect(page.getByTestId("count-detached").locator("strong")).toHaveText(`${detached}`);
+  for (const group of ["degraded", "in-progress", "faulted"]) {
+    await expect(page.getByTestId(`count-${group}`).locator("strong")).toHaveText("0");
+  }
+
+  const nodes = page.getByRole("region", { name: "Nodes" });
+  await expect(nodes).toContainText(/Schedulable\s*3/);
+  await ask("PUT", "nodes/node-3", { allowScheduling: false });
+  try {
+    await expect(nodes).toContainText(/Schedulable\s*2/);
+    await expect(nodes).toContainText(/Disabled\s*1/);
+    await expect(disabled).not.toHaveText(/^0 /);
+    await shoot("overview");
+  } finally {
+    await ask("PUT", "nodes/node-3", { allowScheduling: true });
+  }
+  await expect(nodes).toContainText(/Schedulable\s*3/);
+
+  await page.getByTestId("count-detached").click();
+  await expect(page.getByTestId(`volume-${idle}`)).toBeVisible();
+  await expect(page.getByTestId(`volume-${used}`)).toHaveCount(0);
+
+  await ask("POST", `volumes/${used}?action=detach`, {});
+  for (const name of [used, idle]) {
+    await expect.poll(state(name)).toBe("detached");
+    await ask("DELETE", `volumes/${name}`);
+  }
+});
