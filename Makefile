@@ -1,6 +1,7 @@
 # Everything that people type. `make` alone explains it.
 ADDRESS ?= 127.0.0.1:9500
 HISTORIES ?= 20000
+KILLS ?= 1000
 DATA ?= ./data
 NODES ?= 3
 
@@ -16,7 +17,7 @@ BENCH_SETTINGS = $(if $(JOBS),--jobs '$(JOBS)') $(if $(TARGETS),--targets '$(TAR
 	$(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SIZE),--size $(SIZE)) $(if $(QUICK),--quick)
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop build ui test test-kernel soak bench bench-large load install-deps clean
+.PHONY: help run stop build ui test test-kernel soak crash bench bench-large load install-deps clean
 
 help: ## this text
 	@echo "Aurochs: distributed block storage with a dashboard. Targets:"
@@ -46,6 +47,9 @@ test-kernel: ## block devices on kernels that have the drivers, in an emulated m
 
 soak: ## tens of thousands of random histories (HISTORIES=n); hours
 	@$(USE_RUST); AUROCHS_HISTORIES=$(HISTORIES) cargo test --locked -p aurochs-engine --test histories
+
+crash: ## kill the manager KILLS times at random moments of every operation, with real engines beneath it (AUROCHS_SEED=)
+	@$(USE_RUST); cargo build --locked -p aurochs-engine --bins && AUROCHS_KILLS=$(KILLS) cargo test --locked -p aurochs-server --test crashes -- --nocapture
 
 bench: ## speed beside the bare file and other servers, memory, rebuilds (JOBS= TARGETS= PARTS= ROUNDS= SECONDS= SIZE= QUICK=1)
 	@scripts/bench-tools.sh $(TARGET_DIR)/bench-tools

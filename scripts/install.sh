@@ -9,7 +9,7 @@ purpose=${1:-run}
 packages=(build-essential pkg-config lld fuse3 e2fsprogs)
 case $purpose in
   run) ;;
-  test) packages+=(xfsprogs libnbd-bin libiscsi-bin qemu-utils fio libglib2.0-dev openssl zstd jq curl procps chromium) ;;
+  test) packages+=(xfsprogs libnbd-bin libiscsi-bin qemu-utils fio libglib2.0-dev openssl zstd jq curl procps chromium python3-venv) ;;
   bench) packages+=(libnbd-bin qemu-utils fio nbdkit tgt dpkg-dev libiscsi-dev libnbd-dev libaio-dev zlib1g-dev libiscsi-bin) ;;
   *) echo "usage: scripts/install.sh [run|test|bench]" >&2; exit 2 ;;
 esac
@@ -74,5 +74,9 @@ fi
 RUSTUP_TOOLCHAIN=${RUSTUP_TOOLCHAIN:-$(scripts/rust-toolchain.sh)}
 if [ -n "$RUSTUP_TOOLCHAIN" ]; then export RUSTUP_TOOLCHAIN; else unset RUSTUP_TOOLCHAIN; fi
 install_wasm
-# Without it one test fails, and says so; everything else can go on.
-if [ "$purpose" = test ]; then scripts/nbd-tester.sh "${CARGO_TARGET_DIR:-target}/tmp/nbd-tester" || true; fi
+# Without them the tests that need them fail, and say so; everything else can go on.
+if [ "$purpose" = test ]; then
+  for tester in nbd-tester schemathesis; do
+    "scripts/$tester.sh" "${CARGO_TARGET_DIR:-target}/tmp/$tester" || true
+  done
+fi

@@ -45,7 +45,10 @@ report() {
 # One selection of packages for all: with another one cargo joins features otherwise and builds dependencies again.
 everything=(--workspace --locked)
 e2e_tests=()
-for file in e2e/tests/*.rs; do e2e_tests+=(--test "$(basename "$file" .rs)"); done
+for file in e2e/tests/*.rs; do
+  name=$(basename "$file" .rs)
+  [ "$name" = api_properties ] || e2e_tests+=(--test "$name")
+done
 
 lint() { cargo clippy "${everything[@]}" --all-targets --quiet -- -D warnings; }
 compile() { cargo build "${everything[@]}" --bins && cargo test "${everything[@]}" --no-run --quiet; }
@@ -53,6 +56,7 @@ compile() { cargo build "${everything[@]}" --bins && cargo test "${everything[@]
 export AUROCHS_HISTORIES=${AUROCHS_HISTORIES:-2000}
 unit_tests() { cargo test --locked --workspace --exclude aurochs-e2e --quiet --no-fail-fast; }
 process_tests() { cargo test "${everything[@]}" "${e2e_tests[@]}" --no-fail-fast -- --test-threads=1; }
+property_tests() { cargo test "${everything[@]}" --test api_properties; }
 browser_tests() {
   (cd e2e/browser && { [ node_modules -nt package-lock.json ] || npm ci --no-progress --silent && touch node_modules; } &&
     npx --no-install playwright test)
@@ -64,5 +68,6 @@ part lint lint
 part build compile || report
 part tests unit_tests
 part processes process_tests
+part api-properties property_tests
 part browser browser_tests
 report

@@ -27,6 +27,7 @@ async fn update_disks(installation: &Installation, change: impl FnOnce(&mut serd
     installation.ask(Method::POST, &path, Some(json!({"disks": disks}))).await.unwrap();
 }
 
+/// The last step of the node page's walkthrough (W41): a disk is added, another one is disabled and evicted.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_is_emptied_under_write_load() {
     let installation = Installation::start().await;

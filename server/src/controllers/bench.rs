@@ -23,6 +23,7 @@ pub(super) async fn context(nodes: &[&str]) -> (Context, tempfile::TempDir) {
         instances: Instances::new(clients.nodes()),
         clients,
         events: Events::default(),
+        giving_up: Arc::default(),
         owner: "manager".into(),
         default_disks: Arc::new(BTreeMap::new()),
         node_labels: Arc::new(BTreeMap::new()),

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aurochs_api::condition::ConditionStatus;
 use sha2::{Digest, Sha512};
@@ -27,10 +28,26 @@ const CONTROLLER_API: u32 = 6;
 const CONTROLLER_API_MINIMUM: u32 = 3;
 const DATA_FORMAT: u32 = 1;
 
+/// How long an image of an earlier version stays when nothing has it any more; Longhorn's.
+const UNUSED_MAXIMUM: Duration = Duration::from_secs(60 * 60);
+
 /// The image that everything runs.
 #[must_use]
 pub fn default_image() -> String {
     format!("aurochs-engine:{}", env!("CARGO_PKG_VERSION"))
+}
+
+/// The image of what names none is the one that everything runs.
+#[must_use]
+pub fn named(image: &str) -> String {
+    if image.is_empty() { default_image() } else { image.to_owned() }
+}
+
+/// What can't be started on a node whose instance manager is of another version. One that is silent is refused for that.
+#[must_use]
+pub fn lacking_on(answering: &Answering) -> Option<String> {
+    let is_another = matches!(answering, Answering::Yes { .. }) && !runs_this_version(answering);
+    is_another.then(default_image)
 }
 
 /// `ei-<8 hex>` of the image, in Longhorn's form.
@@ -88,7 +105,7 @@ impl Controller for Images {
 }
 
 impl Images {
-    /// An image of an earlier version: it goes when nothing has it.
+    /// An image of an earlier version: it goes when nothing has had it for an hour.
     async fn retire(&self, name: &str) -> Result<Next, Error> {
         let Self(context) = self;
         let Some(image) = context.store.find::<EngineImage>(name).await? else { return Ok(Next::Wait) };
@@ -96,10 +113,16 @@ impl Images {
             context.store.remove_finalizer::<EngineImage>(name).await?;
             return Ok(Next::Wait);
         }
-        if self.users(&image.spec.image, false).await? == 0 {
-            context.store.delete::<EngineImage>(name).await?;
+        let count = self.users(&image.spec.image, false).await?;
+        let change = |status: &mut EngineImageStatus| count_users(status, count);
+        let image = context.store.modify_status::<EngineImage>(name, change).await?;
+        match stays_for(timestamp::age(&image.status.no_ref_since)) {
+            Duration::ZERO => {
+                context.store.delete::<EngineImage>(name).await?;
+                Ok(Next::After(runtime::RESYNC))
+            }
+            rest => Ok(Next::After(rest.min(runtime::RESYNC))),
         }
-        Ok(Next::After(runtime::RESYNC))
     }
 
     /// Volumes that have the image, engines and replicas that run it. What names none has the default one.
@@ -145,6 +168,11 @@ fn count_users(status: &mut EngineImageStatus, count: u32) {
     }
 }
 
+/// How long an image stays that nothing has had for this time; `None`: something has it.
+fn stays_for(unused: Option<Duration>) -> Duration {
+    unused.map_or(UNUSED_MAXIMUM, |unused| UNUSED_MAXIMUM.saturating_sub(unused))
+}
+
 /// Deployed as long as a node runs it: the binary is installed with the manager. Nodes that do not are named.
 fn deploy(status: &mut EngineImageStatus, deployment: &BTreeMap<String, bool>) {
     status.node_deployment_map.clone_from(deployment);
@@ -182,6 +210,42 @@ mod tests {
         assert!(condition::find(&status.conditions, READY).unwrap().message.contains("on b"));
         deploy(&mut status, &map([false, false]));
         assert_eq!(status.state, EngineImageState::Deployed, "the manager or the nodes are starting again");
+    }
+
+    /// behaviour.md §12, row "cleanup".
+    #[tokio::test]
+    async fn cleanup_of_an_image_that_nothing_has_had_for_an_hour() {
+        use crate::controllers::bench;
+        use crate::resources::volume::VolumeSpec;
+
+        for (unused_since, used, expected) in [
+            ("", false, "stays"),
+            ("2020-01-01T00:00:00Z", false, "goes"),
+            ("2020-01-01T00:00:00Z", true, "is counted"),
+        ] {
+            let (context, _directory) = bench::context(&["node-1"]).await;
+            let (store, image) = (&context.store, "aurochs-engine:0.0.1");
+            store.create(&Object::<EngineImage>::new("ei-old", EngineImageSpec { image: image.into() })).await.unwrap();
+            let before = |status: &mut EngineImageStatus| status.no_ref_since = unused_since.into();
+            store.modify_status::<EngineImage>("ei-old", before).await.unwrap();
+            if used {
+                let spec = VolumeSpec { image: image.into(), ..VolumeSpec::default() };
+                store.create(&Object::<Volume>::new("v", spec)).await.unwrap();
+            }
+            Images(context.clone()).reconcile("ei-old").await.unwrap();
+            let after = store.get::<EngineImage>("ei-old").await.unwrap();
+            let found = match (after.is_deleting(), after.status.ref_count) {
+                (true, _) => "goes",
+                (false, 0) => "stays",
+                (false, _) => "is counted",
+            };
+            assert_eq!(found, expected, "{unused_since:?}");
+            assert_eq!(after.status.no_ref_since.is_empty(), used);
+        }
+        let minutes = |count: u64| Duration::from_secs(60 * count);
+        for (unused, expected) in [(None, 60), (Some(0), 60), (Some(59), 1), (Some(60), 0), (Some(600), 0)] {
+            assert_eq!(stays_for(unused.map(minutes)), minutes(expected), "{unused:?} minutes");
+        }
     }
 
     #[test]

@@ -27,6 +27,18 @@ pub fn name_of(node: &str) -> String {
     })
 }
 
+/// The image and the instance manager of an engine's or replica's process: none where none runs, as before (`None`) where
+/// nobody can tell.
+pub(super) fn runs_as(state: InstanceState, image: &str, node: &str) -> Option<(String, String)> {
+    match state {
+        InstanceState::Stopped | InstanceState::Error => Some(Default::default()),
+        InstanceState::Unknown => None,
+        InstanceState::Starting | InstanceState::Running | InstanceState::Stopping => {
+            Some((engine_image::named(image), name_of(node)))
+        }
+    }
+}
+
 struct Mirror(Context);
 
 /// Keys are node names.

@@ -77,6 +77,8 @@ pub struct Context {
     pub instances: Instances,
     /// What happened goes here, right after it is stored.
     pub events: Events,
+    /// Taken while it is judged which replicas of a volume have its data.
+    pub giving_up: Arc<replica::last_data::Turns>,
     /// Name of the node that this manager stands for: Longhorn's `ownerID` of what it looks after.
     pub owner: Arc<str>,
     /// Node name to the path of the disk that a new node gets.

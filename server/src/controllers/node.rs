@@ -216,10 +216,12 @@ impl Nodes {
         let Some(path) = looks::default_path(&self.context, node) else { return Ok(()) };
         let own = looks::inspect(&self.context, node, &path, Make::Directory).await?;
         let mut sharers = 1;
+        // They are on this machine, and may not answer yet: this node looks itself. A directory that is still to be made
+        // will lie beside its own.
         for other in self.context.default_disks.keys().filter(|other| *other != node) {
             let Some(path) = looks::default_path(&self.context, other) else { continue };
-            let look = looks::inspect(&self.context, other, &path, Make::Nothing).await;
-            sharers += u64::from(look.is_ok_and(|look| look.filesystem_id == own.filesystem_id));
+            let look = looks::inspect(&self.context, node, &path, Make::Nothing).await;
+            sharers += u64::from(look.map_or(true, |look| look.filesystem_id == own.filesystem_id));
         }
         let percent = self.context.settings.number(Name::StorageReservedPercentageForDefaultDisk);
         let share = aurochs_api::size::ByteSize(own.maximum_bytes / sharers);

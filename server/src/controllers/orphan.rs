@@ -168,18 +168,23 @@ impl Orphans {
     async fn remove_by_age(&self, orphan: &Object<Orphan>, is_cleanable: bool) -> Result<Next, Error> {
         let Self(context) = self;
         let wanted = context.settings.text(Name::OrphanResourceAutoDeletion);
-        if !is_cleanable || !wanted.split(';').any(|word| word.trim() == setting_word(orphan.spec.orphan_type)) {
-            return Ok(Next::Wait);
-        }
         let grace = Duration::from_secs(context.settings.number(Name::OrphanResourceAutoDeletionGracePeriod));
         let age = timestamp::age(&orphan.metadata.creation_timestamp).unwrap_or_default();
-        if age < grace {
-            return Ok(Next::After((grace - age).min(LOOK_AGAIN)));
+        match stays_for(orphan.spec.orphan_type, is_cleanable, &wanted, age, grace) {
+            None => return Ok(Next::Wait),
+            Some(Duration::ZERO) => {}
+            Some(rest) => return Ok(Next::After(rest.min(LOOK_AGAIN))),
         }
         tracing::info!(orphan = orphan.name(), ?age, "removing an orphan, as orphan-resource-auto-deletion says");
         context.store.delete::<Orphan>(orphan.name()).await?;
         Ok(Next::Wait)
     }
+}
+
+/// How long an orphan is left before it goes by itself; `None`: it does not.
+fn stays_for(kind: OrphanType, is_cleanable: bool, wanted: &str, age: Duration, grace: Duration) -> Option<Duration> {
+    let is_wanted = wanted.split(';').any(|word| word.trim() == setting_word(kind));
+    (is_cleanable && is_wanted).then(|| grace.saturating_sub(age))
 }
 
 /// The setting's word for a kind of orphan.
@@ -213,6 +218,33 @@ fn tell(
         Ok(()) => condition::set(conditions, DATA_CLEANABLE, ConditionStatus::True, "", ""),
         Err(refusal) => {
             condition::set(conditions, DATA_CLEANABLE, ConditionStatus::False, refusal.reason, &refusal.message);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// behaviour.md §9, row "auto deletion".
+    #[test]
+    fn auto_deletion_of_the_kinds_in_the_setting_after_the_grace_period() {
+        use OrphanType::{EngineInstance, Replica, ReplicaInstance};
+        for (kind, cleanable, setting, age, expected) in [
+            (Replica, true, "replica-data", 300, Some(0)),
+            (Replica, true, "replica-data", 299, Some(1)),
+            (Replica, true, "replica-data", 0, Some(300)),
+            (Replica, true, "instance", 300, None),
+            (Replica, true, "", 300, None),
+            (Replica, false, "replica-data", 300, None),
+            (EngineInstance, true, "instance", 400, Some(0)),
+            (ReplicaInstance, true, "instance", 10, Some(290)),
+            (ReplicaInstance, true, "replica-data", 400, None),
+            (EngineInstance, true, "replica-data; instance", 400, Some(0)),
+            (Replica, true, "replica-data;instance", 400, Some(0)),
+        ] {
+            let found = stays_for(kind, cleanable, setting, Duration::from_secs(age), Duration::from_secs(300));
+            assert_eq!(found.map(|rest| rest.as_secs()), expected, "{kind:?} {cleanable} {setting:?} {age}");
         }
     }
 }

@@ -13,9 +13,11 @@ use aurochs_engine::grpc::instance_v1::{
 };
 use tokio::task::JoinHandle;
 
+use super::instance_manager::runs_as;
 use super::queue::WorkQueue;
 use super::runtime::{self, Controller, Next};
 use super::{Context, Error};
+use crate::events::{EventType, ObjectRef, Reason};
 use crate::instance::{Answering, CHANGE_TIMEOUT, InstanceChange, Seen, record, rpc, within};
 use crate::resources::engine::InstanceState;
 use crate::resources::replica::ReplicaStatus;
@@ -32,7 +34,6 @@ const SILENT_NODE_PAUSE: Duration = Duration::from_secs(30);
 
 struct Replicas {
     context: Context,
-    giving_up: last_data::Turns,
 }
 
 /// Keys are replica names.
@@ -48,7 +49,7 @@ pub fn start(context: &Context) -> Vec<JoinHandle<()>> {
             replica.spec.node_id == node
         }),
         runtime::resync::<Replica>(&context.store, &queue, runtime::RESYNC),
-        runtime::run(Arc::new(Replicas { context: context.clone(), giving_up: last_data::Turns::default() }), queue),
+        runtime::run(Arc::new(Replicas { context: context.clone() }), queue),
     ]
 }
 
@@ -82,6 +83,9 @@ impl Controller for Replicas {
         let change = |status: &mut ReplicaStatus| {
             status.owner_id = self.context.owner.to_string();
             mirror(status, &seen, wished_running);
+            if let Some(runs) = runs_as(status.current_state, &replica.spec.image, &replica.spec.node_id) {
+                (status.current_image, status.instance_manager_name) = runs;
+            }
         };
         self.context.store.modify_status::<Replica>(name, change).await?;
         Ok(if serves_on { Next::After(LAST_DATA_PAUSE) } else { Next::Wait })
@@ -106,11 +110,15 @@ impl Replicas {
         let started = self.context.clients.manager(node)?.instance_start(within(CHANGE_TIMEOUT, request)).await;
         let doing = format!("starting replica {} on {node}", replica.name());
         match started.map_err(rpc(doing)) {
-            Ok(instance) => Ok(Seen::Present(Box::new(self.context.instances.put(node, instance.into_inner())))),
+            Ok(instance) => {
+                let message = format!("Replica {} starts on {node}.", replica.name());
+                self.emit(replica, Reason::Start, EventType::Normal, &message);
+                Ok(Seen::Present(Box::new(self.context.instances.put(node, instance.into_inner()))))
+            }
             Err(error) if error.is_unreachable() => Err(error.into()),
             // A refusal stands until the volume controller asks again: it decides whether others suffice.
             Err(error) => {
-                tracing::warn!(replica = replica.name(), %error, "a replica could not be started");
+                self.emit(replica, Reason::FailedStarting, EventType::Warning, &error.to_string());
                 let failed = aurochs_engine::grpc::instance_v1::Instance {
                     name: replica.name().to_owned(),
                     state: aurochs_engine::grpc::instance_v1::InstanceState::Error.into(),
@@ -134,9 +142,21 @@ impl Replicas {
         let node = &replica.spec.node_id;
         let request = InstanceStopRequest { name: replica.name().to_owned(), grace_seconds: STOP_GRACE_SECONDS };
         let stopped = self.context.clients.manager(node)?.instance_stop(within(CHANGE_TIMEOUT, request)).await;
-        stopped.map_err(rpc(format!("stopping replica {} on {node}", replica.name())))?;
+        let stopped = stopped.map_err(rpc(format!("stopping replica {} on {node}", replica.name())));
+        if let Err(error) = &stopped
+            && !error.is_unreachable()
+        {
+            self.emit(replica, Reason::FailedStopping, EventType::Warning, &error.to_string());
+        }
+        stopped?;
+        let message = format!("Replica {} has stopped on {node}.", replica.name());
+        self.emit(replica, Reason::Stop, EventType::Normal, &message);
         self.context.instances.forget(node, replica.name());
         Ok(Seen::Absent)
+    }
+
+    fn emit(&self, replica: &Object<Replica>, reason: Reason, kind: EventType, message: &str) {
+        self.context.events.emit(&ObjectRef::from(replica), reason, kind, message);
     }
 
     /// Out of the engine, out of the process table, off the disk, then gone.
@@ -169,6 +189,7 @@ impl Replicas {
             if let Err(error) = &deleted
                 && !error.is_unreachable()
             {
+                self.emit(replica, Reason::FailedDeleting, EventType::Warning, &error.to_string());
                 self.tell_removal(name, &error.to_string()).await?;
             }
             deleted?;
@@ -235,7 +256,7 @@ impl Replicas {
         if last_data::is_given_up(replica) {
             return Ok(true);
         }
-        let _one_at_a_time = self.giving_up.take(&replica.spec.volume_name).await;
+        let _one_at_a_time = self.context.giving_up.take(&replica.spec.volume_name).await;
         if self.has_the_last_data(replica).await? {
             return Ok(false);
         }

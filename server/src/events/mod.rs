@@ -135,4 +135,6 @@ impl Events {
 }
 
 #[cfg(test)]
+mod emitted;
+#[cfg(test)]
 mod tests;

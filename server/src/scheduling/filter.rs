@@ -170,3 +170,64 @@ fn tag_text(name: &str, what: &str, selector: &[String]) -> String {
         format!("{name} lacks a tag of the {what} {}", selector.join(", "))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scheduling::space::{DiskSpace, Limits};
+
+    /// behaviour.md §2, row "tag match", of nodes and of disks alike.
+    #[test]
+    fn tag_match() {
+        let rows: &[(&[&str], &[&str], bool, bool)] = &[
+            (&[], &[], true, true),
+            (&[], &[], false, true),
+            (&[], &["ssd"], true, true),
+            (&[], &["ssd"], false, false),
+            (&["ssd"], &["fast", "ssd"], false, true),
+            (&["ssd", "fast"], &["fast", "ssd"], true, true),
+            (&["ssd", "fast"], &["ssd"], true, false),
+            (&["ssd"], &[], true, false),
+            (&["ssd"], &["SSD"], true, false),
+        ];
+        let limits = Limits { over_provisioning_percent: 100, minimal_available_percent: 0 };
+        let words = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+        for (selector, tags, allow_empty, expected) in rows {
+            for of_node in [true, false] {
+                let of = |yes: bool, list: &[&str]| if yes { words(list) } else { Vec::new() };
+                let (maximum, available) = (ByteSize(100), ByteSize(100));
+                let disk = DiskView {
+                    ready: true,
+                    allow_scheduling: true,
+                    tags: of(!of_node, tags),
+                    space: DiskSpace { maximum, available, ..DiskSpace::default() },
+                    ..DiskView::default()
+                };
+                let (ready, allow_scheduling) = (true, true);
+                let node = NodeView {
+                    ready,
+                    allow_scheduling,
+                    tags: of(of_node, tags),
+                    disks: vec![disk],
+                    ..NodeView::default()
+                };
+                let request = Request {
+                    size: ByteSize(1),
+                    node_selector: of(of_node, selector),
+                    disk_selector: of(!of_node, selector),
+                    ..Request::default()
+                };
+                let rules = Rules {
+                    limits,
+                    allow_empty_node_selector: *allow_empty || !of_node,
+                    allow_empty_disk_selector: *allow_empty || of_node,
+                };
+                let nodes = [node];
+                let (found, refusals) = candidates(&request, &nodes, &rules);
+                assert_eq!(found.len() == 1, *expected, "{selector:?} {tags:?} {allow_empty} {of_node}");
+                let rule = if of_node { Rule::NodeTags } else { Rule::DiskTags };
+                assert!(refusals.iter().all(|refusal| refusal.rule == rule), "{refusals:?}");
+            }
+        }
+    }
+}

@@ -49,3 +49,57 @@ fn score_without(usable: &[ByteSize], index: usize, size: ByteSize) -> f64 {
     let mean = sum / usable.len() as f64;
     if mean > 0.0 { (maximum - minimum) / mean } else { 0.0 }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scheduling::space::DiskSpace;
+    use crate::scheduling::{DiskView, NodeView};
+
+    /// behaviour.md §2, row "final pick": the lowest (max − min) / mean of usable space after the placement.
+    #[test]
+    fn final_pick_of_one_level() {
+        let rows: &[(&[u64], u64, Option<usize>)] = &[
+            (&[100, 60], 20, Some(0)),
+            (&[60, 100], 20, Some(1)),
+            (&[100, 100], 20, Some(0)),
+            (&[100, 90, 50], 10, Some(0)),
+            // One must have the room, however uneven that makes them.
+            (&[19, 20], 20, Some(1)),
+            // None has: any, the roomiest.
+            (&[10, 15], 20, Some(1)),
+            (&[10, 10], 20, Some(0)),
+            (&[], 20, None),
+        ];
+        for (usable, size, expected) in rows {
+            let usable: Vec<ByteSize> = usable.iter().copied().map(ByteSize).collect();
+            assert_eq!(best(&usable, ByteSize(*size)), *expected, "{usable:?} {size}");
+        }
+    }
+
+    /// behaviour.md §2, row "final pick": the node first, then its disk; usable = available − reserved − scheduled.
+    #[test]
+    fn final_pick_node_then_disk() {
+        let disk = |name: &str, available: u64, reserved: u64, scheduled: u64| DiskView {
+            name: name.into(),
+            space: DiskSpace {
+                maximum: ByteSize(1000),
+                available: ByteSize(available),
+                reserved: ByteSize(reserved),
+                scheduled: ByteSize(scheduled),
+            },
+            ..DiskView::default()
+        };
+        let node = |name: &str, disks| NodeView { name: name.into(), disks, ..NodeView::default() };
+        let nodes = [
+            node("a", vec![disk("a1", 80, 20, 10), disk("a2", 60, 0, 0)]),
+            // The largest disk of all, and yet its node has less.
+            node("b", vec![disk("b1", 100, 0, 0), disk("b2", 30, 10, 30)]),
+        ];
+        let candidates: Vec<Candidate<'_>> =
+            nodes.iter().flat_map(|node| node.disks.iter().map(move |disk| Candidate { node, disk })).collect();
+        let found = most_even(&candidates, ByteSize(20)).unwrap();
+        assert_eq!((found.node.name.as_str(), found.disk.name.as_str()), ("a", "a2"));
+        assert!(most_even(&[], ByteSize(20)).is_none());
+    }
+}

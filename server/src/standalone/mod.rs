@@ -125,6 +125,7 @@ impl Manager {
             settings: Settings::default(),
             instances: Instances::new(clients.nodes()),
             events: Events::keep(sqlite.pool()),
+            giving_up: Arc::default(),
             owner,
             clients,
             default_disks: Arc::new(layout.default_disks()),

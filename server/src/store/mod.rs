@@ -27,7 +27,7 @@ pub use watch::{Watch, WatchEvent};
 pub enum StoreError {
     #[error("there is no {kind} named {name:?}")]
     NotFound { kind: &'static str, name: String },
-    #[error("{kind} {name:?} exists already")]
+    #[error("{kind} {name:?} already exists")]
     AlreadyExists { kind: &'static str, name: String },
     #[error("{kind} {name:?} was changed by someone else since it was read; read it again and repeat the change")]
     Conflict { kind: &'static str, name: String },

@@ -36,6 +36,7 @@ impl Installation {
             clients: Clients::new([].into(), Network::default()),
             instances: Instances::new([]),
             events: Events::keep(sqlite.pool()),
+            giving_up: Arc::default(),
             owner: "node-1".into(),
             node_labels: Arc::default(),
             default_disks: Arc::default(),

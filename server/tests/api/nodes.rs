@@ -1,6 +1,7 @@
 //! Nodes and their disks over REST.
 
 use aurochs_api::condition::ConditionStatus;
+use aurochs_api::size::ByteSize;
 use aurochs_server::environment::premises::Premises;
 use aurochs_server::resources::engine::{EngineSpec, InstanceState};
 use aurochs_server::resources::node::{NodeStatus, READY};
@@ -98,6 +99,14 @@ async fn disks_are_replaced_as_a_whole() {
     off.as_object_mut().unwrap().remove("disk-2");
     let node = update(off).await.json();
     assert_eq!(node["disks"].as_object().unwrap().len(), 1, "an idle disk that is switched off can go");
+
+    // What was reserved when the disk was larger, and is sent back as it was read.
+    let reserve = |node: &mut Object<Node>| {
+        node.spec.disks.values_mut().for_each(|disk| disk.storage_reserved = ByteSize(1 << 41));
+    };
+    manager.store().modify::<Node>("node-1", reserve).await.unwrap();
+    let same = manager.get("/v1/nodes/node-1").await.json()["disks"].clone();
+    assert_eq!(update(same).await.status, StatusCode::OK);
 }
 
 /// behaviour.md, admission of nodes: what is emptied takes nothing new.

@@ -28,6 +28,7 @@ pub(crate) fn context(manager: &Manager) -> Context {
         clients: Clients::new([].into(), Network::default()),
         instances: Instances::new([]),
         events: Events::default(),
+        giving_up: Arc::default(),
         owner: "node-1".into(),
         default_disks: Arc::default(),
         node_labels: Arc::default(),

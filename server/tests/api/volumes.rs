@@ -107,7 +107,7 @@ async fn a_name_is_used_once() {
     let manager = with_nodes().await;
     manager.add_volume("data", VolumeState::Detached).await;
     let again = manager.post("/v1/volumes", json!({"name": "data", "size": "1Gi"})).await;
-    assert_refused(&again, StatusCode::CONFLICT, "exists already");
+    assert_refused(&again, StatusCode::CONFLICT, "already exists");
 }
 
 #[tokio::test]

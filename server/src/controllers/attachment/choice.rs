@@ -202,17 +202,44 @@ mod tests {
         assert_eq!(wish(&migratable, &tickets(&[a])).node, "node-1");
     }
 
+    /// behaviour.md §5: priorities, workload tickets, interruptible tickets.
     #[test]
     fn priorities_of_all_kinds() {
-        let order = [
-            AttacherType::VolumeExpansionController,
-            AttacherType::LonghornApi,
-            AttacherType::CsiAttacher,
-            AttacherType::SnapshotController,
+        use AttacherType::{
+            BackupController, CsiAttacher, LonghornApi, LonghornUpgrader, Other, SalvageController,
+            ShareManagerController, SnapshotController, VolumeCloneController, VolumeEvictionController,
+            VolumeExpansionController, VolumeRebuildingController, VolumeRestoreController,
+        };
+        // (kind, priority, of a workload, interruptible)
+        let kinds = [
+            (VolumeRestoreController, 2000, false, false),
+            (VolumeExpansionController, 2000, false, false),
+            (LonghornApi, 1000, true, false),
+            (CsiAttacher, 900, true, false),
+            (ShareManagerController, 900, true, false),
+            (SalvageController, 900, false, false),
+            (SnapshotController, 800, false, true),
+            (BackupController, 800, false, true),
+            (VolumeCloneController, 800, false, false),
+            (VolumeRebuildingController, 800, false, false),
+            (VolumeEvictionController, 800, false, false),
+            (LonghornUpgrader, 800, false, false),
+            (Other, 800, false, false),
         ];
-        for pair in order.windows(2) {
-            let (strong, weak) = (ticket("z", pair[0].clone(), "node-1"), ticket("a", pair[1].clone(), "node-2"));
-            assert_eq!(wish(&volume("", VolumeState::Detached), &tickets(&[strong, weak])).node, "node-1", "{pair:?}");
+        for (kind, priority, is_workload, is_interruptible) in &kinds {
+            assert_eq!((kind.priority(), kind.is_workload()), (*priority, *is_workload), "{kind:?}");
+            let held = ticket("a", kind.clone(), "node-1");
+            let waits = ticket("b", if *is_workload { SnapshotController } else { LonghornApi }, "node-2");
+            let kept = wish(&volume("node-1", VolumeState::Attached), &tickets(&[held, waits])).node;
+            assert_eq!(kept.is_empty(), *is_interruptible, "{kind:?}");
+        }
+        for (one, priority, ..) in &kinds {
+            for (other, of_other, ..) in &kinds {
+                // Of equals the smallest id wins.
+                let both = [ticket("z", one.clone(), "node-1"), ticket("a", other.clone(), "node-2")];
+                let expected = if priority > of_other { "node-1" } else { "node-2" };
+                assert_eq!(wish(&volume("", VolumeState::Detached), &tickets(&both)).node, expected, "{both:?}");
+            }
         }
     }
 }

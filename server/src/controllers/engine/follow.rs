@@ -16,8 +16,8 @@ use crate::resources::engine::EngineStatus;
 
 /// A person watches a rebuild, a purge, a copy; once a second is live enough and bearable for the store.
 const PROGRESS_PERIOD: Duration = Duration::from_secs(1);
-/// Sizes under load.
-const SIZES_PERIOD: Duration = Duration::from_secs(15);
+/// Sizes under load: each is a row of the engine and one of its volume.
+const SIZES_PERIOD: Duration = Duration::from_secs(60);
 /// Pause before connecting again to an engine whose stream broke although its process runs.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(500);
 

@@ -19,10 +19,12 @@ use aurochs_engine::grpc::instance_v1::InstanceStopRequest;
 use tokio::task::JoinHandle;
 
 use self::refusals::Refusals;
+use super::instance_manager::runs_as;
 use super::node::given_up;
 use super::queue::WorkQueue;
 use super::runtime::{self, Controller, Next};
 use super::{Context, Error};
+use crate::events::{EventType, ObjectRef, Reason};
 use crate::instance::{Answering, InstanceChange, Seen, rpc, within};
 use crate::resources::engine::{EngineStatus, InstanceState, RebuildPace};
 use crate::resources::{Engine, Object};
@@ -125,6 +127,9 @@ impl Controller for Engines {
         let change = |status: &mut EngineStatus| {
             status.owner_id = self.context.owner.to_string();
             mirror(status, &seen, wished_running);
+            if let Some(runs) = runs_as(status.current_state, &engine.spec.image, &engine.spec.node_id) {
+                (status.current_image, status.instance_manager_name) = runs;
+            }
         };
         let engine = self.context.store.modify_status::<Engine>(name, change).await?;
         self.follow_if_running(&engine, &seen);
@@ -139,9 +144,18 @@ impl Controller for Engines {
 impl Engines {
     async fn start(&self, engine: &Object<Engine>) -> Result<Seen, Error> {
         match start::start(&self.context, engine).await {
-            Ok(instance) => Ok(Seen::Present(Box::new(self.context.instances.put(&engine.spec.node_id, instance)))),
-            Err(Error::Client(error)) if !error.is_unreachable() => {
+            Ok(instance) => {
+                let message = format!("Engine {} starts on {}.", engine.name(), engine.spec.node_id);
+                self.emit(engine, Reason::Start, EventType::Normal, &message);
+                Ok(Seen::Present(Box::new(self.context.instances.put(&engine.spec.node_id, instance))))
+            }
+            // Nobody answered, or the store did not: this start may still come about.
+            Err(Error::Client(error)) if error.is_unreachable() => Err(error.into()),
+            Err(error @ Error::Store(_)) => Err(error),
+            // A refusal stands until the volume controller asks again, perhaps with other replicas.
+            Err(error) => {
                 tracing::warn!(engine = engine.name(), %error, "an engine could not be started");
+                self.emit(engine, Reason::FailedStarting, EventType::Warning, &error.to_string());
                 let failed = aurochs_engine::grpc::instance_v1::Instance {
                     name: engine.name().to_owned(),
                     state: aurochs_engine::grpc::instance_v1::InstanceState::Error.into(),
@@ -150,7 +164,6 @@ impl Engines {
                 };
                 Ok(Seen::Present(Box::new(failed)))
             }
-            Err(error) => Err(error),
         }
     }
 
@@ -159,9 +172,20 @@ impl Engines {
         self.unfollow(name);
         let request = InstanceStopRequest { name: name.to_owned(), grace_seconds: STOP_GRACE_SECONDS };
         let stopped = self.context.clients.manager(node)?.instance_stop(within(STOP_TIMEOUT, request)).await;
-        stopped.map_err(rpc(format!("stopping engine {name} on {node}")))?;
+        let stopped = stopped.map_err(rpc(format!("stopping engine {name} on {node}")));
+        if let Err(error) = &stopped
+            && !error.is_unreachable()
+        {
+            self.emit(engine, Reason::FailedStopping, EventType::Warning, &error.to_string());
+        }
+        stopped?;
+        self.emit(engine, Reason::Stop, EventType::Normal, &format!("Engine {name} has stopped on {node}."));
         self.context.instances.forget(node, name);
         Ok(())
+    }
+
+    fn emit(&self, engine: &Object<Engine>, reason: Reason, kind: EventType, message: &str) {
+        self.context.events.emit(&ObjectRef::from(engine), reason, kind, message);
     }
 
     fn follow_if_running(&self, engine: &Object<Engine>, seen: &Seen) {

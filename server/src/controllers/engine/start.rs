@@ -10,11 +10,12 @@ use aurochs_engine::grpc::instance_v1::{
     instance_start_request::Spec,
 };
 
+use super::super::replica::last_data;
 use super::super::{Context, Error};
 use crate::instance::{CHANGE_TIMEOUT, LOOK_TIMEOUT, record, rpc, within};
 use crate::resources::engine::EngineSpec;
 use crate::resources::volume::Frontend;
-use crate::resources::{Engine, Object};
+use crate::resources::{Engine, LABEL_VOLUME, Object, Replica};
 
 pub(super) async fn start(context: &Context, engine: &Object<Engine>) -> Result<Instance, Error> {
     let (node, name) = (&engine.spec.node_id, engine.name());
@@ -24,8 +25,13 @@ pub(super) async fn start(context: &Context, engine: &Object<Engine>) -> Result<
     }
     let seen = record::get(&context.clients, &engine.spec.volume_name).await?;
     let salvaging = may_salvage(engine, seen.as_ref());
-    let next = next_record(engine, seen.as_ref(), salvaging)?;
-    let stored = record::compare_and_set(&context.clients, seen.as_ref(), next).await?;
+    let stored = match &seen {
+        None => first_record(context, engine).await?,
+        Some(seen) => {
+            let next = next_record(engine, seen, salvaging)?;
+            record::compare_and_set(&context.clients, Some(seen), next).await?
+        }
+    };
     let request = InstanceStartRequest {
         name: name.to_owned(),
         volume: engine.spec.volume_name.clone(),
@@ -64,29 +70,41 @@ async fn find_running(context: &Context, node: &str, name: &str) -> Result<Optio
     Ok(list.instances.into_iter().find(lives))
 }
 
-/// The record with which the engine starts: the epoch raised, everything else as the last engine left it. A volume
-/// that was never attached gets its first record, with all its replicas as members: they are equal, being empty.
-fn next_record(engine: &Object<Engine>, seen: Option<&Record>, salvaging: bool) -> Result<Record, Error> {
+/// Makes the first record of a volume that was never attached.
+///
+/// Invariant: it names no replica whose files are on their way out. Until now nothing kept one from being given up; who
+/// is given up is judged in the same turn.
+async fn first_record(context: &Context, engine: &Object<Engine>) -> Result<Record, Error> {
     let volume = &engine.spec.volume_name;
-    let members = &engine.spec.replica_address_map;
-    match seen {
-        None if members.is_empty() => Err(Error::Other(format!("{volume} has no running replica to start with"))),
-        None => Ok(Record {
-            volume: volume.clone(),
-            epoch: 1,
-            generation: 1,
-            members: members.keys().cloned().collect(),
-            clean: true,
-            ..Record::default()
-        }),
-        Some(seen) if salvaging || seen.members.iter().any(|member| members.contains_key(member)) => {
-            Ok(Record { epoch: seen.epoch + 1, ..seen.clone() })
-        }
-        Some(seen) => Err(Error::Other(format!(
-            "none of the replicas that hold all data of {volume} runs ({}); an engine can't start without one",
-            seen.members.join(", ")
-        ))),
+    let _one_at_a_time = context.giving_up.take(volume).await;
+    let replicas = context.store.list_labelled::<Replica>(LABEL_VOLUME, volume).await?;
+    let first = first_of(engine, &replicas)?;
+    Ok(record::compare_and_set(&context.clients, None, first).await?)
+}
+
+/// All replicas that the engine was given and that stay are members: they are equal, being empty.
+fn first_of(engine: &Object<Engine>, replicas: &[Object<Replica>]) -> Result<Record, Error> {
+    let volume = &engine.spec.volume_name;
+    let given = &engine.spec.replica_address_map;
+    let stays = |replica: &&Object<Replica>| given.contains_key(replica.name()) && !last_data::is_given_up(replica);
+    let members: Vec<String> = replicas.iter().filter(stays).map(|replica| replica.name().to_owned()).collect();
+    if members.is_empty() {
+        return Err(Error::Other(format!("{volume} has no running replica to start with")));
     }
+    Ok(Record { volume: volume.clone(), epoch: 1, generation: 1, members, clean: true, ..Record::default() })
+}
+
+/// The record with which the engine starts: the epoch raised, everything else as the last engine left it.
+fn next_record(engine: &Object<Engine>, seen: &Record, salvaging: bool) -> Result<Record, Error> {
+    let given = &engine.spec.replica_address_map;
+    if salvaging || seen.members.iter().any(|member| given.contains_key(member)) {
+        return Ok(Record { epoch: seen.epoch + 1, ..seen.clone() });
+    }
+    Err(Error::Other(format!(
+        "none of the replicas that hold all data of {} runs ({}); an engine can't start without one",
+        engine.spec.volume_name,
+        seen.members.join(", ")
+    )))
 }
 
 /// Whether this start goes on without members: a person ordered that, for this very record, and none was given to the
@@ -111,6 +129,8 @@ fn addresses(members: Option<&Vec<String>>, running: &BTreeMap<String, String>) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::resources::condition;
+    use aurochs_api::condition::ConditionStatus;
 
     fn engine(replicas: &[&str]) -> Object<Engine> {
         let replica_address_map = replicas.iter().map(|&name| (name.to_owned(), format!("unix:/{name}"))).collect();
@@ -118,12 +138,27 @@ mod tests {
         Object::new("v-e-0", EngineSpec { volume_name, replica_address_map, ..EngineSpec::default() })
     }
 
+    fn replica(name: &str, is_given_up: bool) -> Object<Replica> {
+        let mut replica = Object::<Replica>::new(name, Default::default());
+        if is_given_up {
+            let conditions = &mut replica.status.conditions;
+            condition::set(conditions, last_data::CONDITION_GIVEN_UP, ConditionStatus::True, "", "");
+        }
+        replica
+    }
+
     #[test]
-    fn the_first_record_has_all_replicas() {
-        let record = next_record(&engine(&["a", "b"]), None, false).unwrap();
+    fn the_first_record_has_all_replicas_that_stay() {
+        let (a, b) = (replica("a", false), replica("b", false));
+        let record = first_of(&engine(&["a", "b"]), &[a.clone(), b]).unwrap();
         assert_eq!((record.epoch, record.generation, record.clean), (1, 1, true));
         assert_eq!(record.members, ["a", "b"]);
-        assert!(next_record(&engine(&[]), None, false).is_err());
+        assert!(first_of(&engine(&[]), std::slice::from_ref(&a)).is_err());
+        // Its files may be gone already: as a member it would leave a volume without data that can be used.
+        let gone = replica("b", true);
+        assert_eq!(first_of(&engine(&["a", "b"]), &[a.clone(), gone.clone()]).unwrap().members, ["a"]);
+        assert!(first_of(&engine(&["b"]), &[a, gone]).is_err());
+        assert!(first_of(&engine(&["c"]), &[]).is_err(), "it is gone altogether");
     }
 
     #[test]
@@ -131,7 +166,7 @@ mod tests {
         let members = vec!["a".to_owned(), "c".to_owned()];
         let (joining, incarnation) = (vec!["b".into()], "the one".into());
         let seen = Record { volume: "v".into(), epoch: 4, generation: 9, members, joining, clean: false, incarnation };
-        let next = next_record(&engine(&["a", "b"]), Some(&seen), false).unwrap();
+        let next = next_record(&engine(&["a", "b"]), &seen, false).unwrap();
         assert_eq!(next, Record { epoch: 5, ..seen.clone() });
         let addresses = addresses(Some(&next.members), &engine(&["a", "b"]).spec.replica_address_map);
         assert_eq!(addresses.keys().collect::<Vec<_>>(), ["a"]);
@@ -141,7 +176,7 @@ mod tests {
     fn never_without_a_member() {
         let seen =
             Record { volume: "v".into(), epoch: 1, generation: 1, members: vec!["a".into()], ..Record::default() };
-        let refusal = next_record(&engine(&["b"]), Some(&seen), false).unwrap_err().to_string();
+        let refusal = next_record(&engine(&["b"]), &seen, false).unwrap_err().to_string();
         assert!(refusal.contains("(a)"), "{refusal}");
     }
 
@@ -155,7 +190,7 @@ mod tests {
         assert!(!may_salvage(&engine, Some(&seen)), "not tied to a record yet");
         engine.spec.salvage_order.record_generation = Some(7);
         assert!(may_salvage(&engine, Some(&seen)));
-        let next = next_record(&engine, Some(&seen), true).unwrap();
+        let next = next_record(&engine, &seen, true).unwrap();
         assert_eq!((next.epoch, next.generation), (4, 7));
         assert_eq!(addresses(None, &engine.spec.replica_address_map).len(), 2, "all that run may be chosen");
         let with_member = Record { members: vec!["a".into(), "c".into()], ..seen.clone() };

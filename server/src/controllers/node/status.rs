@@ -141,6 +141,38 @@ mod tests {
         }
     }
 
+    /// behaviour.md §13: the reasons of a node's conditions.
+    #[test]
+    fn reasons_of_a_node_that_is_not_ready_or_not_schedulable() {
+        let silent = Answering::No { since: "noon".into(), error: "gone".into() };
+        let answers = Answering::Yes { version: "1".into(), pid: 7 };
+        // (told, before, after)
+        for (told, before, expected) in [
+            (&answers, ConditionStatus::False, (true, "")),
+            (&silent, ConditionStatus::True, (false, "ManagerPodDown")),
+            (&Answering::NotYet, ConditionStatus::True, (true, "before")),
+        ] {
+            let mut status = NodeStatus::default();
+            condition::set(&mut status.conditions, READY, before, "before", "");
+            tell_ready(&mut status, "node-1", told);
+            let ready = condition::find(&status.conditions, READY).unwrap();
+            assert_eq!((ready.status == ConditionStatus::True, ready.reason.as_str()), expected, "{told:?}");
+        }
+        for (cordoned, setting, expected) in
+            [(true, true, (false, "KubernetesNodeCordoned")), (true, false, (true, "")), (false, true, (true, ""))]
+        {
+            let node = Object::<Node>::new("node-1", NodeSpec { cordoned, ..NodeSpec::default() });
+            let mut status = NodeStatus::default();
+            tell_schedulable(&mut status, &node, setting);
+            let found = condition::find(&status.conditions, SCHEDULABLE).unwrap();
+            assert_eq!(
+                (found.status == ConditionStatus::True, found.reason.as_str()),
+                expected,
+                "{cordoned} {setting}"
+            );
+        }
+    }
+
     /// behaviour.md §13: `autoEvicting`.
     #[test]
     fn a_cordoned_node_stays_closed_when_the_last_replica_has_left() {

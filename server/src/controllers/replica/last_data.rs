@@ -4,7 +4,9 @@
 //! - while the volume stays, one member keeps its files, whoever asked for the deletion of how many;
 //! - files are removed only of a replica that was marked as given up before ([`CONDITION_GIVEN_UP`], in the store, so
 //!   that a manager that ended in between knows it too), and a marked one counts as gone from then on;
-//! - judging and marking is one step for each volume ([`Turns`]): two that go at once can't rely on each other.
+//! - judging and marking is one step for each volume ([`Turns`]): two that go at once can't rely on each other;
+//! - so is making a volume's first record: it names no replica that is given up, and from then on it protects those that
+//!   it names.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -53,7 +55,8 @@ fn others<'a>(
 const TURNS: usize = 64;
 
 /// One replica of a volume at a time is judged and marked. Volumes share a lock now and then, which only costs time.
-pub(super) struct Turns(Vec<Mutex<()>>);
+#[derive(Debug)]
+pub struct Turns(Vec<Mutex<()>>);
 
 impl Default for Turns {
     fn default() -> Self {
@@ -62,7 +65,7 @@ impl Default for Turns {
 }
 
 impl Turns {
-    pub(super) async fn take(&self, volume: &str) -> Option<MutexGuard<'_, ()>> {
+    pub(in crate::controllers) async fn take(&self, volume: &str) -> Option<MutexGuard<'_, ()>> {
         let mut hasher = DefaultHasher::new();
         volume.hash(&mut hasher);
         let index = usize::try_from(hasher.finish() % TURNS as u64).unwrap_or_default();

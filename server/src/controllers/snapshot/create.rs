@@ -163,3 +163,28 @@ async fn tell(context: &Context, snapshot: &Object<Snapshot>, why: &str) -> Resu
     context.events.emit(&ObjectRef::from(&next), Reason::FailedCreating, EventType::Warning, why);
     Ok(next)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resources::volume::Override;
+
+    /// behaviour.md §6, row "freeze": the volume's word, then the setting's.
+    #[test]
+    fn freeze_of_the_volume_or_the_setting() {
+        for (said, setting, expected) in [
+            (Override::Ignored, "false", false),
+            (Override::Ignored, "true", true),
+            (Override::Enabled, "false", true),
+            (Override::Enabled, "true", true),
+            (Override::Disabled, "false", false),
+            (Override::Disabled, "true", false),
+        ] {
+            let settings = Settings::default();
+            settings.set(Name::FreezeFilesystemForSnapshot.word(), &format!(r#"{{"v1":"{setting}"}}"#));
+            let mut volume = Object::<Volume>::new("v", Default::default());
+            volume.spec.freeze_filesystem_for_snapshot = said;
+            assert_eq!(freezes(&settings, &volume), expected, "{said:?} {setting}");
+        }
+    }
+}

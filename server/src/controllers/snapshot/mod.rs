@@ -4,12 +4,14 @@
 //! 2. [`create`] — snapshots that resources ask for are taken;
 //! 3. [`delete`] — layers of resources that are being deleted are marked;
 //! 4. [`purge`] — what was marked is merged away;
-//! 5. [`hash`] — what the disks return is compared with what was written, and [`corrupted`] replicas go;
-//! 6. a ticket asks for the volume while work waits for its engine, and is given back when none does.
+//! 5. [`copies`] — what was taken for a copy is deleted when the copy needs it no more;
+//! 6. [`hash`] — what the disks return is compared with what was written, and [`corrupted`] replicas go;
+//! 7. a ticket asks for the volume while work waits for its engine, and is given back when none does.
 //!
 //! Every pass asks the engine itself what it has: its resource may lag behind, and a snapshot that was taken a moment ago
 //! must neither be taken again nor be called lost. [`names`] says which layer a resource stands for.
 
+mod copies;
 mod corrupted;
 pub mod create;
 mod delete;
@@ -70,7 +72,7 @@ pub fn start(context: &Context) -> Vec<JoinHandle<()>> {
             let waits = snapshot.spec.create_snapshot && !names::was_taken(snapshot);
             if waits || snapshot.is_deleting() { vec![snapshot.spec.volume.clone()] } else { Vec::new() }
         }),
-        runtime::feed_from_store::<Volume>(&context.store, &queue, |volume| vec![volume.name().to_owned()]),
+        runtime::feed_from_store::<Volume>(&context.store, &queue, copies::concerned),
         // Whoever else wants the volume may have gone.
         runtime::feed_from_store::<VolumeAttachment>(&context.store, &queue, |tickets| vec![tickets.name().to_owned()]),
         runtime::feed_from_settings::<Volume>(&context.store, &context.settings, &queue),
@@ -133,6 +135,7 @@ impl Controller for Snapshots {
             self.memory.forget(name, known.iter().map(|snapshot| snapshot.metadata.uid.as_str()));
             return Ok(Next::Wait);
         };
+        copies::let_go(&self.context, &known).await?;
         let mut pause = Pause::default();
         let in_use = self.is_in_use(&volume).await?;
         let purge = match self.engine(name).await? {

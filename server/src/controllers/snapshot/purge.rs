@@ -185,3 +185,74 @@ pub(in crate::controllers) async fn heavy_engines(context: &Context, node: &str)
 fn is_heavy(status: &EngineStatus) -> bool {
     is_running(status) || status.clone.as_ref().is_some_and(|clone| clone.state == "in_progress")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::controllers::bench;
+    use crate::resources::engine::{EngineSpec, PurgeStatus};
+    use crate::resources::volume::{VolumeSpec, VolumeStatus};
+
+    /// What another engine does meanwhile.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Other {
+        Rests,
+        Purges,
+        PurgesElsewhere,
+        /// Its copy is to begin; the engine tells nothing of it yet.
+        Copies,
+        /// It was asked for a purge a moment ago.
+        WasAsked,
+    }
+
+    async fn put(context: &Context, memory: &Memory, name: &str, does: Other) -> Object<Engine> {
+        let node_id = if does == Other::PurgesElsewhere { "node-2" } else { "node-1" }.to_owned();
+        let spec = EngineSpec { volume_name: name.into(), node_id, ..EngineSpec::default() };
+        let engine = format!("{name}-e-0");
+        context.store.create(&Object::<Engine>::new(&engine, spec)).await.unwrap();
+        context.store.create(&Object::<Volume>::new(name, VolumeSpec::default())).await.unwrap();
+        let is_purging = matches!(does, Other::Purges | Other::PurgesElsewhere);
+        let change = |status: &mut EngineStatus| {
+            status.purge_status.insert("r".into(), PurgeStatus { is_purging, ..PurgeStatus::default() });
+        };
+        let stored = context.store.modify_status::<Engine>(&engine, change).await.unwrap();
+        if does == Other::Copies {
+            let begins = |status: &mut VolumeStatus| status.clone_status.state = CloneState::Initiated;
+            context.store.modify_status::<Volume>(name, begins).await.unwrap();
+        }
+        if does == Other::WasAsked {
+            memory.note_heavy(&engine, "node-1");
+        }
+        stored
+    }
+
+    /// behaviour.md §6, row "concurrency": purges and clones of one node.
+    #[tokio::test]
+    async fn concurrency_of_heavy_tasks_per_node() {
+        use Other::{Copies, Purges, PurgesElsewhere, Rests, WasAsked};
+        let rows: &[(&str, &[Other], bool)] = &[
+            ("1", &[], true),
+            ("1", &[Rests], true),
+            ("1", &[Purges], false),
+            ("1", &[PurgesElsewhere], true),
+            ("1", &[Copies], false),
+            ("1", &[WasAsked], false),
+            ("2", &[Purges], true),
+            ("2", &[Purges, Copies], false),
+            ("2", &[Purges, PurgesElsewhere, Rests], true),
+            // No limit.
+            ("0", &[Purges, Purges, Copies, WasAsked], true),
+        ];
+        for (limit, others, expected) in rows {
+            let (context, _directory) = bench::context(&["node-1", "node-2"]).await;
+            let memory = Memory::default();
+            context.settings.set(Name::SnapshotHeavyTaskConcurrentLimit.word(), limit);
+            // What it does itself holds it back in no way.
+            let own = put(&context, &memory, "own", Purges).await;
+            for (number, does) in others.iter().enumerate() {
+                put(&context, &memory, &format!("v{number}"), *does).await;
+            }
+            assert_eq!(has_room(&context, &memory, &own).await.unwrap(), *expected, "{limit} {others:?}");
+        }
+    }
+}

@@ -53,7 +53,7 @@ async fn planned(
     only_disk: Option<&str>,
 ) -> Result<Option<Move>, Error> {
     let context = &volumes.context;
-    let nodes = cluster::read(context, &volume.spec.image, without).await?;
+    let nodes = cluster::read(context, without).await?;
     let mut request = placement::request(volume.name(), &volume.spec, &context.settings);
     request.size = present_size(&family.engine);
     request.required = family.engine.status.actual_size;

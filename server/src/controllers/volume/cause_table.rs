@@ -67,6 +67,7 @@ fn candidate(change: impl FnOnce(&mut Candidate)) -> Candidate {
         failed: true,
         stopped: true,
         failure: "the disk is full".into(),
+        disk_ready: true,
         ..Candidate::default()
     };
     change(&mut one);

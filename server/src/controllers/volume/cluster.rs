@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use aurochs_api::condition::{Condition, ConditionStatus};
 use aurochs_api::size::ByteSize;
 
-use super::super::{Context, Error};
+use super::super::{Context, Error, engine_image};
 use crate::resources::node::{DiskSpec, DiskStatus, READY, SCHEDULABLE};
-use crate::resources::{EngineImage, Node, Object, Replica, condition};
+use crate::resources::{Node, Object, Replica, condition};
 use crate::scheduling::space::{DiskSpace, Limits};
 use crate::scheduling::{DiskView, NodeView, Rules};
 use crate::settings::{Name, Settings};
@@ -37,21 +37,17 @@ pub fn rules(settings: &Settings) -> Rules {
     }
 }
 
-/// Reads all nodes, for a volume with this engine image. The promise of the replica `without` is not counted: the answer
-/// is as if it had no place.
-pub(super) async fn read(context: &Context, image: &str, without: Option<&str>) -> Result<Vec<NodeView>, Error> {
+/// Reads all nodes. The promise of the replica `without` is not counted: the answer is as if it had no place.
+pub(super) async fn read(context: &Context, without: Option<&str>) -> Result<Vec<NodeView>, Error> {
     let nodes = context.store.list::<Node>().await?;
     let mut replicas = context.store.list::<Replica>().await?;
     replicas.retain(|replica| without.is_none_or(|without| replica.name() != without));
-    let images = context.store.list::<EngineImage>().await?;
-    let image = images.iter().find(|known| known.spec.image == image);
     let cordon_counts = context.settings.flag(Name::DisableSchedulingOnCordonedNode);
     let mut views = views(&nodes, &replicas);
     for view in &mut views {
         view.unschedulable = view.unschedulable.take().filter(|reason| cordon_counts || reason != REASON_CORDONED);
-        let is_missing =
-            |image: &&Object<EngineImage>| image.status.node_deployment_map.get(&view.name) == Some(&false);
-        view.lacks_engine_image = image.filter(is_missing).map(|image| image.spec.image.clone());
+        // Whatever image the volume has, a new process is of the version that its node runs.
+        view.lacks_engine_image = engine_image::lacking_on(&context.instances.answering(&view.name));
     }
     Ok(views)
 }
@@ -114,4 +110,70 @@ fn unschedulable(conditions: &[Condition]) -> Option<String> {
     let refusing = |one: &&Condition| one.status == ConditionStatus::False;
     let condition = condition::find(conditions, SCHEDULABLE).filter(refusing)?;
     (!RECKONED_ANEW.contains(&condition.reason.as_str())).then(|| condition.reason.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::controllers::bench;
+    use crate::resources::node::NodeSpec;
+
+    /// behaviour.md §2, row "node filter": engine image ready on node.
+    #[tokio::test]
+    async fn node_filter_engine_image_ready_on_node() {
+        for (version, expected) in [
+            (Some(env!("CARGO_PKG_VERSION")), None),
+            (Some("0.0.1"), Some(engine_image::default_image())),
+            // A node that is silent is refused for its silence.
+            (None, None),
+        ] {
+            let (context, _directory) = bench::context(&["node-1"]).await;
+            if let Some(version) = version {
+                context.instances.replace("node-1", version, 7, Vec::new());
+            }
+            context.store.create(&Object::<Node>::new("node-1", NodeSpec::default())).await.unwrap();
+            let views = read(&context, None).await.unwrap();
+            assert_eq!(views[0].lacks_engine_image, expected, "{version:?}");
+        }
+    }
+
+    /// behaviour.md §13 and the setting disable-scheduling-on-cordoned-node.
+    #[tokio::test]
+    async fn cordoned_nodes_are_refused_as_the_setting_says() {
+        for (reason, setting, expected) in [
+            (REASON_CORDONED, "true", Some(REASON_CORDONED)),
+            (REASON_CORDONED, "false", None),
+            ("SomethingElse", "false", Some("SomethingElse")),
+            ("DiskPressure", "true", None),
+        ] {
+            let (context, _directory) = bench::context(&["node-1"]).await;
+            context.settings.set(Name::DisableSchedulingOnCordonedNode.word(), setting);
+            context.store.create(&Object::<Node>::new("node-1", NodeSpec::default())).await.unwrap();
+            let closed = |status: &mut crate::resources::node::NodeStatus| {
+                condition::set(&mut status.conditions, SCHEDULABLE, ConditionStatus::False, reason, "");
+            };
+            context.store.modify_status::<Node>("node-1", closed).await.unwrap();
+            let views = read(&context, None).await.unwrap();
+            assert_eq!(views[0].unschedulable.as_deref(), expected, "{reason} {setting}");
+        }
+    }
+
+    /// behaviour.md §2, "storageScheduled": the sum over the replicas of this disk, wherever their nodes say they are.
+    #[test]
+    fn disk_space_formulas_storage_scheduled() {
+        use crate::resources::node::DiskSpec;
+        use crate::resources::replica::ReplicaSpec;
+        let mut node = Object::<Node>::new("node-1", NodeSpec::default());
+        for disk in ["a", "b", "c"] {
+            node.spec.disks.insert(disk.into(), DiskSpec::default());
+            node.status.disk_status.insert(disk.into(), DiskStatus { disk_uuid: disk.into(), ..Default::default() });
+        }
+        let replica = |disk: &str, bytes: u64| {
+            let spec = ReplicaSpec { disk_id: disk.into(), volume_size: ByteSize(bytes), ..ReplicaSpec::default() };
+            Object::<Replica>::new("r", spec)
+        };
+        let views = views(&[node], &[replica("a", 5), replica("a", 7), replica("b", 1), replica("", 9)]);
+        let scheduled: Vec<u64> = views[0].disks.iter().map(|disk| disk.space.scheduled.bytes()).collect();
+        assert_eq!(scheduled, [12, 1, 0]);
+    }
 }

@@ -9,6 +9,7 @@ use super::super::runtime::Next;
 use super::super::{Context, Error};
 use super::family::Family;
 use super::{causes, clone, open_close};
+use crate::events::{EventType, ObjectRef, Reason};
 use crate::instance::record;
 use crate::resources::engine::InstanceState;
 use crate::resources::volume::{VolumeState, VolumeStatus};
@@ -20,6 +21,10 @@ const LOOK_AGAIN: Duration = Duration::from_secs(2);
 pub(super) async fn run(context: &Context, volume: &Object<Volume>) -> Result<Next, Error> {
     let (store, name) = (&context.store, volume.name());
     let replicas = store.list_labelled::<Replica>(LABEL_VOLUME, name).await?;
+    if volume.status.state != VolumeState::Deleting {
+        let message = format!("Volume {name} is being deleted with its data.");
+        context.events.emit(&ObjectRef::from(volume), Reason::Deleting, EventType::Normal, &message);
+    }
     tell(context, volume, &replicas).await?;
     if let Some(engine) = store.list_labelled::<Engine>(LABEL_VOLUME, name).await?.into_iter().next() {
         let quiet = engine.status.current_state == InstanceState::Stopped;
@@ -41,6 +46,8 @@ pub(super) async fn run(context: &Context, volume: &Object<Volume>) -> Result<Ne
     let attachments = store.list_labelled::<VolumeAttachment>(LABEL_VOLUME, name).await?;
     if engines.is_empty() && snapshots.is_empty() && attachments.is_empty() {
         store.remove_finalizer::<Volume>(name).await?;
+        let message = format!("Volume {name} is deleted.");
+        context.events.emit(&ObjectRef::from(volume), Reason::Delete, EventType::Normal, &message);
         return Ok(Next::Wait);
     }
     delete_all(context, &engines).await?;

@@ -233,6 +233,64 @@ mod tests {
         assert!(!is_replaced(&filled, &family(&filled), 1), "it was not asked to leave");
     }
 
+    /// What another replica of the volume is, beside the one on the node that is drained.
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    enum Other {
+        Whole,
+        None,
+        Failed,
+        NeverWhole,
+        DiskNotReady,
+        OnASilentNode,
+        OnADrainedNode,
+    }
+
+    /// behaviour.md §13, row "block-for-eviction-if-contains-last-replica": last replicas leave, others stay.
+    #[tokio::test]
+    async fn last_replicas_under_a_drain() {
+        use aurochs_api::condition::ConditionStatus;
+        const ONLY_LAST: &str = "block-for-eviction-if-contains-last-replica";
+        for (policy, request, other, expected) in [
+            (ONLY_LAST, Request::Automatic, Other::Whole, false),
+            (ONLY_LAST, Request::Automatic, Other::None, true),
+            (ONLY_LAST, Request::Automatic, Other::Failed, true),
+            (ONLY_LAST, Request::Automatic, Other::NeverWhole, true),
+            (ONLY_LAST, Request::Automatic, Other::DiskNotReady, true),
+            (ONLY_LAST, Request::Automatic, Other::OnASilentNode, true),
+            (ONLY_LAST, Request::Automatic, Other::OnADrainedNode, true),
+            (ONLY_LAST, Request::User, Other::Whole, true),
+            ("block-for-eviction", Request::Automatic, Other::Whole, true),
+            ("block-for-eviction", Request::Automatic, Other::None, true),
+        ] {
+            let (context, _directory) = crate::controllers::bench::context(&["a", "b"]).await;
+            context.settings.set(Name::NodeDrainPolicy.word(), policy);
+            context.instances.replace("a", "1", 7, Vec::new());
+            if other != Other::OnASilentNode {
+                context.instances.replace("b", "1", 7, Vec::new());
+            }
+            let mut nodes = [node("a"), node("b")];
+            nodes[0].status.auto_evicting = true;
+            nodes[1].status.auto_evicting = other == Other::OnADrainedNode;
+            let ready = if other == Other::DiskNotReady { ConditionStatus::False } else { ConditionStatus::True };
+            let disk = nodes[1].status.disk_status.get_mut("d0").unwrap();
+            condition::set(&mut disk.conditions, READY, ready, "", "");
+            let leaving = replica("a", "d0");
+            let mut second = Object::<Replica>::new("s", replica("b", "d0").spec);
+            let time = |told: bool| if told { "2026-11-01T00:00:00Z".to_owned() } else { String::new() };
+            second.spec.healthy_at = time(other != Other::NeverWhole);
+            second.spec.failed_at = time(other == Other::Failed);
+            let mut replicas = vec![leaving.clone()];
+            replicas.extend((other != Other::None).then_some(second));
+            let engine = Object::<crate::resources::Engine>::new("v-e-0", Default::default());
+            let family = Family { engine, replicas };
+            assert_eq!(
+                applies(&context, request, &leaving, &family, &nodes),
+                expected,
+                "{policy} {request:?} {other:?}"
+            );
+        }
+    }
+
     /// behaviour.md §3, row "eviction".
     #[test]
     fn a_disk_or_a_node_or_a_drain_asks_for_it() {

@@ -3,7 +3,7 @@
 use aurochs_api::replica::ReplicaMode;
 use rand::Rng;
 
-use super::super::{Context, Error};
+use super::super::{Context, Error, engine_image};
 use crate::resources::engine::{EngineSpec, InstanceState};
 use crate::resources::replica::ReplicaSpec;
 use crate::resources::volume_attachment::VolumeAttachmentSpec;
@@ -87,7 +87,7 @@ async fn ensure_engine(context: &Context, volume: &Object<Volume>) -> Result<Obj
         frontend: volume.spec.frontend,
         active: true,
         data_engine: volume.spec.data_engine.clone(),
-        image: volume.spec.image.clone(),
+        image: engine_image::default_image(),
         revision_counter_disabled: volume.spec.revision_counter_disabled,
         snapshot_max_count: volume.spec.snapshot_max_count,
         snapshot_max_size: volume.spec.snapshot_max_size,
@@ -118,7 +118,7 @@ pub(super) fn new_replica(volume: &Object<Volume>) -> Object<Replica> {
         data_directory_name: format!("{}-{:08x}", volume.name(), random.random::<u32>()),
         active: true,
         data_engine: volume.spec.data_engine.clone(),
-        image: volume.spec.image.clone(),
+        image: engine_image::default_image(),
         revision_counter_disabled: volume.spec.revision_counter_disabled,
         snapshot_max_count: volume.spec.snapshot_max_count,
         snapshot_max_size: volume.spec.snapshot_max_size,

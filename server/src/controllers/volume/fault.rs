@@ -56,10 +56,7 @@ pub(super) async fn look(
             None => usable.push(replica.name()),
         }
     }
-    let recovery = match family.engine.pending_salvage() {
-        Some(_) => Some(Recovery::Ordered),
-        None => (!usable.is_empty() && by_itself(context)).then_some(Recovery::ByItself),
-    };
+    let recovery = recovery(family.engine.pending_salvage().is_some(), !usable.is_empty(), by_itself(context));
     if recovery.is_some() && rested(volumes, volume, findings) {
         return Ok(recovery);
     }
@@ -72,6 +69,14 @@ pub(super) async fn look(
     }
     findings.look_again_in(LOOK_AGAIN);
     Ok(None)
+}
+
+/// An order counts whatever can be seen; without one, a member has to be there and `auto-salvage` on.
+fn recovery(is_ordered: bool, is_member_there: bool, by_itself: bool) -> Option<Recovery> {
+    match is_ordered {
+        true => Some(Recovery::Ordered),
+        false => (is_member_there && by_itself).then_some(Recovery::ByItself),
+    }
 }
 
 /// There are members whose files can be seen, and still the volume is down: it rests after a failed start, or it is told
@@ -211,6 +216,27 @@ mod tests {
             ..ReplicaSpec::default()
         };
         Object::new(name, spec)
+    }
+
+    /// behaviour.md §4, row "auto-salvage".
+    #[tokio::test]
+    async fn auto_salvage_as_the_setting_says() {
+        for (setting, is_ordered, is_member_there, expected) in [
+            ("true", false, true, Some(Recovery::ByItself)),
+            ("true", false, false, None),
+            ("false", false, true, None),
+            ("false", true, true, Some(Recovery::Ordered)),
+            ("false", true, false, Some(Recovery::Ordered)),
+            ("true", true, true, Some(Recovery::Ordered)),
+        ] {
+            let (context, _directory) = crate::controllers::bench::context(&[]).await;
+            context.settings.set(Name::AutoSalvage.word(), setting);
+            let found = recovery(is_ordered, is_member_there, by_itself(&context));
+            assert_eq!(found, expected, "{setting} {is_ordered} {is_member_there}");
+        }
+        let volume = Object::<Volume>::new("v", Default::default());
+        let off = may_work_again(&volume, &["a"], None, false);
+        assert!(off.next_step.contains("auto-salvage is off") && off.next_step.contains("with a"), "{off:?}");
     }
 
     #[test]

@@ -54,8 +54,11 @@ fn shortage(node: &str, uuid: &str, extra: ByteSize, nodes: &[NodeView], limits:
     Some(detail(&disk.name, Some(has), why))
 }
 
-/// Longhorn's check of what is used (behaviour.md §2, "expansion check"), and ours of what is promised: a disk whose
-/// space is promised twice fails all that trusted in it when it is full.
+/// Both halves of Longhorn's check of what is used (behaviour.md §2, "expansion check"), and ours of what is promised: a
+/// disk whose space is promised twice fails all that trusted in it when it is full.
+///
+/// Where more is free than the reservation leaves, Longhorn reckons with less than nothing used; here that is nothing, so
+/// that the reservation is not given away twice.
 fn room(disk: &DiskSpace, extra: ByteSize, limits: Limits) -> Result<(), Shortage> {
     if disk.maximum == ByteSize::ZERO || disk.available == ByteSize::ZERO {
         return Err(Shortage::Empty);
@@ -65,11 +68,10 @@ fn room(disk: &DiskSpace, extra: ByteSize, limits: Limits) -> Result<(), Shortag
         ByteSize(u64::try_from(u128::from(size.bytes()) * u128::from(percent) / 100).unwrap_or(u64::MAX))
     };
     let minimum = part(disk.maximum, limits.minimal_available_percent);
-    let left = disk.maximum.saturating_sub(used);
-    if left.saturating_sub(extra) < minimum {
-        return Err(Shortage::Pressure { available: left, minimum });
+    if used.saturating_add(extra).saturating_add(minimum) > disk.maximum {
+        return Err(Shortage::Pressure { available: disk.maximum.saturating_sub(used), minimum });
     }
-    let schedulable = disk.schedulable(limits);
+    let schedulable = disk.schedulable(limits).min(disk.promise_limit(limits).saturating_sub(used));
     if extra > schedulable {
         return Err(Shortage::Promised { schedulable });
     }
@@ -129,6 +131,30 @@ mod tests {
         assert_eq!((refusal[0].has_bytes, refusal[0].wanted_bytes), (Some(20 * GIB), Some(21 * GIB)));
         assert!(refusal[0].text.starts_with("failed to schedule 22548578304 more bytes to disk disk-a on node-1"));
         assert_eq!(short(disk(0, 0, 0), 11)[0].has_bytes, Some(0));
+    }
+
+    /// The second half of the check: used + extra ≤ (maximum − reserved) × over-provisioning %.
+    #[test]
+    fn disk_space_formulas_expansion_check_of_what_may_be_promised() {
+        // (maximum, available, reserved, minimal %, over %, extra, what there is for it where it is too little)
+        let rows = [
+            (100, 40, 30, 25, 100, 40, None),
+            (100, 40, 30, 25, 100, 45, Some(40)),
+            (100, 30, 0, 0, 100, 30, None),
+            (100, 30, 0, 0, 100, 50, Some(30)),
+            (100, 60, 0, 25, 50, 10, None),
+            (100, 60, 0, 25, 50, 11, Some(10)),
+            (100, 40, 0, 25, 50, 15, Some(0)),
+            (100, 40, 0, 25, 200, 15, None),
+        ];
+        for (maximum, available, reserved, minimal, over, extra, expected) in rows {
+            let space = DiskSpace { reserved: ByteSize(reserved * GIB), ..disk(maximum, available, 10) };
+            let limits = Limits { over_provisioning_percent: over, minimal_available_percent: minimal };
+            let (replicas, nodes) = ([replica("r", "a", 10)], [node(&[("a", space)])]);
+            let short = shortages(replicas.iter(), ByteSize((10 + extra) * GIB), &nodes, limits);
+            let has = short.first().map(|detail| detail.has_bytes.unwrap() / GIB);
+            assert_eq!(has, expected, "{maximum} {available} {reserved} {minimal} {over} {extra}");
+        }
     }
 
     #[test]

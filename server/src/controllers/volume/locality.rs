@@ -52,3 +52,52 @@ pub fn refusal<'a>(
         )
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use aurochs_api::replica::ReplicaMode;
+
+    use crate::resources::Engine;
+    use crate::resources::engine::{EngineSpec, InstanceState};
+    use crate::resources::replica::ReplicaSpec;
+    use crate::resources::volume::VolumeSpec;
+
+    /// behaviour.md §3, row "best-effort": attached, healthy, frontend on and no local replica.
+    #[test]
+    fn best_effort_one_more_on_the_engines_node() {
+        use DataLocality::{BestEffort, Disabled, StrictLocal};
+        // (locality, spec.nodeID, frontend off, nodes of whole replicas of two wished, expected)
+        let rows: &[(DataLocality, &str, bool, &[&str], bool)] = &[
+            (BestEffort, "n1", false, &["n2", "n3"], true),
+            (BestEffort, "n1", false, &["n1", "n2"], false),
+            (BestEffort, "n1", false, &["n2"], false),
+            (BestEffort, "n1", true, &["n2", "n3"], false),
+            // On its way to another node, or down.
+            (BestEffort, "n2", false, &["n2", "n3"], false),
+            (BestEffort, "", false, &["n2", "n3"], false),
+            (Disabled, "n1", false, &["n2", "n3"], false),
+            (StrictLocal, "n1", false, &["n2", "n3"], false),
+        ];
+        for (locality, node, frontend_off, homes, expected) in rows {
+            let spec = VolumeSpec {
+                data_locality: *locality,
+                node_id: (*node).into(),
+                disable_frontend: *frontend_off,
+                number_of_replicas: 2,
+                ..VolumeSpec::default()
+            };
+            let mut engine =
+                Object::<Engine>::new("v-e-0", EngineSpec { node_id: "n1".into(), ..EngineSpec::default() });
+            engine.status.current_state = InstanceState::Running;
+            let replica = |home: &&str| {
+                Object::<Replica>::new(*home, ReplicaSpec { node_id: (*home).into(), ..ReplicaSpec::default() })
+            };
+            engine.status.replica_mode_map =
+                homes.iter().map(|home| ((*home).to_owned(), ReplicaMode::ReadWrite)).collect();
+            let family = Family { engine, replicas: homes.iter().map(replica).collect() };
+            let wanted = wanted_on(&Object::new("v", spec), &family);
+            assert_eq!(wanted, expected.then(|| "n1".to_owned()), "{locality:?} {node:?} {frontend_off} {homes:?}");
+        }
+    }
+}

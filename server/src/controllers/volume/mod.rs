@@ -11,8 +11,9 @@
 mod attempts;
 mod balance;
 mod causes;
-mod clone;
+pub(super) mod clone;
 pub mod cluster;
+pub mod default_group;
 mod deletion;
 mod eviction;
 pub mod expansion;
@@ -20,6 +21,7 @@ mod extra;
 mod family;
 mod fault;
 pub mod growth_room;
+mod image;
 mod joining;
 mod limits;
 pub mod locality;
@@ -29,6 +31,7 @@ mod open_close;
 mod own_ticket;
 mod pace;
 pub mod placement;
+mod ready_disks;
 mod rebuild;
 mod redundancy;
 mod salvage;
@@ -63,6 +66,7 @@ use self::state::{Action, EnginePhase, Inputs, Step};
 use super::queue::WorkQueue;
 use super::runtime::{self, Controller, Next};
 use super::{Context, Error};
+use crate::resources::engine::InstanceState;
 use crate::resources::volume::{Robustness, VolumeState};
 use crate::resources::{Engine, LABEL_VOLUME, Object, Replica, Volume, VolumeAttachment};
 use crate::settings::Name;
@@ -179,6 +183,8 @@ impl Volumes {
         findings.bear_silence(name, ended)?;
         let ended = clone::step(self, volume, family, findings).await;
         findings.bear_silence(name, ended)?;
+        default_group::step(self, volume, family, findings).await?;
+        image::step(self, volume, family, findings).await?;
         limits::step(self, volume, family, findings).await?;
         stale::step(self, volume, family, findings).await?;
         locality::step(self, volume, family, findings).await?;
@@ -195,6 +201,7 @@ impl Volumes {
             wanted: volume.spec.node_id.clone(),
             current: volume.status.current_node_id.clone(),
             engine: EnginePhase::of(family.engine.status.current_state),
+            closing: family.engine.spec.desire_state == InstanceState::Stopped,
             all_closed: family.all_closed(),
         };
         let step = state::step(&inputs);
@@ -243,10 +250,7 @@ impl Volumes {
                 }
             }
             Action::Close => open_close::close(&self.context, family).await?,
-            Action::Keep
-                if attached
-                    && family.engine.status.current_state == crate::resources::engine::InstanceState::Running =>
-            {
+            Action::Keep if attached && family.engine.status.current_state == InstanceState::Running => {
                 redundancy::keep(self, volume, family, findings).await?;
             }
             Action::Keep => {}

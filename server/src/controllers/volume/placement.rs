@@ -188,7 +188,7 @@ async fn find(
     wanted: &Wanted,
 ) -> Result<Result<Place, NoPlace>, Error> {
     let context = &volumes.context;
-    let nodes = cluster::read(context, &volume.spec.image, None).await?;
+    let nodes = cluster::read(context, None).await?;
     let mut request = request(volume.name(), &volume.spec, &context.settings);
     request.taken = taken(family.staying(), matches!(wanted, Wanted::InsteadOfFailed));
     if !matches!(wanted, Wanted::First) {
@@ -228,3 +228,7 @@ pub(super) fn tell(volume: &Object<Volume>, no: &NoPlace, findings: &mut Finding
     let reason = if strict { REASON_LOCAL_SCHEDULING_FAILURE } else { REASON_SCHEDULING_FAILURE };
     findings.scheduling.get_or_insert(SchedulingFailure { reason, message: no.message() });
 }
+
+#[cfg(test)]
+#[path = "placement_tests.rs"]
+mod tests;

@@ -25,6 +25,8 @@ pub(super) struct Candidate {
     pub name: String,
     pub node: String,
     pub reach: Reach,
+    /// Its disk is there and can be written.
+    pub disk_ready: bool,
     pub placed: bool,
     /// It has all data.
     pub serves: bool,
@@ -45,6 +47,11 @@ impl Candidate {
     /// It has a place and never held data.
     const fn is_fresh(&self) -> bool {
         self.placed && !self.serves && !self.failed
+    }
+
+    /// Its node says that its disk is gone or can't be written: nothing can be rebuilt there.
+    fn has_lost_its_disk(&self) -> bool {
+        self.reach == Reach::Answers && !self.disk_ready
     }
 }
 
@@ -84,14 +91,16 @@ pub(super) fn retry_pause(retries: u32) -> Duration {
 
 /// Called when fewer replicas are whole than wished and none is being rebuilt.
 pub(super) fn choose(replicas: &[Candidate], situation: &Situation) -> Choice {
-    let lost = |one: &&Candidate| one.is_fresh() && (one.evicting || one.reach == Reach::Silent);
+    let away = |one: &Candidate| one.reach == Reach::Silent || one.has_lost_its_disk();
+    let lost = |one: &&Candidate| one.is_fresh() && (one.evicting || away(one));
     let hopeless = |one: &&Candidate| one.failed && one.retries >= REBUILD_RETRIES_MAXIMUM;
     if let Some(gone) = replicas.iter().find(lost).or_else(|| replicas.iter().find(hopeless)) {
         return Choice::GiveUp(gone.name.clone());
     }
-    // A failed one that should leave its disk anyway is no reason to wait.
-    let waiting: Vec<&Candidate> =
-        replicas.iter().filter(|one| !one.serves && one.placed && !(one.failed && one.evicting)).collect();
+    // A failed one that should leave its disk anyway, or has lost it, is no reason to wait.
+    let is_awaited =
+        |one: &&Candidate| !one.serves && one.placed && !(one.failed && (one.evicting || one.has_lost_its_disk()));
+    let waiting: Vec<&Candidate> = replicas.iter().filter(is_awaited).collect();
     let reachable = || waiting.iter().filter(|one| one.reach == Reach::Answers);
     let startable = reachable().filter(|one| one.stopped && one.pause_left.is_zero());
     // Never used ones first: they cost no retry.
@@ -111,6 +120,8 @@ pub(super) fn choose(replicas: &[Candidate], situation: &Situation) -> Choice {
             let left = situation.replenishment_wait.saturating_sub(situation.degraded_for);
             Choice::Wait { cause: away_for_now(away), look_again: left + Duration::from_secs(1) }
         }
+        // It would take space and never be filled.
+        _ if situation.rebuilds_per_node == 0 => Choice::Wait { cause: switched_off(replicas), look_again: LOOK_AGAIN },
         _ => Choice::Replace,
     }
 }
@@ -148,6 +159,14 @@ fn limit_reached(one: &Candidate, limit: u64) -> Cause {
         (message, "Wait, or raise concurrent-replica-rebuild-per-node-limit.")
     };
     cause(CauseCode::RebuildWaiting, message, next_step, one)
+}
+
+fn switched_off(replicas: &[Candidate]) -> Cause {
+    let message = "A replica is to be made in place of one that is lost, and rebuilding is switched off \
+                   (concurrent-replica-rebuild-per-node-limit is 0).";
+    let next_step = "Raise concurrent-replica-rebuild-per-node-limit.";
+    let lost = replicas.iter().filter(|one| !one.serves).map(|one| one.name.as_str());
+    Cause::new(CauseCode::RebuildWaiting, Severity::Warning, message, next_step).about(lost)
 }
 
 /// Says the whole pause, not what is left of it: a cause that changes every second would be written as often.
@@ -196,15 +215,17 @@ fn no_place(replicas: &[Candidate]) -> Cause {
 
 /// Starts the replica's process; the engine is told when it runs.
 pub(super) async fn start(context: &Context, name: &str) -> Result<Object<Replica>, Error> {
-    let change = |replica: &mut Object<Replica>| {
-        if replica.spec.has_failed() {
-            replica.spec.rebuild_retry_count += 1;
-        }
-        replica.spec.failed_at.clear();
-        replica.spec.healthy_at.clear();
-        replica.spec.desire_state = InstanceState::Running;
-    };
-    Ok(context.store.modify::<Replica>(name, change).await?)
+    Ok(context.store.modify::<Replica>(name, reuse).await?)
+}
+
+/// One that never held data costs no retry.
+fn reuse(replica: &mut Object<Replica>) {
+    if replica.spec.has_failed() {
+        replica.spec.rebuild_retry_count += 1;
+    }
+    replica.spec.failed_at.clear();
+    replica.spec.healthy_at.clear();
+    replica.spec.desire_state = InstanceState::Running;
 }
 
 #[cfg(test)]
@@ -221,7 +242,8 @@ mod tests {
     };
 
     fn serving(name: &str) -> Candidate {
-        Candidate { name: name.into(), placed: true, reach: Reach::Answers, serves: true, ..Candidate::default() }
+        let (placed, reach, disk_ready) = (true, Reach::Answers, true);
+        Candidate { name: name.into(), placed, reach, disk_ready, serves: true, ..Candidate::default() }
     }
 
     fn failed(name: &str) -> Candidate {
@@ -249,6 +271,26 @@ mod tests {
     fn a_failed_replica_whose_node_answers_is_rebuilt_in_place() {
         assert_eq!(chosen(&[serving("a"), serving("b"), failed("c")], 0), Choice::Start("c".into()));
         assert_eq!(chosen(&[serving("a"), failed("c"), fresh("d")], 0), Choice::Start("d".into()), "costs no retry");
+    }
+
+    /// behaviour.md §3, row "reuse of failed replica": only if its node and disk are fine.
+    #[test]
+    fn a_failed_replica_whose_disk_is_not_ready_is_replaced_at_once() {
+        let off = |one: Candidate| Candidate { disk_ready: false, ..one };
+        let replicas = |last: Candidate| [serving("a"), serving("b"), last];
+        assert_eq!(chosen(&replicas(off(failed("c"))), 0), Choice::Replace);
+        assert_eq!(
+            chosen(&replicas(off(fresh("c"))), 0),
+            Choice::GiveUp("c".into()),
+            "it has nothing to come back for"
+        );
+        assert!(waits_for(&chosen(&replicas(off(away("c"))), 0), CauseCode::NodeDown), "nobody can tell of its disk");
+        let unheard = Candidate { reach: Reach::NotHeard, ..off(failed("c")) };
+        assert!(waits_for(&chosen(&replicas(unheard), 0), CauseCode::RebuildWaiting));
+        let two = [serving("a"), off(failed("b")), failed("c")];
+        assert_eq!(chosen(&two, 0), Choice::Start("c".into()), "first the one that can");
+        let two = [serving("a"), off(failed("b")), away("c")];
+        assert!(waits_for(&chosen(&two, 0), CauseCode::NodeDown), "first the one that may come back");
     }
 
     /// behaviour.md §3, row "new replica".
@@ -306,6 +348,46 @@ mod tests {
         let off = Situation { rebuilds_per_node: 0, ..SITUATION };
         let held = choose(&[serving("a"), serving("b"), failed("c")], &off);
         assert!(matches!(held, Choice::Wait { cause, .. } if cause.message.contains("switched off")));
+        let none_to_reuse = [serving("a"), serving("b")];
+        let held = choose(&none_to_reuse, &off);
+        assert!(matches!(held, Choice::Wait { cause, .. } if cause.message.contains("limit is 0")));
+        assert_eq!(choose(&none_to_reuse, &Situation { rebuilds_per_node: 1, ..SITUATION }), Choice::Replace);
+    }
+
+    /// behaviour.md §3, row "new replica": check-back = remaining + 1 s.
+    #[test]
+    fn check_back_when_the_wait_is_over() {
+        let replicas = [serving("a"), serving("b"), away("c")];
+        for (waited, replenishment_wait, expected) in
+            [(10, 600, Some(591)), (599, 600, Some(2)), (600, 600, None), (0, 0, None)]
+        {
+            let (degraded_for, replenishment_wait) =
+                (Duration::from_secs(waited), Duration::from_secs(replenishment_wait));
+            let look_again = match choose(&replicas, &Situation { degraded_for, replenishment_wait, ..SITUATION }) {
+                Choice::Wait { look_again, .. } => Some(look_again.as_secs()),
+                _ => None,
+            };
+            assert_eq!(look_again, expected, "{waited} s of {replenishment_wait:?}");
+        }
+    }
+
+    /// behaviour.md §3, row "reuse of failed replica": failedAt and healthyAt cleared, rebuildRetryCount + 1.
+    #[test]
+    fn what_is_written_when_a_replica_is_reused() {
+        use crate::resources::replica::ReplicaSpec;
+        for (failed_at, retries, expected) in [("2026-11-01T00:00:00Z", 2, 3), ("", 0, 0)] {
+            let spec = ReplicaSpec {
+                failed_at: failed_at.into(),
+                healthy_at: "2026-11-01T00:00:00Z".into(),
+                rebuild_retry_count: retries,
+                ..ReplicaSpec::default()
+            };
+            let mut replica = Object::<Replica>::new("r", spec);
+            reuse(&mut replica);
+            let spec = &replica.spec;
+            assert_eq!((spec.failed_at.as_str(), spec.healthy_at.as_str()), ("", ""));
+            assert_eq!((spec.rebuild_retry_count, spec.desire_state), (expected, InstanceState::Running));
+        }
     }
 
     #[test]
@@ -328,7 +410,7 @@ mod tests {
     prop_compose! {
         fn any_candidate(index: usize)(
             reach in prop_oneof![Just(Reach::Answers), Just(Reach::Silent), Just(Reach::NotHeard)],
-            (placed, serves, failed, evicting, stopped) in any::<(bool, bool, bool, bool, bool)>(),
+            (placed, serves, failed, evicting, stopped, disk_ready) in any::<(bool, bool, bool, bool, bool, bool)>(),
             retries in 0..7_u32,
             pause in 0..2_u64,
             rebuilds_on_node in 0..4_u64,
@@ -338,7 +420,8 @@ mod tests {
             let (name, node) = (format!("r{index}"), format!("n{index}"));
             let failure = String::new();
             Candidate {
-                name, node, reach, placed, serves, failed, evicting, stopped, retries, failure, pause_left, rebuilds_on_node,
+                name, node, reach, disk_ready, placed, serves, failed, evicting, stopped, retries, failure, pause_left,
+                rebuilds_on_node,
             }
         }
     }
@@ -356,11 +439,12 @@ mod tests {
             match choose(&replicas, &Situation { degraded_for, rebuilds_per_node, ..SITUATION }) {
                 Choice::Start(name) => {
                     let one = named(&name);
-                    prop_assert!(one.placed && !one.serves && one.stopped && one.reach == Reach::Answers);
+                    prop_assert!(one.placed && !one.serves && one.stopped);
+                    prop_assert!(one.reach == Reach::Answers && one.disk_ready);
                     prop_assert!(one.rebuilds_on_node < rebuilds_per_node && one.retries < REBUILD_RETRIES_MAXIMUM || !one.failed);
                 }
                 Choice::GiveUp(name) => prop_assert!(!named(&name).serves),
-                Choice::Replace => prop_assert!(replicas.iter().all(|one| one.placed)),
+                Choice::Replace => prop_assert!(rebuilds_per_node > 0 && replicas.iter().all(|one| one.placed)),
                 Choice::Wait { cause, look_again } => {
                     prop_assert!(!cause.message.is_empty() && !cause.next_step.is_empty() && !look_again.is_zero());
                 }

@@ -18,6 +18,7 @@ use super::super::Error;
 use super::extra::Need;
 use super::family::Family;
 use super::placement::{self, SchedulingFailure, Wanted};
+use super::ready_disks::{self, ReadyDisks};
 use super::rebuild::{self, Candidate, Choice, Reach, Situation};
 use super::turns::Turns;
 use super::upkeep::CONDITION_FAILED;
@@ -49,7 +50,8 @@ pub(super) async fn keep(
         findings.causes.push(joining);
         return Ok(());
     }
-    let pass = Pass { volumes, volume, family, wished: placement::wished(volume) };
+    let disks = ready_disks::read(&volumes.context).await?;
+    let pass = Pass { volumes, volume, family, disks, wished: placement::wished(volume) };
     if pass.whole().count() < pass.wished { pass.restore(findings).await } else { pass.arrange(findings).await }
 }
 
@@ -58,6 +60,7 @@ struct Pass<'a> {
     volumes: &'a Volumes,
     volume: &'a Object<Volume>,
     family: &'a Family,
+    disks: ReadyDisks,
     wished: usize,
 }
 
@@ -171,7 +174,8 @@ impl<'a> Pass<'a> {
         let instances = &self.volumes.context.instances;
         let silent = matches!(instances.answering(&replica.spec.node_id), Answering::No { .. });
         let hopeless = replica.spec.rebuild_retry_count >= REBUILD_RETRIES_MAXIMUM;
-        replica.spec.is_placed() && !silent && !hopeless && needs.iter().any(|need| need.is_met_by(replica))
+        let (placed, writable) = (replica.spec.is_placed(), self.disks.has(replica));
+        placed && writable && !silent && !hopeless && needs.iter().any(|need| need.is_met_by(replica))
     }
 
     async fn fill(&self, replica: &Object<Replica>, findings: &mut Findings) -> Result<(), Error> {
@@ -235,7 +239,7 @@ impl<'a> Pass<'a> {
     }
 
     async fn remove_surplus(&self) -> Result<(), Error> {
-        let nodes = cluster::read(&self.volumes.context, &self.volume.spec.image, None).await?;
+        let nodes = cluster::read(&self.volumes.context, None).await?;
         let holders = balance::holders(self.whole());
         let surplus = Surplus {
             holders: &holders,
@@ -321,6 +325,7 @@ impl<'a> Pass<'a> {
                 Answering::No { .. } => Reach::Silent,
                 Answering::NotYet => Reach::NotHeard,
             },
+            disk_ready: self.disks.has(replica),
             placed: spec.is_placed(),
             serves: mode == Some(ReplicaMode::ReadWrite),
             failed: spec.has_failed(),

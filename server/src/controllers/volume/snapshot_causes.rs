@@ -69,7 +69,7 @@ fn limit(volume: &Object<Volume>, status: &EngineStatus, count: u32, size: ByteS
     let (message, next_step) = if snapshots >= usize::try_from(count).unwrap_or(usize::MAX) {
         let message = format!("{name} has {snapshots} snapshots and may have {count}: no further one is taken.");
         (message, "Delete snapshots, or raise the volume's snapshotMaxCount.")
-    } else if size > ByteSize::ZERO && held >= size {
+    } else if size > ByteSize::ZERO && held > size {
         let message =
             format!("{name} and its snapshots hold {held} and may hold {size}: no further snapshot is taken.");
         (message, "Delete snapshots, or raise the volume's snapshotMaxSize.")
@@ -127,8 +127,8 @@ mod tests {
     fn a_volume_that_may_have_no_further_snapshot_says_so() {
         assert_eq!(codes(&status(2), 3, 0), []);
         assert_eq!(codes(&status(3), 3, 0), [CauseCode::SnapshotLimit]);
-        assert_eq!(codes(&status(2), 250, 31), []);
-        assert_eq!(codes(&status(2), 250, 30), [CauseCode::SnapshotLimit], "the head counts");
+        assert_eq!(codes(&status(2), 250, 30), [], "the engine takes one as long as no more is held");
+        assert_eq!(codes(&status(2), 250, 29), [CauseCode::SnapshotLimit], "the head counts");
         let mut removed = status(3);
         removed.snapshots.get_mut("s0").unwrap().removed = true;
         assert_eq!(codes(&removed, 3, 0), []);

@@ -25,7 +25,6 @@ pub enum EnginePhase {
 }
 
 impl EnginePhase {
-    /// `wished_running`: the volume controller has asked for the engine, so "stopped" may mean "not yet".
     #[must_use]
     pub const fn of(state: InstanceState) -> Self {
         match state {
@@ -46,6 +45,8 @@ pub struct Inputs {
     /// `status.currentNodeID`: where it is attached, empty for nowhere.
     pub current: String,
     pub engine: EnginePhase,
+    /// The engine was asked to stop.
+    pub closing: bool,
     /// Engine and replicas are all stopped.
     pub all_closed: bool,
 }
@@ -94,6 +95,8 @@ pub fn step(inputs: &Inputs) -> Step {
             EnginePhase::Quiet | EnginePhase::Unknown => stay(Action::Open, Attaching),
         },
         Attached if inputs.wanted == inputs.current => match inputs.engine {
+            // An earlier pass began to close and did not come to say so: its manager died. Nothing of it can be kept.
+            _ if inputs.closing => stay(Action::Close, Detaching),
             EnginePhase::Running | EnginePhase::Unknown => stay(Action::Keep, Attached),
             EnginePhase::Ended => stay(Action::Close, Detaching),
             // Adopted after a restart of the manager: its first words are still to come.
@@ -111,7 +114,7 @@ mod tests {
 
     fn inputs(state: VolumeState, wanted: &str, current: &str) -> Inputs {
         let (wanted, current) = (wanted.to_owned(), current.to_owned());
-        Inputs { state, wanted, current, engine: EnginePhase::Quiet, all_closed: false }
+        Inputs { state, wanted, current, engine: EnginePhase::Quiet, closing: false, all_closed: false }
     }
 
     #[test]
@@ -147,6 +150,10 @@ mod tests {
         }
         let up = Inputs { engine: EnginePhase::Running, ..inputs(Attaching, "n", "") };
         assert_eq!(step(&up), Step { action: Keep, state: Attached, current: "n".into() });
+        for engine in [EnginePhase::Quiet, EnginePhase::Running, EnginePhase::Ended, EnginePhase::Unknown] {
+            let begun = Inputs { engine, closing: true, ..inputs(Attached, "n", "n") };
+            assert_eq!(step(&begun), Step { action: Close, state: Detaching, current: "n".into() }, "{engine:?}");
+        }
     }
 
     /// A volume with its processes, driven by the table as the controller drives it.
@@ -163,6 +170,8 @@ mod tests {
         NodeSilent,
         NodeBack,
         Pass,
+        /// The manager dies when it has done what is to be done, and before it stores the outcome.
+        CrashedPass,
     }
 
     fn any_event() -> impl Strategy<Value = Event> {
@@ -172,11 +181,18 @@ mod tests {
             1 => Just(Event::NodeSilent),
             1 => Just(Event::NodeBack),
             6 => Just(Event::Pass),
+            2 => Just(Event::CrashedPass),
         ]
     }
 
     impl World {
         fn pass(&mut self) {
+            let (state, current) = self.crashed_pass();
+            (self.inputs.state, self.inputs.current) = (state, current);
+        }
+
+        /// All of a pass but its last step.
+        fn crashed_pass(&mut self) -> (VolumeState, String) {
             let before = self.inputs.clone();
             let taken = step(&self.inputs);
             assert!(
@@ -192,6 +208,11 @@ mod tests {
                 assert!(before.all_closed, "detached while processes run");
             }
             match taken.action {
+                Action::Open => self.inputs.closing = false,
+                Action::Close => self.inputs.closing = true,
+                Action::Keep => {}
+            }
+            match taken.action {
                 Action::Open if self.replicas_run => self.inputs.engine = EnginePhase::Running,
                 Action::Open => self.replicas_run = true,
                 // A silent node's engine can't be stopped.
@@ -200,9 +221,8 @@ mod tests {
                 Action::Close => self.replicas_run = false,
                 Action::Keep => {}
             }
-            self.inputs.state = taken.state;
-            self.inputs.current = taken.current;
             self.inputs.all_closed = self.inputs.engine == EnginePhase::Quiet && !self.replicas_run;
+            (taken.state, taken.current)
         }
 
         fn happen(&mut self, event: &Event) {
@@ -213,6 +233,7 @@ mod tests {
                 Event::NodeSilent if *engine == EnginePhase::Running => *engine = EnginePhase::Unknown,
                 Event::NodeBack if *engine == EnginePhase::Unknown => *engine = EnginePhase::Running,
                 Event::Pass => self.pass(),
+                Event::CrashedPass => drop(self.crashed_pass()),
                 Event::EngineEnds | Event::NodeSilent | Event::NodeBack => {}
             }
         }

@@ -3,7 +3,7 @@
 use aurochs_api::cause::Cause;
 use aurochs_api::condition::ConditionStatus;
 
-use super::super::{Context, Error};
+use super::super::{Context, Error, engine_image};
 use super::family::Family;
 use super::fault::Recovery;
 use super::placement::SchedulingFailure;
@@ -78,7 +78,7 @@ pub(super) async fn write(
         status.state = step.state;
         status.current_node_id.clone_from(&step.current);
         status.frontend_disabled = redundancy.attached && volume.spec.disable_frontend;
-        status.current_image.clone_from(&volume.spec.image);
+        status.current_image = engine_image::named(&volume.spec.image);
         if family.engine.status.actual_size.bytes() > 0 {
             status.actual_size = family.engine.status.actual_size;
         }

@@ -170,6 +170,34 @@ async fn an_expansion_does_not_step_aside_for_another_controller() {
     }
 }
 
+/// crds.md: image = default engine image. What runs keeps the one that it was started with.
+#[tokio::test]
+async fn a_volume_that_is_down_has_the_installed_image() {
+    use crate::controllers::engine_image::default_image;
+    const EARLIER: &str = "aurochs-engine:0.0.1";
+
+    for (state, before, expected) in [
+        (InstanceState::Stopped, "", default_image()),
+        (InstanceState::Stopped, EARLIER, default_image()),
+        (InstanceState::Running, EARLIER, EARLIER.to_owned()),
+        (InstanceState::Error, EARLIER, EARLIER.to_owned()),
+        (InstanceState::Unknown, EARLIER, EARLIER.to_owned()),
+    ] {
+        let bench = Bench::new().await;
+        bench.attached("v", "", state).await;
+        let (of_volume, of_engine) = (
+            |volume: &mut Object<Volume>| volume.spec.image = before.into(),
+            |engine: &mut Object<Engine>| engine.spec.image = before.into(),
+        );
+        let volume = bench.store().modify::<Volume>("v", of_volume).await.unwrap();
+        bench.store().modify::<Engine>("v-e-0", of_engine).await.unwrap();
+        let family = Family::of(&bench.volumes.context, &volume).await.unwrap();
+        image::step(&bench.volumes, &volume, &family, &mut Findings::default()).await.unwrap();
+        assert_eq!(bench.volume("v").await.spec.image, expected, "{state:?} {before:?}");
+        assert_eq!(bench.store().get::<Engine>("v-e-0").await.unwrap().spec.image, expected);
+    }
+}
+
 #[test]
 fn only_the_silence_of_a_process_is_borne() {
     use crate::instance::ClientError;

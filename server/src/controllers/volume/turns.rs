@@ -43,3 +43,41 @@ fn is_joining(replica: &Object<Replica>, engine: &Object<Engine>) -> bool {
     let engine_tells = status.current_state == InstanceState::Running && !status.replica_mode_map.is_empty();
     wished && engine_tells && !serves && !replica.is_deleting()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resources::engine::EngineSpec;
+    use crate::resources::replica::ReplicaSpec;
+
+    /// behaviour.md §3, row "node limit": what counts as a rebuild.
+    #[test]
+    fn node_limit_what_counts() {
+        use InstanceState::{Running, Starting, Stopped};
+        use ReplicaMode::{ReadWrite, WriteOnly};
+        // (wished, failed, engine, what the engine says of the replica, being deleted, counts)
+        let rows = [
+            (Running, false, Running, Some(WriteOnly), false, true),
+            (Running, false, Running, None, false, true),
+            (Running, false, Running, Some(ReadWrite), false, false),
+            (Running, true, Running, None, false, false),
+            (Stopped, false, Running, None, false, false),
+            (Running, false, Starting, Some(WriteOnly), false, false),
+            (Running, false, Stopped, None, false, false),
+            (Running, false, Running, Some(WriteOnly), true, false),
+        ];
+        for (number, (wished, failed, state, mode, deleting, expected)) in rows.into_iter().enumerate() {
+            let failed_at = if failed { "2026-11-01T00:00:00Z".into() } else { String::new() };
+            let spec = ReplicaSpec { desire_state: wished, failed_at, ..ReplicaSpec::default() };
+            let mut replica = Object::<Replica>::new("r", spec);
+            replica.metadata.deletion_timestamp = deleting.then(|| "now".to_owned());
+            let mut engine = Object::<Engine>::new("v-e-0", EngineSpec::default());
+            engine.status.current_state = state;
+            engine.status.replica_mode_map = [("other".to_owned(), ReadWrite)].into();
+            engine.status.replica_mode_map.extend(mode.map(|mode| ("r".to_owned(), mode)));
+            assert_eq!(is_joining(&replica, &engine), expected, "row {number}");
+            engine.status.replica_mode_map.clear();
+            assert!(!is_joining(&replica, &engine), "an engine that has not told yet, row {number}");
+        }
+    }
+}

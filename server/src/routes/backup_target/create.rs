@@ -27,7 +27,7 @@ async fn check(store: &Store, input: &BackupTargetInput) -> Result<(), ApiError>
     match store.find::<BackupTarget>(&input.name).await? {
         None => Ok(()),
         Some(_) => {
-            let message = format_args!("backup target {} exists already", input.name);
+            let message = format_args!("backup target {} already exists", input.name);
             Err(ApiError::new(ErrorKind::Conflict, message, "Choose another name, or change that one."))
         }
     }

@@ -108,7 +108,9 @@ fn checked(node: &Object<Node>, disk: &str, wish: &DiskWish) -> Result<DiskSpec,
         return Err(invalid(message, "Add a disk with the new path under another name."));
     }
     let maximum = node.status.disk_status.get(disk).map(|status| status.storage_maximum).unwrap_or_default();
-    if maximum > ByteSize::ZERO && wish.storage_reserved > maximum {
+    // What was read can be sent back, also when the disk has become smaller since: another one may share its file system.
+    let is_known = node.spec.disks.get(disk).is_some_and(|before| before.storage_reserved == wish.storage_reserved);
+    if !is_known && maximum > ByteSize::ZERO && wish.storage_reserved > maximum {
         let message = format_args!("disk {disk} has {maximum}, so {} can't be reserved on it", wish.storage_reserved);
         return Err(invalid(message, format_args!("Give storageReserved at most {} bytes.", maximum.bytes())));
     }

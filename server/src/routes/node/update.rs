@@ -82,7 +82,7 @@ fn eviction_refusal(node: &Object<Node>) -> Option<ApiError> {
     })
 }
 
-/// Sorted and without doubles; a tag becomes part of selectors, so it has no blanks in it.
+/// Sorted and without doubles; a tag has the form of a label's key, as in Longhorn.
 pub(super) fn tags(tags: &[String]) -> Result<Vec<String>, ApiError> {
     let mut tags: Vec<String> = tags.iter().map(|tag| tag.trim().to_owned()).collect();
     tags.sort();
@@ -96,13 +96,15 @@ pub(super) fn tags(tags: &[String]) -> Result<Vec<String>, ApiError> {
         let message = format_args!("a tag has {} bytes, more than {LABEL_VALUE_MAXIMUM}", long.len());
         return Err(ApiError::new(ErrorKind::Invalid, message, "Use words such as ssd or rack-7."));
     }
-    match tags.iter().find(|tag| tag.is_empty() || tag.contains(char::is_whitespace) || tag.contains(',')) {
+    match tags.iter().find(|tag| check_key(tag).is_err()) {
         None => Ok(tags),
         Some(bad) => {
-            let message = format_args!(
-                "at least one error encountered while validating tags: {bad:?} is empty or has a blank or a comma in it"
-            );
-            Err(ApiError::new(ErrorKind::Invalid, message, "Use words such as ssd or rack-7."))
+            let message = format_args!("at least one error encountered while validating tags: {bad:?} is none");
+            Err(ApiError::new(
+                ErrorKind::Invalid,
+                message,
+                "Use words of letters, digits, dashes, underscores and dots, such as ssd or rack-7.",
+            ))
         }
     }
 }

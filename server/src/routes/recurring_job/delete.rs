@@ -3,11 +3,11 @@
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 
+use crate::controllers::volume::default_group;
 use crate::error::ApiError;
 use crate::resources::volume::{LABEL_ENABLED, LABEL_RECURRING_JOB, LABEL_RECURRING_JOB_GROUP};
 use crate::resources::{RecurringJob, Volume};
 use crate::routes::shown;
-use crate::routes::volume::recurring_job::join_default_group;
 use crate::store::{Store, StoreError};
 
 /// Volumes stop naming the job, and those of its groups that no other job has. A label that stays behind when this is cut
@@ -31,7 +31,7 @@ async fn forget(store: &Store, label: &str) -> Result<(), StoreError> {
     for volume in store.list_labelled::<Volume>(label, LABEL_ENABLED).await? {
         let forgotten = store.modify::<Volume>(volume.name(), |volume| {
             volume.metadata.labels.remove(label);
-            join_default_group(volume);
+            default_group::join(volume);
         });
         match forgotten.await {
             Err(error) if !error.is_not_found() => return Err(error),

@@ -9,6 +9,7 @@ use axum::extract::State;
 
 use super::action::invalid;
 use super::{backup_target, data_source, get, new_volume, recurring_job, room, rules};
+use crate::controllers::volume::default_group;
 use crate::error::ApiError;
 use crate::resources::volume::{LABEL_BACKUP_TARGET, LABEL_ENABLED};
 use crate::resources::{Object, Volume};
@@ -33,7 +34,7 @@ pub async fn handle(
     room::check_selectors(&store, &spec).await?;
     let mut volume = Object::<Volume>::new(name.as_str(), spec);
     volume.metadata.labels = labels(&volume.spec.backup_target_name, &input.recurring_job_selector)?;
-    recurring_job::join_default_group(&mut volume);
+    default_group::join(&mut volume);
     store.create(&volume).await?;
     tracing::info!(volume = %name, "created");
     get::view(&store, &url, name.as_str()).await.map(Json)

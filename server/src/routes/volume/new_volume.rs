@@ -7,6 +7,7 @@ use aurochs_api::volume::VolumeCreateInput;
 
 use super::action::{invalid, word};
 use super::{data_source, rules, update_replica_count};
+use crate::controllers::engine_image;
 use crate::error::ApiError;
 use crate::feature::Feature;
 use crate::resources::volume::{AccessMode, BackupCompression, CloneMode, DataLocality, Frontend, VolumeSpec};
@@ -46,6 +47,7 @@ fn with_defaults(input: &VolumeCreateInput, settings: &Settings) -> Result<Volum
     };
     Ok(VolumeSpec {
         size: size(&input.size.0)?,
+        image: engine_image::default_image(),
         number_of_replicas: replicas(input.number_of_replicas, locality, settings),
         frontend: frontend(input)?,
         access_mode: word("accessMode", &input.access_mode)?.unwrap_or_default(),

@@ -11,14 +11,11 @@ use aurochs_api::volume::RecurringJobRef;
 use aurochs_api::volume::inputs::VolumeRecurringJobInput;
 
 use super::action::{self, Target, invalid};
+use crate::controllers::volume::default_group;
 use crate::error::ApiError;
 use crate::resources::volume::{LABEL_ENABLED, LABEL_RECURRING_JOB, LABEL_RECURRING_JOB_GROUP};
-use crate::resources::{Object, Volume};
 use crate::view::envelope::{self, Links};
 use crate::view::volume::recurring_jobs;
-
-/// The group of the volumes that name no other.
-const DEFAULT_GROUP: &str = "default";
 
 type Answer = Collection<Resource<RecurringJobRef>>;
 
@@ -42,7 +39,7 @@ pub async fn delete(target: Target, input: VolumeRecurringJobInput) -> Result<An
     let label = label(&input.name, input.is_group)?;
     action::change(&target, |volume| {
         volume.metadata.labels.remove(&label);
-        join_default_group(volume);
+        default_group::join(volume);
         Ok(())
     })
     .await?;
@@ -57,14 +54,6 @@ pub async fn list(target: Target, _: NoInput) -> Result<Answer, ApiError> {
     let row = |job: RecurringJobRef| links.resource("volumeRecurringJob", &job.name.clone(), &[], job);
     let rows = recurring_jobs(&volume).into_iter().map(row).collect();
     Ok(envelope::collection("volumeRecurringJob", &target.url, rows))
-}
-
-/// Every volume takes part in something.
-pub(crate) fn join_default_group(volume: &mut Object<Volume>) {
-    if recurring_jobs(volume).is_empty() {
-        let label = format!("{LABEL_RECURRING_JOB_GROUP}{DEFAULT_GROUP}");
-        volume.metadata.labels.insert(label, LABEL_ENABLED.to_owned());
-    }
 }
 
 /// The label that says it.

@@ -4,6 +4,8 @@
 //! changes have one order, several readers. A write runs in its own task: a caller that goes away in the middle
 //! (a closed HTTP connection) must not separate the change from its announcement.
 
+#[cfg(debug_assertions)]
+mod crash;
 mod rows;
 
 use std::collections::BTreeMap;
@@ -87,7 +89,17 @@ impl Sqlite {
             // (events, sessions) wrote between the two.
             let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
             let change = change(&mut transaction).await?;
+            #[cfg(debug_assertions)]
+            let is_change = !matches!(change, Change::Nothing(_));
+            #[cfg(debug_assertions)]
+            if is_change {
+                crash::before_commit();
+            }
             transaction.commit().await?;
+            #[cfg(debug_assertions)]
+            if is_change {
+                crash::after_commit();
+            }
             let (object, deleted) = match change {
                 Change::Nothing(object) => return Ok(object),
                 Change::Written(object) => (object, false),

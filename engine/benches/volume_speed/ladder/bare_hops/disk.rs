@@ -13,8 +13,9 @@ use aurochs_engine::disk::AlignedBuf;
 use aurochs_engine::sys::ring::{Action, Part, Parts, Ring};
 use nix::libc::O_DIRECT;
 use tokio::io::unix::AsyncFd;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 
+use super::alone::{self, Line};
 use super::message::{Answer, Ask, READ, WRITE};
 use super::pipe::Pipe;
 use crate::ladder::null_device::engine_runtime;
@@ -35,7 +36,10 @@ pub(crate) fn serve(listen: SocketAddr, image: &Path) {
         let listener = TcpListener::bind(listen).await.unwrap();
         loop {
             let (stream, _) = listener.accept().await.unwrap();
-            Disk::new(&image, stream).run().await;
+            let line = Line::new(stream.into_std().unwrap());
+            if let Some(line) = alone::serve_disk(line, |ask, payload| at_once(&image, ask, payload)) {
+                Disk::new(&image, line).run().await;
+            }
         }
     });
 }
@@ -50,15 +54,25 @@ struct Disk {
 }
 
 impl Disk {
-    fn new(image: &Arc<Image>, stream: TcpStream) -> Self {
+    fn new(image: &Arc<Image>, line: Line) -> Self {
         let ring = Ring::new().unwrap();
         let ended = ring.readiness().unwrap();
-        Self { image: Arc::clone(image), pipe: Pipe::new(stream), ring, ended, in_flight: 0 }
+        Self { image: Arc::clone(image), pipe: Pipe::new(line), ring, ended, in_flight: 0 }
     }
 
     /// Until the forwarder leaves.
     async fn run(&mut self) {
         loop {
+            if !self.pipe.receive() {
+                return;
+            }
+            self.requests();
+            while let Some(finished) = self.ring.finished() {
+                finished.outcome.unwrap();
+                self.in_flight -= 1;
+                put(&mut self.pipe.output, finished.ticket, &finished.buffer);
+            }
+            self.pipe.send();
             poll_fn(|context| {
                 let mut ready = self.pipe.poll_ready(context).is_ready();
                 if let Poll::Ready(guard) = self.ended.poll_read_ready(context) {
@@ -68,39 +82,22 @@ impl Disk {
                 if ready { Poll::Ready(()) } else { Poll::Pending }
             })
             .await;
-            if !self.pipe.receive() {
-                return;
-            }
-            self.requests();
-            while let Some(finished) = self.ring.finished() {
-                finished.outcome.unwrap();
-                self.in_flight -= 1;
-                put(&mut self.pipe, finished.ticket, &finished.buffer);
-            }
-            self.pipe.send();
         }
     }
 
     fn requests(&mut self) {
         let mut begun = 0;
         while let Some((ask, payload)) = Ask::first(self.pipe.received()) {
-            let action = match ask.kind {
-                READ => Action::Read,
-                WRITE => Action::Write,
-                _ => Action::SyncData,
-            };
-            let (buffer, length) = match action {
-                Action::Read => (AlignedBuf::for_filling(ask.length as usize), ask.length),
-                Action::Write => (AlignedBuf::copy_of(payload), 0),
-                Action::SyncData => (AlignedBuf::default(), 0),
-            };
             let taken = Ask::size(payload);
-            self.pipe.take(taken);
-            let answer = Answer { slot: ask.slot, length };
-            if self.in_flight == 0 && self.pipe.received().is_empty() {
-                self.at_once(action, ask.offset, buffer, answer);
+            if self.in_flight == 0 && taken == self.pipe.received().len() {
+                // Nothing else is there that could go on beside it.
+                let answer = at_once(&self.image, ask, payload);
+                self.pipe.take(taken);
+                self.pipe.output.extend_from_slice(&answer);
                 continue;
             }
+            let (action, buffer, answer) = transfer(ask, payload);
+            self.pipe.take(taken);
             let place = 0..buffer.padded().len();
             let part = Part { file: Arc::clone(&self.image), file_offset: ask.offset, place };
             self.ring.start(action, Parts::from_buf([part]), buffer, answer);
@@ -111,20 +108,31 @@ impl Disk {
             self.ring.submit().unwrap();
         }
     }
+}
 
-    /// Nothing else is there that could go on beside it.
-    fn at_once(&mut self, action: Action, offset: u64, mut buffer: AlignedBuf, answer: Answer) {
-        let file = &self.image.0;
-        match action {
-            Action::Read => file.read_exact_at(buffer.padded_mut(), offset).unwrap(),
-            Action::Write => file.write_all_at(buffer.padded(), offset).unwrap(),
-            Action::SyncData => file.sync_data().unwrap(),
-        }
-        put(&mut self.pipe, answer, &buffer);
+fn transfer(ask: Ask, payload: &[u8]) -> (Action, AlignedBuf, Answer) {
+    let answer = |length| Answer { slot: ask.slot, length };
+    match ask.kind {
+        READ => (Action::Read, AlignedBuf::for_filling(ask.length as usize), answer(ask.length)),
+        WRITE => (Action::Write, AlignedBuf::copy_of(payload), answer(0)),
+        _ => (Action::SyncData, AlignedBuf::default(), answer(0)),
     }
 }
 
-fn put(pipe: &mut Pipe, answer: Answer, buffer: &AlignedBuf) {
-    answer.put(&mut pipe.output);
-    pipe.output.extend_from_slice(&buffer[..answer.length as usize]);
+/// Does it with calls that wait; the bytes of the answer.
+fn at_once(image: &Image, ask: Ask, payload: &[u8]) -> Vec<u8> {
+    let (action, mut buffer, answer) = transfer(ask, payload);
+    match action {
+        Action::Read => image.0.read_exact_at(buffer.padded_mut(), ask.offset).unwrap(),
+        Action::Write => image.0.write_all_at(buffer.padded(), ask.offset).unwrap(),
+        Action::SyncData => image.0.sync_data().unwrap(),
+    }
+    let mut bytes = Vec::new();
+    put(&mut bytes, answer, &buffer);
+    bytes
+}
+
+fn put(output: &mut Vec<u8>, answer: Answer, buffer: &AlignedBuf) {
+    answer.put(output);
+    output.extend_from_slice(&buffer[..answer.length as usize]);
 }

@@ -1,18 +1,16 @@
 //! From NBD to disks: a write or a flush to all of them, a read to the next one.
 
 use std::future::poll_fn;
-use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::task::Poll;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 
-use super::message::{Answer, Ask, DISCONNECT, READ, WRITE};
+use super::alone::{self, Line};
+use super::message::{Answer, Ask, DISCONNECT, READ};
+use super::nbd::{self, Request};
 use super::pipe::Pipe;
 use crate::ladder::null_device::engine_runtime;
-
-const HEADER_BYTES: usize = 28;
 
 /// Serves one client after the other until it is killed.
 pub(crate) fn serve(listen: SocketAddr, size: u64, disks: &[SocketAddr]) {
@@ -20,43 +18,15 @@ pub(crate) fn serve(listen: SocketAddr, size: u64, disks: &[SocketAddr]) {
         let listener = TcpListener::bind(listen).await.unwrap();
         loop {
             let (mut stream, _) = listener.accept().await.unwrap();
-            if let Ok(true) = handshake(&mut stream, size).await {
-                let mut forwarder = Forwarder::new(stream, disks).await;
-                forwarder.run().await;
+            if !matches!(nbd::handshake(&mut stream, size).await, Ok(true)) {
+                continue;
+            }
+            let disks = disks.iter().map(|disk| Line::new(TcpStream::connect(disk).unwrap())).collect();
+            if let Some((client, disks)) = alone::forward(Line::new(stream.into_std().unwrap()), disks) {
+                Forwarder::new(client, disks).run().await;
             }
         }
     });
-}
-
-/// The oldest way to an export, which every client falls back to; false when the client leaves.
-async fn handshake(stream: &mut TcpStream, size: u64) -> io::Result<bool> {
-    const FIXED_NO_ZEROES: u16 = 3;
-    const HAS_FLAGS_FLUSH: u16 = 5;
-    const EXPORT_NAME: u32 = 1;
-    const ABORT: u32 = 2;
-    stream.write_all(b"NBDMAGICIHAVEOPT").await?;
-    stream.write_u16(FIXED_NO_ZEROES).await?;
-    stream.read_u32().await?;
-    loop {
-        stream.read_u64().await?;
-        let (option, length) = (stream.read_u32().await?, stream.read_u32().await?);
-        stream.read_exact(&mut vec![0; length as usize]).await?;
-        match option {
-            EXPORT_NAME => {
-                stream.write_u64(size).await?;
-                stream.write_u16(HAS_FLAGS_FLUSH).await?;
-                return Ok(true);
-            }
-            ABORT => return Ok(false),
-            _ => {
-                stream.write_u64(0x0003_e889_0455_65a9).await?;
-                stream.write_u32(option).await?;
-                // Not supported.
-                stream.write_u32(0x8000_0001).await?;
-                stream.write_u32(0).await?;
-            }
-        }
-    }
 }
 
 /// A request that waits for answers.
@@ -75,23 +45,14 @@ struct Forwarder {
 }
 
 impl Forwarder {
-    async fn new(client: TcpStream, addresses: &[SocketAddr]) -> Self {
-        let mut disks = Vec::new();
-        for address in addresses {
-            disks.push(Pipe::new(TcpStream::connect(address).await.unwrap()));
-        }
+    fn new(client: Line, disks: Vec<Line>) -> Self {
+        let disks = disks.into_iter().map(Pipe::new).collect();
         Self { client: Pipe::new(client), disks, slots: Vec::new(), free: Vec::new(), next: 0 }
     }
 
     /// Until the client leaves.
     async fn run(&mut self) {
         loop {
-            poll_fn(|context| {
-                let all = std::iter::once(&self.client).chain(&self.disks);
-                let ready = all.filter(|pipe| pipe.poll_ready(context).is_ready()).count();
-                if ready > 0 { Poll::Ready(()) } else { Poll::Pending }
-            })
-            .await;
             if !self.client.receive() || !self.requests() {
                 return;
             }
@@ -103,6 +64,12 @@ impl Forwarder {
                 self.answers(number);
             }
             self.client.send();
+            poll_fn(|context| {
+                let all = std::iter::once(&self.client).chain(&self.disks);
+                let ready = all.filter(|pipe| pipe.poll_ready(context).is_ready()).count();
+                if ready > 0 { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
         }
     }
 
@@ -110,11 +77,8 @@ impl Forwarder {
     fn requests(&mut self) -> bool {
         let Self { client, disks, slots, free, next } = self;
         loop {
-            let Some((head, rest)) = client.received().split_at_checked(HEADER_BYTES) else { return true };
-            let number = |at: std::ops::Range<usize>| head[at].iter().fold(0, |sum, &byte| sum << 8 | u64::from(byte));
-            let (kind, cookie, length) = (number(6..8) as u16, number(8..16), number(24..28) as u32);
-            let payload = if kind == WRITE { length as usize } else { 0 };
-            let Some(payload) = rest.get(..payload) else { return true };
+            let Some((request, size)) = nbd::first(client.received()) else { return true };
+            let Request { kind, cookie, offset, length } = request;
             if kind == DISCONNECT {
                 return false;
             }
@@ -122,7 +86,7 @@ impl Forwarder {
                 slots.push(Slot::default());
                 slots.len() as u32 - 1
             });
-            let ask = Ask { kind, slot, offset: number(16..24), length };
+            let ask = Ask { kind, slot, offset, length };
             let asked = if kind == READ {
                 *next = (*next + 1) % disks.len();
                 &mut disks[*next..=*next]
@@ -132,10 +96,9 @@ impl Forwarder {
             slots[slot as usize] = Slot { cookie, left: asked.len() };
             for disk in asked {
                 ask.put(&mut disk.output);
-                disk.output.extend_from_slice(payload);
+                disk.output.extend_from_slice(&client.received()[nbd::HEADER_BYTES..size]);
             }
-            let taken = HEADER_BYTES + payload.len();
-            client.take(taken);
+            client.take(size);
         }
     }
 
@@ -147,9 +110,7 @@ impl Forwarder {
             let slot = &mut slots[answer.slot as usize];
             slot.left -= 1;
             if slot.left == 0 {
-                client.output.extend_from_slice(&0x6744_6698_u32.to_be_bytes());
-                client.output.extend_from_slice(&0_u32.to_be_bytes());
-                client.output.extend_from_slice(&slot.cookie.to_be_bytes());
+                nbd::put_reply(&mut client.output, slot.cookie);
                 client.output.extend_from_slice(data);
                 free.push(answer.slot);
             }

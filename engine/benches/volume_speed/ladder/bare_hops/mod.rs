@@ -4,13 +4,15 @@
 //!   client ── NBD over TCP ──► forwarder ── TCP ──► 1 or 3 disks, each with an image: O_DIRECT, io_uring
 //! ```
 //! As many processes and connections as a volume has. None of it knows checksums, maps, order, membership or bounds, and
-//! none survives an error. Each process is one task that takes whatever has come with one system call for a connection,
-//! and sends whatever there is to send with another; a disk request that comes alone is done on the spot, so that at depth 1
-//! a disk is woken once.
+//! none survives an error. As long as requests come one at a time, each process waits for the next one with the very call
+//! that receives it, and for the disk with the one that reads or writes. Afterwards it is one task that takes whatever has
+//! come with one system call for a connection, and sends whatever there is to send with another.
 
+mod alone;
 mod disk;
 mod forwarder;
 mod message;
+mod nbd;
 mod pipe;
 
 use crate::fio::Place;

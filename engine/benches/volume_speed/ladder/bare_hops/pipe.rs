@@ -5,6 +5,8 @@ use std::task::{Context, Poll};
 
 use tokio::net::TcpStream;
 
+use super::alone::Line;
+
 /// Several of the largest requests that are measured.
 const ROOM: usize = 8 << 20;
 /// With less than that left, what was not taken yet moves to the front.
@@ -22,9 +24,15 @@ pub(super) struct Pipe {
 }
 
 impl Pipe {
-    pub(super) fn new(stream: TcpStream) -> Self {
-        stream.set_nodelay(true).unwrap();
-        Self { stream, input: vec![0; ROOM], start: 0, end: 0, output: Vec::new(), sent: 0 }
+    /// Goes on with what was received already.
+    pub(super) fn new(line: Line) -> Self {
+        let mut input = vec![0; ROOM];
+        let end = line.received().len();
+        input[..end].copy_from_slice(line.received());
+        let stream = line.into_stream();
+        stream.set_nonblocking(true).unwrap();
+        let stream = TcpStream::from_std(stream).unwrap();
+        Self { stream, input, start: 0, end, output: Vec::new(), sent: 0 }
     }
 
     /// Ready when something can be received, or sent of what waits for that.

@@ -17,7 +17,7 @@ use crate::resources::data_source::DataSource;
 use crate::resources::{Engine, LABEL_VOLUME, Object, Snapshot, Volume};
 
 /// Label of a snapshot that was taken for a copy: the volume that it is for.
-const LABEL_FOR: &str = "longhorn.io/for-cloning-volume";
+pub(in crate::controllers) const LABEL_FOR: &str = "longhorn.io/for-cloning-volume";
 
 /// How far a copy is, as the target's engine has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,7 +103,7 @@ async fn take(
     refusal(taken.map_err(rpc(format!("taking snapshot {snapshot} of {}", from.spec.volume_name))))
 }
 
-/// The snapshot that was taken for the copy alone. If it can't be removed now it stays, like any other.
+/// The snapshot that was taken for the copy alone. If it can't be removed now, the snapshot controller removes it later.
 pub(super) async fn remove_helper(context: &Context, source: &Object<Volume>, snapshot: &str) {
     let removed = async {
         let from = context.store.get::<Engine>(&engine_name(source.name())).await?;
@@ -113,7 +113,7 @@ pub(super) async fn remove_helper(context: &Context, source: &Object<Volume>, sn
         Ok::<_, Error>(())
     };
     if let Err(error) = removed.await {
-        tracing::warn!(volume = source.name(), %error, "the snapshot that a copy was made of stays");
+        tracing::warn!(volume = source.name(), %error, "the snapshot that a copy was made of stays for now");
     }
 }
 

@@ -41,6 +41,8 @@ use crate::resources::volume_attachment::{AttacherType, FrontendWish};
 use crate::resources::{Engine, Object, Volume, timestamp};
 use crate::settings::Name;
 
+pub(in crate::controllers) use calls::LABEL_FOR;
+
 use calls::Copying;
 
 /// Pause after the first attempt that failed, doubled with each further one.
@@ -95,7 +97,7 @@ pub(super) async fn let_source_go(context: &Context, volume: &Object<Volume>) ->
 }
 
 /// The snapshot of what the source holds now.
-fn helper_name(target: &Object<Volume>) -> String {
+pub(in crate::controllers) fn helper_name(target: &Object<Volume>) -> String {
     format!("clone-{}", target.metadata.uid.chars().take(8).collect::<String>())
 }
 

@@ -31,7 +31,8 @@ fn assert_rule(rule: &str, words: Option<&str>, change: impl FnOnce(&mut VolumeC
 #[test]
 fn defaults() {
     let spec = made(|_| {}).unwrap();
-    assert_eq!(spec, VolumeSpec { size: ByteSize(1 << 30), ..VolumeSpec::default() });
+    let image = engine_image::default_image();
+    assert_eq!(spec, VolumeSpec { size: ByteSize(1 << 30), image, ..VolumeSpec::default() });
     assert_eq!(spec.number_of_replicas, 3, "setting default-replica-count");
     assert_eq!(spec.snapshot_max_count, 250, "setting snapshot-max-count");
     assert_eq!(spec.backup_target_name, "default");
@@ -41,6 +42,11 @@ fn defaults() {
     assert_eq!(spec.replica_auto_balance, ReplicaAutoBalance::Ignored);
     assert_eq!(spec.snapshot_data_integrity, SnapshotDataIntegrity::Ignored);
     assert_eq!(spec.unmap_mark_snap_chain_removed, Override::Ignored);
+}
+
+#[test]
+fn default_engine_image() {
+    assert_eq!(made(|_| {}).unwrap().image, format!("aurochs-engine:{}", env!("CARGO_PKG_VERSION")));
 }
 
 #[test]
