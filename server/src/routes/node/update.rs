@@ -20,7 +20,7 @@ use crate::web::request_url::RequestUrl;
 const LABELS_MAXIMUM: usize = 64;
 /// Every search for a place looks at all tags of all nodes and disks.
 const TAGS_MAXIMUM: usize = 64;
-/// Kubernetes' limits of labels and annotations. A tag is a word of the same length as a label's value.
+/// Kubernetes' limits of labels and annotations.
 const KEY_MAXIMUM: usize = 317;
 const LABEL_VALUE_MAXIMUM: usize = 63;
 const ANNOTATIONS_MAXIMUM_BYTES: usize = 256 << 10;
@@ -91,10 +91,6 @@ pub(super) fn tags(tags: &[String]) -> Result<Vec<String>, ApiError> {
         let message =
             format_args!("{} tags are more than the {TAGS_MAXIMUM} that a node or a disk can have", tags.len());
         return Err(ApiError::new(ErrorKind::Invalid, message, "Keep those that volumes select by."));
-    }
-    if let Some(long) = tags.iter().find(|tag| tag.len() > LABEL_VALUE_MAXIMUM) {
-        let message = format_args!("a tag has {} bytes, more than {LABEL_VALUE_MAXIMUM}", long.len());
-        return Err(ApiError::new(ErrorKind::Invalid, message, "Use words such as ssd or rack-7."));
     }
     match tags.iter().find(|tag| check_key(tag).is_err()) {
         None => Ok(tags),
