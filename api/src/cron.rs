@@ -6,7 +6,7 @@
 //! | month, day of week | also by their first three letters: `JAN`, `sat`; Sunday is 0 (and 7) |
 //! | `?` | the same as `*` |
 //! | `@hourly` `@daily` `@midnight` `@weekly` `@monthly` `@yearly` `@annually` | at the beginning of each |
-//! | `@every 1h30m` | again and again, with this time between (units h, m, s) |
+//! | `@every 1h30m` | again and again, with this time between (units h, m, s), at least a minute |
 //!
 //! Days: when both kinds of days are restricted, one of them is enough, as in every cron.
 
@@ -19,7 +19,7 @@ use std::time::Duration;
 pub enum Cron {
     /// In every minute that fits.
     At(Calendar),
-    /// With this time between; never zero.
+    /// With this time between; a minute at least.
     Every(Duration),
 }
 
@@ -60,15 +60,57 @@ impl fmt::Display for CronError {
 
 impl std::error::Error for CronError {}
 
+/// A set of numbers below 64, as bits.
+const fn has(bits: u64, number: u8) -> bool {
+    number < 64 && bits & (1 << number) != 0
+}
+
 impl Calendar {
     /// Whether it is time.
     #[must_use]
     pub fn fits(&self, at: Minute) -> bool {
-        let has = |bits: u64, number: u8| number < 64 && bits & (1 << number) != 0;
+        has(self.minutes, at.minute) && has(self.hours, at.hour) && self.fits_day(at)
+    }
+
+    /// Whether it is time on this day, at whatever hour and minute.
+    #[must_use]
+    pub fn fits_day(&self, at: Minute) -> bool {
         let (day, weekday) = (has(self.days, at.day), has(self.weekdays, at.weekday));
         let is_day = if self.either_day { day || weekday } else { day && weekday };
-        has(self.minutes, at.minute) && has(self.hours, at.hour) && has(self.months, at.month) && is_day
+        has(self.months, at.month) && is_day
     }
+
+    /// The first hour and minute of a day that fit, from this minute of the day (0 to 1439) on.
+    #[must_use]
+    pub fn first_from(&self, minute_of_day: u16) -> Option<(u8, u8)> {
+        times_of_day(minute_of_day..MINUTES_OF_DAY).find(|&(hour, minute)| self.fits_time(hour, minute))
+    }
+
+    /// The last hour and minute of a day that fit, until this minute of the day and with it.
+    #[must_use]
+    pub fn last_until(&self, minute_of_day: u16) -> Option<(u8, u8)> {
+        let until = minute_of_day.min(MINUTES_OF_DAY - 1);
+        times_of_day((0..=until).rev()).find(|&(hour, minute)| self.fits_time(hour, minute))
+    }
+
+    fn fits_time(&self, hour: u8, minute: u8) -> bool {
+        has(self.hours, hour) && has(self.minutes, minute)
+    }
+
+    /// Whether there is a day at all: 30 February is none, and any day of the week comes in every month.
+    fn comes(&self) -> bool {
+        const LENGTHS: [u8; 12] = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+        let of_month =
+            |(month, length): (u8, u8)| has(self.months, month) && (1..=length).any(|day| has(self.days, day));
+        self.either_day || (1..).zip(LENGTHS).any(of_month)
+    }
+}
+
+const MINUTES_OF_DAY: u16 = 24 * 60;
+
+fn times_of_day(minutes: impl Iterator<Item = u16>) -> impl Iterator<Item = (u8, u8)> {
+    // Both are below 60.
+    minutes.map(|minute| ((minute / 60) as u8, (minute % 60) as u8))
 }
 
 // === reading ===
@@ -108,14 +150,18 @@ impl FromStr for Cron {
             )));
         };
         let weekdays = WEEKDAY.read(weekday)?;
-        Ok(Self::At(Calendar {
+        let calendar = Calendar {
             minutes: MINUTE.read(minute)?,
             hours: HOUR.read(hour)?,
             days: DAY.read(day)?,
             months: MONTH.read(month)?,
             weekdays: weekdays & 0x7f | weekdays >> 7 & 1,
             either_day: !is_any(day) && !is_any(weekday),
-        }))
+        };
+        if calendar.comes() {
+            return Ok(Self::At(calendar));
+        }
+        Err(CronError(format!("{text:?} never comes: none of its months has such a day")))
     }
 }
 
@@ -131,7 +177,7 @@ fn described(word: &str) -> Result<Cron, CronError> {
             let every = word.strip_prefix("every ").and_then(|time| duration(time.trim()));
             return every.map(Cron::Every).ok_or_else(|| {
                 CronError(format!(
-                    "\"@{word}\" is no time; give @hourly, @daily, @weekly, @monthly, @yearly or @every 6h"
+                    "\"@{word}\" is no time; give @hourly, @daily, @weekly, @monthly, @yearly, or @every 6h (at least 1m)"
                 ))
             });
         }
@@ -139,7 +185,10 @@ fn described(word: &str) -> Result<Cron, CronError> {
     fields.parse()
 }
 
-/// `1h30m`, at least a second.
+/// The shortest time between: what is done for every volume takes its time.
+const EVERY_SECONDS_MINIMUM: u64 = 60;
+
+/// `1h30m`, at least a minute.
 fn duration(text: &str) -> Option<Duration> {
     let (mut total, mut rest) = (0_u64, text);
     while !rest.is_empty() {
@@ -155,7 +204,7 @@ fn duration(text: &str) -> Option<Duration> {
         rest = &rest[digits + 1..];
     }
     // Longer than any reader's clock can add is a mistake.
-    (1..=u64::from(u32::MAX)).contains(&total).then(|| Duration::from_secs(total))
+    (EVERY_SECONDS_MINIMUM..=u64::from(u32::MAX)).contains(&total).then(|| Duration::from_secs(total))
 }
 
 /// Without any restriction: then the other kind of day alone decides.
@@ -245,6 +294,21 @@ mod tests {
     }
 
     #[test]
+    fn the_times_of_a_day() {
+        let Ok(Cron::At(calendar)) = "5,50 8-10 * * *".parse() else { panic!("it is a time") };
+        assert_eq!(calendar.first_from(0), Some((8, 5)));
+        assert_eq!(calendar.first_from(8 * 60 + 6), Some((8, 50)));
+        assert_eq!(calendar.first_from(10 * 60 + 51), None);
+        assert_eq!(calendar.last_until(u16::MAX), Some((10, 50)));
+        assert_eq!(calendar.last_until(8 * 60 + 5), Some((8, 5)));
+        assert_eq!(calendar.last_until(8 * 60 + 4), None);
+        // Any day of the week will do, and the 29th comes in leap years.
+        for text in ["0 0 30 2 mon", "0 0 29 2 *", "@every 1m"] {
+            assert!(text.parse::<Cron>().is_ok(), "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_no_time_is_refused() {
         for text in [
             "",
@@ -266,6 +330,9 @@ mod tests {
             "@every",
             "@every 5",
             "@every 0s",
+            "@every 59s",
+            "0 0 30 2 *",
+            "0 0 31 2,4,6,9,11 *",
             "@every 99999999999999999999h",
             "* * * * mond",
         ] {

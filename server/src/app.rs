@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 
 use crate::auth::Auth;
+use crate::environment::premises::Premises;
 use crate::events::Events;
 use crate::instance::{Clients, Network};
 use crate::settings::Settings;
@@ -32,6 +33,8 @@ pub struct App {
     pub clients: Clients,
     /// Where support bundles are; nowhere unless whoever starts the manager says so.
     pub bundles: Bundles,
+    /// Where disks can't be, on the machine that all nodes share; nothing where they don't.
+    pub premises: Premises,
     /// Name of this installation, shown in the dashboard.
     pub cluster: Arc<str>,
 }
@@ -54,6 +57,7 @@ impl App {
             events,
             clients: Clients::new(BTreeMap::new(), Network::default()),
             bundles: Bundles::default(),
+            premises: Premises::default(),
             cluster: cluster.into(),
         }
     }

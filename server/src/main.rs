@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use aurochs_server::auth::proxies::Proxy;
 use aurochs_server::logging::Logging;
 use aurochs_server::standalone::zone::NodeZone;
 use aurochs_server::standalone::{Manager, Options, check, stop};
@@ -43,6 +44,10 @@ enum Command {
         /// Zone of a node, NODE=ZONE or NODE=REGION/ZONE, for replicas in different zones; can be given several times.
         #[arg(long = "zone", value_name = "NODE=ZONE")]
         zones: Vec<NodeZone>,
+        /// A reverse proxy whose X-Forwarded-For is believed, an address or a network; can be given several times.
+        /// Without it those on this machine are.
+        #[arg(long = "trusted-proxy", value_name = "ADDRESS")]
+        trusted_proxies: Vec<Proxy>,
         /// Answer /metrics without login, for a Prometheus that has no user name and password.
         #[arg(long)]
         metrics_open: bool,
@@ -73,9 +78,9 @@ enum Command {
 async fn main() -> ExitCode {
     let logging = Logging::start();
     let result = match Cli::parse().command {
-        Command::Serve { data, nodes, address, network, engine_binary, zones, metrics_open } => {
+        Command::Serve { data, nodes, address, network, engine_binary, zones, trusted_proxies, metrics_open } => {
             let options = Options { data, nodes, address, network: network.network(), engine_binary, zones };
-            serve(options, metrics_open, logging).await
+            serve(options, trusted_proxies, metrics_open, logging).await
         }
         Command::Check { data, engine_binary, json } => return check::run(data.as_deref(), engine_binary, json),
         Command::Stop { data } => stop_all(&data).await,
@@ -95,10 +100,13 @@ async fn main() -> ExitCode {
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-async fn serve(options: Options, metrics_open: bool, logging: Logging) -> Result<()> {
+async fn serve(options: Options, proxies: Vec<Proxy>, metrics_open: bool, logging: Logging) -> Result<()> {
     let asked = asked_to_end()?;
     let manager = Manager::start(&options).await?;
     logging.follow(&manager.app.settings);
+    if !proxies.is_empty() {
+        manager.app.auth.trust_proxies(proxies.into_iter().collect());
+    }
     if metrics_open {
         manager.app.auth.open_metrics();
     }
@@ -127,7 +135,8 @@ async fn stop_all(data: &std::path::Path) -> Result<()> {
     Ok(())
 }
 
-/// Ends at Ctrl-C and at a service manager's request. Both are listened to from now on.
+/// Ends at Ctrl-C and at a service manager's request; at the second one at once, without what is under way. Both are
+/// listened to from now on.
 fn asked_to_end() -> Result<impl Future<Output = ()> + Send + 'static> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     Ok(async move {
@@ -135,6 +144,15 @@ fn asked_to_end() -> Result<impl Future<Output = ()> + Send + 'static> {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            // What was answered is on the disk; what was not is undone by the next start, as after a crash.
+            complain("The manager ends at once.");
+            std::process::exit(1);
+        });
     })
 }
 

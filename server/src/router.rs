@@ -68,7 +68,8 @@ pub fn service(app: App) -> Router {
 
 /// Answers connections until `stop` is done, then finishes what is under way.
 pub async fn serve(listener: TcpListener, app: App, stop: impl Future<Output = ()>) {
-    connections::serve(listener, service(app), Limits::default(), stop).await;
+    let auth = app.auth.clone();
+    connections::serve(listener, service(app), Limits::default(), move |peer| auth.trusts(peer), stop).await;
 }
 
 /// The routes with their list, which tests walk through so that a new route can't be forgotten.

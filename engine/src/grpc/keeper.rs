@@ -21,7 +21,7 @@ impl InstanceManagerKeeper {
     /// `channel` may connect lazily: it finds a restarted instance manager again by itself.
     #[must_use]
     pub fn new(channel: Channel) -> Self {
-        Self { client: InstanceManagerClient::new(channel) }
+        Self { client: super::connect::instance_manager(channel) }
     }
 }
 

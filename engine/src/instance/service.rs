@@ -87,6 +87,7 @@ impl From<Disk> for DiskInspectReply {
             extent_map: disk.ability.extent_map,
             maximum_file_bytes: disk.maximum_file_bytes,
             write_error: disk.ability.write_error,
+            unnamed_directories: disk.unnamed_directories,
         }
     }
 }

@@ -28,8 +28,7 @@ use super::fill::Fill;
 use super::{Shared, Volume};
 use crate::crash_point;
 use crate::disk::BLOCK_SIZE;
-use crate::grpc::connect::channel;
-use crate::grpc::engine_v1::engine_client::EngineClient;
+use crate::grpc::connect;
 use crate::grpc::engine_v1::snapshot_chunk::Part;
 use crate::grpc::engine_v1::{CloneState, CloneStatus, SnapshotChunk, SnapshotReadRequest, SnapshotStart};
 use crate::link::Address;
@@ -274,7 +273,7 @@ impl Copy<'_> {
             changed_since: String::new(),
             include_backing_file: self.request.include_backing_file,
         };
-        let mut client = EngineClient::new(channel(&self.request.address));
+        let mut client = connect::engine(connect::channel(&self.request.address));
         let mut stream = in_time(client.snapshot_read(asked)).await??.into_inner();
         match next(&mut stream).await? {
             Part::Start(start) => self.check_start(&start).await?,

@@ -1,6 +1,6 @@
 //! What a user's snapshot may be labelled with: Longhorn's clients put the labels into Kubernetes objects.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::barrier::OperationError;
 
@@ -8,13 +8,23 @@ use super::barrier::OperationError;
 const NAME_MAXIMUM: usize = 63;
 /// Longest prefix of a Kubernetes label key: a DNS name.
 const PREFIX_MAXIMUM: usize = 253;
+/// Most bytes of all labels of a snapshot, keys and values. Every status of an engine holds the labels of all its
+/// snapshots, so the most snapshots that a volume may have (250) with the most labels stay at 2 MiB.
+pub const LABEL_BYTES_MAXIMUM: usize = 8 << 10;
 
-/// Checks that keys are Kubernetes qualified names (`[prefix/]name`) and values are not empty; whatever else a value
-/// holds is the user's (JSON is common).
+/// Checks that keys are Kubernetes qualified names (`[prefix/]name`), values are not empty, and all together are not
+/// too long; whatever else a value holds is the user's (JSON is common).
 ///
 /// # Errors
 /// [`OperationError::Refused`] with the first label that is wrong.
 pub fn check(labels: &BTreeMap<String, String>) -> Result<(), OperationError> {
+    let bytes: usize = labels.iter().map(bytes_of).sum();
+    if bytes > LABEL_BYTES_MAXIMUM {
+        return Err(OperationError::Refused(format!(
+            "the labels of the snapshot have {bytes} bytes, keys and values together, and at most \
+             {LABEL_BYTES_MAXIMUM} are kept; shorten them or leave some out"
+        )));
+    }
     for (key, value) in labels {
         if let Err(why) = check_key(key) {
             return Err(OperationError::Refused(format!(
@@ -27,6 +37,25 @@ pub fn check(labels: &BTreeMap<String, String>) -> Result<(), OperationError> {
         }
     }
     Ok(())
+}
+
+/// What is told of labels that lie on a disk: as many, by key, as the limit has room for. Replicas that were written by
+/// others, or before there was a limit, may hold any number, and a status that nobody can receive puts the volume out of
+/// reach.
+pub(crate) fn shown(labels: &BTreeMap<String, String>) -> HashMap<String, String> {
+    let mut room = LABEL_BYTES_MAXIMUM;
+    let fits = labels.iter().filter(|label| match room.checked_sub(bytes_of(*label)) {
+        Some(left) => {
+            room = left;
+            true
+        }
+        None => false,
+    });
+    fits.map(|(key, value)| (key.clone(), value.clone())).collect()
+}
+
+fn bytes_of((key, value): (&String, &String)) -> usize {
+    key.len() + value.len()
 }
 
 fn check_key(key: &str) -> Result<(), String> {
@@ -79,6 +108,20 @@ mod tests {
             assert!(with(key, "{\"pvName\":\"\"}").is_ok(), "{key}");
         }
         assert!(with("a", "").unwrap_err().to_string().contains("\"a\""));
+    }
+
+    #[test]
+    fn all_labels_together_have_a_limit_and_what_is_told_keeps_it() {
+        let with = |count: usize| -> BTreeMap<String, String> {
+            (0..count).map(|at| (format!("label-{at}"), "x".repeat(1017))).collect()
+        };
+        assert!(check(&with(8)).is_ok());
+        let said = check(&with(9)).unwrap_err().to_string();
+        assert!(said.contains("9216") && said.contains("8192"), "{said}");
+        assert_eq!(shown(&with(8)).len(), 8);
+        let mut found = with(9);
+        found.insert("a-huge-one".to_owned(), "x".repeat(1 << 20));
+        assert_eq!(shown(&found), with(8).into_iter().collect(), "whole labels, and as many as fit");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::exclusive_work::Work;
 use super::membership::{Mode, Settlement, View};
-use super::{Shared, Volume};
+use super::{Shared, Volume, snapshot_labels};
 use crate::grpc::engine_v1::{EngineState, EngineStatus, Replica, ReplicaMode, Snapshot};
 use crate::link::control::{ControlReply, ControlRequest};
 use crate::replica::LayerInfo;
@@ -183,7 +183,7 @@ fn snapshots(layers: &[LayerInfo]) -> Vec<Snapshot> {
             user_created: layer.user_created,
             created: layer.created.clone(),
             size_bytes: layer.allocated_bytes,
-            labels: layer.labels.clone().into_iter().collect(),
+            labels: snapshot_labels::shown(&layer.labels),
             image_missing: layer.image_missing,
         })
         .collect();

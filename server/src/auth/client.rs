@@ -39,23 +39,16 @@ pub(crate) fn has_own_header(headers: &HeaderMap) -> bool {
 
 /// The address that wrong passwords are counted for.
 ///
-/// `X-Forwarded-For` is believed only from a peer in a private network, and there only its last value: that one was
-/// written by the proxy next to us, the others by anyone.
-pub(crate) fn address(parts: &Parts) -> IpAddr {
+/// `X-Forwarded-For` is believed only from a proxy that whoever started the manager trusts, and there only its last
+/// value: that one was written by the proxy, the others by anyone.
+pub(crate) fn address(parts: &Parts, trusted: impl Fn(IpAddr) -> bool) -> IpAddr {
     let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical());
     let Some(peer) = peer else { return IpAddr::V4(Ipv4Addr::UNSPECIFIED) };
-    if !is_private(peer) {
+    if !trusted(peer) {
         return peer;
     }
     let forwarded = parts.headers.get_all("x-forwarded-for").iter().next_back().and_then(|value| value.to_str().ok());
     forwarded.and_then(|value| value.rsplit(',').next()?.trim().parse().ok()).unwrap_or(peer)
-}
-
-const fn is_private(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => address.is_loopback() || address.is_private() || address.is_link_local(),
-        IpAddr::V6(address) => address.is_loopback() || address.is_unique_local() || address.is_unicast_link_local(),
-    }
 }
 
 /// Whether the browser came over TLS, as far as the proxy tells.
@@ -65,6 +58,7 @@ pub(crate) fn is_https(headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::proxies::Proxies;
     use super::*;
 
     fn sender_of(headers: &[(&'static str, &'static str)]) -> Sender {
@@ -87,10 +81,12 @@ mod tests {
 
     #[test]
     fn addresses() {
+        let proxies: Proxies = ["10.0.0.0/24", "127.0.0.1"].map(|text| text.parse().unwrap()).into_iter().collect();
         for (peer, forwarded, wanted) in [
             ("10.0.0.9:1", Some("1.1.1.1, 2.2.2.2"), "2.2.2.2"),
             ("10.0.0.9:1", Some("nonsense"), "10.0.0.9"),
             ("10.0.0.9:1", None, "10.0.0.9"),
+            ("10.0.1.9:1", Some("1.1.1.1"), "10.0.1.9"),
             ("8.8.8.8:1", Some("1.1.1.1"), "8.8.8.8"),
             ("[::ffff:127.0.0.1]:1", Some("2001:db8::1"), "2001:db8::1"),
         ] {
@@ -99,7 +95,8 @@ mod tests {
             if let Some(forwarded) = forwarded {
                 request.headers_mut().insert("x-forwarded-for", forwarded.parse().unwrap());
             }
-            assert_eq!(address(&request.into_parts().0), wanted.parse::<IpAddr>().unwrap(), "{peer} {forwarded:?}");
+            let found = address(&request.into_parts().0, |peer| proxies.trust(peer));
+            assert_eq!(found, wanted.parse::<IpAddr>().unwrap(), "{peer} {forwarded:?}");
         }
     }
 }

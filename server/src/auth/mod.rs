@@ -7,6 +7,7 @@
 //! 4. Requests that another site's page sent in the user's name are refused ([`client`]).
 
 pub(crate) mod client;
+pub mod proxies;
 pub mod require;
 pub mod session;
 mod slowdown;
@@ -16,13 +17,14 @@ mod verified;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use sqlx::SqlitePool;
 use time::OffsetDateTime;
 use tokio::sync::{Semaphore, broadcast};
 
+use self::proxies::Proxies;
 use self::session::{PasswordMark, Session, Sessions, Token, TokenHash};
 use self::slowdown::Slowdown;
 use self::users::{FirstPassword, Users, UsersError};
@@ -46,7 +48,8 @@ pub struct User {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Proof {
     Session(TokenHash),
-    Password,
+    /// Of the password that was right: it may be changed while something stays open.
+    Password(PasswordMark),
 }
 
 /// Why a login failed.
@@ -81,6 +84,8 @@ struct Inner {
     ended: broadcast::Sender<TokenHash>,
     /// Metrics need no login.
     metrics_open: AtomicBool,
+    /// Set once, before anything is served.
+    proxies: OnceLock<Proxies>,
 }
 
 impl Auth {
@@ -96,6 +101,7 @@ impl Auth {
             turns: Semaphore::new(CHECKS_AT_ONCE),
             ended: broadcast::channel(64).0,
             metrics_open: AtomicBool::new(false),
+            proxies: OnceLock::new(),
         };
         Ok((Self(Arc::new(inner)), first))
     }
@@ -105,13 +111,23 @@ impl Auth {
         self.0.metrics_open.store(true, Ordering::Relaxed);
     }
 
+    /// These proxies alone are believed when they say for whom they send a request. Said once.
+    pub fn trust_proxies(&self, proxies: Proxies) {
+        self.0.proxies.get_or_init(|| proxies);
+    }
+
+    /// Whether a peer is such a proxy.
+    pub(crate) fn trusts(&self, peer: IpAddr) -> bool {
+        self.0.proxies.get_or_init(Proxies::default).trust(peer)
+    }
+
     /// Whether a path can be reached without login.
     pub(crate) fn is_open(&self, path: &str) -> bool {
         require::OPEN_PATHS.contains(&path) || path == "/metrics" && self.0.metrics_open.load(Ordering::Relaxed)
     }
 
     /// Checks a password. Right ones of the last minutes pass at once; others wait for their turn and for bcrypt.
-    pub(crate) async fn check_password(&self, name: &str, password: &str, client: IpAddr) -> Result<User, LoginError> {
+    pub async fn check_password(&self, name: &str, password: &str, client: IpAddr) -> Result<User, LoginError> {
         if name.len() > CREDENTIAL_LENGTH_MAXIMUM || password.len() > CREDENTIAL_LENGTH_MAXIMUM {
             return Err(LoginError::Wrong);
         }
@@ -119,8 +135,8 @@ impl Auth {
         let exists = known.is_some();
         let hash = known.unwrap_or_else(|| self.0.users.hash_of_nobody());
         let mark = lock(&self.0.verified).mark(name, password, &hash);
-        let user = User { name: name.to_owned(), proof: Proof::Password };
-        if lock(&self.0.verified).contains(mark, Instant::now()) {
+        let user = User { name: name.to_owned(), proof: Proof::Password(PasswordMark::of(&hash)) };
+        if lock(&self.0.verified).renew(mark, Instant::now()) {
             return Ok(user);
         }
         self.check_slowdown(name, client)?;
@@ -130,7 +146,7 @@ impl Auth {
         };
         // Many requests of one script may have waited together: the first has done the work for all, or used up the
         // patience for all.
-        if lock(&self.0.verified).contains(mark, Instant::now()) {
+        if lock(&self.0.verified).renew(mark, Instant::now()) {
             return Ok(user);
         }
         self.check_slowdown(name, client)?;
@@ -162,10 +178,10 @@ impl Auth {
 
     /// Ends a session; its WebSockets are closed.
     pub(crate) async fn log_out(&self, token: TokenHash) -> Result<(), LoginError> {
-        self.0.sessions.end(token).await?;
+        let ended = self.0.sessions.end(token).await;
         // Nobody may be listening.
         let _ = self.0.ended.send(token);
-        Ok(())
+        Ok(ended?)
     }
 
     /// The user of a session, unless it is over, its user is gone or has another password now.
@@ -175,15 +191,26 @@ impl Auth {
         if hash.is_some_and(|hash| PasswordMark::of(&hash) == session.password_mark) {
             return Ok(Some(User { name: session.user, proof: Proof::Session(token) }));
         }
-        self.log_out(token).await?;
+        if let Err(error) = self.log_out(token).await {
+            tracing::warn!(%error, user = session.user, "a session of another password could not be removed");
+        }
         Ok(None)
     }
 
     /// Whether a user who was let in may still be: asked from time to time by what stays open.
     pub async fn is_still_in(&self, user: &User) -> bool {
         match user.proof {
-            Proof::Session(token) => matches!(self.check_session(token).await, Ok(Some(_))),
-            Proof::Password => self.0.users.hash_of(&user.name).is_some(),
+            Proof::Session(token) => match self.check_session(token).await {
+                Ok(found) => found.is_some(),
+                // Nobody said that the session is over: it is looked for again next time.
+                Err(error) => {
+                    tracing::warn!(%error, user = user.name, "a session could not be checked; it stays open");
+                    true
+                }
+            },
+            Proof::Password(mark) => {
+                self.0.users.hash_of(&user.name).is_some_and(|hash| PasswordMark::of(&hash) == mark)
+            }
         }
     }
 

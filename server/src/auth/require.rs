@@ -46,7 +46,11 @@ async fn identify(auth: &Auth, parts: &Parts) -> Result<Option<User>, ApiError> 
         if changes_something(parts) && client::sender(&parts.headers) == Sender::Foreign && !own_header {
             return Err(foreign_request());
         }
-        return auth.check_password(&name, &password, client::address(parts)).await.map(Some).map_err(ApiError::from);
+        return auth
+            .check_password(&name, &password, client::address(parts, |peer| auth.trusts(peer)))
+            .await
+            .map(Some)
+            .map_err(ApiError::from);
     }
     let Some(token) = Token::from_cookies(&parts.headers) else { return Ok(None) };
     let Some(user) = auth.check_session(token.hash()).await? else { return Ok(None) };
@@ -59,6 +63,13 @@ async fn identify(auth: &Auth, parts: &Parts) -> Result<Option<User>, ApiError> 
 /// Everything but a plain read; a WebSocket counts, since another site's page could read from it.
 fn changes_something(parts: &Parts) -> bool {
     !matches!(parts.method, Method::GET | Method::HEAD | Method::OPTIONS) || parts.headers.contains_key(header::UPGRADE)
+}
+
+/// For a read that changes something all the same: 403 when another site's page sent it, which a browser does with the
+/// user's password.
+pub(crate) fn refuse_foreign(headers: &HeaderMap) -> Result<(), ApiError> {
+    let foreign = client::sender(headers) == Sender::Foreign && !client::has_own_header(headers);
+    if foreign { Err(foreign_request()) } else { Ok(()) }
 }
 
 fn foreign_request() -> ApiError {

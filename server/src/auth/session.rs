@@ -135,13 +135,19 @@ impl Sessions {
         let Some(row) = row else { return Ok(None) };
         let (created_at, seen_at): (UnixSeconds, UnixSeconds) = (row.try_get("created_at")?, row.try_get("seen_at")?);
         if now - seen_at >= seconds(IDLE) || now - created_at >= seconds(AGE_MAXIMUM) {
-            self.end(token).await?;
+            // Over is over, also when the row has to stay for a while.
+            if let Err(error) = self.end(token).await {
+                tracing::warn!(%error, "a session that is over could not be removed");
+            }
             return Ok(None);
         }
         if now - seen_at >= seconds(SEEN_INTERVAL) {
             let query =
                 sqlx::query("UPDATE sessions SET seen_at = ? WHERE token_hash = ?").bind(now).bind(&token.0[..]);
-            query.execute(&self.pool).await?;
+            // A session that was found is good, whether or not its use can be noted: a full disk logs nobody out.
+            if let Err(error) = query.execute(&self.pool).await {
+                tracing::warn!(%error, "the use of a session could not be noted");
+            }
         }
         let mark: Vec<u8> = row.try_get("password_mark")?;
         let Ok(mark) = mark.try_into() else { return Ok(None) };
@@ -193,6 +199,17 @@ mod tests {
             assert_eq!(sessions.find(token, 1000 + hours * hour).await.unwrap(), Some(ann()), "{hours}");
         }
         assert_eq!(sessions.find(token, 1000 + 7 * 24 * hour).await.unwrap(), None, "seven days are the end");
+    }
+
+    #[tokio::test]
+    async fn a_database_that_takes_no_writes_logs_nobody_out() {
+        let sessions = sessions().await;
+        let token = Token::random().unwrap().hash();
+        sessions.begin(token, &ann(), 0).await.unwrap();
+        sqlx::query("PRAGMA query_only = ON").execute(&sessions.pool).await.unwrap();
+        assert!(sessions.end(token).await.is_err(), "nothing can be written");
+        assert_eq!(sessions.find(token, 3600).await.unwrap(), Some(ann()));
+        assert_eq!(sessions.find(token, 13 * 3600).await.unwrap(), None, "over is over");
     }
 
     #[tokio::test]

@@ -37,8 +37,12 @@ impl Verified {
         CredentialMark(mac.finalize().into_bytes().into())
     }
 
-    pub(crate) fn contains(&self, mark: CredentialMark, now: Instant) -> bool {
-        self.entries.get(&mark).is_some_and(|until| now < *until)
+    /// Whether it was right a moment ago. Who uses it keeps it: only a pause costs another check, and another password
+    /// has another mark.
+    pub(crate) fn renew(&mut self, mark: CredentialMark, now: Instant) -> bool {
+        let Some(until) = self.entries.get_mut(&mark).filter(|until| now < **until) else { return false };
+        *until = now + KEEP;
+        true
     }
 
     pub(crate) fn insert(&mut self, mark: CredentialMark, now: Instant) {
@@ -61,8 +65,10 @@ mod tests {
         let now = Instant::now();
         let mark = verified.mark("ann", "secret", "hash");
         verified.insert(mark, now);
-        assert!(verified.contains(mark, now + KEEP - Duration::from_secs(1)));
-        assert!(!verified.contains(mark, now + KEEP));
+        let used = now + KEEP - Duration::from_secs(1);
+        assert!(verified.renew(mark, used));
+        assert!(verified.renew(mark, used + KEEP - Duration::from_secs(1)), "who uses it keeps it");
+        assert!(!verified.renew(mark, used + 3 * KEEP));
         for (name, password, hash) in [("ann", "secret", "new"), ("ann", "secre", "thash"), ("anns", "ecret", "hash")] {
             assert!(verified.mark(name, password, hash) != mark);
         }

@@ -79,11 +79,12 @@ fn put(spec: &mut VolumeAttachmentSpec, ticket: &AttachmentTicket) {
     spec.attachment_tickets.insert(ticket.id.clone(), AttachmentTicket { generation, ..ticket.clone() });
 }
 
-/// Takes the ticket back. It is fine when there is none, or no volume any more.
+/// Takes the ticket back. It is fine when there is none, or no volume any more. Somebody else's ticket of the same name
+/// stays: its owner still wants the volume.
 pub async fn release(store: &Store, volume: &str, purpose: &Purpose<'_>) -> Result<(), Error> {
     let id = purpose.ticket_id();
     let remove = |tickets: &mut Object<VolumeAttachment>| {
-        tickets.spec.attachment_tickets.remove(&id);
+        tickets.spec.attachment_tickets.retain(|of, ticket| *of != id || ticket.kind != purpose.kind);
     };
     match store.modify::<VolumeAttachment>(volume, remove).await {
         Err(error) if !error.is_not_found() => Err(error.into()),

@@ -5,6 +5,9 @@ use std::path::{Component, Path, PathBuf};
 /// Names are keys of maps and parts of messages.
 pub const NAME_MAXIMUM: usize = 63;
 
+/// More disks than a machine has; a list beyond is a mistake.
+pub const DISKS_MAXIMUM: usize = 128;
+
 /// Why a disk can't have this name or path.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PathError {
@@ -12,6 +15,12 @@ pub enum PathError {
     Name(String),
     #[error("disk {disk}: {path:?} is no absolute path without `..`")]
     NotAbsolute { disk: String, path: String },
+    #[error("disk {disk}: {path:?} has control characters in it")]
+    Control { disk: String, path: String },
+    #[error("{0} disks are more than the {DISKS_MAXIMUM} that a node can have")]
+    TooMany(usize),
+    #[error("disk {disk}: {path} lies within {own}, where the manager keeps its own files")]
+    Own { disk: String, path: String, own: String },
     #[error("disk {disk}: the root directory is no disk")]
     Root { disk: String },
     #[error("disks {first} and {second} have the same path {path}")]
@@ -26,7 +35,8 @@ impl PathError {
     pub const fn next_step(&self) -> &'static str {
         match self {
             Self::Name(_) => "Use 1 to 63 characters.",
-            Self::NotAbsolute { .. } | Self::Root { .. } => {
+            Self::TooMany(_) => "Give fewer, larger ones.",
+            Self::NotAbsolute { .. } | Self::Root { .. } | Self::Control { .. } | Self::Own { .. } => {
                 "Give the directory where the disk is mounted, such as /mnt/ssd1."
             }
             Self::Same { .. } | Self::Within { .. } => "Give each disk its own directory, on its own file system.",
@@ -35,7 +45,13 @@ impl PathError {
 }
 
 /// The disks of one node: name and path.
-pub fn check<'a>(disks: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<(), PathError> {
+pub fn check<'a>(
+    disks: impl IntoIterator<Item = (&'a str, &'a str), IntoIter: ExactSizeIterator>,
+) -> Result<(), PathError> {
+    let disks = disks.into_iter();
+    if disks.len() > DISKS_MAXIMUM {
+        return Err(PathError::TooMany(disks.len()));
+    }
     let mut seen: Vec<(&str, PathBuf)> = Vec::new();
     for (disk, path) in disks {
         let normal = normal(disk, path)?;
@@ -52,9 +68,13 @@ fn normal(disk: &str, path: &str) -> Result<PathBuf, PathError> {
     if disk.trim().is_empty() || disk.chars().count() > NAME_MAXIMUM || disk.contains(char::is_control) {
         return Err(PathError::Name(disk.to_owned()));
     }
+    // They would forge lines of logs and of the table of mounts.
+    if path.contains(char::is_control) {
+        return Err(PathError::Control { disk: disk.to_owned(), path: path.to_owned() });
+    }
     let parsed = Path::new(path);
     let climbs = parsed.components().any(|part| part == Component::ParentDir);
-    if !parsed.is_absolute() || climbs || path.contains('\0') {
+    if !parsed.is_absolute() || climbs {
         return Err(PathError::NotAbsolute { disk: disk.to_owned(), path: path.to_owned() });
     }
     let normal: PathBuf = parsed.components().collect();
@@ -64,7 +84,7 @@ fn normal(disk: &str, path: &str) -> Result<PathBuf, PathError> {
     Ok(normal)
 }
 
-fn apart(first: (&str, &Path), second: (&str, &Path)) -> Result<(), PathError> {
+pub(super) fn apart(first: (&str, &Path), second: (&str, &Path)) -> Result<(), PathError> {
     if first.1 == second.1 {
         return Err(PathError::Same {
             first: first.0.to_owned(),
@@ -91,6 +111,7 @@ mod tests {
     #[test]
     fn paths_of_disks() {
         let long = "x".repeat(64);
+        let many: Vec<String> = (0..=DISKS_MAXIMUM).map(|at| format!("d{at}")).collect();
         for (case, disks, words) in [
             ("two disks", vec![("a", "/mnt/a"), ("b", "/mnt/ab")], ""),
             ("no disks", vec![], ""),
@@ -101,8 +122,10 @@ mod tests {
             ("the same", vec![("a", "/mnt/a"), ("b", "/mnt//a/")], "the same path /mnt/a"),
             ("below the first", vec![("a", "/mnt/a"), ("b", "/mnt/a/b")], "disk b (/mnt/a/b) lies within disk a"),
             ("above the first", vec![("a", "/mnt/a/b"), ("b", "/mnt/a")], "disk a (/mnt/a/b) lies within disk b"),
+            ("a line break", vec![("a", "/mnt/a\nb")], "control characters"),
             ("no name", vec![(" ", "/mnt/a")], "no name"),
             ("a long name", vec![(long.as_str(), "/mnt/a")], "no name"),
+            ("too many", many.iter().map(|name| (name.as_str(), "/mnt/a")).collect(), "129 disks are more"),
         ] {
             match check(disks) {
                 Ok(()) => assert_eq!(words, "", "{case}"),

@@ -3,3 +3,4 @@
 
 pub mod conditions;
 pub mod disk_paths;
+pub mod premises;

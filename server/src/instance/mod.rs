@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use aurochs_engine::grpc::connect;
 use aurochs_engine::grpc::engine_v1::engine_client::EngineClient;
 use aurochs_engine::grpc::instance_v1::EngineSpec;
 use aurochs_engine::grpc::instance_v1::instance_manager_client::InstanceManagerClient;
@@ -136,12 +137,18 @@ impl Clients {
     /// The instance manager of a node.
     pub fn manager(&self, node: &str) -> Result<InstanceManagerClient<Channel>, ClientError> {
         let address = self.inner.managers.get(node).ok_or_else(|| ClientError::UnknownNode(node.to_owned()))?;
-        Ok(InstanceManagerClient::new(self.channel(address)?))
+        Ok(connect::instance_manager(self.channel(address)?))
     }
 
     /// An engine by the address in its status.
     pub fn engine(&self, address: &str) -> Result<EngineClient<Channel>, ClientError> {
-        Ok(EngineClient::new(self.channel(address)?))
+        Ok(connect::engine(self.channel(address)?))
+    }
+
+    /// Drops the connection to an engine that is gone. Whoever speaks to it still has it until then; one that comes at the
+    /// same address gets a new one.
+    pub fn forget_engine(&self, address: &str) {
+        self.inner.channels.lock().unwrap_or_else(PoisonError::into_inner).remove(address);
     }
 
     fn channel(&self, address: &str) -> Result<Channel, ClientError> {
@@ -154,5 +161,23 @@ impl Clients {
         let channel = aurochs_engine::grpc::connect(address).map_err(reason)?;
         channels.insert(address.to_owned(), channel.clone());
         Ok(channel)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every attachment starts an engine with an address of its own: kept, their connections would be more each day.
+    #[tokio::test]
+    async fn connections_to_engines_that_are_gone_are_not_kept() {
+        let clients = Clients::new(BTreeMap::from([("n".to_owned(), "unix:/im".to_owned())]), Network::default());
+        clients.manager("n").unwrap();
+        for number in 0..100 {
+            let address = format!("unix:/engine-{number}");
+            clients.engine(&address).unwrap();
+            clients.forget_engine(&address);
+        }
+        assert_eq!(clients.inner.channels.lock().unwrap().len(), 1);
     }
 }

@@ -176,3 +176,20 @@ async fn work_and_answers_are_counted() {
     let up_to = |bound: f64| buckets.iter().find(|bucket| (bucket.less_than - bound).abs() < 1e-9).unwrap().count;
     assert!((up_to(0.005) - 1.0).abs() < f64::EPSILON && (up_to(0.05) - 2.0).abs() < f64::EPSILON);
 }
+
+/// A page that fails leaves a cluster without any metrics.
+#[tokio::test]
+async fn absurd_reservations_are_no_end_of_the_page() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::new(Arc::new(Sqlite::open(&directory.path().join("db")).await.unwrap()));
+    let disk = || DiskSpec { storage_reserved: ByteSize(u64::MAX), ..DiskSpec::default() };
+    let disks = [("a".to_owned(), disk()), ("b".to_owned(), disk())].into();
+    store.create(&Object::<Node>::new("node-1", NodeSpec { disks, ..NodeSpec::default() })).await.unwrap();
+    let seen = |status: &mut crate::resources::node::NodeStatus| {
+        status.disk_status = ["a", "b"].map(|disk| (disk.to_owned(), DiskStatus::default())).into();
+    };
+    store.modify_status::<Node>("node-1", seen).await.unwrap();
+    let page = collect::page(&store).await.unwrap();
+    let line = page.lines().find(|line| line.starts_with("longhorn_node_storage_reservation_bytes{")).unwrap();
+    assert!(line.ends_with("18446744073709552000"), "{line}");
+}

@@ -58,6 +58,19 @@ pub enum AttacherType {
 }
 
 impl AttacherType {
+    /// The manager's own: nobody else asks in their name.
+    pub const CONTROLLERS: [Self; 9] = [
+        Self::SnapshotController,
+        Self::BackupController,
+        Self::VolumeCloneController,
+        Self::VolumeRestoreController,
+        Self::VolumeExpansionController,
+        Self::VolumeRebuildingController,
+        Self::VolumeEvictionController,
+        Self::SalvageController,
+        Self::LonghornUpgrader,
+    ];
+
     /// The highest wins when several tickets could be served.
     #[must_use]
     pub const fn priority(&self) -> u32 {

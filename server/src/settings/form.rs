@@ -101,7 +101,11 @@ mod tests {
                 &["http://a", "https://a.b:8443", "https://[::1]:1", "https://a/"],
                 &["a", "ftp://a", "http://", "http://a/b", "http://a?x", "http://u:p@a", "http://a b", "http://:80"],
             ),
-            (Form::Cron, &["0 0 */7 * *", "@daily", "0 6 ? * SAT"], &["0 0 * *", "x", "60 0 * * *"]),
+            (
+                Form::Cron,
+                &["0 0 */7 * *", "@daily", "0 6 ? * SAT"],
+                &["0 0 * *", "x", "60 0 * * *", "0 0 30 2 *", "@every 1s"],
+            ),
             (Form::LogLevel, &["Info", "debug", "WARN"], &["loud", "information"]),
             (Form::Network, &["kube-system/demo"], &["demo", "/demo", "a/b/c", "A/b", "a/"]),
             (

@@ -21,6 +21,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use crate::environment::premises::Premises;
+
 /// The longest path of a unix socket is 108 bytes with its end; engines add file names below the run directory.
 const RUN_PATH_MAXIMUM: usize = 60;
 /// Hardly more than one machine can use; a number beyond is a typing error.
@@ -136,6 +138,13 @@ impl Layout {
     pub fn instance_manager_addresses(&self) -> BTreeMap<String, String> {
         let address = |node: &String| format!("unix:{}", self.node_run(node).join("im.sock").display());
         self.nodes.iter().map(|node| (node.clone(), address(node))).collect()
+    }
+
+    /// Where disks can't be.
+    #[must_use]
+    pub fn premises(&self) -> Premises {
+        let own = [self.node_directories(), self.records(), self.logs(), self.support_bundles(), self.run.clone()];
+        Premises::new(&self.data, own, self.default_disks())
     }
 
     /// Node name to the path of its disk.

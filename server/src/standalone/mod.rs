@@ -138,7 +138,8 @@ impl Manager {
         let mut controllers = Controllers::start(&context).await?;
         controllers.add(support_bundle::controller::start(&context, &bundles));
         let (store, settings, events) = (context.store.clone(), context.settings.clone(), context.events.clone());
-        let app = App { bundles, ..App::new(store, settings, auth, events, INSTALLATION_NAME) };
+        let premises = layout.premises();
+        let app = App { bundles, premises, ..App::new(store, settings, auth, events, INSTALLATION_NAME) };
         let app = app.with_clients(context.clients.clone());
         let address = listener.local_addr().map_err(Error::Http)?;
         wait_for_nodes(&context.store, &context.clients).await;

@@ -16,7 +16,7 @@ const ENGINE_GRACE_SECONDS: u32 = 120;
 const ENGINE_TIMEOUT: Duration = Duration::from_secs(ENGINE_GRACE_SECONDS as u64 + 15);
 /// Replicas have no writes in flight any more when instance managers are told to end.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(90);
-/// The manager only finishes the requests under way.
+/// The manager only finishes the requests under way, for 10 s.
 const MANAGER_PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Debug, thiserror::Error)]

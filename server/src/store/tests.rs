@@ -233,3 +233,26 @@ async fn a_change_follows_what_another_process_wrote() {
     let told = fixture.store.modify_status::<Volume>("a", state).await.unwrap();
     assert_eq!(told.spec.number_of_replicas, changed.spec.number_of_replicas);
 }
+
+/// A node may have dozens of labels and tells its status every few seconds.
+#[tokio::test]
+async fn a_status_leaves_the_rows_of_labels_alone() {
+    let directory = tempfile::tempdir().unwrap();
+    let sqlite = Sqlite::open(&directory.path().join("aurochs.db")).await.unwrap();
+    let (pool, store) = (sqlite.pool(), Store::new(Arc::new(sqlite)));
+    let mut volume = Object::<Volume>::new("a", VolumeSpec::default());
+    volume.metadata.labels.insert(LABEL_VOLUME.into(), "a".into());
+    let created = store.create(&volume).await.unwrap();
+    for change in ["INSERT", "DELETE"] {
+        let statement = format!(
+            "CREATE TRIGGER no_{change} BEFORE {change} ON labels BEGIN SELECT RAISE(ABORT, 'labels are written'); END"
+        );
+        sqlx::query(&statement).execute(&pool).await.unwrap();
+    }
+    store.modify_status::<Volume>("a", |status| status.state = VolumeState::Attached).await.unwrap();
+    store.modify::<Volume>("a", |volume| volume.spec.node_id = "node-1".into()).await.unwrap();
+    let relabel = |volume: &mut Object<Volume>| volume.metadata.labels.clear();
+    assert!(store.modify::<Volume>("a", relabel).await.is_err(), "the trigger works");
+    let found = store.list_labelled::<Volume>(LABEL_VOLUME, "a").await.unwrap();
+    assert_eq!(found.len(), 1, "{created:?}");
+}

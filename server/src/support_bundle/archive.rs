@@ -123,6 +123,10 @@ pub(super) fn write(
                 archive.add(&part)?;
                 added();
             }
+            Some(Step::LeaveOut(name)) => {
+                archive.left_out.push(name);
+                added();
+            }
             Some(Step::Whole) => return archive.finish().map(Some),
             None => {
                 drop(archive);

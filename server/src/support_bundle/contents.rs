@@ -2,12 +2,14 @@
 
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 use super::Place;
-use super::archive::Part;
+use super::archive::{LIMIT_BYTES, Part};
 use super::redact::Redactor;
 use crate::events::Events;
 use crate::metrics::collect;
@@ -25,6 +27,8 @@ use crate::view::event;
 #[derive(Debug)]
 pub(super) enum Step {
     Add(Part),
+    /// There is no room for the part of this name; it was not even read.
+    LeaveOut(String),
     /// That was all: without it, the archive is no archive.
     Whole,
 }
@@ -43,19 +47,25 @@ pub(super) struct Sources {
 
 /// Hands over part after part.
 pub(super) async fn collect(sources: &Sources, place: &Place, spec: &SupportBundleSpec, parts: mpsc::Sender<Step>) {
-    let giver = Giver { redactor: Redactor::new(&place.secrets), parts };
-    giver.json("bundle.json", about(place, spec)).await;
+    let secrets = place.secrets.clone();
+    // Without knowing the secrets nothing may be told.
+    let Some(redactor) = blocking(move || Redactor::new(&secrets)).await else { return };
+    let giver = Giver::new(redactor, parts, LIMIT_BYTES);
+    let about = about(place, spec);
+    giver.json("bundle.json", || about).await;
     resources(&giver, &sources.store).await;
     events(&giver, &sources.events).await;
     giver.text("metrics.txt", collect::page(&sources.store).await.unwrap_or_else(|error| error.to_string())).await;
     giver.text("logs/manager.log", crate::logging::recent()).await;
-    for (name, path) in logs(&place.logs) {
+    let directory = place.logs.clone();
+    for (name, path) in blocking(move || logs(&directory)).await.unwrap_or_default() {
         giver.file(&format!("logs/{name}"), &path).await;
     }
     for (name, path) in ENVIRONMENT {
         giver.file(&format!("environment/{name}"), Path::new(path)).await;
     }
-    giver.json("environment/disks.json", disks(&place.directory)).await;
+    let directory = place.directory.clone();
+    giver.json("environment/disks.json", move || disks(&directory)).await;
     let _ = giver.parts.send(Step::Whole).await;
 }
 
@@ -77,39 +87,62 @@ const ENVIRONMENT: [(&str, &str); 9] = [
     ("uptime.txt", "/proc/uptime"),
 ];
 
-/// Takes secrets out and hands over.
+/// Takes secrets out and hands over. Both work on megabytes, beside the tasks that answer requests.
 struct Giver {
-    redactor: Redactor,
+    redactor: Arc<Redactor>,
     parts: mpsc::Sender<Step>,
+    /// Bytes that still fit into the bundle, about.
+    room: AtomicU64,
+}
+
+/// Does what takes long in a thread of its own; nothing when that ended unexpectedly.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.inspect_err(|error| tracing::warn!(%error, "a part of a support bundle was given up")).ok()
 }
 
 impl Giver {
+    fn new(redactor: Redactor, parts: mpsc::Sender<Step>, room: u64) -> Self {
+        Self { redactor: Arc::new(redactor), parts, room: room.into() }
+    }
+
     async fn text(&self, name: &str, text: String) {
-        self.bytes(name, text.as_bytes()).await;
+        self.part(name, move |redactor| redactor.text(&text).into_bytes()).await;
     }
 
-    async fn bytes(&self, name: &str, bytes: &[u8]) {
-        let content = self.redactor.bytes(bytes);
-        // The receiver ends when the bundle is given up.
-        let _ = self.parts.send(Step::Add(Part { name: name.to_owned(), content })).await;
-    }
-
-    async fn json(&self, name: &str, mut value: Value) {
-        self.redactor.json(&mut value);
-        let content = serde_json::to_vec_pretty(&value).unwrap_or_default();
-        let _ = self.parts.send(Step::Add(Part { name: name.to_owned(), content })).await;
+    async fn json(&self, name: &str, make: impl FnOnce() -> Value + Send + 'static) {
+        let content = move |redactor: &Redactor| {
+            let mut value = make();
+            redactor.json(&mut value);
+            serde_json::to_vec_pretty(&value).unwrap_or_default()
+        };
+        self.part(name, content).await;
     }
 
     async fn file(&self, name: &str, path: &Path) {
-        let read = tokio::task::spawn_blocking({
-            let path = path.to_owned();
-            move || end_of(&path)
-        });
-        match read.await {
-            Ok(Ok(bytes)) => self.bytes(name, &bytes).await,
-            Ok(Err(error)) => self.text(name, format!("{} can't be read: {error}\n", path.display())).await,
-            Err(error) => self.text(name, format!("reading {} was given up: {error}\n", path.display())).await,
-        }
+        let path = path.to_owned();
+        let content = move |redactor: &Redactor| match end_of(&path) {
+            Ok(bytes) => redactor.bytes(&bytes),
+            Err(error) => redactor.text(&format!("{} can't be read: {error}\n", path.display())).into_bytes(),
+        };
+        self.part(name, content).await;
+    }
+
+    /// Nothing is read, and no secret searched for, once the bundle is full.
+    async fn part(&self, name: &str, make: impl FnOnce(&Redactor) -> Vec<u8> + Send + 'static) {
+        let full = self.room.load(Ordering::Relaxed) == 0;
+        let redactor = self.redactor.clone();
+        let made = if full { None } else { blocking(move || make(&redactor)).await };
+        let step = match made {
+            Some(content) => {
+                let room = self.room.load(Ordering::Relaxed);
+                self.room.store(room.saturating_sub(content.len() as u64), Ordering::Relaxed);
+                Step::Add(Part { name: name.to_owned(), content })
+            }
+            None => Step::LeaveOut(name.to_owned()),
+        };
+        // The receiver ends when the bundle is given up.
+        let _ = self.parts.send(step).await;
     }
 }
 
@@ -151,20 +184,21 @@ async fn resources(giver: &Giver, store: &Store) {
 }
 
 async fn kind<K: Kind>(giver: &Giver, store: &Store) {
-    let found = match store.list_shared::<K>().await {
+    let found = store.list_shared::<K>().await;
+    let make = move || match found {
         Ok(found) => found.iter().map(|object| serde_json::to_value(&**object).unwrap_or_default()).collect(),
         Err(error) => json!({"error": error.to_string()}),
     };
-    giver.json(&format!("resources/{}.json", K::PLURAL), found).await;
+    giver.json(&format!("resources/{}.json", K::PLURAL), make).await;
 }
 
 async fn events(giver: &Giver, events: &Events) {
-    let links = Links::new("");
-    let found = match events.list().await {
-        Ok(found) => found.iter().map(|kept| json!(event::resource(kept, links).data.event)).collect(),
+    let found = events.list().await;
+    let make = move || match found {
+        Ok(found) => found.iter().map(|kept| json!(event::resource(kept, Links::new("")).data.event)).collect(),
         Err(error) => json!({"error": error.to_string()}),
     };
-    giver.json("events.json", found).await;
+    giver.json("events.json", make).await;
 }
 
 /// The logs in a directory and below, by their names.
@@ -211,5 +245,30 @@ fn disks(directory: &Path) -> Value {
             "filesFree": found.files_free(),
         }),
         Err(error) => json!({"path": directory, "error": error.to_string()}),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_has_no_room_is_named_and_not_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.log");
+        std::fs::write(&path, "0123456789").unwrap();
+        let (parts, mut given) = mpsc::channel(8);
+        let giver = Giver::new(Redactor::default(), parts, 10);
+        giver.file("a.log", &path).await;
+        giver.file("b.log", Path::new("/nothing/is/here")).await;
+        giver.json("c.json", || panic!("this is not made")).await;
+        let names: Vec<String> = std::iter::from_fn(|| given.try_recv().ok())
+            .map(|step| match step {
+                Step::Add(part) => format!("{} {}", part.name, part.content.len()),
+                Step::LeaveOut(name) => format!("{name} left out"),
+                Step::Whole => "whole".to_owned(),
+            })
+            .collect();
+        assert_eq!(names, ["a.log 10", "b.log left out", "c.json left out"]);
     }
 }

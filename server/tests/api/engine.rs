@@ -31,9 +31,15 @@ pub(crate) const SIZE_NOW: u64 = 5 << 20;
 
 /// Attaches the volume `data`, in maintenance mode or not, with such an engine.
 pub(crate) async fn attach(manager: &Manager, disable_frontend: bool) {
+    let just_taken = Snapshot { name: JUST_TAKEN.to_owned(), ..Snapshot::default() };
+    attach_telling(manager, disable_frontend, Ok(EngineStatus { snapshots: vec![just_taken], ..<_>::default() })).await;
+}
+
+/// The same with an engine that answers this when it is asked for its status.
+pub(crate) async fn attach_telling(manager: &Manager, disable_frontend: bool, told: Result<EngineStatus, Status>) {
     manager.add_volume("data", VolumeState::Attached).await;
     let volume = manager.store().get::<Volume>("data").await.unwrap();
-    let address = serve(manager.store().clone()).await;
+    let address = serve(InMemory { store: manager.store().clone(), told }).await;
     let spec = EngineSpec { volume_name: "data".to_owned(), disable_frontend, ..EngineSpec::default() };
     let engine = Object::<resources::Engine>::new(NAME, spec).owned_by_volume(&volume);
     manager.store().create(&engine).await.unwrap();
@@ -46,16 +52,17 @@ pub(crate) async fn attach(manager: &Manager, disable_frontend: bool) {
     manager.store().modify_status::<resources::Engine>(NAME, change).await.unwrap();
 }
 
-async fn serve(store: Store) -> SocketAddr {
+async fn serve(engine: InMemory) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let server = tonic::transport::Server::builder().add_service(EngineServer::new(InMemory { store }));
+    let server = tonic::transport::Server::builder().add_service(EngineServer::new(engine));
     tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
     address
 }
 
 struct InMemory {
     store: Store,
+    told: Result<EngineStatus, Status>,
 }
 
 impl InMemory {
@@ -75,7 +82,7 @@ type Answer<T> = Result<Response<T>, Status>;
 #[tonic::async_trait]
 impl Engine for InMemory {
     async fn status(&self, _: Request<StatusRequest>) -> Answer<EngineStatus> {
-        let just_taken = Snapshot { name: JUST_TAKEN.to_owned(), ..Snapshot::default() };
+        let told = self.told.clone()?;
         let known = self.store.get::<resources::Engine>(NAME).await.unwrap().status.snapshots.into_values();
         let known = known.map(|one| Snapshot {
             name: one.name,
@@ -84,8 +91,8 @@ impl Engine for InMemory {
             user_created: one.usercreated,
             ..Snapshot::default()
         });
-        let snapshots = known.chain([just_taken]).collect();
-        Ok(Response::new(EngineStatus { snapshots, ..EngineStatus::default() }))
+        let snapshots = known.chain(told.snapshots.clone()).collect();
+        Ok(Response::new(EngineStatus { snapshots, ..told }))
     }
 
     type WatchStream = Pin<Box<dyn Stream<Item = Result<EngineStatus, Status>> + Send>>;

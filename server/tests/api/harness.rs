@@ -8,6 +8,7 @@ use aurochs_api::volume::VolumeState;
 use aurochs_server::app::App;
 use aurochs_server::auth::Auth;
 use aurochs_server::controllers::backup_target;
+use aurochs_server::environment::premises::Premises;
 use aurochs_server::events::Events;
 use aurochs_server::resources::node::{DiskSpec, DiskStatus, NodeSpec, NodeStatus, READY};
 use aurochs_server::resources::{Node, Object, Volume, condition};
@@ -85,6 +86,12 @@ impl Manager {
         self.service = router::service(self.app.clone());
     }
 
+    /// With nodes that are on one machine.
+    pub(crate) fn set_premises(&mut self, premises: Premises) {
+        self.app.premises = premises;
+        self.service = router::service(self.app.clone());
+    }
+
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         let response = self.service.clone().oneshot(request).await.unwrap();
         read(response).await
@@ -121,7 +128,7 @@ impl Manager {
     pub(crate) async fn listen_within(&self, limits: Limits) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(connections::serve(listener, self.service.clone(), limits, std::future::pending()));
+        tokio::spawn(connections::serve(listener, self.service.clone(), limits, |_| true, std::future::pending()));
         address
     }
 

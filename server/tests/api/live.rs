@@ -4,11 +4,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use aurochs_api::volume::VolumeState;
-use aurochs_server::resources::Volume;
+use aurochs_server::resources::node::NodeSpec;
+use aurochs_server::resources::{Node, Object, Volume};
 use futures::StreamExt;
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
@@ -188,4 +190,80 @@ async fn logging_out_closes_the_stream() {
             other => panic!("{other:?}"),
         }
     }
+}
+
+/// A client of the live stream that reads nothing.
+async fn connect_stalled(address: SocketAddr) -> WebSocketStream<TcpStream> {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let stream = socket.connect(address).await.unwrap();
+    let mut request = format!("ws://{address}/v1/ws/live").into_client_request().unwrap();
+    request.headers_mut().insert("authorization", basic(USER, PASSWORD).parse().unwrap());
+    let config = WebSocketConfig::default().max_message_size(None).max_frame_size(None);
+    tokio_tungstenite::client_async_with_config(request, stream, Some(config)).await.unwrap().0
+}
+
+#[tokio::test]
+async fn slow_readers_hold_up_nobody_who_joins() {
+    let manager = Manager::start().await;
+    // More than what the sockets of both sides take without anybody reading.
+    for number in 0..24 {
+        let mut node = Object::<Node>::new(format!("node-{number}"), NodeSpec::default());
+        node.metadata.annotations.insert("notes".to_owned(), "x".repeat(250_000));
+        manager.store().create(&node).await.unwrap();
+    }
+    let address = manager.listen().await;
+    // The stream follows the store a moment behind.
+    let is_whole = |message: &Value| message["nodes"].as_array().is_some_and(|nodes| nodes.len() == 24);
+    while !is_whole(&next(&mut connect(address, "/v1/ws/live", credentials()).await.unwrap()).await) {}
+    let mut stalled = Vec::new();
+    for _ in 0..6 {
+        stalled.push(connect_stalled(address).await);
+    }
+    let joined = next(&mut connect(address, "/v1/ws/live", credentials()).await.unwrap()).await;
+    assert!(is_whole(&joined));
+    // Nobody was given up for that.
+    for mut socket in stalled {
+        let message = tokio::time::timeout(PATIENCE, socket.next()).await.expect("a message").unwrap().unwrap();
+        assert!(message.len() > 24 * 250_000);
+    }
+}
+
+/// Whatever a client calls the manager stands in the links that it gets, and each name has a text of its own.
+#[tokio::test]
+async fn a_list_is_not_followed_under_any_number_of_names() {
+    let manager = Manager::start().await;
+    let address = manager.listen().await;
+    let follow = async |host: String| {
+        let mut request = format!("ws://{address}/v1/ws/volumes").into_client_request().unwrap();
+        request.headers_mut().insert("authorization", basic(USER, PASSWORD).parse().unwrap());
+        request.headers_mut().insert("x-forwarded-host", host.parse().unwrap());
+        connect_async(request).await
+    };
+    let mut sockets = Vec::new();
+    let refused = loop {
+        match follow(format!("name-{}", sockets.len())).await {
+            Ok((socket, _)) => sockets.push(socket),
+            Err(Error::Http(answer)) => break answer,
+            Err(error) => panic!("{error}"),
+        }
+        assert!(sockets.len() < 100, "no limit");
+    };
+    assert_eq!(refused.status(), 503);
+    assert!(follow("name-0".to_owned()).await.is_ok(), "one of the names that others use");
+}
+
+/// Nothing else changes when the store is well again, so nothing else would wake it.
+#[tokio::test]
+async fn a_list_that_could_not_be_made_comes_as_soon_as_it_can() {
+    let manager = Manager::start().await;
+    let address = manager.listen().await;
+    let path = manager.directory.path().join("aurochs.db");
+    let pool = sqlx::SqlitePool::connect(&format!("sqlite:{}", path.display())).await.unwrap();
+    sqlx::query("ALTER TABLE events RENAME TO hidden").execute(&pool).await.unwrap();
+    let mut socket = connect(address, "/v1/ws/events", credentials()).await.unwrap();
+    // By now the first try is over, in all likelihood.
+    while manager.get("/v1/events").await.status != 500 {}
+    sqlx::query("ALTER TABLE hidden RENAME TO events").execute(&pool).await.unwrap();
+    assert_eq!(next(&mut socket).await["resourceType"], "event", "long before the list is repeated");
 }

@@ -150,6 +150,9 @@ async fn logging_out_ends_the_session_for_good() {
 async fn a_changed_password_ends_sessions_and_a_removed_user_is_out() {
     let manager = Manager::start().await;
     let cookie = cookie(&manager).await;
+    // What a WebSocket keeps of who opened it with a password.
+    let opened = manager.app.auth.check_password(USER, PASSWORD, std::net::IpAddr::from([127, 0, 0, 1])).await.unwrap();
+    assert!(manager.app.auth.is_still_in(&opened).await);
     let users = format!("ann:{}\n", bcrypt::hash("another one", 4).unwrap());
     std::fs::write(manager.directory.path().join("users"), users).unwrap();
     // The file is looked at once a second.
@@ -158,6 +161,7 @@ async fn a_changed_password_ends_sessions_and_a_removed_user_is_out() {
         assert!(std::time::Instant::now() < deadline, "the change is not noticed");
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
+    assert!(!manager.app.auth.is_still_in(&opened).await, "its WebSocket is closed, too");
     for (user, password) in [(USER, PASSWORD), ("bob", "bob's password")] {
         let auth = basic(user, password);
         let answer = manager.send(request("GET", "/v1/session", &[("authorization", &auth)], "")).await;
@@ -236,6 +240,46 @@ async fn other_sites_change_nothing() {
     assert_eq!(foreign_login.status, StatusCode::FORBIDDEN);
     let ours = [cookie, ("x-requested-with", "XMLHttpRequest")];
     assert_eq!(manager.send(request("POST", "/logout", &ours, "")).await.status, StatusCode::SEE_OTHER);
+}
+
+/// Anybody in the network can claim to be a proxy.
+#[tokio::test]
+async fn only_a_named_proxy_speaks_for_others() {
+    let manager = Manager::start().await;
+    manager.app.auth.trust_proxies(["10.0.0.7".parse().unwrap()].into_iter().collect());
+    let guess = async |peer: &str, number: usize| {
+        let form = "user=ann&password=wrong";
+        let headers = [("content-type", "application/x-www-form-urlencoded")];
+        let mut request = request("POST", "/login", &headers, form);
+        request.headers_mut().insert("x-forwarded-for", format!("192.0.2.{number}").parse().unwrap());
+        let peer: std::net::SocketAddr = peer.parse().unwrap();
+        request.extensions_mut().insert(axum::extract::ConnectInfo(peer));
+        manager.send(request).await.status
+    };
+    let mut statuses = Vec::new();
+    for number in 0..6 {
+        statuses.push(guess("10.0.0.8:1", number).await);
+    }
+    assert_eq!(statuses[5], StatusCode::TOO_MANY_REQUESTS, "a neighbour is one client, whatever it says: {statuses:?}");
+    for number in 100..105 {
+        assert_eq!(guess("10.0.0.7:1", number).await, StatusCode::UNAUTHORIZED, "each client of a proxy for itself");
+    }
+}
+
+/// A full disk, or somebody who has the file locked.
+#[tokio::test]
+async fn a_database_that_takes_no_writes_logs_nobody_out() {
+    let manager = Manager::start().await;
+    let cookie = cookie(&manager).await;
+    let path = manager.directory.path().join("aurochs.db");
+    let pool = sqlx::SqlitePool::connect(&format!("sqlite:{}", path.display())).await.unwrap();
+    // As if it was last seen an hour ago: then its use is to be noted.
+    sqlx::query("UPDATE sessions SET seen_at = seen_at - 3600").execute(&pool).await.unwrap();
+    let full =
+        "CREATE TRIGGER full BEFORE UPDATE ON sessions BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END";
+    sqlx::query(full).execute(&pool).await.unwrap();
+    let answer = manager.send(request("GET", "/v1/session", &[("cookie", &cookie)], "")).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
 }
 
 #[tokio::test]

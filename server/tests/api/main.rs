@@ -4,11 +4,13 @@
 
 mod backup_targets;
 mod bodies;
+mod connections;
 mod engine;
 mod envelope;
 mod events;
 mod harness;
 mod hostile;
+mod in_use;
 mod live;
 mod login;
 mod metrics;

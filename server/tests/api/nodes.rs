@@ -2,6 +2,7 @@
 
 use aurochs_api::condition::ConditionStatus;
 use aurochs_api::size::ByteSize;
+use aurochs_server::environment::premises::Premises;
 use aurochs_server::resources::engine::{EngineSpec, InstanceState};
 use aurochs_server::resources::node::{NodeStatus, READY};
 use aurochs_server::resources::replica::ReplicaSpec;
@@ -77,6 +78,10 @@ async fn disks_are_replaced_as_a_whole() {
         (change("disk-3", "path", json!("/data/second/")), 422, "same path"),
         (change("disk-3", "path", json!("/data/second/below")), 422, "lies within"),
         (change("disk-3", "path", json!("/")), 422, "root directory"),
+        (change("disk-3", "path", json!("/mnt/a\nforged")), 422, "control characters"),
+        (change("disk-2", "tags", json!((0..65).map(|at| format!("t{at}")).collect::<Vec<_>>())), 422, "65 tags"),
+        (change("disk-2", "tags", json!(["x".repeat(64)])), 422, "validating tags"),
+        ((0..129).map(|at| (format!("d{at}"), json!({"path": format!("/d/{at}")}))).collect(), 422, "129 disks"),
         (change("disk-1", "path", json!("/elsewhere")), 422, "can't be changed"),
         (change("disk-1", "evictionRequested", json!(true)), 422, "need to disable scheduling"),
         (change("disk-1", "diskDriver", json!("nvme")), 422, "block disks only"),
@@ -142,6 +147,7 @@ async fn a_node_is_cordoned_labelled_and_annotated() {
         json!({"labels": {"a": "b c"}}),
         json!({"labels": {"a": "-b"}}),
         json!({"labels": {"a": "x".repeat(64)}}),
+        json!({"labels": (0..65).map(|at| (format!("l{at}"), json!("v"))).collect::<serde_json::Map<_, _>>()}),
         json!({"annotations": {"a/": "b"}}),
         json!({"annotations": {"a": "x".repeat(300_000)}}),
     ] {
@@ -214,4 +220,29 @@ async fn a_disk_with_a_replica_stays() {
     let answer = manager.post("/v1/nodes/node-1?action=diskUpdate", json!({"disks": {}})).await;
     assert_eq!(answer.status, StatusCode::CONFLICT);
     assert!(answer.json()["message"].as_str().unwrap().contains("1 replica is on it"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_disk_of_one_machine_lies_apart_from_the_disks_of_other_nodes() {
+    let mut manager = Manager::start().await;
+    manager.add_node("node-1", 1 << 40).await;
+    manager.add_node("node-2", 1 << 40).await;
+    let root = manager.directory.path().canonicalize().unwrap();
+    manager.set_premises(Premises::new(&root, [root.join("records")], std::collections::BTreeMap::new()));
+    std::fs::create_dir(root.join("second")).unwrap();
+    std::os::unix::fs::symlink(root.join("second"), root.join("link")).unwrap();
+    let move_there = |node: &mut Object<Node>| {
+        node.spec.disks.get_mut("disk-1").unwrap().path = root.join("second").display().to_string();
+    };
+    manager.store().modify::<Node>("node-2", move_there).await.unwrap();
+    for (path, words) in [
+        (root.join("second/below").display().to_string(), "lies within disk disk-1 of node-2"),
+        (root.join("link").display().to_string(), "same path"),
+        (root.join("records/x").display().to_string(), "the manager keeps its own files"),
+    ] {
+        let disks = json!({"disk-1": {"path": "/data/node-1", "allowScheduling": true}, "new": {"path": path}});
+        let answer = manager.post("/v1/nodes/node-1?action=diskUpdate", json!({"disks": disks})).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{path}: {answer:?}");
+        assert!(answer.json()["message"].as_str().unwrap().contains(words), "{path}: {answer:?}");
+    }
 }

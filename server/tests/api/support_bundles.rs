@@ -3,10 +3,11 @@
 use aurochs_server::controllers::Context;
 use aurochs_server::resources::SupportBundle;
 use aurochs_server::support_bundle::{Bundles, Place, controller};
-use axum::http::StatusCode;
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
 use serde_json::json;
 
-use crate::harness::Manager;
+use crate::harness::{Manager, PASSWORD, USER, basic};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn from_being_asked_for_to_the_download() {
@@ -31,7 +32,16 @@ async fn from_being_asked_for_to_the_download() {
     while manager.get(&own).await.json()["state"] != "ReadyForDownload" {
         watch.next().await.unwrap();
     }
-    let answer = manager.get(&format!("{own}/download")).await;
+    let path = format!("{own}/download");
+    for (header, value) in
+        [("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-site"), ("origin", "http://evil")]
+    {
+        let request = Request::get(&path).header("host", "manager:9500").header(header, value);
+        let request = request.header("authorization", basic(USER, PASSWORD)).body(Body::empty()).unwrap();
+        let refused = manager.send(request).await;
+        assert_eq!(refused.status, StatusCode::FORBIDDEN, "another site's page would delete it: {refused:?}");
+    }
+    let answer = manager.get(&path).await;
     assert_eq!((answer.status, answer.header("content-type")), (StatusCode::OK, "application/zip"));
     assert!(answer.header("content-disposition").starts_with("attachment; filename=support-bundle-"), "{answer:?}");
     assert!(answer.text.starts_with("PK"), "no archive");

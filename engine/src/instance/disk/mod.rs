@@ -85,6 +85,8 @@ pub struct Disk {
     pub ability: Ability,
     /// Allocated bytes by replica directory name.
     pub replica_directories: BTreeMap<String, u64>,
+    /// Replica directories whose names can't be told, as Rust writes them; the first ones.
+    pub unnamed_directories: Vec<String>,
 }
 
 /// Looks at the disk at `path`.
@@ -104,6 +106,7 @@ pub fn inspect(path: &Path, make: Make) -> Result<Disk, DiskError> {
     if uuid.is_some() && make != Make::Nothing && !filesystem.read_only {
         make_directory(&path.join(REPLICAS))?;
     }
+    let held = replicas::held(&path.join(REPLICAS));
     Ok(Disk {
         ability: ability::of(path, &filesystem),
         uuid: uuid.unwrap_or_default(),
@@ -116,7 +119,8 @@ pub fn inspect(path: &Path, make: Make) -> Result<Disk, DiskError> {
         maximum_bytes: filesystem.maximum_bytes,
         available_bytes: filesystem.available_bytes,
         maximum_file_bytes: filesystem.maximum_file_bytes,
-        replica_directories: replicas::sizes(&path.join(REPLICAS)),
+        replica_directories: held.sizes,
+        unnamed_directories: held.unnamed,
     })
 }
 

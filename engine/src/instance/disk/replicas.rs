@@ -11,12 +11,35 @@ use super::{DiskError, REPLICAS, configuration, is_plain};
 /// Without it a directory is none of a replica's.
 const VOLUME_META: &str = "volume.meta";
 
-/// Sums of allocated bytes of the directories that hold a replica; what can't be read counts as empty.
-pub(super) fn sizes(replicas: &Path) -> BTreeMap<String, u64> {
+/// Directories that are told of although they have no name to speak of.
+const UNNAMED_MAXIMUM: usize = 16;
+
+/// The directories that hold a replica.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    /// Sums of allocated bytes by name; what can't be read counts as empty.
+    pub(super) sizes: BTreeMap<String, u64>,
+    /// Names, as Rust writes them, that are no text or have control characters in them: nobody could call such a
+    /// directory by what is told of it, and a line break in a name would forge lines of logs. The first ones.
+    pub(super) unnamed: Vec<String>,
+}
+
+pub(super) fn held(replicas: &Path) -> Held {
     let entries = fs::read_dir(replicas).into_iter().flatten().flatten();
     let directories = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
-    let held = directories.filter(|entry| entry.path().join(VOLUME_META).is_file());
-    held.map(|entry| (entry.file_name().to_string_lossy().into_owned(), allocated(&entry.path()))).collect()
+    let mut held = Held::default();
+    for entry in directories.filter(|entry| entry.path().join(VOLUME_META).is_file()) {
+        match entry.file_name().to_str() {
+            Some(name) if !name.contains(char::is_control) => {
+                held.sizes.insert(name.to_owned(), allocated(&entry.path()));
+            }
+            _ => held.unnamed.push(format!("{:?}", entry.file_name())),
+        }
+    }
+    // A directory tells its files in any order; what is told again should read the same.
+    held.unnamed.sort_unstable();
+    held.unnamed.truncate(UNNAMED_MAXIMUM);
+    held
 }
 
 fn allocated(directory: &Path) -> u64 {

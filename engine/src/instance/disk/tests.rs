@@ -91,6 +91,22 @@ fn only_directories_with_a_replica_are_told() {
 }
 
 #[test]
+fn names_that_nobody_can_say_are_told_apart() {
+    use std::os::unix::ffi::OsStrExt;
+    let place = place();
+    inspect(place.path(), Make::Configuration).unwrap();
+    let replicas = place.path().join(REPLICAS);
+    for name in [&b"vol-00000001"[..], b"v\xff-00000002", b"v\nforged-00000003"] {
+        let directory = replicas.join(std::ffi::OsStr::from_bytes(name));
+        fs::create_dir(&directory).unwrap();
+        fs::write(directory.join("volume.meta"), "").unwrap();
+    }
+    let told = inspect(place.path(), Make::Nothing).unwrap();
+    assert_eq!(told.replica_directories.keys().collect::<Vec<_>>(), ["vol-00000001"]);
+    assert_eq!(told.unnamed_directories, [r#""v\nforged-00000003""#, r#""v\xFF-00000002""#]);
+}
+
+#[test]
 fn only_replica_directories_of_the_right_disk_are_deleted() {
     let place = place();
     for path in ["/", "/etc", "/x/replicas/../../etc", "relative/replicas/a"] {

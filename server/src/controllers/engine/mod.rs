@@ -200,11 +200,18 @@ impl Engines {
         }
         let task = follow::follow(self.context.clone(), self.queue.clone(), engine.name().to_owned(), address.clone());
         let follower = Follower { address: address.clone(), task: tokio::spawn(task) };
-        followers.insert(engine.name().to_owned(), follower);
+        if let Some(former) = followers.insert(engine.name().to_owned(), follower)
+            && former.address != *address
+        {
+            self.context.clients.forget_engine(&former.address);
+        }
     }
 
     fn unfollow(&self, name: &str) {
-        self.followers.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        let followed = self.followers.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        if let Some(follower) = followed {
+            self.context.clients.forget_engine(&follower.address);
+        }
     }
 }
 

@@ -11,14 +11,11 @@ use aurochs_api::node::DiskType;
 use aurochs_api::size::{ByteSize, as_number};
 use serde::Deserialize;
 
-use crate::environment::disk_paths;
+use crate::environment::disk_paths::{self, DISKS_MAXIMUM};
 use crate::resources::Metadata;
 use crate::resources::node::{
     ANNOTATION_DEFAULT_DISKS, ANNOTATION_DEFAULT_TAGS, DiskSpec, LABEL_CREATE_DEFAULT_DISK, NodeSpec,
 };
-
-/// More disks than a machine has; a list beyond is a mistake.
-const DISKS_MAXIMUM: usize = 128;
 
 /// What a node is to get.
 #[derive(Clone, Debug, PartialEq)]

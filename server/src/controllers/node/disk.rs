@@ -56,6 +56,7 @@ pub(super) fn apply(
                 take_figures(disk, found, around.sharing);
                 known.note(&found.disk_uuid, node, name);
                 warn_of_neighbours(disk, found, &mut known, around.default_path);
+                warn_of_unnamed(disk, found);
             }
             (None, Look::NodeSilent(_) | Look::Failed(_)) => {}
         }
@@ -156,6 +157,22 @@ fn warn_of_neighbours(disk: &mut DiskStatus, found: &DiskInspectReply, known: &m
     });
 }
 
+/// What has no name that could be said is not listed with the orphans: it could not be removed by what is listed.
+fn warn_of_unnamed(disk: &mut DiskStatus, found: &DiskInspectReply) {
+    let names = &found.unnamed_directories;
+    if names.is_empty() {
+        return;
+    }
+    let (name, path) = (disk.disk_name.clone(), &disk.disk_path);
+    let message = format!(
+        "The disk {name} has {} replica directories whose names are no plain text, and are left alone: {}.",
+        names.len(),
+        names.join(", ")
+    );
+    let next_step = format!("Remove or rename them below {path}/replicas by hand, if nobody needs them.");
+    disk.causes.push(Cause::new(CauseCode::Orphan, Severity::Warning, message, next_step).about([name]));
+}
+
 fn same_path(one: &str, other: &str) -> bool {
     std::path::Path::new(one) == std::path::Path::new(other)
 }
@@ -174,13 +191,28 @@ fn tell_schedulable(disk: &mut DiskStatus, spec: &DiskSpec, limits: Limits) {
         condition::set(&mut disk.conditions, SCHEDULABLE, ConditionStatus::False, "DiskNotReady", &message);
         return;
     }
-    let shortage = space(disk, spec).check(ByteSize::ZERO, ByteSize::ZERO, limits);
-    let Err(cause) = shortage.map_err(|shortage| short_of_space(disk, spec, shortage, limits)) else {
+    let shortage = space(disk, spec).check(ByteSize::ZERO, ByteSize::ZERO, limits).err();
+    let too_small = shortage.map(|shortage| short_of_space(disk, spec, shortage, limits));
+    let Some(cause) = all_reserved(disk, spec).or(too_small) else {
         condition::set(&mut disk.conditions, SCHEDULABLE, ConditionStatus::True, "", "");
         return;
     };
     condition::set(&mut disk.conditions, SCHEDULABLE, ConditionStatus::False, "DiskPressure", &cause.message);
     disk.causes.push(cause);
+}
+
+/// Before its size was known nobody could say so to who wished for it.
+fn all_reserved(disk: &DiskStatus, spec: &DiskSpec) -> Option<Cause> {
+    let (name, reserved, maximum) = (&disk.disk_name, spec.storage_reserved, disk.storage_maximum);
+    if reserved <= maximum || maximum == ByteSize::ZERO {
+        return None;
+    }
+    let message =
+        format!("The disk {name} has {maximum}, and {reserved} are reserved on it: nothing can be placed there.");
+    let detail = detail(disk, "promised-space", Some((reserved, maximum)), &message);
+    let next_step = format!("Give storageReserved at most {} bytes: lower the reservation.", maximum.bytes());
+    let cause = Cause::new(CauseCode::InsufficientStorage, Severity::Warning, message, next_step);
+    Some(cause.about([name]).detailed(vec![detail]))
 }
 
 /// Which of the two tests of space failed, and by how much.
@@ -384,6 +416,19 @@ mod tests {
         );
     }
 
+    /// Before its size was known any reservation was taken.
+    #[test]
+    fn more_reserved_than_there_is_is_told() {
+        let mut status = NodeStatus::default();
+        let mut wished = spec(&[("d", "/mnt/d")]);
+        wished.disks.get_mut("d").unwrap().storage_reserved = ByteSize(u64::MAX);
+        applied_all(&mut status, &wished, &[("d", look(inspect(240)))], &[]);
+        let disk = &status.disk_status["d"];
+        assert!(!condition::is_true(&disk.conditions, SCHEDULABLE), "nothing can be placed there");
+        assert!(disk.causes[0].message.contains("has 100 GiB"), "{:?}", disk.causes);
+        assert!(disk.causes[0].next_step.contains("lower the reservation"));
+    }
+
     #[test]
     fn a_byte_more_or_less_is_not_written() {
         let mut status = NodeStatus::default();
@@ -458,6 +503,17 @@ mod tests {
         applied_all(&mut status, &paths, &[("d", look(inspect(240))), ("e", second)], &[]);
         assert!(status.disk_status["d"].causes.is_empty());
         assert!(status.disk_status["e"].causes[0].message.contains("The disks d and e lie on one file system"));
+    }
+
+    #[test]
+    fn directories_without_a_name_are_told_of() {
+        let mut status = NodeStatus::default();
+        let unnamed_directories = vec![r#""v\xFF-00000002""#.to_owned()];
+        applied(&mut status, DiskInspectReply { unnamed_directories, ..inspect(240) });
+        let causes = &status.disk_status["d"].causes;
+        assert_eq!(causes.len(), 1);
+        assert!(causes[0].message.contains(r"v\xFF-00000002") && causes[0].next_step.contains("/mnt/d/replicas"));
+        assert!(condition::is_true(&status.disk_status["d"].conditions, SCHEDULABLE), "it works all the same");
     }
 
     #[test]

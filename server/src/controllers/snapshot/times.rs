@@ -1,9 +1,7 @@
 //! Which moments a cron expression means around now.
 
-use std::time::Duration;
-
-use aurochs_api::cron::{Cron, Minute};
-use time::OffsetDateTime;
+use aurochs_api::cron::{Calendar, Cron, Minute};
+use time::{Date, Duration, OffsetDateTime};
 
 /// The moments of an expression, as seen now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,27 +12,19 @@ pub(super) enum Times {
         last: Option<OffsetDateTime>,
         next: Option<OffsetDateTime>,
     },
-    Every(Duration),
+    Every(std::time::Duration),
 }
 
-/// Moments further away than this are none: 29 February comes at least every eight years, and a person who wishes
-/// something that rare is served by a restart in between.
-const MINUTES_SEARCHED: i64 = 400 * 24 * 60;
+/// 29 February comes at least every eight years; what is further away is no moment.
+const DAYS_SEARCHED: i64 = 8 * 366;
 
 impl Times {
     /// In UTC, as Longhorn's managers run.
     pub(super) fn of(cron: &Cron, now: OffsetDateTime) -> Self {
-        let cron = match cron {
-            Cron::Every(period) => return Self::Every(*period),
-            Cron::At(calendar) => calendar,
-        };
-        let this_minute = now.replace_second(0).and_then(|now| now.replace_nanosecond(0)).unwrap_or(now);
-        let fits = |moment: &OffsetDateTime| cron.fits(minute(*moment));
-        let minutes = |from: i64, step: i64| {
-            (from..MINUTES_SEARCHED)
-                .filter_map(move |count| this_minute.checked_add(time::Duration::minutes(step * count)))
-        };
-        Self::At { last: minutes(0, -1).find(fits), next: minutes(1, 1).find(fits) }
+        match cron {
+            Cron::Every(period) => Self::Every(*period),
+            Cron::At(calendar) => Self::At { last: last(calendar, now), next: next(calendar, now) },
+        }
     }
 
     /// When what was last done at `since` is due; it may have passed.
@@ -42,19 +32,40 @@ impl Times {
         match self {
             Self::Never => None,
             Self::At { last, next } => last.filter(|last| *last > since).or(*next),
-            Self::Every(period) => since.checked_add(time::Duration::try_from(*period).ok()?),
+            Self::Every(period) => since.checked_add(Duration::try_from(*period).ok()?),
         }
     }
 }
 
-fn minute(moment: OffsetDateTime) -> Minute {
-    Minute {
-        minute: moment.minute(),
-        hour: moment.hour(),
-        day: moment.day(),
-        month: moment.month().into(),
-        weekday: moment.weekday().number_days_from_sunday(),
-    }
+/// The last moment until now. Days are searched first, then the minutes of one day: this is asked for every volume.
+fn last(calendar: &Calendar, now: OffsetDateTime) -> Option<OffsetDateTime> {
+    (0..DAYS_SEARCHED).find_map(|back| {
+        let day = now.date().checked_sub(Duration::days(back)).filter(|day| calendar.fits_day(midnight(*day)))?;
+        let until = if back == 0 { minute_of_day(now) } else { u16::MAX };
+        at(day, calendar.last_until(until)?)
+    })
+}
+
+/// The first moment after this minute.
+fn next(calendar: &Calendar, now: OffsetDateTime) -> Option<OffsetDateTime> {
+    (0..DAYS_SEARCHED).find_map(|ahead| {
+        let day = now.date().checked_add(Duration::days(ahead)).filter(|day| calendar.fits_day(midnight(*day)))?;
+        let from = if ahead == 0 { minute_of_day(now) + 1 } else { 0 };
+        at(day, calendar.first_from(from)?)
+    })
+}
+
+fn at(day: Date, (hour, minute): (u8, u8)) -> Option<OffsetDateTime> {
+    Some(day.with_hms(hour, minute, 0).ok()?.assume_utc())
+}
+
+fn minute_of_day(moment: OffsetDateTime) -> u16 {
+    u16::from(moment.hour()) * 60 + u16::from(moment.minute())
+}
+
+fn midnight(day: Date) -> Minute {
+    let weekday = day.weekday().number_days_from_sunday();
+    Minute { minute: 0, hour: 0, day: day.day(), month: day.month().into(), weekday }
 }
 
 #[cfg(test)]
@@ -77,7 +88,30 @@ mod tests {
         ] {
             assert_eq!(times(cron, now), Times::At { last: Some(last), next: Some(next) }, "{cron}");
         }
-        assert_eq!(times("0 0 30 2 *", now), Times::At { last: None, next: None });
+        let leap = Times::At { last: Some(datetime!(2024-02-29 0:00 UTC)), next: Some(datetime!(2028-02-29 0:00 UTC)) };
+        assert_eq!(times("0 0 29 2 *", now), leap);
+        assert!("0 0 30 2 *".parse::<Cron>().is_err(), "what never comes is not searched for");
+    }
+
+    /// Day by day and minute by minute comes to the same.
+    #[test]
+    fn the_search_by_days_misses_nothing() {
+        let now = datetime!(2026-12-30 23:58:59 UTC);
+        for cron in ["* * * * *", "58,59 23 * * *", "0 0 1 1 *", "*/17 3-5 */9 * mon", "0 12 31 * *", "30 4 13 * fri"] {
+            let Cron::At(calendar) = cron.parse().unwrap() else { panic!("{cron}") };
+            let this_minute = now.replace_second(0).unwrap();
+            let fits = |moment: &OffsetDateTime| {
+                let day = midnight(moment.date());
+                calendar.fits(Minute { minute: moment.minute(), hour: moment.hour(), ..day })
+            };
+            let minutes = |from: i64, step: i64| {
+                (from..90 * 1440).map(move |count| this_minute + Duration::minutes(step * count))
+            };
+            let slowly = Times::At { last: minutes(0, -1).find(fits), next: minutes(1, 1).find(fits) };
+            if let Times::At { last: Some(_), next: Some(_) } = slowly {
+                assert_eq!(times(cron, now), slowly, "{cron}");
+            }
+        }
     }
 
     #[test]

@@ -27,7 +27,9 @@ fn storage(page: &mut Page, world: &World) {
     let mut gauge = |name, help, value: fn(&DiskSpec, &DiskStatus) -> u64| {
         let mut family = page.gauge(name, help);
         for node in &world.nodes {
-            let sum: u64 = disks(node).map(|(_, spec, status)| value(spec, status)).sum();
+            // A reservation may be any number while the disk was not looked at.
+            let values = disks(node).map(|(_, spec, status)| value(spec, status));
+            let sum = values.fold(0, u64::saturating_add);
             family.sample(&[("node", node.name())], sum as f64);
         }
     };

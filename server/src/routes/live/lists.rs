@@ -104,9 +104,13 @@ fn open(
     };
     // Links in the messages are those of the list's own address.
     let url = url.at(&format!("/v1/{resource}"));
+    let stream = app.streams.follow(list.noun.id(), url.base()).ok_or_else(|| {
+        let message = format_args!("the stream of {resource} is followed under too many addresses of this manager");
+        ApiError::new(ErrorKind::Unavailable, message, "Call the manager by an address that others use, too.")
+    })?;
     upgrade.serve(move |socket| async move {
         let client = Client::new(socket, user.clone(), app.auth.clone());
-        Follower { client, app, list, url, user, period }.run().await;
+        Follower { client, app, list, url, user, period }.run(&stream).await;
     })
 }
 
@@ -129,20 +133,23 @@ struct Sent {
 
 impl Follower {
     /// Sends the list at once, then when it changed, not more often than the period allows.
-    async fn run(mut self) {
-        let stream = self.app.streams.follow(self.list.noun.id(), self.url.base());
+    async fn run(mut self, stream: &Stream) {
         let mut sent: Option<Sent> = None;
         loop {
             let revision = self.app.streams.revisions.of(self.list.sources);
-            match self.tell(&stream, revision, sent).await {
-                Ok(Some(now)) => sent = Some(now),
+            let next = match self.tell(stream, revision, sent).await {
+                Ok(Some(now)) => {
+                    sent = Some(now);
+                    now.at + REPEAT
+                }
                 Ok(None) => return,
+                // What is new was not told: nothing else has to change for another try.
                 Err(error) => {
                     tracing::warn!(message = error.message, "a list can't be streamed; trying again");
-                    tokio::time::sleep(FAILURE_PAUSE).await;
+                    Instant::now() + FAILURE_PAUSE
                 }
-            }
-            if !self.wait(revision, sent).await {
+            };
+            if !self.wait(revision, next).await {
                 return;
             }
         }
@@ -159,10 +166,10 @@ impl Follower {
         Ok(taken.then(|| Sent { serial: now.serial, at: Instant::now() }))
     }
 
-    /// Waits until there is something to tell; false when the client is gone.
-    async fn wait(&mut self, revision: u64, sent: Option<Sent>) -> bool {
+    /// Waits until there is something to tell, or it is time to tell it again; false when the client is gone.
+    async fn wait(&mut self, revision: u64, next: Instant) -> bool {
         let not_before = Instant::now() + self.period.max(GATHER);
-        let repeat = tokio::time::sleep_until(sent.map_or(not_before, |sent| sent.at + REPEAT));
+        let repeat = tokio::time::sleep_until(next);
         let changed = async {
             self.app.streams.revisions.other_than(self.list.sources, revision).await;
             tokio::time::sleep_until(not_before).await;

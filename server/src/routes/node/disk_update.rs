@@ -1,13 +1,16 @@
 //! `diskUpdate`: the disks of a node, all of them: a disk that is left out is taken away.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use aurochs_api::node::{DiskUpdateInput, DiskWish, Node as NodeView};
 use aurochs_api::schema::Resource;
 use aurochs_api::size::ByteSize;
 
 use super::update;
-use crate::environment::disk_paths;
+use crate::app::App;
+use crate::environment::disk_paths::{self, PathError};
+use crate::environment::premises::Place;
 use crate::error::{ApiError, ErrorKind};
 use crate::feature::Feature;
 use crate::nouns::action::Target;
@@ -22,15 +25,64 @@ pub async fn handle(target: Target, input: DiskUpdateInput) -> Result<Resource<N
     let (store, name) = (&target.app.store, target.name.as_str());
     let node = store.get::<Node>(name).await?;
     let paths = input.disks.iter().map(|(name, disk)| (name.as_str(), disk.path.as_str()));
-    disk_paths::check(paths).map_err(|error| invalid(&error, error.next_step()))?;
+    disk_paths::check(paths).map_err(refused)?;
     let mut disks = BTreeMap::new();
     for (disk, wish) in &input.disks {
         disks.insert(disk.clone(), checked(&node, disk, wish)?);
     }
+    check_premises(&target.app, &node, &disks).await?;
     check_removed(store, &node, &disks).await?;
-    let changed = store.modify::<Node>(name, |node| node.spec.disks.clone_from(&disks)).await?;
+    let changed = replace(store, &node, &disks).await?;
     tracing::info!(node = name, disks = disks.len(), "disks changed");
     Ok(node::resource(&changed, Links::of(&target.url)))
+}
+
+/// All disks at once, unless somebody changed them since they were judged: their disks must not be taken away by a list
+/// that was made without them.
+async fn replace(
+    store: &Store,
+    judged: &Object<Node>,
+    disks: &BTreeMap<String, DiskSpec>,
+) -> Result<Object<Node>, ApiError> {
+    let mut overtaken = false;
+    let change = |node: &mut Object<Node>| {
+        overtaken = node.spec.disks != judged.spec.disks;
+        if !overtaken {
+            node.spec.disks.clone_from(disks);
+        }
+    };
+    let changed = store.modify::<Node>(judged.name(), change).await?;
+    if overtaken {
+        let message = format_args!("somebody else has just changed the disks of {}", judged.name());
+        return Err(ApiError::new(ErrorKind::Conflict, message, "Look at the disks, then send them again."));
+    }
+    Ok(changed)
+}
+
+/// Where all nodes are on one machine, a new disk has to lie apart from all others.
+async fn check_premises(app: &App, node: &Object<Node>, disks: &BTreeMap<String, DiskSpec>) -> Result<(), ApiError> {
+    let place = |node: &str, disk: &str, spec: &DiskSpec| Place {
+        node: node.to_owned(),
+        disk: disk.to_owned(),
+        path: PathBuf::from(&spec.path),
+    };
+    let is_new = |name: &str| !node.spec.disks.contains_key(name);
+    let of_this = |new: bool| disks.iter().filter(move |(name, _)| is_new(name) == new);
+    let added: Vec<Place> = of_this(true).map(|(name, spec)| place(node.name(), name, spec)).collect();
+    if added.is_empty() {
+        return Ok(());
+    }
+    let mut present: Vec<Place> = of_this(false).map(|(name, spec)| place(node.name(), name, spec)).collect();
+    for other in app.store.list::<Node>().await?.iter().filter(|other| other.name() != node.name()) {
+        present.extend(other.spec.disks.iter().map(|(name, spec)| place(other.name(), name, spec)));
+    }
+    let premises = app.premises.clone();
+    let checked = tokio::task::spawn_blocking(move || premises.check(&added, &present)).await;
+    checked.map_err(|error| ApiError::internal("looking where disks lie", error))?.map_err(refused)
+}
+
+fn refused(error: PathError) -> ApiError {
+    invalid(&error, error.next_step())
 }
 
 fn invalid(message: impl std::fmt::Display, next_step: impl std::fmt::Display) -> ApiError {
@@ -98,4 +150,25 @@ async fn check_removed(store: &Store, node: &Object<Node>, disks: &BTreeMap<Stri
         return Err(ApiError::new(ErrorKind::Conflict, message, next_step));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::resources::node::NodeSpec;
+    use crate::store::sqlite::Sqlite;
+
+    /// Two people add a disk at the same time: neither takes the other's away.
+    #[tokio::test]
+    async fn disks_that_were_changed_since_they_were_judged_stay() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::new(Arc::new(Sqlite::open(&directory.path().join("aurochs.db")).await.unwrap()));
+        let judged = store.create(&Object::<Node>::new("node-1", NodeSpec::default())).await.unwrap();
+        let disks = |name: &str| BTreeMap::from([(name.to_owned(), DiskSpec::default())]);
+        assert_eq!(replace(&store, &judged, &disks("one")).await.unwrap().spec.disks, disks("one"));
+        assert_eq!(replace(&store, &judged, &disks("two")).await.unwrap_err().kind, ErrorKind::Conflict);
+        assert_eq!(store.get::<Node>("node-1").await.unwrap().spec.disks, disks("one"));
+    }
 }

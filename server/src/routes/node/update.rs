@@ -16,6 +16,10 @@ use crate::view::envelope::Links;
 use crate::view::node;
 use crate::web::request_url::RequestUrl;
 
+/// Each label is a row of the store; a node has hardly more than a dozen.
+const LABELS_MAXIMUM: usize = 64;
+/// Every search for a place looks at all tags of all nodes and disks.
+const TAGS_MAXIMUM: usize = 64;
 /// Kubernetes' limits of labels and annotations.
 const KEY_MAXIMUM: usize = 317;
 const LABEL_VALUE_MAXIMUM: usize = 63;
@@ -83,6 +87,11 @@ pub(super) fn tags(tags: &[String]) -> Result<Vec<String>, ApiError> {
     let mut tags: Vec<String> = tags.iter().map(|tag| tag.trim().to_owned()).collect();
     tags.sort();
     tags.dedup();
+    if tags.len() > TAGS_MAXIMUM {
+        let message =
+            format_args!("{} tags are more than the {TAGS_MAXIMUM} that a node or a disk can have", tags.len());
+        return Err(ApiError::new(ErrorKind::Invalid, message, "Keep those that volumes select by."));
+    }
     match tags.iter().find(|tag| check_key(tag).is_err()) {
         None => Ok(tags),
         Some(bad) => {
@@ -97,6 +106,10 @@ pub(super) fn tags(tags: &[String]) -> Result<Vec<String>, ApiError> {
 }
 
 fn check_labels(labels: &BTreeMap<String, String>) -> Result<(), ApiError> {
+    if labels.len() > LABELS_MAXIMUM {
+        let message = format_args!("{} labels are more than the {LABELS_MAXIMUM} that a node can have", labels.len());
+        return Err(ApiError::new(ErrorKind::Invalid, message, "Keep other notes in annotations."));
+    }
     labels.keys().try_for_each(|key| check_key(key))?;
     let is_word = |value: &str| {
         let bytes = value.as_bytes();

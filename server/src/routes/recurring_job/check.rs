@@ -178,7 +178,7 @@ mod tests {
         for good in ["*/5 * * * *", "0 0 ? * MON-FRI", "@daily", "@every 1h30m"] {
             assert!(job(RecurringJobInput { cron: good.to_owned(), ..input("snapshot") }, 100).is_ok(), "{good}");
         }
-        for bad in ["", "* * * *", "61 * * * *", "@sometimes", "@every", "every night"] {
+        for bad in ["", "* * * *", "61 * * * *", "@sometimes", "@every", "every night", "0 0 31 2 *", "@every 5s"] {
             let refused = job(RecurringJobInput { cron: bad.to_owned(), ..input("snapshot") }, 100).unwrap_err();
             assert!(refused.message.contains("nightly") && !refused.next_step.is_empty(), "{bad}: {}", refused.message);
         }

@@ -38,7 +38,8 @@ pub async fn submit(State(auth): State<Auth>, request: Request) -> Response {
     if client::sender(&parts.headers) == client::Sender::Foreign {
         return foreign_form().into_response();
     }
-    let (address, secure) = (client::address(&parts), client::is_https(&parts.headers));
+    let address = client::address(&parts, |peer| auth.trusts(peer));
+    let secure = client::is_https(&parts.headers);
     let form = match Form::<Credentials>::from_request(Request::from_parts(parts, body), &()).await {
         Ok(Form(form)) => form,
         Err(rejection) => return not_a_form(&rejection).into_response(),

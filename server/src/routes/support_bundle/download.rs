@@ -2,13 +2,14 @@
 
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::header;
+use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use tokio::fs::File;
 use tokio::io::AsyncReadExt;
 
 use super::get;
+use crate::auth::require;
 use crate::error::{ApiError, ErrorKind};
 use crate::resources::SupportBundle;
 use crate::resources::support_bundle::SupportBundleState;
@@ -22,7 +23,9 @@ pub async fn handle(
     State(store): State<Store>,
     State(bundles): State<Bundles>,
     Path((node, name)): Path<(String, String)>,
+    headers: HeaderMap,
 ) -> Result<Response, ApiError> {
+    require::refuse_foreign(&headers)?;
     let bundle = get::find(&store, &node, &name).await?;
     let archive = bundles.archive(&name).filter(|_| bundle.status.state == SupportBundleState::ReadyForDownload);
     let path = archive.ok_or_else(|| {

@@ -1,58 +1,43 @@
 //! `attach`: puts a ticket that asks for the volume on a node. The controllers do the rest.
 
-use std::collections::BTreeMap;
-
 use aurochs_api::attachment::AttachInput;
 use aurochs_api::schema::Resource;
 use aurochs_api::volume::{Robustness, Volume as VolumeView, VolumeState};
 
 use super::action::{self, Target};
-use super::rules;
+use super::{rules, ticket};
 use crate::controllers::volume::locality;
 use crate::error::{ApiError, ErrorKind};
 use crate::feature::Feature;
 use crate::resources::node::READY;
 use crate::resources::volume::{AccessMode, DataLocality};
-use crate::resources::volume_attachment::{
-    AttacherType, AttachmentTicket, PARAMETER_DISABLE_FRONTEND, PARAMETER_LAST_ATTACHED_BY, VolumeAttachmentSpec,
-};
+use crate::resources::volume_attachment::{AttachmentTicket, VolumeAttachmentSpec};
 use crate::resources::{LABEL_VOLUME, Node, Object, Replica, Volume, VolumeAttachment, condition};
 use crate::store::{Store, StoreError};
 
 /// Answers with the volume; its state tells how far it is.
 pub async fn handle(target: Target, input: AttachInput) -> Result<Resource<VolumeView>, ApiError> {
     let store = &target.app.store;
+    let ticket = ticket::asked_for(&input)?;
     let volume = action::volume(&target).await?;
     check_node(store, &volume, &input.host_id).await?;
     rules::engine_on(&target.app.settings, format_args!("volume {} can't be attached", volume.name()))?;
     check_volume(&volume)?;
     check_placed(store, &volume, &input.host_id).await?;
-    let ticket = ticket(&input)?;
     let attachment = attachment_of(store, &volume).await?;
-    check_rivals(&volume, &attachment, &ticket)?;
+    check_admission(&volume, &attachment, &ticket)?;
     store
         .modify::<VolumeAttachment>(attachment.name(), |attachment| {
             // Somebody may have been quicker since the check: then theirs stays.
-            if check_rivals(&volume, attachment, &ticket).is_ok() {
+            if check_admission(&volume, attachment, &ticket).is_ok() {
                 attachment.spec.attachment_tickets.insert(ticket.id.clone(), ticket.clone());
             }
         })
         .await
         .map_err(ApiError::from)
-        .and_then(|stored| check_rivals(&volume, &stored, &ticket))?;
+        .and_then(|stored| check_admission(&volume, &stored, &ticket))?;
     tracing::info!(volume = target.name, node = ticket.node_id, ticket = ticket.id, "asked to attach");
     action::answer(&target).await
-}
-
-fn ticket(input: &AttachInput) -> Result<AttachmentTicket, ApiError> {
-    let kind: AttacherType = serde_json::from_value(serde_json::Value::String(input.attacher_type.clone()))
-        .map_err(|error| ApiError::new(ErrorKind::Invalid, format_args!("attacherType: {error}"), ""))?;
-    let parameters = BTreeMap::from([
-        (PARAMETER_DISABLE_FRONTEND.to_owned(), input.disable_frontend.to_string()),
-        (PARAMETER_LAST_ATTACHED_BY.to_owned(), input.attached_by.clone()),
-    ]);
-    let (id, node_id) = (input.attachment_id.clone(), input.host_id.clone());
-    Ok(AttachmentTicket { id, kind, node_id, parameters, generation: 0 })
 }
 
 async fn check_node(store: &Store, volume: &Object<Volume>, name: &str) -> Result<(), ApiError> {
@@ -114,6 +99,16 @@ async fn check_placed(store: &Store, volume: &Object<Volume>, node: &str) -> Res
     let message = format_args!("unable to attach volume {}: none of its replicas has a place: {why}", volume.name());
     let next_step = cause.map_or("Look at the volume again in a moment.", |cause| &cause.next_step);
     Err(ApiError::new(ErrorKind::Conflict, message, next_step))
+}
+
+/// Whether the ticket may stand beside those that are there.
+fn check_admission(
+    volume: &Object<Volume>,
+    attachment: &Object<VolumeAttachment>,
+    wanted: &AttachmentTicket,
+) -> Result<(), ApiError> {
+    ticket::check_room(attachment, &wanted.id)?;
+    check_rivals(volume, attachment, wanted)
 }
 
 /// A volume is on one node at a time, in one way: with a device or without.

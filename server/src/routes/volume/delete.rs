@@ -3,6 +3,7 @@
 use aurochs_api::volume::{CloneState, VolumeState};
 use axum::extract::{Path, State};
 
+use super::engine::RunningEngine;
 use crate::error::{ApiError, ErrorKind};
 use crate::resources::data_source::DataSource;
 use crate::resources::{Object, Volume, VolumeAttachment};
@@ -15,10 +16,18 @@ pub async fn handle(State(store): State<Store>, Path(name): Path<String>) -> Res
         return Ok(());
     }
     check_unused(&store, &volume).await?;
+    // Whatever the tickets say: what is mounted is in use.
+    if let Some(engine) = RunningEngine::find(&store, &name).await? {
+        engine.check_not_mounted(unmount_first).await?;
+    }
     check_no_copies(&store, &name).await?;
     store.delete::<Volume>(&name).await?;
     tracing::info!(volume = name, "asked to delete");
     Ok(())
+}
+
+fn unmount_first(place: &str) -> String {
+    format!("Unmount it (umount {place}), detach it, then delete it.")
 }
 
 /// A copy in the making reads this volume.

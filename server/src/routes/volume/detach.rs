@@ -8,7 +8,6 @@ use super::action::{self, Target};
 use super::engine::RunningEngine;
 use crate::error::{ApiError, ErrorKind};
 use crate::resources::{Object, Volume, VolumeAttachment};
-use crate::store::Store;
 use crate::view::volume::word;
 
 /// Answers with the volume. Repeating it is fine, also without a body.
@@ -19,8 +18,9 @@ pub async fn handle(target: Target, input: DetachInput) -> Result<Resource<Volum
         return action::answer(&target).await;
     };
     check_others(&attachment, &input)?;
-    if !input.force_detach {
-        check_mounts(store, &target).await?;
+    let engine = RunningEngine::find(store, volume.name()).await?;
+    if let Some(engine) = engine.filter(|_| !input.force_detach) {
+        engine.check_not_mounted(unmount_first).await?;
     }
     store
         .modify::<VolumeAttachment>(attachment.name(), |attachment| {
@@ -36,16 +36,11 @@ pub async fn handle(target: Target, input: DetachInput) -> Result<Resource<Volum
     action::answer(&target).await
 }
 
-/// A mounted file system would lose what it has in memory. An engine that can't be asked has no device to protect.
-async fn check_mounts(store: &Store, target: &Target) -> Result<(), ApiError> {
-    let Ok(engine) = RunningEngine::of(store, target).await else { return Ok(()) };
-    let Some(place) = engine.mounted_at().await.into_iter().next() else { return Ok(()) };
-    let message = format_args!("volume {} is in use: its file system is mounted at {place}", target.name);
-    let next_step = format!(
-        "Unmount it (umount {place}), then detach; or detach with forceDetach: what is in memory is \
-                             written first, and open files then fail."
-    );
-    Err(ApiError::new(ErrorKind::Conflict, message, next_step))
+fn unmount_first(place: &str) -> String {
+    format!(
+        "Unmount it (umount {place}), then detach; or detach with forceDetach: what is in memory is written first, \
+         and open files then fail."
+    )
 }
 
 /// A person who detaches should not be told "done" while someone else's ticket keeps the volume attached. Who names a

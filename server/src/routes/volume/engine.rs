@@ -36,27 +36,49 @@ impl RunningEngine {
     /// The engine of the volume; 409 while none runs.
     pub(crate) async fn of(store: &Store, target: &Target) -> Result<Self, ApiError> {
         let volume = action::volume(target).await?;
-        let engines = store.list_labelled::<Engine>(LABEL_VOLUME, volume.name()).await?;
+        Self::find(store, volume.name()).await?.ok_or_else(|| {
+            let message = format_args!("volume {} is not attached, so its snapshots can't be reached", volume.name());
+            ApiError::new(ErrorKind::Conflict, message, "Attach it, then try again.")
+        })
+    }
+
+    /// The engine of the volume; none while none runs.
+    pub(crate) async fn find(store: &Store, volume: &str) -> Result<Option<Self>, ApiError> {
+        let engines = store.list_labelled::<Engine>(LABEL_VOLUME, volume).await?;
         let running = engines
             .into_iter()
             .find(|engine| engine.status.current_state == InstanceState::Running && !engine.status.address.is_empty());
-        let Some(resource) = running else {
-            let message = format_args!("volume {} is not attached, so its snapshots can't be reached", volume.name());
-            return Err(ApiError::new(ErrorKind::Conflict, message, "Attach it, then try again."));
-        };
+        let Some(resource) = running else { return Ok(None) };
         let address = &resource.status.address;
         let channel = grpc::connect(address).map_err(|error| ApiError::internal("reaching the engine", error))?;
-        Ok(Self { resource, client: EngineClient::new(channel) })
+        Ok(Some(Self { resource, client: grpc::connect::engine(channel) }))
     }
 
     pub(crate) fn client(&self) -> EngineClient<Channel> {
         self.client.clone()
     }
 
-    /// Where its device is mounted on its node; nowhere when it does not answer.
-    pub(crate) async fn mounted_at(&self) -> Vec<String> {
-        let asked = self.client().status(request(StatusRequest {})).await;
-        asked.map(|status| status.into_inner().mounted_at).unwrap_or_default()
+    /// 409 when its device is mounted on its node: whoever takes it away then loses what is in memory.
+    ///
+    /// An engine that is gone has no device to protect. One that is there and does not say is believed to be mounted: it
+    /// may well be.
+    pub(crate) async fn check_not_mounted(&self, next_step: fn(&str) -> String) -> Result<(), ApiError> {
+        let volume = &self.resource.spec.volume_name;
+        let conflict = |why: String, place: &str| {
+            let message = format_args!("volume {volume} is in use: {why}");
+            Err(ApiError::new(ErrorKind::Conflict, message, next_step(place)))
+        };
+        match self.client().status(request(StatusRequest {})).await {
+            Ok(status) => match status.into_inner().mounted_at.first() {
+                Some(place) => conflict(format!("its file system is mounted at {place}"), place),
+                None => Ok(()),
+            },
+            Err(status) if status.code() == Code::Unavailable => Ok(()),
+            Err(status) => {
+                let why = format!("its engine runs and can't tell where it is mounted ({})", status.message());
+                conflict(why, "its mount point")
+            }
+        }
     }
 
     /// All layers by name, as the engine has them now: in the resource sizes are written seldom, and on a busy machine it

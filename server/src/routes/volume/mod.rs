@@ -28,6 +28,7 @@ mod snapshot_labels;
 pub mod snapshot_list;
 pub mod snapshot_purge;
 pub mod snapshot_revert;
+mod ticket;
 pub mod trim_filesystem;
 pub mod update_access_mode;
 pub mod update_backup_compression_method;

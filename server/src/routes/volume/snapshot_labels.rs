@@ -8,20 +8,14 @@ use super::action::invalid;
 use crate::error::ApiError;
 use crate::resources::snapshot::LABEL_TAKEN_FOR;
 
-/// More, or longer, make a resource that nobody can read.
+/// More make a resource that nobody can read.
 const LABELS_MAXIMUM: usize = 100;
-const VALUE_BYTES_MAXIMUM: usize = 16 << 10;
 
-/// Keys are Kubernetes label keys; values are the user's, JSON too.
+/// Keys are Kubernetes label keys; values are the user's, JSON too. The engine has a limit of their bytes.
 pub(crate) fn check(labels: &BTreeMap<String, String>) -> Result<(), ApiError> {
     if labels.len() > LABELS_MAXIMUM {
         let message = format_args!("a snapshot has at most {LABELS_MAXIMUM} labels, not {}", labels.len());
         return Err(invalid(message, "Leave some out."));
-    }
-    if let Some((key, value)) = labels.iter().find(|(_, value)| value.len() > VALUE_BYTES_MAXIMUM) {
-        let message =
-            format_args!("the label {key:?} has {} bytes; at most {VALUE_BYTES_MAXIMUM} are kept", value.len());
-        return Err(invalid(message, "Make it shorter."));
     }
     if labels.contains_key(LABEL_TAKEN_FOR) {
         return Err(invalid(
@@ -44,7 +38,7 @@ mod tests {
         for bad in [
             one("a b", "v".into()),
             one("a", String::new()),
-            one("a", "x".repeat(VALUE_BYTES_MAXIMUM + 1)),
+            one("a", "x".repeat(snapshot_labels::LABEL_BYTES_MAXIMUM)),
             one(LABEL_TAKEN_FOR, "uid".into()),
             many,
         ] {

@@ -8,6 +8,7 @@
 mod crash;
 mod rows;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -198,7 +199,7 @@ impl RawStore for Sqlite {
                 object.metadata.uid = uuid::Uuid::new_v4().to_string();
                 object.metadata.creation_timestamp = timestamp::now();
                 object.metadata.deletion_timestamp = None;
-                rows::put(connection, plural, &mut object).await?;
+                rows::put(connection, plural, &mut object, &BTreeMap::new()).await?;
                 Ok(Change::Written(object))
             })
         })
@@ -222,7 +223,7 @@ impl RawStore for Sqlite {
                 if next == stored {
                     return Ok(Change::Nothing(stored));
                 }
-                rows::put(connection, plural, &mut next).await?;
+                rows::put(connection, plural, &mut next, &stored.metadata.labels).await?;
                 Ok(Change::Written(next))
             })
         })
@@ -236,8 +237,9 @@ impl RawStore for Sqlite {
                 if stored.status == object.status {
                     return Ok(Change::Nothing(stored));
                 }
+                let labels = stored.metadata.labels.clone();
                 let mut next = RawObject { status: object.status, ..stored };
-                rows::put(connection, plural, &mut next).await?;
+                rows::put(connection, plural, &mut next, &labels).await?;
                 Ok(Change::Written(next))
             })
         })
@@ -256,7 +258,8 @@ impl RawStore for Sqlite {
                     return Ok(Change::Nothing(object));
                 }
                 object.metadata.deletion_timestamp = Some(timestamp::now());
-                rows::put(connection, plural, &mut object).await?;
+                let labels = object.metadata.labels.clone();
+                rows::put(connection, plural, &mut object, &labels).await?;
                 Ok(Change::Written(object))
             })
         });

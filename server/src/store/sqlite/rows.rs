@@ -1,11 +1,15 @@
 //! The SQL: one function a statement, inside the caller's transaction.
 
+use std::collections::BTreeMap;
+
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqliteConnection};
 
 use super::Failure;
 use crate::resources::Metadata;
 use crate::store::RawObject;
+
+type Labels = BTreeMap<String, String>;
 
 /// The version of the whole store.
 pub(super) async fn version(connection: &mut SqliteConnection) -> Result<u64, Failure> {
@@ -67,11 +71,13 @@ pub(super) async fn list(
     rows.iter().map(read).collect()
 }
 
-/// Writes the object under the next version, which it gets.
+/// Writes the object under the next version, which it gets. `before`: the labels that it had, none when it is new. Most
+/// writes are of a status, and leave the rows of labels alone.
 pub(super) async fn put(
     connection: &mut SqliteConnection,
     plural: &str,
     object: &mut RawObject,
+    before: &Labels,
 ) -> Result<(), Failure> {
     let version = next_version(connection).await?;
     object.metadata.resource_version = version.to_string();
@@ -88,6 +94,9 @@ pub(super) async fn put(
     .bind(object.status.to_string())
     .execute(&mut *connection)
     .await?;
+    if object.metadata.labels == *before {
+        return Ok(());
+    }
     write_labels(connection, plural, &object.metadata).await
 }
 

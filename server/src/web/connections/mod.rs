@@ -6,12 +6,14 @@
 //! | does not finish a body | the time of an answer (`limits::time`) |
 //! | takes nothing of what it is sent | [`Limits::stall`] |
 //!
-//! Whoever comes when all places are taken waits until one is free. WebSockets have their places, too.
+//! Whoever comes when all places are taken waits until one is free. WebSockets have their places, too. One client has at
+//! most half of them ([`clients`]); a trusted proxy speaks for many.
 
+mod clients;
 mod stream;
 
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +30,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 
+use clients::Clients;
 use stream::Stream;
 
 /// What a connection may have for its requests' heads and bodies while they are read, and its answers while they are
@@ -43,6 +46,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 pub struct Limits {
     /// Connections at a time. A dashboard of Longhorn's has about fifteen.
     pub connections: usize,
+    /// Of them from one address that is no trusted proxy.
+    pub of_one_client: usize,
     /// Time for the head of a request, from the end of the answer before; so long may a connection be kept for the next.
     pub head: Duration,
     /// Time that a client may take nothing of what it is sent.
@@ -51,12 +56,19 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { connections: 800, head: Duration::from_secs(75), stall: Duration::from_secs(30) }
+        Self { connections: 800, of_one_client: 400, head: Duration::from_secs(75), stall: Duration::from_secs(30) }
     }
 }
 
-/// Answers connections until `stop` is done, then finishes what is under way.
-pub async fn serve(listener: TcpListener, service: Router, limits: Limits, stop: impl Future<Output = ()>) {
+/// Answers connections until `stop` is done, then finishes what is under way. `trusted`: proxies.
+pub async fn serve(
+    listener: TcpListener,
+    service: Router,
+    limits: Limits,
+    trusted: impl Fn(IpAddr) -> bool,
+    stop: impl Future<Output = ()>,
+) {
+    let clients = Clients::new(limits.of_one_client);
     let places = Arc::new(Semaphore::new(limits.connections));
     let (stopping, watch_stop) = watch::channel(false);
     let mut open = JoinSet::new();
@@ -66,7 +78,12 @@ pub async fn serve(listener: TcpListener, service: Router, limits: Limits, stop:
             () = &mut stop => break,
             Some(_) = open.join_next() => {}
             (stream, address, place) = accept(&listener, &places) => {
-                let stream = Stream::new(stream, limits.stall, place);
+                let client = address.ip().to_canonical();
+                let Some(share) = clients.take(client, trusted(client)) else {
+                    tracing::debug!(%client, "a connection was closed: its client has as many as it may");
+                    continue;
+                };
+                let stream = Stream::new(stream, limits.stall, place, share);
                 open.spawn(answer(stream, address, service.clone(), limits, watch_stop.clone()));
             }
         }

@@ -11,6 +11,8 @@ use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep};
 
+use super::clients::Share;
+
 #[derive(Debug)]
 pub(super) struct Stream {
     stream: TcpStream,
@@ -18,11 +20,12 @@ pub(super) struct Stream {
     /// Runs while the client takes nothing.
     stalled: Option<Pin<Box<Sleep>>>,
     _place: Option<OwnedSemaphorePermit>,
+    _share: Share,
 }
 
 impl Stream {
-    pub(super) fn new(stream: TcpStream, stall: Duration, place: Option<OwnedSemaphorePermit>) -> Self {
-        Self { stream, stall, stalled: None, _place: place }
+    pub(super) fn new(stream: TcpStream, stall: Duration, place: Option<OwnedSemaphorePermit>, share: Share) -> Self {
+        Self { stream, stall, stalled: None, _place: place, _share: share }
     }
 
     /// Passes on what a write came to, unless it waits for too long.

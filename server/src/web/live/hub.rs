@@ -1,6 +1,7 @@
 //! Follows the store and tells all clients what changed, computed once.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,8 +21,11 @@ pub(crate) const GATHER: Duration = Duration::from_millis(100);
 const QUEUE_LENGTH: usize = 256;
 /// Things in one message: keeps a message below a megabyte when thousands change at once.
 const ITEMS_PER_MESSAGE: usize = 200;
-/// Clients that get everything at the same time: with thousands of volumes that is many megabytes for each.
+/// Clients for whom everything is written at the same time: with thousands of volumes that is work.
 const JOINING_AT_ONCE: usize = 4;
+/// KiB of everything that are on their way to clients at the same time: with thousands of volumes one text has many
+/// megabytes, and a slow client takes its time.
+const JOINING_KIB: usize = 256 << 10;
 /// Links of the stream are relative to the application's root: the same text is right for every client, whatever
 /// address and prefix it knows us by.
 const LINKS: Links<'static> = Links::new(".");
@@ -36,6 +40,10 @@ struct Shared {
     messages: broadcast::Sender<Utf8Bytes>,
     /// Turns of clients that get everything.
     joining: Arc<Semaphore>,
+    /// In KiB.
+    room: Arc<Semaphore>,
+    /// Bytes of everything, as it was sent last: about what the next one has.
+    length: AtomicUsize,
 }
 
 impl Live {
@@ -44,12 +52,25 @@ impl Live {
     pub fn start(store: &Store) -> Self {
         let messages = broadcast::channel(QUEUE_LENGTH).0;
         let joining = Arc::new(Semaphore::new(JOINING_AT_ONCE));
-        let live = Self(Arc::new(Shared { told: Mutex::default(), messages, joining }));
+        let (room, length) = (Arc::new(Semaphore::new(JOINING_KIB)), AtomicUsize::new(0));
+        let live = Self(Arc::new(Shared { told: Mutex::default(), messages, joining, room, length }));
         tokio::spawn(live.clone().follow(changes(store)));
         live
     }
 
-    /// A turn to get everything; held until the client has it.
+    /// Room for everything on its way to a client; held until the client has it. Who waits for it holds nothing yet.
+    pub(crate) async fn room(&self) -> Option<OwnedSemaphorePermit> {
+        let kib = (self.0.length.load(Ordering::Relaxed) / 1024 + 1).min(JOINING_KIB);
+        // It is less than 2^18.
+        self.0.room.clone().acquire_many_owned(kib as u32).await.ok()
+    }
+
+    /// Remembers how long everything was.
+    pub(crate) fn note_length(&self, bytes: usize) {
+        self.0.length.store(bytes, Ordering::Relaxed);
+    }
+
+    /// A turn to write everything; held until it is written.
     pub(crate) async fn turn(&self) -> Option<OwnedSemaphorePermit> {
         self.0.joining.clone().acquire_owned().await.ok()
     }

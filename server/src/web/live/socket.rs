@@ -22,10 +22,13 @@ use crate::auth::{Auth, Proof, User};
 
 /// A sign of life is sent, and the login checked, this often.
 pub(crate) const ALIVE_INTERVAL: Duration = Duration::from_secs(15);
-/// A client that does not take a frame for this long is gone.
+/// A client that does not take a frame for this long is gone. While it takes one after the other it is only slow.
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 /// A client that does not take a whole message for this long is gone, too: it keeps the message's memory.
 const MESSAGE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Who takes at least so much a second of everything gets all of it, however long it is: given up half-way, a slow client
+/// would begin again for ever.
+const RATE_MINIMUM_BYTES: usize = 64 << 10;
 /// A text is sent in frames of this size, so that no client has more of it in its buffers.
 const FRAME_BYTES: usize = 128 << 10;
 
@@ -57,7 +60,17 @@ impl Client {
 
     /// Sends a text, however long; false when the client is gone.
     pub(crate) async fn send(&mut self, text: Utf8Bytes) -> bool {
-        let deadline = Instant::now() + MESSAGE_TIMEOUT;
+        self.send_within(text, MESSAGE_TIMEOUT).await
+    }
+
+    /// The same with a patience that grows with the text.
+    async fn send_everything(&mut self, text: Utf8Bytes) -> bool {
+        let seconds = (text.len() / RATE_MINIMUM_BYTES) as u64;
+        self.send_within(text, MESSAGE_TIMEOUT + Duration::from_secs(seconds)).await
+    }
+
+    async fn send_within(&mut self, text: Utf8Bytes, patience: Duration) -> bool {
+        let deadline = Instant::now() + patience;
         let mut rest = Bytes::from(text);
         let mut kind = Data::Text;
         loop {
@@ -113,12 +126,18 @@ impl Client {
 /// Serves `/v1/ws/live` until one side is gone.
 pub(crate) async fn run(mut client: Client, live: Live) {
     'everything: loop {
+        // The turn is for making the text. Sending it takes as long as the client needs, and others don't wait for that;
+        // what is bounded instead is how much of such texts there is.
+        let room = live.room().await;
         let turn = live.turn().await;
         let (items, mut messages) = live.join();
-        if !client.send(everything(&items)).await {
+        let whole = everything(&items);
+        drop((items, turn));
+        live.note_length(whole.len());
+        if !client.send_everything(whole).await {
             return;
         }
-        drop((items, turn));
+        drop(room);
         loop {
             let message = tokio::select! {
                 event = client.event() => match event {

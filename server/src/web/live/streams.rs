@@ -17,6 +17,9 @@ use crate::store::Store;
 /// The latest, and those before it that slow clients are still reading.
 const TEXTS_AT_ONCE: usize = 3;
 
+/// Addresses under which a list is followed: each has texts of its own, and a client can call the manager anything.
+const BASES_MAXIMUM: usize = 16;
+
 /// All streams. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Streams {
@@ -61,18 +64,21 @@ impl Streams {
         });
     }
 
-    /// The stream of the list with this plural under this base.
-    pub(crate) fn follow(&self, plural: &'static str, base: &str) -> Arc<Stream> {
+    /// The stream of the list with this plural under this base; none when it is followed under too many others.
+    pub(crate) fn follow(&self, plural: &'static str, base: &str) -> Option<Arc<Stream>> {
         let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
         followed.retain(|_, stream| stream.strong_count() > 0);
         let key = (plural, base.to_owned());
         if let Some(stream) = followed.get(&key).and_then(Weak::upgrade) {
-            return stream;
+            return Some(stream);
+        }
+        if followed.keys().filter(|(of, _)| *of == plural).count() >= BASES_MAXIMUM {
+            return None;
         }
         let stream =
             Arc::new(Stream { latest: tokio::sync::Mutex::default(), room: Arc::new(Semaphore::new(TEXTS_AT_ONCE)) });
         followed.insert(key, Arc::downgrade(&stream));
-        stream
+        Some(stream)
     }
 }
 
