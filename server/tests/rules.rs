@@ -60,6 +60,7 @@ const VOLUME_STATES: &[Rule] = &[
         "src/controllers/volume/status.rs: a_fault_stays_until_a_replica_can_be_reached",
     ),
     ("mode ERR → failedAt, stopped", "tests/installed/life/whole_life.rs: from_creation_through_losses_to_deletion"),
+    ("lastDegradedAt set on entry", "src/controllers/volume/status.rs: moments_are_those_of_the_transitions"),
     ("ready for workload", "src/view/ready.rs: ready_for_workload"),
 ];
 
@@ -82,6 +83,7 @@ const SCHEDULING: &[Rule] = &[
         "src/scheduling/tests.rs: never_two_on_one_node_when_soft_anti_affinity_is_off \
          never_two_in_one_zone_when_the_zone_rule_is_hard",
     ),
+    ("empty zone label", "src/scheduling/tests.rs: nodes_without_a_zone_are_one_zone"),
     ("disk anti-affinity", "src/scheduling/tests.rs: disks_without_a_replica_win_and_others_need_the_soft_rule"),
     ("failed replicas", "src/controllers/volume/placement_tests.rs: failed_replicas"),
     (
@@ -115,7 +117,11 @@ const DISK_SPACE: &[Rule] = &[
         "schedulable test",
         "src/scheduling/space.rs: both_tests_must_pass; src/scheduling/tests.rs: never_more_promised_than_allowed",
     ),
-    ("disk Schedulable condition", "src/controllers/node/disk.rs: a_full_disk_takes_nothing_and_says_so"),
+    (
+        "disk Schedulable condition",
+        "src/controllers/node/disk.rs: a_full_disk_takes_nothing_and_says_so \
+         schedulable_while_more_than_the_minimum_is_free_and_promises_fit",
+    ),
     ("storageScheduled", "src/controllers/volume/cluster.rs: disk_space_formulas_storage_scheduled"),
     ("default disk reserved", "src/scheduling/space.rs: over_provisioning_multiplies_what_is_not_reserved"),
     (
@@ -169,6 +175,7 @@ const REDUNDANCY: &[Rule] = &[
          offline_rebuild_of_the_volume_or_the_setting; \
          tests/installed/placing/mod.rs: a_degraded_detached_volume_is_rebuilt_if_it_may",
     ),
+    ("rebuild trigger", "src/controllers/volume/redundancy.rs: nothing_is_rebuilt_while_the_volume_grows_or_is_filled"),
     (
         "auto-balance: precedence, least-effort, best-effort",
         "src/scheduling/balance_tests.rs: auto_balance a_disk_under_pressure_is_left_for_another_of_the_node \

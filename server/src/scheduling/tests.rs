@@ -257,6 +257,22 @@ fn the_order_tried() {
     }
 }
 
+/// behaviour.md §2, row "empty zone label".
+#[test]
+fn nodes_without_a_zone_are_one_zone() {
+    let in_zone =
+        |name: &str, zone: &str| NodeView { zone: zone.into(), ..node(name, vec![disk(name, "d", 100, 0, 0)]) };
+    let taken = vec![Taken { node: "n1".into(), disk_uuid: "n1-d".into(), evicting: false }];
+    let placed = |zone_soft, nodes: &[NodeView]| {
+        let request = Request { zone_soft, taken: taken.clone(), ..request(1) };
+        place(&request, nodes, &RULES).map(|place| place.node).unwrap_or_default()
+    };
+    let unnamed = [in_zone("n1", ""), in_zone("n2", "")];
+    assert_eq!((placed(false, &unnamed), placed(true, &unnamed)), (String::new(), "n2".to_owned()));
+    let mixed = [in_zone("n1", ""), in_zone("n2", ""), in_zone("n3", "a")];
+    assert_eq!((placed(false, &mixed).as_str(), placed(true, &mixed).as_str()), ("n3", "n3"));
+}
+
 /// behaviour.md §2, row "disk anti-affinity".
 #[test]
 fn disks_without_a_replica_win_and_others_need_the_soft_rule() {

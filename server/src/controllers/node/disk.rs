@@ -361,6 +361,34 @@ mod tests {
         condition::find(&status.disk_status[disk].conditions, READY).unwrap().reason.clone()
     }
 
+    /// behaviour.md §2, row "disk Schedulable condition": the size check with nothing to place. 100 GiB, 25 % kept free.
+    #[test]
+    fn schedulable_while_more_than_the_minimum_is_free_and_promises_fit() {
+        // (free, reserved, promised in GiB, expected)
+        for (available, reserved, scheduled, expected) in [
+            (80, 0, 0, true),
+            (26, 0, 0, true),
+            (25, 0, 0, false),
+            (10, 0, 0, false),
+            (80, 30, 70, true),
+            (80, 30, 71, false),
+        ] {
+            let mut disk = DiskStatus {
+                storage_maximum: ByteSize(100 * GIB),
+                storage_available: ByteSize(available * GIB),
+                storage_scheduled: ByteSize(scheduled * GIB),
+                ..DiskStatus::default()
+            };
+            condition::set(&mut disk.conditions, READY, ConditionStatus::True, "", "");
+            let spec = DiskSpec { storage_reserved: ByteSize(reserved * GIB), ..DiskSpec::default() };
+            tell_schedulable(&mut disk, &spec, LIMITS);
+            let found = condition::find(&disk.conditions, SCHEDULABLE).unwrap();
+            let reason = if expected { "" } else { "DiskPressure" };
+            let is = (condition::is_true(&disk.conditions, SCHEDULABLE), found.reason.as_str());
+            assert_eq!(is, (expected, reason), "{available} free, {reserved} reserved, {scheduled} promised");
+        }
+    }
+
     #[test]
     fn three_disks_on_one_file_system_count_a_third_each() {
         let mut status = NodeStatus::default();

@@ -26,7 +26,7 @@ use super::upkeep::CONDITION_FAILED;
 use super::{Findings, SCHEDULING_RETRY, Volumes, balance, cluster, eviction, joining};
 use crate::events::{EventType, ObjectRef, Reason};
 use crate::instance::Answering;
-use crate::resources::engine::InstanceState;
+use crate::resources::engine::{EngineStatus, InstanceState};
 use crate::resources::replica::REBUILD_RETRIES_MAXIMUM;
 use crate::resources::volume::{DataLocality, REASON_LOCAL_SCHEDULING_FAILURE, Robustness};
 use crate::resources::{Object, Replica, Volume, condition, timestamp};
@@ -272,15 +272,8 @@ impl<'a> Pass<'a> {
 
     /// What an engine refuses replicas for is not begun with.
     fn must_wait(&self) -> Option<Cause> {
-        let (status, name) = (&self.family.engine.status, self.volume.name());
-        let copies = status.clone.as_ref().is_some_and(|clone| clone.state == "in_progress");
-        let message = if status.is_expanding {
-            format!("Rebuilding of {name} waits until it has its new size.")
-        } else if copies {
-            format!("Rebuilding of {name} waits until it has the data that it is made from.")
-        } else {
-            return None;
-        };
+        let what = comes_first(&self.family.engine.status)?;
+        let message = format!("Rebuilding of {} waits until it has {what}.", self.volume.name());
         Some(self.cause(CauseCode::RebuildWaiting, Severity::Info, message, "It goes on by itself then."))
     }
 
@@ -338,6 +331,38 @@ impl<'a> Pass<'a> {
                 .unwrap_or_default(),
             pause_left: self.volumes.memory.rebuild_pause(replica.name(), spec.rebuild_retry_count),
             rebuilds_on_node: turns.running_on(&spec.node_id),
+        }
+    }
+}
+
+/// What a volume gets before replicas join it.
+fn comes_first(engine: &EngineStatus) -> Option<&'static str> {
+    let copies = engine.clone.as_ref().is_some_and(|clone| clone.state == "in_progress");
+    match (engine.is_expanding, copies) {
+        (true, _) => Some("its new size"),
+        (false, true) => Some("the data that it is made from"),
+        (false, false) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resources::engine::CloneProgress;
+
+    /// behaviour.md §3, row "rebuild trigger".
+    #[test]
+    fn nothing_is_rebuilt_while_the_volume_grows_or_is_filled() {
+        let cloning = |state: &str| Some(CloneProgress { state: state.to_owned(), ..CloneProgress::default() });
+        for (is_expanding, clone, waits) in [
+            (false, None, false),
+            (true, None, true),
+            (false, cloning("in_progress"), true),
+            (false, cloning("complete"), false),
+            (false, cloning("error"), false),
+        ] {
+            let engine = EngineStatus { is_expanding, clone, ..EngineStatus::default() };
+            assert_eq!(comes_first(&engine).is_some(), waits, "{engine:?}");
         }
     }
 }

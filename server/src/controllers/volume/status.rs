@@ -83,16 +83,7 @@ pub(super) async fn write(
             status.actual_size = family.engine.status.actual_size;
         }
         status.expansion_required = volume.spec.size > expansion::present_size(&family.engine);
-        if robustness == Robustness::Degraded && status.robustness != Robustness::Degraded {
-            status.last_degraded_at.clone_from(&now);
-        }
-        if recovery == Some(Recovery::ByItself) {
-            status.last_auto_salvaged_at.clone_from(&now);
-        }
-        // What had the volume mounted holds a device that is gone.
-        if recovery.is_some() || (happened.engine_ended && step.state != VolumeState::Attached) {
-            status.remount_requested_at.clone_from(&now);
-        }
+        note_moments(status, robustness, happened, step.state, &now);
         status.robustness = robustness;
         tell_scheduled(status, scheduling.as_ref());
         keep_unless_changed(&mut status.causes, &causes);
@@ -100,6 +91,20 @@ pub(super) async fn write(
     let stored = context.store.modify_status::<Volume>(volume.name(), change).await?;
     transitions::tell(context, volume, &stored.status, happened);
     Ok(())
+}
+
+/// When something happened last. `status` has the robustness before the pass.
+fn note_moments(status: &mut VolumeStatus, robustness: Robustness, happened: Happened, state: VolumeState, now: &str) {
+    if robustness == Robustness::Degraded && status.robustness != Robustness::Degraded {
+        now.clone_into(&mut status.last_degraded_at);
+    }
+    if happened.recovery == Some(Recovery::ByItself) {
+        now.clone_into(&mut status.last_auto_salvaged_at);
+    }
+    // What had the volume mounted holds a device that is gone.
+    if happened.recovery.is_some() || (happened.engine_ended && state != VolumeState::Attached) {
+        now.clone_into(&mut status.remount_requested_at);
+    }
 }
 
 fn tell_scheduled(status: &mut VolumeStatus, failure: Option<&SchedulingFailure>) {
@@ -137,6 +142,33 @@ mod tests {
         assert_eq!(robustness(&Redundancy { serving: Some(0), ..ATTACHED }), Robustness::Faulted);
         assert_eq!(robustness(&Redundancy { serving: None, ..ATTACHED }), Robustness::Unknown);
         assert_eq!(robustness(&Redundancy { engine: EnginePhase::Unknown, ..ATTACHED }), Robustness::Unknown);
+    }
+
+    /// behaviour.md §1, `lastDegradedAt` set on entry; §4, `lastAutoSalvagedAt` and `remountRequestedAt`.
+    #[test]
+    fn moments_are_those_of_the_transitions() {
+        use Robustness::{Degraded, Healthy, Unknown};
+        use VolumeState::{Attached, Detaching};
+        let (ended, quiet) = (true, false);
+        for (before, after, engine_ended, recovery, state, degraded, salvaged, remount) in [
+            (Healthy, Degraded, quiet, None, Attached, true, false, false),
+            (Degraded, Degraded, quiet, None, Attached, false, false, false),
+            (Degraded, Healthy, quiet, None, Attached, false, false, false),
+            (Healthy, Unknown, ended, None, Detaching, false, false, true),
+            (Healthy, Healthy, ended, None, Attached, false, false, false),
+            (Unknown, Unknown, quiet, Some(Recovery::ByItself), Detaching, false, true, true),
+            (Unknown, Unknown, quiet, Some(Recovery::Ordered), Detaching, false, false, true),
+        ] {
+            let mut status = VolumeStatus { robustness: before, ..VolumeStatus::default() };
+            note_moments(&mut status, after, Happened { engine_ended, recovery }, state, "now");
+            let noted = |moment: &str| moment == "now";
+            let found = (
+                noted(&status.last_degraded_at),
+                noted(&status.last_auto_salvaged_at),
+                noted(&status.remount_requested_at),
+            );
+            assert_eq!(found, (degraded, salvaged, remount), "{before:?} to {after:?}, {recovery:?}, {state:?}");
+        }
     }
 
     #[test]

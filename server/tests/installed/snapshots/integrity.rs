@@ -54,7 +54,7 @@ async fn a_flipped_byte_is_found_and_the_replica_is_rebuilt() {
     corrupt(&bad, "sum");
     // A time that has come since the last hash, and a policy that reads every byte.
     installation.act("updateSnapshotDataIntegrity", json!({"snapshotDataIntegrity": "enabled"})).await;
-    installation.set("snapshot-data-integrity-cronjob", "@every 1s").await;
+    installation.set("snapshot-data-integrity-cronjob", "* * * * *").await;
     installation
         .until("the corrupted replica is out", async |store| {
             let replica = store.find::<Replica>(bad.name()).await.unwrap();
@@ -83,7 +83,7 @@ async fn the_last_replica_stays_even_if_it_is_corrupted() {
     let replica = installation.replicas().await.remove(0);
     corrupt(&replica, "sum");
     installation.act("updateSnapshotDataIntegrity", json!({"snapshotDataIntegrity": "enabled"})).await;
-    installation.set("snapshot-data-integrity-cronjob", "@every 1s").await;
+    installation.set("snapshot-data-integrity-cronjob", "* * * * *").await;
     let volume = installation
         .until_shown("it says that its data is damaged", |volume| {
             volume["causes"].as_array().unwrap().iter().any(|cause| cause["code"] == "snapshot-damaged")
