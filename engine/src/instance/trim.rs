@@ -62,7 +62,6 @@ impl Trims {
         let device = device.to_owned();
         let (done, answer) = tokio::sync::oneshot::channel();
         let work = move || {
-            let _claim = claim;
             let trimmed = trim(&device);
             match &trimmed {
                 Ok(Trimmed { bytes, mount }) => {
@@ -70,6 +69,8 @@ impl Trims {
                 }
                 Err(error) => tracing::warn!(device = %device.display(), %error, "a file system was not trimmed"),
             }
+            // Before the answer: who has it may ask for the next trim at once.
+            drop(claim);
             let _ = done.send(trimmed);
         };
         std::thread::Builder::new().name("trim".into()).spawn(work).map_err(TrimError::Thread)?;
