@@ -18,7 +18,7 @@ impl Piece {
     #[must_use]
     pub fn compress(text: &[u8]) -> Self {
         let mut deflated = Vec::with_capacity(text.len() / 8 + 64);
-        let mut compress = Compress::new(Compression::fast(), false);
+        let mut compress = Compress::new(Compression::default(), false);
         loop {
             deflated.reserve(text.len() / 16 + 64);
             let taken = usize::try_from(compress.total_in()).unwrap_or(usize::MAX).min(text.len());
