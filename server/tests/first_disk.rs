@@ -2,12 +2,15 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test says by panicking what went wrong")]
 
+#[path = "installed/installation/leftovers.rs"]
+mod leftovers;
+
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use aurochs_server::instance::Network;
 use aurochs_server::resources::{Node, Object};
-use aurochs_server::standalone::{Layout, Manager, Options, stop};
+use aurochs_server::standalone::{Layout, Manager, Options};
 
 const NODES: u64 = 3;
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -22,16 +25,7 @@ struct Installation {
 impl Drop for Installation {
     fn drop(&mut self) {
         self.manager.take();
-        let data = self.data.path().to_owned();
-        let run = Layout::find(&data).map(|layout| layout.run);
-        let stopping = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async { stop::stop(&data).await.map(drop) })
-        });
-        if let Ok(Err(error)) = stopping.join() {
-            eprintln!("stopping the test's processes failed: {error}");
-        }
-        let _ = run.map(std::fs::remove_dir_all);
+        leftovers::end(self.data.path());
     }
 }
 

@@ -11,6 +11,8 @@
     reason = "a test says by panicking what went wrong, and what it measured"
 )]
 
+#[path = "installed/installation/leftovers.rs"]
+mod leftovers;
 #[path = "crashes/nbd.rs"]
 #[expect(dead_code, reason = "another suite reads, too")]
 mod nbd;
@@ -26,7 +28,7 @@ use aurochs_server::resources::setting::SettingSpec;
 use aurochs_server::resources::volume::{Frontend, Robustness, VolumeSpec, VolumeState};
 use aurochs_server::resources::volume_attachment::{AttacherType, AttachmentTicket};
 use aurochs_server::resources::{Engine, Object, Setting, Volume, VolumeAttachment};
-use aurochs_server::standalone::{Layout, Manager, Options, stop};
+use aurochs_server::standalone::{Manager, Options};
 use aurochs_server::store::Store;
 
 const NODES: u32 = 3;
@@ -119,16 +121,7 @@ impl Installation {
 impl Drop for Installation {
     fn drop(&mut self) {
         self.manager.take();
-        let data = self.data.path().to_owned();
-        let run = Layout::find(&data).map(|layout| layout.run);
-        let stopping = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async { stop::stop(&data).await.map(drop) })
-        });
-        if let Ok(Err(error)) = stopping.join() {
-            eprintln!("stopping the test's processes failed: {error}");
-        }
-        let _ = run.map(std::fs::remove_dir_all);
+        leftovers::end(self.data.path());
     }
 }
 

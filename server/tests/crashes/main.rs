@@ -19,6 +19,8 @@
 
 mod elsewhere;
 mod judge;
+#[path = "../installed/installation/leftovers.rs"]
+mod leftovers;
 mod model;
 mod nbd;
 mod operations;

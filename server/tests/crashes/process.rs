@@ -11,6 +11,7 @@ use aurochs_server::store::sqlite::Sqlite;
 use reqwest::Method;
 use serde_json::Value;
 
+use crate::leftovers;
 use crate::model::Outcome;
 
 pub(crate) const NODES: u32 = 4;
@@ -172,17 +173,7 @@ impl Drop for Manager {
     /// A test that fails leaves no processes either.
     fn drop(&mut self) {
         self.kill();
-        let data = self.data();
-        let run = Layout::find(&data).map(|layout| layout.run);
-        let stopping = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async { stop::stop(&data).await.map(drop) })
-        });
-        if let Ok(Err(error)) = stopping.join() {
-            eprintln!("stopping the test's processes failed: {error}");
-        }
-        // Nothing is mounted there: these volumes are offered over NBD only.
-        let _ = run.map(std::fs::remove_dir_all);
+        leftovers::end(&self.data());
     }
 }
 

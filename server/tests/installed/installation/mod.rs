@@ -1,6 +1,7 @@
 //! An installation on this machine, and its one volume as the store has it.
 
 mod api;
+mod leftovers;
 mod processes;
 
 use std::path::{Path, PathBuf};
@@ -232,16 +233,7 @@ impl Drop for Installation {
     fn drop(&mut self) {
         self.thaw();
         self.manager.take();
-        let data = self.data.path().to_owned();
-        let run = Layout::find(&data).map(|layout| layout.run);
-        let stopping = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(async { stop::stop(&data).await.map(drop) })
-        });
-        if let Ok(Err(error)) = stopping.join() {
-            eprintln!("stopping the test's processes failed: {error}");
-        }
-        let _ = run.map(std::fs::remove_dir_all);
+        leftovers::end(self.data.path());
     }
 }
 
