@@ -13,6 +13,7 @@
 //! replicas hold all data.
 
 pub mod app;
+pub mod audit;
 pub mod auth;
 pub mod controllers;
 pub mod environment;
@@ -23,6 +24,7 @@ pub mod instance;
 pub mod logging;
 pub mod metrics;
 pub mod nouns;
+mod private_file;
 pub mod resources;
 pub mod router;
 pub mod routes;
