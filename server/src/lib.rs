@@ -20,6 +20,7 @@ pub mod error;
 pub mod events;
 pub mod feature;
 pub mod instance;
+pub mod jobs;
 pub mod logging;
 pub mod metrics;
 pub mod nouns;

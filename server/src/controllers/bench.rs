@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::Context;
 use crate::events::Events;
 use crate::instance::{Clients, Instances, Network};
+use crate::jobs::Jobs;
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::store::sqlite::Sqlite;
@@ -23,6 +24,7 @@ pub(super) async fn context(nodes: &[&str]) -> (Context, tempfile::TempDir) {
         instances: Instances::new(clients.nodes()),
         clients,
         events: Events::default(),
+        jobs: Jobs::default(),
         giving_up: Arc::default(),
         owner: "manager".into(),
         default_disks: Arc::new(BTreeMap::new()),

@@ -27,6 +27,7 @@ use crate::auth::users::{self, FirstPassword, UsersError};
 use crate::controllers::{self, Context, Controllers};
 use crate::events::Events;
 use crate::instance::{Clients, Instances, Network};
+use crate::jobs::Jobs;
 use crate::resources::condition::is_true;
 use crate::resources::node::READY;
 use crate::resources::{Node, Object};
@@ -76,6 +77,8 @@ pub enum Error {
     NoEngineBinary(PathBuf),
     #[error("can't open the database {path}: {source}; if the file is damaged, move it aside and restore a copy")]
     Database { path: PathBuf, source: sqlx::Error },
+    #[error("can't read the history of jobs: {0}; if the database is damaged, move it aside and restore a copy")]
+    Jobs(sqlx::Error),
     #[error("can't listen on {address}: {source}; choose another address with --address")]
     Listen { address: SocketAddr, source: std::io::Error },
     #[error("the controllers can't start: {0}")]
@@ -116,15 +119,18 @@ impl Manager {
         let sqlite = Sqlite::open(&database).await;
         let sqlite = sqlite.map_err(|source| Error::Database { path: database, source })?;
         let (auth, first_password) = Auth::open(&layout.data, sqlite.pool())?;
+        let settings = Settings::default();
+        let jobs = Jobs::open(sqlite.pool(), settings.clone()).await.map_err(Error::Jobs)?;
         let instance_managers = supervise::Supervisor::start(&layout, &binary);
 
         let clients = Clients::new(layout.instance_manager_addresses(), options.network.clone());
         let owner = clients.nodes().next().unwrap_or_default().into();
         let context = Context {
             store: Store::new(Arc::new(sqlite.clone())),
-            settings: Settings::default(),
+            settings,
             instances: Instances::new(clients.nodes()),
             events: Events::keep(sqlite.pool()),
+            jobs: jobs.clone(),
             giving_up: Arc::default(),
             owner,
             clients,
@@ -140,7 +146,7 @@ impl Manager {
         let (store, settings, events) = (context.store.clone(), context.settings.clone(), context.events.clone());
         let premises = layout.premises();
         let app = App { bundles, premises, ..App::new(store, settings, auth, events, INSTALLATION_NAME) };
-        let app = app.with_clients(context.clients.clone());
+        let app = app.with_clients(context.clients.clone()).with_jobs(jobs);
         let address = listener.local_addr().map_err(Error::Http)?;
         wait_for_nodes(&context.store, &context.clients).await;
         Ok(Self {
@@ -158,17 +164,18 @@ impl Manager {
     /// Answers requests until `stop` is done, then finishes what is under way.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
         crate::router::serve(self.listener, self.app.clone(), stop).await;
-        end(self.controllers, &self.sqlite).await;
+        end(self.controllers, &self.app.jobs, &self.sqlite).await;
     }
 
     /// Ends it; nothing is written afterwards, so that the next manager of the same data may start.
     pub async fn stop(self) {
-        end(self.controllers, &self.sqlite).await;
+        end(self.controllers, &self.app.jobs, &self.sqlite).await;
     }
 }
 
-async fn end(controllers: Controllers, sqlite: &Sqlite) {
+async fn end(controllers: Controllers, jobs: &Jobs, sqlite: &Sqlite) {
     controllers.stop().await;
+    jobs.settle().await;
     sqlite.close().await;
 }
 

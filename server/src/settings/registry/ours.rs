@@ -1,0 +1,14 @@
+//! Settings that Longhorn does not have.
+
+use super::Name;
+use crate::settings::definition::{Definition, int_between};
+
+pub(super) const ROWS: &[Definition] = &[
+    int_between(Name::JobHistoryMaxAgeDays, 1, 3650, "90")
+        .ours()
+        .says("Job History Maximum Age", "Days for which jobs that have ended are kept in the history."),
+    int_between(Name::JobHistoryMaxCount, 1, 100_000, "10000").ours().says(
+        "Job History Maximum Count",
+        "How many jobs that have ended are kept in the history; the latest ones stay.",
+    ),
+];
