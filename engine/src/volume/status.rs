@@ -170,6 +170,7 @@ impl Volume {
             rebuild_pace: Some(shared.rebuilds.shown_pace()),
             actual_size_bytes: layers.iter().map(|layer| layer.allocated_bytes).sum(),
             io: Some(shared.counters.snapshot()),
+            io_latencies: Some(shared.counters.latencies()),
             reconcile_regions_left: shared.unequal.left(),
             is_expanding: expansion.running,
             last_expansion_error: expansion.last_error,
