@@ -24,6 +24,7 @@ pub mod jobs;
 pub mod logging;
 pub mod metrics;
 pub mod nouns;
+pub mod recurring;
 pub mod resources;
 pub mod router;
 pub mod routes;
