@@ -25,6 +25,8 @@ pub mod engine_image;
 pub mod event;
 pub mod ids;
 pub mod instance_manager;
+pub mod job;
+pub mod latency;
 pub mod live;
 pub mod nested;
 pub mod node;

@@ -10,6 +10,7 @@ use crate::auth::Auth;
 use crate::environment::premises::Premises;
 use crate::events::Events;
 use crate::instance::{Clients, Network};
+use crate::jobs::Jobs;
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::support_bundle::Bundles;
@@ -30,6 +31,8 @@ pub struct App {
     pub streams: Streams,
     /// What happened goes here, right after it is stored.
     pub events: Events,
+    /// What takes long is told here, and its history kept.
+    pub jobs: Jobs,
     /// The nodes' instance managers; none where nothing runs.
     pub clients: Clients,
     /// Where support bundles are; nowhere unless whoever starts the manager says so.
@@ -57,11 +60,19 @@ impl App {
             volume_pieces,
             streams,
             events,
+            jobs: Jobs::default(),
             clients: Clients::new(BTreeMap::new(), Network::default()),
             bundles: Bundles::default(),
             premises: Premises::default(),
             cluster: cluster.into(),
         }
+    }
+
+    /// With a history of jobs. To be called inside a tokio runtime.
+    #[must_use]
+    pub fn with_jobs(self, jobs: Jobs) -> Self {
+        self.streams.follow_also("jobs", jobs.changed());
+        Self { jobs, ..self }
     }
 
     /// With the processes of an installation.
@@ -94,6 +105,12 @@ impl FromRef<App> for Bundles {
 impl FromRef<App> for Events {
     fn from_ref(app: &App) -> Self {
         app.events.clone()
+    }
+}
+
+impl FromRef<App> for Jobs {
+    fn from_ref(app: &App) -> Self {
+        app.jobs.clone()
     }
 }
 

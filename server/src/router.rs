@@ -19,7 +19,7 @@ use crate::auth::{self, Guard};
 use crate::error;
 use crate::nouns;
 use crate::nouns::access::{Access, Rule, Rules};
-use crate::routes::{assets, body, fallback, health, live, metrics, root, session};
+use crate::routes::{assets, body, fallback, health, live, metrics, recurring_job, root, session};
 use crate::web::connections::tls::Tls;
 use crate::web::connections::{self, Door, Limits};
 use crate::web::{html, limits, request_url, schemas_header, security_headers};
@@ -38,6 +38,7 @@ pub fn table() -> Table {
         .get("/v1/apiversions", root::versions::list)
         .get("/v1/apiversions/v1", root::versions::v1)
         .get("/v1/openapi.json", root::openapi::handle)
+        .get("/v1/schedule", recurring_job::schedule::handle)
         .get("/v1/session", session::get::handle)
         .get("/assets/{*path}", assets::handle)
         .get("/v1/ws/live", live::changes::handle)

@@ -19,7 +19,7 @@
 pub mod attachment;
 pub mod backup_target;
 #[cfg(test)]
-mod bench;
+pub(crate) mod bench;
 pub mod drain;
 pub mod engine;
 pub mod engine_image;
@@ -41,6 +41,7 @@ use tokio::task::JoinHandle;
 
 use crate::events::Events;
 use crate::instance::{ClientError, Clients, Instances, watcher};
+use crate::jobs::Jobs;
 use crate::settings::Settings;
 use crate::store::{Store, StoreError};
 
@@ -77,6 +78,8 @@ pub struct Context {
     pub instances: Instances,
     /// What happened goes here, right after it is stored.
     pub events: Events,
+    /// What takes long is told here.
+    pub jobs: Jobs,
     /// Taken while it is judged which replicas of a volume have its data.
     pub giving_up: Arc<replica::last_data::Turns>,
     /// Name of the node that this manager stands for: Longhorn's `ownerID` of what it looks after.

@@ -10,6 +10,7 @@ use aurochs_server::auth::Auth;
 use aurochs_server::controllers::backup_target;
 use aurochs_server::environment::premises::Premises;
 use aurochs_server::events::Events;
+use aurochs_server::jobs::Jobs;
 use aurochs_server::resources::node::{DiskSpec, DiskStatus, NodeSpec, NodeStatus, READY};
 use aurochs_server::resources::{Node, Object, Volume, condition};
 use aurochs_server::router;
@@ -77,9 +78,11 @@ impl Manager {
         let (auth, first) = Auth::open(directory.path(), &sqlite).unwrap();
         assert!(first.is_none());
         let events = Events::keep(sqlite.pool());
+        let settings = Settings::default();
+        let jobs = Jobs::open(sqlite.pool(), settings.clone()).await.unwrap();
         let store = Store::new(Arc::new(sqlite));
         backup_target::ensure_default(&store).await.unwrap();
-        let app = App::new(store, Settings::default(), auth, events, "test");
+        let app = App::new(store, settings, auth, events, "test").with_jobs(jobs);
         Self { service: router::service(app.clone()), app, directory }
     }
 

@@ -7,6 +7,7 @@ use aurochs_api::volume::VolumeState;
 use aurochs_server::controllers::{self, Context};
 use aurochs_server::events::Events;
 use aurochs_server::instance::{Clients, Instances, Network};
+use aurochs_server::jobs::Jobs;
 use aurochs_server::resources::engine::{EngineSpec, InstanceState};
 use aurochs_server::resources::setting::SettingSpec;
 use aurochs_server::resources::volume::VolumeSpec;
@@ -29,6 +30,7 @@ pub(crate) fn context(manager: &Manager) -> Context {
         clients: Clients::new([].into(), Network::default()),
         instances: Instances::new([]),
         events: Events::default(),
+        jobs: Jobs::default(),
         giving_up: Arc::default(),
         owner: "node-1".into(),
         default_disks: Arc::default(),

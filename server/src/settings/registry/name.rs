@@ -89,6 +89,8 @@ names! {
     FreezeFilesystemForSnapshot = "freeze-filesystem-for-snapshot",
     GuaranteedInstanceManagerCpu = "guaranteed-instance-manager-cpu",
     InstanceManagerPodLivenessProbeTimeout = "instance-manager-pod-liveness-probe-timeout",
+    JobHistoryMaxAgeDays = "job-history-max-age-days",
+    JobHistoryMaxCount = "job-history-max-count",
     KubernetesClusterAutoscalerEnabled = "kubernetes-cluster-autoscaler-enabled",
     KubernetesMetricsServerMetricsEnabled = "kubernetes-metrics-server-metrics-enabled",
     LatestLonghornVersion = "latest-longhorn-version",

@@ -11,4 +11,11 @@ pub(super) const ROWS: &[Definition] = &[
     int_between(Name::AuditMaxCount, 1000, 1_000_000, "100000")
         .ours()
         .says("Audit Log Maximum Count", "How many entries the audit log keeps; the latest ones stay."),
+    int_between(Name::JobHistoryMaxAgeDays, 1, 3650, "90")
+        .ours()
+        .says("Job History Maximum Age", "Days for which jobs that have ended are kept in the history."),
+    int_between(Name::JobHistoryMaxCount, 1, 100_000, "10000").ours().says(
+        "Job History Maximum Count",
+        "How many jobs that have ended are kept in the history; the latest ones stay.",
+    ),
 ];
