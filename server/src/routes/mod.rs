@@ -17,6 +17,7 @@ pub mod instance_manager;
 pub mod live;
 pub mod metrics;
 pub mod node;
+pub mod notification_target;
 pub mod orphan;
 pub mod recurring_job;
 pub mod root;

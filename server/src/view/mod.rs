@@ -13,6 +13,7 @@ pub mod envelope;
 pub mod event;
 pub mod instance_manager;
 pub mod node;
+pub mod notification_target;
 mod orphan;
 pub mod ready;
 mod recurring_job;
