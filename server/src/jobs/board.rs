@@ -163,6 +163,7 @@ impl Board {
         let (now, outcome) = (OffsetDateTime::now_utc(), bounded(outcome));
         (entry.record.updated_at, entry.dirt) = (now, Dirt::Structure);
         entry.record.standing = Standing::Ended { at: now, outcome };
+        crate::metrics::jobs::ended(entry.record.kind, entry.record.state());
         if let Some(key) = &entry.record.key {
             self.by_key.remove(key);
         }

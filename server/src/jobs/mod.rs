@@ -26,7 +26,7 @@ mod record;
 mod tests;
 mod writer;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use sqlx::SqlitePool;
@@ -49,6 +49,17 @@ const WRITE_PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Clone, Debug, Default)]
 pub struct Jobs(Arc<Shared>);
 
+/// Jobs of whoever else has them, for those who only look.
+#[derive(Clone, Debug)]
+pub struct WeakJobs(Weak<Shared>);
+
+impl WeakJobs {
+    #[must_use]
+    pub fn upgrade(&self) -> Option<Jobs> {
+        self.0.upgrade().map(Jobs)
+    }
+}
+
 #[derive(Debug, Default)]
 struct Shared {
     board: Mutex<Board>,
@@ -69,7 +80,9 @@ impl Jobs {
             changes: watch::Sender::default(),
         });
         tokio::spawn(writer::run(Arc::downgrade(&shared), shared.wake.clone(), pool, settings));
-        Ok(Self(shared))
+        let jobs = Self(shared);
+        crate::metrics::jobs::watch(&jobs);
+        Ok(jobs)
     }
 
     /// Begins a job, or goes on with the one that runs under the same key. Never fails: what can't be written down is in
@@ -164,10 +177,23 @@ impl Jobs {
         self.0.board().running(key)
     }
 
+    /// The job that runs under this key, as it is.
+    #[must_use]
+    pub fn seen(&self, key: &str) -> Option<Seen> {
+        let board = self.0.board();
+        board.running(key).and_then(|id| board.seen(id))
+    }
+
     /// The keys with this beginning under which jobs run.
     #[must_use]
     pub fn running_keys(&self, prefix: &str) -> Vec<String> {
         self.0.board().running_keys(prefix)
+    }
+
+    /// All jobs, as long as somebody else has them.
+    #[must_use]
+    pub fn downgrade(&self) -> WeakJobs {
+        WeakJobs(Arc::downgrade(&self.0))
     }
 
     /// Changes whenever a job has.

@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
+use crate::auth::User;
 use crate::error::{ApiError, ErrorKind};
 use crate::feature::Feature;
 use crate::routes::body::Body;
@@ -31,6 +32,8 @@ pub struct ActionQuery {
 pub struct Target {
     pub app: App,
     pub url: RequestUrl,
+    /// Who asks for it.
+    pub user: User,
     /// Last part of the address: the thing's name.
     pub name: String,
 }
@@ -104,6 +107,7 @@ impl Handled {
 pub(super) fn dispatch(noun: &'static str, actions: Arc<Vec<Handled>>) -> MethodRouter<App> {
     let handle = move |State(app): State<App>,
                        url: RequestUrl,
+                       user: User,
                        Path(name): Path<String>,
                        Query(query): Query<ActionQuery>,
                        request: Request| {
@@ -111,7 +115,7 @@ pub(super) fn dispatch(noun: &'static str, actions: Arc<Vec<Handled>>) -> Method
         async move {
             let found = actions.iter().find(|action| action.name == query.action);
             let found = found.ok_or_else(|| unknown_action(noun, &query.action))?;
-            (found.run)(Target { app, url, name }, request).await
+            (found.run)(Target { app, url, user, name }, request).await
         }
     };
     on(MethodFilter::POST, handle)

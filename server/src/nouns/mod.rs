@@ -16,7 +16,7 @@ pub use noun::Noun;
 
 use crate::routes::{
     backing_image, backup, backup_backing_image, backup_target, backup_volume, engine_image, event, instance_manager,
-    node, orphan, recurring_job, root, setting, shard, support_bundle, system_backup, system_restore, tag, volume,
+    job, node, orphan, recurring_job, root, setting, shard, support_bundle, system_backup, system_restore, tag, volume,
     volume_attachment,
 };
 
@@ -32,6 +32,7 @@ pub fn all() -> &'static [Noun] {
             engine_image::noun(),
             event::noun(),
             instance_manager::noun(),
+            job::noun(),
             node::noun(),
             orphan::noun(),
             recurring_job::noun(),

@@ -11,6 +11,7 @@ mod events;
 mod harness;
 mod hostile;
 mod in_use;
+mod jobs;
 mod live;
 mod login;
 mod metrics;
