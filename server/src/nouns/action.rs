@@ -32,10 +32,10 @@ pub struct ActionQuery {
 pub struct Target {
     pub app: App,
     pub url: RequestUrl,
-    /// Who asks for it.
-    pub user: User,
     /// Last part of the address: the thing's name.
     pub name: String,
+    /// Name of whoever asks.
+    pub user: String,
 }
 
 /// What an action can answer.
@@ -115,7 +115,7 @@ pub(super) fn dispatch(noun: &'static str, actions: Arc<Vec<Handled>>) -> Method
         async move {
             let found = actions.iter().find(|action| action.name == query.action);
             let found = found.ok_or_else(|| unknown_action(noun, &query.action))?;
-            (found.run)(Target { app, url, user, name }, request).await
+            (found.run)(Target { app, url, name, user: user.name }, request).await
         }
     };
     on(MethodFilter::POST, handle)

@@ -9,4 +9,5 @@ mod life;
 mod nbd;
 mod nodes;
 mod placing;
+mod recurring;
 mod snapshots;

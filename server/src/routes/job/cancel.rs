@@ -16,7 +16,7 @@ pub async fn handle(target: Target, _: NoInput) -> Result<Resource<Job>, ApiErro
     let found = jobs.find(id).await.map_err(|error| ApiError::internal("reading a job", error))?;
     let found = found.ok_or_else(|| ApiError::not_found("job", name))?.record;
     let what = format!("job {name} ({} of {})", found.kind.word(), found.object);
-    match jobs.cancel(id, &target.user.name).await {
+    match jobs.cancel(id, &target.user).await {
         Ok(()) => get::view(jobs, &target.url, name).await,
         Err(CancelError::Ended) => {
             let message = format_args!("{what} can't be cancelled: it does not run any more");

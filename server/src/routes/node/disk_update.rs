@@ -35,7 +35,7 @@ pub async fn handle(target: Target, input: DiskUpdateInput) -> Result<Resource<N
     check_premises(&target.app, &node, &disks).await?;
     check_removed(store, &node, &disks).await?;
     for (disk, _) in disks.iter().filter(|(_, disk)| disk.eviction_requested) {
-        let by = StartedBy::User(target.user.name.clone());
+        let by = StartedBy::User(target.user.clone());
         target.app.jobs.expect(keys::evacuation(name, Some(disk)), by);
     }
     let changed = replace(store, &node, &disks).await?;

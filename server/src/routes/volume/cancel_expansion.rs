@@ -46,7 +46,7 @@ pub async fn handle(target: Target, _: NoInput) -> Result<Resource<VolumeView>, 
 async fn tell_job(target: &Target, wished: ByteSize) {
     let jobs = &target.app.jobs;
     if let Some(id) = jobs.running(&keys::expansion(&target.name, wished.bytes()))
-        && let Err(error) = jobs.cancel(id, &target.user.name).await
+        && let Err(error) = jobs.cancel(id, &target.user).await
     {
         tracing::debug!(volume = target.name, %error, "the job of a cancelled expansion ends by itself");
     }

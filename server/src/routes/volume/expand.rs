@@ -29,7 +29,7 @@ pub async fn handle(target: Target, input: ExpandInput) -> Result<Resource<Volum
     rules::settled(&volume, "expanding")?;
     check_room(&target, &volume, wished).await?;
     tracing::info!(volume = target.name, size = %wished, "asked to expand");
-    let by = StartedBy::User(target.user.name.clone());
+    let by = StartedBy::User(target.user.clone());
     target.app.jobs.expect(keys::expansion(&target.name, wished.bytes()), by);
     action::change(&target, |volume| {
         let spec = &mut volume.spec;

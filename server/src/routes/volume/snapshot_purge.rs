@@ -25,7 +25,7 @@ pub async fn handle(target: Target, _: NoInput) -> Result<Resource<Volume>, ApiE
         ));
     }
     let request = engine::request(SnapshotPurgeRequest { skip_if_in_progress: true });
-    let by = StartedBy::User(target.user.name.clone());
+    let by = StartedBy::User(target.user.clone());
     target.app.jobs.expect(keys::purge(engine.resource.name()), by);
     engine.client().snapshot_purge(request).await.map_err(|status| engine::refused(&tried, &status))?;
     tracing::info!(volume = target.name, "purging snapshots");

@@ -54,7 +54,7 @@ fn new_job(target: &Target, engine: &Object<Engine>) -> NewJob {
     NewJob {
         volume: Some(target.name.clone()),
         node: Some(engine.spec.node_id.clone()),
-        started_by: StartedBy::User(target.user.name.clone()),
+        started_by: StartedBy::User(target.user.clone()),
         cancel: Cancel::Impossible("The kernel trims a file system to its end; nothing stops it.".to_owned()),
         ..NewJob::new(JobKind::Trim, target.name.as_str(), "")
     }
