@@ -13,6 +13,7 @@
 //! replicas hold all data.
 
 pub mod app;
+pub mod audit;
 pub mod auth;
 pub mod controllers;
 pub mod environment;
@@ -24,6 +25,7 @@ pub mod jobs;
 pub mod logging;
 pub mod metrics;
 pub mod nouns;
+mod private_file;
 pub mod recurring;
 pub mod resources;
 pub mod router;

@@ -36,6 +36,7 @@ use crate::settings::{Name, Settings};
 use crate::store::sqlite::Sqlite;
 use crate::store::{Store, StoreError};
 use crate::support_bundle::{self, Bundles, Place};
+use crate::web::connections::tls::Tls;
 
 pub use claim::ClaimError;
 pub use layout::{Layout, LayoutError};
@@ -130,7 +131,7 @@ impl Manager {
         let database = layout.database();
         let sqlite = Sqlite::open(&database).await;
         let sqlite = sqlite.map_err(|source| Error::Database { path: database, source })?;
-        let (auth, first_password) = Auth::open(&layout.data, sqlite.pool())?;
+        let (auth, first_password) = Auth::open(&layout.data, &sqlite)?;
         let settings = Settings::default();
         let jobs = Jobs::open(sqlite.pool(), settings.clone()).await.map_err(Error::Jobs)?;
         let instance_managers = supervise::Supervisor::start(&layout, &binary);
@@ -176,7 +177,13 @@ impl Manager {
 
     /// Answers requests until `stop` is done, then finishes what is under way.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
-        crate::router::serve(self.listener, self.app.clone(), stop).await;
+        self.serve_over(None, stop).await;
+    }
+
+    /// The same over TLS, if there is any.
+    pub async fn serve_over(self, tls: Option<Tls>, stop: impl Future<Output = ()>) {
+        crate::router::serve_over(self.listener, tls, self.app.clone(), stop).await;
+        self.app.auth.audit().settle().await;
         end(self.controllers, &self.app.jobs, &self.sqlite).await;
     }
 
