@@ -357,6 +357,11 @@ impl Board {
         !self.writing && self.dirt() == Dirt::Nothing
     }
 
+    /// Whether a beginning or an end may not be in the table.
+    pub(super) fn lacks_structure(&self) -> bool {
+        self.writing || self.dirt() == Dirt::Structure
+    }
+
     /// What was taken is in the table, or was given back.
     pub(super) fn wrote(&mut self) {
         self.writing = false;

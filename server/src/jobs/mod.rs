@@ -34,7 +34,7 @@ use sqlx::SqlitePool;
 use tokio::sync::{Notify, watch};
 
 use crate::settings::Settings;
-use board::{Board, Dirt};
+use board::Board;
 
 pub use aurochs_api::job::{JobKind, JobLogLevel as Level, JobState};
 pub use board::{CancelError, Seen};
@@ -142,7 +142,8 @@ impl Jobs {
     /// A page of those that the filter lets through, the latest first.
     pub async fn list(&self, filter: &Filter, page: Page) -> Result<Vec<Seen>, sqlx::Error> {
         let Some(pool) = &self.0.pool else { return Ok(Vec::new()) };
-        if self.0.board().dirt() == Dirt::Structure {
+        let is_behind = self.0.board().lacks_structure();
+        if is_behind {
             self.settle().await;
         }
         let found = keeper::list(pool, filter, page).await?;
