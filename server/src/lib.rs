@@ -8,6 +8,8 @@
 //! 4. [`store`] again — the status reaches the dashboard by the same watches: [`view`] gives it its shape, [`web`]
 //!    the live stream and the page around it.
 //!
+//! What takes long is told to [`jobs`] and what happened to [`events`]: both are for people, and nothing depends on them.
+//!
 //! [`standalone`] puts it together on one machine. Invariants: `spec` says what is wished and `status` what is; every
 //! pass can be repeated at any time; what runs is adopted, never restarted; the control record alone says which
 //! replicas hold all data.
