@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use aurochs_server::auth::proxies::Proxy;
+use aurochs_server::client;
 use aurochs_server::logging::Logging;
 use aurochs_server::standalone::zone::NodeZone;
 use aurochs_server::standalone::{Manager, Options, check, stop};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use network_arguments::NetworkArguments;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -72,18 +73,26 @@ enum Command {
     },
     /// Print the version.
     Version,
+    #[command(flatten)]
+    Client(client::Command),
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    let command = match Cli::parse().command {
+        // What a client has to say is its output; it keeps no log.
+        Command::Client(asked) => return asked.run(Cli::command()).await,
+        command => command,
+    };
     let logging = Logging::start();
-    let result = match Cli::parse().command {
+    let result = match command {
         Command::Serve { data, nodes, address, network, engine_binary, zones, trusted_proxies, metrics_open } => {
             let options = Options { data, nodes, address, network: network.network(), engine_binary, zones };
             serve(options, trusted_proxies, metrics_open, logging).await
         }
         Command::Check { data, engine_binary, json } => return check::run(data.as_deref(), engine_binary, json),
         Command::Stop { data } => stop_all(&data).await,
+        Command::Client(asked) => return asked.run(Cli::command()).await,
         Command::Version => {
             say(&format!("aurochs {}", env!("CARGO_PKG_VERSION")));
             Ok(())
