@@ -8,11 +8,17 @@
 //! | `@hourly` `@daily` `@midnight` `@weekly` `@monthly` `@yearly` `@annually` | at the beginning of each |
 //! | `@every 1h30m` | again and again, with this time between (units h, m, s), at least a minute |
 //!
-//! Days: when both kinds of days are restricted, one of them is enough, as in every cron.
+//! Days: when both kinds of days are restricted, one of them is enough, as in every cron. [`Schedule`] is this with the clock
+//! that it is meant on.
+
+mod schedule;
+mod words;
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
+
+pub use schedule::{Schedule, ZONE_DEFAULT};
 
 /// When something is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -13,6 +13,7 @@
 //! replicas hold all data.
 
 pub mod app;
+pub mod audit;
 pub mod auth;
 pub mod client;
 pub mod controllers;
@@ -25,6 +26,8 @@ pub mod jobs;
 pub mod logging;
 pub mod metrics;
 pub mod nouns;
+mod private_file;
+pub mod recurring;
 pub mod resources;
 pub mod router;
 pub mod routes;

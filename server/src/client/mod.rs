@@ -11,6 +11,7 @@
 
 mod age;
 mod api;
+mod audit;
 mod backup_target;
 mod causes;
 mod completion;
@@ -73,6 +74,8 @@ pub enum Command {
     RecurringJob(Noun<recurring_job::Command>),
     /// Events: what happened
     Event(Noun<event::Command>),
+    /// The audit log: who changed what, from where, and how it ended
+    Audit(Noun<audit::Command>),
     /// Orphans, data and processes that nothing belongs to: list, remove
     Orphan(Noun<orphan::Command>),
     /// Engine images, versions of the engine
@@ -140,6 +143,7 @@ impl Command {
             Self::Setting(noun) => of_noun(noun).await,
             Self::RecurringJob(noun) => of_noun(noun).await,
             Self::Event(noun) => of_noun(noun).await,
+            Self::Audit(noun) => of_noun(noun).await,
             Self::Orphan(noun) => of_noun(noun).await,
             Self::EngineImage(noun) => of_noun(noun).await,
             Self::InstanceManager(noun) => of_noun(noun).await,

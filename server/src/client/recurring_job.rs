@@ -1,17 +1,23 @@
 //! `aurochs recurring-job`
 
-use aurochs_api::recurring_job::{RecurringJob, RecurringJobInput, RecurringJobUpdate, Task};
+use aurochs_api::action::NoInput;
+use aurochs_api::recurring_job::{
+    RecurringJob, RecurringJobInput, RecurringJobRun, RecurringJobUpdate, RecurringRun, Task,
+};
 use aurochs_api::schema::Resource;
 use aurochs_api::volume::actions;
 use aurochs_api::volume::inputs::VolumeRecurringJobInput;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
+use super::api::seen;
 use super::confirm::Confirmation;
 use super::failure::Failure;
 use super::list::{List, Listed, Show};
-use super::table::{Cell, Column};
-use super::{Client, Run, words};
+use super::progress::Progress;
+use super::table::{Cell, Column, Tone};
+use super::wait::{Look, Waiting};
+use super::{Client, Run, age, words};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -28,6 +34,9 @@ pub enum Command {
     /// Delete a recurring job; what it has made stays
     #[command(visible_alias = "delete", after_help = "Example:\n  aurochs recurring-job rm nightly")]
     Rm(Remove),
+    /// Run a recurring job now, besides its times
+    #[command(after_help = "Example:\n  aurochs recurring-job run nightly")]
+    Run(RunNow),
     /// Let a volume take part in a recurring job, or in a group of them
     Assign(Assign),
     /// Let a volume take part in a recurring job, or in a group of them, no more
@@ -110,6 +119,14 @@ pub struct Remove {
 }
 
 #[derive(Debug, Args)]
+pub struct RunNow {
+    /// Name of the job
+    name: String,
+    #[command(flatten)]
+    waiting: Waiting,
+}
+
+#[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   aurochs recurring-job assign nightly data
@@ -132,8 +149,10 @@ impl Listed for RecurringJob {
         Column::text("CRON"),
         Column::number("RETAIN"),
         Column::number("CONCURRENCY"),
-        Column::number("RUNS"),
         Column::text("GROUPS"),
+        Column::number("RUNS"),
+        Column::text("LAST RUN"),
+        Column::text("NEXT RUN"),
         Column::text("LABELS").wide(),
     ];
     const NONE: &'static str = "There are no recurring jobs.";
@@ -146,8 +165,10 @@ impl Listed for RecurringJob {
             job.cron.clone().into(),
             job.retain.to_string().into(),
             job.concurrency.to_string().into(),
-            job.execution_count.to_string().into(),
             job.groups.join(",").into(),
+            job.execution_count.to_string().into(),
+            last_run(job),
+            job.next_runs.first().cloned().unwrap_or_default().into(),
             pairs(&job.labels).into(),
         ]
     }
@@ -158,14 +179,34 @@ impl Listed for RecurringJob {
             ("Name", job.name.clone()),
             ("Task", job.task.word().to_owned()),
             ("Cron", job.cron.clone()),
+            ("That is", format!("{} ({})", job.schedule, job.time_zone)),
+            ("Next runs", job.next_runs.join(", ")),
             ("Retain", job.retain.to_string()),
             ("Concurrency", job.concurrency.to_string()),
             ("Groups", job.groups.join(", ")),
             ("Labels", pairs(&job.labels)),
             ("Parameters", pairs(&job.parameters)),
             ("Runs so far", job.execution_count.to_string()),
+            (
+                "Running",
+                job.run.as_ref().map(|run| format!("since {}", age::long(&run.started_at))).unwrap_or_default(),
+            ),
+            ("Last run", job.last_run.as_ref().map(told).unwrap_or_default()),
         ]
     }
+}
+
+fn last_run(job: &RecurringJob) -> Cell {
+    match (&job.run, &job.last_run) {
+        (Some(_), _) => Cell::new("running", Tone::Warning),
+        (None, Some(run)) if run.outcome == "succeeded" => Cell::new(run.outcome.clone(), Tone::Good),
+        (None, Some(run)) => Cell::new(run.outcome.clone(), Tone::Bad),
+        (None, None) => Cell::default(),
+    }
+}
+
+fn told(run: &RecurringRun) -> String {
+    format!("{}, for {}: {}", run.outcome, age::long(&run.due), run.message)
 }
 
 fn pairs(map: &std::collections::BTreeMap<String, String>) -> String {
@@ -179,6 +220,7 @@ impl Run for Command {
             Self::Show(show) => show.one::<RecurringJob>(client).await,
             Self::Create(verb) => verb.run(client).await,
             Self::Set(verb) => verb.run(client).await,
+            Self::Run(verb) => verb.run(client).await,
             Self::Rm(Remove { name, confirmation }) => {
                 client.api.get::<RecurringJob>(&name).await?;
                 confirmation
@@ -232,6 +274,35 @@ impl Run for Set {
         };
         let seen = client.api.update::<RecurringJob>(&self.name, &Given(input)).await?;
         client.output.done(&seen.raw, &self.name, &format!("Recurring job {} is changed.", self.name))
+    }
+}
+
+impl Run for RunNow {
+    async fn run(self, client: &Client) -> Result<(), Failure> {
+        let name = &self.name;
+        let answer = client.api.act::<RecurringJobRun>(name, &NoInput {}).await?;
+        if !self.waiting.is_wanted() {
+            return client.output.done(&answer, name, &format!("Recurring job {name} runs."));
+        }
+        // The run that was asked for, and no later one.
+        let asked = seen::<RecurringJob>(answer)?.thing.data.run.map(|run| run.id);
+        let what = format!("running recurring job {name}");
+        let look = async || {
+            let now = client.api.get::<RecurringJob>(name).await?;
+            let is_running = now.thing.data.run.as_ref().map(|run| &run.id) == asked.as_ref();
+            if is_running { Ok(Look::GoesOn(Progress::at(&*what))) } else { Ok(Look::Done(now)) }
+        };
+        let ended = self.waiting.patience().until(&what, look).await?;
+        match &ended.thing.data.last_run {
+            Some(run) if Some(&run.id) == asked.as_ref() && run.outcome != "succeeded" => {
+                let next_step = "`aurochs job ls --kind recurringRun` has its log.";
+                Err(Failure::refused(format!("recurring job {name} has {}: {}", run.outcome, run.message), next_step))
+            }
+            Some(run) => {
+                client.output.done(&ended.raw, name, &format!("Recurring job {name} has run: {}", run.message))
+            }
+            None => client.output.done(&ended.raw, name, &format!("Recurring job {name} has run.")),
+        }
     }
 }
 

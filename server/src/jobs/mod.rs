@@ -16,6 +16,7 @@
 //! holds ends; nothing is written while nothing moves, and progress at most every two seconds.
 
 mod board;
+mod enough;
 mod handle;
 mod keeper;
 mod new_job;
