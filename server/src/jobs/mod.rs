@@ -184,7 +184,7 @@ impl Jobs {
         }
         let written = {
             let mut board = self.0.board();
-            if board.dirt() == Dirt::Nothing {
+            if board.is_written() {
                 return;
             }
             board.await_written()

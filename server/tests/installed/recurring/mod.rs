@@ -3,6 +3,7 @@
 
 mod ended_within;
 mod every_minute;
+mod new_data;
 mod two_weeks;
 
 use aurochs_server::jobs::{Filter, JobKind, Page, Seen};
