@@ -89,9 +89,9 @@ mod tests {
         let proxies: Proxies = ["10.0.0.0/24", "127.0.0.1"].map(|text| text.parse().unwrap()).into_iter().collect();
         let mut request = axum::http::Request::new(());
         request.extensions_mut().insert(ConnectInfo::<SocketAddr>(peer.parse().unwrap()));
-        request
-            .headers_mut()
-            .extend(headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())));
+        for (name, value) in headers {
+            request.headers_mut().append(*name, value.parse().unwrap());
+        }
         let parts = request.into_parts().0;
         (Client::of(&parts, |peer| proxies.trust(peer)), parts.headers)
     }
