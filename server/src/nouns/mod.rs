@@ -17,8 +17,8 @@ pub use noun::Noun;
 
 use crate::routes::{
     audit, backing_image, backup, backup_backing_image, backup_target, backup_volume, engine_image, event,
-    instance_manager, node, orphan, recurring_job, root, setting, shard, support_bundle, system_backup, system_restore,
-    tag, volume, volume_attachment,
+    instance_manager, job, node, orphan, recurring_job, root, setting, shard, support_bundle, system_backup,
+    system_restore, tag, volume, volume_attachment,
 };
 
 /// All nouns.
@@ -34,6 +34,7 @@ pub fn all() -> &'static [Noun] {
             engine_image::noun(),
             event::noun(),
             instance_manager::noun(),
+            job::noun(),
             node::noun(),
             orphan::noun(),
             recurring_job::noun(),

@@ -11,6 +11,7 @@
 mod first_disk;
 mod idle;
 mod installation;
+mod jobs;
 mod life;
 mod nbd;
 mod nodes;
