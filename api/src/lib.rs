@@ -11,6 +11,7 @@ extern crate self as aurochs_api;
 
 pub mod action;
 pub mod attachment;
+pub mod audit;
 pub mod backing_image;
 pub mod backup;
 pub mod backup_backing_image;
@@ -24,6 +25,8 @@ pub mod engine_image;
 pub mod event;
 pub mod ids;
 pub mod instance_manager;
+pub mod job;
+pub mod latency;
 pub mod live;
 pub mod nested;
 pub mod node;

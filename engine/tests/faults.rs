@@ -96,6 +96,40 @@ async fn a_write_that_only_a_dropped_member_has_is_not_acknowledged() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_change_of_layers_that_one_member_lacks_is_not_told() {
+    let parties = Parties::new(MIB, 2).await;
+    let engine = parties.attach().await.unwrap();
+    snapshot(&engine, "below").await;
+    snapshot(&engine, "above").await;
+    let head_stands_on = |engine: &TestEngine| {
+        let status = engine.status();
+        status.snapshots.iter().find(|snapshot| snapshot.name == "volume-head").unwrap().parent.clone()
+    };
+    assert_eq!(head_stands_on(&engine), "above");
+    parties.replicas[1].proxy.hold();
+    let revert = engine.spawn(|volume| async move { volume.revert("below").await });
+    let metadata = parties.replicas[0].directory.join("volume.meta");
+    let reverted = async {
+        while !std::fs::read_to_string(&metadata).unwrap().contains("\"Parent\":\"volume-snap-below.img\"") {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(parties::PATIENCE, reverted).await.unwrap();
+    // Questions go to the two in turn: one of these would go to the first.
+    for _ in 0..2 {
+        engine.run(|volume| async move { volume.look_at_layers().await }).await;
+        assert_eq!(
+            head_stands_on(&engine),
+            "above",
+            "the second replica has not done it, and may be the one that stays"
+        );
+    }
+    parties.replicas[1].proxy.release();
+    revert.await.unwrap().unwrap();
+    assert_eq!(head_stands_on(&engine), "below", "both have done it");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_joiner_that_got_what_no_member_has_is_dropped() {
     let root = tempfile::tempdir_in("/var/tmp").unwrap();
     let (engine, mut fakes, _parties) = scripted(root.path(), 1).await;

@@ -5,10 +5,12 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 
+use crate::audit::Audit;
 use crate::auth::Auth;
 use crate::environment::premises::Premises;
 use crate::events::Events;
 use crate::instance::{Clients, Network};
+use crate::jobs::Jobs;
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::support_bundle::Bundles;
@@ -29,6 +31,8 @@ pub struct App {
     pub streams: Streams,
     /// What happened goes here, right after it is stored.
     pub events: Events,
+    /// What takes long is told here, and its history kept.
+    pub jobs: Jobs,
     /// The nodes' instance managers; none where nothing runs.
     pub clients: Clients,
     /// Where support bundles are; nowhere unless whoever starts the manager says so.
@@ -40,12 +44,14 @@ pub struct App {
 }
 
 impl App {
-    /// Begins to follow the store for the live stream; to be called inside a tokio runtime.
+    /// Begins to follow the store and the jobs for the live stream; to be called inside a tokio runtime.
     #[must_use]
-    pub fn new(store: Store, settings: Settings, auth: Auth, events: Events, cluster: &str) -> Self {
-        let live = Live::start(&store);
+    pub fn new(store: Store, settings: Settings, auth: Auth, events: Events, jobs: Jobs, cluster: &str) -> Self {
+        auth.audit().obey(&settings);
+        let live = Live::start(&store, &jobs);
         let streams = Streams::start(&store);
         streams.follow_also("events", events.changed());
+        streams.follow_also("jobs", jobs.changed());
         let volume_pieces = pieces::Cache::default();
         Self {
             store,
@@ -55,6 +61,7 @@ impl App {
             volume_pieces,
             streams,
             events,
+            jobs,
             clients: Clients::new(BTreeMap::new(), Network::default()),
             bundles: Bundles::default(),
             premises: Premises::default(),
@@ -71,6 +78,12 @@ impl App {
 
 // === parts that handlers ask for ===
 
+impl FromRef<App> for Audit {
+    fn from_ref(app: &App) -> Self {
+        app.auth.audit().clone()
+    }
+}
+
 impl FromRef<App> for Auth {
     fn from_ref(app: &App) -> Self {
         app.auth.clone()
@@ -86,6 +99,12 @@ impl FromRef<App> for Bundles {
 impl FromRef<App> for Events {
     fn from_ref(app: &App) -> Self {
         app.events.clone()
+    }
+}
+
+impl FromRef<App> for Jobs {
+    fn from_ref(app: &App) -> Self {
+        app.jobs.clone()
     }
 }
 

@@ -189,10 +189,11 @@ impl Shared {
         }
     }
 
-    /// Does it on every member and joiner, under the caller's barrier.
+    /// Does it on every member and joiner, under the caller's barrier. The status tells of it when that is over.
     pub(crate) async fn on_all(&self, request: &ControlRequest) -> Result<(), OperationError> {
         let over = |error: crate::frontend::IoError| OperationError::Failed(error.message);
         self.membership.check_running().map_err(over)?;
+        let _until_all_have_it = self.layers.changing();
         let view = self.membership.view();
         let answers = view.members.iter().map(async |member| {
             let answer = member.link.control(request).await;

@@ -3,44 +3,45 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::grpc::engine_v1::IoCounters;
+use super::latency::LatencyCells;
+use crate::grpc::engine_v1::{IoCounters, IoLatencies};
 
-/// Counters of completed requests; times are sums of nanoseconds.
+/// Counters of completed requests. A request's time is what the frontend waited for it.
 #[derive(Default)]
 pub(crate) struct Counters {
     reads: AtomicU64,
     read_bytes: AtomicU64,
-    read_nanoseconds: AtomicU64,
+    read_times: LatencyCells,
     writes: AtomicU64,
     written_bytes: AtomicU64,
-    write_nanoseconds: AtomicU64,
+    write_times: LatencyCells,
     flushes: AtomicU64,
+    flush_times: LatencyCells,
     discards: AtomicU64,
-}
-
-fn nanoseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+    discard_times: LatencyCells,
 }
 
 impl Counters {
     pub(crate) fn read(&self, bytes: u64, time: Duration) {
         self.reads.fetch_add(1, Ordering::Relaxed);
         self.read_bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.read_nanoseconds.fetch_add(nanoseconds(time), Ordering::Relaxed);
+        self.read_times.add(time);
     }
 
     pub(crate) fn write(&self, bytes: u64, time: Duration) {
         self.writes.fetch_add(1, Ordering::Relaxed);
         self.written_bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.write_nanoseconds.fetch_add(nanoseconds(time), Ordering::Relaxed);
+        self.write_times.add(time);
     }
 
-    pub(crate) fn flush(&self) {
+    pub(crate) fn flush(&self, time: Duration) {
         self.flushes.fetch_add(1, Ordering::Relaxed);
+        self.flush_times.add(time);
     }
 
-    pub(crate) fn discard(&self) {
+    pub(crate) fn discard(&self, time: Duration) {
         self.discards.fetch_add(1, Ordering::Relaxed);
+        self.discard_times.add(time);
     }
 
     /// Changes whenever the volume's layers may have grown.
@@ -57,8 +58,17 @@ impl Counters {
             written_bytes: get(&self.written_bytes),
             flushes: get(&self.flushes),
             discards: get(&self.discards),
-            read_nanoseconds: get(&self.read_nanoseconds),
-            write_nanoseconds: get(&self.write_nanoseconds),
+            read_nanoseconds: self.read_times.total_nanoseconds(),
+            write_nanoseconds: self.write_times.total_nanoseconds(),
+        }
+    }
+
+    pub(crate) fn latencies(&self) -> IoLatencies {
+        IoLatencies {
+            read: Some(self.read_times.told()),
+            write: Some(self.write_times.told()),
+            flush: Some(self.flush_times.told()),
+            discard: Some(self.discard_times.told()),
         }
     }
 }

@@ -19,6 +19,7 @@ pub mod fill;
 pub(crate) mod generation;
 mod growth_at_start;
 pub mod hash;
+mod latency;
 pub mod membership;
 pub mod ordering;
 pub mod purge;
@@ -174,18 +175,20 @@ impl BlockDevice for Volume {
     }
 
     async fn flush(&self) -> Result<(), IoError> {
+        let started = std::time::Instant::now();
         let shared = Arc::clone(&self.shared);
         // A member that failed to sync says so once only; nobody else may be told that it did.
         self.uncancelled(async move { fan_out::flush(&shared).await }).await?;
-        self.shared.counters.flush();
+        self.shared.counters.flush(started.elapsed());
         Ok(())
     }
 
     async fn discard(&self, offset: u64, length: u64) -> Result<(), IoError> {
         self.check_range(offset, length)?;
+        let started = std::time::Instant::now();
         let shared = Arc::clone(&self.shared);
         self.uncancelled(async move { fan_out::discard(&shared, offset, length).await }).await?;
-        self.shared.counters.discard();
+        self.shared.counters.discard(started.elapsed());
         Ok(())
     }
 

@@ -17,28 +17,65 @@ const REFRESH_INTERVAL: Duration = Duration::from_secs(2);
 
 /// The layers of one member, as last asked.
 pub(crate) struct LayerCache {
-    layers: Mutex<Arc<Vec<LayerInfo>>>,
+    known: Mutex<Known>,
     asking: tokio::sync::Mutex<()>,
+}
+
+struct Known {
+    layers: Arc<Vec<LayerInfo>>,
+    /// Changes of layers that are under way on the members.
+    changing: u32,
+    /// Changes that have ever begun.
+    begun: u64,
+}
+
+/// While it lives, members may differ in their layers: some have done what others are still doing.
+pub(crate) struct Changing<'a>(&'a LayerCache);
+
+impl Drop for Changing<'_> {
+    fn drop(&mut self) {
+        self.0.lock().changing -= 1;
+    }
 }
 
 impl LayerCache {
     pub(crate) fn new(layers: Vec<LayerInfo>) -> Self {
-        Self { layers: Mutex::new(Arc::new(layers)), asking: tokio::sync::Mutex::default() }
+        let known = Known { layers: Arc::new(layers), changing: 0, begun: 0 };
+        Self { known: Mutex::new(known), asking: tokio::sync::Mutex::default() }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Arc<Vec<LayerInfo>>> {
-        self.layers.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn get(&self) -> Arc<Vec<LayerInfo>> {
-        Arc::clone(&self.lock())
+        Arc::clone(&self.lock().layers)
     }
 
-    fn set(&self, layers: Vec<LayerInfo>) -> bool {
-        let mut now = self.lock();
-        let changed = **now != layers;
-        *now = Arc::new(layers);
-        changed
+    /// All members are about to be told to change their layers. What one of them answers from now on until all have done
+    /// it is not told: whoever hears of a snapshot believes that the volume has it, and the member may be lost before
+    /// another one has it.
+    pub(crate) fn changing(&self) -> Changing<'_> {
+        let mut known = self.lock();
+        known.changing += 1;
+        known.begun += 1;
+        Changing(self)
+    }
+
+    /// To be asked for before a member is: which changes had begun, unless one is under way.
+    fn before_asking(&self) -> Option<u64> {
+        let known = self.lock();
+        (known.changing == 0).then_some(known.begun)
+    }
+
+    /// Keeps an answer, unless a change has begun since `asked`. Returns whether there is news.
+    fn set(&self, layers: Vec<LayerInfo>, asked: u64) -> bool {
+        let mut known = self.lock();
+        if known.begun != asked || *known.layers == layers {
+            return false;
+        }
+        known.layers = Arc::new(layers);
+        true
     }
 }
 
@@ -58,15 +95,17 @@ pub(crate) fn chain_length(layers: &[LayerInfo]) -> usize {
 }
 
 impl Shared {
-    /// Asks a member for its layers. A failure leaves what was known.
+    /// Asks a member for its layers. A failure leaves what was known, and so does a change that members are making
+    /// meanwhile: it is looked at when all have made it.
     pub(crate) async fn refresh_layers(&self) {
         // One after the other: an earlier answer that comes late must not replace a later one.
         let _turn = self.layers.asking.lock().await;
+        let Some(asked) = self.layers.before_asking() else { return };
         let view = self.membership.view();
         for link in super::read_choice::in_order(&view, &self.membership.read_turn) {
             match link.control(&ControlRequest::Layers).await {
                 Ok(ControlReply::Layers(layers)) => {
-                    if self.layers.set(layers) {
+                    if self.layers.set(layers, asked) {
                         self.changed.tell();
                     }
                     return;
@@ -131,6 +170,7 @@ impl Volume {
             rebuild_pace: Some(shared.rebuilds.shown_pace()),
             actual_size_bytes: layers.iter().map(|layer| layer.allocated_bytes).sum(),
             io: Some(shared.counters.snapshot()),
+            io_latencies: Some(shared.counters.latencies()),
             reconcile_regions_left: shared.unequal.left(),
             is_expanding: expansion.running,
             last_expansion_error: expansion.last_error,
@@ -199,4 +239,40 @@ fn name_of(layer: &LayerInfo) -> String {
 pub(crate) fn snapshot_name(file_name: &str) -> &str {
     let name = file_name.strip_prefix("volume-snap-").unwrap_or(file_name);
     name.strip_suffix(".img").unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layers(names: &[&str]) -> Vec<LayerInfo> {
+        let layer = |name: &&str| LayerInfo {
+            file_name: (*name).to_owned(),
+            parent: String::new(),
+            removed: false,
+            user_created: true,
+            created: String::new(),
+            file_size: 1 << 20,
+            allocated_bytes: 0,
+            is_head: false,
+            labels: BTreeMap::new(),
+            image_missing: false,
+        };
+        names.iter().map(layer).collect()
+    }
+
+    #[test]
+    fn what_only_some_members_have_done_is_not_told() {
+        let cache = LayerCache::new(layers(&["a"]));
+        let before = cache.before_asking().unwrap();
+        let change = cache.changing();
+        assert_eq!(cache.before_asking(), None, "nobody is asked while members differ");
+        assert!(!cache.set(layers(&["a", "b"]), before), "asked before the change, answered within it");
+        drop(change);
+        assert!(!cache.set(layers(&["a", "b"]), before), "asked before the change, answered after it");
+        assert_eq!(*cache.get(), layers(&["a"]));
+        let after = cache.before_asking().unwrap();
+        assert!(cache.set(layers(&["a", "b"]), after), "asked when all have done it");
+        assert!(!cache.set(layers(&["a", "b"]), after), "the same again is no news");
+    }
 }

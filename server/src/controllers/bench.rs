@@ -6,13 +6,14 @@ use std::sync::Arc;
 use super::Context;
 use crate::events::Events;
 use crate::instance::{Clients, Instances, Network};
+use crate::jobs::Jobs;
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::store::sqlite::Sqlite;
 
 /// None of the nodes has been heard of; whatever is asked of their processes fails. The store lives as long as the
 /// directory.
-pub(super) async fn context(nodes: &[&str]) -> (Context, tempfile::TempDir) {
+pub(crate) async fn context(nodes: &[&str]) -> (Context, tempfile::TempDir) {
     let directory = tempfile::tempdir().unwrap();
     let nowhere = format!("unix:{}", directory.path().join("nobody.sock").display());
     let managers = nodes.iter().map(|node| ((*node).to_owned(), nowhere.clone()));
@@ -23,6 +24,7 @@ pub(super) async fn context(nodes: &[&str]) -> (Context, tempfile::TempDir) {
         instances: Instances::new(clients.nodes()),
         clients,
         events: Events::default(),
+        jobs: Jobs::default(),
         giving_up: Arc::default(),
         owner: "manager".into(),
         default_disks: Arc::new(BTreeMap::new()),

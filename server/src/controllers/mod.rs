@@ -11,6 +11,7 @@
 //! | [`node`] | disks, replicas, processes | node status, first disks, which orphans there are |
 //! | [`orphan`] | orphans | what they stand for, their status |
 //! | [`engine_image`] | who uses the engine | the engine image |
+//! | [`job`] | engines, volumes, nodes | nothing; what takes long is told to [`crate::jobs`] |
 //! | [`instance_manager`] | running processes | instance manager resources |
 //! | [`snapshot`] | engine status | snapshot resources |
 //! | [`backup_target`] | nothing | the default backup target, once |
@@ -19,11 +20,12 @@
 pub mod attachment;
 pub mod backup_target;
 #[cfg(test)]
-mod bench;
+pub(crate) mod bench;
 pub mod drain;
 pub mod engine;
 pub mod engine_image;
 pub mod instance_manager;
+pub mod job;
 pub mod node;
 pub mod orphan;
 pub mod queue;
@@ -41,6 +43,7 @@ use tokio::task::JoinHandle;
 
 use crate::events::Events;
 use crate::instance::{ClientError, Clients, Instances, watcher};
+use crate::jobs::Jobs;
 use crate::settings::Settings;
 use crate::store::{Store, StoreError};
 
@@ -77,6 +80,8 @@ pub struct Context {
     pub instances: Instances,
     /// What happened goes here, right after it is stored.
     pub events: Events,
+    /// What takes long is told here.
+    pub jobs: Jobs,
     /// Taken while it is judged which replicas of a volume have its data.
     pub giving_up: Arc<replica::last_data::Turns>,
     /// Name of the node that this manager stands for: Longhorn's `ownerID` of what it looks after.
@@ -114,6 +119,7 @@ impl Controllers {
         tasks.extend(volume::start(context));
         tasks.extend(attachment::start(context));
         tasks.extend(snapshot::start(context));
+        tasks.extend(job::start(context));
         Ok(Self { tasks })
     }
 

@@ -17,6 +17,14 @@ impl Histogram {
         Self { bounds, counts: vec![0; bounds.len() + 1], sum_seconds: 0.0 }
     }
 
+    /// Counted by somebody else: `up_to` has the number of durations up to each bound, and `count` is that of all.
+    pub(super) fn of_cumulative(bounds: &'static [f64], up_to: &[u64], count: u64, sum: Duration) -> Self {
+        let ends = up_to.iter().copied().chain([count]);
+        let starts = [0].into_iter().chain(up_to.iter().copied());
+        let counts = ends.zip(starts).map(|(end, start)| end.saturating_sub(start)).collect();
+        Self { bounds, counts, sum_seconds: sum.as_secs_f64() }
+    }
+
     pub fn observe(&mut self, duration: Duration) {
         let seconds = duration.as_secs_f64();
         let bucket = self.bounds.partition_point(|bound| *bound < seconds);

@@ -34,14 +34,14 @@ type Samples = VecDeque<(Instant, IoCounters)>;
 static ENGINES: LazyLock<Mutex<HashMap<String, Samples>>> = LazyLock::new(Mutex::default);
 
 /// The engine of this name told its counters.
-pub fn told(engine: &str, counters: Option<&IoCounters>) {
+pub(super) fn told(engine: &str, counters: Option<&IoCounters>) {
     let Some(counters) = counters else { return };
     let mut engines = ENGINES.lock().unwrap_or_else(PoisonError::into_inner);
     note(engines.entry(engine.to_owned()).or_default(), Instant::now(), *counters);
 }
 
 /// Nobody listens to the engine any more.
-pub fn forget(engine: &str) {
+pub(super) fn forget(engine: &str) {
     ENGINES.lock().unwrap_or_else(PoisonError::into_inner).remove(engine);
 }
 

@@ -1,8 +1,8 @@
 //! Metrics for Prometheus: Longhorn's names and labels, so that dashboards and alerts made for it go on working, and what is
 //! ours beside them. `docs/metrics.md` lists them, with those that are left out and why.
 //!
-//! 1. while things happen, numbers are kept in memory: [`io`] (what engines tell), [`work`] (what controllers do),
-//!    [`requests`] (what the API answers), each bounded by what there is to count;
+//! 1. while things happen, numbers are kept in memory: [`io`] and [`io_latency`] (what engines tell), [`work`] (what controllers do),
+//!    [`requests`] (what the API answers), [`jobs`] (how work ended), each bounded by what there is to count;
 //! 2. a scrape asks [`collect`] for a [`page`]: resources from the store, the kept numbers, and the machine's own
 //!    ([`machine`]). It waits for no process.
 //!
@@ -11,6 +11,8 @@
 pub mod collect;
 mod histogram;
 mod io;
+pub mod io_latency;
+pub mod jobs;
 mod machine;
 mod page;
 pub mod requests;
@@ -18,4 +20,16 @@ pub mod requests;
 mod tests;
 pub mod work;
 
-pub use io::{forget as forget_engine, told as engine_told};
+use aurochs_engine::grpc::engine_v1::EngineStatus;
+
+/// The engine of this name told its state.
+pub fn engine_told(engine: &str, status: &EngineStatus) {
+    io::told(engine, status.io.as_ref());
+    io_latency::told(engine, status.io_latencies.as_ref());
+}
+
+/// Nobody listens to the engine any more.
+pub fn forget_engine(engine: &str) {
+    io::forget(engine);
+    io_latency::forget(engine);
+}

@@ -2,6 +2,7 @@
 //! [`crate::nouns`] lists the nouns, [`crate::router`] the rest.
 
 pub mod assets;
+pub mod audit;
 pub mod backing_image;
 pub mod backup;
 pub mod backup_backing_image;
@@ -13,6 +14,7 @@ pub mod event;
 pub mod fallback;
 pub mod health;
 pub mod instance_manager;
+pub mod job;
 pub mod live;
 pub mod metrics;
 pub mod node;

@@ -113,6 +113,8 @@ pub struct Definition {
     /// Values besides the default that describe what this version does anyway.
     pub true_already: &'static [&'static str],
     pub applies: Applies,
+    /// Longhorn has no such setting.
+    pub ours: bool,
 }
 
 // === building rows ===
@@ -134,6 +136,7 @@ const fn row(name: Name, kind: ValueType, default: &'static str) -> Definition {
         acts: Acts::Now,
         true_already: &[],
         applies: Applies::AtOnce,
+        ours: false,
     }
 }
 
@@ -201,6 +204,10 @@ impl Definition {
 
     pub(super) const fn true_already(self, values: &'static [&'static str]) -> Self {
         Self { true_already: values, ..self }
+    }
+
+    pub(super) const fn ours(self) -> Self {
+        Self { ours: true, ..self }
     }
 
     pub(super) const fn applies(self, applies: Applies) -> Self {

@@ -31,8 +31,9 @@ const LONGHORNS: &str = include_str!("registry/longhorn.tsv");
 #[test]
 fn the_table_is_longhorns() {
     let expected: Vec<&str> = LONGHORNS.lines().filter(|line| !line.starts_with('#')).collect();
-    assert_eq!(all().len(), expected.len());
-    for (row, expected) in all().iter().zip(expected) {
+    let rows: Vec<&Definition> = all().iter().filter(|row| !row.ours).collect();
+    assert_eq!(rows.len(), expected.len());
+    for (row, expected) in rows.into_iter().zip(expected) {
         let told = row.to_api();
         let flags = [(row.required, "R"), (row.read_only, "RO"), (row.per_engine, "DE")];
         let flags: Vec<&str> = flags.into_iter().filter_map(|(set, word)| set.then_some(word)).collect();

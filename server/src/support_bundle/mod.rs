@@ -13,6 +13,8 @@ mod redact;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use redact::Redactor;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -68,6 +70,12 @@ impl Bundles {
     pub fn archive(&self, name: &str) -> Option<PathBuf> {
         self.0.as_ref().map(|place| place.archive(name)).filter(|path| Path::is_file(path))
     }
+}
+
+/// Key of the job that makes it.
+#[must_use]
+pub fn job_key(bundle: &str) -> String {
+    format!("supportBundle/{bundle}")
 }
 
 /// As the browser saves it.

@@ -9,6 +9,7 @@ use super::*;
 use crate::controllers::Context;
 use crate::events::{EventType, Events, ObjectRef, Reason};
 use crate::instance::{Clients, Instances, Network};
+use crate::jobs::Jobs;
 use crate::resources::backup_target::BackupTargetSpec;
 use crate::resources::setting::SettingSpec;
 use crate::resources::support_bundle::{SupportBundleSpec, SupportBundleState};
@@ -36,6 +37,7 @@ impl Installation {
             clients: Clients::new([].into(), Network::default()),
             instances: Instances::new([]),
             events: Events::keep(sqlite.pool()),
+            jobs: Jobs::default(),
             giving_up: Arc::default(),
             owner: "node-1".into(),
             node_labels: Arc::default(),

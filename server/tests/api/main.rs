@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test says by panicking what went wrong")]
 
+mod audit;
 mod backup_targets;
 mod bodies;
 mod connections;
@@ -11,15 +12,19 @@ mod events;
 mod harness;
 mod hostile;
 mod in_use;
+mod jobs;
 mod live;
 mod login;
 mod metrics;
 mod nodes;
 mod recurring_jobs;
+mod roles;
 mod schemas;
+mod secrets;
 mod settings;
 mod snapshots;
 mod support_bundles;
+mod tls;
 mod volume_actions;
 mod volume_life;
 mod volumes;

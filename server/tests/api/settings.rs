@@ -7,10 +7,12 @@ use aurochs_api::volume::VolumeState;
 use aurochs_server::controllers::{self, Context};
 use aurochs_server::events::Events;
 use aurochs_server::instance::{Clients, Instances, Network};
+use aurochs_server::jobs::Jobs;
 use aurochs_server::resources::engine::{EngineSpec, InstanceState};
 use aurochs_server::resources::setting::SettingSpec;
 use aurochs_server::resources::volume::VolumeSpec;
 use aurochs_server::resources::{Engine, Object, Replica, Setting, Volume};
+use aurochs_server::settings;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
@@ -28,6 +30,7 @@ pub(crate) fn context(manager: &Manager) -> Context {
         clients: Clients::new([].into(), Network::default()),
         instances: Instances::new([]),
         events: Events::default(),
+        jobs: Jobs::default(),
         giving_up: Arc::default(),
         owner: "node-1".into(),
         default_disks: Arc::default(),
@@ -78,7 +81,7 @@ async fn every_setting_is_there_with_its_definition() {
     controllers::setting::ensure_defaults(&context(&manager)).await.unwrap();
     let list = manager.get("/v1/settings").await.json();
     let all = list["data"].as_array().unwrap();
-    assert_eq!(all.len(), 117);
+    assert_eq!(all.len(), settings::all().len());
     let row = |id: &str| all.iter().find(|row| row["id"] == id).unwrap();
     for setting in all {
         assert_eq!(setting["applied"], true, "{setting}");
@@ -115,7 +118,7 @@ async fn what_no_version_has_any_more_goes_and_what_the_system_tells_is_brought_
         };
         assert_eq!(value("current-longhorn-version").await, env!("CARGO_PKG_VERSION"));
         assert_eq!(value("auto-salvage").await, "false", "what a user wrote stays");
-        assert_eq!(manager.store().list::<Setting>().await.unwrap().len(), 117);
+        assert_eq!(manager.store().list::<Setting>().await.unwrap().len(), settings::all().len());
     }
 }
 

@@ -150,6 +150,7 @@ impl Manager {
         assert!(status != 500 && status != 401, "{path} {body:?}: {status} {text}");
         // What a process outside was asked for and did not answer may be done all the same.
         let is_open = status.is_server_error();
+        println!("{status}: {path}: {}", value["message"]);
         Answer { outcome: if is_open { Outcome::Lost } else { Outcome::Refused }, body: value }
     }
 

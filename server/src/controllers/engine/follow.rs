@@ -53,7 +53,7 @@ async fn listen(context: &Context, name: &str, address: &str) -> Result<(), Erro
             _ => stream.message().await,
         };
         let Some(message) = message.map_err(rpc(doing()))? else { return Ok(()) };
-        metrics::engine_told(name, message.io.as_ref());
+        metrics::engine_told(name, &message);
         let at_once = match &written {
             None => true,
             Some((before, _)) => {

@@ -2,6 +2,7 @@
 
 use super::{World, claim, states, word};
 use crate::metrics::io::{self, Rate};
+use crate::metrics::io_latency;
 use crate::metrics::page::Page;
 use crate::resources::volume::Frontend;
 use crate::resources::{Object, Volume};
@@ -10,6 +11,7 @@ pub(super) fn write(page: &mut Page, world: &World) {
     sizes(page, world);
     conditions(page, world);
     rates(page, world);
+    io_latency::write(page, world.engines.iter().map(|engine| &**engine));
 }
 
 /// Node, volume and claim.

@@ -1,4 +1,5 @@
-//! The table of settings: Longhorn's names, types, ranges and defaults, a file for each category.
+//! The table of settings: Longhorn's names, types, ranges and defaults, a file for each category, and those that only we
+//! have ([`ours`]).
 //!
 //! Every row says what it does in this version. One whose feature is missing stays in the table, so that clients and
 //! manifests find it, and refuses a change by the feature's name. A row that gets its reader loses its `later`.
@@ -9,6 +10,7 @@ mod general;
 mod kubernetes;
 mod name;
 mod orphan;
+mod ours;
 mod scheduling;
 mod snapshot;
 mod system_info;
@@ -19,11 +21,12 @@ use super::definition::{Category, Definition};
 
 pub use name::Name;
 
-const TABLES: [(Category, &[Definition]); 8] = [
+const TABLES: [(Category, &[Definition]); 9] = [
     (Category::Backup, backup::ROWS),
     (Category::DangerZone, danger_zone::ROWS),
     (Category::General, general::ROWS),
     (Category::General, kubernetes::ROWS),
+    (Category::General, ours::ROWS),
     (Category::Orphan, orphan::ROWS),
     (Category::Scheduling, scheduling::ROWS),
     (Category::Snapshot, snapshot::ROWS),
