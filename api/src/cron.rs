@@ -92,13 +92,6 @@ impl Calendar {
         times_of_day(minute_of_day..MINUTES_OF_DAY).find(|&(hour, minute)| self.fits_time(hour, minute))
     }
 
-    /// The last hour and minute of a day that fit, until this minute of the day and with it.
-    #[must_use]
-    pub fn last_until(&self, minute_of_day: u16) -> Option<(u8, u8)> {
-        let until = minute_of_day.min(MINUTES_OF_DAY - 1);
-        times_of_day((0..=until).rev()).find(|&(hour, minute)| self.fits_time(hour, minute))
-    }
-
     fn fits_time(&self, hour: u8, minute: u8) -> bool {
         has(self.hours, hour) && has(self.minutes, minute)
     }
@@ -305,9 +298,6 @@ mod tests {
         assert_eq!(calendar.first_from(0), Some((8, 5)));
         assert_eq!(calendar.first_from(8 * 60 + 6), Some((8, 50)));
         assert_eq!(calendar.first_from(10 * 60 + 51), None);
-        assert_eq!(calendar.last_until(u16::MAX), Some((10, 50)));
-        assert_eq!(calendar.last_until(8 * 60 + 5), Some((8, 5)));
-        assert_eq!(calendar.last_until(8 * 60 + 4), None);
         // Any day of the week will do, and the 29th comes in leap years.
         for text in ["0 0 30 2 mon", "0 0 29 2 *", "@every 1m"] {
             assert!(text.parse::<Cron>().is_ok(), "{text}");

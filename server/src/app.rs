@@ -47,13 +47,14 @@ pub struct App {
 }
 
 impl App {
-    /// Begins to follow the store for the live stream; to be called inside a tokio runtime.
+    /// Begins to follow the store and the jobs for the live stream; to be called inside a tokio runtime.
     #[must_use]
-    pub fn new(store: Store, settings: Settings, auth: Auth, events: Events, cluster: &str) -> Self {
+    pub fn new(store: Store, settings: Settings, auth: Auth, events: Events, jobs: Jobs, cluster: &str) -> Self {
         auth.audit().obey(&settings);
-        let live = Live::start(&store);
+        let live = Live::start(&store, &jobs);
         let streams = Streams::start(&store);
         streams.follow_also("events", events.changed());
+        streams.follow_also("jobs", jobs.changed());
         let volume_pieces = pieces::Cache::default();
         Self {
             store,
@@ -63,20 +64,13 @@ impl App {
             volume_pieces,
             streams,
             events,
-            jobs: Jobs::default(),
+            jobs,
             notifications: Notifications::default(),
             clients: Clients::new(BTreeMap::new(), Network::default()),
             bundles: Bundles::default(),
             premises: Premises::default(),
             cluster: cluster.into(),
         }
-    }
-
-    /// With a history of jobs. To be called inside a tokio runtime.
-    #[must_use]
-    pub fn with_jobs(self, jobs: Jobs) -> Self {
-        self.streams.follow_also("jobs", jobs.changed());
-        Self { jobs, ..self }
     }
 
     /// With the processes of an installation.

@@ -8,13 +8,17 @@
 //! 4. [`store`] again — the status reaches the dashboard by the same watches: [`view`] gives it its shape, [`web`]
 //!    the live stream and the page around it.
 //!
-//! [`standalone`] puts it together on one machine. Invariants: `spec` says what is wished and `status` what is; every
+//! What takes long is told to [`jobs`] and what happened to [`events`]: both are for people, and nothing depends on them.
+//!
+//! [`standalone`] puts it together on one machine; [`client`] is the command line that asks it. Invariants: `spec` says
+//! what is wished and `status` what is; every
 //! pass can be repeated at any time; what runs is adopted, never restarted; the control record alone says which
 //! replicas hold all data.
 
 pub mod app;
 pub mod audit;
 pub mod auth;
+pub mod client;
 pub mod controllers;
 pub mod environment;
 pub mod error;

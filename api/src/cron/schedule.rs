@@ -11,6 +11,9 @@ const PREFIXES: [&str; 2] = ["CRON_TZ=", "TZ="];
 /// The longest name of a zone that there is has half as many letters.
 const ZONE_LENGTH_MAXIMUM: usize = 64;
 
+/// Nobody writes a longer one; each look at a job reads it.
+const LENGTH_MAXIMUM: usize = 256;
+
 /// What is in a job's `cron`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Schedule {
@@ -24,6 +27,9 @@ impl FromStr for Schedule {
 
     fn from_str(text: &str) -> Result<Self, CronError> {
         let text = text.trim();
+        if text.len() > LENGTH_MAXIMUM {
+            return Err(CronError(format!("it has {} characters; at most {LENGTH_MAXIMUM} are read", text.len())));
+        }
         let Some(stated) = PREFIXES.iter().find_map(|prefix| text.strip_prefix(prefix)) else {
             return Ok(Self { zone: ZONE_DEFAULT.to_owned(), cron: text.parse()? });
         };
@@ -59,5 +65,6 @@ mod tests {
             assert!(text.parse::<Schedule>().is_err(), "{text}");
         }
         assert!(format!("TZ={} @daily", "a".repeat(65)).parse::<Schedule>().is_err());
+        assert!(format!("0{} * * * *", ",0".repeat(200)).parse::<Schedule>().is_err());
     }
 }

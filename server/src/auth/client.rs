@@ -83,15 +83,16 @@ pub(crate) fn has_own_header(headers: &HeaderMap) -> bool {
 mod tests {
     use super::super::proxies::Proxies;
     use super::*;
+    use axum::http::HeaderName;
 
     /// A client with these headers, whose connection comes from there.
     fn client_at(peer: &str, headers: &[(&'static str, &'static str)]) -> (Client, HeaderMap) {
         let proxies: Proxies = ["10.0.0.0/24", "127.0.0.1"].map(|text| text.parse().unwrap()).into_iter().collect();
         let mut request = axum::http::Request::new(());
         request.extensions_mut().insert(ConnectInfo::<SocketAddr>(peer.parse().unwrap()));
-        for (name, value) in headers {
-            request.headers_mut().insert(*name, value.parse().unwrap());
-        }
+        request
+            .headers_mut()
+            .extend(headers.iter().map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap())));
         let parts = request.into_parts().0;
         (Client::of(&parts, |peer| proxies.trust(peer)), parts.headers)
     }

@@ -14,6 +14,12 @@ pub struct Clock {
     simulated: Option<watch::Receiver<Timestamp>>,
 }
 
+/// A moment without its fraction of a second.
+#[must_use]
+pub fn whole(moment: Timestamp) -> Timestamp {
+    Timestamp::from_second(moment.as_second()).unwrap_or(moment)
+}
+
 /// Sets a simulated clock.
 #[derive(Debug)]
 pub struct Hands(watch::Sender<Timestamp>);
@@ -32,15 +38,20 @@ impl Clock {
         (Self { simulated: Some(simulated) }, Hands(hands))
     }
 
+    /// In whole seconds, as all times in resources.
     #[must_use]
     pub fn now(&self) -> Timestamp {
+        whole(self.exactly())
+    }
+
+    fn exactly(&self) -> Timestamp {
         self.simulated.as_ref().map_or_else(Timestamp::now, |simulated| *simulated.borrow())
     }
 
     /// How long to pause until then; it may take several pauses.
     #[must_use]
     pub fn pause_until(&self, moment: Timestamp) -> Duration {
-        let left = Duration::try_from(moment.duration_since(self.now())).unwrap_or_default();
+        let left = Duration::try_from(moment.duration_since(self.exactly())).unwrap_or_default();
         left.min(LONGEST_PAUSE)
     }
 

@@ -18,6 +18,7 @@ use uuid::Uuid;
 use super::clock::Clock;
 use super::due::{self, Due};
 use super::history::Entry;
+use super::moments::COUNTED_MAXIMUM;
 use super::reach;
 use super::run::{self, Ended};
 use crate::controllers::queue::WorkQueue;
@@ -35,23 +36,44 @@ pub(super) struct Recurring {
     context: Context,
     clock: Clock,
     queue: WorkQueue,
-    running: Arc<Mutex<Running>>,
+    running: Running,
+    /// The runs under way. Dropping them ends them; the next manager goes on.
+    runs: Mutex<JoinSet<()>>,
 }
 
-/// What this manager runs. Dropping it ends them; the next manager goes on.
-#[derive(Default)]
-struct Running {
-    tasks: JoinSet<()>,
-    jobs: BTreeSet<String>,
+/// Names of the jobs that this manager runs.
+#[derive(Clone, Default)]
+struct Running(Arc<Mutex<BTreeSet<String>>>);
+
+impl Running {
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-fn lock(running: &Mutex<Running>) -> MutexGuard<'_, Running> {
-    running.lock().unwrap_or_else(PoisonError::into_inner)
+/// While it lives, the job is not begun again; then it is looked at.
+struct Mark {
+    running: Running,
+    queue: WorkQueue,
+    job: String,
+}
+
+impl Drop for Mark {
+    fn drop(&mut self) {
+        self.running.lock().remove(&self.job);
+        self.queue.add(&self.job);
+    }
 }
 
 impl Recurring {
     pub(super) fn new(context: &Context, clock: Clock, queue: &WorkQueue) -> Self {
-        Self { context: context.clone(), clock, queue: queue.clone(), running: Arc::default() }
+        Self {
+            context: context.clone(),
+            clock,
+            queue: queue.clone(),
+            running: Running::default(),
+            runs: Mutex::default(),
+        }
     }
 
     /// Writes the status if it still is the one that the pass has read: two can't begin the same run.
@@ -101,15 +123,14 @@ impl Recurring {
         let status = RecurringJobStatus { run: Some(run.clone()), ..job.status.clone() };
         let job = self.write(&job, status).await?;
         let work = Work { context: self.context.clone(), clock: self.clock.clone(), job, run };
-        let (running, queue) = (self.running.clone(), self.queue.clone());
-        let mut all = lock(&self.running);
-        while all.tasks.try_join_next().is_some() {}
-        let name = work.job.name().to_owned();
-        all.jobs.insert(name.clone());
-        all.tasks.spawn(async move {
+        let job = work.job.name().to_owned();
+        self.running.lock().insert(job.clone());
+        let mark = Mark { running: self.running.clone(), queue: self.queue.clone(), job };
+        let mut runs = self.runs.lock().unwrap_or_else(PoisonError::into_inner);
+        while runs.try_join_next().is_some() {}
+        runs.spawn(async move {
+            let _mark = mark;
             work.run().await;
-            lock(&running).jobs.remove(&name);
-            queue.add(&name);
         });
         Ok(Next::Wait)
     }
@@ -138,7 +159,7 @@ impl Controller for Recurring {
     const NAME: &'static str = "recurring-job";
 
     async fn reconcile(&self, name: &str) -> Result<Next, Error> {
-        if lock(&self.running).jobs.contains(name) {
+        if self.running.lock().contains(name) {
             // It is looked at again when its run is over.
             return Ok(Next::Wait);
         }
@@ -195,7 +216,7 @@ impl Work {
         }
         entry.log(Level::Info, format!("task {}, due {}, begun {by}", spec.task.word(), run.due));
         if run.missed > 0 {
-            let count = if run.missed as usize + 1 >= super::moments::COUNTED_MAXIMUM {
+            let count = if run.missed as usize + 1 >= COUNTED_MAXIMUM {
                 "100 or more".to_owned()
             } else {
                 run.missed.to_string()

@@ -66,6 +66,7 @@ fn last_due(status: &RecurringJobStatus, now: Timestamp) -> Option<Timestamp> {
 mod tests {
     use super::*;
     use crate::resources::recurring_job::RecurringJobSpec;
+    use proptest::prelude::*;
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
@@ -98,7 +99,7 @@ mod tests {
                 Due::Run { at: at("2026-11-13T02:00:00Z"), missed: 2 },
             ),
             (daily, day, "2026-11-13T02:00:00Z", "2026-11-13T07:00:00Z", Due::Wait(at("2026-11-14T02:00:00Z"))),
-            ("* * * * *", day, day, "2026-11-12T00:00:30Z", Due::Run { at: at("2026-11-12T00:00:00Z"), missed: 99 }),
+            ("* * * * *", day, day, "2026-11-12T00:00:30Z", Due::Run { at: at("2026-11-12T00:00:00Z"), missed: 100 }),
             ("@every 1h", day, "", "2026-11-10T00:59:59Z", Due::Wait(at("2026-11-10T01:00:00Z"))),
             (
                 "@every 1h",
@@ -112,6 +113,33 @@ mod tests {
             (daily, day, "2031-01-01T02:00:00Z", "2026-11-10T04:00:00Z", Due::Wait(at("2026-11-11T02:00:00Z"))),
         ] {
             assert_eq!(decide(&job(cron, since, last_due), at(now)).unwrap(), expected, "{cron} {last_due} {now}");
+        }
+    }
+
+    proptest! {
+        /// Looks at random moments, as managers that come and go: no moment is run twice, and none but the newest.
+        #[test]
+        fn whenever_it_is_looked_at(pauses in proptest::collection::vec(1_i64..400_000, 1..40), which in 0_usize..5) {
+            let cron =
+                ["*/7 * * * *", "0 0/3 * * ?", "CRON_TZ=Europe/Berlin 30 2 * * *", "@every 90m", "0 6 ? * SAT"][which];
+            let mut now = at("2026-10-20T00:00:00Z");
+            let mut job = job(cron, "2026-10-20T00:00:00Z", "");
+            let moments = Plan::read(cron).unwrap().moments(now);
+            let mut last = now;
+            for pause in pauses {
+                now += SignedDuration::from_secs(pause);
+                let missed = moments.count(last, now);
+                match decide(&job, now).unwrap() {
+                    Due::Run { at, missed: told } => {
+                        prop_assert!(at > last && at <= now, "{cron}: {at} after {last} at {now}");
+                        prop_assert!(moments.next(at).is_none_or(|next| next > now), "{cron}: {at} is not the newest");
+                        prop_assert_eq!(told + 1, missed);
+                        (last, job.status.last_due) = (at, at.to_string());
+                    }
+                    Due::Wait(next) => prop_assert!(next > now && missed == 0, "{cron}: waits for {next} at {now}"),
+                    other => prop_assert!(false, "{cron}: {other:?}"),
+                }
+            }
         }
     }
 

@@ -18,8 +18,8 @@ use jiff::{SignedDuration, Timestamp, ToSpan};
 const DAYS_SEARCHED: i64 = 8 * 366;
 /// Ever wider looks back for the last moment, in hours: most crons come often.
 const HOURS_BACK: [i64; 5] = [1, 24, 32 * 24, 366 * 24, (DAYS_SEARCHED + 1) * 24];
-/// Missed moments are counted up to this.
-pub const COUNTED_MAXIMUM: usize = 100;
+/// Missed moments are counted up to a hundred, beside the one that is run.
+pub const COUNTED_MAXIMUM: usize = 101;
 
 /// A cron on its clock.
 #[derive(Clone, Debug, PartialEq)]

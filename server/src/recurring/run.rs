@@ -136,11 +136,22 @@ async fn one(part: Part, entry: &Entry) -> Option<String> {
             entry.log(Level::Info, format!("volume {}: {told}", part.name()));
             None
         }
+        Err(_) if is_gone(&part).await => {
+            entry.log(Level::Info, format!("volume {} was deleted meanwhile", part.name()));
+            None
+        }
         Err(error) => {
             entry.log(Level::Error, format!("volume {}: {error}", part.name()));
             Some(part.name().to_owned())
         }
     }
+}
+
+async fn is_gone(part: &Part) -> bool {
+    let found = part.context.store.find::<Volume>(part.name()).await;
+    found.is_ok_and(|volume| {
+        volume.is_none_or(|volume| volume.is_deleting() || volume.metadata.uid != part.volume.metadata.uid)
+    })
 }
 
 async fn retried(part: &Part, entry: &Entry) -> Result<String, Trouble> {

@@ -162,12 +162,12 @@ impl Manager {
         controllers.add(recurring::start(&context, &clock).await);
         let (store, settings, events) = (context.store.clone(), context.settings.clone(), context.events.clone());
         let premises = layout.premises();
-        let app = App { bundles, premises, ..App::new(store, settings, auth, events, INSTALLATION_NAME) };
+        let app = App { bundles, premises, ..App::new(store, settings, auth, events, jobs.clone(), INSTALLATION_NAME) };
         let (store, events) = (&context.store, &context.events);
         let (notifications, tasks) =
             Notifications::start(&layout.data, &sqlite, store, events, &jobs, INSTALLATION_NAME)?;
         controllers.add(tasks);
-        let app = App { notifications, ..app.with_clients(context.clients.clone()).with_jobs(jobs) };
+        let app = App { notifications, ..app.with_clients(context.clients.clone()) };
         let address = listener.local_addr().map_err(Error::Http)?;
         wait_for_nodes(&context.store, &context.clients).await;
         Ok(Self {

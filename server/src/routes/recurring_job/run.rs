@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use crate::error::{ApiError, ErrorKind};
 use crate::nouns::action::Target;
+use crate::recurring::clock::whole;
 use crate::recurring::controller::asked_for;
 use crate::resources::RecurringJob;
 use crate::resources::recurring_job::RecurringJobStatus;
@@ -17,7 +18,7 @@ use crate::view::shown::resource;
 /// Answers with the job when the run is stored; it begins a moment later. 409 while one runs.
 pub async fn handle(target: Target, _: NoInput) -> Result<Resource<RecurringJobView>, ApiError> {
     let (store, name) = (&target.app.store, target.name.as_str());
-    let run = asked_for(Timestamp::now(), &target.user);
+    let run = asked_for(whole(Timestamp::now()), &target.user);
     let mut is_busy = false;
     let change = |status: &mut RecurringJobStatus| {
         is_busy = status.run.is_some();
