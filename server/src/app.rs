@@ -11,6 +11,7 @@ use crate::environment::premises::Premises;
 use crate::events::Events;
 use crate::instance::{Clients, Network};
 use crate::jobs::Jobs;
+use crate::notifications::Notifications;
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::support_bundle::Bundles;
@@ -33,6 +34,8 @@ pub struct App {
     pub events: Events,
     /// What takes long is told here, and its history kept.
     pub jobs: Jobs,
+    /// Where people are told of what happens.
+    pub notifications: Notifications,
     /// The nodes' instance managers; none where nothing runs.
     pub clients: Clients,
     /// Where support bundles are; nowhere unless whoever starts the manager says so.
@@ -62,6 +65,7 @@ impl App {
             streams,
             events,
             jobs,
+            notifications: Notifications::default(),
             clients: Clients::new(BTreeMap::new(), Network::default()),
             bundles: Bundles::default(),
             premises: Premises::default(),
@@ -105,6 +109,12 @@ impl FromRef<App> for Events {
 impl FromRef<App> for Jobs {
     fn from_ref(app: &App) -> Self {
         app.jobs.clone()
+    }
+}
+
+impl FromRef<App> for Notifications {
+    fn from_ref(app: &App) -> Self {
+        app.notifications.clone()
     }
 }
 
