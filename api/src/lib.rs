@@ -43,4 +43,5 @@ pub mod system_backup;
 pub mod system_restore;
 pub mod tag;
 pub mod volume;
+pub mod whatif;
 pub mod word;

@@ -8,7 +8,7 @@ use axum::extract::FromRef;
 use crate::auth::Auth;
 use crate::environment::premises::Premises;
 use crate::events::Events;
-use crate::instance::{Clients, Network};
+use crate::instance::{Clients, Instances, Network};
 use crate::jobs::Jobs;
 use crate::settings::Settings;
 use crate::store::Store;
@@ -34,6 +34,8 @@ pub struct App {
     pub jobs: Jobs,
     /// The nodes' instance managers; none where nothing runs.
     pub clients: Clients,
+    /// What they last told.
+    pub instances: Instances,
     /// Where support bundles are; nowhere unless whoever starts the manager says so.
     pub bundles: Bundles,
     /// Where disks can't be, on the machine that all nodes share; nothing where they don't.
@@ -60,6 +62,7 @@ impl App {
             events,
             jobs: Jobs::default(),
             clients: Clients::new(BTreeMap::new(), Network::default()),
+            instances: Instances::new([]),
             bundles: Bundles::default(),
             premises: Premises::default(),
             cluster: cluster.into(),
@@ -77,6 +80,12 @@ impl App {
     #[must_use]
     pub fn with_clients(self, clients: Clients) -> Self {
         Self { clients, ..self }
+    }
+
+    /// With what is known of these processes.
+    #[must_use]
+    pub fn with_instances(self, instances: Instances) -> Self {
+        Self { instances, ..self }
     }
 }
 

@@ -8,6 +8,8 @@
 //! 4. [`store`] again — the status reaches the dashboard by the same watches: [`view`] gives it its shape, [`web`]
 //!    the live stream and the page around it.
 //!
+//! [`whatif`] tells before a change what the controllers would make of it.
+//!
 //! [`standalone`] puts it together on one machine. Invariants: `spec` says what is wished and `status` what is; every
 //! pass can be repeated at any time; what runs is adopted, never restarted; the control record alone says which
 //! replicas hold all data.
@@ -34,3 +36,4 @@ pub mod store;
 pub mod support_bundle;
 pub mod view;
 pub mod web;
+pub mod whatif;

@@ -17,7 +17,7 @@ pub use noun::Noun;
 use crate::routes::{
     backing_image, backup, backup_backing_image, backup_target, backup_volume, engine_image, event, instance_manager,
     node, orphan, recurring_job, root, setting, shard, support_bundle, system_backup, system_restore, tag, volume,
-    volume_attachment,
+    volume_attachment, whatif,
 };
 
 /// All nouns.
@@ -45,6 +45,7 @@ pub fn all() -> &'static [Noun] {
             tag::noun(),
             volume::noun(),
             volume_attachment::noun(),
+            whatif::noun(),
         ]
     });
     &ALL

@@ -29,3 +29,4 @@ pub mod system_restore;
 pub mod tag;
 pub mod volume;
 pub mod volume_attachment;
+pub mod whatif;

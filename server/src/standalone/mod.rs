@@ -146,7 +146,7 @@ impl Manager {
         let (store, settings, events) = (context.store.clone(), context.settings.clone(), context.events.clone());
         let premises = layout.premises();
         let app = App { bundles, premises, ..App::new(store, settings, auth, events, INSTALLATION_NAME) };
-        let app = app.with_clients(context.clients.clone()).with_jobs(jobs);
+        let app = app.with_clients(context.clients.clone()).with_instances(context.instances.clone()).with_jobs(jobs);
         let address = listener.local_addr().map_err(Error::Http)?;
         wait_for_nodes(&context.store, &context.clients).await;
         Ok(Self {

@@ -24,3 +24,4 @@ mod volume_actions;
 mod volume_life;
 mod volumes;
 mod walk;
+mod whatif;
