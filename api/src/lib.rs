@@ -33,6 +33,7 @@ pub mod orphan;
 pub mod recurring_job;
 pub mod replica;
 pub mod schema;
+pub mod search;
 pub mod session;
 pub mod setting;
 pub mod shard;

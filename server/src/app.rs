@@ -10,6 +10,7 @@ use crate::environment::premises::Premises;
 use crate::events::Events;
 use crate::instance::{Clients, Instances, Network};
 use crate::jobs::Jobs;
+use crate::search::Index;
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::support_bundle::Bundles;
@@ -36,6 +37,8 @@ pub struct App {
     pub clients: Clients,
     /// What they last told.
     pub instances: Instances,
+    /// What is found by its words.
+    pub search: Index,
     /// Where support bundles are; nowhere unless whoever starts the manager says so.
     pub bundles: Bundles,
     /// Where disks can't be, on the machine that all nodes share; nothing where they don't.
@@ -52,6 +55,7 @@ impl App {
         let streams = Streams::start(&store);
         streams.follow_also("events", events.changed());
         let volume_pieces = pieces::Cache::default();
+        let search = Index::new(&store, &settings);
         Self {
             store,
             settings,
@@ -63,6 +67,7 @@ impl App {
             jobs: Jobs::default(),
             clients: Clients::new(BTreeMap::new(), Network::default()),
             instances: Instances::new([]),
+            search,
             bundles: Bundles::default(),
             premises: Premises::default(),
             cluster: cluster.into(),

@@ -30,6 +30,7 @@ pub mod resources;
 pub mod router;
 pub mod routes;
 pub mod scheduling;
+pub mod search;
 pub mod settings;
 pub mod standalone;
 pub mod store;

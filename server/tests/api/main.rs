@@ -17,6 +17,7 @@ mod metrics;
 mod nodes;
 mod recurring_jobs;
 mod schemas;
+mod search;
 mod settings;
 mod snapshots;
 mod support_bundles;

@@ -227,6 +227,7 @@ async fn walk_hidden(walk: &mut Walk) {
 async fn walk_questions(walk: &mut Walk) {
     let good = [
         ("/v1/whatif", "whatIfQuestion", "change=evictNode&node=node-1"),
+        ("/v1/search", "searchQuestion", "q=node"),
     ];
     for (path, question, query) in good {
         assert_eq!(walk.ask("GET", &format!("{path}?{query}"), "").await.status, 200, "{path}?{query}");
