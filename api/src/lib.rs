@@ -32,6 +32,7 @@ pub mod node;
 pub mod orphan;
 pub mod recurring_job;
 pub mod replica;
+pub mod sample;
 pub mod schema;
 pub mod search;
 pub mod session;

@@ -10,6 +10,7 @@ use crate::environment::premises::Premises;
 use crate::events::Events;
 use crate::instance::{Clients, Instances, Network};
 use crate::jobs::Jobs;
+use crate::samples::Samples;
 use crate::search::Index;
 use crate::settings::Settings;
 use crate::store::Store;
@@ -37,6 +38,8 @@ pub struct App {
     pub clients: Clients,
     /// What they last told.
     pub instances: Instances,
+    /// What volumes did and what disks had, over time.
+    pub samples: Samples,
     /// What is found by its words.
     pub search: Index,
     /// Where support bundles are; nowhere unless whoever starts the manager says so.
@@ -67,6 +70,7 @@ impl App {
             jobs: Jobs::default(),
             clients: Clients::new(BTreeMap::new(), Network::default()),
             instances: Instances::new([]),
+            samples: Samples::default(),
             search,
             bundles: Bundles::default(),
             premises: Premises::default(),
@@ -79,6 +83,12 @@ impl App {
     pub fn with_jobs(self, jobs: Jobs) -> Self {
         self.streams.follow_also("jobs", jobs.changed());
         Self { jobs, ..self }
+    }
+
+    /// With samples that are kept.
+    #[must_use]
+    pub fn with_samples(self, samples: Samples) -> Self {
+        Self { samples, ..self }
     }
 
     /// With the processes of an installation.

@@ -29,6 +29,7 @@ pub mod nouns;
 pub mod resources;
 pub mod router;
 pub mod routes;
+pub mod samples;
 pub mod scheduling;
 pub mod search;
 pub mod settings;

@@ -16,8 +16,8 @@ pub use noun::Noun;
 
 use crate::routes::{
     backing_image, backup, backup_backing_image, backup_target, backup_volume, engine_image, event, instance_manager,
-    node, orphan, recurring_job, root, search, setting, shard, support_bundle, system_backup, system_restore, tag, volume,
-    volume_attachment, whatif,
+    node, orphan, recurring_job, root, samples, search, setting, shard, support_bundle, system_backup, system_restore,
+    tag, volume, volume_attachment, whatif,
 };
 
 /// All nouns.
@@ -36,6 +36,7 @@ pub fn all() -> &'static [Noun] {
             orphan::noun(),
             recurring_job::noun(),
             root::noun(),
+            samples::noun(),
             search::noun(),
             setting::noun(),
             shard::noun(),

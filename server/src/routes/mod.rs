@@ -19,6 +19,7 @@ pub mod node;
 pub mod orphan;
 pub mod recurring_job;
 pub mod root;
+pub mod samples;
 pub mod search;
 pub mod session;
 pub mod setting;

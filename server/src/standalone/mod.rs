@@ -31,6 +31,7 @@ use crate::jobs::Jobs;
 use crate::resources::condition::is_true;
 use crate::resources::node::READY;
 use crate::resources::{Node, Object};
+use crate::samples::Samples;
 use crate::settings::{Name, Settings};
 use crate::store::sqlite::Sqlite;
 use crate::store::{Store, StoreError};
@@ -125,12 +126,15 @@ impl Manager {
 
         let clients = Clients::new(layout.instance_manager_addresses(), options.network.clone());
         let owner = clients.nodes().next().unwrap_or_default().into();
+        let store = Store::new(Arc::new(sqlite.clone()));
+        let samples = Samples::open(sqlite.pool(), &settings, &store);
         let context = Context {
-            store: Store::new(Arc::new(sqlite.clone())),
+            store,
             settings,
             instances: Instances::new(clients.nodes()),
             events: Events::keep(sqlite.pool()),
             jobs: jobs.clone(),
+            samples: samples.clone(),
             giving_up: Arc::default(),
             owner,
             clients,
@@ -146,7 +150,8 @@ impl Manager {
         let (store, settings, events) = (context.store.clone(), context.settings.clone(), context.events.clone());
         let premises = layout.premises();
         let app = App { bundles, premises, ..App::new(store, settings, auth, events, INSTALLATION_NAME) };
-        let app = app.with_clients(context.clients.clone()).with_instances(context.instances.clone()).with_jobs(jobs);
+        let app = app.with_clients(context.clients.clone()).with_instances(context.instances.clone());
+        let app = app.with_jobs(jobs).with_samples(samples);
         let address = listener.local_addr().map_err(Error::Http)?;
         wait_for_nodes(&context.store, &context.clients).await;
         Ok(Self {
@@ -164,18 +169,19 @@ impl Manager {
     /// Answers requests until `stop` is done, then finishes what is under way.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
         crate::router::serve(self.listener, self.app.clone(), stop).await;
-        end(self.controllers, &self.app.jobs, &self.sqlite).await;
+        end(self.controllers, &self.app, &self.sqlite).await;
     }
 
     /// Ends it; nothing is written afterwards, so that the next manager of the same data may start.
     pub async fn stop(self) {
-        end(self.controllers, &self.app.jobs, &self.sqlite).await;
+        end(self.controllers, &self.app, &self.sqlite).await;
     }
 }
 
-async fn end(controllers: Controllers, jobs: &Jobs, sqlite: &Sqlite) {
+async fn end(controllers: Controllers, app: &App, sqlite: &Sqlite) {
     controllers.stop().await;
-    jobs.settle().await;
+    app.jobs.settle().await;
+    app.samples.settle().await;
     sqlite.close().await;
 }
 
