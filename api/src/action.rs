@@ -52,6 +52,8 @@ pub struct Offer<T> {
     pub offered: fn(&T) -> bool,
     /// Longhorn describes actions that nobody can call.
     pub routed: bool,
+    /// It changes nothing: users who may only look may do it.
+    pub reads: bool,
 }
 
 impl<T> Offer<T> {
@@ -66,6 +68,7 @@ impl<T> Offer<T> {
             schema_output: None,
             offered: always,
             routed: true,
+            reads: false,
         }
     }
 }

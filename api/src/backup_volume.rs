@@ -49,13 +49,13 @@ const BACKUP_LIST_OUTPUT: Option<&str> = Some("backupListOutput");
 
 crate::actions! { BackupVolume {
     /// Its backups.
-    BackupList = "backupList"(NoInput) -> Collection<Resource<Backup>> { schema_output: BACKUP_LIST_OUTPUT };
+    BackupList = "backupList"(NoInput) -> Collection<Resource<Backup>> { schema_output: BACKUP_LIST_OUTPUT, reads: true };
     /// The backups of a volume in all targets.
     BackupListByVolume = "backupListByVolume"(BackupListByVolumeInput) -> Collection<Resource<Backup>> {
-        schema_input: Some("volume"), schema_output: BACKUP_LIST_OUTPUT,
+        schema_input: Some("volume"), schema_output: BACKUP_LIST_OUTPUT, reads: true,
     };
     /// One backup.
-    BackupGet = "backupGet"(BackupInput) -> Resource<Backup>;
+    BackupGet = "backupGet"(BackupInput) -> Resource<Backup> { reads: true };
     /// Deletes a backup.
     BackupDelete = "backupDelete"(BackupInput) -> Resource<BackupVolume>;
     /// Reads the target again.

@@ -8,11 +8,17 @@
 //! | `@hourly` `@daily` `@midnight` `@weekly` `@monthly` `@yearly` `@annually` | at the beginning of each |
 //! | `@every 1h30m` | again and again, with this time between (units h, m, s), at least a minute |
 //!
-//! Days: when both kinds of days are restricted, one of them is enough, as in every cron.
+//! Days: when both kinds of days are restricted, one of them is enough, as in every cron. [`Schedule`] is this with the clock
+//! that it is meant on.
+
+mod schedule;
+mod words;
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
+
+pub use schedule::{Schedule, ZONE_DEFAULT};
 
 /// When something is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,13 +90,6 @@ impl Calendar {
     #[must_use]
     pub fn first_from(&self, minute_of_day: u16) -> Option<(u8, u8)> {
         times_of_day(minute_of_day..MINUTES_OF_DAY).find(|&(hour, minute)| self.fits_time(hour, minute))
-    }
-
-    /// The last hour and minute of a day that fit, until this minute of the day and with it.
-    #[must_use]
-    pub fn last_until(&self, minute_of_day: u16) -> Option<(u8, u8)> {
-        let until = minute_of_day.min(MINUTES_OF_DAY - 1);
-        times_of_day((0..=until).rev()).find(|&(hour, minute)| self.fits_time(hour, minute))
     }
 
     fn fits_time(&self, hour: u8, minute: u8) -> bool {
@@ -299,9 +298,6 @@ mod tests {
         assert_eq!(calendar.first_from(0), Some((8, 5)));
         assert_eq!(calendar.first_from(8 * 60 + 6), Some((8, 50)));
         assert_eq!(calendar.first_from(10 * 60 + 51), None);
-        assert_eq!(calendar.last_until(u16::MAX), Some((10, 50)));
-        assert_eq!(calendar.last_until(8 * 60 + 5), Some((8, 5)));
-        assert_eq!(calendar.last_until(8 * 60 + 4), None);
         // Any day of the week will do, and the 29th comes in leap years.
         for text in ["0 0 30 2 mon", "0 0 29 2 *", "@every 1m"] {
             assert!(text.parse::<Cron>().is_ok(), "{text}");

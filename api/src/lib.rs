@@ -11,6 +11,7 @@ extern crate self as aurochs_api;
 
 pub mod action;
 pub mod attachment;
+pub mod audit;
 pub mod backing_image;
 pub mod backup;
 pub mod backup_backing_image;

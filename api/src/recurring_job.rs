@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::action::NoInput;
 use crate::describe::Described;
+use crate::schema::Resource;
 use crate::word::Word;
 
 /// What a job does.
@@ -45,7 +47,7 @@ pub struct RecurringJob {
     #[schema(create, required, unique)]
     pub name: String,
     pub task: Task,
-    /// Five fields, or `@daily` and the like, or `@every 6h`.
+    /// Five fields, or `@daily` and the like, or `@every 6h`; `CRON_TZ=Europe/Berlin` before them states the clock.
     #[schema(create, required)]
     pub cron: String,
     /// How many of what it makes are kept.
@@ -69,6 +71,53 @@ pub struct RecurringJob {
     pub execution_count: u64,
     #[serde(rename = "ownerID")]
     pub owner_id: String,
+    /// Ours: `cron` in words: "every 3 hours, at minute 0".
+    pub schedule: String,
+    /// Ours: the clock that `cron` is meant on, by its name in the IANA database.
+    pub time_zone: String,
+    /// Ours: when it runs next, the soonest first; RFC 3339 on that clock.
+    #[schema(nullable)]
+    pub next_runs: Vec<String>,
+    /// Ours: the run that is under way.
+    #[schema(nullable)]
+    pub run: Option<RecurringRun>,
+    /// Ours: the last run that ended.
+    #[schema(nullable)]
+    pub last_run: Option<RecurringRun>,
+}
+
+/// One run of a job. Its log lines are in the history of jobs.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RecurringRun {
+    pub id: String,
+    /// The moment that it was for, RFC 3339 in UTC: a run that was caught up began later.
+    pub due: String,
+    /// Earlier moments that had no run, because no manager ran or the run before was still at work; 100 for so many and more.
+    pub missed: u32,
+    /// How often it was begun: again after a manager ended in the middle of it.
+    pub attempts: u32,
+    pub started_at: String,
+    /// Empty while it runs.
+    pub ended_at: String,
+    /// Who asked for it; empty when its time had come.
+    pub started_by: String,
+    /// Empty while it runs, else `succeeded`, `failed`, `cancelled`.
+    pub outcome: String,
+    /// What came of it, in a sentence.
+    pub message: String,
+}
+
+/// Answer of `GET /v1/schedule?cron=…`: what a cron would mean.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CronMeaning {
+    pub cron: String,
+    /// "every 3 hours, at minute 0".
+    pub schedule: String,
+    pub time_zone: String,
+    /// RFC 3339 on that clock.
+    pub next_runs: Vec<String>,
 }
 
 /// Body of a create. Words and numbers are checked later, so that a message can name what is wrong.
@@ -99,4 +148,11 @@ pub struct RecurringJobUpdate {
     pub parameters: Option<BTreeMap<String, String>>,
 }
 
-crate::actions! { RecurringJob {} }
+crate::actions! { RecurringJob {
+    /// Ours: runs it now, besides its times.
+    RecurringJobRun = "recurringJobRun"(NoInput) -> Resource<RecurringJob> { offered: is_idle };
+} }
+
+fn is_idle(job: &RecurringJob) -> bool {
+    job.run.is_none()
+}

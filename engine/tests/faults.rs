@@ -118,7 +118,11 @@ async fn a_change_of_layers_that_one_member_lacks_is_not_told() {
     // Questions go to the two in turn: one of these would go to the first.
     for _ in 0..2 {
         engine.run(|volume| async move { volume.look_at_layers().await }).await;
-        assert_eq!(head_stands_on(&engine), "above", "the second replica has not done it, and may be the one that stays");
+        assert_eq!(
+            head_stands_on(&engine),
+            "above",
+            "the second replica has not done it, and may be the one that stays"
+        );
     }
     parties.replicas[1].proxy.release();
     revert.await.unwrap().unwrap();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 
+use crate::audit::Audit;
 use crate::auth::Auth;
 use crate::environment::premises::Premises;
 use crate::events::Events;
@@ -54,6 +55,7 @@ impl App {
     /// Begins to follow the store for the live stream; to be called inside a tokio runtime.
     #[must_use]
     pub fn new(store: Store, settings: Settings, auth: Auth, events: Events, cluster: &str) -> Self {
+        auth.audit().obey(&settings);
         let live = Live::start(&store);
         let streams = Streams::start(&store);
         streams.follow_also("events", events.changed());
@@ -105,6 +107,12 @@ impl App {
 }
 
 // === parts that handlers ask for ===
+
+impl FromRef<App> for Audit {
+    fn from_ref(app: &App) -> Self {
+        app.auth.audit().clone()
+    }
+}
 
 impl FromRef<App> for Auth {
     fn from_ref(app: &App) -> Self {

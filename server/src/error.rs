@@ -24,7 +24,7 @@ pub enum ErrorKind {
     BadRequest,
     /// Nobody is logged in.
     Unauthorized,
-    /// Logged in, but not from here: another site sent the request.
+    /// Logged in, but not with the role for it, or another site sent the request.
     Forbidden,
     NotFound,
     MethodNotAllowed,

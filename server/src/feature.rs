@@ -14,7 +14,6 @@ pub enum Feature {
     LinkedClones,
     LiveUpgrade,
     Migration,
-    RecurringJobs,
     /// The second data engine (SPDK), with its shards.
     SecondEngine,
     /// Volumes that several nodes mount at once.
@@ -39,7 +38,6 @@ impl Feature {
             Self::LinkedClones => "linked clones",
             Self::LiveUpgrade => "live engine upgrade",
             Self::Migration => "live migration",
-            Self::RecurringJobs => "runs of recurring jobs",
             Self::SecondEngine => "v2 data engine",
             Self::SharedVolumes => "ReadWriteMany volumes",
             Self::SystemBackups => "system backups",
@@ -62,7 +60,6 @@ impl Feature {
             Self::LinkedClones => "Make a full copy: cloneMode full-copy.",
             Self::LiveUpgrade => "Detach the volume; it gets the new engine when it is attached again.",
             Self::Migration => "Detach the volume and attach it on the other node.",
-            Self::RecurringJobs => "Call the action from a timer of the system for now.",
             Self::SecondEngine => "Use dataEngine v1.",
             Self::SharedVolumes => "Use accessMode rwo and attach it to one node.",
             Self::Uninstall => "Run `aurochs stop` and remove the data directory.",

@@ -15,6 +15,7 @@
 //! replicas hold all data.
 
 pub mod app;
+pub mod audit;
 pub mod auth;
 pub mod controllers;
 pub mod environment;
@@ -26,6 +27,8 @@ pub mod jobs;
 pub mod logging;
 pub mod metrics;
 pub mod nouns;
+mod private_file;
+pub mod recurring;
 pub mod resources;
 pub mod router;
 pub mod routes;

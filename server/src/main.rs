@@ -1,18 +1,22 @@
 //! `aurochs`: arguments → state → run.
 
 mod network_arguments;
+mod user_arguments;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use aurochs_server::auth::proxies::Proxy;
+use aurochs_server::auth::rate::PER_SECOND;
 use aurochs_server::logging::Logging;
 use aurochs_server::standalone::zone::NodeZone;
 use aurochs_server::standalone::{Manager, Options, check, stop};
+use aurochs_server::web::connections::tls::Tls;
 use clap::{Parser, Subcommand};
 use network_arguments::NetworkArguments;
 use tokio::signal::unix::{SignalKind, signal};
+use user_arguments::UserArguments;
 
 /// Replicated block storage with a dashboard.
 #[derive(Debug, Parser)]
@@ -44,10 +48,20 @@ enum Command {
         /// Zone of a node, NODE=ZONE or NODE=REGION/ZONE, for replicas in different zones; can be given several times.
         #[arg(long = "zone", value_name = "NODE=ZONE")]
         zones: Vec<NodeZone>,
-        /// A reverse proxy whose X-Forwarded-For is believed, an address or a network; can be given several times.
-        /// Without it those on this machine are.
+        /// A reverse proxy that is believed when it says whom it speaks for (X-Forwarded-For, -Proto, -Host), an address or a
+        /// network; can be given several times. Without it none is.
         #[arg(long = "trusted-proxy", value_name = "ADDRESS")]
         trusted_proxies: Vec<Proxy>,
+        /// Serve https with this certificate, a PEM file with those between it and its authority. It can be renewed in
+        /// place.
+        #[arg(long, value_name = "FILE", requires = "tls_key")]
+        tls_cert: Option<PathBuf>,
+        /// The certificate's private key, a PEM file that others can't read.
+        #[arg(long, value_name = "FILE", requires = "tls_cert")]
+        tls_key: Option<PathBuf>,
+        /// Requests that one client may send, as a user from an address; twenty seconds' worth of them at once.
+        #[arg(long, value_name = "NUMBER", default_value_t = PER_SECOND, value_parser = clap::value_parser!(u32).range(1..))]
+        requests_per_second: u32,
         /// Answer /metrics without login, for a Prometheus that has no user name and password.
         #[arg(long)]
         metrics_open: bool,
@@ -70,6 +84,8 @@ enum Command {
         #[arg(long)]
         data: PathBuf,
     },
+    /// Add, change and remove the users who can log in.
+    User(UserArguments),
     /// Print the version.
     Version,
 }
@@ -78,12 +94,26 @@ enum Command {
 async fn main() -> ExitCode {
     let logging = Logging::start();
     let result = match Cli::parse().command {
-        Command::Serve { data, nodes, address, network, engine_binary, zones, trusted_proxies, metrics_open } => {
+        Command::Serve {
+            data,
+            nodes,
+            address,
+            network,
+            engine_binary,
+            zones,
+            trusted_proxies: proxies,
+            tls_cert,
+            tls_key,
+            requests_per_second,
+            metrics_open,
+        } => {
             let options = Options { data, nodes, address, network: network.network(), engine_binary, zones };
-            serve(options, trusted_proxies, metrics_open, logging).await
+            let gate = Gate { proxies, tls: tls_cert.zip(tls_key), requests_per_second, metrics_open };
+            serve(options, gate, logging).await
         }
         Command::Check { data, engine_binary, json } => return check::run(data.as_deref(), engine_binary, json),
         Command::Stop { data } => stop_all(&data).await,
+        Command::User(arguments) => arguments.run(),
         Command::Version => {
             say(&format!("aurochs {}", env!("CARGO_PKG_VERSION")));
             Ok(())
@@ -100,17 +130,28 @@ async fn main() -> ExitCode {
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
-async fn serve(options: Options, proxies: Vec<Proxy>, metrics_open: bool, logging: Logging) -> Result<()> {
+/// Who comes in, and how.
+struct Gate {
+    proxies: Vec<Proxy>,
+    /// Certificate and key.
+    tls: Option<(PathBuf, PathBuf)>,
+    requests_per_second: u32,
+    metrics_open: bool,
+}
+
+async fn serve(options: Options, gate: Gate, logging: Logging) -> Result<()> {
     let asked = asked_to_end()?;
+    let tls = gate.tls.map(|(certificate, key)| Tls::open(certificate, key)).transpose()?;
     let manager = Manager::start(&options).await?;
     logging.follow(&manager.app.settings);
-    if !proxies.is_empty() {
-        manager.app.auth.trust_proxies(proxies.into_iter().collect());
+    let auth = &manager.app.auth;
+    auth.trust_proxies(gate.proxies.into_iter().collect());
+    auth.limit_requests(gate.requests_per_second);
+    if gate.metrics_open {
+        auth.open_metrics();
     }
-    if metrics_open {
-        manager.app.auth.open_metrics();
-    }
-    say(&format!("Aurochs is at http://{}", manager.address));
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    say(&format!("Aurochs is at {scheme}://{}", manager.address));
     if let Some(first) = &manager.first_password {
         say(&format!(
             "Log in as {} with the password {} (kept in {}).",
@@ -119,7 +160,7 @@ async fn serve(options: Options, proxies: Vec<Proxy>, metrics_open: bool, loggin
             first.path.display()
         ));
     }
-    manager.serve(asked).await;
+    manager.serve_over(tls, asked).await;
     say("The manager has ended; attached volumes stay in use. `aurochs stop` ends them too.");
     Ok(())
 }

@@ -290,6 +290,16 @@ const RECURRING_JOBS: &[Rule] = &[
         "default group",
         "src/controllers/volume/default_group.rs: default_group; tests/api/volume_actions.rs: jobs_and_groups_come_and_go",
     ),
+    (
+        "selection",
+        "src/recurring/choice.rs: selection_by_labels selection_by_state; \
+         src/recurring/tests.rs: who_is_left_out_is_told_with_the_reason",
+    ),
+    ("tasks and what they keep", "src/recurring/retain.rs: retain_by_task"),
+    ("snapshot name", "src/recurring/take.rs: names_begin_with_the_job what_was_asked_for_is_found_again"),
+    ("executionCount", "src/recurring/tests.rs: a_run_that_was_cut_off_goes_on"),
+    ("only if new data", "src/recurring/new_data.rs: what_lies_above_the_last_snapshot"),
+    ("one volume failing", "src/recurring/run.rs: one_volume_failing"),
     ("labels", "src/routes/recurring_job/labels.rs: labels_of_kubernetes"),
     ("concurrency", "src/routes/recurring_job/check.rs: concurrency_of_zero_is_the_default"),
     ("parameters", "src/routes/recurring_job/check.rs: parameters_belong_to_their_task"),

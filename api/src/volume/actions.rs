@@ -40,10 +40,10 @@ actions! { Volume {
     SnapshotPurge = "snapshotPurge"(NoInput) -> Resource<Volume> { offered: attached };
     /// Freezes what the volume holds now.
     SnapshotCreate = "snapshotCreate"(SnapshotInput) -> Resource<Snapshot> { offered: attached };
-    SnapshotGet = "snapshotGet"(SnapshotInput) -> Resource<Snapshot> { offered: attached };
+    SnapshotGet = "snapshotGet"(SnapshotInput) -> Resource<Snapshot> { offered: attached, reads: true };
     /// All layers, `volume-head` among them.
     SnapshotList = "snapshotList"(NoInput) -> Collection<Resource<Snapshot>> {
-        schema_output: Some("snapshotListOutput"), offered: attached
+        schema_output: Some("snapshotListOutput"), offered: attached, reads: true
     };
     /// Marks a snapshot as removed; what stands on it keeps its content.
     SnapshotDelete = "snapshotDelete"(SnapshotInput) -> Resource<Volume> { offered: attached };
@@ -53,9 +53,9 @@ actions! { Volume {
     SnapshotBackup = "snapshotBackup"(SnapshotInput) -> Resource<Volume> { offered: not_faulted };
     /// Asks for a snapshot, attached or not.
     SnapshotCrCreate = "snapshotCRCreate"(SnapshotCrInput) -> Resource<SnapshotCr> { offered: not_faulted };
-    SnapshotCrGet = "snapshotCRGet"(SnapshotCrInput) -> Resource<SnapshotCr> { offered: not_faulted };
+    SnapshotCrGet = "snapshotCRGet"(SnapshotCrInput) -> Resource<SnapshotCr> { offered: not_faulted, reads: true };
     SnapshotCrList = "snapshotCRList"(NoInput) -> Collection<Resource<SnapshotCr>> {
-        schema_output: Some("snapshotCRListOutput"), offered: not_faulted
+        schema_output: Some("snapshotCRListOutput"), offered: not_faulted, reads: true
     };
     SnapshotCrDelete = "snapshotCRDelete"(SnapshotCrInput) -> Resource<Empty> { offered: not_faulted };
     /// Lets the volume take part in a recurring job, or in a group of them. Answers with all that it takes part in.
@@ -63,7 +63,7 @@ actions! { Volume {
         schema_output: Some("volumeRecurringJob"), offered: settled_or_attaching
     };
     RecurringJobList = "recurringJobList"(NoInput) -> Collection<Resource<RecurringJobRef>> {
-        schema_output: Some("volumeRecurringJob"), offered: settled_or_attaching
+        schema_output: Some("volumeRecurringJob"), offered: settled_or_attaching, reads: true
     };
     RecurringJobDelete = "recurringJobDelete"(VolumeRecurringJobInput) -> Collection<Resource<RecurringJobRef>> {
         schema_output: Some("volumeRecurringJob"), offered: settled_or_attaching

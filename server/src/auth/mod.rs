@@ -1,14 +1,19 @@
 //! Login: who asks, and may they.
 //!
-//! 1. [`require`] stands in front of every route but the health check and the login page itself.
+//! 1. [`require`] stands in front of every route but the health check and the login page itself, and writes changes into
+//!    the audit log.
 //! 2. A browser has a session cookie ([`session`]), a script sends HTTP Basic; both are checked against the users'
-//!    file ([`users`]).
+//!    file ([`users`]), which says with [`roles`] what they may do.
 //! 3. Wrong passwords are slowed down ([`slowdown`]); right ones are remembered for a few minutes ([`verified`]).
-//! 4. Requests that another site's page sent in the user's name are refused ([`client`]).
+//! 4. Requests that another site's page sent in the user's name are refused ([`client`]), and so are more than anybody
+//!    needs ([`rate`]).
 
+mod changing;
 pub(crate) mod client;
 pub mod proxies;
+pub mod rate;
 pub mod require;
+pub mod roles;
 pub mod session;
 mod slowdown;
 pub mod users;
@@ -20,15 +25,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use sqlx::SqlitePool;
+use aurochs_api::session::Role;
+use axum::http::StatusCode;
 use time::OffsetDateTime;
 use tokio::sync::{Semaphore, broadcast};
 
+use self::client::Client;
 use self::proxies::Proxies;
+use self::rate::Requests;
 use self::session::{PasswordMark, Session, Sessions, Token, TokenHash};
 use self::slowdown::Slowdown;
-use self::users::{FirstPassword, Users, UsersError};
+use self::users::{Account, FirstPassword, Users, UsersError};
 use self::verified::Verified;
+use crate::audit::{Act, Audit, Ended};
+use crate::store::sqlite::Sqlite;
+
+pub use self::require::Guard;
 
 /// Passwords checked at the same time: bcrypt is slow on purpose, and the machine has other work.
 const CHECKS_AT_ONCE: usize = 2;
@@ -41,6 +53,7 @@ const CREDENTIAL_LENGTH_MAXIMUM: usize = 256;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     pub name: String,
+    pub role: Role,
     pub proof: Proof,
 }
 
@@ -76,10 +89,12 @@ impl From<sqlx::Error> for LoginError {
 pub struct Auth(Arc<Inner>);
 
 struct Inner {
+    audit: Audit,
     users: Users,
     sessions: Sessions,
     slowdown: Mutex<Slowdown>,
     verified: Mutex<Verified>,
+    requests: Mutex<Requests>,
     turns: Semaphore,
     ended: broadcast::Sender<TokenHash>,
     /// Metrics need no login.
@@ -90,20 +105,38 @@ struct Inner {
 
 impl Auth {
     /// Opens `DIR/users`, or makes it at the first start; then the password is returned once, to be printed.
-    /// `pool` has the table `sessions`.
-    pub fn open(directory: &Path, pool: SqlitePool) -> Result<(Self, Option<FirstPassword>), UsersError> {
+    /// Sessions and the audit log are in the database. To be called inside a tokio runtime.
+    pub fn open(directory: &Path, sqlite: &Sqlite) -> Result<(Self, Option<FirstPassword>), UsersError> {
         let (users, first) = Users::open(directory)?;
         let inner = Inner {
+            audit: Audit::keep(sqlite),
             users,
-            sessions: Sessions::new(pool),
+            sessions: Sessions::new(sqlite.pool()),
             slowdown: Mutex::default(),
             verified: Mutex::new(Verified::new()),
+            requests: Mutex::default(),
             turns: Semaphore::new(CHECKS_AT_ONCE),
             ended: broadcast::channel(64).0,
             metrics_open: AtomicBool::new(false),
             proxies: OnceLock::new(),
         };
         Ok((Self(Arc::new(inner)), first))
+    }
+
+    /// The log of what users change.
+    #[must_use]
+    pub fn audit(&self) -> &Audit {
+        &self.0.audit
+    }
+
+    /// From now on a client may send so many requests a second.
+    pub fn limit_requests(&self, per_second: u32) {
+        *lock(&self.0.requests) = Requests::new(per_second);
+    }
+
+    /// Takes one request of a client's share; else how long until it may send the next.
+    pub(crate) fn take_request(&self, user: Option<&str>, client: &Client) -> Result<(), Duration> {
+        lock(&self.0.requests).take(user, client.address, Instant::now())
     }
 
     /// From now on `/metrics` needs no login: whoever started the manager said so.
@@ -131,11 +164,12 @@ impl Auth {
         if name.len() > CREDENTIAL_LENGTH_MAXIMUM || password.len() > CREDENTIAL_LENGTH_MAXIMUM {
             return Err(LoginError::Wrong);
         }
-        let known = self.0.users.hash_of(name);
+        let known = self.account(name);
         let exists = known.is_some();
-        let hash = known.unwrap_or_else(|| self.0.users.hash_of_nobody());
+        let role = known.as_ref().map_or(Role::Viewer, |account| account.role);
+        let hash = known.map_or_else(|| self.0.users.hash_of_nobody(), |account| account.hash);
         let mark = lock(&self.0.verified).mark(name, password, &hash);
-        let user = User { name: name.to_owned(), proof: Proof::Password(PasswordMark::of(&hash)) };
+        let user = User { name: name.to_owned(), role, proof: Proof::Password(PasswordMark::of(&hash)) };
         if lock(&self.0.verified).renew(mark, Instant::now()) {
             return Ok(user);
         }
@@ -156,8 +190,28 @@ impl Auth {
             return Ok(user);
         }
         lock(&self.0.slowdown).failed(name, client, Instant::now());
-        tracing::warn!(user = name, %client, "wrong user name or password");
+        tracing::warn!(user = self.known_name(name), %client, "wrong user name or password");
         Err(LoginError::Wrong)
+    }
+
+    /// Tells the audit log of a wrong password.
+    pub(crate) fn note_wrong(&self, name: &str, client: &Client) {
+        let act = Act::of_client("login", client).named(self.known_name(name));
+        self.0.audit.note_refusal(act, Ended::of(StatusCode::UNAUTHORIZED, &LoginError::Wrong.to_string()));
+    }
+
+    /// The name, if it is a user's. People type passwords where the name belongs, so that others are not repeated.
+    fn known_name<'a>(&self, name: &'a str) -> &'a str {
+        if self.account(name).is_some() { name } else { "(nobody of that name)" }
+    }
+
+    /// The user of this name. What has changed in the users' files comes into the audit log.
+    fn account(&self, name: &str) -> Option<Account> {
+        let found = self.0.users.find(name);
+        for change in self.0.users.news() {
+            self.0.audit.note(Act::of_machine("users", &change), Ended::done());
+        }
+        found
     }
 
     fn check_slowdown(&self, name: &str, client: IpAddr) -> Result<(), LoginError> {
@@ -166,13 +220,15 @@ impl Auth {
     }
 
     /// Checks a password and begins a session.
-    pub(crate) async fn log_in(&self, name: &str, password: &str, client: IpAddr) -> Result<Token, LoginError> {
-        let user = self.check_password(name, password, client).await?.name;
-        let hash = self.0.users.hash_of(name).ok_or(LoginError::Wrong)?;
+    pub(crate) async fn log_in(&self, name: &str, password: &str, client: &Client) -> Result<Token, LoginError> {
+        let user = self.check_password(name, password, client.address).await?;
+        let hash = self.account(name).ok_or(LoginError::Wrong)?.hash;
         let token = Token::random().map_err(|error| LoginError::Failed(error.to_string()))?;
-        let session = Session { user, password_mark: PasswordMark::of(&hash) };
+        let written = self.0.audit.record(Act::of_client("login", client).by(&user), Ended::done()).await;
+        written.map_err(|error| LoginError::Failed(error.to_string()))?;
+        let session = Session { user: user.name, password_mark: PasswordMark::of(&hash) };
         self.0.sessions.begin(token.hash(), &session, unix_now()).await?;
-        tracing::info!(user = name, %client, "logged in");
+        tracing::info!(user = name, client = %client.address, "logged in");
         Ok(token)
     }
 
@@ -187,9 +243,9 @@ impl Auth {
     /// The user of a session, unless it is over, its user is gone or has another password now.
     pub(crate) async fn check_session(&self, token: TokenHash) -> Result<Option<User>, LoginError> {
         let Some(session) = self.0.sessions.find(token, unix_now()).await? else { return Ok(None) };
-        let hash = self.0.users.hash_of(&session.user);
-        if hash.is_some_and(|hash| PasswordMark::of(&hash) == session.password_mark) {
-            return Ok(Some(User { name: session.user, proof: Proof::Session(token) }));
+        let account = self.account(&session.user);
+        if let Some(account) = account.filter(|account| PasswordMark::of(&account.hash) == session.password_mark) {
+            return Ok(Some(User { name: session.user, role: account.role, proof: Proof::Session(token) }));
         }
         if let Err(error) = self.log_out(token).await {
             tracing::warn!(%error, user = session.user, "a session of another password could not be removed");
@@ -209,7 +265,7 @@ impl Auth {
                 }
             },
             Proof::Password(mark) => {
-                self.0.users.hash_of(&user.name).is_some_and(|hash| PasswordMark::of(&hash) == mark)
+                self.account(&user.name).is_some_and(|account| PasswordMark::of(&account.hash) == mark)
             }
         }
     }

@@ -1,9 +1,14 @@
 //! The guard in front of every route.
 //!
 //! Only [`OPEN_PATHS`] pass without login: a route that is added later is closed by default. A browser that opens a page
-//! is sent to the login page, everything else gets 401 in JSON.
+//! is sent to the login page, everything else gets 401 in JSON. Who is logged in needs the role that the route asks for
+//! ([`Rules`]); a change is in the audit log before it is done.
 
-use axum::extract::{FromRequestParts, Request, State};
+use std::sync::Arc;
+
+use aurochs_api::session::Role;
+use axum::body::Body;
+use axum::extract::{FromRequestParts, MatchedPath, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
@@ -11,26 +16,56 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::client::{self, Sender};
+use super::changing;
+use super::client::{self, Client, Sender};
 use super::session::Token;
 use super::{Auth, LoginError, User};
+use crate::audit::{Act, Ended};
 use crate::error::{ApiError, ErrorKind};
+use crate::nouns::access::{Access, Asked, Rules};
 use crate::web::login_page;
 
 /// All that can be reached without login; metrics too, where whoever started the manager said so.
 pub const OPEN_PATHS: [&str; 2] = ["/healthz", "/login"];
+/// Whoever watches over the manager asks it as often as they like.
+const UNCOUNTED_PATH: &str = "/healthz";
 
-/// Middleware: lets a request through with its [`User`], or answers it.
-pub async fn require(State(auth): State<Auth>, request: Request, next: Next) -> Response {
-    let (mut parts, body) = request.into_parts();
-    if auth.is_open(parts.uri.path()) {
-        return next.run(Request::from_parts(parts, body)).await;
+/// What the guard works with. Clones share it.
+#[derive(Clone)]
+pub struct Guard {
+    auth: Auth,
+    rules: Arc<Rules>,
+}
+
+impl Guard {
+    #[must_use]
+    pub fn new(auth: Auth, rules: Rules) -> Self {
+        Self { auth, rules: Arc::new(rules) }
     }
-    match identify(&auth, &parts).await {
-        Ok(Some(user)) => {
-            parts.extensions.insert(user);
-            next.run(Request::from_parts(parts, body)).await
-        }
+
+    /// What the request asks for; none where no route takes it.
+    fn asked(&self, parts: &Parts) -> Option<Asked> {
+        let pattern = parts.extensions.get::<MatchedPath>()?;
+        self.rules.asked(&parts.method, pattern.as_str(), &parts.uri)
+    }
+}
+
+/// Middleware: lets a request through with its [`Client`] and its [`User`], or answers it.
+pub async fn require(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    let auth = &guard.auth;
+    let (mut parts, body) = request.into_parts();
+    let client = Client::of(&parts, |peer| auth.trusts(peer));
+    parts.extensions.insert(client.clone());
+    let user = if auth.is_open(parts.uri.path()) { Ok(None) } else { identify(auth, &parts, &client).await };
+    let name = user.as_ref().ok().and_then(Option::as_ref).map(|user| user.name.as_str());
+    if parts.uri.path() != UNCOUNTED_PATH
+        && let Err(wait) = auth.take_request(name, &client)
+    {
+        return too_many().retry_after(wait).into_response();
+    }
+    match user {
+        Ok(Some(user)) => admit(&guard, user, &client, Request::from_parts(parts, body), next).await,
+        Ok(None) if auth.is_open(parts.uri.path()) => next.run(Request::from_parts(parts, body)).await,
         Ok(None) if wants_page(&parts) => login_page::send_there(&parts),
         Ok(None) => refuse(not_logged_in(), &parts.headers),
         Err(error) if error.kind == ErrorKind::Unauthorized => refuse(error, &parts.headers),
@@ -38,26 +73,73 @@ pub async fn require(State(auth): State<Auth>, request: Request, next: Next) -> 
     }
 }
 
+/// Looks at the role, and at what a change has to leave behind. Where no route takes a request the method alone decides.
+async fn admit(guard: &Guard, user: User, client: &Client, mut request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let asked = guard.asked(&parts);
+    let access = asked.as_ref().map_or_else(|| Access::of_method(&parts.method), |asked| asked.access);
+    request = Request::from_parts(parts, body);
+    if access != Access::Read && user.role != Role::Admin {
+        let refusal = forbidden(&user, &request);
+        let act = changing::act(&user, client, &request, asked.as_ref(), &[]);
+        guard.auth.audit().note_refusal(act, Ended::of(refusal.kind.status(), &refusal.message));
+        return refusal.into_response();
+    }
+    match asked.filter(|asked| asked.access == Access::Change) {
+        Some(asked) => changing::run(guard.auth.audit(), user, client, &asked, request, next).await,
+        None => {
+            request.extensions_mut().insert(user);
+            next.run(request).await
+        }
+    }
+}
+
+fn forbidden(user: &User, request: &Request<Body>) -> ApiError {
+    let (method, path, name) = (request.method(), request.uri().path(), &user.name);
+    ApiError::new(
+        ErrorKind::Forbidden,
+        format_args!("{method} {path} is not done: {name} has the role viewer, which may look and change nothing"),
+        format_args!("Ask an admin to do it, or to make you one: aurochs user role {name} admin --data DIR."),
+    )
+}
+
+fn too_many() -> ApiError {
+    ApiError::new(
+        ErrorKind::TooManyRequests,
+        "there were more requests from here than anybody needs",
+        "Wait as long as Retry-After says, then ask less often; a WebSocket under /v1/ws tells of changes by itself.",
+    )
+}
+
 /// Who sent the request; none without (or with outdated) credentials.
-async fn identify(auth: &Auth, parts: &Parts) -> Result<Option<User>, ApiError> {
+async fn identify(auth: &Auth, parts: &Parts, client: &Client) -> Result<Option<User>, ApiError> {
     let own_header = client::has_own_header(&parts.headers);
     if let Some((name, password)) = basic_credentials(&parts.headers) {
         // A browser that was once given a password sends it along with other sites' requests, too.
-        if changes_something(parts) && client::sender(&parts.headers) == Sender::Foreign && !own_header {
-            return Err(foreign_request());
+        if changes_something(parts) && client::sender(&parts.headers, client) == Sender::Foreign && !own_header {
+            return Err(foreign(auth, parts, client, None));
         }
-        return auth
-            .check_password(&name, &password, client::address(parts, |peer| auth.trusts(peer)))
-            .await
-            .map(Some)
-            .map_err(ApiError::from);
+        return auth.check_password(&name, &password, client.address).await.map(Some).map_err(|error| {
+            if matches!(error, LoginError::Wrong) {
+                auth.note_wrong(&name, client);
+            }
+            ApiError::from(error)
+        });
     }
     let Some(token) = Token::from_cookies(&parts.headers) else { return Ok(None) };
     let Some(user) = auth.check_session(token.hash()).await? else { return Ok(None) };
-    if changes_something(parts) && client::sender(&parts.headers) != Sender::SameOrigin && !own_header {
-        return Err(foreign_request());
+    if changes_something(parts) && client::sender(&parts.headers, client) != Sender::SameOrigin && !own_header {
+        return Err(foreign(auth, parts, client, Some(&user)));
     }
     Ok(Some(user))
+}
+
+fn foreign(auth: &Auth, parts: &Parts, client: &Client, user: Option<&User>) -> ApiError {
+    let error = foreign_request();
+    let act = Act::of_client("", client).request(parts.method.as_str(), parts.uri.path(), String::new());
+    let act = user.map_or_else(|| act.clone(), |user| act.clone().by(user));
+    auth.audit().note_refusal(act, Ended::of(error.kind.status(), &error.message));
+    error
 }
 
 /// Everything but a plain read; a WebSocket counts, since another site's page could read from it.
@@ -67,8 +149,8 @@ fn changes_something(parts: &Parts) -> bool {
 
 /// For a read that changes something all the same: 403 when another site's page sent it, which a browser does with the
 /// user's password.
-pub(crate) fn refuse_foreign(headers: &HeaderMap) -> Result<(), ApiError> {
-    let foreign = client::sender(headers) == Sender::Foreign && !client::has_own_header(headers);
+pub(crate) fn refuse_foreign(headers: &HeaderMap, client: &Client) -> Result<(), ApiError> {
+    let foreign = client::sender(headers, client) == Sender::Foreign && !client::has_own_header(headers);
     if foreign { Err(foreign_request()) } else { Ok(()) }
 }
 

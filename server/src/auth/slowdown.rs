@@ -127,7 +127,7 @@ fn keys(user: &str, address: IpAddr) -> impl Iterator<Item = Key> {
 }
 
 /// One subscriber has a whole IPv6 /64; counting single addresses of it would count nothing.
-fn network_of(address: IpAddr) -> IpAddr {
+pub(super) fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => {

@@ -1,36 +1,41 @@
 //! Who may log in: a file in htpasswd format with bcrypt hashes, `name:$2y$10$…` a line.
 //!
-//! It is made by `htpasswd -B`; a change is noticed within a second, so that nobody has to restart the manager. A file
-//! that can't be read any more leaves the users as they were: a slip of an editor locks nobody out and lets nobody in.
+//! It is made by `htpasswd -B` or `aurochs user` ([`edit`]); what a user may do stands in a file beside it
+//! ([`super::roles`]). A change of either is noticed within a second, so that nobody has to restart the manager. Files
+//! that can't be read any more leave the users as they were: a slip of an editor locks nobody out and lets nobody in.
+//!
+//! Whoever is added as a viewer gets the role before the password, and both files are read in the other order: nobody is
+//! an admin for a moment.
+
+pub mod edit;
+mod first;
 
 use std::collections::HashMap;
-use std::fs::{self, Metadata, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
-use rand::Rng;
+use aurochs_api::session::Role;
+
+use super::roles::{self, Roles, RolesError};
+pub use first::{FIRST_PASSWORD_FILE, FIRST_USER, FirstPassword};
 
 /// The file's state is asked for at most this often.
 const RELOAD_INTERVAL: Duration = Duration::from_secs(1);
-/// bcrypt's work factor for the generated password, which is long and random already.
-const FIRST_COST: u32 = 10;
 /// A hash that needs minutes to check would be a way to switch the login off.
 const COST_MAXIMUM: u32 = 16;
-/// The first user's name.
-pub const FIRST_USER: &str = "admin";
-
 /// Name of the file in the manager's directory.
 pub const FILE: &str = "users";
-/// Name of the file with the first password, for whoever starts the manager.
-pub const FIRST_PASSWORD_FILE: &str = "admin-password";
+/// More changes than this that nobody asked about are not told.
+const NEWS_MAXIMUM: usize = 64;
 
-/// What goes wrong with the users' file.
+/// What goes wrong with the users' files.
 #[derive(Debug, thiserror::Error)]
 pub enum UsersError {
-    #[error("cannot read the users' file {path}: {source}; give it back to the user that runs the manager")]
+    #[error("cannot read {path}: {source}; give it back to the user that runs the manager")]
     Read { path: PathBuf, source: io::Error },
     #[error("cannot write {path}: {source}; check the free space and the rights of its directory")]
     Write { path: PathBuf, source: io::Error },
@@ -39,34 +44,37 @@ pub enum UsersError {
          or remove the file to get a new admin password"
     )]
     Nobody { path: PathBuf },
-    #[error("cannot hash the generated password: {0}")]
+    #[error("the roles' file {path} can't be used: {source}; correct that line")]
+    Roles { path: PathBuf, source: RolesError },
+    #[error("cannot hash the password: {0}")]
     Hash(#[from] bcrypt::BcryptError),
 }
 
-/// The password made at the first start, to be shown once.
-#[derive(Clone, Debug)]
-pub struct FirstPassword {
-    pub user: &'static str,
-    pub password: String,
-    /// File that holds it, readable by its owner only.
-    pub path: PathBuf,
+/// A user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// bcrypt.
+    pub hash: String,
+    pub role: Role,
 }
 
-/// bcrypt hashes by user name.
-type Hashes = Arc<HashMap<String, String>>;
+/// By user name.
+type Accounts = Arc<HashMap<String, Account>>;
 
-/// The users' file and what it said last.
+/// The users' files and what they said last.
 #[derive(Debug)]
 pub struct Users {
-    path: PathBuf,
+    directory: PathBuf,
     loaded: RwLock<Loaded>,
 }
 
 #[derive(Debug)]
 struct Loaded {
-    hashes: Hashes,
-    stamp: Stamp,
+    accounts: Accounts,
+    stamps: Stamps,
     checked: Instant,
+    /// What changed since somebody asked for it.
+    news: Vec<String>,
 }
 
 /// What changes when a file is written or replaced.
@@ -74,26 +82,27 @@ struct Loaded {
 struct Stamp {
     inode: u64,
     size: u64,
-    modified: (i64, i64),
+    /// Also when its rights were given back.
+    changed: (i64, i64),
 }
+
+/// Of both files; none of one that is not there.
+type Stamps = [Option<Stamp>; 2];
 
 impl Users {
     /// Opens `DIR/users`. When there is none, makes one with the user `admin` and a random password, which is also
     /// written to `DIR/admin-password`.
     pub fn open(directory: &Path) -> Result<(Self, Option<FirstPassword>), UsersError> {
         let path = directory.join(FILE);
-        let first = if path.exists() { None } else { Some(create_first(directory, &path)?) };
-        let (hashes, stamp) = load(&path)?;
-        if hashes.is_empty() {
-            return Err(UsersError::Nobody { path });
-        }
-        let loaded = Loaded { hashes: Arc::new(hashes), stamp, checked: Instant::now() };
-        Ok((Self { path, loaded: RwLock::new(loaded) }, first))
+        let first = if path.exists() { None } else { Some(first::create(directory, &path)?) };
+        let stamps = stamps(directory);
+        let accounts = Arc::new(load(directory)?);
+        let loaded = Loaded { accounts, stamps, checked: Instant::now(), news: Vec::new() };
+        Ok((Self { directory: directory.to_owned(), loaded: RwLock::new(loaded) }, first))
     }
 
-    /// The user's hash, or none when there is no such user.
     #[must_use]
-    pub fn hash_of(&self, name: &str) -> Option<String> {
+    pub fn find(&self, name: &str) -> Option<Account> {
         self.current().get(name).cloned()
     }
 
@@ -101,16 +110,26 @@ impl Users {
     /// not tell who exists.
     #[must_use]
     pub fn hash_of_nobody(&self) -> String {
-        let cost = self.current().values().filter_map(|hash| cost_of(hash)).max().unwrap_or(FIRST_COST);
+        let costs = self.current();
+        let cost = costs.values().filter_map(|account| cost_of(&account.hash)).max().unwrap_or(first::COST);
         // Salt and digest are constants; bcrypt has no password that is known to give zeros.
         format!("$2b${cost:02}${}", ".".repeat(53))
     }
 
-    fn current(&self) -> Hashes {
+    /// What was changed in the files, in words, since this was asked last.
+    pub(super) fn news(&self) -> Vec<String> {
+        let nothing_new = self.loaded.read().unwrap_or_else(PoisonError::into_inner).news.is_empty();
+        if nothing_new {
+            return Vec::new();
+        }
+        std::mem::take(&mut self.loaded.write().unwrap_or_else(PoisonError::into_inner).news)
+    }
+
+    fn current(&self) -> Accounts {
         {
             let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner);
             if loaded.checked.elapsed() < RELOAD_INTERVAL {
-                return Arc::clone(&loaded.hashes);
+                return Arc::clone(&loaded.accounts);
             }
         }
         let mut loaded = self.loaded.write().unwrap_or_else(PoisonError::into_inner);
@@ -118,24 +137,24 @@ impl Users {
             loaded.checked = Instant::now();
             self.reload(&mut loaded);
         }
-        Arc::clone(&loaded.hashes)
+        Arc::clone(&loaded.accounts)
     }
 
     fn reload(&self, loaded: &mut Loaded) {
-        let unchanged = fs::metadata(&self.path).is_ok_and(|metadata| Stamp::of(&metadata) == loaded.stamp);
-        if unchanged {
+        let now = stamps(&self.directory);
+        if now == loaded.stamps {
             return;
         }
-        match load(&self.path) {
-            Ok((hashes, stamp)) if !hashes.is_empty() => {
-                tracing::info!(path = %self.path.display(), users = hashes.len(), "the users' file changed and was read again");
-                loaded.hashes = Arc::new(hashes);
-                loaded.stamp = stamp;
-            }
-            Ok((_, stamp)) => {
-                let error = UsersError::Nobody { path: self.path.clone() };
-                tracing::error!(%error, "the users stay as they were");
-                loaded.stamp = stamp;
+        // What can't be used is told once, and looked at again when it changes.
+        loaded.stamps = now;
+        match load(&self.directory) {
+            Ok(accounts) => {
+                let (path, users) = (self.directory.display(), accounts.len());
+                tracing::info!(%path, users, "the users' files changed and were read again");
+                let told = changes(&loaded.accounts, &accounts);
+                loaded.news.extend(told);
+                loaded.news.truncate(NEWS_MAXIMUM);
+                loaded.accounts = Arc::new(accounts);
             }
             Err(error) => tracing::error!(%error, "the users stay as they were"),
         }
@@ -144,16 +163,51 @@ impl Users {
 
 impl Stamp {
     fn of(metadata: &Metadata) -> Self {
-        let modified = (metadata.mtime(), metadata.mtime_nsec());
-        Self { inode: metadata.ino(), size: metadata.size(), modified }
+        let changed = (metadata.ctime(), metadata.ctime_nsec());
+        Self { inode: metadata.ino(), size: metadata.size(), changed }
     }
 }
 
-fn load(path: &Path) -> Result<(HashMap<String, String>, Stamp), UsersError> {
-    let read_error = |source| UsersError::Read { path: path.to_owned(), source };
-    let metadata = fs::metadata(path).map_err(read_error)?;
-    let text = fs::read_to_string(path).map_err(read_error)?;
-    Ok((parse(&text, path), Stamp::of(&metadata)))
+fn stamps(directory: &Path) -> Stamps {
+    [FILE, roles::FILE].map(|file| fs::metadata(directory.join(file)).ok().map(|metadata| Stamp::of(&metadata)))
+}
+
+/// Reads the users first: see above.
+fn load(directory: &Path) -> Result<HashMap<String, Account>, UsersError> {
+    let path = directory.join(FILE);
+    let text = fs::read_to_string(&path).map_err(|source| UsersError::Read { path: path.clone(), source })?;
+    let hashes = parse(&text, &path);
+    if hashes.is_empty() {
+        return Err(UsersError::Nobody { path });
+    }
+    let roles = load_roles(directory)?;
+    let account = |(name, hash): (String, String)| {
+        let role = roles.of(&name);
+        (name, Account { hash, role })
+    };
+    Ok(hashes.into_iter().map(account).collect())
+}
+
+fn load_roles(directory: &Path) -> Result<Roles, UsersError> {
+    let path = directory.join(roles::FILE);
+    match fs::read_to_string(&path) {
+        Ok(text) => Roles::parse(&text).map_err(|source| UsersError::Roles { path, source }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Roles::default()),
+        Err(source) => Err(UsersError::Read { path, source }),
+    }
+}
+
+/// Who came, who went, and what is different of whom, in the order of the names.
+fn changes(before: &HashMap<String, Account>, after: &HashMap<String, Account>) -> Vec<String> {
+    let names: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let told = |name: &&String| match (before.get(*name), after.get(*name)) {
+        (None, Some(now)) => Some(format!("the user {name} was added as {}", now.role.word())),
+        (Some(_), None) => Some(format!("the user {name} was removed")),
+        (Some(then), Some(now)) if then.role != now.role => Some(format!("{name} is {} now", now.role.word())),
+        (Some(then), Some(now)) if then.hash != now.hash => Some(format!("{name} has another password")),
+        _ => None,
+    };
+    names.iter().filter_map(told).collect()
 }
 
 /// Takes the lines that are understood and names the others in the log, by number: they may hold a secret.
@@ -186,39 +240,6 @@ fn cost_of(hash: &str) -> Option<u32> {
     (known && parts.next()?.len() == 53).then_some(cost)
 }
 
-fn create_first(directory: &Path, users: &Path) -> Result<FirstPassword, UsersError> {
-    let password = random_password();
-    let hash = bcrypt::hash_with_result(&password, FIRST_COST)?.format_for_version(bcrypt::Version::TwoY);
-    let path = directory.join(FIRST_PASSWORD_FILE);
-    // The password first: should the machine stop in between, the next start makes a new pair.
-    write_private(&path, &format!("{password}\n"))?;
-    write_private(users, &format!("{FIRST_USER}:{hash}\n"))?;
-    Ok(FirstPassword { user: FIRST_USER, password, path })
-}
-
-/// 20 characters out of 55 are 115 bits; none of them looks like another.
-fn random_password() -> String {
-    const CHARACTERS: &[u8] = b"abcdefghijkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789";
-    let mut random = rand::rng();
-    (0..20).map(|_| char::from(CHARACTERS[random.random_range(0..CHARACTERS.len())])).collect()
-}
-
-/// Writes a file that only its owner can read, in one step.
-fn write_private(path: &Path, text: &str) -> Result<(), UsersError> {
-    let write = || {
-        let beside = path.with_extension("new");
-        match fs::remove_file(&beside) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&beside, path)
-    };
-    write().map_err(|source| UsersError::Write { path: path.to_owned(), source })
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
@@ -235,7 +256,7 @@ mod tests {
             let mode = fs::metadata(directory.path().join(name)).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600, "{name}");
         }
-        assert!(bcrypt::verify(&first.password, &users.hash_of("admin").unwrap()).unwrap());
+        assert!(bcrypt::verify(&first.password, &users.find("admin").unwrap().hash).unwrap());
         assert!(Users::open(directory.path()).unwrap().1.is_none());
     }
 
@@ -254,6 +275,23 @@ mod tests {
         fs::write(directory.path().join("users"), "bob:plain\n").unwrap();
         let message = Users::open(directory.path()).unwrap_err().to_string();
         assert!(message.contains("htpasswd -B"), "{message}");
+    }
+
+    #[test]
+    fn what_changed_is_told_without_secrets() {
+        let account = |hash: &str, role| Account { hash: hash.to_owned(), role };
+        let of = |rows: &[(&str, &str, Role)]| -> HashMap<String, Account> {
+            rows.iter().map(|(name, hash, role)| ((*name).to_owned(), account(hash, *role))).collect()
+        };
+        let before = of(&[("ann", "a", Role::Admin), ("bob", "b", Role::Viewer), ("eve", "e", Role::Admin)]);
+        let after = of(&[("ann", "new", Role::Admin), ("bob", "b", Role::Admin), ("kim", "k", Role::Viewer)]);
+        let expected = [
+            "ann has another password",
+            "bob is admin now",
+            "the user eve was removed",
+            "the user kim was added as viewer",
+        ];
+        assert_eq!(changes(&before, &after), expected);
     }
 
     #[test]

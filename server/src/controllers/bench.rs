@@ -14,7 +14,7 @@ use crate::store::sqlite::Sqlite;
 
 /// None of the nodes has been heard of; whatever is asked of their processes fails. The store lives as long as the
 /// directory.
-pub(super) async fn context(nodes: &[&str]) -> (Context, tempfile::TempDir) {
+pub(crate) async fn context(nodes: &[&str]) -> (Context, tempfile::TempDir) {
     let directory = tempfile::tempdir().unwrap();
     let nowhere = format!("unix:{}", directory.path().join("nobody.sock").display());
     let managers = nodes.iter().map(|node| ((*node).to_owned(), nowhere.clone()));

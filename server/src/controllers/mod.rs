@@ -19,7 +19,7 @@
 pub mod attachment;
 pub mod backup_target;
 #[cfg(test)]
-mod bench;
+pub(crate) mod bench;
 pub mod drain;
 pub mod engine;
 pub mod engine_image;

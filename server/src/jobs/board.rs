@@ -92,6 +92,8 @@ pub(super) struct Board {
     by_key: HashMap<String, JobId>,
     expected: HashMap<String, (StartedBy, Instant)>,
     settling: Vec<oneshot::Sender<()>>,
+    /// What was taken to be written is on its way.
+    writing: bool,
 }
 
 // === beginning and ending ===
@@ -349,6 +351,16 @@ impl Board {
         self.entries.values().map(|entry| entry.dirt).max().unwrap_or(Dirt::Nothing)
     }
 
+    /// Whether the table has all that was told.
+    pub(super) fn is_written(&self) -> bool {
+        !self.writing && self.dirt() == Dirt::Nothing
+    }
+
+    /// What was taken is in the table, or was given back.
+    pub(super) fn wrote(&mut self) {
+        self.writing = false;
+    }
+
     /// Whether somebody waits for everything to be written.
     pub(super) fn is_awaited(&self) -> bool {
         !self.settling.is_empty()
@@ -369,7 +381,9 @@ impl Board {
             lines: std::mem::take(&mut entry.lines),
             dirt: std::mem::replace(&mut entry.dirt, Dirt::Nothing),
         });
-        (sheets.collect(), std::mem::take(&mut self.settling))
+        let sheets: Vec<Sheet> = sheets.collect();
+        self.writing = true;
+        (sheets, std::mem::take(&mut self.settling))
     }
 
     /// It could not be written.

@@ -16,6 +16,7 @@
 //! holds ends; nothing is written while nothing moves, and progress at most every two seconds.
 
 mod board;
+mod enough;
 mod handle;
 mod keeper;
 mod new_job;
@@ -183,7 +184,7 @@ impl Jobs {
         }
         let written = {
             let mut board = self.0.board();
-            if board.dirt() == Dirt::Nothing {
+            if board.is_written() {
                 return;
             }
             board.await_written()

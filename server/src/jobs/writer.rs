@@ -95,11 +95,16 @@ impl Duties {
 
 async fn write(shared: &Shared, pool: &SqlitePool, bounds: Bounds) -> Result<(), sqlx::Error> {
     let (sheets, waiting) = shared.board().take();
-    if let Err(error) = keeper::write(pool, &sheets, bounds).await {
+    let outcome = keeper::write(pool, &sheets, bounds).await;
+    let mut board = shared.board();
+    board.wrote();
+    if let Err(error) = outcome {
+        board.give_back(sheets);
+        drop(board);
         tell(&error, "jobs could not be written; trying again");
-        shared.board().give_back(sheets);
         return Err(error);
     }
+    drop(board);
     if !sheets.is_empty() {
         shared.announce();
     }

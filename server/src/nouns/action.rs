@@ -14,6 +14,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::app::App;
+use crate::auth::User;
 use crate::error::{ApiError, ErrorKind};
 use crate::feature::Feature;
 use crate::routes::body::Body;
@@ -33,6 +34,8 @@ pub struct Target {
     pub url: RequestUrl,
     /// Last part of the address: the thing's name.
     pub name: String,
+    /// Name of whoever asks.
+    pub user: String,
 }
 
 /// What an action can answer.
@@ -104,6 +107,7 @@ impl Handled {
 pub(super) fn dispatch(noun: &'static str, actions: Arc<Vec<Handled>>) -> MethodRouter<App> {
     let handle = move |State(app): State<App>,
                        url: RequestUrl,
+                       user: User,
                        Path(name): Path<String>,
                        Query(query): Query<ActionQuery>,
                        request: Request| {
@@ -111,7 +115,7 @@ pub(super) fn dispatch(noun: &'static str, actions: Arc<Vec<Handled>>) -> Method
         async move {
             let found = actions.iter().find(|action| action.name == query.action);
             let found = found.ok_or_else(|| unknown_action(noun, &query.action))?;
-            (found.run)(Target { app, url, name }, request).await
+            (found.run)(Target { app, url, name, user: user.name }, request).await
         }
     };
     on(MethodFilter::POST, handle)

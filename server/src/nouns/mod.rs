@@ -5,6 +5,7 @@
 //! `/v1/schemas` ([`schema`]), `/v1/openapi.json` ([`openapi`]), the dispatch of `?action=` ([`action`]) and the tests
 //! that walk over all of it. What a thing offers now ([`crate::view::envelope::Links::thing`]) comes from the type alone.
 
+pub mod access;
 pub mod action;
 pub mod noun;
 pub mod openapi;
@@ -15,15 +16,16 @@ use std::sync::LazyLock;
 pub use noun::Noun;
 
 use crate::routes::{
-    backing_image, backup, backup_backing_image, backup_target, backup_volume, engine_image, event, instance_manager,
-    node, orphan, recurring_job, root, samples, search, setting, shard, support_bundle, system_backup, system_restore,
-    tag, volume, volume_attachment, whatif,
+    audit, backing_image, backup, backup_backing_image, backup_target, backup_volume, engine_image, event,
+    instance_manager, node, orphan, recurring_job, root, samples, search, setting, shard, support_bundle,
+    system_backup, system_restore, tag, volume, volume_attachment, whatif,
 };
 
 /// All nouns.
 pub fn all() -> &'static [Noun] {
     static ALL: LazyLock<Vec<Noun>> = LazyLock::new(|| {
         vec![
+            audit::noun(),
             backing_image::noun(),
             backup::noun(),
             backup_backing_image::noun(),
@@ -66,6 +68,14 @@ mod tests {
             wanted.sort_unstable();
             handled.sort_unstable();
             assert_eq!(handled, wanted, "{}", noun.id());
+        }
+    }
+
+    /// A stream asks the list's handler, past the guard.
+    #[test]
+    fn what_is_for_admins_is_not_streamed() {
+        for noun in all().iter().filter(|noun| noun.stream().is_some()) {
+            assert!(noun.routes().iter().all(|route| route.access != access::Access::Secret), "{}", noun.id());
         }
     }
 

@@ -20,6 +20,7 @@ use axum::http::Method;
 use axum::routing::{MethodFilter, MethodRouter, on};
 use serde::de::DeserializeOwned;
 
+use super::access::{Access, Rule};
 use super::action::{self, Answer, Handled, Target};
 use crate::app::App;
 use crate::error::ApiError;
@@ -47,6 +48,8 @@ pub struct ActionInfo {
     pub schema_input: Option<&'static str>,
     pub schema_output: Option<&'static str>,
     pub routed: bool,
+    /// It changes nothing.
+    pub reads: bool,
 }
 
 /// One method at one address.
@@ -61,6 +64,8 @@ pub struct Route {
     pub output: Output,
     /// Whether Longhorn's `collectionMethods` and `resourceMethods` name it.
     pub advertised: bool,
+    /// Who may; of the route that all actions share, for what is none of them.
+    pub access: Access,
     pub handler: MethodRouter<App>,
 }
 
@@ -158,6 +163,15 @@ impl Noun {
         route.method == Method::POST && route.path == resource_path(self.id) && !self.handled.is_empty()
     }
 
+    /// The route as the guard sees it.
+    #[must_use]
+    pub fn rule(&self, route: &Route) -> Rule {
+        let access = |action: &ActionInfo| if action.reads { Access::Read } else { Access::Change };
+        let actions = self.actions.iter().filter(|_| self.is_dispatch(route));
+        let actions = actions.map(|action| (action.name, access(action))).collect();
+        Rule { access: route.access, noun: self.id, actions }
+    }
+
     /// `collectionMethods`: GET always, as Longhorn tells of every type.
     #[must_use]
     pub fn collection_methods(&self) -> Vec<&'static str> {
@@ -190,6 +204,7 @@ impl ActionInfo {
             schema_input: offer.schema_input,
             schema_output: offer.schema_output,
             routed: offer.routed,
+            reads: offer.reads,
         }
     }
 }
@@ -241,7 +256,7 @@ impl<T> Builder<T> {
     #[must_use]
     pub fn list_at<H: 'static>(mut self, path: &str, handler: impl Handler<H, App>) -> Self {
         let (output, handler) = (self.many(), on(MethodFilter::GET, handler));
-        let path = path.to_owned();
+        let (path, access) = (path.to_owned(), Access::Read);
         self.routes.push(Route {
             method: Method::GET,
             path,
@@ -249,6 +264,7 @@ impl<T> Builder<T> {
             input: None,
             output,
             advertised: false,
+            access,
             handler,
         });
         self
@@ -258,9 +274,28 @@ impl<T> Builder<T> {
     #[must_use]
     pub fn ask_at<Asked: Shaped, H: 'static>(mut self, path: &str, handler: impl Handler<H, App>) -> Self {
         let (output, handler) = (self.one(), on(MethodFilter::GET, handler));
-        let (method, path, query) = (Method::GET, path.to_owned(), Some(Asked::shape()));
+        let (method, path, query, access) = (Method::GET, path.to_owned(), Some(Asked::shape()), Access::Read);
         self.companions.push(Asked::shape);
-        self.routes.push(Route { method, path, query, input: None, output, advertised: false, handler });
+        self.routes.push(Route { method, path, query, input: None, output, advertised: false, access, handler });
+        self
+    }
+
+    /// What was added last is for admins alone.
+    #[must_use]
+    pub fn for_admins(self) -> Self {
+        self.needing(Access::Secret)
+    }
+
+    /// What was added last changes something, although it is a GET.
+    #[must_use]
+    pub fn that_changes(self) -> Self {
+        self.needing(Access::Change)
+    }
+
+    fn needing(mut self, access: Access) -> Self {
+        if let Some(route) = self.routes.last_mut() {
+            route.access = access;
+        }
         self
     }
 
@@ -368,6 +403,7 @@ impl<T> Builder<T> {
                 input: None,
                 output: Output::Other,
                 advertised: false,
+                access: Access::Change,
                 handler: action::dispatch(self.id, Arc::new(self.handled)),
             });
         }
@@ -392,7 +428,8 @@ impl<T> Builder<T> {
         handler: MethodRouter<App>,
     ) -> Self {
         let path = format!("{}{below}", collection_path(self.id));
-        self.routes.push(Route { method, path, query: None, input, output, advertised, handler });
+        let access = Access::of_method(&method);
+        self.routes.push(Route { method, path, query: None, input, output, advertised, access, handler });
         self
     }
 }

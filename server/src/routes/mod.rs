@@ -2,6 +2,7 @@
 //! [`crate::nouns`] lists the nouns, [`crate::router`] the rest.
 
 pub mod assets;
+pub mod audit;
 pub mod backing_image;
 pub mod backup;
 pub mod backup_backing_image;

@@ -2,7 +2,8 @@
 //!
 //! | path | what |
 //! |---|---|
-//! | `DATA/aurochs.db` | resources, sessions, history |
+//! | `DATA/aurochs.db` | resources, sessions, history, audit log |
+//! | `DATA/users`, `DATA/roles` | who may log in, and do what |
 //! | `DATA/aurochs.pid` | the running manager, locked while it runs |
 //! | `DATA/records/` | control records of the volumes |
 //! | `DATA/nodes/node-N/` | a node's disk: `longhorn-disk.cfg`, `replicas/` |

@@ -28,6 +28,7 @@ use crate::controllers::{self, Context, Controllers};
 use crate::events::Events;
 use crate::instance::{Clients, Instances, Network};
 use crate::jobs::Jobs;
+use crate::recurring::{self, clock::Clock};
 use crate::resources::condition::is_true;
 use crate::resources::node::READY;
 use crate::resources::{Node, Object};
@@ -36,6 +37,7 @@ use crate::settings::{Name, Settings};
 use crate::store::sqlite::Sqlite;
 use crate::store::{Store, StoreError};
 use crate::support_bundle::{self, Bundles, Place};
+use crate::web::connections::tls::Tls;
 
 pub use claim::ClaimError;
 pub use layout::{Layout, LayoutError};
@@ -45,7 +47,13 @@ const INSTALLATION_NAME: &str = "standalone";
 
 /// Settings that start with another value than Longhorn's. One machine's root disk is shared with the system and is
 /// often more than three quarters full; a quarter of it kept free would refuse every volume there.
-const FIRST_SETTINGS: &[(Name, &str)] = &[(Name::StorageMinimalAvailablePercentage, "10")];
+///
+/// Runs of a recurring job are rows of a table here, and no pods of a cluster: more than the last one of them may stay.
+const FIRST_SETTINGS: &[(Name, &str)] = &[
+    (Name::StorageMinimalAvailablePercentage, "10"),
+    (Name::RecurringSuccessfulJobsHistoryLimit, "100"),
+    (Name::RecurringFailedJobsHistoryLimit, "100"),
+];
 
 /// How long a start waits for its nodes before it serves all the same.
 const NODES_PATIENCE: std::time::Duration = std::time::Duration::from_secs(15);
@@ -109,6 +117,11 @@ pub struct Manager {
 impl Manager {
     /// Claims the data directory, opens the store, brings the instance managers up, starts the controllers.
     pub async fn start(options: &Options) -> Result<Self, Error> {
+        Self::start_by(options, Clock::default()).await
+    }
+
+    /// The same with another clock for recurring jobs than the system's.
+    pub async fn start_by(options: &Options, clock: Clock) -> Result<Self, Error> {
         let binary = engine_binary(options.engine_binary.clone())?;
         let layout = Layout::make(&options.data, options.nodes)?;
         zone::check(&options.zones, &layout.nodes)?;
@@ -119,7 +132,7 @@ impl Manager {
         let database = layout.database();
         let sqlite = Sqlite::open(&database).await;
         let sqlite = sqlite.map_err(|source| Error::Database { path: database, source })?;
-        let (auth, first_password) = Auth::open(&layout.data, sqlite.pool())?;
+        let (auth, first_password) = Auth::open(&layout.data, &sqlite)?;
         let settings = Settings::default();
         let jobs = Jobs::open(sqlite.pool(), settings.clone()).await.map_err(Error::Jobs)?;
         let instance_managers = supervise::Supervisor::start(&layout, &binary);
@@ -147,6 +160,7 @@ impl Manager {
         let bundles = bundles(&layout, &context.owner, &options.network);
         let mut controllers = Controllers::start(&context).await?;
         controllers.add(support_bundle::controller::start(&context, &bundles));
+        controllers.add(recurring::start(&context, &clock).await);
         let (store, settings, events) = (context.store.clone(), context.settings.clone(), context.events.clone());
         let premises = layout.premises();
         let app = App { bundles, premises, ..App::new(store, settings, auth, events, INSTALLATION_NAME) };
@@ -168,7 +182,13 @@ impl Manager {
 
     /// Answers requests until `stop` is done, then finishes what is under way.
     pub async fn serve(self, stop: impl Future<Output = ()>) {
-        crate::router::serve(self.listener, self.app.clone(), stop).await;
+        self.serve_over(None, stop).await;
+    }
+
+    /// The same over TLS, if there is any.
+    pub async fn serve_over(self, tls: Option<Tls>, stop: impl Future<Output = ()>) {
+        crate::router::serve_over(self.listener, tls, self.app.clone(), stop).await;
+        self.app.auth.audit().settle().await;
         end(self.controllers, &self.app, &self.sqlite).await;
     }
 

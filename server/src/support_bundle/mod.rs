@@ -13,6 +13,8 @@ mod redact;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use redact::Redactor;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 

@@ -13,7 +13,7 @@ const REMOVED: &str = "[removed]";
 const SECRET_LENGTH_MINIMUM: usize = 6;
 
 /// Names of what is secret, as part of a longer name too.
-const NAMES: &str = r"(?i)(passw|passphrase|secret|token|credential|chap|private[-_. ]?key|api[-_. ]?key|access[-_. ]?key|account[-_. ]?key|authori[sz]ation|cookie|session)";
+const NAMES: &str = r"(?i)(passw|passphrase|secret|token|credential|chap|private[-_. ]?key|api[-_. ]?key|access[-_. ]?key|account[-_. ]?key|webhook|authori[sz]ation|cookie|session)";
 
 struct Patterns {
     name: Regex,
@@ -43,14 +43,14 @@ static PATTERNS: LazyLock<Option<Patterns>> = LazyLock::new(|| {
 
 /// What is taken out of one bundle.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Redactor {
+pub(crate) struct Redactor {
     /// Longest first, so that a part does not spoil the whole.
     known: Vec<String>,
 }
 
 impl Redactor {
     /// With what stands in these files now. One that can't be read holds nothing that could be in a log.
-    pub(super) fn new(secret_files: &[PathBuf]) -> Self {
+    pub(crate) fn new(secret_files: &[PathBuf]) -> Self {
         let mut known: Vec<String> = Vec::new();
         for path in secret_files {
             let text = std::fs::read_to_string(path).unwrap_or_default();
@@ -71,7 +71,7 @@ impl Redactor {
     }
 
     /// A text without its secrets. When there is no judging it, there is nothing left of it.
-    pub(super) fn text(&self, text: &str) -> String {
+    pub(crate) fn text(&self, text: &str) -> String {
         let Some(patterns) = &*PATTERNS else { return REMOVED.to_owned() };
         let mut clean = text.to_owned();
         for secret in &self.known {
@@ -94,12 +94,12 @@ impl Redactor {
     }
 
     /// Bytes of a log, which may be no text at all.
-    pub(super) fn bytes(&self, bytes: &[u8]) -> Vec<u8> {
+    pub(crate) fn bytes(&self, bytes: &[u8]) -> Vec<u8> {
         self.text(&String::from_utf8_lossy(bytes)).into_bytes()
     }
 
     /// A value without its secrets.
-    pub(super) fn json(&self, value: &mut Value) {
+    pub(crate) fn json(&self, value: &mut Value) {
         match value {
             Value::String(text) => *text = self.text(text),
             Value::Array(items) => items.iter_mut().for_each(|item| self.json(item)),
@@ -161,6 +161,7 @@ mod tests {
             ("GET /x?token=hunter2-planted&y=1", "y=1"),
             ("Authorization: Basic aHVudGVyMi1wbGFudGVk\nnext line", "next line"),
             ("got bearer eyJhbGciOi.hunter2-planted.x today", "today"),
+            (r#"{"webhookURL":"https://hooks.example/services/hunter2-planted"} end"#, "end"),
             ("Cookie: aurochs-session=hunter2-planted; a=b\nnext", "next"),
             ("ann:$2b$12$abcdefghijklmnopqrstuuhunter2plantedABCDEFGHIJKLMNOPQ end", "end"),
             ("key AKIAIOSFODNN7EXAMPLE end", "end"),

@@ -1,5 +1,6 @@
 //! From resources in the store to the shapes of the API. Pure functions: what they look at is in a [`world::World`].
 
+pub mod audit;
 mod backing_image;
 mod backup;
 mod backup_backing_image;

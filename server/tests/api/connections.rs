@@ -1,7 +1,7 @@
 //! Connections that do what they should not, and a manager that ends all the same.
 
 use aurochs_server::router;
-use aurochs_server::web::connections::{self, Limits};
+use aurochs_server::web::connections::{self, Door, Limits};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -53,7 +53,8 @@ async fn one_client_does_not_take_all_places() {
         let address = listener.local_addr().unwrap();
         let limits = Limits { of_one_client: 2, ..Limits::default() };
         let service = router::service(manager.app.clone());
-        tokio::spawn(connections::serve(listener, service, limits, move |_| trusted, std::future::pending()));
+        let door = Door { listener, tls: None, limits };
+        tokio::spawn(connections::serve(door, service, move |_| trusted, std::future::pending()));
         let _held = [half_a_head(address).await, half_a_head(address).await];
         assert_eq!(healthy(address).await, served, "trusted: {trusted}");
     }

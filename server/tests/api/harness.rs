@@ -18,7 +18,7 @@ use aurochs_server::settings::Settings;
 use aurochs_server::store::Store;
 use aurochs_server::store::sqlite::Sqlite;
 use aurochs_server::support_bundle::Bundles;
-use aurochs_server::web::connections::{self, Limits};
+use aurochs_server::web::connections::{self, Door, Limits};
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode, header};
@@ -32,6 +32,8 @@ use tower::ServiceExt;
 
 pub(crate) const USER: &str = "ann";
 pub(crate) const PASSWORD: &str = "correct horse";
+/// Somebody who may look and change nothing.
+pub(crate) const VIEWER: (&str, &str) = ("vic", "vic's password");
 
 pub(crate) struct Manager {
     pub(crate) app: App,
@@ -64,15 +66,16 @@ impl Answer {
 }
 
 impl Manager {
-    /// With the users `ann` and `bob`.
+    /// With the admins `ann` and `bob`, and the viewer `vic`.
     pub(crate) async fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
         // The cheapest bcrypt: the tests are not about its cost.
         let line = |name, password| format!("{name}:{}\n", bcrypt::hash(password, 4).unwrap());
-        let users = line(USER, PASSWORD) + &line("bob", "bob's password");
+        let users = line(USER, PASSWORD) + &line("bob", "bob's password") + &line(VIEWER.0, VIEWER.1);
+        std::fs::write(directory.path().join("roles"), format!("{}: viewer\n", VIEWER.0)).unwrap();
         std::fs::write(directory.path().join("users"), users).unwrap();
         let sqlite = Sqlite::open(&directory.path().join("aurochs.db")).await.unwrap();
-        let (auth, first) = Auth::open(directory.path(), sqlite.pool()).unwrap();
+        let (auth, first) = Auth::open(directory.path(), &sqlite).unwrap();
         assert!(first.is_none());
         let events = Events::keep(sqlite.pool());
         let settings = Settings::default();
@@ -107,6 +110,13 @@ impl Manager {
         self.send(request.body(Body::from(body.to_owned())).unwrap()).await
     }
 
+    /// The same as another user.
+    pub(crate) async fn call_as(&self, user: (&str, &str), method: &str, path: &str, body: &str) -> Answer {
+        let request = Request::builder().method(method).uri(path).header(header::HOST, "manager:9500");
+        let request = request.header(header::AUTHORIZATION, basic(user.0, user.1));
+        self.send(request.body(Body::from(body.to_owned())).unwrap()).await
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.call("GET", path, "").await
     }
@@ -131,7 +141,8 @@ impl Manager {
     pub(crate) async fn listen_within(&self, limits: Limits) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(connections::serve(listener, self.service.clone(), limits, |_| true, std::future::pending()));
+        let door = Door { listener, tls: None, limits };
+        tokio::spawn(connections::serve(door, self.service.clone(), |_| true, std::future::pending()));
         address
     }
 

@@ -119,8 +119,14 @@ async fn cookie_flags() {
     let flags = plain.header(header::SET_COOKIE);
     assert!(flags.contains("HttpOnly") && flags.contains("SameSite=Strict"), "{flags}");
     assert!(!flags.contains("Secure") && !flags.contains("Path="), "{flags}");
-    let tls = log_in(&manager, &[("x-forwarded-proto", "https")], "user=ann&password=correct+horse").await;
-    assert!(tls.header(header::SET_COOKIE).contains("Secure"));
+    let form = "user=ann&password=correct+horse";
+    let said = log_in(&manager, &[("x-forwarded-proto", "https")], form).await;
+    assert!(!said.header(header::SET_COOKIE).contains("Secure"), "nobody named this proxy");
+    manager.app.auth.trust_proxies(["10.0.0.7".parse().unwrap()].into_iter().collect());
+    let mut proxied = request("POST", "/login", &[FORM, ("x-forwarded-proto", "https")], form);
+    let peer: std::net::SocketAddr = "10.0.0.7:1".parse().unwrap();
+    proxied.extensions_mut().insert(axum::extract::ConnectInfo(peer));
+    assert!(manager.send(proxied).await.header(header::SET_COOKIE).contains("Secure"));
 }
 
 #[tokio::test]
@@ -289,5 +295,47 @@ async fn many_requests_of_one_script_pay_for_one_check() {
     let requests = (0..50).map(|_| manager.send(request("GET", "/v1/session", &[("authorization", &auth)], "")));
     for answer in futures::future::join_all(requests).await {
         assert_eq!(answer.status, StatusCode::OK);
+    }
+}
+
+/// As people make their users: by the program itself, and by ours.
+#[tokio::test]
+async fn users_made_by_htpasswd_log_in() {
+    let manager = Manager::start().await;
+    let users = manager.directory.path().join("users");
+    let made = std::process::Command::new("htpasswd")
+        .args(["-B", "-b", "-C", "5"])
+        .arg(&users)
+        .args(["kim", "kim's password"])
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while manager.call_as(("kim", "kim's password"), "GET", "/v1/session", "").await.status != StatusCode::OK {
+        assert!(std::time::Instant::now() < deadline, "kim can't log in");
+        tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    }
+    let session = manager.call_as(("kim", "kim's password"), "GET", "/v1/session", "").await.json();
+    assert_eq!(session["role"], "admin", "as behind Longhorn's ingress");
+}
+
+/// Generous, and a wall all the same.
+#[tokio::test]
+async fn a_client_that_runs_wild_is_told_to_wait() {
+    let manager = Manager::start().await;
+    manager.app.auth.limit_requests(1);
+    for _ in 0..20 {
+        assert_eq!(manager.get("/v1/session").await.status, StatusCode::OK);
+    }
+    let answer = manager.get("/v1/session").await;
+    assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS, "{answer:?}");
+    assert_eq!(answer.header(header::RETRY_AFTER), "1");
+    assert_eq!(
+        manager.call_as(crate::harness::VIEWER, "GET", "/v1/session", "").await.status,
+        StatusCode::OK,
+        "others go on"
+    );
+    for _ in 0..50 {
+        assert_eq!(manager.send(request("GET", "/healthz", &[], "")).await.status, StatusCode::OK);
     }
 }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test says by panicking what went wrong")]
 
+mod audit;
 mod backup_targets;
 mod bodies;
 mod connections;
@@ -16,11 +17,14 @@ mod login;
 mod metrics;
 mod nodes;
 mod recurring_jobs;
+mod roles;
 mod schemas;
 mod search;
+mod secrets;
 mod settings;
 mod snapshots;
 mod support_bundles;
+mod tls;
 mod volume_actions;
 mod volume_life;
 mod volumes;

@@ -35,6 +35,45 @@ async fn a_job_lives_through_all_its_methods() {
 }
 
 #[tokio::test]
+async fn a_job_tells_its_times_and_its_clock() {
+    let manager = Manager::start().await;
+    let cron = "CRON_TZ=Europe/Berlin 0 0/3 * * ?";
+    let body = json!({"name": "often", "task": "snapshot", "cron": cron, "retain": 5, "concurrency": 3});
+    let made = manager.post("/v1/recurringjobs", body).await.json();
+    assert_eq!((&made["schedule"], &made["timeZone"]), (&json!("every 3 hours, at minute 0"), &json!("Europe/Berlin")));
+    let next = made["nextRuns"].as_array().unwrap();
+    assert!(next.len() == 5 && next[0].as_str().unwrap().contains(":00:00+0"), "{next:?}");
+
+    // The form asks the same of a cron that is not stored.
+    let meaning = manager.get("/v1/schedule?cron=CRON_TZ%3DEurope%2FBerlin%200%200%2F3%20*%20*%20%3F").await.json();
+    for field in ["schedule", "timeZone", "nextRuns"] {
+        assert_eq!(meaning[field], made[field], "{field}");
+    }
+    for wrong in ["", "?cron=", "?cron=0%202%20*%20*", "?cron=TZ%3DNowhere%20%40daily"] {
+        let refused = manager.get(&format!("/v1/schedule{wrong}")).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{wrong}: {refused:?}");
+        assert!(refused.text.contains("this cron can't be used"), "{}", refused.text);
+    }
+}
+
+#[tokio::test]
+async fn a_run_that_is_asked_for_is_stored_with_who_asked() {
+    let manager = Manager::start().await;
+    let body = json!({"name": "nightly", "task": "snapshot", "cron": "0 2 * * *", "retain": 5, "concurrency": 3});
+    let made = manager.post("/v1/recurringjobs", body).await.json();
+    assert!(made["actions"]["recurringJobRun"].is_string(), "{made}");
+    let running = manager.post("/v1/recurringjobs/nightly?action=recurringJobRun", json!({})).await;
+    assert_eq!(running.status, StatusCode::OK, "{running:?}");
+    let running = running.json();
+    assert_eq!((&running["run"]["startedBy"], &running["executionCount"]), (&json!("ann"), &json!(1)));
+    assert_eq!(running["actions"], json!({}), "not offered twice");
+    let again = manager.post("/v1/recurringjobs/nightly?action=recurringJobRun", json!({})).await;
+    assert_eq!(again.status, StatusCode::CONFLICT, "{again:?}");
+    let unknown = manager.post("/v1/recurringjobs/nothing?action=recurringJobRun", json!({})).await;
+    assert_eq!(unknown.status, StatusCode::NOT_FOUND, "{unknown:?}");
+}
+
+#[tokio::test]
 async fn volumes_forget_a_job_that_is_deleted() {
     let manager = Manager::start().await;
     manager.add_node("node-1", 1 << 40).await;

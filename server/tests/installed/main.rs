@@ -8,4 +8,5 @@ mod life;
 mod nbd;
 mod nodes;
 mod placing;
+mod recurring;
 mod snapshots;

@@ -42,7 +42,7 @@ pub struct TlsFiles {
 /// Why TLS files are of no use.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    #[error("cannot read the {what} {}: {source}; give the path of a PEM file that the engine may read", path.display())]
+    #[error("cannot read the {what} {}: {source}; give the path of a PEM file that this program may read", path.display())]
     Read { what: &'static str, path: PathBuf, source: io::Error },
     #[error("the {what} {} is no PEM file of that kind: {source}; give one with {expected}", path.display())]
     Pem { what: &'static str, path: PathBuf, expected: &'static str, source: pem::Error },
@@ -71,7 +71,7 @@ const CERTIFICATES: &str = "one or more BEGIN CERTIFICATE sections";
 
 impl TlsFiles {
     /// Reads and checks all files. Blocks.
-    pub(super) fn load(&self) -> Result<TlsAcceptor, TlsError> {
+    pub fn load(&self) -> Result<TlsAcceptor, TlsError> {
         let provider = Arc::new(ring::default_provider());
         let chain = certificates("TLS certificate", &self.certificate)?;
         let key = self.load_key()?;

@@ -9,7 +9,7 @@ mod follow;
 pub(super) mod membership;
 mod refusals;
 mod start;
-pub(super) mod told;
+pub(crate) mod told;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -13,11 +13,7 @@ use crate::resources::engine::{
 use crate::resources::timestamp;
 
 /// The status after the engine told this. I/O counters are left out: nothing that only counts up goes into the store.
-pub(in crate::controllers) fn applied(
-    before: &EngineStatus,
-    message: &engine_v1::EngineStatus,
-    address: &str,
-) -> EngineStatus {
+pub(crate) fn applied(before: &EngineStatus, message: &engine_v1::EngineStatus, address: &str) -> EngineStatus {
     let current_state = match message.state() {
         engine_v1::EngineState::Running => InstanceState::Running,
         engine_v1::EngineState::Starting => InstanceState::Starting,

@@ -31,7 +31,7 @@ pub fn is_disabled(context: &Context) -> bool {
 }
 
 /// The snapshots that a purge would take away. `system_too`: also those that no user took.
-pub(super) fn wanted(layers: &Layers, system_too: bool) -> BTreeSet<String> {
+pub(crate) fn wanted(layers: &Layers, system_too: bool) -> BTreeSet<String> {
     let of_system = |layer: &Layer| system_too && !layer.usercreated && !layer.removed;
     let goes = |layer: &&Layer| layer.name != VOLUME_HEAD && (of_system(layer) || is_mergeable(layers, layer));
     layers.values().filter(goes).map(|layer| layer.name.clone()).collect()
@@ -43,7 +43,7 @@ fn is_mergeable(layers: &Layers, layer: &Layer) -> bool {
     layer.removed && delete::fate(&layer.children) == Fate::Mergeable && !layer.children.keys().any(is_missing)
 }
 
-pub(in crate::controllers) fn is_running(status: &EngineStatus) -> bool {
+pub(crate) fn is_running(status: &EngineStatus) -> bool {
     status.purge_status.values().any(|purge| purge.is_purging)
 }
 
@@ -148,7 +148,7 @@ fn tell_failure(context: &Context, memory: &Memory, volume: &Object<Volume>, sta
 }
 
 /// Replicas whose last purge failed, and why. What was taken out while it purged took its snapshots along.
-pub(in crate::controllers) fn failures(status: &EngineStatus) -> impl Iterator<Item = (&String, &String)> {
+pub(crate) fn failures(status: &EngineStatus) -> impl Iterator<Item = (&String, &String)> {
     let there = status.purge_status.iter().filter(|(replica, _)| status.replica_mode_map.contains_key(*replica));
     let failed = there.filter(|(_, purge)| !purge.is_purging && !purge.error.is_empty());
     failed.map(|(replica, purge)| (replica, &purge.error))
@@ -169,7 +169,7 @@ async fn has_room(context: &Context, memory: &Memory, engine: &Object<Engine>) -
 
 /// Engines on the node that purge or copy, as far as the store knows; a copy counts from the moment at which it is to
 /// begin.
-pub(in crate::controllers) async fn heavy_engines(context: &Context, node: &str) -> Result<BTreeSet<String>, Error> {
+pub(crate) async fn heavy_engines(context: &Context, node: &str) -> Result<BTreeSet<String>, Error> {
     let (engines, volumes) = tokio::try_join!(context.store.list::<Engine>(), context.store.list_shared::<Volume>())?;
     let begins: BTreeSet<&str> = volumes
         .iter()

@@ -11,7 +11,7 @@
 mod attempts;
 mod balance;
 mod causes;
-pub(super) mod clone;
+pub(crate) mod clone;
 pub mod cluster;
 pub mod default_group;
 mod deletion;

@@ -35,6 +35,11 @@ impl<S: Send + Sync, T: DeserializeOwned + Described> FromRequest<S> for Body<T>
     }
 }
 
+/// All of a body that is not too large and comes in time.
+pub(crate) async fn whole(request: Request) -> Result<Bytes, ApiError> {
+    read(request, &(), READ_TIMEOUT).await
+}
+
 async fn read<S: Send + Sync>(request: Request, state: &S, patience: Duration) -> Result<Bytes, ApiError> {
     // What is announced to be too large is not waited for.
     if request.body().size_hint().lower() > LIMIT_BYTES as u64 {

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use aurochs_api::cron::Cron;
 use aurochs_api::describe::Described;
 use aurochs_api::ids::NAME_LENGTH_MAXIMUM;
 use aurochs_api::recurring_job::{RecurringJobInput, Task};
@@ -10,6 +9,7 @@ use aurochs_api::system_backup::VolumeBackupPolicy;
 
 use super::labels;
 use crate::error::{ApiError, ErrorKind};
+use crate::recurring::plan::Plan;
 use crate::resources::recurring_job::RecurringJobSpec;
 
 /// What Longhorn takes for a concurrency of 0.
@@ -30,10 +30,7 @@ pub fn job(input: RecurringJobInput, retention_maximum: u64) -> Result<Recurring
     let name = input.name.as_str();
     check_name("recurring job", name)?;
     let task = task(&input)?;
-    if let Err(error) = input.cron.parse::<Cron>() {
-        let next_step = "Give five fields such as \"0 2 * * *\", or @daily, or @every 6h.";
-        return Err(invalid(format_args!("the cron of recurring job {name} can't be used: {error}"), next_step));
-    }
+    plan(&format!("the cron of recurring job {name}"), &input.cron)?;
     labels::check(&input.labels)?;
     check_parameters(name, task, &input.parameters)?;
     Ok(RecurringJobSpec {
@@ -45,6 +42,15 @@ pub fn job(input: RecurringJobInput, retention_maximum: u64) -> Result<Recurring
         labels: input.labels,
         parameters: input.parameters,
         name: input.name,
+    })
+}
+
+/// The times that a cron says; `what` names it in a refusal.
+pub fn plan(what: &str, cron: &str) -> Result<Plan, ApiError> {
+    Plan::read(cron).map_err(|error| {
+        let next_step =
+            "Give five fields such as \"0 2 * * *\", or @daily, or @every 6h; CRON_TZ=Europe/Berlin before it states the clock.";
+        invalid(format_args!("{what} can't be used: {error}"), next_step)
     })
 }
 
@@ -175,10 +181,20 @@ mod tests {
 
     #[test]
     fn both_dialects_of_cron() {
-        for good in ["*/5 * * * *", "0 0 ? * MON-FRI", "@daily", "@every 1h30m"] {
+        for good in ["*/5 * * * *", "0 0 ? * MON-FRI", "@daily", "@every 1h30m", "CRON_TZ=Europe/Berlin 0 3 ? * SAT"] {
             assert!(job(RecurringJobInput { cron: good.to_owned(), ..input("snapshot") }, 100).is_ok(), "{good}");
         }
-        for bad in ["", "* * * *", "61 * * * *", "@sometimes", "@every", "every night", "0 0 31 2 *", "@every 5s"] {
+        for bad in [
+            "",
+            "* * * *",
+            "61 * * * *",
+            "@sometimes",
+            "@every",
+            "every night",
+            "0 0 31 2 *",
+            "@every 5s",
+            "TZ=Nowhere @daily",
+        ] {
             let refused = job(RecurringJobInput { cron: bad.to_owned(), ..input("snapshot") }, 100).unwrap_err();
             assert!(refused.message.contains("nightly") && !refused.next_step.is_empty(), "{bad}: {}", refused.message);
         }

@@ -1,13 +1,17 @@
-//! Recurring jobs: stored and checked here. Which volumes take part in one, and in its groups, is told by actions of the
+//! Recurring jobs: stored and checked here, run by [`crate::recurring`]. Which volumes take part in one, and in its groups, is told by actions of the
 //! volumes.
 
 pub mod check;
 pub mod create;
 pub mod delete;
 pub mod labels;
+pub mod run;
+pub mod schedule;
 pub mod update;
 
-use aurochs_api::recurring_job::{RecurringJob as RecurringJobView, RecurringJobInput, RecurringJobUpdate};
+use aurochs_api::recurring_job::{
+    CronMeaning, RecurringJob as RecurringJobView, RecurringJobInput, RecurringJobRun, RecurringJobUpdate,
+};
 
 use super::shown;
 use crate::nouns::Noun;
@@ -21,6 +25,8 @@ pub fn noun() -> Noun {
         .get(shown::get::<RecurringJob>)
         .put::<RecurringJobUpdate, _>(update::handle)
         .delete(delete::handle)
+        .act::<RecurringJobRun, _, _>(run::handle)
+        .with::<CronMeaning>()
         .streamed(&["recurringjobs"])
         .done()
 }

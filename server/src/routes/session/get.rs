@@ -10,9 +10,13 @@ use crate::auth::User;
 use crate::view::envelope;
 use crate::web::request_url::RequestUrl;
 
-/// Answers with the user's name and the manager's version.
+/// Answers with the user's name and role, and the manager's version.
 pub async fn handle(State(app): State<App>, url: RequestUrl, user: User) -> Json<Resource<Session>> {
-    let data =
-        Session { user: user.name, version: env!("CARGO_PKG_VERSION").to_owned(), cluster: app.cluster.to_string() };
+    let data = Session {
+        user: user.name,
+        role: user.role,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        cluster: app.cluster.to_string(),
+    };
     Json(envelope::singleton("session", &url, data))
 }

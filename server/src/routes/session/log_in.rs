@@ -1,5 +1,6 @@
 //! `GET /login`: the page. `POST /login`: its form.
 
+use axum::Extension;
 use axum::Form;
 use axum::extract::rejection::{FormRejection, QueryRejection};
 use axum::extract::{FromRequest, Query, Request, State};
@@ -7,7 +8,8 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
-use crate::auth::{Auth, LoginError, client};
+use crate::auth::client::{self, Client};
+use crate::auth::{Auth, LoginError};
 use crate::error::{ApiError, ErrorKind};
 use crate::web::login_page::{LoginPage, Target, see_other};
 
@@ -33,26 +35,33 @@ pub async fn show(wanted: Result<Query<Wanted>, QueryRejection>) -> Response {
 }
 
 /// Checks name and password; sends the browser on, or shows the form again with the reason.
-pub async fn submit(State(auth): State<Auth>, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    if client::sender(&parts.headers) == client::Sender::Foreign {
+pub(crate) async fn submit(
+    State(auth): State<Auth>,
+    Extension(client): Extension<Client>,
+    request: Request,
+) -> Response {
+    if client::sender(request.headers(), &client) == client::Sender::Foreign {
         return foreign_form().into_response();
     }
-    let address = client::address(&parts, |peer| auth.trusts(peer));
-    let secure = client::is_https(&parts.headers);
-    let form = match Form::<Credentials>::from_request(Request::from_parts(parts, body), &()).await {
+    let form = match Form::<Credentials>::from_request(request, &()).await {
         Ok(Form(form)) => form,
         Err(rejection) => return not_a_form(&rejection).into_response(),
     };
     let target = Target::parse(&form.next);
     // People copy names with a blank at the end.
-    match auth.log_in(form.user.trim(), &form.password, address).await {
+    let name = form.user.trim();
+    match auth.log_in(name, &form.password, &client).await {
         Ok(token) => {
             let mut response = see_other(&target.location());
-            response.headers_mut().insert(header::SET_COOKIE, token.set_cookie(secure));
+            response.headers_mut().insert(header::SET_COOKIE, token.set_cookie(client.is_encrypted));
             response
         }
-        Err(error) => show_again(&form, target, error),
+        Err(error) => {
+            if matches!(error, LoginError::Wrong) {
+                auth.note_wrong(name, &client);
+            }
+            show_again(&form, target, error)
+        }
     }
 }
 
@@ -76,7 +85,8 @@ fn show_again(form: &Credentials, target: Target, error: LoginError) -> Response
 }
 
 fn foreign_form() -> ApiError {
-    let next_step = "Open the login page of this manager itself.";
+    let next_step = "Open the login page of this manager itself. A proxy in front of it that changes the header Host is \
+                     named to the manager with --trusted-proxy, and sends X-Forwarded-Host.";
     ApiError::new(ErrorKind::Forbidden, "the login was sent by another site's page", next_step)
 }
 

@@ -10,7 +10,7 @@ use crate::resources::support_bundle::{SupportBundleSpec, SupportBundleState};
 use crate::resources::{Object, SupportBundle, timestamp};
 use crate::routes::body::Body;
 use crate::store::Store;
-use crate::support_bundle::Bundles;
+use crate::support_bundle::{Bundles, Redactor};
 use crate::view::envelope::Links;
 use crate::view::support_bundle;
 use crate::web::request_url::RequestUrl;
@@ -55,7 +55,10 @@ fn spec(input: SupportBundleInitiateInput) -> Result<SupportBundleSpec, ApiError
             return Err(ApiError::new(ErrorKind::Invalid, message, "Give a shorter one."));
         }
     }
-    Ok(SupportBundleSpec { description: input.description, issue_url: input.issue_url, ..SupportBundleSpec::default() })
+    // People paste what they see, and everybody who may look sees this.
+    let redactor = Redactor::default();
+    let (description, issue_url) = (redactor.text(&input.description), redactor.text(&input.issue_url));
+    Ok(SupportBundleSpec { description, issue_url, ..SupportBundleSpec::default() })
 }
 
 /// One is made at a time, and one is kept.

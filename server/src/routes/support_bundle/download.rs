@@ -1,5 +1,6 @@
 //! `GET /v1/supportbundles/{node}/{name}/download`
 
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, header};
@@ -9,6 +10,7 @@ use tokio::fs::File;
 use tokio::io::AsyncReadExt;
 
 use super::get;
+use crate::auth::client::Client;
 use crate::auth::require;
 use crate::error::{ApiError, ErrorKind};
 use crate::resources::SupportBundle;
@@ -19,13 +21,14 @@ use crate::support_bundle::{Bundles, file_name};
 const CHUNK_BYTES: usize = 64 << 10;
 
 /// The archive. When all of it was taken, the bundle is deleted; a download that breaks can be repeated.
-pub async fn handle(
+pub(crate) async fn handle(
     State(store): State<Store>,
     State(bundles): State<Bundles>,
     Path((node, name)): Path<(String, String)>,
+    Extension(client): Extension<Client>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    require::refuse_foreign(&headers)?;
+    require::refuse_foreign(&headers, &client)?;
     let bundle = get::find(&store, &node, &name).await?;
     let archive = bundles.archive(&name).filter(|_| bundle.status.state == SupportBundleState::ReadyForDownload);
     let path = archive.ok_or_else(|| {

@@ -19,6 +19,7 @@ pub fn noun() -> Noun {
         .get_at("/{node}/{name}", get::handle)
         .delete_hidden_at("/{node}/{name}", delete::handle)
         .route(Method::GET, "/{node}/{name}/download", download::handle)
+        .that_changes()
         .with::<SupportBundleInitiateInput>()
         .done()
 }

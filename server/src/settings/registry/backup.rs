@@ -6,7 +6,7 @@ use crate::settings::Form;
 use crate::settings::definition::{Definition, boolean, int, int_between, int_from, text};
 
 pub(super) const ROWS: &[Definition] = &[
-    boolean(Name::AllowRecurringJobWhileVolumeDetached, "false").later(Feature::RecurringJobs).says(
+    boolean(Name::AllowRecurringJobWhileVolumeDetached, "false").says(
         "Allow Recurring Job While Volume Is Detached",
         "Detached volumes are attached for the time that their recurring jobs take.",
     ),
@@ -29,7 +29,6 @@ pub(super) const ROWS: &[Definition] = &[
         .says("Failed Backup Time to Live", "Minutes for which a failed backup is shown; 0 for ever."),
     int_from(Name::RecurringFailedJobsHistoryLimit, 0, "1")
         .optional()
-        .later(Feature::RecurringJobs)
         .says("Cronjob Failed Jobs History Limit", "How many failed runs of a recurring job are kept."),
     int_between(Name::RecurringJobMaxRetention, 1, 250, "100").gives_a_default().says(
         "Maximum Retention Number for Recurring Job",
@@ -37,7 +36,6 @@ pub(super) const ROWS: &[Definition] = &[
     ),
     int_from(Name::RecurringSuccessfulJobsHistoryLimit, 0, "1")
         .optional()
-        .later(Feature::RecurringJobs)
         .says("Cronjob Successful Jobs History Limit", "How many successful runs of a recurring job are kept."),
     int_from(Name::RestoreConcurrentLimit, 1, "2")
         .later(Feature::Backups)

@@ -29,6 +29,8 @@ names! {
     AllowLiveEngineUpgradeOnSameImageCommit = "allow-live-engine-upgrade-on-same-image-commit",
     AllowRecurringJobWhileVolumeDetached = "allow-recurring-job-while-volume-detached",
     AllowVolumeCreationWithDegradedAvailability = "allow-volume-creation-with-degraded-availability",
+    AuditMaxAgeDays = "audit-max-age-days",
+    AuditMaxCount = "audit-max-count",
     AutoCleanupRecurringJobBackupSnapshot = "auto-cleanup-recurring-job-backup-snapshot",
     AutoCleanupSnapshotAfterOnDemandBackupCompleted = "auto-cleanup-snapshot-after-on-demand-backup-completed",
     AutoCleanupSystemGeneratedSnapshot = "auto-cleanup-system-generated-snapshot",

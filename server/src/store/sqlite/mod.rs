@@ -64,6 +64,12 @@ impl Sqlite {
         self.readers.clone()
     }
 
+    /// The one writer's pool, for rows beside the resources that somebody waits for: they have their turn among its writes.
+    #[must_use]
+    pub fn writer(&self) -> SqlitePool {
+        self.writer.clone()
+    }
+
     /// Ends all connections, after the writes that have begun. A write runs in its own task, which outlives whoever asked
     /// for it: one that came after the next manager has read its picture would never be seen by that manager.
     pub async fn close(&self) {

@@ -28,6 +28,15 @@ impl Stream {
         Self { stream, stall, stalled: None, _place: place, _share: share }
     }
 
+    /// Whether the client begins a handshake, as far as its first byte tells (RFC 8446, 5.1: content type 22). Nothing is
+    /// taken from the stream.
+    pub(super) async fn begins_with_tls(&self) -> io::Result<bool> {
+        const HANDSHAKE: u8 = 22;
+        let mut first = [0; 1];
+        let read = self.stream.peek(&mut first).await?;
+        if read == 0 { Err(ErrorKind::UnexpectedEof.into()) } else { Ok(first[0] == HANDSHAKE) }
+    }
+
     /// Passes on what a write came to, unless it waits for too long.
     fn watch<T>(&mut self, context: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if written.is_ready() {

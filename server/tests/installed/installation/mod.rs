@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use aurochs_api::size::ByteSize;
 use aurochs_server::instance::Network;
+use aurochs_server::jobs::Jobs;
+use aurochs_server::recurring::clock::Clock;
 use aurochs_server::resources::node::READY;
 use aurochs_server::resources::replica::ReplicaSpec;
 use aurochs_server::resources::volume::{Frontend, Robustness, VolumeSpec, VolumeState};
@@ -46,6 +48,8 @@ pub(crate) struct Installation {
     /// Of the first user, as the header has it.
     authorization: String,
     zones: Vec<String>,
+    /// Of recurring jobs.
+    clock: Clock,
     /// Processes that were stopped without being ended.
     frozen: Vec<Pid>,
 }
@@ -57,12 +61,21 @@ impl Installation {
 
     /// `zones`: what `--zone` takes.
     pub(crate) async fn start_in_zones(nodes: u32, zones: &[&str]) -> Self {
+        Self::start_with(nodes, zones, Clock::default()).await
+    }
+
+    pub(crate) async fn start_by(nodes: u32, clock: Clock) -> Self {
+        Self::start_with(nodes, &[], clock).await
+    }
+
+    async fn start_with(nodes: u32, zones: &[&str], clock: Clock) -> Self {
         let mut installation = Self {
             // Not below /tmp: it may be a tmpfs, which has no direct I/O.
             data: tempfile::tempdir_in("/var/tmp").unwrap(),
             manager: None,
             authorization: String::new(),
             zones: zones.iter().map(|zone| (*zone).to_owned()).collect(),
+            clock,
             frozen: Vec::new(),
         };
         installation.start_manager(nodes).await;
@@ -83,7 +96,7 @@ impl Installation {
             engine_binary: Some(engine_binary()),
             zones: self.zones.iter().map(|zone| zone.parse().unwrap()).collect(),
         };
-        let manager = Manager::start(&options).await.unwrap();
+        let manager = Manager::start_by(&options, self.clock.clone()).await.unwrap();
         if let Some(first) = &manager.first_password {
             self.authorization = api::basic(first.user, &first.password);
         }
@@ -115,6 +128,10 @@ impl Installation {
     pub(crate) async fn stored(&self) -> Store {
         let database = Layout::find(self.path()).unwrap().database();
         Store::new(Arc::new(Sqlite::open(&database).await.unwrap()))
+    }
+
+    pub(crate) fn jobs(&self) -> Jobs {
+        self.manager.as_ref().unwrap().app.jobs.clone()
     }
 
     pub(crate) async fn set(&self, name: &str, value: &str) {

@@ -17,7 +17,7 @@ use crate::resources::data_source::DataSource;
 use crate::resources::{Engine, LABEL_VOLUME, Object, Snapshot, Volume};
 
 /// Label of a snapshot that was taken for a copy: the volume that it is for.
-pub(in crate::controllers) const LABEL_FOR: &str = "longhorn.io/for-cloning-volume";
+pub(crate) const LABEL_FOR: &str = "longhorn.io/for-cloning-volume";
 
 /// How far a copy is, as the target's engine has it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -41,7 +41,7 @@ use crate::resources::volume_attachment::{AttacherType, FrontendWish};
 use crate::resources::{Engine, Object, Volume, timestamp};
 use crate::settings::Name;
 
-pub(in crate::controllers) use calls::LABEL_FOR;
+pub(crate) use calls::LABEL_FOR;
 
 use calls::Copying;
 

@@ -1,0 +1,13 @@
+//! The audit log, for admins: to look at only.
+
+pub mod get;
+pub mod list;
+
+use aurochs_api::audit::Audit;
+
+use crate::nouns::Noun;
+
+/// Who changed what.
+pub fn noun() -> Noun {
+    Noun::of::<Audit>().list(list::handle).for_admins().get(get::handle).for_admins().done()
+}
