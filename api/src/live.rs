@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::instance_manager::InstanceManager;
+use crate::job::Job;
 use crate::node::Node;
 use crate::schema::Resource;
 use crate::setting::Setting;
@@ -29,6 +30,9 @@ pub struct Everything {
     pub nodes: Vec<Resource<Node>>,
     pub instance_managers: Vec<Resource<InstanceManager>>,
     pub settings: Vec<Resource<Setting>>,
+    /// Those that run, and those that ended a moment ago; the latest first.
+    #[serde(default)]
+    pub jobs: Vec<Resource<Job>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -38,6 +42,8 @@ pub enum LiveKind {
     Node,
     InstanceManager,
     Setting,
+    /// Also gone when it ended a while ago: `GET /v1/jobs` has it still.
+    Job,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -47,4 +53,5 @@ pub enum LiveItem {
     Node(Box<Resource<Node>>),
     InstanceManager(Box<Resource<InstanceManager>>),
     Setting(Box<Resource<Setting>>),
+    Job(Box<Resource<Job>>),
 }

@@ -41,7 +41,23 @@ pub struct Collection<T> {
     pub links: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub create_types: Option<BTreeMap<String, String>>,
+    /// Where only a part is answered. Ours: Longhorn's lists are whole.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub pagination: Option<Pagination>,
     pub data: Vec<T>,
+}
+
+/// Which part of a list it is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Pagination {
+    /// The most that are answered at once.
+    pub limit: u32,
+    /// There is more.
+    pub partial: bool,
+    /// Address of the next part.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 /// Nothing but the header: what some deletions answer.

@@ -52,13 +52,14 @@ pub struct App {
 }
 
 impl App {
-    /// Begins to follow the store for the live stream; to be called inside a tokio runtime.
+    /// Begins to follow the store and the jobs for the live stream; to be called inside a tokio runtime.
     #[must_use]
-    pub fn new(store: Store, settings: Settings, auth: Auth, events: Events, cluster: &str) -> Self {
+    pub fn new(store: Store, settings: Settings, auth: Auth, events: Events, jobs: Jobs, cluster: &str) -> Self {
         auth.audit().obey(&settings);
-        let live = Live::start(&store);
+        let live = Live::start(&store, &jobs);
         let streams = Streams::start(&store);
         streams.follow_also("events", events.changed());
+        streams.follow_also("jobs", jobs.changed());
         let volume_pieces = pieces::Cache::default();
         let search = Index::new(&store, &settings);
         Self {
@@ -69,7 +70,7 @@ impl App {
             volume_pieces,
             streams,
             events,
-            jobs: Jobs::default(),
+            jobs,
             clients: Clients::new(BTreeMap::new(), Network::default()),
             instances: Instances::new([]),
             samples: Samples::default(),
@@ -78,13 +79,6 @@ impl App {
             premises: Premises::default(),
             cluster: cluster.into(),
         }
-    }
-
-    /// With a history of jobs. To be called inside a tokio runtime.
-    #[must_use]
-    pub fn with_jobs(self, jobs: Jobs) -> Self {
-        self.streams.follow_also("jobs", jobs.changed());
-        Self { jobs, ..self }
     }
 
     /// With samples that are kept.

@@ -8,15 +8,19 @@
 //! 4. [`store`] again — the status reaches the dashboard by the same watches: [`view`] gives it its shape, [`web`]
 //!    the live stream and the page around it.
 //!
-//! [`whatif`] tells before a change what the controllers would make of it.
+//! What takes long is told to [`jobs`] and what happened to [`events`]: both are for people, and nothing depends on them.
+//! [`whatif`] tells before a change what the controllers would make of it; [`search`] finds by words; [`samples`] remember
+//! what volumes did.
 //!
-//! [`standalone`] puts it together on one machine. Invariants: `spec` says what is wished and `status` what is; every
+//! [`standalone`] puts it together on one machine; [`client`] is the command line that asks it. Invariants: `spec` says
+//! what is wished and `status` what is; every
 //! pass can be repeated at any time; what runs is adopted, never restarted; the control record alone says which
 //! replicas hold all data.
 
 pub mod app;
 pub mod audit;
 pub mod auth;
+pub mod client;
 pub mod controllers;
 pub mod environment;
 pub mod error;

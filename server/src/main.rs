@@ -9,11 +9,12 @@ use std::process::ExitCode;
 
 use aurochs_server::auth::proxies::Proxy;
 use aurochs_server::auth::rate::PER_SECOND;
+use aurochs_server::client;
 use aurochs_server::logging::Logging;
 use aurochs_server::standalone::zone::NodeZone;
 use aurochs_server::standalone::{Manager, Options, check, stop};
 use aurochs_server::web::connections::tls::Tls;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use network_arguments::NetworkArguments;
 use tokio::signal::unix::{SignalKind, signal};
 use user_arguments::UserArguments;
@@ -23,7 +24,16 @@ use user_arguments::UserArguments;
 #[command(version, about, arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: Asked,
+}
+
+#[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one, for as long as the process lives")]
+enum Asked {
+    #[command(flatten)]
+    OfThisMachine(Command),
+    #[command(flatten)]
+    OfAManager(client::Command),
 }
 
 #[derive(Debug, Subcommand)]
@@ -92,8 +102,13 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    let command = match Cli::parse().command {
+        // What a client has to say is its output; it keeps no log.
+        Asked::OfAManager(asked) => return asked.run(Cli::command()).await,
+        Asked::OfThisMachine(command) => command,
+    };
     let logging = Logging::start();
-    let result = match Cli::parse().command {
+    let result = match command {
         Command::Serve {
             data,
             nodes,

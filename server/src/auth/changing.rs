@@ -99,8 +99,6 @@ fn percent_decoded(text: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn the_thing_of_an_address() {
         for (path, object) in [

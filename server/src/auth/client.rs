@@ -83,6 +83,7 @@ pub(crate) fn has_own_header(headers: &HeaderMap) -> bool {
 mod tests {
     use super::super::proxies::Proxies;
     use super::*;
+    use axum::http::HeaderName;
 
     /// A client with these headers, whose connection comes from there.
     fn client_at(peer: &str, headers: &[(&'static str, &'static str)]) -> (Client, HeaderMap) {
@@ -91,7 +92,7 @@ mod tests {
         request.extensions_mut().insert(ConnectInfo::<SocketAddr>(peer.parse().unwrap()));
         request
             .headers_mut()
-            .extend(headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())));
+            .extend(headers.iter().map(|(name, value)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap())));
         let parts = request.into_parts().0;
         (Client::of(&parts, |peer| proxies.trust(peer)), parts.headers)
     }

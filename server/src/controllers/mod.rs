@@ -11,6 +11,7 @@
 //! | [`node`] | disks, replicas, processes | node status, first disks, which orphans there are |
 //! | [`orphan`] | orphans | what they stand for, their status |
 //! | [`engine_image`] | who uses the engine | the engine image |
+//! | [`job`] | engines, volumes, nodes | nothing; what takes long is told to [`crate::jobs`] |
 //! | [`instance_manager`] | running processes | instance manager resources |
 //! | [`snapshot`] | engine status | snapshot resources |
 //! | [`backup_target`] | nothing | the default backup target, once |
@@ -24,6 +25,7 @@ pub mod drain;
 pub mod engine;
 pub mod engine_image;
 pub mod instance_manager;
+pub mod job;
 pub mod node;
 pub mod orphan;
 pub mod queue;
@@ -120,6 +122,7 @@ impl Controllers {
         tasks.extend(volume::start(context));
         tasks.extend(attachment::start(context));
         tasks.extend(snapshot::start(context));
+        tasks.extend(job::start(context));
         Ok(Self { tasks })
     }
 

@@ -165,6 +165,7 @@ impl Board {
         let (now, outcome) = (OffsetDateTime::now_utc(), bounded(outcome));
         (entry.record.updated_at, entry.dirt) = (now, Dirt::Structure);
         entry.record.standing = Standing::Ended { at: now, outcome };
+        crate::metrics::jobs::ended(entry.record.kind, entry.record.state());
         if let Some(key) = &entry.record.key {
             self.by_key.remove(key);
         }
@@ -354,6 +355,11 @@ impl Board {
     /// Whether the table has all that was told.
     pub(super) fn is_written(&self) -> bool {
         !self.writing && self.dirt() == Dirt::Nothing
+    }
+
+    /// Whether a beginning or an end may not be in the table.
+    pub(super) fn lacks_structure(&self) -> bool {
+        self.writing || self.dirt() == Dirt::Structure
     }
 
     /// What was taken is in the table, or was given back.

@@ -51,6 +51,12 @@ impl JobHandle {
         self.shared.change(|board| board.set_cancel(self.id, cancel));
     }
 
+    /// The user who asked to cancel it.
+    #[must_use]
+    pub fn cancel_asked_by(&self) -> Option<String> {
+        self.shared.board().cancelled(self.id)?.borrow().clone()
+    }
+
     /// Returns the name of the user who asked to cancel it; never if nobody does.
     pub fn cancelled(&self) -> impl Future<Output = String> + Send + use<> {
         let told = self.shared.board().cancelled(self.id);

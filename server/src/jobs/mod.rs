@@ -27,14 +27,14 @@ mod record;
 mod tests;
 mod writer;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use sqlx::SqlitePool;
 use tokio::sync::{Notify, watch};
 
 use crate::settings::Settings;
-use board::{Board, Dirt};
+use board::Board;
 
 pub use aurochs_api::job::{JobKind, JobLogLevel as Level, JobState};
 pub use board::{CancelError, Seen};
@@ -49,6 +49,17 @@ const WRITE_PATIENCE: Duration = Duration::from_secs(5);
 /// All jobs. Cheap to clone; all clones are the same. The default keeps no history: jobs are known while they run.
 #[derive(Clone, Debug, Default)]
 pub struct Jobs(Arc<Shared>);
+
+/// Jobs of whoever else has them, for those who only look.
+#[derive(Clone, Debug)]
+pub struct WeakJobs(Weak<Shared>);
+
+impl WeakJobs {
+    #[must_use]
+    pub fn upgrade(&self) -> Option<Jobs> {
+        self.0.upgrade().map(Jobs)
+    }
+}
 
 #[derive(Debug, Default)]
 struct Shared {
@@ -70,7 +81,9 @@ impl Jobs {
             changes: watch::Sender::default(),
         });
         tokio::spawn(writer::run(Arc::downgrade(&shared), shared.wake.clone(), pool, settings));
-        Ok(Self(shared))
+        let jobs = Self(shared);
+        crate::metrics::jobs::watch(&jobs);
+        Ok(jobs)
     }
 
     /// Begins a job, or goes on with the one that runs under the same key. Never fails: what can't be written down is in
@@ -129,7 +142,8 @@ impl Jobs {
     /// A page of those that the filter lets through, the latest first.
     pub async fn list(&self, filter: &Filter, page: Page) -> Result<Vec<Seen>, sqlx::Error> {
         let Some(pool) = &self.0.pool else { return Ok(Vec::new()) };
-        if self.0.board().dirt() == Dirt::Structure {
+        let is_behind = self.0.board().lacks_structure();
+        if is_behind {
             self.settle().await;
         }
         let found = keeper::list(pool, filter, page).await?;
@@ -165,10 +179,23 @@ impl Jobs {
         self.0.board().running(key)
     }
 
+    /// The job that runs under this key, as it is.
+    #[must_use]
+    pub fn seen(&self, key: &str) -> Option<Seen> {
+        let board = self.0.board();
+        board.running(key).and_then(|id| board.seen(id))
+    }
+
     /// The keys with this beginning under which jobs run.
     #[must_use]
     pub fn running_keys(&self, prefix: &str) -> Vec<String> {
         self.0.board().running_keys(prefix)
+    }
+
+    /// All jobs, as long as somebody else has them.
+    #[must_use]
+    pub fn downgrade(&self) -> WeakJobs {
+        WeakJobs(Arc::downgrade(&self.0))
     }
 
     /// Changes whenever a job has.

@@ -3,6 +3,7 @@
 use aurochs_api::cause::{Cause, CauseCode, Severity};
 use aurochs_api::job::JobStarter;
 
+use super::board::Dirt;
 use super::*;
 use crate::store::sqlite::Sqlite;
 

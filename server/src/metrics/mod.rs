@@ -2,7 +2,7 @@
 //! ours beside them. `docs/metrics.md` lists them, with those that are left out and why.
 //!
 //! 1. while things happen, numbers are kept in memory: [`io`] and [`io_latency`] (what engines tell), [`work`] (what controllers do),
-//!    [`requests`] (what the API answers), each bounded by what there is to count;
+//!    [`requests`] (what the API answers), [`jobs`] (how work ended), each bounded by what there is to count;
 //! 2. a scrape asks [`collect`] for a [`page`]: resources from the store, the kept numbers, and the machine's own
 //!    ([`machine`]). It waits for no process.
 //!
@@ -12,6 +12,7 @@ pub mod collect;
 mod histogram;
 mod io;
 pub mod io_latency;
+pub mod jobs;
 mod machine;
 mod page;
 pub mod requests;

@@ -17,7 +17,7 @@ pub use noun::Noun;
 
 use crate::routes::{
     audit, backing_image, backup, backup_backing_image, backup_target, backup_volume, engine_image, event,
-    instance_manager, node, orphan, recurring_job, root, samples, search, setting, shard, support_bundle,
+    instance_manager, job, node, orphan, recurring_job, root, samples, search, setting, shard, support_bundle,
     system_backup, system_restore, tag, volume, volume_attachment, whatif,
 };
 
@@ -34,6 +34,7 @@ pub fn all() -> &'static [Noun] {
             engine_image::noun(),
             event::noun(),
             instance_manager::noun(),
+            job::noun(),
             node::noun(),
             orphan::noun(),
             recurring_job::noun(),

@@ -14,6 +14,7 @@ pub mod event;
 pub mod fallback;
 pub mod health;
 pub mod instance_manager;
+pub mod job;
 pub mod live;
 pub mod metrics;
 pub mod node;

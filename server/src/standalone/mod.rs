@@ -163,9 +163,9 @@ impl Manager {
         controllers.add(recurring::start(&context, &clock).await);
         let (store, settings, events) = (context.store.clone(), context.settings.clone(), context.events.clone());
         let premises = layout.premises();
-        let app = App { bundles, premises, ..App::new(store, settings, auth, events, INSTALLATION_NAME) };
+        let app = App { bundles, premises, ..App::new(store, settings, auth, events, jobs, INSTALLATION_NAME) };
         let app = app.with_clients(context.clients.clone()).with_instances(context.instances.clone());
-        let app = app.with_jobs(jobs).with_samples(samples);
+        let app = app.with_samples(samples);
         let address = listener.local_addr().map_err(Error::Http)?;
         wait_for_nodes(&context.store, &context.clients).await;
         Ok(Self {

@@ -10,17 +10,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use aurochs_api::cause::{Cause, CauseCode, Severity};
 use aurochs_api::condition::ConditionStatus;
 use aurochs_api::size::ByteSize;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::contents::{self, Sources};
-use super::{Bundles, Place, archive, file_name};
+use super::{Bundles, Place, archive, file_name, job_key};
 use crate::controllers::queue::WorkQueue;
 use crate::controllers::runtime::{self, Controller, Next};
 use crate::controllers::{Context, Error};
 use crate::events::{EventType, ObjectRef, Reason};
+use crate::jobs::{Cancel, JobHandle, JobKind, Level, NewJob, Outcome};
 use crate::resources::support_bundle::{SupportBundleState, SupportBundleStatus};
 use crate::resources::{Object, SupportBundle, condition};
 use crate::settings::Name;
@@ -84,19 +86,57 @@ impl SupportBundles {
             (status.state, status.progress) = (SupportBundleState::Generating, 0);
         })
         .await?;
-        let patience = self.patience();
-        let made = tokio::time::timeout(patience, self.collect(bundle)).await;
-        match made {
-            Ok(Ok(Some(size))) => self.finish(bundle, size).await,
-            // It was deleted meanwhile.
-            Ok(Ok(None)) => Ok(()),
-            Ok(Err(Failure::Pass(error))) => Err(error),
-            Ok(Err(Failure::Bundle(reason))) => self.fail(bundle, &reason).await,
-            Err(_) => {
-                let minutes = patience.as_secs() / 60;
-                let setting = Name::SupportBundleNodeCollectionTimeout.word();
-                self.fail(bundle, &format!("collecting took longer than {minutes} min (setting {setting})")).await
+        let job = self.context.jobs.begin(new_job(bundle, &owner)).await;
+        job.phase("collecting");
+        match self.collect_in_time(bundle, &job).await {
+            Ok(Some(size)) => {
+                self.finish(bundle, size).await?;
+                job.done(size);
+                job.finish(Outcome::Succeeded).await;
             }
+            // It was deleted meanwhile.
+            Ok(None) => {
+                job.log(Level::Warning, "the bundle was deleted before it was made");
+                let by = job.cancel_asked_by();
+                job.finish(by.map_or(Outcome::Interrupted, Outcome::Cancelled)).await;
+            }
+            // It is tried again, and this job is gone on with.
+            Err(Failure::Pass(error)) => return Err(error),
+            Err(Failure::Bundle(reason)) => {
+                self.fail(bundle, &reason).await?;
+                let message = format!("Support bundle {} was not made: {reason}.", bundle.name());
+                let cause =
+                    Cause::new(CauseCode::SupportBundleFailed, Severity::Error, message, "Ask for another one.");
+                job.finish(Outcome::Failed(cause.about([bundle.name()]).into())).await;
+            }
+        }
+        Ok(())
+    }
+
+    async fn collect_in_time(&self, bundle: &Object<SupportBundle>, job: &JobHandle) -> Result<Option<u64>, Failure> {
+        let patience = self.patience();
+        let collected = async {
+            tokio::select! {
+                () = self.delete_when_cancelled(bundle, job) => Ok(None),
+                collected = self.collect(bundle) => collected,
+            }
+        };
+        tokio::time::timeout(patience, collected).await.unwrap_or_else(|_| {
+            let minutes = patience.as_secs() / 60;
+            let setting = Name::SupportBundleNodeCollectionTimeout.word();
+            Err(Failure::Bundle(format!("collecting took longer than {minutes} min (setting {setting})")))
+        })
+    }
+
+    /// Returns when somebody asked to cancel it and it is on its way out.
+    async fn delete_when_cancelled(&self, bundle: &Object<SupportBundle>, job: &JobHandle) {
+        job.cancelled().await;
+        while let Err(error) = self.context.store.delete::<SupportBundle>(bundle.name()).await {
+            if error.is_not_found() {
+                return;
+            }
+            tracing::warn!(bundle = bundle.name(), %error, "a support bundle could not be cancelled; trying again");
+            tokio::time::sleep(PROGRESS_PERIOD).await;
         }
     }
 
@@ -201,6 +241,15 @@ impl SupportBundles {
             Ok(Err(error)) => Err(Error::Other(error.to_string())),
             Err(error) => Err(Error::Other(format!("removing a support bundle was given up: {error}"))),
         }
+    }
+}
+
+fn new_job(bundle: &Object<SupportBundle>, node: &str) -> NewJob {
+    NewJob {
+        node: Some(node.to_owned()),
+        cancel: Cancel::Possible,
+        key: Some(job_key(bundle.name())),
+        ..NewJob::new(JobKind::SupportBundle, bundle.name(), "A support bundle was asked for.")
     }
 }
 

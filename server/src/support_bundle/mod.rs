@@ -72,6 +72,12 @@ impl Bundles {
     }
 }
 
+/// Key of the job that makes it.
+#[must_use]
+pub fn job_key(bundle: &str) -> String {
+    format!("supportBundle/{bundle}")
+}
+
 /// As the browser saves it.
 #[must_use]
 pub fn file_name(bundle: &str) -> String {

@@ -63,6 +63,7 @@ pub fn collection<T>(kind: &str, url: &RequestUrl, data: Vec<T>) -> Collection<T
         resource_type: kind.to_owned(),
         links: [("self".to_owned(), url.current())].into(),
         create_types: None,
+        pagination: None,
         data,
     }
 }

@@ -12,6 +12,7 @@ mod engine_image;
 pub mod envelope;
 pub mod event;
 pub mod instance_manager;
+pub mod job;
 pub mod node;
 mod orphan;
 pub mod ready;

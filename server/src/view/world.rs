@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use aurochs_api::instance_manager::InstanceManager as InstanceManagerView;
+use aurochs_api::job::Job as JobView;
 use aurochs_api::live::{LiveItem, LiveKind};
 use aurochs_api::node::Node as NodeView;
 use aurochs_api::schema::Resource;
@@ -11,7 +12,8 @@ use aurochs_api::volume::Volume as VolumeView;
 
 use super::children::Children;
 use super::envelope::Links;
-use super::{instance_manager, node, setting, volume};
+use super::{instance_manager, job, node, setting, volume};
+use crate::jobs::Seen;
 use crate::resources::{
     Engine, InstanceManager, LABEL_VOLUME, Node, Object, Replica, Setting, Volume, VolumeAttachment,
 };
@@ -28,6 +30,14 @@ pub enum Change {
     Node(WatchEvent<Node>),
     InstanceManager(WatchEvent<InstanceManager>),
     Setting(WatchEvent<Setting>),
+    Job(JobChange),
+}
+
+/// A job is new or different, or has been over for a while.
+#[derive(Clone, Debug)]
+pub struct JobChange {
+    pub id: String,
+    pub now: Option<Box<Seen>>,
 }
 
 /// A thing that clients see; its view has to be made again when something it is made of changed.
@@ -43,6 +53,7 @@ pub struct World {
     nodes: BTreeMap<String, Object<Node>>,
     instance_managers: BTreeMap<String, Object<InstanceManager>>,
     settings: BTreeMap<String, Object<Setting>>,
+    jobs: BTreeMap<String, Seen>,
 }
 
 // === loading ===
@@ -96,8 +107,17 @@ impl World {
             Change::Node(event) => (LiveKind::Node, keep(&mut self.nodes, event)),
             Change::InstanceManager(event) => (LiveKind::InstanceManager, keep(&mut self.instance_managers, event)),
             Change::Setting(event) => (LiveKind::Setting, keep(&mut self.settings, event)),
+            Change::Job(change) => (LiveKind::Job, self.apply_job(change)),
         };
         Some((kind, name))
+    }
+
+    fn apply_job(&mut self, JobChange { id, now }: JobChange) -> String {
+        match now {
+            Some(seen) => self.jobs.insert(id.clone(), *seen),
+            None => self.jobs.remove(&id),
+        };
+        id
     }
 
     fn apply_engine(&mut self, event: WatchEvent<Engine>) -> Option<String> {
@@ -162,11 +182,16 @@ impl World {
                 self.instance_manager(name, links).map(|found| LiveItem::InstanceManager(Box::new(found)))
             }
             LiveKind::Setting => self.setting(name, links).map(|found| LiveItem::Setting(Box::new(found))),
+            LiveKind::Job => self.job(name, links).map(|found| LiveItem::Job(Box::new(found))),
         }
     }
 
     fn instance_manager(&self, name: &str, links: Links<'_>) -> Option<Resource<InstanceManagerView>> {
         Some(instance_manager::resource(self.instance_managers.get(name)?, links))
+    }
+
+    fn job(&self, id: &str, links: Links<'_>) -> Option<Resource<JobView>> {
+        Some(job::resource(self.jobs.get(id)?, &[], links))
     }
 
     fn setting(&self, name: &str, links: Links<'_>) -> Option<Resource<SettingView>> {

@@ -82,7 +82,7 @@ impl Manager {
         let jobs = Jobs::open(sqlite.pool(), settings.clone()).await.unwrap();
         let store = Store::new(Arc::new(sqlite));
         backup_target::ensure_default(&store).await.unwrap();
-        let app = App::new(store, settings, auth, events, "test").with_jobs(jobs);
+        let app = App::new(store, settings, auth, events, jobs, "test");
         Self { service: router::service(app.clone()), app, directory }
     }
 

@@ -20,20 +20,20 @@ use crate::harness::{Manager, PASSWORD, USER, basic};
 /// Far longer than anything here takes; a test that hangs should fail.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub(crate) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
-async fn connect(address: SocketAddr, path: &str, header: (&'static str, String)) -> Result<Socket, Error> {
+pub(crate) async fn connect(address: SocketAddr, path: &str, header: (&'static str, String)) -> Result<Socket, Error> {
     let mut request = format!("ws://{address}{path}").into_client_request().unwrap();
     request.headers_mut().insert(header.0, header.1.parse().unwrap());
     request.headers_mut().insert("x-requested-with", "test".parse().unwrap());
     Ok(connect_async(request).await?.0)
 }
 
-fn credentials() -> (&'static str, String) {
+pub(crate) fn credentials() -> (&'static str, String) {
     ("authorization", basic(USER, PASSWORD))
 }
 
-async fn next(socket: &mut Socket) -> Value {
+pub(crate) async fn next(socket: &mut Socket) -> Value {
     loop {
         match tokio::time::timeout(PATIENCE, socket.next()).await.expect("a message").unwrap().unwrap() {
             Message::Text(text) => return serde_json::from_str(&text).unwrap(),
@@ -44,7 +44,7 @@ async fn next(socket: &mut Socket) -> Value {
 }
 
 /// The next message that is not about something else.
-async fn next_that(socket: &mut Socket, wanted: impl Fn(&Value) -> bool) -> Value {
+pub(crate) async fn next_that(socket: &mut Socket, wanted: impl Fn(&Value) -> bool) -> Value {
     loop {
         let message = next(socket).await;
         if wanted(&message) {

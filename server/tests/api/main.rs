@@ -12,6 +12,7 @@ mod events;
 mod harness;
 mod hostile;
 mod in_use;
+mod jobs;
 mod live;
 mod login;
 mod metrics;

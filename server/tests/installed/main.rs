@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test says with a panic what is wrong")]
 
 mod installation;
+mod jobs;
 mod life;
 mod nbd;
 mod nodes;

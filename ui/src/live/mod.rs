@@ -8,6 +8,7 @@ mod table;
 use std::sync::Arc;
 
 use aurochs_api::instance_manager::InstanceManager;
+use aurochs_api::job::Job;
 use aurochs_api::live::{LiveItem, LiveKind, LiveMessage};
 use aurochs_api::node::Node;
 use aurochs_api::setting::Setting;
@@ -38,6 +39,8 @@ pub(crate) struct Live {
     pub(crate) nodes: Table<Node>,
     pub(crate) instance_managers: Table<InstanceManager>,
     pub(crate) settings: Table<Setting>,
+    /// By number: those that run, and those that ended a moment ago.
+    pub(crate) jobs: Table<Job>,
 }
 
 impl Live {
@@ -50,6 +53,7 @@ impl Live {
             nodes: Table::new(),
             instance_managers: Table::new(),
             settings: Table::new(),
+            jobs: Table::new(),
         };
         provide_context(live);
         socket::open(live);
@@ -68,6 +72,7 @@ impl Live {
                     self.nodes.replace(all.nodes);
                     self.instance_managers.replace(all.instance_managers);
                     self.settings.replace(all.settings);
+                    self.jobs.replace(all.jobs);
                     self.loaded.set(true);
                 }
                 LiveMessage::Changed { items } => items.into_iter().for_each(|item| self.put(item)),
@@ -76,6 +81,7 @@ impl Live {
                     LiveKind::Node => self.nodes.remove(&id),
                     LiveKind::InstanceManager => self.instance_managers.remove(&id),
                     LiveKind::Setting => self.settings.remove(&id),
+                    LiveKind::Job => self.jobs.remove(&id),
                 },
                 LiveMessage::Alive => {}
             }
@@ -84,6 +90,7 @@ impl Live {
         self.nodes.announce();
         self.instance_managers.announce();
         self.settings.announce();
+        self.jobs.announce();
     }
 
     fn put(&self, item: LiveItem) {
@@ -92,6 +99,7 @@ impl Live {
             LiveItem::Node(node) => self.nodes.put(*node),
             LiveItem::InstanceManager(manager) => self.instance_managers.put(*manager),
             LiveItem::Setting(setting) => self.settings.put(*setting),
+            LiveItem::Job(job) => self.jobs.put(*job),
         }
     }
 

@@ -17,7 +17,7 @@ use aurochs_api::describe::Described;
 use serde::Serialize;
 
 use super::page::{Family, Page};
-use super::{requests, work};
+use super::{jobs, requests, work};
 use crate::resources::{Engine, InstanceManager, Node, Object, Replica, Snapshot, Volume};
 use crate::store::{Store, StoreError};
 
@@ -53,6 +53,7 @@ pub async fn page(store: &Store) -> Result<String, StoreError> {
     instance_managers::write(&mut page, &world);
     process::write(&mut page, &world);
     work::write(&mut page);
+    jobs::write(&mut page);
     requests::write(&mut page);
     Ok(page.into_text())
 }

@@ -43,6 +43,15 @@ impl Components {
                 "resourceType": { "type": "string" },
                 "links": links,
                 "createTypes": links,
+                "pagination": {
+                    "type": "object",
+                    "description": "Where only a part is answered.",
+                    "properties": {
+                        "limit": { "type": "integer" },
+                        "partial": { "type": "boolean" },
+                        "next": { "type": "string" },
+                    },
+                },
                 "data": { "type": "array" },
             },
         });

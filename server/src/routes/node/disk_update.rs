@@ -9,10 +9,12 @@ use aurochs_api::size::ByteSize;
 
 use super::update;
 use crate::app::App;
+use crate::controllers::job::keys;
 use crate::environment::disk_paths::{self, PathError};
 use crate::environment::premises::Place;
 use crate::error::{ApiError, ErrorKind};
 use crate::feature::Feature;
+use crate::jobs::StartedBy;
 use crate::nouns::action::Target;
 use crate::resources::node::{DiskSpec, DiskType};
 use crate::resources::{LABEL_NODE, Node, Object, Replica};
@@ -32,6 +34,10 @@ pub async fn handle(target: Target, input: DiskUpdateInput) -> Result<Resource<N
     }
     check_premises(&target.app, &node, &disks).await?;
     check_removed(store, &node, &disks).await?;
+    for (disk, _) in disks.iter().filter(|(_, disk)| disk.eviction_requested) {
+        let by = StartedBy::User(target.user.clone());
+        target.app.jobs.expect(keys::evacuation(name, Some(disk)), by);
+    }
     let changed = replace(store, &node, &disks).await?;
     tracing::info!(node = name, disks = disks.len(), "disks changed");
     Ok(node::resource(&changed, Links::of(&target.url)))

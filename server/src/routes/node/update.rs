@@ -8,7 +8,10 @@ use axum::Json;
 use axum::extract::{Path, State};
 
 use super::get;
+use crate::auth::User;
+use crate::controllers::job::keys;
 use crate::error::{ApiError, ErrorKind};
+use crate::jobs::{Jobs, StartedBy};
 use crate::resources::{Node, Object};
 use crate::routes::body::Body;
 use crate::store::Store;
@@ -28,13 +31,18 @@ const ANNOTATIONS_MAXIMUM_BYTES: usize = 256 << 10;
 /// Answers with the node.
 pub async fn handle(
     State(store): State<Store>,
+    State(jobs): State<Jobs>,
     url: RequestUrl,
+    user: User,
     Path(name): Path<String>,
     Body(update): Body<NodeUpdate>,
 ) -> Result<get::Answer, ApiError> {
     let tags = update.tags.as_deref().map(tags).transpose()?;
     update.labels.as_ref().map(check_labels).transpose()?;
     update.annotations.as_ref().map(check_annotations).transpose()?;
+    if update.eviction_requested == Some(true) {
+        jobs.expect(keys::evacuation(&name, None), StartedBy::User(user.name));
+    }
     let mut refusal = None;
     let change = |node: &mut Object<Node>| {
         let mut wished = node.clone();

@@ -5,14 +5,16 @@ use aurochs_api::support_bundle::{SupportBundle as SupportBundleView, SupportBun
 use axum::Json;
 use axum::extract::State;
 
+use crate::auth::User;
 use crate::error::{ApiError, ErrorKind};
+use crate::jobs::{Jobs, StartedBy};
 use crate::resources::support_bundle::{SupportBundleSpec, SupportBundleState};
 use crate::resources::{Object, SupportBundle, timestamp};
 use crate::routes::body::Body;
 use crate::store::Store;
-use crate::support_bundle::{Bundles, Redactor};
+use crate::support_bundle::{self, Bundles, Redactor};
+use crate::view;
 use crate::view::envelope::Links;
-use crate::view::support_bundle;
 use crate::web::request_url::RequestUrl;
 
 /// More is no description.
@@ -22,7 +24,9 @@ const TEXT_LIMIT_BYTES: usize = 4096;
 pub async fn handle(
     State(store): State<Store>,
     State(bundles): State<Bundles>,
+    State(jobs): State<Jobs>,
     url: RequestUrl,
+    user: User,
     Body(input): Body<SupportBundleInitiateInput>,
 ) -> Result<Json<Resource<SupportBundleView>>, ApiError> {
     let spec = spec(input)?;
@@ -32,6 +36,7 @@ pub async fn handle(
     let _one_at_a_time = place.creating().await;
     make_room(&store).await?;
     let name = format!("support-bundle-{}", timestamp::now().to_lowercase().replace(':', "-"));
+    jobs.expect(support_bundle::job_key(&name), StartedBy::User(user.name));
     store
         .create(&Object::<SupportBundle>::new(&name, SupportBundleSpec { node_id: place.owner.clone(), ..spec }))
         .await?;
@@ -45,7 +50,7 @@ pub async fn handle(
         })
         .await?;
     tracing::info!(bundle = name, "a support bundle was asked for");
-    Ok(Json(support_bundle::resource(&stored, Links::of(&url))))
+    Ok(Json(view::support_bundle::resource(&stored, Links::of(&url))))
 }
 
 fn spec(input: SupportBundleInitiateInput) -> Result<SupportBundleSpec, ApiError> {

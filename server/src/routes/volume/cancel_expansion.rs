@@ -2,9 +2,11 @@
 
 use aurochs_api::action::NoInput;
 use aurochs_api::schema::Resource;
+use aurochs_api::size::ByteSize;
 use aurochs_api::volume::Volume as VolumeView;
 
 use super::action::{self, Target};
+use crate::controllers::job::keys;
 use crate::controllers::volume::expansion::present_size;
 use crate::error::{ApiError, ErrorKind};
 use crate::events::{EventType, ObjectRef, Reason};
@@ -26,6 +28,7 @@ pub async fn handle(target: Target, _: NoInput) -> Result<Resource<VolumeView>, 
     }
     check_not_growing(&volume, engine)?;
     let wished = volume.spec.size;
+    tell_job(&target, wished).await;
     let answer = action::change(&target, |volume| {
         // Only what was looked at is taken back.
         if volume.spec.size == wished {
@@ -37,6 +40,16 @@ pub async fn handle(target: Target, _: NoInput) -> Result<Resource<VolumeView>, 
     let message = format!("The growth of volume {} to {wished} was cancelled; it keeps {size}.", target.name);
     target.app.events.emit(&ObjectRef::from(&volume), Reason::CanceledExpansion, EventType::Normal, &message);
     Ok(answer)
+}
+
+/// The job of the expansion ends in the name of who asked for it.
+async fn tell_job(target: &Target, wished: ByteSize) {
+    let jobs = &target.app.jobs;
+    if let Some(id) = jobs.running(&keys::expansion(&target.name, wished.bytes()))
+        && let Err(error) = jobs.cancel(id, &target.user).await
+    {
+        tracing::debug!(volume = target.name, %error, "the job of a cancelled expansion ends by itself");
+    }
 }
 
 fn check_not_growing(volume: &Object<Volume>, engine: &Object<Engine>) -> Result<(), ApiError> {

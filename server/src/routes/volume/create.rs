@@ -9,8 +9,11 @@ use axum::extract::State;
 
 use super::action::invalid;
 use super::{backup_target, data_source, get, new_volume, recurring_job, room, rules};
+use crate::auth::User;
+use crate::controllers::job::keys;
 use crate::controllers::volume::default_group;
 use crate::error::ApiError;
+use crate::jobs::{Jobs, StartedBy};
 use crate::resources::volume::{LABEL_BACKUP_TARGET, LABEL_ENABLED};
 use crate::resources::{Object, Volume};
 use crate::routes::body::Body;
@@ -22,7 +25,9 @@ use crate::web::request_url::RequestUrl;
 pub async fn handle(
     State(store): State<Store>,
     State(settings): State<Settings>,
+    State(jobs): State<Jobs>,
     url: RequestUrl,
+    user: User,
     Body(input): Body<VolumeCreateInput>,
 ) -> Result<get::Answer, ApiError> {
     let name: VolumeName = input.name.parse().map_err(|error| invalid(error, "Choose another name."))?;
@@ -35,6 +40,9 @@ pub async fn handle(
     let mut volume = Object::<Volume>::new(name.as_str(), spec);
     volume.metadata.labels = labels(&volume.spec.backup_target_name, &input.recurring_job_selector)?;
     default_group::join(&mut volume);
+    if !volume.spec.data_source.is_empty() {
+        jobs.expect(keys::clone(name.as_str()), StartedBy::User(user.name));
+    }
     store.create(&volume).await?;
     tracing::info!(volume = %name, "created");
     get::view(&store, &url, name.as_str()).await.map(Json)

@@ -7,10 +7,12 @@ use aurochs_api::volume::inputs::ExpandInput;
 
 use super::action::{self, Target, invalid};
 use super::{new_volume, rules};
+use crate::controllers::job::keys;
 use crate::controllers::volume::cluster::{limits, views};
 use crate::controllers::volume::growth_room::shortages;
 use crate::error::ApiError;
 use crate::feature::Feature;
+use crate::jobs::StartedBy;
 use crate::resources::{LABEL_VOLUME, Node, Object, Replica, Volume};
 
 /// Answers with the volume; `controllers[0].size` tells when it has grown. A size that is no larger changes nothing.
@@ -27,6 +29,8 @@ pub async fn handle(target: Target, input: ExpandInput) -> Result<Resource<Volum
     rules::settled(&volume, "expanding")?;
     check_room(&target, &volume, wished).await?;
     tracing::info!(volume = target.name, size = %wished, "asked to expand");
+    let by = StartedBy::User(target.user.clone());
+    target.app.jobs.expect(keys::expansion(&target.name, wished.bytes()), by);
     action::change(&target, |volume| {
         let spec = &mut volume.spec;
         // Somebody may have been quicker, and a volume never shrinks.

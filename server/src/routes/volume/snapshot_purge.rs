@@ -7,7 +7,9 @@ use aurochs_engine::grpc::engine_v1::SnapshotPurgeRequest;
 
 use super::action::{self, Target};
 use super::engine::{self, RunningEngine};
+use crate::controllers::job::keys;
 use crate::error::{ApiError, ErrorKind};
+use crate::jobs::StartedBy;
 use crate::settings::Name;
 
 /// Answers with the volume when the purge has begun, or one runs already; `purgeStatus` tells how far it is.
@@ -23,6 +25,8 @@ pub async fn handle(target: Target, _: NoInput) -> Result<Resource<Volume>, ApiE
         ));
     }
     let request = engine::request(SnapshotPurgeRequest { skip_if_in_progress: true });
+    let by = StartedBy::User(target.user.clone());
+    target.app.jobs.expect(keys::purge(engine.resource.name()), by);
     engine.client().snapshot_purge(request).await.map_err(|status| engine::refused(&tried, &status))?;
     tracing::info!(volume = target.name, "purging snapshots");
     action::answer(&target).await

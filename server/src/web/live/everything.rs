@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use aurochs_api::instance_manager::InstanceManager;
+use aurochs_api::job::Job;
 use aurochs_api::live::LiveItem;
 use aurochs_api::node::Node;
 use aurochs_api::schema::Resource;
@@ -26,6 +27,7 @@ struct Everything<'a> {
     nodes: Vec<&'a Resource<Node>>,
     instance_managers: Vec<&'a Resource<InstanceManager>>,
     settings: Vec<&'a Resource<Setting>>,
+    jobs: Vec<&'a Resource<Job>>,
 }
 
 /// The text, sorted by name so that lists don't jump when a page is loaded again.
@@ -37,12 +39,15 @@ pub(super) fn everything(items: &[Arc<LiveItem>]) -> Utf8Bytes {
             LiveItem::Node(found) => all.nodes.push(found),
             LiveItem::InstanceManager(found) => all.instance_managers.push(found),
             LiveItem::Setting(found) => all.settings.push(found),
+            LiveItem::Job(found) => all.jobs.push(found),
         }
     }
     all.volumes.sort_by(|a, b| a.id.cmp(&b.id));
     all.nodes.sort_by(|a, b| a.id.cmp(&b.id));
     all.instance_managers.sort_by(|a, b| a.id.cmp(&b.id));
     all.settings.sort_by(|a, b| a.id.cmp(&b.id));
+    // Numbers, the latest first: a longer one is a later one.
+    all.jobs.sort_by(|a, b| (b.id.len(), &b.id).cmp(&(a.id.len(), &a.id)));
     // These types have no maps with keys that JSON can't hold, so this does not fail.
     serde_json::to_string(&Message::Everything(Box::new(all))).unwrap_or_default().into()
 }

@@ -10,6 +10,8 @@ use futures::stream::{BoxStream, StreamExt, select_all};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
+use super::jobs;
+use crate::jobs::Jobs;
 use crate::resources::{Engine, InstanceManager, Node, Replica, Setting, Volume, VolumeAttachment};
 use crate::store::Store;
 use crate::view::envelope::Links;
@@ -47,14 +49,14 @@ struct Shared {
 }
 
 impl Live {
-    /// Begins to follow the store, in a task of its own that ends with the store.
+    /// Begins to follow the store and the jobs, in a task of its own that ends with them.
     #[must_use]
-    pub fn start(store: &Store) -> Self {
+    pub fn start(store: &Store, jobs: &Jobs) -> Self {
         let messages = broadcast::channel(QUEUE_LENGTH).0;
         let joining = Arc::new(Semaphore::new(JOINING_AT_ONCE));
         let (room, length) = (Arc::new(Semaphore::new(JOINING_KIB)), AtomicUsize::new(0));
         let live = Self(Arc::new(Shared { told: Mutex::default(), messages, joining, room, length }));
-        tokio::spawn(live.clone().follow(changes(store)));
+        tokio::spawn(live.clone().follow(changes(store, jobs)));
         live
     }
 
@@ -148,7 +150,7 @@ pub(crate) fn text(message: &LiveMessage) -> Utf8Bytes {
 }
 
 /// The watches of all kinds as one stream. It begins with what is there.
-fn changes(store: &Store) -> BoxStream<'static, Change> {
+fn changes(store: &Store, jobs: &Jobs) -> BoxStream<'static, Change> {
     select_all([
         store.watch::<Volume>().into_stream().map(Change::Volume).boxed(),
         store.watch::<Engine>().into_stream().map(Change::Engine).boxed(),
@@ -157,6 +159,7 @@ fn changes(store: &Store) -> BoxStream<'static, Change> {
         store.watch::<Node>().into_stream().map(Change::Node).boxed(),
         store.watch::<InstanceManager>().into_stream().map(Change::InstanceManager).boxed(),
         store.watch::<Setting>().into_stream().map(Change::Setting).boxed(),
+        jobs::changes(jobs).boxed(),
     ])
     .boxed()
 }

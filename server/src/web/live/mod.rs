@@ -1,12 +1,13 @@
 //! The live stream: one task follows the store ([`hub`]), each client's task passes on what it tells ([`socket`]).
 //!
 //! ```text
-//! store watches ─► World ─► views of what was touched ─► differs from what was told? ─► text, once for all ─► clients
+//! store watches, jobs ─► World ─► views of what was touched ─► differs from what was told? ─► text, once for all ─► clients
 //! ```
 //! Longhorn's streams send whole lists: [`revisions`] tells that one changed, [`streams`] has its text.
 
 mod everything;
 pub mod hub;
+mod jobs;
 pub mod revisions;
 pub mod socket;
 pub mod streams;

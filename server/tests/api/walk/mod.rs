@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use aurochs_api::volume::{Robustness, VolumeState};
+use aurochs_server::jobs::{Cancel, JobKind, NewJob, Outcome};
 use aurochs_server::resources::engine_image::EngineImageSpec;
 use aurochs_server::resources::node::NodeSpec;
 use aurochs_server::resources::orphan::OrphanSpec;
@@ -116,6 +117,10 @@ async fn furnish(manager: &Manager) {
     };
     store.modify_status::<SupportBundle>("bundle-1", own).await.unwrap();
     store.create(&Object::<InstanceManager>::new("im-1", Default::default())).await.unwrap();
+    // One that runs on and can be cancelled, and one that has ended.
+    let new = || NewJob { cancel: Cancel::Possible, ..NewJob::new(JobKind::Check, "detached", "a test") };
+    manager.app.jobs.begin(NewJob { key: Some("walk".to_owned()), ..new() }).await;
+    manager.app.jobs.begin(new()).await.finish(Outcome::Succeeded).await;
     let job = json!({"name": "nightly", "task": "snapshot", "cron": "@daily", "retain": 1});
     assert_eq!(manager.post("/v1/recurringjobs", job).await.status, 200);
 }
@@ -276,7 +281,8 @@ fn fits(pattern: &str, address: &str) -> bool {
 async fn whatever_is_asked_the_answer_is_good_or_a_clear_refusal() {
     let mut walk = Walk::start().await;
     let things = walk_reads(&mut walk).await;
-    for kind in ["volume", "node", "setting", "recurringJob", "backupTarget", "orphan", "engineImage", "supportBundle"]
+    for kind in
+        ["job", "volume", "node", "setting", "recurringJob", "backupTarget", "orphan", "engineImage", "supportBundle"]
     {
         assert!(things.contains_key(kind), "{kind} is missing in the walk");
     }

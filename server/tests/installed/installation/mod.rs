@@ -130,7 +130,7 @@ impl Installation {
         Store::new(Arc::new(Sqlite::open(&database).await.unwrap()))
     }
 
-    pub(crate) fn jobs(&self) -> Jobs {
+    pub(crate) fn history(&self) -> Jobs {
         self.manager.as_ref().unwrap().app.jobs.clone()
     }
 

@@ -52,7 +52,7 @@ impl Installation {
 
     async fn runs_in_history(&self, job: &str) -> Vec<Seen> {
         let filter = Filter { object: Some(job.into()), kinds: vec![JobKind::RecurringRun], ..Filter::default() };
-        let jobs = self.jobs();
+        let jobs = self.history();
         let mut found = Vec::new();
         self.until("the history says that the runs are over", async |_| {
             found = jobs.list(&filter, Page { limit: 1000, before: None }).await.unwrap();
@@ -63,7 +63,7 @@ impl Installation {
     }
 
     async fn log_of(&self, run: &Seen) -> String {
-        let lines = self.jobs().log_of(run.record.id).await.unwrap();
+        let lines = self.history().log_of(run.record.id).await.unwrap();
         lines.into_iter().map(|line| line.text).collect::<Vec<_>>().join("\n")
     }
 }

@@ -1,0 +1,56 @@
+//! Jobs that are seen: what engines, volumes and nodes tell of long work becomes jobs ([`crate::jobs`]).
+//!
+//! 1. [`engine`] — rebuilds, purges and hashes, from an engine's status; [`reason`] — why a replica is rebuilt;
+//! 2. [`volume`] — copies and expansions, from a volume and its engine; [`evacuation`] — replicas that leave a disk or a node;
+//! 3. [`work`] — what is seen against what was seen before: a pure choice of what to tell; [`teller`] — tells it.
+//!
+//! Nothing here does any of the work, but for ending it where a person asked for that ([`cancel`]). What was seen last is
+//! in memory alone: after a restart the keys of the jobs say which of them to go on with.
+
+mod cancel;
+mod engine;
+mod evacuation;
+mod reason;
+mod teller;
+mod volume;
+mod work;
+
+use tokio::task::JoinHandle;
+
+use super::Context;
+
+/// Keys under which work is seen, for those who know who asked for it ([`crate::jobs::Jobs::expect`]).
+pub mod keys {
+    #[must_use]
+    pub fn purge(engine: &str) -> String {
+        format!("engine/{engine}/purge")
+    }
+
+    #[must_use]
+    pub fn clone(volume: &str) -> String {
+        format!("volume/{volume}/clone")
+    }
+
+    /// To this size.
+    #[must_use]
+    pub fn expansion(volume: &str, bytes: u64) -> String {
+        format!("volume/{volume}/expansion/{bytes}")
+    }
+
+    /// Of a whole node, or of one of its disks.
+    #[must_use]
+    pub fn evacuation(node: &str, disk: Option<&str>) -> String {
+        match disk {
+            Some(disk) => format!("node/{node}/evacuation/{disk}"),
+            None => format!("node/{node}/evacuation"),
+        }
+    }
+}
+
+pub fn start(context: &Context) -> Vec<JoinHandle<()>> {
+    vec![
+        tokio::spawn(engine::follow(context.clone())),
+        tokio::spawn(volume::follow(context.clone())),
+        tokio::spawn(evacuation::follow(context.clone())),
+    ]
+}

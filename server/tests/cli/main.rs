@@ -1,0 +1,16 @@
+//! The command line against a real installation: `aurochs serve` with its engines, and `aurochs …` as a person or a script
+//! starts it. Needs `aurochs-engine` beside the test's target directory (`cargo build -p aurochs-engine`).
+
+#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test says with a panic what is wrong")]
+
+mod failures;
+mod history;
+#[path = "../installed/installation/leftovers.rs"]
+mod leftovers;
+mod machines;
+mod output;
+mod settings;
+mod snapshots;
+mod volumes;
+mod walk;
+mod world;
