@@ -114,6 +114,8 @@ pub enum Obstacle {
 pub struct Verdict {
     /// None: the node may go.
     pub obstacles: Vec<Obstacle>,
+    /// Replicas that are to be moved away, once the node is cordoned.
+    pub to_evict: BTreeSet<String>,
 }
 
 impl Verdict {
@@ -139,10 +141,16 @@ pub fn attached_to(node: &str, engines: &[Object<Engine>]) -> BTreeSet<String> {
 pub fn judge(policy: Policy, node: &str, scene: &Scene) -> Verdict {
     let mut obstacles: Vec<Obstacle> =
         scene.attached.iter().map(|volume| Obstacle::Attached { volume: volume.clone() }).collect();
-    let here = scene.replicas.iter().filter(|replica| replica.node == node);
-    obstacles.extend(here.filter_map(|replica| obstacle(policy, replica, scene)));
+    let mut to_evict = BTreeSet::new();
+    for replica in scene.replicas.iter().filter(|replica| replica.node == node) {
+        let Some(obstacle) = obstacle(policy, replica, scene) else { continue };
+        obstacles.push(obstacle);
+        if policy.evicts() {
+            to_evict.insert(replica.name.clone());
+        }
+    }
     obstacles.sort();
-    Verdict { obstacles }
+    Verdict { obstacles, to_evict }
 }
 
 fn obstacle(policy: Policy, replica: &ReplicaFacts, scene: &Scene) -> Option<Obstacle> {
