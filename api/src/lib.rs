@@ -30,6 +30,7 @@ pub mod latency;
 pub mod live;
 pub mod nested;
 pub mod node;
+pub mod notification;
 pub mod orphan;
 pub mod recurring_job;
 pub mod replica;

@@ -11,6 +11,7 @@ use crate::environment::premises::Premises;
 use crate::events::Events;
 use crate::instance::{Clients, Instances, Network};
 use crate::jobs::Jobs;
+use crate::notifications::Notifications;
 use crate::samples::Samples;
 use crate::search::Index;
 use crate::settings::Settings;
@@ -35,6 +36,8 @@ pub struct App {
     pub events: Events,
     /// What takes long is told here, and its history kept.
     pub jobs: Jobs,
+    /// Where people are told of what happens.
+    pub notifications: Notifications,
     /// The nodes' instance managers; none where nothing runs.
     pub clients: Clients,
     /// What they last told.
@@ -71,6 +74,7 @@ impl App {
             streams,
             events,
             jobs,
+            notifications: Notifications::default(),
             clients: Clients::new(BTreeMap::new(), Network::default()),
             instances: Instances::new([]),
             samples: Samples::default(),
@@ -79,12 +83,6 @@ impl App {
             premises: Premises::default(),
             cluster: cluster.into(),
         }
-    }
-
-    /// With samples that are kept.
-    #[must_use]
-    pub fn with_samples(self, samples: Samples) -> Self {
-        Self { samples, ..self }
     }
 
     /// With the processes of an installation.
@@ -129,6 +127,12 @@ impl FromRef<App> for Events {
 impl FromRef<App> for Jobs {
     fn from_ref(app: &App) -> Self {
         app.jobs.clone()
+    }
+}
+
+impl FromRef<App> for Notifications {
+    fn from_ref(app: &App) -> Self {
+        app.notifications.clone()
     }
 }
 

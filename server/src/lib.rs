@@ -30,6 +30,7 @@ pub mod instance;
 pub mod jobs;
 pub mod logging;
 pub mod metrics;
+pub mod notifications;
 pub mod nouns;
 mod private_file;
 pub mod recurring;

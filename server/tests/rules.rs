@@ -115,7 +115,8 @@ const SCHEDULING: &[Rule] = &[
 const DISK_SPACE: &[Rule] = &[
     (
         "schedulable test",
-        "src/scheduling/space.rs: both_tests_must_pass; src/scheduling/tests.rs: never_more_promised_than_allowed",
+        "src/scheduling/space.rs: both_tests_must_pass; src/scheduling/tests.rs: never_more_promised_than_allowed; \
+         src/controllers/volume/cluster.rs: storage_minimal_available_percentage_closes_a_disk",
     ),
     (
         "disk Schedulable condition",
@@ -212,6 +213,7 @@ const SALVAGE: &[Rule] = &[
 ];
 
 const ATTACHMENT: &[Rule] = &[
+    ("order of a pass", "src/controllers/attachment/mod.rs: order_of_a_pass_cordon_detach_attach_ticket_status"),
     (
         "cordon",
         "src/controllers/attachment/cordon.rs: only_what_was_attached_by_hand_leaves_a_cordoned_node; \

@@ -74,6 +74,8 @@ pub(crate) async fn run(program: &Path, arguments: &[String]) -> Seen {
     let text = String::from_utf8_lossy(&output.stdout);
     let complaint = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "fio {arguments:?}: {}\n{text}{complaint}", output.status);
+    // A flush that was refused counts for it as one that was done.
+    assert!(!complaint.contains("request failed"), "fio {arguments:?}: {complaint}");
     // Notes of an ioengine come before the JSON.
     let json = text.find('{').map(|begin| &text[begin..]).unwrap_or_else(|| panic!("fio {arguments:?}: {text}"));
     seen(&serde_json::from_str(json).unwrap_or_else(|error| panic!("fio {arguments:?}: {error}\n{text}")))

@@ -70,6 +70,9 @@ pub(crate) struct Rebuild {
     pub(crate) copy_s: f64,
     /// The same until all of it is on the disk, which a rebuild has to be too.
     pub(crate) copy_and_sync_s: f64,
+    /// The same content written into a new file, durably, with nothing read, sent or looked at.
+    #[serde(default)]
+    pub(crate) bare_write_s: f64,
 }
 
 impl Record {

@@ -180,7 +180,8 @@ fn parts(record: &Record) -> String {
         ));
     }
     if !record.rebuilds.is_empty() {
-        let mut table = Table::new(["rebuild", "data MiB", "s", "cp s", "cp and sync s", "÷ cp", "ns per byte"]);
+        let mut table =
+            Table::new(["rebuild", "data MiB", "s", "cp s", "cp and sync s", "bare write s", "÷ cp", "ns per byte"]);
         for rebuild in &record.rebuilds {
             table.row([
                 rebuild.what.clone(),
@@ -188,6 +189,7 @@ fn parts(record: &Record) -> String {
                 format!("{:.2}", rebuild.rebuild_s),
                 format!("{:.2}", rebuild.copy_s),
                 format!("{:.2}", rebuild.copy_and_sync_s),
+                format!("{:.2}", rebuild.bare_write_s),
                 format!("{:.2}", rebuild.rebuild_s / rebuild.copy_s),
                 format!("{:.2}", rebuild.rebuild_s * 1e9 / rebuild.data_bytes as f64),
             ]);

@@ -2,7 +2,7 @@
 
 use crate::cell::{Cell, Spread};
 use crate::ladder::bare_hops::{BARE_1, BARE_3};
-use crate::record::Record;
+use crate::record::{Rebuild, Record};
 use crate::report::{spread, table::Table};
 use crate::target::{ISCSI_1, ISCSI_3, LOOP_3, NBD_1, NBD_3, NBDFUSE, RAW, TGT};
 
@@ -17,7 +17,7 @@ struct Verdicts(Table);
 
 /// Every line; those without figures say so.
 pub(crate) fn table(record: &Record) -> Table {
-    let mut verdicts = Verdicts(Table::new(["what", "must be", "measured", "bare hops", ""]));
+    let mut verdicts = Verdicts(Table::new(["what", "must be", "measured", "bare", ""]));
     against_raw(&mut verdicts, record);
     against_peers(&mut verdicts, record);
     costs(&mut verdicts, record);
@@ -80,10 +80,15 @@ fn parts(verdicts: &mut Verdicts, record: &Record) {
         let ratio = rebuild(what).and_then(|rebuild| one(rebuild.rebuild_s / rebuild.copy_s));
         verdicts.line(&format!("rebuild, {what} ÷ cp --sparse=always"), AtMost(2.0), [ratio, None], 2);
     }
-    let ratio = rebuild("4 KiB").zip(rebuild("dense, no")).and_then(|(holes, dense)| {
-        one(holes.rebuild_s / holes.data_bytes as f64 / (dense.rebuild_s / dense.data_bytes as f64))
-    });
-    verdicts.line("rebuild, 4 KiB data / 4 KiB hole ÷ dense, time per byte of data", AtMost(3.0), [ratio, None], 2);
+    let both = rebuild("4 KiB").zip(rebuild("dense, no"));
+    let ratio = |time: fn(&Rebuild) -> f64| {
+        both.and_then(|(holes, dense)| {
+            one(time(holes) / holes.data_bytes as f64 / (dense.rebuild_s / dense.data_bytes as f64))
+        })
+    };
+    // Beside it what is left of such a rebuild when nothing has to be read or sent.
+    let ratios = [ratio(|rebuild| rebuild.rebuild_s), ratio(|rebuild| rebuild.bare_write_s)];
+    verdicts.line("rebuild, 4 KiB data / 4 KiB hole ÷ dense, time per byte of data", AtMost(3.0), ratios, 2);
     let longest = Spread::of(record.snapshots.iter().map(|snapshot| snapshot.longest_during_ms));
     verdicts.line("snapshot while writing at depth 32: longest request, ms", AtMost(50.0), [longest, None], 1);
     let [replica, engine] =
@@ -97,7 +102,7 @@ fn scaled(spread: Spread, by: f64) -> Spread {
 }
 
 impl Verdicts {
-    /// `ceiling` is what the bare hops of such a volume reach, where that can be told.
+    /// `ceiling` is what the bare hops of such a volume reach, or a bare writer, where that can be told.
     fn line(&mut self, what: &str, must: Must, [found, ceiling]: [Option<Spread>; 2], digits: usize) {
         let (bound, holds) = match must {
             Must::AtLeast(least) => (format!("≥ {least}"), found.is_some_and(|found| found.median >= least)),

@@ -74,10 +74,27 @@ pub fn boot_id() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }
 
-/// Start time of a process in clock ticks since boot; `None` when there is no such process or it is a zombie.
+/// Start time of a process in clock ticks since boot; `None` when there is no such process, it is a zombie, or it can't be
+/// told.
 #[must_use]
 pub fn start_ticks(pid: u32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    look(pid).ok().flatten()
+}
+
+/// `None` for a process that has ended.
+fn look(pid: u32) -> io::Result<Option<u64>> {
+    let stat = match fs::read_to_string(format!("/proc/{pid}/stat")) {
+        Ok(stat) => stat,
+        // The latter where it ends between opening and reading.
+        Err(error) if error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(nix::libc::ESRCH) => {
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    };
+    Ok(ticks_in(&stat))
+}
+
+fn ticks_in(stat: &str) -> Option<u64> {
     // The command name is in parentheses and may hold anything; the fields count from behind it.
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     if fields.first() == Some(&"Z") {
@@ -86,15 +103,32 @@ pub fn start_ticks(pid: u32) -> Option<u64> {
     fields.get(19)?.parse().ok()
 }
 
-/// The very process that was noted, not a later one with its id.
+/// The very process that was noted, not a later one with its id. One that can't be looked at (no file descriptor is free)
+/// counts as alive: whoever believes a living engine dead starts another one beside it.
 #[must_use]
 pub fn is_alive(pid: u32, ticks: u64) -> bool {
-    start_ticks(pid) == Some(ticks)
+    look(pid).map_or(true, |found| found == Some(ticks))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_is_alive_until_it_has_ended_whether_anybody_waited_for_it_or_not() {
+        let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+        let (pid, ticks) = (child.id(), start_ticks(child.id()).unwrap());
+        assert!(is_alive(pid, ticks));
+        assert!(!is_alive(pid, ticks + 1), "a later one with its id");
+        child.kill().unwrap();
+        while is_alive(pid, ticks) {
+            std::thread::yield_now();
+        }
+        child.wait().unwrap();
+        assert!(!is_alive(pid, ticks));
+        assert_eq!(ticks_in("7 (a) b) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4711 20"), Some(4711));
+        assert_eq!(ticks_in("7 (a) Z 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4711 20"), None);
+    }
 
     #[test]
     fn only_living_processes_are_found_again() {

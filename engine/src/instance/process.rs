@@ -269,7 +269,8 @@ impl Processes {
         tokio::spawn(async move {
             let deadline = tokio::time::Instant::now() + START_TIMEOUT;
             while address.connect().await.is_err() {
-                if adoption::start_ticks(pid).is_none() {
+                // Whoever waits for its end says so in the table.
+                if !processes.is_starting(&name, pid) {
                     return;
                 }
                 if tokio::time::Instant::now() > deadline {
@@ -279,6 +280,11 @@ impl Processes {
             }
             processes.started(&name, pid, InstanceState::Running);
         });
+    }
+
+    fn is_starting(&self, name: &str, pid: u32) -> bool {
+        let is_it = |entry: &Entry| entry.instance.pid == pid && entry.instance.state() == InstanceState::Starting;
+        self.lock().get(name).is_some_and(is_it)
     }
 
     /// A start has come to its end, one way or the other. A process that does not answer is left to whoever stops it.

@@ -1,12 +1,12 @@
 //! The gRPC face of the instance manager.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::time::Duration;
 
 use futures::Stream;
 use tokio::sync::Notify;
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
 
 use super::disk::{self, Disk, DiskError, Health, Looks, Make};
 use super::environment::{self, Item, Severity};
@@ -20,13 +20,19 @@ use crate::grpc::instance_v1::{
     EnvironmentCheckRequest, EnvironmentItem, EnvironmentSeverity, FilesystemTrimReply, FilesystemTrimRequest,
     FrontendListReply, FrontendListRequest, FrontendOffer, Instance, InstanceListReply, InstanceListRequest,
     InstanceStartRequest, InstanceStopReply, InstanceStopRequest, RecordCompareAndSetRequest, RecordDeleteReply,
-    RecordGetRequest, RecordReply, ReplicaDirectoryDeleteReply, ReplicaDirectoryDeleteRequest, ShutdownReply,
-    ShutdownRequest, VersionReply, VersionRequest, instance_start_request::Spec,
+    RecordGetRequest, RecordReply, ReplicaDirectoryDeleteReply, ReplicaDirectoryDeleteRequest, ReplicaSpec,
+    ShutdownReply, ShutdownRequest, VersionReply, VersionRequest, instance_start_request::Spec,
 };
 use crate::volume::record::{Epoch, Generation, KeeperError};
 
 /// How long a shutdown waits for each process before it kills it.
 const SHUTDOWN_GRACE: Duration = Duration::from_secs(60);
+
+/// How long a disk may take to say which one it is before a replica on it counts as one that can't be started.
+const HOLDER_PATIENCE: Duration = Duration::from_secs(15);
+
+/// How soon a look that an earlier one stands in the way of is tried again.
+const HOLDER_PAUSE: Duration = Duration::from_millis(100);
 
 /// One instance manager.
 pub struct Service {
@@ -67,6 +73,16 @@ fn disk_status(error: &DiskError) -> Status {
             Status::failed_precondition(error.to_string())
         }
         DiskError::NotAReplica(_) | DiskError::NotAbsolute(_) => Status::invalid_argument(error.to_string()),
+    }
+}
+
+/// A replica that can't be started for its disk is an answer and no silence: whoever asked goes on with the others, and would
+/// wait for this one as long as the disk is bad.
+fn start_status(error: &DiskError) -> Status {
+    let status = disk_status(error);
+    match status.code() {
+        Code::Unavailable => Status::failed_precondition(status.message()),
+        _ => status,
     }
 }
 
@@ -119,6 +135,21 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     tokio::task::spawn_blocking(work).await.map_err(|error| Status::internal(error.to_string()))
 }
 
+impl Service {
+    /// Whether the replica's disk is there. A look that whoever asked before did not wait for may still be at work: only
+    /// time tells whether the disk hangs.
+    async fn check_holder(&self, replica: &ReplicaSpec) -> Result<Result<(), DiskError>, Status> {
+        loop {
+            let (disks, replica) = (self.disks.clone(), replica.clone());
+            let look = blocking(move || disks.check_holder(Path::new(&replica.directory), &replica.disk_uuid));
+            match look.await? {
+                Err(DiskError::Hangs(_)) => tokio::time::sleep(HOLDER_PAUSE).await,
+                looked => return Ok(looked),
+            }
+        }
+    }
+}
+
 #[tonic::async_trait]
 impl InstanceManager for Service {
     async fn version(&self, _: Request<VersionRequest>) -> Result<Response<VersionReply>, Status> {
@@ -129,9 +160,9 @@ impl InstanceManager for Service {
     async fn instance_start(&self, request: Request<InstanceStartRequest>) -> Result<Response<Instance>, Status> {
         if let Some(Spec::Replica(replica)) = &request.get_ref().spec {
             // A mount that is missing would have the replica's files made on the file system below.
-            let (directory, disk) = (PathBuf::from(&replica.directory), replica.disk_uuid.clone());
-            let right = blocking(move || disk::check_holder(&directory, &disk)).await?;
-            right.map_err(|error| disk_status(&error))?;
+            let checked = tokio::time::timeout(HOLDER_PATIENCE, self.check_holder(replica)).await;
+            let hangs = |_| Ok(Err(DiskError::Hangs(PathBuf::from(&replica.directory))));
+            checked.unwrap_or_else(hangs)?.map_err(|error| start_status(&error))?;
         }
         let started = self.processes.start(request.get_ref());
         started.map(Response::new).map_err(|error| process_status(&error))
@@ -277,5 +308,27 @@ impl InstanceManager for Service {
         let path = PathBuf::from(request.into_inner().path);
         let devices = self.health.of(&path).await.map_err(|error| Status::failed_precondition(error.to_string()))?;
         Ok(Response::new(DiskHealthReply { devices }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_fails_refuses_a_start_and_leaves_a_look_unanswered() {
+        let failed = || std::io::Error::other("input/output error");
+        for (error, look, start) in [
+            (
+                DiskError::Io { what: "read", path: "/d".into(), source: failed() },
+                Code::Unavailable,
+                Code::FailedPrecondition,
+            ),
+            (DiskError::Hangs("/d".into()), Code::Unavailable, Code::FailedPrecondition),
+            (DiskError::Missing("/d".into()), Code::NotFound, Code::NotFound),
+        ] {
+            assert_eq!((disk_status(&error).code(), start_status(&error).code()), (look, start), "{error}");
+            assert_eq!(start_status(&error).message(), error.to_string());
+        }
     }
 }

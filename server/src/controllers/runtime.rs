@@ -1,11 +1,14 @@
 //! Runs a controller: takes keys from its queue, works on several at once, tries failed ones again with growing
 //! pauses. Level-triggered: a key says *what* to look at, never what happened.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures::FutureExt;
 use rand::Rng;
 use tokio::sync::Semaphore;
 use tokio::sync::broadcast::error::RecvError;
@@ -56,13 +59,20 @@ pub fn run<C: Controller>(controller: Arc<C>, queue: WorkQueue) -> JoinHandle<()
             while passes.try_join_next().is_some() {}
             let (controller, queue, failures) = (controller.clone(), queue.clone(), failures.clone());
             passes.spawn(async move {
-                let result = controller.reconcile(&key).await;
+                let pass = AssertUnwindSafe(controller.reconcile(&key)).catch_unwind();
+                // A key whose pass never came to its end would count as running for ever, and nobody would look at it again.
+                let result = pass.await.unwrap_or_else(|panic| Err(Error::Other(words_of(&*panic))));
                 schedule_next::<C>(&queue, &failures, &key, result);
                 queue.done(&key);
                 drop(permit);
             });
         }
     })
+}
+
+fn words_of(panic: &(dyn Any + Send)) -> String {
+    let words = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    format!("the manager has a bug: a pass panicked: {}", words.unwrap_or("without a word"))
 }
 
 fn schedule_next<C: Controller>(
@@ -234,6 +244,33 @@ mod tests {
             assert_eq!(seen.recv().await.unwrap(), "a");
         }
         task.abort();
+    }
+
+    struct PanicsOnce(mpsc::UnboundedSender<String>, Mutex<bool>);
+
+    impl Controller for PanicsOnce {
+        const NAME: &'static str = "test";
+
+        async fn reconcile(&self, key: &str) -> Result<Next, Error> {
+            self.0.send(key.to_owned()).unwrap();
+            let is_first = !std::mem::replace(&mut *self.1.lock().unwrap(), true);
+            assert!(!is_first, "a bug");
+            Ok(Next::Wait)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_pass_that_panics_is_one_that_failed() {
+        let (passes, mut seen) = mpsc::unbounded_channel();
+        let queue = WorkQueue::default();
+        let task = run(Arc::new(PanicsOnce(passes, Mutex::new(false))), queue.clone());
+        queue.add("a");
+        for _ in 0..2 {
+            assert_eq!(seen.recv().await.unwrap(), "a");
+        }
+        task.abort();
+        let panic = futures::FutureExt::catch_unwind(async { panic!("of {}", "its own") }).await.unwrap_err();
+        assert_eq!(words_of(&*panic), "the manager has a bug: a pass panicked: of its own");
     }
 
     #[test]

@@ -50,6 +50,11 @@ pub(super) async fn list(pool: &SqlitePool) -> Result<Vec<Kept>, sqlx::Error> {
     rows.iter().map(kept).collect()
 }
 
+pub(super) async fn since(pool: &SqlitePool, moment: i64) -> Result<Vec<Kept>, sqlx::Error> {
+    let query = sqlx::query("SELECT * FROM events WHERE last_seen > ? ORDER BY last_seen, name").bind(moment);
+    query.fetch_all(pool).await?.iter().map(kept).collect()
+}
+
 pub(super) async fn find(pool: &SqlitePool, name: &str) -> Result<Option<Kept>, sqlx::Error> {
     let row = sqlx::query("SELECT * FROM events WHERE name = ?").bind(name).fetch_optional(pool).await?;
     row.as_ref().map(kept).transpose()

@@ -110,6 +110,14 @@ impl Events {
         }
     }
 
+    /// Those that happened last after this moment (milliseconds since 1970), the earliest first.
+    pub(crate) async fn since(&self, moment: i64) -> Result<Vec<Kept>, sqlx::Error> {
+        match &self.kept {
+            Some(shared) => keeper::since(&shared.pool, moment).await,
+            None => Ok(Vec::new()),
+        }
+    }
+
     /// The one of this name.
     pub async fn find(&self, name: &str) -> Result<Option<Kept>, sqlx::Error> {
         match &self.kept {

@@ -72,6 +72,36 @@ pub(super) fn own_usage() -> Option<Usage> {
     usage_of(std::process::id(), "")
 }
 
+/// What every process that Prometheus looks at tells of itself.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Own {
+    pub(super) cpu_seconds: f64,
+    /// Since 1970.
+    pub(super) started_seconds: f64,
+    pub(super) virtual_bytes: f64,
+    /// Files that it may have open; none without a limit.
+    pub(super) files_maximum: Option<f64>,
+}
+
+pub(super) fn own() -> Option<Own> {
+    let read = |path: &str| std::fs::read_to_string(path).ok();
+    let (own, machine, limits) = (read("/proc/self/stat")?, read("/proc/stat")?, read("/proc/self/limits")?);
+    let stat = Stat::parse(&own)?;
+    let booted: f64 = machine.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
+    Some(Own {
+        cpu_seconds: stat.cpu_ticks as f64 / TICKS_PER_SECOND,
+        started_seconds: booted + stat.started_ticks as f64 / TICKS_PER_SECOND,
+        virtual_bytes: stat.virtual_bytes as f64,
+        files_maximum: files_maximum(&limits),
+    })
+}
+
+/// The limit that holds now, which stands first.
+fn files_maximum(limits: &str) -> Option<f64> {
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    line.split_ascii_whitespace().next()?.parse().ok()
+}
+
 fn page_bytes() -> f64 {
     nix::unistd::sysconf(nix::unistd::SysconfVar::PAGE_SIZE).ok().flatten().map_or(4096.0, |bytes| bytes as f64)
 }
@@ -86,6 +116,7 @@ struct Stat<'a> {
     name: &'a str,
     cpu_ticks: u64,
     started_ticks: u64,
+    virtual_bytes: u64,
     resident_pages: u64,
 }
 
@@ -96,7 +127,13 @@ impl<'a> Stat<'a> {
         let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
         // Behind the name comes field 3, the state.
         let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
-        Some(Self { name, cpu_ticks: field(14)? + field(15)?, started_ticks: field(22)?, resident_pages: field(24)? })
+        Some(Self {
+            name,
+            cpu_ticks: field(14)? + field(15)?,
+            started_ticks: field(22)?,
+            virtual_bytes: field(23)?,
+            resident_pages: field(24)?,
+        })
     }
 }
 
@@ -134,8 +171,8 @@ mod tests {
     fn a_process_is_read_whatever_its_name() {
         let text = "42 (aurochs-engine) x) S 1 42 42 0 -1 4194560 100 0 0 0 300 200 0 0 20 0 9 0 12345 9999999 777 1 2";
         let stat = Stat::parse(text).unwrap();
-        let expected = Stat { name: "aurochs-engine) x", cpu_ticks: 500, started_ticks: 12345, resident_pages: 777 };
-        assert_eq!(stat, expected);
+        let (name, started_ticks, virtual_bytes) = ("aurochs-engine) x", 12345, 9_999_999);
+        assert_eq!(stat, Stat { name, cpu_ticks: 500, started_ticks, virtual_bytes, resident_pages: 777 });
         assert_eq!(Stat::parse("42 (short) S 1"), None);
         assert_eq!(Stat::parse(")("), None);
     }
@@ -148,6 +185,19 @@ mod tests {
         let machine = machine().unwrap();
         assert!(machine.cpu_capacity_millicpu >= 1000.0, "{machine:?}");
         assert!(machine.memory_used_bytes > 0.0 && machine.memory_used_bytes < machine.memory_capacity_bytes);
+    }
+
+    #[test]
+    fn this_process_tells_when_it_began_and_how_far_it_may_go() {
+        let own = own().unwrap();
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
+        // A test lasts no day; clocks that are set while it runs move both by the same.
+        assert!((now - own.started_seconds).abs() < 86_400.0, "{own:?}");
+        assert!(own.virtual_bytes >= own_usage().unwrap().memory_bytes && own.cpu_seconds >= 0.0, "{own:?}");
+        let limits =
+            "Limit   Soft Limit  Hard Limit  Units\nMax open files            1024                 4096     files\n";
+        assert_eq!(files_maximum(limits), Some(1024.0));
+        assert_eq!(files_maximum("Max open files            unlimited            unlimited            files"), None);
     }
 
     #[test]

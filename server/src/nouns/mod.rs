@@ -17,8 +17,8 @@ pub use noun::Noun;
 
 use crate::routes::{
     audit, backing_image, backup, backup_backing_image, backup_target, backup_volume, engine_image, event,
-    instance_manager, job, node, orphan, recurring_job, root, samples, search, setting, shard, support_bundle,
-    system_backup, system_restore, tag, volume, volume_attachment, whatif,
+    instance_manager, job, node, notification_target, orphan, recurring_job, root, samples, search, setting, shard,
+    support_bundle, system_backup, system_restore, tag, volume, volume_attachment, whatif,
 };
 
 /// All nouns.
@@ -36,6 +36,7 @@ pub fn all() -> &'static [Noun] {
             instance_manager::noun(),
             job::noun(),
             node::noun(),
+            notification_target::noun(),
             orphan::noun(),
             recurring_job::noun(),
             root::noun(),

@@ -18,6 +18,7 @@ pub mod job;
 pub mod live;
 pub mod metrics;
 pub mod node;
+pub mod notification_target;
 pub mod orphan;
 pub mod recurring_job;
 pub mod root;

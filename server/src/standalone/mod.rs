@@ -28,6 +28,7 @@ use crate::controllers::{self, Context, Controllers};
 use crate::events::Events;
 use crate::instance::{Clients, Instances, Network};
 use crate::jobs::Jobs;
+use crate::notifications::{self, Notifications};
 use crate::recurring::{self, clock::Clock};
 use crate::resources::condition::is_true;
 use crate::resources::node::READY;
@@ -96,6 +97,8 @@ pub enum Error {
     Store(#[from] StoreError),
     #[error(transparent)]
     Users(#[from] UsersError),
+    #[error(transparent)]
+    Notifications(#[from] notifications::OpenError),
     #[error("serving HTTP failed: {0}")]
     Http(std::io::Error),
 }
@@ -163,9 +166,13 @@ impl Manager {
         controllers.add(recurring::start(&context, &clock).await);
         let (store, settings, events) = (context.store.clone(), context.settings.clone(), context.events.clone());
         let premises = layout.premises();
-        let app = App { bundles, premises, ..App::new(store, settings, auth, events, jobs, INSTALLATION_NAME) };
-        let app = app.with_clients(context.clients.clone()).with_instances(context.instances.clone());
-        let app = app.with_samples(samples);
+        let app = App { bundles, premises, ..App::new(store, settings, auth, events, jobs.clone(), INSTALLATION_NAME) };
+        let (store, events) = (&context.store, &context.events);
+        let (notifications, tasks) =
+            Notifications::start(&layout.data, &sqlite, store, events, &jobs, INSTALLATION_NAME)?;
+        controllers.add(tasks);
+        let app = App { notifications, samples, ..app.with_clients(context.clients.clone()) };
+        let app = app.with_instances(context.instances.clone());
         let address = listener.local_addr().map_err(Error::Http)?;
         wait_for_nodes(&context.store, &context.clients).await;
         Ok(Self {
@@ -224,7 +231,8 @@ async fn wait_for_nodes(store: &Store, clients: &Clients) {
 /// Where support bundles are, and which files must leave no trace in them.
 fn bundles(layout: &Layout, owner: &str, network: &Network) -> Bundles {
     let chap = Some(&network.iscsi_chap_file).filter(|path| !path.is_empty()).map(PathBuf::from);
-    let own = [users::FILE, users::FIRST_PASSWORD_FILE].map(|file| layout.data.join(file));
+    let own =
+        [users::FILE, users::FIRST_PASSWORD_FILE, notifications::secrets::FILE].map(|file| layout.data.join(file));
     let secrets = own.into_iter().chain(chap).collect();
     Bundles::at(Place::new(layout.support_bundles(), layout.logs(), owner, secrets))
 }

@@ -14,6 +14,7 @@ pub mod event;
 pub mod instance_manager;
 pub mod job;
 pub mod node;
+pub mod notification_target;
 mod orphan;
 pub mod ready;
 mod recurring_job;

@@ -11,6 +11,7 @@ use aurochs_server::controllers::backup_target;
 use aurochs_server::environment::premises::Premises;
 use aurochs_server::events::Events;
 use aurochs_server::jobs::Jobs;
+use aurochs_server::notifications::Notifications;
 use aurochs_server::resources::node::{DiskSpec, DiskStatus, NodeSpec, NodeStatus, READY};
 use aurochs_server::resources::{Node, Object, Volume, condition};
 use aurochs_server::router;
@@ -39,6 +40,8 @@ pub(crate) struct Manager {
     pub(crate) app: App,
     service: Router,
     pub(crate) directory: TempDir,
+    sqlite: Sqlite,
+    notifying: Vec<tokio::task::JoinHandle<()>>,
 }
 
 /// An answer, read to its end; what is no text is mangled.
@@ -80,10 +83,27 @@ impl Manager {
         let events = Events::keep(sqlite.pool());
         let settings = Settings::default();
         let jobs = Jobs::open(sqlite.pool(), settings.clone()).await.unwrap();
-        let store = Store::new(Arc::new(sqlite));
+        let store = Store::new(Arc::new(sqlite.clone()));
         backup_target::ensure_default(&store).await.unwrap();
         let app = App::new(store, settings, auth, events, jobs, "test");
-        Self { service: router::service(app.clone()), app, directory }
+        let mut manager = Self { service: router::service(app.clone()), app, directory, sqlite, notifying: Vec::new() };
+        manager.notify();
+        manager
+    }
+
+    /// Begins to tell people of what happens; what did so before ends, as if the manager had been started again.
+    pub(crate) fn notify(&mut self) {
+        self.stop_notifying();
+        let (app, sqlite, directory) = (&self.app, &self.sqlite, self.directory.path());
+        let started = Notifications::start(directory, sqlite, &app.store, &app.events, &app.jobs, "test");
+        let (notifications, tasks) = started.unwrap();
+        self.app.notifications = notifications;
+        self.notifying = tasks;
+        self.service = router::service(self.app.clone());
+    }
+
+    pub(crate) fn stop_notifying(&mut self) {
+        self.notifying.drain(..).for_each(|task| task.abort());
     }
 
     /// With a place for support bundles.

@@ -17,6 +17,7 @@ mod live;
 mod login;
 mod metrics;
 mod nodes;
+mod notifications;
 mod recurring_jobs;
 mod roles;
 mod schemas;

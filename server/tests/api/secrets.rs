@@ -12,6 +12,7 @@ use axum::http::{Request, StatusCode, header};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
+use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::harness::{Answer, Manager, VIEWER, basic};
@@ -48,7 +49,8 @@ impl Log {
     /// Begins to listen. The log has other tests' lines, too; none of them knows these secrets.
     fn begin() -> Self {
         let log = Self::default();
-        let subscriber = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log.clone());
+        let filter = EnvFilter::new("debug,aurochs=trace,aurochs_api=trace,aurochs_engine=trace,aurochs_server=trace");
+        let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(log.clone());
         tracing::subscriber::set_global_default(subscriber.with_ansi(false).finish()).unwrap();
         log
     }
@@ -130,7 +132,7 @@ async fn plant(watched: &mut Watched) {
             "/v1/backuptargets/default?action=backupTargetUpdate",
             json!({"backupTargetURL": "nfs://u:planted-in-url@host/", "credentialSecret": "s3-credentials"}),
         ),
-        ("PUT", "/v1/settings/registry-secret", json!({"value": "planted-registry-secret"})),
+        ("PUT", "/v1/settings/registry-secret", json!({"value": "regcred", "password": "planted-beside-it"})),
         ("PUT", "/v1/settings/default-replica-count", json!({"value": "2", "token": "planted-token"})),
         ("POST", "/v1/volumes", json!({"name": "data", "size": "1Gi", "password": "planted-unknown-field"})),
         (
@@ -138,6 +140,26 @@ async fn plant(watched: &mut Watched) {
             "/v1/volumes",
             json!({"name": "data-2", "size": "1Gi", "encrypted": true, "passphrase": "planted-passphrase"}),
         ),
+        (
+            "POST",
+            "/v1/notificationtargets",
+            json!({"name": "hook", "kind": "webhook", "webhookURL": "http://127.0.0.1:1/planted-path",
+                "authorization": "Bearer planted-bearer", "eventTypes": ["Normal", "Warning"]}),
+        ),
+        (
+            "POST",
+            "/v1/notificationtargets",
+            json!({"name": "mail", "kind": "email", "smtpServer": "127.0.0.1:1", "smtpSecurity": "none", "smtpUser": "u",
+                "smtpPassword": "planted-smtp", "from": "a@example.org", "to": ["b@example.org"]}),
+        ),
+        (
+            "POST",
+            "/v1/notificationtargets",
+            json!({"name": "odd", "kind": "slack", "webhookURL": "planted no address"}),
+        ),
+        ("PUT", "/v1/notificationtargets/mail", json!({"smtpPassword": "planted-smtp-2"})),
+        ("POST", "/v1/notificationtargets/hook?action=test", json!({})),
+        ("POST", "/v1/notificationtargets/mail?action=test", json!({})),
         ("POST", "/v1/volumes/data?action=attach", json!({"hostId": "node-1", "chapSecret": "planted-chap"})),
         (
             "POST",
@@ -184,7 +206,7 @@ async fn planted_secrets_are_nowhere() {
     std::fs::write(&chap, format!("initiator:{CHAP}\n")).unwrap();
     // As if an engine had told too much.
     std::fs::write(logs.join("engine.log"), format!("login with {CHAP}\nAuthorization: Basic planted\nok\n")).unwrap();
-    let secrets = vec![chap, root.join("users")];
+    let secrets = vec![chap, root.join("users"), root.join("notification-secrets")];
     let bundles = Bundles::at(Place::new(root.join("bundles"), logs, "node-1", secrets));
     watched.manager.set_bundles(bundles.clone());
     let context = Context { events: watched.manager.app.events.clone(), ..crate::settings::context(&watched.manager) };

@@ -1,6 +1,8 @@
 //! Snapshot actions, with an engine that answers.
 
+use aurochs_api::snapshot::Snapshot as Layer;
 use aurochs_api::volume::VolumeState;
+use aurochs_server::resources::Snapshot;
 use axum::http::StatusCode;
 use serde_json::json;
 
@@ -87,6 +89,39 @@ async fn an_engine_that_is_gone_is_503() {
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{answer:?}");
 }
 
+/// No controller has made a resource for the layer yet, and its deletion is asked for all the same.
+#[tokio::test]
+async fn a_layer_without_a_resource_is_not_forgotten_by_who_deletes_it() {
+    let manager = Manager::start().await;
+    engine::attach(&manager, false).await;
+    let resource = async |name: &str| manager.store().find::<Snapshot>(name).await.unwrap();
+    let ask = async |name: &str| {
+        let answer = act(&manager, "snapshotCRDelete", json!({"name": name})).await;
+        assert_eq!((answer.status, &answer.json()["type"]), (StatusCode::OK, &json!("empty")), "{name}");
+    };
+    assert!(resource(engine::JUST_TAKEN).await.is_none());
+    ask(engine::JUST_TAKEN).await;
+    let made = resource(engine::JUST_TAKEN).await.unwrap();
+    assert!(made.is_deleting() && !made.spec.create_snapshot && made.spec.volume == "data", "{made:?}");
+
+    // The same when the engine has ended: it told of its layers before.
+    let ended = |status: &mut aurochs_server::resources::engine::EngineStatus| {
+        status.current_state = aurochs_server::resources::engine::InstanceState::Stopped;
+        for (name, removed) in [("told-last", false), ("marked", true)] {
+            let layer = Layer { name: name.into(), removed, ..Layer::default() };
+            status.snapshots.insert(name.into(), layer);
+        }
+    };
+    manager.store().modify_status::<aurochs_server::resources::Engine>("data-e-0", ended).await.unwrap();
+    ask("told-last").await;
+    assert!(resource("told-last").await.unwrap().is_deleting());
+    // What is marked already, what is being written, and what nobody knows: there is nothing to delete.
+    for name in ["marked", "volume-head", "never-there"] {
+        ask(name).await;
+        assert!(resource(name).await.is_none(), "{name}");
+    }
+}
+
 /// Nobody works on them here: what is asked for stays asked for.
 #[tokio::test]
 async fn resources_are_asked_for_shown_and_given_back() {
@@ -119,7 +154,7 @@ async fn resources_are_asked_for_shown_and_given_back() {
         let answer = act(&manager, "snapshotCRDelete", json!({"name": name})).await;
         assert_eq!((answer.status, &answer.json()["type"]), (StatusCode::OK, &json!("empty")));
     }
-    let deleting = manager.store().get::<aurochs_server::resources::Snapshot>("s1").await.unwrap();
+    let deleting = manager.store().get::<Snapshot>("s1").await.unwrap();
     assert!(deleting.is_deleting(), "it goes when its layer has gone");
     for (body, status) in [
         (json!({"name": "s1"}), 409),

@@ -40,7 +40,7 @@ fn certify(directory: &Path) {
 }
 
 struct Served {
-    manager: Manager,
+    _manager: Manager,
     files: tempfile::TempDir,
     address: SocketAddr,
 }
@@ -58,7 +58,7 @@ impl Served {
         let address = listener.local_addr().unwrap();
         let door = Door { listener, tls: Some(tls), limits };
         tokio::spawn(connections::serve(door, router::service(manager.app.clone()), |_| false, std::future::pending()));
-        Self { manager, files, address }
+        Self { _manager: manager, files, address }
     }
 
     fn certificate(&self) -> Vec<u8> {
@@ -180,6 +180,7 @@ async fn files_that_are_of_no_use_are_told_at_the_start() {
         |cert: &Path, key: &Path| Tls::open(cert.to_owned(), key.to_owned()).err().map(|error| error.to_string());
     assert!(open(&cert, &files.path().join("none.pem")).unwrap().contains("none.pem"));
     assert!(open(&key, &key).unwrap().contains("BEGIN CERTIFICATE"));
+    Command::new("chmod").args(["600"]).arg(&cert).status().unwrap();
     assert!(open(&cert, &cert).unwrap().contains("PRIVATE KEY"));
     Command::new("chmod").args(["604"]).arg(&key).status().unwrap();
     assert!(open(&cert, &key).unwrap().contains("chmod o-rwx"));

@@ -351,3 +351,18 @@ async fn an_unmounted_disk_is_missed_and_known_again() {
     assert_eq!(node["disks"]["own"]["diskUUID"], uuid);
     installation.stop().await;
 }
+
+/// The setting default-data-path: where nodes that come later have their first disk. Those that have one keep it.
+#[tokio::test(flavor = "multi_thread")]
+async fn default_data_path_is_where_a_new_node_has_its_first_disk() {
+    let mut installation = Installation::start(1).await;
+    let path_of = |node: &Value| node["disks"].as_object().unwrap().values().next().unwrap()["path"].clone();
+    let first = path_of(&installation.node("node-1").await);
+    let elsewhere = installation.path().join("elsewhere");
+    installation.set("default-data-path", elsewhere.to_str().unwrap()).await;
+    installation.start_manager(2).await;
+    assert_eq!(path_of(&installation.node("node-2").await), json!(elsewhere.join("node-2")));
+    assert!(elsewhere.join("node-2").join("longhorn-disk.cfg").exists(), "it is a disk that can be used");
+    assert_eq!(path_of(&installation.node("node-1").await), first);
+    installation.stop().await;
+}

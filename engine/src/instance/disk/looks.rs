@@ -10,7 +10,7 @@ use super::{Disk, DiskError, Make};
 /// Cheap to clone; all clones are the same.
 #[derive(Clone, Debug, Default)]
 pub struct Looks {
-    /// Paths that are looked at.
+    /// Paths that are looked at: of disks, and of replicas that are to be started.
     running: Arc<Mutex<HashSet<PathBuf>>>,
 }
 
@@ -22,6 +22,15 @@ impl Looks {
     pub fn inspect(&self, path: &Path, make: Make) -> Result<Disk, DiskError> {
         let _look = self.begin(path)?;
         super::inspect(path, make)
+    }
+
+    /// Whether a replica's directory lies on the disk that it is to lie on. Blocks.
+    ///
+    /// # Errors
+    /// [`DiskError::Hangs`] while another look for the same replica has not ended, else those of [`super::check_holder`].
+    pub fn check_holder(&self, directory: &Path, disk_uuid: &str) -> Result<(), DiskError> {
+        let _look = self.begin(directory)?;
+        super::check_holder(directory, disk_uuid)
     }
 
     fn begin(&self, path: &Path) -> Result<Look, DiskError> {
@@ -54,6 +63,8 @@ mod tests {
         let first = looks.begin(Path::new("/a")).unwrap();
         assert!(matches!(looks.begin(Path::new("/a")), Err(DiskError::Hangs(..))));
         looks.begin(Path::new("/b")).unwrap();
+        assert!(matches!(looks.check_holder(Path::new("/a"), ""), Err(DiskError::Hangs(..))));
+        looks.check_holder(Path::new("/a/replicas/r"), "").unwrap();
         drop(first);
         looks.begin(Path::new("/a")).unwrap();
     }

@@ -21,8 +21,18 @@ const SIZES_PERIOD: Duration = Duration::from_secs(60);
 /// Pause before connecting again to an engine whose stream broke although its process runs.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(500);
 
+/// What is kept in memory of an engine goes with whoever listens to it, also when that one is aborted.
+struct Kept<'a>(&'a str);
+
+impl Drop for Kept<'_> {
+    fn drop(&mut self) {
+        metrics::forget_engine(self.0);
+    }
+}
+
 /// Follows until the task is aborted.
 pub(super) async fn follow(context: Context, queue: WorkQueue, name: String, address: String) {
+    let _kept = Kept(&name);
     loop {
         if let Err(error) = listen(&context, &name, &address).await {
             tracing::debug!(engine = name, %error, "the stream of an engine broke");

@@ -122,6 +122,7 @@ fn tell_schedulable(status: &mut NodeStatus, node: &Object<Node>, cordon_counts:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::controllers::drain::Obstacle;
     use crate::resources::node::NodeSpec;
 
     #[test]
@@ -183,9 +184,8 @@ mod tests {
             (Policy::AllowIfReplicaIsStopped, false),
             (Policy::AlwaysAllow, false),
         ] {
-            let nothing_left = Verdict::default();
-            let left = Verdict { to_evict: ["v-r-1".to_owned()].into(), ..Verdict::default() };
-            for verdict in [nothing_left, left] {
+            let last = Obstacle::LastReplica { replica: "v-r-1".into(), volume: "v".into() };
+            for verdict in [Verdict::default(), Verdict { obstacles: vec![last] }] {
                 assert_eq!(is_being_emptied(Some(&(policy, verdict))), expected, "{}", policy.word());
             }
         }

@@ -71,6 +71,15 @@ fn change_of(seen: &Seen<'_>, snapshot: &Object<Snapshot>) -> Option<Change> {
     (status != snapshot.status).then(|| Change::Tell { name, status: Box::new(status) })
 }
 
+/// What the layers that an engine told last say of resources that have no status: a manager that died between the two writes
+/// left them so. Nothing else follows while no engine runs: what one told that ended may be old, so that a layer without a
+/// resource may be gone, and one that is missing may be there.
+pub(super) fn unfilled(seen: &Seen<'_>) -> Vec<Change> {
+    let empty = seen.known.iter().filter(|snapshot| !names::was_taken(snapshot));
+    let changes = empty.filter_map(|snapshot| change_of(seen, snapshot));
+    changes.filter(|change| matches!(change, Change::Tell { .. })).collect()
+}
+
 /// Nobody misses what a rebuild or an expansion left: a purge takes it without asking.
 fn is_missed(snapshot: &Object<Snapshot>) -> bool {
     snapshot.spec.create_snapshot || snapshot.status.user_created
@@ -132,7 +141,23 @@ pub(super) async fn apply(
     }
     // Those just made have a status, too.
     let fresh = plan(&Seen { volume, owner: &context.owner, layers, known, purge_disabled });
-    for change in fresh {
+    tell_all(context, known, fresh).await
+}
+
+/// Gives a status to resources that have none, from what the engine told before it ended.
+pub(super) async fn fill(
+    context: &Context,
+    volume: &Object<Volume>,
+    layers: &Layers,
+    known: &mut [Object<Snapshot>],
+) -> Result<(), Error> {
+    let purge_disabled = super::purge::is_disabled(context);
+    let unfilled = unfilled(&Seen { volume, owner: &context.owner, layers, known, purge_disabled });
+    tell_all(context, known, unfilled).await
+}
+
+async fn tell_all(context: &Context, known: &mut [Object<Snapshot>], changes: Vec<Change>) -> Result<(), Error> {
+    for change in changes {
         if let Change::Tell { name, status } = change
             && let Some(snapshot) = known.iter_mut().find(|snapshot| snapshot.name() == name)
         {
@@ -145,13 +170,7 @@ pub(super) async fn apply(
 /// A resource for a layer that somebody else took: a person by way of the engine, a rebuild, an expansion.
 async fn make(context: &Context, volume: &Object<Volume>, layer: &Layer) -> Result<Option<Object<Snapshot>>, Error> {
     for name in names::names_for(volume, &layer.name) {
-        let labels = visible_labels(layer.labels.as_ref());
-        let spec = SnapshotSpec { volume: volume.name().to_owned(), create_snapshot: false, labels };
-        let mut snapshot = Object::<Snapshot>::new(&name, spec).owned_by_volume(volume);
-        if name != layer.name {
-            snapshot.metadata.annotations.insert(ANNOTATION_LAYER.to_owned(), layer.name.clone());
-        }
-        match context.store.create(&snapshot).await {
+        match context.store.create(&resource_for_layer(volume, layer, &name)).await {
             Ok(made) => return Ok(Some(made)),
             // Another volume's, or one that asks for a snapshot of this name and can't have it.
             Err(StoreError::AlreadyExists { .. }) => {}
@@ -160,6 +179,18 @@ async fn make(context: &Context, volume: &Object<Volume>, layer: &Layer) -> Resu
     }
     tracing::warn!(volume = volume.name(), layer = layer.name, "no name is free for a resource of this snapshot");
     Ok(None)
+}
+
+/// What stands for a layer that no resource asked for, under this name.
+#[must_use]
+pub fn resource_for_layer(volume: &Object<Volume>, layer: &Layer, name: &str) -> Object<Snapshot> {
+    let labels = visible_labels(layer.labels.as_ref());
+    let spec = SnapshotSpec { volume: volume.name().to_owned(), create_snapshot: false, labels };
+    let mut snapshot = Object::<Snapshot>::new(name, spec).owned_by_volume(volume);
+    if name != layer.name {
+        snapshot.metadata.annotations.insert(ANNOTATION_LAYER.to_owned(), layer.name.clone());
+    }
+    snapshot
 }
 
 async fn tell(

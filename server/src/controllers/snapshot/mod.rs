@@ -39,6 +39,8 @@ use self::create::Wish;
 pub use self::delete::{Fate, fate};
 use self::delete::{Marking, Step};
 use self::memory::Memory;
+pub use self::mirror::resource_for_layer;
+use self::names::Layers;
 pub use self::names::{layer_name, owns};
 use self::purge::Outlook;
 use super::engine::told;
@@ -170,6 +172,12 @@ impl Snapshots {
         self.asked(engine).await
     }
 
+    /// The layers that the volume's engine told last; none while it starts.
+    async fn last_told(&self, volume: &str) -> Result<Layers, Error> {
+        let engines = self.context.store.list_labelled::<Engine>(LABEL_VOLUME, volume).await?;
+        Ok(engines.into_iter().next().map(|engine| engine.status.snapshots).unwrap_or_default())
+    }
+
     async fn asked(&self, mut engine: Object<Engine>) -> Result<Option<Object<Engine>>, Error> {
         let address = engine.status.address.clone();
         let answer = self.context.clients.engine(&address)?.status(within(LOOK_TIMEOUT, StatusRequest {})).await;
@@ -209,9 +217,9 @@ impl Snapshots {
 
     /// What was last told stays true. Only what never reached an engine can go.
     async fn detached(&self, volume: &Object<Volume>, known: &mut Vec<Object<Snapshot>>) -> Result<Outlook, Error> {
-        let (never_asked, rest): (Vec<_>, Vec<_>) = known.drain(..).partition(|snapshot| {
-            snapshot.is_deleting() && !names::was_taken(snapshot) && snapshot.status.requested_time.is_empty()
-        });
+        mirror::fill(&self.context, volume, &self.last_told(volume.name()).await?, known).await?;
+        let (never_asked, rest): (Vec<_>, Vec<_>) =
+            known.drain(..).partition(|snapshot| snapshot.is_deleting() && names::was_never_asked(snapshot));
         *known = rest;
         for snapshot in &never_asked {
             mirror::forget(&self.context, snapshot).await?;

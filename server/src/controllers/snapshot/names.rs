@@ -29,6 +29,12 @@ pub(super) fn was_taken(snapshot: &Object<Snapshot>) -> bool {
     !snapshot.status.creation_time.is_empty()
 }
 
+/// Whether no engine has heard of it: it asks for a snapshot, and nothing was tried. One that was made for a layer has the
+/// layer, whatever its status says.
+pub(super) fn was_never_asked(snapshot: &Object<Snapshot>) -> bool {
+    snapshot.spec.create_snapshot && !was_taken(snapshot) && snapshot.status.requested_time.is_empty()
+}
+
 /// Whether this layer of the resource's volume is the one that the resource stands for. A layer of the right name that
 /// neither was taken for it nor was shown by it before is another one.
 #[must_use]

@@ -10,17 +10,21 @@ use aurochs_api::volume::SnapshotDataIntegrity;
 use time::OffsetDateTime;
 use time::macros::datetime;
 
+use super::super::bench;
+use super::super::runtime::Controller;
 use super::create::{Wish, wish};
 use super::delete::{self, Fate, Step, fate};
 use super::hash::{Policy, Schedule, Turn, Verdict, turn, verdict};
-use super::mirror::{Change, IMAGE_MISSING, LOST, Seen, plan};
+use super::memory::Memory;
+use super::mirror::{Change, IMAGE_MISSING, LOST, Seen, plan, unfilled};
 use super::names::{self, Layers};
 use super::purge;
 use super::times::Times;
-use crate::resources::engine::{HashPhase, HashProgress, ReplicaHash};
+use super::{Snapshots, resource_for_layer};
+use crate::resources::engine::{EngineSpec, EngineStatus, HashPhase, HashProgress, ReplicaHash};
 use crate::resources::snapshot::{ANNOTATION_LAYER, LABEL_TAKEN_FOR, SnapshotSpec, SnapshotStatus};
 use crate::resources::volume::VolumeSpec;
-use crate::resources::{Object, Snapshot, Volume};
+use crate::resources::{Engine, Object, Snapshot, Volume};
 
 const CREATED: &str = "2026-11-01T00:00:00Z";
 
@@ -140,6 +144,73 @@ fn system_snapshots_get_resources_that_ask_for_nothing() {
 fn a_resource_that_waits_for_its_snapshot_is_left_alone() {
     let layers = chain(|layers| drop(layers.remove("a")));
     assert_eq!(change_of(&layers, asking("a")), None);
+}
+
+/// The manager died before it wrote their status, and the volume is detached.
+#[test]
+fn resources_without_a_status_are_filled_from_what_was_told_last() {
+    let without_status = |mut snapshot: Object<Snapshot>| {
+        snapshot.status = SnapshotStatus::default();
+        snapshot
+    };
+    let filled = |layers: &Layers, a: Object<Snapshot>| {
+        unfilled(&Seen { volume: &volume(), owner: "node-1", layers, known: &[a], purge_disabled: false })
+    };
+    let layers = chain(|_| {});
+    for snapshot in [without_status(mirrored("a")), deleting(without_status(mirrored("a")))] {
+        let status = told(filled(&layers, snapshot).pop());
+        assert!(status.ready_to_use && status.creation_time == CREATED, "{status:?}");
+    }
+    // What was told is old: it says nothing of those that have a status, nor of what it does not know.
+    let without_a = chain(|layers| drop(layers.remove("a")));
+    for snapshot in [mirrored("a"), taken("a"), without_status(mirrored("a")), deleting(mirrored("a"))] {
+        assert_eq!(filled(&without_a, snapshot), [], "nothing is forgotten, and nothing is lost");
+    }
+    assert_eq!(filled(&layers, asking("a")), [], "a layer of that name that somebody else took");
+    assert_eq!(filled(&layers, asking("c")), [], "and none is made");
+}
+
+/// The same by a whole pass over a detached volume; and a deletion that was asked for stays asked for.
+#[tokio::test]
+async fn a_pass_over_a_detached_volume_fills_what_a_dead_manager_left_empty() {
+    let (context, _directory) = bench::context(&["node-1"]).await;
+    let store = context.store.clone();
+    let volume = store.create(&volume()).await.unwrap();
+    let spec = EngineSpec { volume_name: "v".into(), ..EngineSpec::default() };
+    store.create(&Object::<Engine>::new("v-e-0", spec).owned_by_volume(&volume)).await.unwrap();
+    let told = |status: &mut EngineStatus| status.snapshots = chain(|_| {});
+    store.modify_status::<Engine>("v-e-0", told).await.unwrap();
+    let layers = chain(|_| {});
+    for name in ["a", "b"] {
+        store.create(&resource_for_layer(&volume, &layers[name], name)).await.unwrap();
+    }
+    let unknown = layer("unknown", "", &[]);
+    store.create(&resource_for_layer(&volume, &unknown, "unknown")).await.unwrap();
+    for name in ["b", "unknown"] {
+        store.delete::<Snapshot>(name).await.unwrap();
+    }
+    let snapshots = Snapshots { context, memory: Memory::default() };
+    snapshots.reconcile("v").await.unwrap();
+    for (name, expected) in [("a", CREATED), ("b", CREATED), ("unknown", "")] {
+        let snapshot = store.get::<Snapshot>(name).await.unwrap();
+        assert_eq!(snapshot.status.creation_time, expected, "{name}");
+        assert_eq!(snapshot.is_deleting(), name != "a", "{name} waits for an engine, and is not forgotten");
+    }
+}
+
+#[test]
+fn what_no_engine_has_heard_of_can_go_without_one() {
+    let requested = |mut snapshot: Object<Snapshot>| {
+        snapshot.status.requested_time = CREATED.into();
+        snapshot
+    };
+    let mut made_for_a_layer = mirrored("a");
+    made_for_a_layer.status = SnapshotStatus::default();
+    for (snapshot, expected) in
+        [(asking("a"), true), (requested(asking("a")), false), (taken("a"), false), (made_for_a_layer, false)]
+    {
+        assert_eq!(names::was_never_asked(&snapshot), expected, "{snapshot:?}");
+    }
 }
 
 #[test]

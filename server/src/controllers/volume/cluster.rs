@@ -129,6 +129,7 @@ mod tests {
     use super::*;
     use crate::controllers::bench;
     use crate::resources::node::NodeSpec;
+    use crate::scheduling::{Request, place};
 
     /// behaviour.md §2, row "node filter": engine image ready on node.
     #[tokio::test]
@@ -146,6 +147,35 @@ mod tests {
             context.store.create(&Object::<Node>::new("node-1", NodeSpec::default())).await.unwrap();
             let views = read(&context, None).await.unwrap();
             assert_eq!(views[0].lacks_engine_image, expected, "{version:?}");
+        }
+    }
+
+    /// A disk of 100 GiB with 30 GiB free takes a replica only while more than the setting's part stays free.
+    #[tokio::test]
+    async fn storage_minimal_available_percentage_closes_a_disk() {
+        const GIB: u64 = 1 << 30;
+        for (minimum, is_placed) in [("0", true), ("25", true), ("29", true), ("30", false), ("100", false)] {
+            let (context, _directory) = bench::context(&["node-1"]).await;
+            context.instances.replace("node-1", env!("CARGO_PKG_VERSION"), 7, Vec::new());
+            context.settings.set(Name::StorageMinimalAvailablePercentage.word(), minimum);
+            let disks = [("disk-1".to_owned(), DiskSpec { allow_scheduling: true, ..DiskSpec::default() })].into();
+            let spec = NodeSpec { disks, allow_scheduling: true, ..NodeSpec::default() };
+            context.store.create(&Object::<Node>::new("node-1", spec)).await.unwrap();
+            let ready = |status: &mut crate::resources::node::NodeStatus| {
+                condition::set(&mut status.conditions, READY, ConditionStatus::True, "", "");
+                let mut disk = DiskStatus {
+                    disk_uuid: "d".into(),
+                    storage_maximum: ByteSize(100 * GIB),
+                    storage_available: ByteSize(30 * GIB),
+                    ..DiskStatus::default()
+                };
+                condition::set(&mut disk.conditions, READY, ConditionStatus::True, "", "");
+                status.disk_status.insert("disk-1".into(), disk);
+            };
+            context.store.modify_status::<Node>("node-1", ready).await.unwrap();
+            let request = Request { size: ByteSize(GIB), ..Request::default() };
+            let placed = place(&request, &read(&context, None).await.unwrap(), &rules(&context.settings));
+            assert_eq!(placed.is_ok(), is_placed, "{minimum}: {placed:?}");
         }
     }
 

@@ -156,6 +156,7 @@ pub(super) async fn close(context: &Context, family: &Family) -> Result<(), Erro
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::controllers::bench;
 
     #[test]
     fn nobody_waits_for_a_member_that_goes_while_another_stays() {
@@ -175,5 +176,22 @@ mod tests {
             assert_eq!(counted.iter().map(|(replica, _)| replica.name()).collect::<Vec<_>>(), expected);
         }
         assert_eq!(awaited(vec![(&deleting, Readiness::Coming)]).len(), 1, "the last one is waited for");
+    }
+
+    /// The setting engine-replica-timeout, of the volume's data engine: an engine has it from its start.
+    #[tokio::test]
+    async fn engine_replica_timeout_is_told_to_the_engine_that_starts() {
+        for (setting, expected) in [(None, 8), (Some(r#"{"v1":"12","v2":"30"}"#), 12)] {
+            let (context, _directory) = bench::context(&["node-1"]).await;
+            if let Some(setting) = setting {
+                context.settings.set(Name::EngineReplicaTimeout.word(), setting);
+            }
+            let engine = context.store.create(&Object::<Engine>::new("v-e-0", Default::default())).await.unwrap();
+            let family = Family { engine, replicas: Vec::new() };
+            let volume = Object::<Volume>::new("v", Default::default());
+            start_engine(&context, &volume, &family, BTreeMap::new()).await.unwrap();
+            let told = context.store.get::<Engine>("v-e-0").await.unwrap().spec;
+            assert_eq!((told.replica_timeout_seconds, told.desire_state), (expected, InstanceState::Running));
+        }
     }
 }

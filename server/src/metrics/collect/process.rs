@@ -17,4 +17,13 @@ pub(super) fn write(page: &mut Page, world: &World) {
     page.gauge("process_resident_memory_bytes", "Memory in use by the manager.").sample(&[], usage.memory_bytes);
     let open = std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
     page.gauge("process_open_fds", "Files that the manager has open.").sample(&[], open as f64);
+    let Some(own) = machine::own() else { return };
+    let cpu = "Processor time that the manager has had, in seconds.";
+    page.counter("process_cpu_seconds_total", cpu).sample(&[], own.cpu_seconds);
+    let started = "When the manager started, in seconds since 1970.";
+    page.gauge("process_start_time_seconds", started).sample(&[], own.started_seconds);
+    page.gauge("process_virtual_memory_bytes", "Address space of the manager.").sample(&[], own.virtual_bytes);
+    if let Some(maximum) = own.files_maximum {
+        page.gauge("process_max_fds", "Files that the manager may have open.").sample(&[], maximum);
+    }
 }

@@ -1,16 +1,21 @@
 //! `snapshotCRCreate`, `snapshotCRGet`, `snapshotCRList`, `snapshotCRDelete`: a volume's snapshots as resources, attached or
 //! not. What is asked for here is done by the snapshot controller.
 
+use std::collections::BTreeMap;
+
 use aurochs_api::action::NoInput;
-use aurochs_api::ids::check_snapshot_name;
+use aurochs_api::ids::{VOLUME_HEAD, check_snapshot_name};
 use aurochs_api::schema::{Collection, Empty, Resource};
-use aurochs_api::snapshot::{SnapshotCr, SnapshotCrInput};
+use aurochs_api::snapshot::{Snapshot as Layer, SnapshotCr, SnapshotCrInput};
 
 use super::action::{self, Target, invalid};
+use super::engine::RunningEngine;
 use super::snapshot_labels;
+use crate::controllers::snapshot::{owns, resource_for_layer};
 use crate::error::{ApiError, ErrorKind};
 use crate::resources::snapshot::SnapshotSpec;
-use crate::resources::{LABEL_VOLUME, Object, Snapshot, Volume};
+use crate::resources::{Engine, LABEL_VOLUME, Object, Snapshot, Volume};
+use crate::store::{Store, StoreError};
 use crate::view::envelope::{self, Links};
 use crate::view::snapshot;
 
@@ -61,11 +66,16 @@ pub async fn list(target: Target, _: NoInput) -> Result<Collection<Resource<Snap
     Ok(envelope::collection("snapshotCR", &target.url, rows))
 }
 
-/// The resource goes when its snapshot has gone. What is not there is fine, too.
+/// The resource goes when its snapshot has gone. What is not there is fine, too: neither a resource nor, where the engine
+/// took it without one a moment ago, a layer.
 pub async fn delete(target: Target, input: SnapshotCrInput) -> Result<Resource<Empty>, ApiError> {
-    action::volume(&target).await?;
+    let volume = action::volume(&target).await?;
     let store = &target.app.store;
-    if let Some(found) = store.find::<Snapshot>(&input.name).await? {
+    let found = match store.find::<Snapshot>(&input.name).await? {
+        Some(found) => Some(found),
+        None => make_for_layer(store, &volume, &input.name).await?,
+    };
+    if let Some(found) = found {
         if found.spec.volume != target.name {
             let message = format_args!(
                 "snapshot {:?} is one of volume {}, not of {}",
@@ -79,4 +89,34 @@ pub async fn delete(target: Target, input: SnapshotCrInput) -> Result<Resource<E
         }
     }
     Ok(Links::of(&target.url).resource("empty", "", &[], Empty {}))
+}
+
+/// The controller makes a resource for every layer, a moment after it was taken. Who asks for the deletion before is not
+/// told that all is well while the snapshot stays: the resource is made here.
+async fn make_for_layer(
+    store: &Store,
+    volume: &Object<Volume>,
+    name: &str,
+) -> Result<Option<Object<Snapshot>>, ApiError> {
+    let is_live = |layer: &Layer| !layer.removed && layer.name != VOLUME_HEAD;
+    let Some(layer) = layers(store, volume.name()).await?.remove(name).filter(is_live) else { return Ok(None) };
+    let known = store.list_labelled::<Snapshot>(LABEL_VOLUME, volume.name()).await?;
+    if known.iter().any(|snapshot| owns(snapshot, &layer)) {
+        // It has another name, since this one is, or was, somebody else's.
+        return Ok(None);
+    }
+    match store.create(&resource_for_layer(volume, &layer, name)).await {
+        Ok(made) => Ok(Some(made)),
+        Err(StoreError::AlreadyExists { .. }) => Ok(store.find(name).await?),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// As the engine has them now, or told them before it ended.
+async fn layers(store: &Store, volume: &str) -> Result<BTreeMap<String, Layer>, ApiError> {
+    if let Some(engine) = RunningEngine::find(store, volume).await? {
+        return engine.snapshots().await;
+    }
+    let engines = store.list_labelled::<Engine>(LABEL_VOLUME, volume).await?;
+    Ok(engines.into_iter().next().map(|engine| engine.status.snapshots).unwrap_or_default())
 }

@@ -1,7 +1,7 @@
 //! The installation's `/v1`, as a client with the first user's password meets it.
 
 use aurochs_server::router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::{Request, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -16,14 +16,25 @@ pub(super) fn basic(user: &str, password: &str) -> String {
 
 impl Installation {
     pub(crate) async fn answer(&self, method: &str, path: &str, body: Value) -> (StatusCode, Value) {
+        let (status, bytes) = self.bytes(method, path, body).await;
+        (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+    }
+
+    /// What has to work, and is no JSON.
+    pub(crate) async fn text(&self, path: &str) -> String {
+        let (status, bytes) = self.bytes("GET", path, Value::Null).await;
+        assert_eq!(status, StatusCode::OK, "GET {path}");
+        String::from_utf8(bytes.to_vec()).unwrap()
+    }
+
+    async fn bytes(&self, method: &str, path: &str, body: Value) -> (StatusCode, Bytes) {
         let service = router::service(self.manager.as_ref().unwrap().app.clone());
         let request = Request::builder().method(method).uri(path).header(header::HOST, "manager");
         let request = request.header(header::AUTHORIZATION, &self.authorization);
         let body = if body.is_null() { String::new() } else { body.to_string() };
         let response = service.oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
         let status = response.status();
-        let bytes = axum::body::to_bytes(response.into_body(), 4 << 20).await.unwrap();
-        (status, serde_json::from_slice(&bytes).unwrap_or(Value::Null))
+        (status, axum::body::to_bytes(response.into_body(), 4 << 20).await.unwrap())
     }
 
     /// What has to work.

@@ -69,15 +69,7 @@ impl Installation {
     }
 
     async fn start_with(nodes: u32, zones: &[&str], clock: Clock) -> Self {
-        let mut installation = Self {
-            // Not below /tmp: it may be a tmpfs, which has no direct I/O.
-            data: tempfile::tempdir_in("/var/tmp").unwrap(),
-            manager: None,
-            authorization: String::new(),
-            zones: zones.iter().map(|zone| (*zone).to_owned()).collect(),
-            clock,
-            frozen: Vec::new(),
-        };
+        let mut installation = Self::empty(zones, clock);
         installation.start_manager(nodes).await;
         // The machine that runs the test may be nearly full; the volumes here are tiny.
         installation.set("storage-minimal-available-percentage", "0").await;
@@ -85,9 +77,33 @@ impl Installation {
         installation
     }
 
+    /// A place for one, with nothing in it.
+    pub(crate) fn empty(zones: &[&str], clock: Clock) -> Self {
+        Self {
+            // Not below /tmp: it may be a tmpfs, which has no direct I/O.
+            data: tempfile::tempdir_in("/var/tmp").unwrap(),
+            manager: None,
+            authorization: String::new(),
+            zones: zones.iter().map(|zone| (*zone).to_owned()).collect(),
+            clock,
+            frozen: Vec::new(),
+        }
+    }
+
     /// Starts the manager, also in the place of one that runs: with as many nodes, new ones among them.
     pub(crate) async fn start_manager(&mut self, nodes: u32) {
         self.stop_manager().await;
+        self.launch_manager(nodes).await;
+        self.until("all nodes are ready", async |store| {
+            let ready = |node: &Object<Node>| condition::is_true(&node.status.conditions, READY);
+            let now = store.list::<Node>().await.unwrap();
+            now.len() == nodes as usize && now.iter().all(ready)
+        })
+        .await;
+    }
+
+    /// Starts the manager and waits for no node.
+    pub(crate) async fn launch_manager(&mut self, nodes: u32) {
         let options = Options {
             data: self.data.path().to_owned(),
             nodes,
@@ -101,12 +117,6 @@ impl Installation {
             self.authorization = api::basic(first.user, &first.password);
         }
         self.manager = Some(manager);
-        self.until("all nodes are ready", async |store| {
-            let ready = |node: &Object<Node>| condition::is_true(&node.status.conditions, READY);
-            let now = store.list::<Node>().await.unwrap();
-            now.len() == nodes as usize && now.iter().all(ready)
-        })
-        .await;
     }
 
     /// The manager goes away; everything beneath it runs on.

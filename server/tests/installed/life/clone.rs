@@ -19,8 +19,8 @@ async fn state(store: &Store) -> CloneState {
 async fn content(installation: &Installation, volume: &str, length: u64) -> Vec<u8> {
     let engine = installation.store().get::<Engine>(&format!("{volume}-e-0")).await.unwrap();
     tokio::task::block_in_place(|| {
-        let mut nbd = Nbd::connect(&engine.status.nbd_uri);
-        let pieces = (0..length / MIB).map(|piece| nbd.read(piece * MIB, usize::try_from(MIB).unwrap()));
+        let mut nbd = Nbd::connect(&engine.status.nbd_uri).unwrap();
+        let pieces = (0..length / MIB).map(|piece| nbd.read(piece * MIB, usize::try_from(MIB).unwrap()).unwrap());
         pieces.collect::<Vec<_>>().concat()
     })
 }
@@ -34,9 +34,9 @@ async fn a_copy_is_what_the_source_was_when_it_was_begun() {
     installation.until_healthy().await;
     let uri = installation.engine().await.status.nbd_uri;
     tokio::task::block_in_place(|| {
-        let mut nbd = Nbd::connect(&uri);
+        let mut nbd = Nbd::connect(&uri).unwrap();
         for piece in 0..32_u8 {
-            nbd.write(u64::from(piece) * 2 * MIB, &vec![piece + 1; 1 << 20]);
+            nbd.write(u64::from(piece) * 2 * MIB, &vec![piece + 1; 1 << 20]).unwrap();
         }
     });
     let before = content(&installation, VOLUME, 64 * MIB).await;
@@ -56,7 +56,7 @@ async fn a_copy_is_what_the_source_was_when_it_was_begun() {
         })
         .await;
     // The source is written while it is read, and the manager goes away.
-    tokio::task::block_in_place(|| Nbd::connect(&uri).write(0, &vec![255; 1 << 20]));
+    tokio::task::block_in_place(|| Nbd::connect(&uri).unwrap().write(0, &vec![255; 1 << 20]).unwrap());
     installation.stop_manager().await;
     installation.start_manager(2).await;
     let store = installation.store();

@@ -42,7 +42,7 @@ async fn detached_it_comes_up_without_a_device_grows_and_goes_down() {
     installation.attach("node-1").await;
     installation.until_healthy().await;
     let uri = installation.engine().await.status.nbd_uri;
-    tokio::task::block_in_place(|| Nbd::connect(&uri).write(0, &[7; 4096]));
+    tokio::task::block_in_place(|| Nbd::connect(&uri).unwrap().write(0, &[7; 4096]).unwrap());
     installation.detach().await;
 
     // What is there now comes first; from then on every change.
@@ -88,11 +88,11 @@ async fn detached_it_comes_up_without_a_device_grows_and_goes_down() {
     installation.until_healthy().await;
     let uri = installation.engine().await.status.nbd_uri;
     tokio::task::block_in_place(|| {
-        let mut nbd = Nbd::connect(&uri);
+        let mut nbd = Nbd::connect(&uri).unwrap();
         assert_eq!(nbd.size, 128 * MIB);
-        assert_eq!(nbd.read(0, 4096), [7; 4096]);
-        nbd.write(128 * MIB - 4096, &[9; 4096]);
-        assert_eq!(nbd.read(128 * MIB - 4096, 4096), [9; 4096]);
+        assert_eq!(nbd.read(0, 4096).unwrap(), [7; 4096]);
+        nbd.write(128 * MIB - 4096, &[9; 4096]).unwrap();
+        assert_eq!(nbd.read(128 * MIB - 4096, 4096).unwrap(), [9; 4096]);
     });
     without_room_it_says_so_and_can_be_taken_back(&installation).await;
     installation.stop().await;

@@ -2,6 +2,7 @@
 
 mod clone;
 mod expansion;
+mod latency;
 mod salvage;
 mod tickets;
 mod whole_life;

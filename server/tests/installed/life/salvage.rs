@@ -13,12 +13,12 @@ use crate::nbd::Nbd;
 
 async fn write(installation: &Installation, offset: u64, byte: u8) {
     let uri = installation.engine().await.status.nbd_uri;
-    tokio::task::block_in_place(|| Nbd::connect(&uri).write(offset, &[byte; 4096]));
+    tokio::task::block_in_place(|| Nbd::connect(&uri).unwrap().write(offset, &[byte; 4096]).unwrap());
 }
 
 async fn read(installation: &Installation, offset: u64) -> u8 {
     let uri = installation.engine().await.status.nbd_uri;
-    tokio::task::block_in_place(|| Nbd::connect(&uri).read(offset, 4096)[0])
+    tokio::task::block_in_place(|| Nbd::connect(&uri).unwrap().read(offset, 4096).unwrap()[0])
 }
 
 /// Waits until it is down and says what it needs.

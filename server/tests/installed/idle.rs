@@ -4,35 +4,19 @@
 //! `AUROCHS_IDLE_ATTACHED=50 AUROCHS_IDLE_DETACHED=500` measures with that many volumes, and prints the manager's share of a
 //! core; without them the numbers are small, and what is written is judged alone.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "a test says by panicking what went wrong, and what it measured"
-)]
-
-#[path = "installed/installation/leftovers.rs"]
-mod leftovers;
-#[path = "crashes/nbd.rs"]
-#[expect(dead_code, reason = "another suite reads, too")]
-mod nbd;
-
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use aurochs_api::size::ByteSize;
 use aurochs_server::controllers::runtime::RESYNC;
-use aurochs_server::instance::Network;
-use aurochs_server::resources::setting::SettingSpec;
 use aurochs_server::resources::volume::{Frontend, Robustness, VolumeSpec, VolumeState};
-use aurochs_server::resources::volume_attachment::{AttacherType, AttachmentTicket};
-use aurochs_server::resources::{Engine, Object, Setting, Volume, VolumeAttachment};
-use aurochs_server::standalone::{Manager, Options};
+use aurochs_server::resources::{Engine, Object, Volume};
 use aurochs_server::store::Store;
 
+use crate::installation::Installation;
+use crate::nbd::Nbd;
+
 const NODES: u32 = 3;
-const PATIENCE: Duration = Duration::from_secs(600);
 /// Every object is looked at again at least once, however late its turn comes.
 const WINDOW: Duration = Duration::from_secs(RESYNC.as_secs() * 6 / 5 + 3);
 /// What an attachment writes ends before it.
@@ -48,88 +32,31 @@ fn from_environment(name: &str, otherwise: usize) -> usize {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise)
 }
 
-struct Installation {
-    data: tempfile::TempDir,
-    manager: Option<Manager>,
+async fn make(installation: &Installation, name: &str) {
+    let size = ByteSize(16 << 20);
+    let spec = VolumeSpec { size, number_of_replicas: 1, frontend: Frontend::Nbd, ..VolumeSpec::default() };
+    installation.store().create(&Object::<Volume>::new(name, spec)).await.unwrap();
+    until(installation, name, |volume| volume.status.state == VolumeState::Detached).await;
 }
 
-impl Installation {
-    async fn start() -> Self {
-        let data = tempfile::tempdir().unwrap();
-        let test = std::env::current_exe().unwrap();
-        let engine: PathBuf = test.ancestors().nth(2).unwrap().join("aurochs-engine");
-        let options = Options {
-            data: data.path().to_owned(),
-            nodes: NODES,
-            address: "127.0.0.1:0".parse().unwrap(),
-            network: Network::default(),
-            engine_binary: Some(engine),
-            zones: Vec::new(),
-        };
-        let manager = Some(Manager::start(&options).await.unwrap());
-        let installation = Self { data, manager };
-        // The machine that runs the test may be nearly full; the volumes here are tiny.
-        for (name, value) in
-            [("storage-minimal-available-percentage", "0"), ("storage-over-provisioning-percentage", "100000")]
-        {
-            let change = |setting: &mut Object<Setting>| setting.spec = SettingSpec { value: value.into() };
-            installation.store().modify(name, change).await.unwrap();
-        }
-        installation
-    }
-
-    fn store(&self) -> Store {
-        self.manager.as_ref().unwrap().app.store.clone()
-    }
-
-    async fn make(&self, name: &str) {
-        let size = ByteSize(16 << 20);
-        let spec = VolumeSpec { size, number_of_replicas: 1, frontend: Frontend::Nbd, ..VolumeSpec::default() };
-        self.store().create(&Object::<Volume>::new(name, spec)).await.unwrap();
-        self.until(name, |volume| volume.status.state == VolumeState::Detached).await;
-    }
-
-    async fn attach(&self, name: &str, node: String) {
-        let ticket = AttachmentTicket {
-            id: "test".into(),
-            kind: AttacherType::LonghornApi,
-            node_id: node,
-            ..AttachmentTicket::default()
-        };
-        let change = |attachment: &mut Object<VolumeAttachment>| {
-            attachment.spec.attachment_tickets.insert("test".to_owned(), ticket.clone());
-        };
-        self.store().modify(name, change).await.unwrap();
-        let healthy = |volume: &Object<Volume>| {
-            volume.status.state == VolumeState::Attached && volume.status.robustness == Robustness::Healthy
-        };
-        self.until(name, healthy).await;
-    }
-
-    async fn until(&self, name: &str, holds: impl Fn(&Object<Volume>) -> bool) {
-        let store = self.store();
-        let mut watch = store.watch::<Volume>();
-        let seen = async {
-            while !store.find::<Volume>(name).await.unwrap().is_some_and(|volume| holds(&volume)) {
-                watch.next().await.unwrap();
-            }
-        };
-        tokio::time::timeout(PATIENCE, seen).await.unwrap_or_else(|_| panic!("volume {name} did not come so far"));
-    }
+async fn attach(installation: &Installation, name: &str, node: &str) {
+    installation.attach_volume(name, node).await;
+    let healthy = |volume: &Object<Volume>| {
+        volume.status.state == VolumeState::Attached && volume.status.robustness == Robustness::Healthy
+    };
+    until(installation, name, healthy).await;
 }
 
-impl Drop for Installation {
-    fn drop(&mut self) {
-        self.manager.take();
-        leftovers::end(self.data.path());
-    }
+async fn until(installation: &Installation, name: &str, holds: impl Fn(&Object<Volume>) -> bool) {
+    let seen = async |store: &Store| store.find::<Volume>(name).await.unwrap().is_some_and(|volume| holds(&volume));
+    installation.until(&format!("volume {name} has come so far"), seen).await;
 }
 
 /// Writes to a volume, a new place each second, until it is aborted.
 async fn keep_writing(store: &Store, volume: &str) -> tokio::task::JoinHandle<()> {
     let uri = store.get::<Engine>(&format!("{volume}-e-0")).await.unwrap().status.nbd_uri;
     tokio::spawn(async move {
-        let mut nbd = tokio::task::block_in_place(|| nbd::Nbd::connect(&uri)).unwrap();
+        let mut nbd = tokio::task::block_in_place(|| Nbd::connect(&uri)).unwrap();
         for block in (0..4096).step_by(32) {
             tokio::task::block_in_place(|| nbd.write(block * 4096, &[7; 32 * 4096])).unwrap();
             tokio::time::sleep(Duration::from_secs(1)).await;
@@ -168,12 +95,13 @@ async fn written(store: &Store, mut done: impl FnMut(Option<Instant>) -> bool) -
 async fn an_idle_volume_costs_at_most_a_row_a_minute() {
     let attached = from_environment("AUROCHS_IDLE_ATTACHED", 8);
     let detached = from_environment("AUROCHS_IDLE_DETACHED", 4);
-    let installation = Installation::start().await;
+    let installation = Installation::start(NODES).await;
+    installation.set("storage-over-provisioning-percentage", "100000").await;
     for number in 0..BUSY + attached + detached {
-        installation.make(&format!("v{number}")).await;
+        make(&installation, &format!("v{number}")).await;
     }
     for number in 0..BUSY + attached {
-        installation.attach(&format!("v{number}"), format!("node-{}", number % NODES as usize + 1)).await;
+        attach(&installation, &format!("v{number}"), &format!("node-{}", number % NODES as usize + 1)).await;
     }
     let store = installation.store();
     let started = Instant::now();
@@ -214,4 +142,5 @@ async fn an_idle_volume_costs_at_most_a_row_a_minute() {
     assert!(of_nodes <= NODES as usize * ROWS_OF_A_NODE_MAXIMUM, "{of_nodes} rows of nodes");
     // More than a minute went by, and yet.
     assert!(of_idle <= attached, "{of_idle} rows for {attached} attached volumes: {rows:?}");
+    installation.stop().await;
 }
