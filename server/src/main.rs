@@ -21,7 +21,7 @@ use user_arguments::UserArguments;
 
 /// Replicated block storage with a dashboard.
 #[derive(Debug, Parser)]
-#[command(version, about, arg_required_else_help = true)]
+#[command(version, arg_required_else_help = true)]
 struct Cli {
     #[command(subcommand)]
     command: Asked,

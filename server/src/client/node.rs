@@ -1,7 +1,7 @@
 //! `aurochs node`
 
 use aurochs_api::cause::Cause;
-use aurochs_api::node::{Node, NodeStatus, NodeUpdate, Space};
+use aurochs_api::node::{EnvironmentItem, Node, NodeStatus, NodeUpdate, Space};
 use aurochs_api::schema::Resource;
 use clap::{Args, Subcommand};
 use serde_json::Value;
@@ -137,7 +137,6 @@ impl Listed for Node {
     fn facts(thing: &Resource<Self>) -> Vec<(&'static str, String)> {
         let node = &thing.data;
         let offered = node.frontends.iter().filter(|offer| offer.available).map(|offer| offer.kind.as_str());
-        let missing = node.environment.iter().filter(|item| !item.ok);
         vec![
             ("Name", node.name.clone()),
             ("Status", status(node).0),
@@ -146,7 +145,6 @@ impl Listed for Node {
             ("Tags", node.tags.join(", ")),
             ("Replicas", replicas(node).to_string()),
             ("Frontends", offered.collect::<Vec<_>>().join(", ")),
-            ("Missing", missing.map(|item| format!("{}: {}", item.name, item.message)).collect::<Vec<_>>().join("; ")),
         ]
     }
 
@@ -212,7 +210,19 @@ async fn shown(client: &Client, name: &str) -> Result<(), Failure> {
         return Ok(());
     }
     client.output.heading("DISKS")?;
-    client.output.table(disk::COLUMNS, disk::rows(&seen.thing.data))
+    client.output.table(disk::COLUMNS, disk::rows(&seen.thing.data))?;
+    let missing: Vec<Vec<Cell>> = seen.thing.data.environment.iter().filter(|item| !item.ok).map(lacks).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    client.output.heading("WHAT THE MACHINE LACKS")?;
+    client.output.table(MISSING, missing)
+}
+
+const MISSING: &[Column] = &[Column::text("WHAT"), Column::text("WHY IT MATTERS"), Column::text("WHAT TO DO")];
+
+fn lacks(item: &EnvironmentItem) -> Vec<Cell> {
+    vec![item.name.clone().into(), item.message.clone().into(), item.remedy.clone().into()]
 }
 
 async fn update(client: &Client, name: &str, wish: &NodeUpdate, now: &str) -> Result<(), Failure> {

@@ -15,19 +15,17 @@ use super::table::{self, Cell, Column, Look, Tone, printable};
 /// In what form.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum Format {
-    /// For people
+    // No sentences for clap: one would spread the help of every command over two screens.
     #[default]
     Table,
-    /// The API's own objects; a list is an array of them
     Json,
-    /// Names alone, one a line
     Name,
 }
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(super) struct OutputArguments {
-    /// Form of the output
+    /// A table for people, the API's own objects as JSON, or names alone
     #[arg(short = 'o', long = "output", global = true, value_enum, default_value_t = Format::Table, value_name = "FORM")]
     format: Format,
 }

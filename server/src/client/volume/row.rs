@@ -51,7 +51,8 @@ impl Listed for Volume {
         let mut facts = vec![
             ("Name", volume.name.clone()),
             ("State", format!("{}, {}", state(volume.state), robustness(volume.robustness))),
-            ("Size", format!("{}, of which {} are held by each replica", volume.size, volume.actual_size())),
+            ("Size", volume.size.to_string()),
+            ("Held", held(volume.actual_size())),
             ("Node", volume.node().to_owned()),
             ("Device", volume.endpoint().to_owned()),
             ("Frontend", frontend(volume)),
