@@ -85,12 +85,6 @@ impl App {
         }
     }
 
-    /// With samples that are kept.
-    #[must_use]
-    pub fn with_samples(self, samples: Samples) -> Self {
-        Self { samples, ..self }
-    }
-
     /// With the processes of an installation.
     #[must_use]
     pub fn with_clients(self, clients: Clients) -> Self {

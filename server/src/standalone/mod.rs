@@ -171,8 +171,8 @@ impl Manager {
         let (notifications, tasks) =
             Notifications::start(&layout.data, &sqlite, store, events, &jobs, INSTALLATION_NAME)?;
         controllers.add(tasks);
-        let app = app.with_clients(context.clients.clone()).with_instances(context.instances.clone());
-        let app = App { notifications, ..app.with_samples(samples) };
+        let app = App { notifications, samples, ..app.with_clients(context.clients.clone()) };
+        let app = app.with_instances(context.instances.clone());
         let address = listener.local_addr().map_err(Error::Http)?;
         wait_for_nodes(&context.store, &context.clients).await;
         Ok(Self {

@@ -10,7 +10,7 @@ use aurochs_api::whatif::{Change, Moment, Question, WhatIf};
 
 use super::picture::Picture;
 use super::tally::{Circumstances, Tally, consequences, counted};
-use crate::controllers::drain::{self, Policy, ReplicaFacts, Verdict};
+use crate::controllers::drain::{self, Obstacle, Policy, ReplicaFacts, Verdict};
 use crate::controllers::node::deletion::Stays;
 use crate::controllers::volume::cluster::REASON_CORDONED;
 use crate::error::ApiError;
@@ -91,7 +91,9 @@ pub(super) fn emptied(question: &Question, picture: &Picture) -> Result<WhatIf, 
     for volume in site.volumes(picture, &attached) {
         let mut prospect = picture.prospect(volume);
         let leaving: BTreeSet<String> = match &verdict {
-            Some(verdict) => site.names(picture, volume.name()).intersection(&verdict.to_evict).cloned().collect(),
+            Some(verdict) => {
+                site.names(picture, volume.name()).intersection(&moved(policy, verdict)).cloned().collect()
+            }
             None => {
                 prospect.to_leave(&scene.nodes).intersection(&site.names(picture, volume.name())).cloned().collect()
             }
@@ -161,6 +163,15 @@ fn judge(policy: Policy, site: &Site<'_>, attached: &BTreeSet<String>, picture: 
         guarding: picture.nodes.iter().filter(guards).map(|node| node.name().to_owned()).collect(),
     };
     drain::judge(policy, site.node.name(), &scene)
+}
+
+/// Replicas that keep the node and are moved away by themselves.
+fn moved(policy: Policy, verdict: &Verdict) -> BTreeSet<String> {
+    let name = |obstacle: &Obstacle| match obstacle {
+        Obstacle::Occupied { replica, .. } | Obstacle::LastReplica { replica, .. } => Some(replica.clone()),
+        Obstacle::Attached { .. } => None,
+    };
+    verdict.obstacles.iter().filter(|_| policy.evicts()).filter_map(name).collect()
 }
 
 // === lost ===
