@@ -114,8 +114,6 @@ pub enum Obstacle {
 pub struct Verdict {
     /// None: the node may go.
     pub obstacles: Vec<Obstacle>,
-    /// Replicas that are to be moved away, once the node is cordoned.
-    pub to_evict: BTreeSet<String>,
 }
 
 impl Verdict {
@@ -141,16 +139,10 @@ pub fn attached_to(node: &str, engines: &[Object<Engine>]) -> BTreeSet<String> {
 pub fn judge(policy: Policy, node: &str, scene: &Scene) -> Verdict {
     let mut obstacles: Vec<Obstacle> =
         scene.attached.iter().map(|volume| Obstacle::Attached { volume: volume.clone() }).collect();
-    let mut to_evict = BTreeSet::new();
-    for replica in scene.replicas.iter().filter(|replica| replica.node == node) {
-        let Some(obstacle) = obstacle(policy, replica, scene) else { continue };
-        obstacles.push(obstacle);
-        if policy.evicts() {
-            to_evict.insert(replica.name.clone());
-        }
-    }
+    let here = scene.replicas.iter().filter(|replica| replica.node == node);
+    obstacles.extend(here.filter_map(|replica| obstacle(policy, replica, scene)));
     obstacles.sort();
-    Verdict { obstacles, to_evict }
+    Verdict { obstacles }
 }
 
 fn obstacle(policy: Policy, replica: &ReplicaFacts, scene: &Scene) -> Option<Obstacle> {

@@ -185,7 +185,7 @@ mod tests {
             (Policy::AlwaysAllow, false),
         ] {
             let last = Obstacle::LastReplica { replica: "v-r-1".into(), volume: "v".into() };
-            for verdict in [Verdict::default(), Verdict { obstacles: vec![last], ..Verdict::default() }] {
+            for verdict in [Verdict::default(), Verdict { obstacles: vec![last] }] {
                 assert_eq!(is_being_emptied(Some(&(policy, verdict))), expected, "{}", policy.word());
             }
         }
