@@ -28,7 +28,7 @@ async fn a_job_runs_every_minute_and_takes_what_is_new() {
     installation.run_now("minutely").await;
     let asked = installation.until_run("minutely", 2).await;
     assert_eq!((asked.outcome.as_str(), asked.started_by.as_str()), ("succeeded", "admin"), "{asked:?}");
-    assert_eq!(installation.own_snapshots("minutely").await, [taken.clone()]);
+    assert_eq!(installation.own_snapshots("minutely").await, std::slice::from_ref(&taken));
     let runs = installation.runs_in_history("minutely").await;
     assert!(installation.log_of(&runs[0]).await.contains(&format!("nothing was written since snapshot {taken}")));
 
