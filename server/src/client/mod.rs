@@ -27,6 +27,7 @@ mod instance_manager;
 mod job;
 mod list;
 mod node;
+mod notification_target;
 mod orphan;
 mod output;
 mod password;
@@ -74,6 +75,8 @@ pub enum Command {
     RecurringJob(Noun<recurring_job::Command>),
     /// Events: what happened
     Event(Noun<event::Command>),
+    /// Notification targets, where people are told of what happens: create, test, remove
+    NotificationTarget(Noun<notification_target::Command>),
     /// The audit log: who changed what, from where, and how it ended
     Audit(Noun<audit::Command>),
     /// Orphans, data and processes that nothing belongs to: list, remove
@@ -143,6 +146,7 @@ impl Command {
             Self::Setting(noun) => of_noun(noun).await,
             Self::RecurringJob(noun) => of_noun(noun).await,
             Self::Event(noun) => of_noun(noun).await,
+            Self::NotificationTarget(noun) => of_noun(noun).await,
             Self::Audit(noun) => of_noun(noun).await,
             Self::Orphan(noun) => of_noun(noun).await,
             Self::EngineImage(noun) => of_noun(noun).await,

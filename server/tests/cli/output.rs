@@ -36,11 +36,11 @@ fn json_is_the_apis_own_and_a_pipe_gets_neither_colours_nor_cuts() {
 #[test]
 fn any_address_can_be_asked() {
     let world = World::start(1);
-    let answer = world.json("api PUT /v1/settings/default-replica-count {\"value\":\"1\"}");
-    assert_eq!(answer["value"], "1");
-    let typed = world.typed("api PUT /v1/settings/default-replica-count -", "{\"value\": \"2\"}");
+    let answer = world.json("api PUT /v1/settings/replica-replenishment-wait-interval {\"value\":\"10\"}");
+    assert_eq!(answer["value"], "10");
+    let typed = world.typed("api PUT /v1/settings/replica-replenishment-wait-interval -", "{\"value\": \"20\"}");
     assert_eq!(typed.code, 0, "{typed:?}");
-    assert_eq!(world.ok("setting get default-replica-count"), "2\n");
+    assert_eq!(world.ok("setting get replica-replenishment-wait-interval"), "20\n");
     assert!(world.ok("api GET /metrics").contains("# TYPE"));
     assert!(world.fails(4, "api GET /v1/nothing").contains("error: "));
     assert!(world.fails(2, "api GET v1/volumes").contains("slash"));
