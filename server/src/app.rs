@@ -9,9 +9,11 @@ use crate::audit::Audit;
 use crate::auth::Auth;
 use crate::environment::premises::Premises;
 use crate::events::Events;
-use crate::instance::{Clients, Network};
+use crate::instance::{Clients, Instances, Network};
 use crate::jobs::Jobs;
 use crate::notifications::Notifications;
+use crate::samples::Samples;
+use crate::search::Index;
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::support_bundle::Bundles;
@@ -38,6 +40,12 @@ pub struct App {
     pub notifications: Notifications,
     /// The nodes' instance managers; none where nothing runs.
     pub clients: Clients,
+    /// What they last told.
+    pub instances: Instances,
+    /// What volumes did and what disks had, over time.
+    pub samples: Samples,
+    /// What is found by its words.
+    pub search: Index,
     /// Where support bundles are; nowhere unless whoever starts the manager says so.
     pub bundles: Bundles,
     /// Where disks can't be, on the machine that all nodes share; nothing where they don't.
@@ -56,6 +64,7 @@ impl App {
         streams.follow_also("events", events.changed());
         streams.follow_also("jobs", jobs.changed());
         let volume_pieces = pieces::Cache::default();
+        let search = Index::new(&store, &settings);
         Self {
             store,
             settings,
@@ -67,6 +76,9 @@ impl App {
             jobs,
             notifications: Notifications::default(),
             clients: Clients::new(BTreeMap::new(), Network::default()),
+            instances: Instances::new([]),
+            samples: Samples::default(),
+            search,
             bundles: Bundles::default(),
             premises: Premises::default(),
             cluster: cluster.into(),
@@ -77,6 +89,12 @@ impl App {
     #[must_use]
     pub fn with_clients(self, clients: Clients) -> Self {
         Self { clients, ..self }
+    }
+
+    /// With what is known of these processes.
+    #[must_use]
+    pub fn with_instances(self, instances: Instances) -> Self {
+        Self { instances, ..self }
     }
 }
 

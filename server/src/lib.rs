@@ -9,6 +9,8 @@
 //!    the live stream and the page around it.
 //!
 //! What takes long is told to [`jobs`] and what happened to [`events`]: both are for people, and nothing depends on them.
+//! [`whatif`] tells before a change what the controllers would make of it; [`search`] finds by words; [`samples`] remember
+//! what volumes did.
 //!
 //! [`standalone`] puts it together on one machine; [`client`] is the command line that asks it. Invariants: `spec` says
 //! what is wished and `status` what is; every
@@ -35,10 +37,13 @@ pub mod recurring;
 pub mod resources;
 pub mod router;
 pub mod routes;
+pub mod samples;
 pub mod scheduling;
+pub mod search;
 pub mod settings;
 pub mod standalone;
 pub mod store;
 pub mod support_bundle;
 pub mod view;
 pub mod web;
+pub mod whatif;

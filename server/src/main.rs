@@ -28,7 +28,6 @@ struct Cli {
 }
 
 #[derive(Debug, Subcommand)]
-#[expect(clippy::large_enum_variant, reason = "there is one, for as long as the process lives")]
 enum Asked {
     #[command(flatten)]
     OfThisMachine(Command),

@@ -76,8 +76,13 @@ impl Audit {
     pub async fn begin(&self, act: Act) -> std::result::Result<Pending, AuditError> {
         let (done, written) = oneshot::channel();
         self.order(Order::Begin(act, done)).await?;
-        let id = written.await.map_err(|_| ended())??;
-        Ok(Pending { audit: self.clone(), id: Some(id) })
+        // In a task of its own: who goes away meanwhile leaves a row that has to have an end, too.
+        let audit = self.clone();
+        let begun = tokio::spawn(async move {
+            let id = written.await.map_err(|_| ended())??;
+            Ok(Pending { audit, id: Some(id) })
+        });
+        begun.await.map_err(|_| ended())?
     }
 
     /// Writes what was done, both at once.

@@ -93,7 +93,6 @@ fn answer(batch: Vec<Order>, written: Result<Vec<Written>, AuditError>) {
     let each = written.unwrap_or_else(|error| vec![Err(error); batch.len()]);
     for (order, id) in batch.into_iter().zip(each) {
         match order {
-            // Who does not listen any more was cut off before it began: the row stays without an end.
             Order::Begin(_, answer) => drop(answer.send(id)),
             Order::End(_, _, answer) | Order::Whole(_, _, answer) => {
                 drop(answer.map(|answer| answer.send(id.map(|_| ()))));

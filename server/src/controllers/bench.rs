@@ -7,6 +7,7 @@ use super::Context;
 use crate::events::Events;
 use crate::instance::{Clients, Instances, Network};
 use crate::jobs::Jobs;
+use crate::samples::Samples;
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::store::sqlite::Sqlite;
@@ -25,6 +26,7 @@ pub(crate) async fn context(nodes: &[&str]) -> (Context, tempfile::TempDir) {
         clients,
         events: Events::default(),
         jobs: Jobs::default(),
+        samples: Samples::default(),
         giving_up: Arc::default(),
         owner: "manager".into(),
         default_disks: Arc::new(BTreeMap::new()),

@@ -44,6 +44,7 @@ use tokio::task::JoinHandle;
 use crate::events::Events;
 use crate::instance::{ClientError, Clients, Instances, watcher};
 use crate::jobs::Jobs;
+use crate::samples::Samples;
 use crate::settings::Settings;
 use crate::store::{Store, StoreError};
 
@@ -82,6 +83,8 @@ pub struct Context {
     pub events: Events,
     /// What takes long is told here.
     pub jobs: Jobs,
+    /// What engines tell of their I/O goes here.
+    pub samples: Samples,
     /// Taken while it is judged which replicas of a volume have its data.
     pub giving_up: Arc<replica::last_data::Turns>,
     /// Name of the node that this manager stands for: Longhorn's `ownerID` of what it looks after.

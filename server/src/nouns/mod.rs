@@ -17,8 +17,8 @@ pub use noun::Noun;
 
 use crate::routes::{
     audit, backing_image, backup, backup_backing_image, backup_target, backup_volume, engine_image, event,
-    instance_manager, job, node, notification_target, orphan, recurring_job, root, setting, shard, support_bundle,
-    system_backup, system_restore, tag, volume, volume_attachment,
+    instance_manager, job, node, notification_target, orphan, recurring_job, root, samples, search, setting, shard,
+    support_bundle, system_backup, system_restore, tag, volume, volume_attachment, whatif,
 };
 
 /// All nouns.
@@ -40,6 +40,8 @@ pub fn all() -> &'static [Noun] {
             orphan::noun(),
             recurring_job::noun(),
             root::noun(),
+            samples::noun(),
+            search::noun(),
             setting::noun(),
             shard::noun(),
             shard::group_noun(),
@@ -49,6 +51,7 @@ pub fn all() -> &'static [Noun] {
             tag::noun(),
             volume::noun(),
             volume_attachment::noun(),
+            whatif::noun(),
         ]
     });
     &ALL

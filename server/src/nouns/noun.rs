@@ -57,6 +57,8 @@ pub struct Route {
     pub method: Method,
     /// Pattern of the address: `/v1/nodes/{name}`.
     pub path: String,
+    /// What can stand behind the question mark, a parameter for each field.
+    pub query: Option<&'static Shape>,
     /// What the body has to be; none when there is none, or when it is not JSON.
     pub input: Option<Wire>,
     pub output: Output,
@@ -255,7 +257,26 @@ impl<T> Builder<T> {
     pub fn list_at<H: 'static>(mut self, path: &str, handler: impl Handler<H, App>) -> Self {
         let (output, handler) = (self.many(), on(MethodFilter::GET, handler));
         let (path, access) = (path.to_owned(), Access::Read);
-        self.routes.push(Route { method: Method::GET, path, input: None, output, advertised: false, access, handler });
+        self.routes.push(Route {
+            method: Method::GET,
+            path,
+            query: None,
+            input: None,
+            output,
+            advertised: false,
+            access,
+            handler,
+        });
+        self
+    }
+
+    /// `GET` of an answer that depends on a query with the fields of `Asked`.
+    #[must_use]
+    pub fn ask_at<Asked: Shaped, H: 'static>(mut self, path: &str, handler: impl Handler<H, App>) -> Self {
+        let (output, handler) = (self.one(), on(MethodFilter::GET, handler));
+        let (method, path, query, access) = (Method::GET, path.to_owned(), Some(Asked::shape()), Access::Read);
+        self.companions.push(Asked::shape);
+        self.routes.push(Route { method, path, query, input: None, output, advertised: false, access, handler });
         self
     }
 
@@ -378,6 +399,7 @@ impl<T> Builder<T> {
             noun.routes.push(Route {
                 method: Method::POST,
                 path: resource_path(self.id),
+                query: None,
                 input: None,
                 output: Output::Other,
                 advertised: false,
@@ -407,7 +429,7 @@ impl<T> Builder<T> {
     ) -> Self {
         let path = format!("{}{below}", collection_path(self.id));
         let access = Access::of_method(&method);
-        self.routes.push(Route { method, path, input, output, advertised, access, handler });
+        self.routes.push(Route { method, path, query: None, input, output, advertised, access, handler });
         self
     }
 }

@@ -33,6 +33,7 @@ use crate::recurring::{self, clock::Clock};
 use crate::resources::condition::is_true;
 use crate::resources::node::READY;
 use crate::resources::{Node, Object};
+use crate::samples::Samples;
 use crate::settings::{Name, Settings};
 use crate::store::sqlite::Sqlite;
 use crate::store::{Store, StoreError};
@@ -141,12 +142,15 @@ impl Manager {
 
         let clients = Clients::new(layout.instance_manager_addresses(), options.network.clone());
         let owner = clients.nodes().next().unwrap_or_default().into();
+        let store = Store::new(Arc::new(sqlite.clone()));
+        let samples = Samples::open(sqlite.pool(), &settings, &store);
         let context = Context {
-            store: Store::new(Arc::new(sqlite.clone())),
+            store,
             settings,
             instances: Instances::new(clients.nodes()),
             events: Events::keep(sqlite.pool()),
             jobs: jobs.clone(),
+            samples: samples.clone(),
             giving_up: Arc::default(),
             owner,
             clients,
@@ -167,7 +171,8 @@ impl Manager {
         let (notifications, tasks) =
             Notifications::start(&layout.data, &sqlite, store, events, &jobs, INSTALLATION_NAME)?;
         controllers.add(tasks);
-        let app = App { notifications, ..app.with_clients(context.clients.clone()) };
+        let app = App { notifications, samples, ..app.with_clients(context.clients.clone()) };
+        let app = app.with_instances(context.instances.clone());
         let address = listener.local_addr().map_err(Error::Http)?;
         wait_for_nodes(&context.store, &context.clients).await;
         Ok(Self {
@@ -191,18 +196,19 @@ impl Manager {
     pub async fn serve_over(self, tls: Option<Tls>, stop: impl Future<Output = ()>) {
         crate::router::serve_over(self.listener, tls, self.app.clone(), stop).await;
         self.app.auth.audit().settle().await;
-        end(self.controllers, &self.app.jobs, &self.sqlite).await;
+        end(self.controllers, &self.app, &self.sqlite).await;
     }
 
     /// Ends it; nothing is written afterwards, so that the next manager of the same data may start.
     pub async fn stop(self) {
-        end(self.controllers, &self.app.jobs, &self.sqlite).await;
+        end(self.controllers, &self.app, &self.sqlite).await;
     }
 }
 
-async fn end(controllers: Controllers, jobs: &Jobs, sqlite: &Sqlite) {
+async fn end(controllers: Controllers, app: &App, sqlite: &Sqlite) {
     controllers.stop().await;
-    jobs.settle().await;
+    app.jobs.settle().await;
+    app.samples.settle().await;
     sqlite.close().await;
 }
 

@@ -14,6 +14,7 @@ use crate::resources::backup_target::BackupTargetSpec;
 use crate::resources::setting::SettingSpec;
 use crate::resources::support_bundle::{SupportBundleSpec, SupportBundleState};
 use crate::resources::{BackupTarget, Object, Setting, SupportBundle};
+use crate::samples::Samples;
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::store::sqlite::Sqlite;
@@ -38,6 +39,7 @@ impl Installation {
             instances: Instances::new([]),
             events: Events::keep(sqlite.pool()),
             jobs: Jobs::default(),
+            samples: Samples::default(),
             giving_up: Arc::default(),
             owner: "node-1".into(),
             node_labels: Arc::default(),

@@ -283,8 +283,9 @@ class Handler:
         print(json.dumps(mail), flush=True)
         return "250 taken"
 def login(server, session, envelope, mechanism, data):
-    return AuthResult(success=data.login == b"storage" and data.password == b"planted-mail-password")
-controller = Controller(Handler(), hostname="127.0.0.1", port=0, auth_required=True, auth_require_tls=False, authenticator=login)
+    fits = data.login == b"storage" and data.password == b"planted-mail-password"
+    return AuthResult(success=fits, handled=False)
+controller = Controller(Handler(), hostname="127.0.0.1", port=0, server_hostname="mail.test", auth_required=True, auth_require_tls=False, authenticator=login)
 def first_client():
     with socket.create_connection(controller.server.sockets[0].getsockname(), 10) as client:
         client.recv(1024)

@@ -12,6 +12,7 @@ use aurochs_server::resources::engine::{EngineSpec, InstanceState};
 use aurochs_server::resources::setting::SettingSpec;
 use aurochs_server::resources::volume::VolumeSpec;
 use aurochs_server::resources::{Engine, Object, Replica, Setting, Volume};
+use aurochs_server::samples::Samples;
 use aurochs_server::settings;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
@@ -31,6 +32,7 @@ pub(crate) fn context(manager: &Manager) -> Context {
         instances: Instances::new([]),
         events: Events::default(),
         jobs: Jobs::default(),
+        samples: Samples::default(),
         giving_up: Arc::default(),
         owner: "node-1".into(),
         default_disks: Arc::default(),

@@ -28,7 +28,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Writes `cert.pem` and `key.pem`, another pair each time.
 fn certify(directory: &Path) {
-    let subject = format!("-subj /CN={HOST} -addext subjectAltName=DNS:{HOST}");
+    let subject =
+        format!("-subj /CN={HOST} -addext subjectAltName=DNS:{HOST} -addext basicConstraints=critical,CA:FALSE");
     let new_key = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2";
     let arguments = format!("req -x509 {new_key} {subject} -keyout new-key.pem -out new-cert.pem");
     let output = Command::new("openssl").args(arguments.split(' ')).current_dir(directory).output().unwrap();

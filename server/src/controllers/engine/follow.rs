@@ -38,6 +38,7 @@ pub(super) async fn follow(context: Context, queue: WorkQueue, name: String, add
             tracing::debug!(engine = name, %error, "the stream of an engine broke");
         }
         metrics::forget_engine(&name);
+        context.samples.forget(&name);
         // Whoever sees first that the process is gone looks at the engine again.
         queue.add(&name);
         tokio::time::sleep(RECONNECT_PAUSE).await;
@@ -64,6 +65,7 @@ async fn listen(context: &Context, name: &str, address: &str) -> Result<(), Erro
         };
         let Some(message) = message.map_err(rpc(doing()))? else { return Ok(()) };
         metrics::engine_told(name, &message);
+        context.samples.told(name, &message);
         let at_once = match &written {
             None => true,
             Some((before, _)) => {

@@ -18,6 +18,7 @@ const NO_CANCEL_OF_DRAINS: &str = "The node is being drained: uncordon it, and w
 const GONE: &str = "The node was removed.";
 
 /// What may have changed.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 enum Touched {
     Node(WatchEvent<Node>),
     /// The node that a replica is, or was, on.

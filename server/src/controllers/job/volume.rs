@@ -23,6 +23,7 @@ const NO_CANCEL_OF_GROWTH: &str = "The engine grows right now, which can't be ta
 const DELETED: &str = "The volume was deleted before this was done.";
 
 /// What may have changed.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 enum Touched {
     Volume(WatchEvent<Volume>),
     /// Name of the engine's volume.

@@ -21,7 +21,7 @@ use crate::resources::{Engine, Object, Snapshot};
 
 /// What can become of a removed layer now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub enum Fate {
     /// A purge merges it into the one snapshot that stands on it, or deletes it where nothing does.
     Mergeable,
     /// Only the head stands on it, and the head is written to: a purge frees what the head hides and leaves the rest.
@@ -30,7 +30,8 @@ pub(super) enum Fate {
     Branches,
 }
 
-pub(super) fn fate(children: &BTreeMap<String, bool>) -> Fate {
+#[must_use]
+pub fn fate(children: &BTreeMap<String, bool>) -> Fate {
     match children.len() {
         0 => Fate::Mergeable,
         1 if children.contains_key(VOLUME_HEAD) => Fate::BelowHead,

@@ -36,6 +36,7 @@ use tokio::task::JoinHandle;
 
 pub(super) use self::corrupted::{found as found_corrupted, is_good_one_left};
 use self::create::Wish;
+pub use self::delete::{Fate, fate};
 use self::delete::{Marking, Step};
 use self::memory::Memory;
 pub use self::mirror::resource_for_layer;

@@ -1,7 +1,7 @@
 //! Balance: a replica moves to where the replicas of the volume are spread more evenly (behaviour.md §3, auto-balance).
 //! What would be better is [`crate::scheduling::balance`]'s business; here it is asked with the present.
 
-use super::super::{Context, Error};
+use super::super::Error;
 use super::expansion::present_size;
 use super::extra::Need;
 use super::family::Family;
@@ -10,7 +10,8 @@ use crate::resources::volume::DataLocality;
 use crate::resources::{Object, Replica, Volume};
 use crate::scheduling::balance::{Asked, Move, plan};
 use crate::scheduling::spread::{Holder, Mode};
-use crate::settings::Name;
+use crate::scheduling::{NodeView, Rules};
+use crate::settings::{Name, Settings};
 
 /// The step of one pass.
 pub(super) async fn step(
@@ -20,7 +21,10 @@ pub(super) async fn step(
     findings: &mut Findings,
 ) -> Result<(), Error> {
     // What has to move for another reason comes first, and may even the spread by itself.
-    if mode(&volumes.context, volume) == Mode::Disabled || !findings.needs.is_empty() || !family.is_kept_whole(volume) {
+    if mode(&volumes.context.settings, volume) == Mode::Disabled
+        || !findings.needs.is_empty()
+        || !family.is_kept_whole(volume)
+    {
         return Ok(());
     }
     // One that was made for a move before is asked for again, as if it were not there.
@@ -54,34 +58,53 @@ async fn planned(
 ) -> Result<Option<Move>, Error> {
     let context = &volumes.context;
     let nodes = cluster::read(context, without).await?;
-    let mut request = placement::request(volume.name(), &volume.spec, &context.settings);
+    let asking = Asking { settings: &context.settings, rules: &cluster::rules(&context.settings), only_disk };
+    Ok(plan_for(volume, family, &nodes, &asking))
+}
+
+/// What a plan depends on besides the volume and the nodes.
+#[derive(Clone, Copy)]
+pub(super) struct Asking<'a> {
+    pub settings: &'a Settings,
+    pub rules: &'a Rules,
+    pub only_disk: Option<&'a str>,
+}
+
+/// The move that makes the volume's spread better, if there is one.
+pub(super) fn plan_for(
+    volume: &Object<Volume>,
+    family: &Family,
+    nodes: &[NodeView],
+    asking: &Asking<'_>,
+) -> Option<Move> {
+    let Asking { settings, rules, only_disk } = *asking;
+    let mut request = placement::request(volume.name(), &volume.spec, settings);
     request.size = present_size(&family.engine);
     request.required = family.engine.status.actual_size;
     let engine_node = family.engine.spec.node_id.as_str();
     if volume.spec.data_locality == DataLocality::StrictLocal {
         request.only_node = Some(engine_node.to_owned());
     }
-    let asked = Asked {
-        mode: mode(context, volume),
+    plan(&Asked {
+        mode: mode(settings, volume),
         request: &request,
         holders: &holders(family.whole()),
-        nodes: &nodes,
-        rules: &cluster::rules(&context.settings),
-        pressure_percent: pressure_percent(context),
+        nodes,
+        rules,
+        pressure_percent: pressure_percent(settings),
         keep_on: (volume.spec.data_locality != DataLocality::Disabled).then_some(engine_node),
         only_disk,
-    };
-    Ok(plan(&asked))
+    })
 }
 
 /// The volume's word before the setting's.
-pub(super) fn mode(context: &Context, volume: &Object<Volume>) -> Mode {
-    Mode::of(volume.spec.replica_auto_balance.word(), &context.settings.text(Name::ReplicaAutoBalance))
+pub(super) fn mode(settings: &Settings, volume: &Object<Volume>) -> Mode {
+    Mode::of(volume.spec.replica_auto_balance.word(), &settings.text(Name::ReplicaAutoBalance))
 }
 
 /// A disk that is fuller than this is left by replicas; 0 for never.
-pub(super) fn pressure_percent(context: &Context) -> u64 {
-    context.settings.number(Name::ReplicaAutoBalanceDiskPressurePercentage)
+pub(super) fn pressure_percent(settings: &Settings) -> u64 {
+    settings.number(Name::ReplicaAutoBalanceDiskPressurePercentage)
 }
 
 /// Whole replicas as the balance sees them.

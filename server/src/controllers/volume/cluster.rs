@@ -6,6 +6,7 @@ use aurochs_api::condition::{Condition, ConditionStatus};
 use aurochs_api::size::ByteSize;
 
 use super::super::{Context, Error, engine_image};
+use crate::instance::Instances;
 use crate::resources::node::{DiskSpec, DiskStatus, READY, SCHEDULABLE};
 use crate::resources::{Node, Object, Replica, condition};
 use crate::scheduling::space::{DiskSpace, Limits};
@@ -16,7 +17,7 @@ use crate::settings::{Name, Settings};
 const RECKONED_ANEW: [&str; 3] = ["DiskPressure", "DiskNotReady", "SchedulingDisabled"];
 
 /// Longhorn's reason of a node that Kubernetes, or a person, closed for new work.
-const REASON_CORDONED: &str = "KubernetesNodeCordoned";
+pub const REASON_CORDONED: &str = "KubernetesNodeCordoned";
 
 /// The space limits that the settings give.
 #[must_use]
@@ -42,14 +43,25 @@ pub(super) async fn read(context: &Context, without: Option<&str>) -> Result<Vec
     let nodes = context.store.list::<Node>().await?;
     let mut replicas = context.store.list::<Replica>().await?;
     replicas.retain(|replica| without.is_none_or(|without| replica.name() != without));
-    let cordon_counts = context.settings.flag(Name::DisableSchedulingOnCordonedNode);
-    let mut views = views(&nodes, &replicas);
+    Ok(views_now(&nodes, &replicas, &context.settings, &context.instances))
+}
+
+/// All nodes as the scheduler sees them, with what settings and running processes say.
+#[must_use]
+pub fn views_now(
+    nodes: &[Object<Node>],
+    replicas: &[Object<Replica>],
+    settings: &Settings,
+    instances: &Instances,
+) -> Vec<NodeView> {
+    let cordon_counts = settings.flag(Name::DisableSchedulingOnCordonedNode);
+    let mut views = views(nodes, replicas);
     for view in &mut views {
         view.unschedulable = view.unschedulable.take().filter(|reason| cordon_counts || reason != REASON_CORDONED);
         // Whatever image the volume has, a new process is of the version that its node runs.
-        view.lacks_engine_image = engine_image::lacking_on(&context.instances.answering(&view.name));
+        view.lacks_engine_image = engine_image::lacking_on(&instances.answering(&view.name));
     }
-    Ok(views)
+    views
 }
 
 /// All nodes as the scheduler sees them. Promised space is counted from the replicas themselves: node statuses lag.

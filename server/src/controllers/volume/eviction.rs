@@ -73,14 +73,14 @@ async fn note_requests(
 
 /// Who wants a replica away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Request {
+pub(super) enum Request {
     /// A person, from the disk or from the node.
     User,
     /// The drain policy, from a node that is being drained.
     Automatic,
 }
 
-fn requested(replica: &Object<Replica>, nodes: &[Object<Node>]) -> Option<Request> {
+pub(super) fn requested(replica: &Object<Replica>, nodes: &[Object<Node>]) -> Option<Request> {
     let node = nodes.iter().find(|node| node.name() == replica.spec.node_id)?;
     let mut disks = node.status.disk_status.iter();
     let disk = disks.find(|(_, status)| !status.disk_uuid.is_empty() && status.disk_uuid == replica.spec.disk_id);

@@ -20,7 +20,7 @@ pub(super) async fn step(
 }
 
 /// The node that should get a replica.
-fn wanted_on(volume: &Object<Volume>, family: &Family) -> Option<String> {
+pub(super) fn wanted_on(volume: &Object<Volume>, family: &Family) -> Option<String> {
     let node = &family.engine.spec.node_id;
     let best_effort = volume.spec.data_locality == DataLocality::BestEffort;
     // Attached for maintenance only: nobody reads, and the next workload may run elsewhere.

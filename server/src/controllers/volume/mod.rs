@@ -20,6 +20,7 @@ pub mod expansion;
 mod extra;
 mod family;
 mod fault;
+pub mod foresee;
 pub mod growth_room;
 mod image;
 mod joining;

@@ -102,7 +102,7 @@ pub(super) async fn ensure(
     Ok(())
 }
 
-fn was_never_used(replica: &Object<Replica>) -> bool {
+pub(super) fn was_never_used(replica: &Object<Replica>) -> bool {
     let spec = &replica.spec;
     spec.last_healthy_at.is_empty() && spec.healthy_at.is_empty() && !spec.has_failed()
 }
@@ -115,13 +115,18 @@ async fn make_the_first(volumes: &Volumes, volume: &Object<Volume>, family: &mut
         family.replicas.push(store.create(&new_replica(volume)).await?);
     }
     if volume.spec.node_id.is_empty() && family.all_closed() {
-        let mut staying: Vec<&Object<Replica>> = family.staying().collect();
-        staying.sort_by_key(|replica| !replica.spec.is_placed());
-        for surplus in staying.into_iter().skip(wished) {
+        for surplus in first_surplus(family, wished) {
             store.delete::<Replica>(surplus.name()).await?;
         }
     }
     Ok(())
+}
+
+/// Of replicas that never held data, those that are too many: first the ones without a place.
+pub(super) fn first_surplus(family: &Family, wished: usize) -> impl Iterator<Item = &Object<Replica>> {
+    let mut staying: Vec<&Object<Replica>> = family.staying().collect();
+    staying.sort_by_key(|replica| !replica.spec.is_placed());
+    staying.into_iter().skip(wished)
 }
 
 /// How many whole replicas the volume should have; at least one, whatever the resource says.
@@ -189,7 +194,13 @@ async fn find(
 ) -> Result<Result<Place, NoPlace>, Error> {
     let context = &volumes.context;
     let nodes = cluster::read(context, None).await?;
-    let mut request = request(volume.name(), &volume.spec, &context.settings);
+    let request = asked(volume, family, wanted, &context.settings);
+    Ok(place(&request, &nodes, &cluster::rules(&context.settings)))
+}
+
+/// What the scheduler is asked for one more replica of this volume.
+pub(super) fn asked(volume: &Object<Volume>, family: &Family, wanted: &Wanted, settings: &Settings) -> Request {
+    let mut request = request(volume.name(), &volume.spec, settings);
     request.taken = taken(family.staying(), matches!(wanted, Wanted::InsteadOfFailed));
     if !matches!(wanted, Wanted::First) {
         request.size = present_size(&family.engine);
@@ -197,7 +208,7 @@ async fn find(
     }
     let home = family.staying().map(|replica| replica.spec.node_id.as_str()).find(|node| !node.is_empty());
     bind(&mut request, &volume.spec, wanted, home);
-    Ok(place(&request, &nodes, &cluster::rules(&context.settings)))
+    request
 }
 
 /// Data locality, as a wish for a node. `home` is where a replica is already.
@@ -212,7 +223,7 @@ fn bind(request: &mut Request, spec: &VolumeSpec, wanted: &Wanted, home: Option<
     }
 }
 
-fn put(replica: &mut Object<Replica>, volume: &Object<Volume>, place: &Place) {
+pub(super) fn put(replica: &mut Object<Replica>, volume: &Object<Volume>, place: &Place) {
     replica.metadata.labels.insert(LABEL_NODE.to_owned(), place.node.clone());
     replica.spec.node_id.clone_from(&place.node);
     replica.spec.disk_id.clone_from(&place.disk_uuid);

@@ -14,6 +14,10 @@ pub(super) async fn read(context: &Context) -> Result<ReadyDisks, Error> {
 }
 
 impl ReadyDisks {
+    pub(super) const fn of(nodes: Vec<Arc<Object<Node>>>) -> Self {
+        Self(nodes)
+    }
+
     /// The replica's node has its disk still, by its UUID, and can write to it. What a silent node told last says little.
     pub(super) fn has(&self, replica: &Object<Replica>) -> bool {
         let (node, uuid) = (&replica.spec.node_id, &replica.spec.disk_id);

@@ -30,9 +30,10 @@ use crate::resources::engine::{EngineStatus, InstanceState};
 use crate::resources::replica::REBUILD_RETRIES_MAXIMUM;
 use crate::resources::volume::{DataLocality, REASON_LOCAL_SCHEDULING_FAILURE, Robustness};
 use crate::resources::{Object, Replica, Volume, condition, timestamp};
+use crate::scheduling::NodeView;
 use crate::scheduling::causes::NoPlace;
 use crate::scheduling::surplus::{self, Surplus};
-use crate::settings::Name;
+use crate::settings::{Name, Settings};
 
 /// How soon to look again when something that is not ours has to happen first.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
@@ -200,7 +201,9 @@ impl<'a> Pass<'a> {
 
     /// Makes the replica that is needed; false when there is no place for it.
     async fn meet(&self, need: &Need, findings: &mut Findings) -> Result<bool, Error> {
-        if let Some(cause) = self.must_wait().or_else(|| self.rebuilding_is_off(need)) {
+        if let Some(cause) =
+            self.must_wait().or_else(|| rebuilding_is_off(self.volume, need, &self.volumes.context.settings))
+        {
             findings.causes.push(cause);
             findings.look_again_in(LOOK_AGAIN);
             return Ok(true);
@@ -231,27 +234,17 @@ impl<'a> Pass<'a> {
             let failure = SchedulingFailure { reason: REASON_LOCAL_SCHEDULING_FAILURE, message: no.message() };
             findings.scheduling.get_or_insert(failure);
         }
-        let message = format!("A replica is to be made {}, and has no place. {}", need.text(), no.cause.message);
-        let code = if matches!(need, Need::Replacement { .. }) { CauseCode::Evicting } else { no.cause.code };
-        if code == CauseCode::Evicting {
-            eviction::tell_stuck(&self.volumes.context, self.volume, &message);
+        let cause = unmet(need, no);
+        if cause.code == CauseCode::Evicting {
+            eviction::tell_stuck(&self.volumes.context, self.volume, &cause.message);
         }
-        findings.causes.push(Cause { code, message, ..*no.cause });
+        findings.causes.push(cause);
     }
 
     async fn remove_surplus(&self) -> Result<(), Error> {
         let nodes = cluster::read(&self.volumes.context, None).await?;
-        let holders = balance::holders(self.whole());
-        let surplus = Surplus {
-            holders: &holders,
-            nodes: &nodes,
-            mode: balance::mode(&self.volumes.context, self.volume),
-            pressure_percent: balance::pressure_percent(&self.volumes.context),
-            engine_node: &self.family.engine.spec.node_id,
-            keep_local: self.volume.spec.data_locality == DataLocality::BestEffort,
-        };
-        match surplus::choose(&surplus) {
-            Some(name) => self.delete(name, "it is one more than wished").await,
+        match surplus_of(self.volume, self.family, &nodes, &self.volumes.context.settings) {
+            Some(name) => self.delete(&name, "it is one more than wished").await,
             None => Ok(()),
         }
     }
@@ -277,20 +270,6 @@ impl<'a> Pass<'a> {
         Some(self.cause(CauseCode::RebuildWaiting, Severity::Info, message, "It goes on by itself then."))
     }
 
-    fn rebuilding_is_off(&self, need: &Need) -> Option<Cause> {
-        let limit = self.volumes.context.settings.number(Name::ConcurrentReplicaRebuildPerNodeLimit);
-        (limit == 0).then(|| {
-            let message = format!(
-                "A replica of {} is to be made {}, and rebuilding is switched off \
-                 (concurrent-replica-rebuild-per-node-limit is 0).",
-                self.volume.name(),
-                need.text()
-            );
-            let next_step = "Raise concurrent-replica-rebuild-per-node-limit.";
-            self.cause(CauseCode::RebuildWaiting, Severity::Warning, message, next_step)
-        })
-    }
-
     fn extra_failed(&self, need: &Need) -> Cause {
         let message = format!(
             "A replica of {} is to be made {}; the last one could not be filled and was given up.",
@@ -301,8 +280,7 @@ impl<'a> Pass<'a> {
     }
 
     fn cause(&self, code: CauseCode, severity: Severity, message: String, next_step: &str) -> Cause {
-        let objects = vec![self.volume.name().to_owned()];
-        Cause { code, severity, message, next_step: next_step.to_owned(), objects, details: Vec::new() }
+        Cause::new(code, severity, message, next_step).about([self.volume.name()])
     }
 
     fn candidates(&self, turns: &Turns) -> Vec<Candidate> {
@@ -333,6 +311,46 @@ impl<'a> Pass<'a> {
             rebuilds_on_node: turns.running_on(&spec.node_id),
         }
     }
+}
+
+/// A replica that is needed has no place.
+pub(super) fn unmet(need: &Need, no: NoPlace) -> Cause {
+    let message = format!("A replica is to be made {}, and has no place. {}", need.text(), no.cause.message);
+    let code = if matches!(need, Need::Replacement { .. }) { CauseCode::Evicting } else { no.cause.code };
+    Cause { code, message, ..*no.cause }
+}
+
+pub(super) fn rebuilding_is_off(volume: &Object<Volume>, need: &Need, settings: &Settings) -> Option<Cause> {
+    let limit = settings.number(Name::ConcurrentReplicaRebuildPerNodeLimit);
+    (limit == 0).then(|| {
+        let message = format!(
+            "A replica of {} is to be made {}, and rebuilding is switched off \
+             (concurrent-replica-rebuild-per-node-limit is 0).",
+            volume.name(),
+            need.text()
+        );
+        let next_step = "Raise concurrent-replica-rebuild-per-node-limit.";
+        Cause::new(CauseCode::RebuildWaiting, Severity::Warning, message, next_step).about([volume.name()])
+    })
+}
+
+/// Of more whole replicas than wished, the one that goes.
+pub(super) fn surplus_of(
+    volume: &Object<Volume>,
+    family: &Family,
+    nodes: &[NodeView],
+    settings: &Settings,
+) -> Option<String> {
+    let holders = balance::holders(family.whole());
+    let surplus = Surplus {
+        holders: &holders,
+        nodes,
+        mode: balance::mode(settings, volume),
+        pressure_percent: balance::pressure_percent(settings),
+        engine_node: &family.engine.spec.node_id,
+        keep_local: volume.spec.data_locality == DataLocality::BestEffort,
+    };
+    surplus::choose(&surplus).map(str::to_owned)
 }
 
 /// What a volume gets before replicas join it.

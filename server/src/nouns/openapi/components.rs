@@ -101,6 +101,18 @@ impl Components {
         reference(shape.id)
     }
 
+    /// A field as it stands behind the question mark. One that may be null is left out there.
+    pub(super) fn query_parameter(&mut self, field: &'static Field) -> Value {
+        let mut schema = match field.wire {
+            Wire::Nullable(inner) => self.of(*inner),
+            wire => self.of(wire),
+        };
+        if !field.options.is_empty() {
+            schema["enum"] = json!(field.options);
+        }
+        json!({ "name": field.name, "in": "query", "description": field.doc, "schema": schema })
+    }
+
     fn property(&mut self, field: &Field) -> Value {
         let mut property = self.of(field.wire);
         if matches!(field.wire, Wire::Text) && !field.options.is_empty() {

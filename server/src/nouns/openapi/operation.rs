@@ -1,6 +1,6 @@
 //! One method at one address, or one action.
 
-use aurochs_api::describe::{Described, Wire};
+use aurochs_api::describe::{Described, Shape, Wire};
 use aurochs_api::schema::ErrorBody;
 use axum::http::Method;
 use serde_json::{Value, json};
@@ -16,6 +16,7 @@ pub(super) struct Operation {
     pub(super) tag: Option<&'static str>,
     pub(super) id: String,
     pub(super) summary: String,
+    pub(super) query: Option<&'static Shape>,
     pub(super) input: Option<Wire>,
     pub(super) output: Output,
 }
@@ -46,6 +47,7 @@ fn of_action(noun: &Noun, path: &str, action: &ActionInfo) -> Operation {
         tag: Some(noun.id()),
         id: format!("{}.{}", noun.id(), action.name),
         summary: action.doc.trim().to_owned(),
+        query: None,
         input: action.input.named().map(|_| action.input),
         output,
     }
@@ -62,6 +64,7 @@ fn of_route(noun: &Noun, route: &Route) -> Operation {
         method,
         tag: Some(noun.id()),
         summary: summary(verb, noun.id()),
+        query: route.query,
         id,
         input: route.input,
         output: route.output,
@@ -94,7 +97,9 @@ fn summary(verb: &str, noun: &str) -> String {
 impl Operation {
     pub(super) fn describe(&self, components: &mut Components) -> Value {
         let path = self.path.split('?').next().unwrap_or_default();
-        let parameters: Vec<Value> = path.split('/').filter_map(path_parameter).collect();
+        let mut parameters: Vec<Value> = path.split('/').filter_map(path_parameter).collect();
+        let asked = self.query.map(Shape::wire_fields).unwrap_or_default();
+        parameters.extend(asked.into_iter().map(|field| components.query_parameter(field)));
         let error = components.of(ErrorBody::WIRE);
         let refused = |description: &str| json!({ "description": description, "content": { "application/json": { "schema": error } } });
         let mut operation = json!({

@@ -130,7 +130,7 @@ fn clone_mode(input: &VolumeCreateInput) -> Result<CloneMode, ApiError> {
 }
 
 /// At least 10 MiB, rounded up to 2 MiB as Longhorn does.
-pub(super) fn size(text: &str) -> Result<ByteSize, ApiError> {
+pub(crate) fn size(text: &str) -> Result<ByteSize, ApiError> {
     let wished: ByteSize = text.parse().map_err(|error| invalid(error, "Give size, for example 10Gi."))?;
     if wished < VOLUME_SIZE_MINIMUM {
         let message = format_args!("a volume of {wished} is too small; the least is {VOLUME_SIZE_MINIMUM}");

@@ -122,6 +122,8 @@ names! {
     RestoreConcurrentLimit = "restore-concurrent-limit",
     RestoreVolumeRecurringJobs = "restore-volume-recurring-jobs",
     RwxVolumeFastFailover = "rwx-volume-fast-failover",
+    SamplesEnabled = "samples-enabled",
+    SamplesMaxSizeMib = "samples-max-size-mib",
     SnapshotCountWarningThreshold = "snapshot-count-warning-threshold",
     SnapshotDataIntegrity = "snapshot-data-integrity",
     SnapshotDataIntegrityCronjob = "snapshot-data-integrity-cronjob",

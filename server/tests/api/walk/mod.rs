@@ -226,6 +226,39 @@ async fn walk_hidden(walk: &mut Walk) {
         walk.ask("DELETE", bundle, "").await;
     }
     walk.ask("GET", "/v1/backingimages/nothing/download", "").await;
+    walk_questions(walk).await;
+}
+
+/// Answers that depend on a query: each of its fields with what nobody should send.
+async fn walk_questions(walk: &mut Walk) {
+    let good = [
+        ("/v1/whatif", "whatIfQuestion", "change=evictNode&node=node-1"),
+        ("/v1/search", "searchQuestion", "q=node"),
+        ("/v1/samples", "samplesQuestion", "volume=attached"),
+    ];
+    for (path, question, query) in good {
+        assert_eq!(walk.ask("GET", &format!("{path}?{query}"), "").await.status, 200, "{path}?{query}");
+        for query in ["", "?", "?=", "?&&", "?%00", "?%ff=%ff", "?unknown=1"] {
+            walk.ask("GET", &format!("{path}{query}"), "").await;
+        }
+        walk.asked.insert(("get".to_owned(), path.to_owned()));
+        for field in walk.fields(question).into_keys() {
+            for value in
+                ["", "-1", "1.5", "99999999999999999999", "1e400", "%00", "..%2F..", "%C3%A4%F0%9F%92%A5", "%5B%5D"]
+            {
+                walk.ask("GET", &format!("{path}?{query}&{field}={value}"), "").await;
+            }
+            walk.ask("GET", &format!("{path}?{query}&{field}={}", "x".repeat(5000)), "").await;
+        }
+    }
+    let changes = walk.manager.get("/v1/openapi.json").await.json()["paths"]["/v1/whatif"]["get"]["parameters"].clone();
+    for change in changes[0]["schema"]["enum"].as_array().unwrap() {
+        for object in
+            ["", "&node=node-1", "&node=node-1&disk=nothing", "&volume=attached", "&volume=faulted&replicaCount=9"]
+        {
+            walk.ask("GET", &format!("/v1/whatif?change={}{object}", change.as_str().unwrap()), "").await;
+        }
+    }
 }
 
 /// Last of all, everything is deleted.

@@ -1,0 +1,147 @@
+//! What was asked for, and how well an entry has it.
+
+use memchr::memmem::Finder;
+
+use super::entry::{Entry, Text};
+
+/// More words are not looked for, and longer texts not read.
+const WORDS_MAXIMUM: usize = 8;
+const ASKED_MAXIMUM_BYTES: usize = 256;
+
+/// The words of a question, in lower case.
+#[derive(Clone, Debug, Default)]
+pub struct Words(Vec<Word>);
+
+/// A word with what finds it quickly: a search of its own for each of a hundred thousand entries would be most of the time.
+#[derive(Clone, Debug)]
+struct Word {
+    text: String,
+    finder: Finder<'static>,
+}
+
+impl Word {
+    fn new(text: &str) -> Self {
+        let text = text.to_lowercase();
+        let finder = Finder::new(&text).into_owned();
+        Self { text, finder }
+    }
+}
+
+/// How a word is met: the smaller, the better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Fit {
+    Name,
+    BeginningOfName,
+    /// A part of the name between dashes, dots and the like begins so.
+    WordOfName,
+    WordOfText,
+    InName,
+    InText,
+}
+
+/// The sum over all words, so that each counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Rank(u32);
+
+impl Words {
+    #[must_use]
+    pub fn of(asked: &str) -> Self {
+        let mut end = asked.len().min(ASKED_MAXIMUM_BYTES);
+        while !asked.is_char_boundary(end) {
+            end -= 1;
+        }
+        let words = asked[..end].split_whitespace().take(WORDS_MAXIMUM);
+        Self(words.map(Word::new).collect())
+    }
+
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// None unless every word is there.
+    pub(super) fn rank(&self, entry: &Entry) -> Option<Rank> {
+        let mut fits = self.0.iter().map(|word| fit(word, entry));
+        fits.try_fold(Rank(0), |Rank(sum), fit| Some(Rank(sum + fit? as u32)))
+    }
+
+    /// The first of the texts that has a word which the name has not.
+    pub(super) fn reason<'a>(&self, name: &str, texts: &'a [Text]) -> Option<&'a Text> {
+        let name = name.to_lowercase();
+        let mut foreign = self.0.iter().map(|word| word.text.as_str()).filter(|word| !name.contains(word));
+        foreign.find_map(|word| texts.iter().find(|text| text.text.to_lowercase().contains(word)))
+    }
+}
+
+fn fit(word: &Word, entry: &Entry) -> Option<Fit> {
+    // Most entries are done with here.
+    let first = word.finder.find(entry.all().as_bytes())?;
+    let word = word.text.as_str();
+    let name = entry.name();
+    if name == word {
+        return Some(Fit::Name);
+    }
+    if first == 0 {
+        return Some(Fit::BeginningOfName);
+    }
+    let in_name = first + word.len() <= name.len();
+    if in_name && begins_word(name, word) {
+        return Some(Fit::WordOfName);
+    }
+    if entry.all().get(name.len()..).is_some_and(|texts| begins_word(texts, word)) {
+        return Some(Fit::WordOfText);
+    }
+    Some(if in_name { Fit::InName } else { Fit::InText })
+}
+
+fn begins_word(text: &str, word: &str) -> bool {
+    let before = |place: usize| text[..place].chars().next_back();
+    text.match_indices(word).any(|(place, _)| before(place).is_none_or(|letter| !letter.is_alphanumeric()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::search::entry::Weight;
+
+    fn entry(name: &str, texts: &[&str]) -> Entry {
+        let texts: Vec<Text> = texts.iter().map(|text| Text::new("", *text)).collect();
+        Entry::new(name, &texts, Weight::default())
+    }
+
+    #[test]
+    fn exact_names_come_before_beginnings_words_and_parts() {
+        let in_order = [
+            entry("data", &[]),
+            entry("data-1", &[]),
+            entry("shop-data", &[]),
+            entry("pvc-1", &["pod Data-0"]),
+            entry("metadata", &[]),
+            entry("pvc-2", &["metadata"]),
+        ];
+        let words = Words::of("DATA");
+        let ranks: Vec<Rank> = in_order.iter().map(|entry| words.rank(entry).unwrap()).collect();
+        assert!(ranks.is_sorted() && ranks.windows(2).all(|pair| pair[0] != pair[1]), "{ranks:?}");
+        assert_eq!(words.rank(&entry("other", &["date"])), None);
+    }
+
+    #[test]
+    fn every_word_has_to_be_there() {
+        let both = entry("pvc-1", &["web-0", "shop"]);
+        assert!(Words::of(" shop  WEB ").rank(&both).is_some());
+        assert!(Words::of("shop db").rank(&both).is_none());
+        assert!(Words::of("  ").is_empty());
+        assert!(Words::of("pvc-1\nweb").rank(&both).is_some(), "two words");
+        // Whatever is asked: it is cut and does no harm.
+        assert_eq!(Words::of(&"ä".repeat(500)).0[0].text.len(), ASKED_MAXIMUM_BYTES);
+        assert_eq!(Words::of(&"a ".repeat(100)).0.len(), WORDS_MAXIMUM);
+    }
+
+    #[test]
+    fn the_reason_is_the_text_that_the_name_has_not() {
+        let texts = [Text::new("namespace", "shop"), Text::new("pod", "Web-0")];
+        assert_eq!(Words::of("web").reason("pvc-1", &texts).unwrap().what, "pod");
+        assert_eq!(Words::of("pvc web").reason("pvc-1", &texts).unwrap().what, "pod");
+        assert_eq!(Words::of("pvc").reason("pvc-1", &texts), None);
+    }
+}
