@@ -35,12 +35,15 @@ mod progress;
 mod raw;
 mod recurring_job;
 mod replica;
+mod sample;
+mod search;
 mod setting;
 mod snapshot;
 mod support_bundle;
 mod table;
 mod volume;
 mod wait;
+mod whatif;
 mod words;
 
 use std::process::ExitCode;
@@ -81,6 +84,12 @@ pub enum Command {
     Audit(Noun<audit::Command>),
     /// Orphans, data and processes that nothing belongs to: list, remove
     Orphan(Noun<orphan::Command>),
+    /// Find volumes, nodes, snapshots, settings, … by words
+    Search(Alone<search::Words>),
+    /// What a change would do: drain a node, remove a disk, more replicas, …
+    Whatif(Noun<whatif::Command>),
+    /// What volumes did and what disks had, over time
+    Sample(Noun<sample::Command>),
     /// Engine images, versions of the engine
     EngineImage(Noun<engine_image::Command>),
     /// Instance managers, one on each node
@@ -149,11 +158,14 @@ impl Command {
             Self::NotificationTarget(noun) => of_noun(noun).await,
             Self::Audit(noun) => of_noun(noun).await,
             Self::Orphan(noun) => of_noun(noun).await,
+            Self::Search(alone) => of_alone(alone).await,
+            Self::Whatif(noun) => of_noun(noun).await,
+            Self::Sample(noun) => of_noun(noun).await,
             Self::EngineImage(noun) => of_noun(noun).await,
             Self::InstanceManager(noun) => of_noun(noun).await,
             Self::SupportBundle(noun) => of_noun(noun).await,
             Self::BackupTarget(noun) => of_noun(noun).await,
-            Self::Api(alone) => Box::pin(alone.common.with(alone.arguments)).await,
+            Self::Api(alone) => of_alone(alone).await,
             Self::Completion(shell) => shell.print(program),
         };
         match result {
@@ -166,6 +178,10 @@ impl Command {
 async fn of_noun<Verbs: Subcommand + Run>(noun: Noun<Verbs>) -> Result<(), Failure> {
     // On the heap: the futures of some verbs are large, and all of them would add up.
     Box::pin(noun.common.with(noun.verbs)).await
+}
+
+async fn of_alone<Arguments: Args + Run>(alone: Alone<Arguments>) -> Result<(), Failure> {
+    Box::pin(alone.common.with(alone.arguments)).await
 }
 
 impl Common {
