@@ -63,11 +63,18 @@ fn what_is_watched_is_shown_again_when_it_changes_and_ctrl_c_leaves_the_work_alo
     let mut command = world.command("volume wait data --for detached");
     let waiting = command.stderr(Stdio::piped()).spawn().unwrap();
     let asked = || world.json("api GET /v1/volumes/data");
-    // It listens to Ctrl-C once it waits; until then the signal ends it, too, without a word.
-    std::thread::sleep(std::time::Duration::from_secs(2));
+    // Until it listens to Ctrl-C, the signal would end it without a word.
+    world.until("it listens to Ctrl-C", || catches(waiting.id(), Signal::SIGINT));
     kill(Pid::from_raw(waiting.id().try_into().unwrap()), Signal::SIGINT).unwrap();
     let ended = waiting.wait_with_output().unwrap();
     assert_eq!(ended.status.code(), Some(130));
     assert!(String::from_utf8(ended.stderr).unwrap().contains("goes on without you"));
     assert_eq!(asked()["state"], Value::from("attached"));
+}
+
+/// Whether a process has a handler for the signal.
+fn catches(pid: u32, signal: Signal) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+    u64::from_str_radix(mask.trim(), 16).unwrap() & (1 << (signal as u64 - 1)) != 0
 }
