@@ -17,6 +17,11 @@ pub(super) fn long(text: &str) -> String {
     }
 }
 
+/// Seconds since 1970.
+pub(super) fn seconds(text: &str) -> Option<i64> {
+    read(text).map(OffsetDateTime::unix_timestamp)
+}
+
 fn since(text: &str, now: OffsetDateTime) -> String {
     let Some(then) = read(text) else { return String::new() };
     // Two clocks can differ; nothing was in the future.

@@ -128,7 +128,7 @@ impl Listed for Job {
             ("Ended", age::long(&job.ended_at)),
             ("Took", took(job)),
             ("Phases", phases.join(", ")),
-            ("Done", progress(job).line()),
+            ("Done", told(job)),
             ("Cancelled", cancel),
             ("Message", job.message.clone()),
             ("Next", job.next_step.clone()),
@@ -165,6 +165,16 @@ fn done(job: &Job) -> String {
     }
 }
 
+/// In bytes, where there are any.
+fn told(job: &Job) -> String {
+    match (job.planned_bytes, job.done_bytes) {
+        (Some(planned), bytes) if planned > 0 => {
+            format!("{} of {} ({})", ByteSize(bytes), ByteSize(planned), done(job))
+        }
+        _ => done(job),
+    }
+}
+
 fn took(job: &Job) -> String {
     let read = |text: &str| time::OffsetDateTime::parse(text, &time::format_description::well_known::Rfc3339).ok();
     let length = read(&job.ended_at).zip(read(&job.started_at)).map(|(end, start)| (end - start).whole_seconds());
@@ -178,7 +188,7 @@ fn starter(job: &Job) -> String {
     }
 }
 
-pub(super) fn progress(job: &Job) -> Progress {
+fn progress(job: &Job) -> Progress {
     Progress {
         phase: format!("{} of {}", job.kind.word(), job.object),
         done: ByteSize(job.done_bytes),

@@ -27,6 +27,7 @@ mod instance_manager;
 mod job;
 mod list;
 mod node;
+mod notification_target;
 mod orphan;
 mod output;
 mod password;
@@ -34,12 +35,15 @@ mod progress;
 mod raw;
 mod recurring_job;
 mod replica;
+mod sample;
+mod search;
 mod setting;
 mod snapshot;
 mod support_bundle;
 mod table;
 mod volume;
 mod wait;
+mod whatif;
 mod words;
 
 use std::process::ExitCode;
@@ -74,10 +78,18 @@ pub enum Command {
     RecurringJob(Noun<recurring_job::Command>),
     /// Events: what happened
     Event(Noun<event::Command>),
+    /// Notification targets, where people are told of what happens: create, test, remove
+    NotificationTarget(Noun<notification_target::Command>),
     /// The audit log: who changed what, from where, and how it ended
     Audit(Noun<audit::Command>),
     /// Orphans, data and processes that nothing belongs to: list, remove
     Orphan(Noun<orphan::Command>),
+    /// Find volumes, nodes, snapshots, settings, … by words
+    Search(Alone<search::Words>),
+    /// What a change would do: drain a node, remove a disk, more replicas, …
+    Whatif(Noun<whatif::Command>),
+    /// What volumes did and what disks had, over time
+    Sample(Noun<sample::Command>),
     /// Engine images, versions of the engine
     EngineImage(Noun<engine_image::Command>),
     /// Instance managers, one on each node
@@ -143,13 +155,17 @@ impl Command {
             Self::Setting(noun) => of_noun(noun).await,
             Self::RecurringJob(noun) => of_noun(noun).await,
             Self::Event(noun) => of_noun(noun).await,
+            Self::NotificationTarget(noun) => of_noun(noun).await,
             Self::Audit(noun) => of_noun(noun).await,
             Self::Orphan(noun) => of_noun(noun).await,
+            Self::Search(alone) => of_alone(alone).await,
+            Self::Whatif(noun) => of_noun(noun).await,
+            Self::Sample(noun) => of_noun(noun).await,
             Self::EngineImage(noun) => of_noun(noun).await,
             Self::InstanceManager(noun) => of_noun(noun).await,
             Self::SupportBundle(noun) => of_noun(noun).await,
             Self::BackupTarget(noun) => of_noun(noun).await,
-            Self::Api(alone) => Box::pin(alone.common.with(alone.arguments)).await,
+            Self::Api(alone) => of_alone(alone).await,
             Self::Completion(shell) => shell.print(program),
         };
         match result {
@@ -162,6 +178,10 @@ impl Command {
 async fn of_noun<Verbs: Subcommand + Run>(noun: Noun<Verbs>) -> Result<(), Failure> {
     // On the heap: the futures of some verbs are large, and all of them would add up.
     Box::pin(noun.common.with(noun.verbs)).await
+}
+
+async fn of_alone<Arguments: Args + Run>(alone: Alone<Arguments>) -> Result<(), Failure> {
+    Box::pin(alone.common.with(alone.arguments)).await
 }
 
 impl Common {

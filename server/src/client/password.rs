@@ -25,10 +25,11 @@ pub(super) async fn find(user: &str, file: Option<&Path>, data: Option<&Path>) -
     }
 }
 
-fn of_file(path: &Path) -> Result<String, Failure> {
+/// The first line of a file; also of those with other secrets.
+pub(super) fn of_file(path: &Path) -> Result<String, Failure> {
     let wrong = |why: String| {
-        let message = format!("no password could be read from {}: {why}", path.display());
-        Failure::usage(message, "The file's first line is the password; it has to be readable for you.")
+        let message = format!("no secret could be read from {}: {why}", path.display());
+        Failure::usage(message, "The file's first line is the secret; it has to be readable for you.")
     };
     let mut text = String::new();
     let file = std::fs::File::open(path).map_err(|error| wrong(error.to_string()))?;

@@ -1,5 +1,7 @@
 //! `aurochs snapshot`: of attached and of detached volumes, as the API has them as resources.
 
+use std::collections::BTreeMap;
+
 use aurochs_api::action::NoInput;
 use aurochs_api::cause::Cause;
 use aurochs_api::schema::Resource;
@@ -192,11 +194,25 @@ impl Run for Command {
     }
 }
 
-/// The oldest first.
+/// The oldest first; of those of the same second the lower one.
 async fn all(client: &Client, volume: &str) -> Result<Vec<Seen<SnapshotCr>>, Failure> {
-    let mut all: Vec<Seen<SnapshotCr>> = all_of(client.api.act::<actions::SnapshotCrList>(volume, &NoInput {}).await?)?;
-    all.sort_by(|a, b| a.thing.data.creation_time.cmp(&b.thing.data.creation_time));
-    Ok(all)
+    let all: Vec<Seen<SnapshotCr>> = all_of(client.api.act::<actions::SnapshotCrList>(volume, &NoInput {}).await?)?;
+    let parents: BTreeMap<String, String> =
+        all.iter().map(|seen| (seen.thing.data.name.clone(), seen.thing.data.parent.clone())).collect();
+    let mut sorted = all;
+    sorted.sort_by_cached_key(|seen| {
+        let snapshot = &seen.thing.data;
+        // One that is not taken yet has no time, and comes last.
+        let taken = age::seconds(&snapshot.creation_time).unwrap_or(i64::MAX);
+        (taken, height(&snapshot.name, &parents), snapshot.name.clone())
+    });
+    Ok(sorted)
+}
+
+/// Snapshots below it. A chain that bites its own tail, which no volume has, ends all the same.
+fn height(name: &str, parents: &BTreeMap<String, String>) -> usize {
+    let below = std::iter::successors(parents.get(name), |parent| parents.get(*parent));
+    below.take(parents.len()).count()
 }
 
 async fn get(client: &Client, volume: &str, snapshot: &str) -> Result<Seen<SnapshotCr>, Failure> {

@@ -31,7 +31,7 @@ pub enum Command {
     Show(Name),
     /// Make a support bundle, and download it when a file is named
     Create(Create),
-    /// Download a support bundle that is ready
+    /// Download a support bundle that is ready; it is deleted then
     Download(Download),
     /// Delete a support bundle
     #[command(visible_alias = "delete", after_help = "Example:\n  aurochs support-bundle rm support-bundle-0a1b2c3d")]
@@ -196,8 +196,11 @@ async fn download(client: &Client, bundle: &SupportBundle, path: &Path) -> Resul
         let message = format!("{} can't be written: {error}", path.display());
         Failure::refused(message, "Name a file that does not exist yet, in a directory with room.")
     };
-    let mut answer = client.api.download(&format!("{}/download", address(bundle))).await?;
+    // The file first: a bundle that was sent is not kept.
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(wrong)?;
+    let answer = client.api.download(&format!("{}/download", address(bundle))).await;
+    // Nothing came: an empty file would only be in the way of the next try.
+    let mut answer = answer.inspect_err(|_| drop(std::fs::remove_file(path)))?;
     let (mut line, mut done, planned) = (ProgressLine::new(), ByteSize::ZERO, answer.content_length().map(ByteSize));
     while let Some(piece) = answer.chunk().await.map_err(|error| interrupted(path, &error))? {
         file.write_all(&piece).map_err(wrong)?;

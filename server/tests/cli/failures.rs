@@ -68,7 +68,9 @@ fn a_viewer_looks_and_changes_nothing() {
         )
     };
     world.until("vera is known", || as_vera("volume ls").code == 0);
-    for change in ["volume create data --size 64Mi", "setting set default-replica-count 1", "node cordon node-1"] {
+    for change in
+        ["volume create data --size 64Mi", "setting set replica-replenishment-wait-interval 1", "node cordon node-1"]
+    {
         let refused = as_vera(change);
         assert!(refused.code == 5 && refused.err.contains("error: "), "{change}: {refused:?}");
     }

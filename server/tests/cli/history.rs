@@ -1,6 +1,6 @@
 //! What happened: jobs, events, changes, and bundles of all of it.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::world::World;
 
@@ -47,14 +47,39 @@ fn events_changes_and_support_bundles() {
     let made = world.ok(&format!("support-bundle create --description slow --file {} --timeout 2m", file.display()));
     assert!(made.contains("bundle.zip"), "{made}");
     assert!(std::fs::read(&file).unwrap().starts_with(b"PK"));
-    // What is there is not written over.
-    let names = world.ok("support-bundle ls -o name");
-    let name = names.lines().next().unwrap();
+    // What is there is not written over, and the bundle is there still.
+    let name = world.ok("support-bundle create -o name").trim().to_owned();
+    world.until("the bundle is ready", || world.ok(&format!("support-bundle show {name}")).contains("ready"));
+    assert!(world.ok("support-bundle ls").contains("100 %"));
     assert!(world.fails(1, &format!("support-bundle download {name} {}", file.display())).contains("exists"));
     let again = world.data().join("again.zip");
     world.ok(&format!("support-bundle download {name} {}", again.display()));
     assert!(std::fs::metadata(&again).unwrap().len() > 1000);
-    assert!(world.ok(&format!("support-bundle show {name}")).contains("ready"));
-    world.ok(&format!("support-bundle rm {name}"));
-    world.until("the bundle is gone", || world.json("support-bundle ls") == Value::Array(Vec::new()));
+    let third = world.ok("support-bundle create -o name").trim().to_owned();
+    world.until("the third is ready", || world.ok(&format!("support-bundle show {third}")).contains("ready"));
+    world.ok(&format!("support-bundle rm {third}"));
+    world.until("no bundle is left", || world.json("support-bundle ls") == Value::Array(Vec::new()));
+}
+
+#[test]
+fn notification_targets_are_made_tried_changed_and_removed() {
+    let world = World::start(1);
+    // Nobody listens there: the test says so.
+    let url = world.data().join("hook.url");
+    std::fs::write(&url, "http://127.0.0.1:1/planted-secret\n").unwrap();
+    world.ok(&format!(
+        "notification-target create team --kind slack --webhook-url-file {} --severity error --job failed",
+        url.display()
+    ));
+    let table = world.ok("notification-target ls");
+    assert!(table.contains("slack") && !table.contains("planted-secret"), "{table}");
+    let refused = world.run("notification-target test team");
+    assert!(refused.code == 1 && !refused.err.contains("planted-secret"), "{refused:?}");
+    world.ok("notification-target set team --enabled off --job failed --job interrupted");
+    let seen = world.json("notification-target show team");
+    assert_eq!((&seen["enabled"], &seen["jobOutcomes"]), (&json!(false), &json!(["failed", "interrupted"])));
+    assert_eq!(seen["causeSeverities"], json!(["error"]));
+    assert!(world.ok("notification-target show team").contains("jobs that have failed/interrupted"));
+    world.ok("notification-target rm team -y");
+    assert_eq!(world.ok("notification-target ls"), "There are no notification targets.\n");
 }

@@ -9,6 +9,7 @@ mod history;
 mod leftovers;
 mod machines;
 mod output;
+mod questions;
 mod settings;
 mod snapshots;
 mod volumes;

@@ -36,11 +36,11 @@ fn json_is_the_apis_own_and_a_pipe_gets_neither_colours_nor_cuts() {
 #[test]
 fn any_address_can_be_asked() {
     let world = World::start(1);
-    let answer = world.json("api PUT /v1/settings/default-replica-count {\"value\":\"1\"}");
-    assert_eq!(answer["value"], "1");
-    let typed = world.typed("api PUT /v1/settings/default-replica-count -", "{\"value\": \"2\"}");
+    let answer = world.json("api PUT /v1/settings/replica-replenishment-wait-interval {\"value\":\"10\"}");
+    assert_eq!(answer["value"], "10");
+    let typed = world.typed("api PUT /v1/settings/replica-replenishment-wait-interval -", "{\"value\": \"20\"}");
     assert_eq!(typed.code, 0, "{typed:?}");
-    assert_eq!(world.ok("setting get default-replica-count"), "2\n");
+    assert_eq!(world.ok("setting get replica-replenishment-wait-interval"), "20\n");
     assert!(world.ok("api GET /metrics").contains("# TYPE"));
     assert!(world.fails(4, "api GET /v1/nothing").contains("error: "));
     assert!(world.fails(2, "api GET v1/volumes").contains("slash"));
@@ -63,11 +63,18 @@ fn what_is_watched_is_shown_again_when_it_changes_and_ctrl_c_leaves_the_work_alo
     let mut command = world.command("volume wait data --for detached");
     let waiting = command.stderr(Stdio::piped()).spawn().unwrap();
     let asked = || world.json("api GET /v1/volumes/data");
-    // It listens to Ctrl-C once it waits; until then the signal ends it, too, without a word.
-    std::thread::sleep(std::time::Duration::from_secs(2));
+    // Until it listens to Ctrl-C, the signal would end it without a word.
+    world.until("it listens to Ctrl-C", || catches(waiting.id(), Signal::SIGINT));
     kill(Pid::from_raw(waiting.id().try_into().unwrap()), Signal::SIGINT).unwrap();
     let ended = waiting.wait_with_output().unwrap();
     assert_eq!(ended.status.code(), Some(130));
     assert!(String::from_utf8(ended.stderr).unwrap().contains("goes on without you"));
     assert_eq!(asked()["state"], Value::from("attached"));
+}
+
+/// Whether a process has a handler for the signal.
+fn catches(pid: u32, signal: Signal) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+    u64::from_str_radix(mask.trim(), 16).unwrap() & (1 << (signal as u64 - 1)) != 0
 }

@@ -8,20 +8,20 @@ use crate::world::{World, row};
 fn settings_are_read_set_and_reset() {
     let world = World::start(1);
     assert_eq!(
-        world.ok("setting get default-replica-count"),
-        world.json("setting show default-replica-count")["value"].as_str().unwrap().to_owned() + "\n"
+        world.ok("setting get replica-replenishment-wait-interval"),
+        world.json("setting show replica-replenishment-wait-interval")["value"].as_str().unwrap().to_owned() + "\n"
     );
-    let default = world.json("setting show default-replica-count")["definition"]["default"].clone();
-    world.ok("setting set default-replica-count 2");
+    let default = world.json("setting show replica-replenishment-wait-interval")["definition"]["default"].clone();
+    world.ok("setting set replica-replenishment-wait-interval 20");
     let table = world.ok("setting ls --changed");
-    assert_eq!(row(&table, "default-replica-count")[1..3], ["2", "*"], "{table}");
+    assert_eq!(row(&table, "replica-replenishment-wait-interval")[1..3], ["20", "*"], "{table}");
     assert!(!table.contains("concurrent-automatic-engine-upgrade"), "{table}");
-    assert!(world.ok("setting show default-replica-count").contains("(differs from the default)"));
-    world.ok("setting reset default-replica-count");
-    assert_eq!(world.json("setting get default-replica-count")["value"], default);
-    assert!(!world.ok("setting ls --changed").contains("default-replica-count"));
+    assert!(world.ok("setting show replica-replenishment-wait-interval").contains("(differs from the default)"));
+    world.ok("setting reset replica-replenishment-wait-interval");
+    assert_eq!(world.json("setting get replica-replenishment-wait-interval")["value"], default);
+    assert!(!world.ok("setting ls --changed").contains("replica-replenishment-wait-interval"));
     assert!(world.json("setting ls --category snapshot").as_array().unwrap().len() > 3);
-    let refused = world.fails(1, "setting set default-replica-count many");
+    let refused = world.fails(1, "setting set replica-replenishment-wait-interval many");
     assert!(refused.contains("many"), "{refused}");
     assert!(world.fails(4, "setting get no-such-setting").contains("no-such-setting"));
 }

@@ -102,7 +102,7 @@ fn copies_force_and_what_is_refused() {
     assert!(world.fails(1, "volume salvage source source-r-1 --yes").contains("not faulted"));
     assert!(world.fails(1, "volume activate source").contains("source"));
     assert!(world.fails(1, "volume upgrade source other:1").contains("other:1"));
-    assert!(world.fails(1, "volume expand source 32Mi").contains("next: "));
+    assert!(world.fails(1, "volume expand source 1000Ti").contains("next: "));
     assert!(world.fails(1, "volume create source --size 64Mi").contains("source"));
     let timed_out = world.fails(6, "volume wait source --for detached --timeout 1s");
     assert!(timed_out.contains("not done in time") && timed_out.contains("--timeout"), "{timed_out}");

@@ -3,11 +3,12 @@
 use aurochs_server::client;
 use clap::{Command, Subcommand};
 
-const TESTS: [&str; 7] = [
+const TESTS: [&str; 8] = [
     include_str!("failures.rs"),
     include_str!("history.rs"),
     include_str!("machines.rs"),
     include_str!("output.rs"),
+    include_str!("questions.rs"),
     include_str!("settings.rs"),
     include_str!("snapshots.rs"),
     include_str!("volumes.rs"),

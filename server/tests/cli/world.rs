@@ -18,6 +18,8 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_aurochs");
 pub(crate) struct World {
     data: tempfile::TempDir,
     manager: Child,
+    /// What it says to a person, kept open for as long as it says something.
+    _told: BufReader<std::process::ChildStdout>,
     pub(crate) server: String,
     pub(crate) password: String,
 }
@@ -45,10 +47,11 @@ impl World {
         serve.arg("--nodes").arg(nodes.to_string()).arg("--engine-binary").arg(engine_binary());
         let mut manager = serve.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut first = String::new();
-        BufReader::new(manager.stdout.take().unwrap()).read_line(&mut first).unwrap();
+        let mut told = BufReader::new(manager.stdout.take().unwrap());
+        told.read_line(&mut first).unwrap();
         let server = first.trim().strip_prefix("Aurochs is at ").unwrap_or_default().to_owned();
         let password = std::fs::read_to_string(data.path().join("admin-password")).unwrap_or_default();
-        let world = Self { data, manager, server, password: password.trim().to_owned() };
+        let world = Self { data, manager, _told: told, server, password: password.trim().to_owned() };
         assert!(!world.server.is_empty(), "the manager did not start: {first:?}");
         world.until("all nodes can be used", || {
             let all = world.json("node ls");

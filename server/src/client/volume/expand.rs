@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::follow::until;
 use crate::client::failure::Failure;
-use crate::client::wait::Waiting;
+use crate::client::wait::{MOMENTS, Waiting};
 use crate::client::{Client, Run, words};
 
 #[derive(Debug, Args)]
@@ -38,20 +38,23 @@ impl Run for Expand {
         }
         let wanted = self.size.round_up(VOLUME_SIZE_ALIGNMENT);
         let what = format!("expanding volume {name}");
-        let seen = until(client, name, &what, self.waiting.patience(), |volume| has_grown(volume, wanted)).await?;
-        client.output.done(&seen.raw, name, &format!("Volume {name} has {}.", seen.thing.data.size))
+        let patience = self.waiting.patience().or(MOMENTS);
+        let seen = until(client, name, &what, &patience, |volume| Ok(has_grown(volume, wanted))).await?;
+        let size = seen.thing.data.size;
+        let sentence = match size > wanted {
+            true => format!("Volume {name} keeps its {size}: a volume never shrinks."),
+            false => format!("Volume {name} has {size}."),
+        };
+        client.output.done(&seen.raw, name, &sentence)
     }
 }
 
-/// Asked for and really there; or it has failed.
-fn has_grown(volume: &Volume, wanted: ByteSize) -> Result<bool, Failure> {
-    if let Some(cause) = volume.causes.iter().find(|cause| cause.code == CauseCode::ExpansionFailed) {
-        return Err(Failure::refused(cause.message.clone(), cause.next_step.clone()));
-    }
-    let waits = volume.causes.iter().any(|cause| cause.code == CauseCode::ExpansionWaiting);
-    let engines = volume.controllers.iter();
-    let is_there = engines.clone().all(|engine| !engine.is_expanding && engine.size >= wanted);
-    Ok(volume.size >= wanted && is_there && !waits)
+/// Asked for and really there. One that failed is tried again by the manager, so that it is waited for, too.
+fn has_grown(volume: &Volume, wanted: ByteSize) -> bool {
+    let waits = [CauseCode::ExpansionFailed, CauseCode::ExpansionWaiting];
+    let waits = volume.causes.iter().any(|cause| waits.contains(&cause.code));
+    let is_there = volume.controllers.iter().all(|engine| !engine.is_expanding && engine.size >= wanted);
+    volume.size >= wanted && is_there && !waits
 }
 
 #[derive(Debug, Args)]
