@@ -1,6 +1,6 @@
 //! The store at one moment, as the questions need it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use crate::controllers::volume::cluster;
@@ -23,6 +23,8 @@ pub struct Picture {
     instances: Instances,
     /// Places in `replicas`, by volume.
     by_volume: BTreeMap<String, Vec<usize>>,
+    /// The same, by name.
+    by_name: HashMap<String, usize>,
 }
 
 impl Picture {
@@ -32,6 +34,7 @@ impl Picture {
         for (place, replica) in replicas.iter().enumerate() {
             by_volume.entry(replica.spec.volume_name.clone()).or_default().push(place);
         }
+        let by_name = replicas.iter().enumerate().map(|(place, replica)| (replica.name().to_owned(), place)).collect();
         let volumes = store.list_shared::<Volume>().await?;
         let engines = store.list_shared::<Engine>().await?;
         let attachments = store.list_shared::<VolumeAttachment>().await?;
@@ -44,6 +47,7 @@ impl Picture {
             instances: instances.clone(),
             replicas,
             by_volume,
+            by_name,
         })
     }
 
@@ -59,6 +63,10 @@ impl Picture {
             return Err(super::missing("node", "change=evictNode&node=node-1"));
         }
         self.nodes.iter().find(|node| node.name() == name).ok_or_else(|| ApiError::not_found("node", name))
+    }
+
+    pub(super) fn replica(&self, name: &str) -> Option<&Object<Replica>> {
+        self.replicas.get(*self.by_name.get(name)?)
     }
 
     pub(super) fn replicas_of(&self, volume: &str) -> impl Iterator<Item = &Object<Replica>> {

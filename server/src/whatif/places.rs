@@ -87,13 +87,12 @@ pub(super) fn emptied(question: &Question, picture: &Picture) -> Result<WhatIf, 
     if let Some(cause) = verdict.as_ref().and_then(|verdict| drain::cause(policy, site.node.name(), verdict)) {
         tally.obstacle(cause);
     }
+    let moved = verdict.as_ref().map(|verdict| moved(policy, verdict));
     let mut scene = picture.scene(changed(picture, site.node.name(), |node| close(node, &site, drains, policy)));
     for volume in site.volumes(picture, &attached) {
         let mut prospect = picture.prospect(volume);
-        let leaving: BTreeSet<String> = match &verdict {
-            Some(verdict) => {
-                site.names(picture, volume.name()).intersection(&moved(policy, verdict)).cloned().collect()
-            }
+        let leaving: BTreeSet<String> = match &moved {
+            Some(moved) => site.names(picture, volume.name()).intersection(moved).cloned().collect(),
             None => {
                 prospect.to_leave(&scene.nodes).intersection(&site.names(picture, volume.name())).cloned().collect()
             }

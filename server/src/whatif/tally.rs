@@ -120,7 +120,7 @@ impl<'a> Tally<'a> {
 
     /// Where a replica is now, as the place that it leaves.
     fn departure(&mut self, kind: MoveKind, name: &str) -> WhatIfMove {
-        let Some(replica) = self.picture.replicas.iter().find(|replica| replica.name() == name) else {
+        let Some(replica) = self.picture.replica(name) else {
             return WhatIfMove { kind, replica: name.to_owned(), ..WhatIfMove::default() };
         };
         let (node, disk) = (&replica.spec.node_id, &replica.spec.disk_id);

@@ -213,6 +213,20 @@ async fn a_strictly_local_volume_has_nowhere_to_go() {
 }
 
 #[tokio::test]
+async fn a_volume_that_was_never_attached_moves_once() {
+    let world = World::new(&[0, 0]).await;
+    world.volume("v", 10, &["node-1"], false, |_| {}).await;
+    let never = |replica: &mut Object<Replica>| {
+        replica.spec.healthy_at.clear();
+        replica.spec.last_healthy_at.clear();
+    };
+    world.store.modify::<Replica>("v-r-node-1", never).await.unwrap();
+    let answer = world.ask(about_node(Change::EvictNode, "node-1")).await;
+    assert_eq!(moves(&answer.volumes[0]), [(MoveKind::Add, "", "node-2"), (MoveKind::Remove, "node-1", "")]);
+    assert_eq!((answer.verdict, answer.volumes[0].healthy_after), (Verdict::Fine, 1));
+}
+
+#[tokio::test]
 async fn a_drain_moves_what_its_policy_moves() {
     let world = World::new(&[0, 0, 0]).await;
     world.volume("last", 10, &["node-1"], false, |_| {}).await;

@@ -17,4 +17,6 @@ mod nbd;
 mod nodes;
 mod placing;
 mod recurring;
+mod samples;
 mod snapshots;
+mod whatif;

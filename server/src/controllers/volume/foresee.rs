@@ -110,6 +110,8 @@ impl Prospect {
         for replica in &mut self.family.replicas {
             replica.spec.eviction_requested |= names.contains(replica.name());
         }
+        // The volume is attached for it, and what is attached is no longer new.
+        self.is_new &= names.is_empty();
     }
 
     /// They are lost with what they are on.
