@@ -185,7 +185,7 @@ mod tests {
     fn a_terminal_gets_as_much_as_it_can_show_and_everything_when_it_asks() {
         let look = Look { width: Some(36), ..Look::default() };
         let text = render(&COLUMNS, rows(), look);
-        assert!(text.contains("a            1 GiB  two replicas a…\n"), "{text}");
+        assert!(text.contains("a            1 GiB  two replicas ar…\n"), "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= 36), "{text}");
         let text = render(&COLUMNS, rows(), Look { is_wide: true, ..look });
         assert!(text.contains("IMAGE") && text.contains("two replicas are missing"), "{text}");

@@ -22,7 +22,6 @@ const NOT_EMITTED: &[(&str, &str)] = &[
     ("Switchover", "the v2 data engine"),
     ("Synced", "backups"),
     ("Syncing", "backups"),
-    ("TimeoutSnapshotPurge", "nothing: no rebuild begins with a purge that it waits for"),
     ("Upgrade", "live upgrade"),
     ("Uploaded", "system backups"),
 ];

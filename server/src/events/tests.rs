@@ -40,7 +40,7 @@ async fn a_thousand_equal_events_are_one_row() {
     events.emit(&volume("data"), Reason::Degraded, EventType::Warning, "one replica is missing");
     events.settle().await;
     let mut kept = events.list().await.unwrap();
-    kept.sort_by_key(|event| std::cmp::Reverse(event.count));
+    kept.sort_by_key(|event| (std::cmp::Reverse(event.count), event.object.name.clone()));
     let counts: Vec<_> = kept.iter().map(|event| (event.object.name.as_str(), event.count)).collect();
     assert_eq!(counts, [("data", 1001), ("data", 1), ("other", 1)]);
     let first = &kept[0];

@@ -211,7 +211,10 @@ mod tests {
             (serde_json::json!({"kind": "slack"}), "webhookURL"),
             (serde_json::json!({"kind": "webhook", "webhookURL": "planted"}), "https://hooks.example.org"),
             (serde_json::json!({"kind": "webhook", "webhookURL": "file:///planted"}), "https://hooks.example.org"),
-            (serde_json::json!({"kind": "webhook", "webhookURL": "http://h/", "authorization": "planted\n"}), "header"),
+            (
+                serde_json::json!({"kind": "webhook", "webhookURL": "http://h/", "authorization": "planted\nplanted"}),
+                "header",
+            ),
             (serde_json::json!({"kind": "email", "from": "a@b.c", "to": ["a@b.c"]}), "smtpServer"),
             (serde_json::json!({"kind": "email", "smtpServer": "h:25", "from": "a@b.c"}), "needs to"),
             (serde_json::json!({"kind": "email", "smtpServer": "h:25", "from": "nobody", "to": ["a@b.c"]}), "from"),
