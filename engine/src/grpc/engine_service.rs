@@ -113,10 +113,13 @@ impl Service {
 impl Engine for Service {
     /// Who asks, and does not follow, wants the sizes as they are now.
     async fn status(&self, _: Request<StatusRequest>) -> Result<Response<EngineStatus>, Status> {
-        if let Ok((volume, _)) = self.up() {
-            volume.look_at_layers().await;
-        }
-        Ok(self.now())
+        let is_fresh = match self.up() {
+            Ok((volume, _)) => volume.look_at_layers().await,
+            Err(_) => true,
+        };
+        let mut status = self.now();
+        status.get_mut().snapshots_are_old = !is_fresh;
+        Ok(status)
     }
 
     type WatchStream = Pin<Box<dyn Stream<Item = Result<EngineStatus, Status>> + Send>>;

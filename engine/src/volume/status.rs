@@ -29,6 +29,15 @@ struct Known {
     begun: u64,
 }
 
+/// What became of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kept {
+    News,
+    Same,
+    /// Layers changed after the question.
+    TooOld,
+}
+
 /// While it lives, members may differ in their layers: some have done what others are still doing.
 pub(crate) struct Changing<'a>(&'a LayerCache);
 
@@ -68,14 +77,17 @@ impl LayerCache {
         (known.changing == 0).then_some(known.begun)
     }
 
-    /// Keeps an answer, unless a change has begun since `asked`. Returns whether there is news.
-    fn set(&self, layers: Vec<LayerInfo>, asked: u64) -> bool {
+    /// Keeps an answer, unless a change has begun since `asked`.
+    fn set(&self, layers: Vec<LayerInfo>, asked: u64) -> Kept {
         let mut known = self.lock();
-        if known.begun != asked || *known.layers == layers {
-            return false;
+        if known.begun != asked {
+            return Kept::TooOld;
+        }
+        if *known.layers == layers {
+            return Kept::Same;
         }
         known.layers = Arc::new(layers);
-        true
+        Kept::News
     }
 }
 
@@ -97,18 +109,20 @@ pub(crate) fn chain_length(layers: &[LayerInfo]) -> usize {
 impl Shared {
     /// Asks a member for its layers. A failure leaves what was known, and so does a change that members are making
     /// meanwhile: it is looked at when all have made it.
-    pub(crate) async fn refresh_layers(&self) {
+    /// Whether what is known now is what a member said after this was called.
+    pub(crate) async fn refresh_layers(&self) -> bool {
         // One after the other: an earlier answer that comes late must not replace a later one.
         let _turn = self.layers.asking.lock().await;
-        let Some(asked) = self.layers.before_asking() else { return };
+        let Some(asked) = self.layers.before_asking() else { return false };
         let view = self.membership.view();
         for link in super::read_choice::in_order(&view, &self.membership.read_turn) {
             match link.control(&ControlRequest::Layers).await {
                 Ok(ControlReply::Layers(layers)) => {
-                    if self.layers.set(layers, asked) {
+                    let outcome = self.layers.set(layers, asked);
+                    if outcome == Kept::News {
                         self.changed.tell();
                     }
-                    return;
+                    return outcome != Kept::TooOld;
                 }
                 Ok(other) => {
                     tracing::warn!(replica = link.name(), ?other, "unexpected answer to a question for layers")
@@ -116,6 +130,7 @@ impl Shared {
                 Err(error) => tracing::debug!(%error, "could not ask for layers"),
             }
         }
+        false
     }
 }
 
@@ -134,11 +149,19 @@ pub(crate) async fn run_refresh(shared: Arc<Shared>) {
 
 /// A replica that does not tell its layers in this time is not waited for; the sizes are those of a moment ago.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
+/// A change of layers is over soon.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 impl Volume {
-    /// Brings the sizes of layers up to date.
-    pub async fn look_at_layers(&self) {
-        let _ = tokio::time::timeout(LOOK_TIMEOUT, self.shared.refresh_layers()).await;
+    /// Brings the sizes of layers up to date. False: they are those of an earlier moment, because no replica told them in
+    /// time, or a change of layers took longer.
+    pub async fn look_at_layers(&self) -> bool {
+        let looking = async {
+            while !self.shared.refresh_layers().await {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        tokio::time::timeout(LOOK_TIMEOUT, looking).await.is_ok()
     }
 
     /// The status but for what the frontends know (kind, endpoint).
@@ -267,12 +290,12 @@ mod tests {
         let before = cache.before_asking().unwrap();
         let change = cache.changing();
         assert_eq!(cache.before_asking(), None, "nobody is asked while members differ");
-        assert!(!cache.set(layers(&["a", "b"]), before), "asked before the change, answered within it");
+        assert_eq!(cache.set(layers(&["a", "b"]), before), Kept::TooOld, "asked before the change, answered within it");
         drop(change);
-        assert!(!cache.set(layers(&["a", "b"]), before), "asked before the change, answered after it");
+        assert_eq!(cache.set(layers(&["a", "b"]), before), Kept::TooOld, "asked before the change, answered after it");
         assert_eq!(*cache.get(), layers(&["a"]));
         let after = cache.before_asking().unwrap();
-        assert!(cache.set(layers(&["a", "b"]), after), "asked when all have done it");
-        assert!(!cache.set(layers(&["a", "b"]), after), "the same again is no news");
+        assert_eq!(cache.set(layers(&["a", "b"]), after), Kept::News, "asked when all have done it");
+        assert_eq!(cache.set(layers(&["a", "b"]), after), Kept::Same);
     }
 }

@@ -80,15 +80,23 @@ async fn running(context: &Context, volume: &str) -> Result<Option<Object<Engine
     };
     match engines.into_iter().find(runs) {
         // One that died a moment ago is still called running.
-        Some(engine) => {
-            asked(context, engine).await.or_else(|error| if error.may_pass() { Ok(None) } else { Err(error) })
-        }
+        Some(engine) => match told_now(context, engine).await {
+            Ok(told) => Ok(told.filter(|(_, is_fresh)| *is_fresh).map(|(engine, _)| engine)),
+            Err(error) if error.may_pass() => Ok(None),
+            Err(error) => Err(error),
+        },
         None => Ok(None),
     }
 }
 
 /// The engine with the status that it tells now; none when it is another volume's by now, or stops.
-pub async fn asked(context: &Context, mut engine: Object<Engine>) -> Result<Option<Object<Engine>>, Trouble> {
+pub async fn asked(context: &Context, engine: Object<Engine>) -> Result<Option<Object<Engine>>, Trouble> {
+    Ok(told_now(context, engine).await?.map(|(engine, _)| engine))
+}
+
+/// As [`asked`], and whether its snapshots and their sizes are of now as well. Older ones would hide what was written
+/// since.
+async fn told_now(context: &Context, mut engine: Object<Engine>) -> Result<Option<(Object<Engine>, bool)>, Trouble> {
     let address = engine.status.address.clone();
     let answer = context.clients.engine(&address)?.status(within(LOOK_TIMEOUT, StatusRequest {})).await;
     let message = answer.map_err(rpc(format!("asking engine {} for its snapshots", engine.name())))?.into_inner();
@@ -96,7 +104,7 @@ pub async fn asked(context: &Context, mut engine: Object<Engine>) -> Result<Opti
     let usable = engine.status.current_state == InstanceState::Running
         && engine.spec.volume_name == message.volume
         && engine.status.snapshots.contains_key(VOLUME_HEAD);
-    Ok(usable.then_some(engine))
+    Ok(usable.then_some((engine, !message.snapshots_are_old)))
 }
 
 /// The job needs the volume no more.
