@@ -7,17 +7,22 @@ use crate::installation::{Installation, MIB, SIZE};
 
 const WRITTEN: u64 = 24 * MIB;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_rebuild_is_one_job_also_when_the_manager_is_replaced_meanwhile() {
-    let mut installation = Installation::with_volume(2, "nbd").await;
+/// Attaches the volume, writes to it and has a replica rebuilt, slowly enough for somebody to look on; the job that does
+/// it, on its way.
+async fn begin(installation: &Installation) -> Value {
     installation.attach_by_api(false).await;
     installation.write(0, WRITTEN, 7).await;
-    // Slow enough for somebody to look on.
     installation.set("replica-rebuilding-bandwidth-limit", "1").await;
     let gone = installation.replicas().await.remove(0);
     installation.act("replicaRemove", json!({"name": gone.name()})).await;
     let is_going = |job: &Value| job["state"] == "running" && job["doneBytes"].as_u64().unwrap() > 0;
-    let before = installation.until_job("kind=rebuild", "is on its way", is_going).await;
+    installation.until_job("kind=rebuild", "is on its way", is_going).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rebuild_is_one_job_also_when_the_manager_is_replaced_meanwhile() {
+    let mut installation = Installation::with_volume(2, "nbd").await;
+    let before = begin(&installation).await;
     assert!(bytes(&before, "doneBytes") < bytes(&before, "plannedBytes"), "{before}");
     assert_eq!((&before["volume"], &before["starter"]), (&json!("vol"), &json!("system")));
     assert!(!before["startedBy"].as_str().unwrap().is_empty() && !before["node"].as_str().unwrap().is_empty());
@@ -46,13 +51,7 @@ async fn a_rebuild_is_one_job_also_when_the_manager_is_replaced_meanwhile() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rebuild_whose_engine_ends_is_interrupted() {
     let installation = Installation::with_volume(2, "nbd").await;
-    installation.attach_by_api(false).await;
-    installation.write(0, WRITTEN, 7).await;
-    installation.set("replica-rebuilding-bandwidth-limit", "1").await;
-    let gone = installation.replicas().await.remove(0);
-    installation.act("replicaRemove", json!({"name": gone.name()})).await;
-    let is_going = |job: &Value| job["state"] == "running" && job["doneBytes"].as_u64().unwrap() > 0;
-    let first = installation.until_job("kind=rebuild", "is on its way", is_going).await;
+    let first = begin(&installation).await;
     let engine = installation.engine().await.name().to_owned();
     installation.kill(&engine).await;
     let id = first["id"].as_str().unwrap();
