@@ -184,7 +184,7 @@ impl Store {
         }
     }
 
-    /// What a listing would say of an object; `None` when there is none.
+    /// What a listing would say of an object; `None` when there is none. (Whether the bucket is there, S3 does not say.)
     pub async fn facts(&self, path: &str) -> Result<Option<Entry>, StoreError> {
         check("look up", path)?;
         match &self.access {

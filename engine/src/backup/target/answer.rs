@@ -61,7 +61,7 @@ impl fmt::Display for Failure {
 impl Error for Failure {}
 
 /// What S3 and Azure call it, and which kind it is.
-const CODES: [(&str, ErrorKind); 45] = [
+const CODES: [(&str, ErrorKind); 46] = [
     ("NoSuchBucket", ErrorKind::NoBucket),
     ("InvalidBucketName", ErrorKind::NoBucket),
     ("ContainerNotFound", ErrorKind::NoBucket),
@@ -81,6 +81,8 @@ const CODES: [(&str, ErrorKind); 45] = [
     ("PublicAccessNotPermitted", ErrorKind::Credentials),
     ("InvalidAccessKeyId", ErrorKind::Credentials),
     ("InvalidAccessKey", ErrorKind::Credentials),
+    // versitygw's name for it.
+    ("XAdminUserNotFound", ErrorKind::Credentials),
     ("SignatureDoesNotMatch", ErrorKind::Credentials),
     ("InvalidToken", ErrorKind::Credentials),
     ("ExpiredToken", ErrorKind::Credentials),
@@ -117,8 +119,12 @@ pub(crate) fn refused(status: StatusCode, headers: &HeaderMap, body: &[u8], cred
     let code = element(&text, "Code").or(azure).unwrap_or_default();
     let detail = element(&text, "AuthenticationErrorDetail").unwrap_or_default();
     let words = element(&text, "Message").unwrap_or_default();
-    let mut kind =
-        CODES.iter().find(|(known, _)| *known == code).map_or_else(|| kind_of_status(status), |(_, kind)| *kind);
+    let known = CODES.iter().find(|(known, _)| *known == code).map(|(_, kind)| *kind);
+    let mut kind = known.unwrap_or_else(|| match kind_of_status(status) {
+        // Somebody else's page: an object would be said to be missing in words that are known.
+        ErrorKind::NotFound if !body.is_empty() => ErrorKind::Other,
+        kind => kind,
+    });
     // Azure has no code of its own for it.
     if kind == ErrorKind::Credentials
         && (detail.contains("Request date header too old") || words.contains("date header too old"))
@@ -133,8 +139,8 @@ pub(crate) fn refused(status: StatusCode, headers: &HeaderMap, body: &[u8], cred
         (ErrorKind::ClockSkew, code, _) => {
             format!("the server refuses requests from a clock that differs so much from its own ({code})")
         }
-        (ErrorKind::Credentials, "InvalidAccessKeyId", _) => {
-            "the server does not know this access key (InvalidAccessKeyId)".to_owned()
+        (ErrorKind::Credentials, "InvalidAccessKeyId" | "XAdminUserNotFound", _) => {
+            format!("the server does not know this access key ({code})")
         }
         (ErrorKind::Credentials, "SignatureDoesNotMatch", _) => {
             "the secret key does not belong to this access key (SignatureDoesNotMatch)".to_owned()
@@ -182,7 +188,7 @@ fn next_step(status: StatusCode, code: &str, text: &str, headers: &HeaderMap) ->
         return Some(format!("write the bucket's region into the target's URL: s3://<bucket>@{region}/<path>"));
     }
     let step = match code {
-        "InvalidAccessKeyId" => "correct AWS_ACCESS_KEY_ID in the target's credentials",
+        "InvalidAccessKeyId" | "XAdminUserNotFound" => "correct AWS_ACCESS_KEY_ID in the target's credentials",
         "SignatureDoesNotMatch" => "correct AWS_SECRET_ACCESS_KEY in the target's credentials",
         "AuthenticationFailed" => "correct AZBLOB_ACCOUNT_NAME and AZBLOB_ACCOUNT_KEY in the target's credentials",
         _ if status == StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
@@ -248,9 +254,9 @@ fn understood(cause: &(dyn Error + 'static)) -> Option<Failure> {
         return Some(tls(error));
     }
     let error = cause.downcast_ref::<io::Error>()?;
-    // Errors of TLS are inside, where `source` does not lead.
-    if let Some(inner) = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        return Some(tls(inner));
+    // What an error of this type wraps is inside, where `source` does not lead: first of all errors of TLS.
+    if let Some(failure) = error.get_ref().and_then(|inner| understood(inner)) {
+        return Some(failure);
     }
     let why = match error.kind() {
         io::ErrorKind::ConnectionRefused => "the connection is refused: nothing listens on that port",

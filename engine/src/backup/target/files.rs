@@ -12,6 +12,9 @@ use super::fault::StoreError;
 use super::local::Directory;
 use crate::backup::store::{Entry, Found, Listing};
 
+/// Files that are removed at the same time.
+const REMOVALS: usize = 8;
+
 /// The files below one directory.
 #[derive(Clone)]
 pub(crate) struct Files {
@@ -61,7 +64,14 @@ impl Files {
         self.run("remove", path, Directory::remove).await
     }
 
+    /// File by file, so that each call is short however many there are; then what is left of the directories.
     pub(crate) async fn remove_all(&self, directory: &str) -> Result<(), StoreError> {
+        let this = self.clone();
+        let each = self.walk(directory).map_ok(move |found| {
+            let this = this.clone();
+            async move { this.remove(&found.path).await }
+        });
+        each.try_buffer_unordered(REMOVALS).try_collect::<()>().await?;
         self.run("remove", directory, Directory::remove_all).await
     }
 

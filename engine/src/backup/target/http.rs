@@ -16,12 +16,13 @@ use object_store::ClientOptions;
 use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpResponse, HttpService,
 };
-use reqwest::{Certificate, Client, NoProxy, Proxy};
+use reqwest::{Client, NoProxy, Proxy};
 
 use super::answer::{Failure, broken, refused};
 use super::credentials::Credentials;
 use super::fault::ErrorKind;
 use super::foreign;
+use super::trust::trusting;
 use crate::backup::store::Settings;
 
 /// TCP and TLS have to be there by then.
@@ -34,6 +35,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 /// A page of a listing: a thousand names of a thousand bytes, and what is said of each.
 const LARGEST_ANSWER: u64 = 16 << 20;
+/// Memory that is taken because a server says that it will send so much: blocks fit.
+const LARGEST_ROOM: u64 = 32 << 20;
 /// Of a refusal: S3's have a few hundred bytes, proxies send whole pages.
 const LARGEST_REFUSAL: u64 = 64 << 10;
 
@@ -70,8 +73,7 @@ impl Http {
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("aurochs/", env!("CARGO_PKG_VERSION")));
         if let Some(bundle) = credentials.get(certificates) {
-            let roots = Certificate::from_pem_bundle(bundle.as_bytes()).unwrap_or_default();
-            if roots.is_empty() {
+            let Some(trusting) = trusting(bundle) else {
                 return Err(Failure::new(
                     ErrorKind::Certificate,
                     format!("{certificates} has no PEM certificate in it"),
@@ -79,8 +81,8 @@ impl Http {
                 .with_next_step(format!(
                     "put the certificate into {certificates} as it is, from -----BEGIN CERTIFICATE----- on"
                 )));
-            }
-            client = roots.into_iter().fold(client, |client, root| client.add_root_certificate(root));
+            };
+            client = client.use_preconfigured_tls(trusting);
         }
         // Metadata services of clouds are on this machine's own link.
         let mut around = "169.254.169.254,169.254.170.2,169.254.170.23".to_owned();
@@ -106,7 +108,7 @@ impl Http {
         let body = body.collect().await.map(http_body_util::Collected::to_bytes);
         let body = body.map_err(|error| Failure::new(ErrorKind::Other, error.to_string()))?;
         // What asks this machine's cloud for credentials has no time: on most machines nothing answers there.
-        let retries = if self.is_ours(&parts) { self.settings.retries } else { 0 };
+        let retries = if self.is_ours(&parts.uri) { self.settings.retries } else { 0 };
         let begin = Instant::now();
         let mut attempt = 0;
         loop {
@@ -161,7 +163,11 @@ impl Http {
         if is_good && said.is_some_and(|length| length > limit) {
             return Err(too_large(limit));
         }
-        let body = match collect(body, limit, self.settings.patience, self.allowed(said.unwrap_or_default())).await {
+        let said = said.unwrap_or_default();
+        let room = usize::try_from(said.min(limit).min(LARGEST_ROOM)).unwrap_or_default();
+        let whole = collect(body, BytesMut::with_capacity(room), limit, self.settings.patience);
+        let allowed = self.allowed(said);
+        let body = match tokio::time::timeout(allowed, whole).await.unwrap_or(Err(Cut::TooSlow(allowed))) {
             Ok(body) => body,
             // The status says enough.
             Err(_) if !is_good => Bytes::new(),
@@ -172,7 +178,7 @@ impl Http {
         if !is_good {
             let failure = refused(status, &parts.headers, &body, &self.credentials);
             // `object_store` makes its own answer of this one.
-            if failure.kind == ErrorKind::NotFound && self.is_ours(asked) {
+            if failure.kind == ErrorKind::NotFound && self.is_ours(&asked.uri) && !foreign::is_listing(&asked.uri) {
                 return Ok(HttpResponse::from_parts(parts, body.into()));
             }
             return Err(failure);
@@ -189,8 +195,8 @@ impl Http {
         self.settings.patience + Duration::from_secs(bytes / SLOWEST_LINE)
     }
 
-    fn is_ours(&self, asked: &http::request::Parts) -> bool {
-        asked.uri.host() == Some(self.host.as_str())
+    fn is_ours(&self, asked: &http::Uri) -> bool {
+        asked.host().is_some_and(|host| host.eq_ignore_ascii_case(&self.host))
     }
 }
 
@@ -201,21 +207,17 @@ enum Cut {
     Broken(reqwest::Error),
 }
 
-/// All of a body that is never silent for `patience` and done within `allowed`.
-async fn collect(mut body: reqwest::Body, limit: u64, patience: Duration, allowed: Duration) -> Result<Bytes, Cut> {
-    let whole = async {
-        let mut all = BytesMut::new();
-        loop {
-            let frame = tokio::time::timeout(patience, body.frame()).await.map_err(|_| Cut::TooSlow(patience))?;
-            let Some(frame) = frame else { return Ok(all.freeze()) };
-            let Ok(data) = frame.map_err(Cut::Broken)?.into_data() else { continue };
-            if (all.len() + data.len()) as u64 > limit {
-                return Err(Cut::TooLarge);
-            }
-            all.extend_from_slice(&data);
+/// All of a body that is never silent for `patience`.
+async fn collect(mut body: reqwest::Body, mut all: BytesMut, limit: u64, patience: Duration) -> Result<Bytes, Cut> {
+    loop {
+        let frame = tokio::time::timeout(patience, body.frame()).await.map_err(|_| Cut::TooSlow(patience))?;
+        let Some(frame) = frame else { return Ok(all.freeze()) };
+        let Ok(data) = frame.map_err(Cut::Broken)?.into_data() else { continue };
+        if (all.len() + data.len()) as u64 > limit {
+            return Err(Cut::TooLarge);
         }
-    };
-    tokio::time::timeout(allowed, whole).await.unwrap_or(Err(Cut::TooSlow(allowed)))
+        all.extend_from_slice(&data);
+    }
 }
 
 fn too_slow(limit: Duration) -> Failure {
@@ -241,7 +243,7 @@ impl fmt::Debug for Http {
 #[async_trait]
 impl HttpService for Http {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
-        let ours = request.uri().host() == Some(self.host.as_str());
+        let ours = self.is_ours(request.uri());
         self.call_until_it_works(request).await.map_err(|failure| {
             let failure = if ours { failure } else { failure.without_credentials() };
             // This kind is never tried again; that was done here.

@@ -8,6 +8,7 @@
 //! | `s3`, `azure` | from URL and credentials to a client of `object_store` |
 //! | `objects` | reading, writing and listing through such a client |
 //! | `http` | the HTTP beneath it: proxies, trust, limits, retries |
+//! | `trust` | whose certificates are good |
 //! | `answer` | what a refusal, or no answer, means |
 //! | `foreign` | names in a bucket that are nobody's backups and would spoil a listing |
 //! | `share`, `mount` | NFS and CIFS: what mount(8) is asked, and how it is run |
@@ -28,6 +29,7 @@ pub(crate) mod mount;
 pub(crate) mod objects;
 pub(crate) mod s3;
 pub(crate) mod share;
+mod trust;
 mod url;
 
 pub use credentials::{Credentials, NAMES as CREDENTIAL_NAMES};

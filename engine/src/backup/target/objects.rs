@@ -107,7 +107,11 @@ impl Objects {
     }
 
     pub(crate) async fn remove_all(&self, directory: &str) -> Result<(), StoreError> {
-        let each = self.walk(directory).map_ok(|found| async move { self.remove(&found.path).await });
+        let this = self.clone();
+        let each = self.walk(directory).map_ok(move |found| {
+            let this = this.clone();
+            async move { this.remove(&found.path).await }
+        });
         each.try_buffer_unordered(REMOVALS).try_collect::<()>().await
     }
 
@@ -136,13 +140,16 @@ pub(crate) fn failed(verb: &'static str, what: &str, error: &object_store::Error
     }
     match error {
         object_store::Error::NotFound { .. } => StoreError::new(ErrorKind::NotFound, verb, what, "it does not exist"),
-        object_store::Error::Generic { store, source } => StoreError::new(
-            ErrorKind::Other,
-            verb,
-            what,
-            format!("the answer makes no sense as one of {store}: {source}"),
-        )
-        .with_next_step("check that the endpoint is that of an object store of this kind"),
+        object_store::Error::Generic { store, source } => {
+            tracing::debug!(verb, what, %source, "an answer that makes no sense");
+            StoreError::new(
+                ErrorKind::Other,
+                verb,
+                what,
+                format!("the server's answer makes no sense as one of {store}"),
+            )
+            .with_next_step("check that the endpoint is that of an object store of this kind")
+        }
         _ => StoreError::new(ErrorKind::Other, verb, what, "the server gave an answer that is not expected"),
     }
 }
