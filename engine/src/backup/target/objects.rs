@@ -130,7 +130,9 @@ fn entry(meta: &ObjectMeta) -> Entry {
     let parts = time::Duration::nanoseconds(i64::from(meta.last_modified.timestamp_subsec_nanos()));
     let modified = seconds.unwrap_or(OffsetDateTime::UNIX_EPOCH).saturating_add(parts);
     let name = meta.location.filename().unwrap_or_default().to_owned();
-    Entry { name, size: meta.size, modified, version: meta.e_tag.clone() }
+    // Azure quotes it in answers and not in listings.
+    let version = meta.e_tag.as_deref().map(|tag| tag.trim_matches('"').to_owned());
+    Entry { name, size: meta.size, modified, version }
 }
 
 /// What `object_store` says, as what it means. Its own words may hold whole answers and URLs and are not repeated.
