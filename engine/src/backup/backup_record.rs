@@ -129,7 +129,6 @@ struct WrittenBlock {
     block_checksum: Checksum,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 fn as_text<S: Serializer>(checksum: &Checksum, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(checksum)
 }
@@ -144,8 +143,9 @@ struct ReadBlock<'file> {
 
 impl Serialize for BlockList {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer
-            .collect_seq(self.0.iter().map(|entry| WrittenBlock { offset: entry.offset, block_checksum: entry.checksum }))
+        serializer.collect_seq(
+            self.0.iter().map(|entry| WrittenBlock { offset: entry.offset, block_checksum: entry.checksum }),
+        )
     }
 }
 
@@ -316,7 +316,8 @@ mod tests {
     use super::*;
 
     fn list(entries: &[(u64, &str)]) -> BlockList {
-        let entry = |&(offset, content): &(u64, &str)| BlockEntry { offset, checksum: Checksum::of(content.as_bytes()) };
+        let entry =
+            |&(offset, content): &(u64, &str)| BlockEntry { offset, checksum: Checksum::of(content.as_bytes()) };
         BlockList::new(entries.iter().map(entry).collect()).unwrap()
     }
 
@@ -346,7 +347,8 @@ mod tests {
             BackupRecord { parameters: Some(parameters), ..BackupRecord::default() }.block_size()
         };
         assert_eq!(BackupRecord::default().block_size().unwrap(), 2 << 20);
-        for (text, size) in [("", 2 << 20), ("0", 2 << 20), ("2Mi", 2 << 20), ("16777216", 16 << 20), ("1Mi", 1 << 20)] {
+        for (text, size) in [("", 2 << 20), ("0", 2 << 20), ("2Mi", 2 << 20), ("16777216", 16 << 20), ("1Mi", 1 << 20)]
+        {
             assert_eq!(sized(text).unwrap(), size, "{text}");
         }
         for bad in ["x", "-1", "1000", "1Ti", "65Mi", "99999999999999999999", "2M"] {
