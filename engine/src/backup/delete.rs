@@ -217,13 +217,15 @@ async fn clear_blocks(
     if Records::list(store, volume).await? != records.files {
         return Ok(Some("backups of the volume changed meanwhile".to_owned()));
     }
-    stream::iter(&spare)
-        .map(|(checksum, _)| async move {
-            store.remove(&layout::block(volume, checksum)).await?;
+    let names: Vec<Checksum> = spare.iter().map(|(checksum, _)| *checksum).collect();
+    stream::iter(names)
+        .map(|checksum| async move {
+            store.remove(&layout::block(volume, &checksum)).await?;
             crash_point::reached("backup-delete.block-removed");
             Ok::<_, BackupError>(())
         })
         .buffer_unordered(CONCURRENCY)
+        .boxed()
         .try_collect::<()>()
         .await?;
     deleted.removed_blocks = spare.len() as u64;

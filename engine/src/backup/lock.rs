@@ -285,6 +285,6 @@ async fn read_all(store: &Store, volume: &str, own: &str) -> Result<(Option<Offs
         let file = json::decode(&path, &text).unwrap_or_else(unknown);
         Ok::<_, BackupError>(Some(Other { file, modified }))
     });
-    let others: Vec<Option<Other>> = read.buffer_unordered(8).try_collect().await?;
+    let others: Vec<Option<Other>> = read.buffer_unordered(8).boxed().try_collect().await?;
     Ok((own_time, others.into_iter().flatten().collect()))
 }

@@ -125,6 +125,7 @@ async fn fill(
     stream::iter(steps(list, before))
         .map(|step| places.do_step(step))
         .buffer_unordered(fetch::concurrency(request.concurrency))
+        .boxed()
         .try_collect::<()>()
         .await?;
     sink.flush().await.map_err(BackupError::Sink)?;
