@@ -3,7 +3,7 @@
 //! Invariant: **no block goes that any record may need.** Blocks are cleared away only under a lock that no backup or
 //! restore holds at the same time; only if every record of the volume could be read, each of them is of a complete
 //! backup, and a second listing shows the same records after the blocks were counted. Whatever is in doubt, a file that
-//! only looks like a record included, keeps all blocks. Tests: `tests/backup_store/deletions.rs`.
+//! only looks like a record included, keeps all blocks. Tests: `tests/backups/deletions.rs`.
 
 use std::collections::{BTreeMap, HashSet};
 

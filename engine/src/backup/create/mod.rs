@@ -88,7 +88,7 @@ pub struct Created {
 /// ```
 /// Invariant: **a record with a time of completion names only blocks that are in the store.** The blocks are durable
 /// before it is written, and whoever removes blocks sees the record in progress before. Test: `a_crash_at_any_change…`
-/// in `tests/backup_store/crashes.rs`.
+/// in `tests/backups/crashes.rs`.
 ///
 /// # Errors
 /// [`BackupError`]; nothing was completed then.

@@ -57,7 +57,7 @@ pub struct Restored {
 /// Writes a backup into a volume. Dropping the future cancels it; the next call with the same request goes on.
 ///
 /// Invariant: **every byte written was checked against the checksum that the backup's record names**, and when this
-/// returns, every byte of the volume is the backup's. Tests: `tests/backup_store/restores.rs`.
+/// returns, every byte of the volume is the backup's. Tests: `tests/backups/restores.rs`.
 ///
 /// # Errors
 /// [`BackupError`]; the volume holds parts of the backup then, and must not be used.
