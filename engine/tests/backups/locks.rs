@@ -41,7 +41,7 @@ impl BlockSource for Held {
         &'call self,
         base: Option<&'call Base>,
         from: u64,
-    ) -> BoxFuture<'call, Result<Option<Vec<(u64, u64)>>, SourceError>> {
+    ) -> BoxFuture<'call, Result<Option<Ranges>, SourceError>> {
         self.snapshot.ranges(base, from)
     }
 
