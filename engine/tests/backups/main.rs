@@ -1,7 +1,7 @@
 //! Backup stores: those that Longhorn made, restored to the byte; ours, in Longhorn's form to the byte; and what locks,
 //! deletions, damage and crashes do to them.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "in a test a panic is the message")]
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
 
 mod archive;
 mod commands;
