@@ -10,10 +10,10 @@ use tonic::{Request, Response, Status};
 
 use super::engine_v1::engine_server::Engine;
 use super::engine_v1::{
-    EngineState, EngineStatus, ExpandRequest, RebuildPaceSetRequest, ReplicaAddRequest, ReplicaNameRequest, Snapshot,
-    SnapshotCloneRequest, SnapshotCreateRequest, SnapshotHashLockReply, SnapshotHashRequest, SnapshotHashState,
-    SnapshotLimitsSetRequest, SnapshotNameRequest, SnapshotPurgeRequest, SnapshotReadRequest, StatusRequest,
-    UnmapMarkSnapChainRemovedRequest,
+    BackupCreateRequest, BackupNameRequest, BackupRestoreRequest, BackupStatus, EngineState, EngineStatus,
+    ExpandRequest, RebuildPaceSetRequest, ReplicaAddRequest, ReplicaNameRequest, Snapshot, SnapshotCloneRequest,
+    SnapshotCreateRequest, SnapshotHashLockReply, SnapshotHashRequest, SnapshotHashState, SnapshotLimitsSetRequest,
+    SnapshotNameRequest, SnapshotPurgeRequest, SnapshotReadRequest, StatusRequest, UnmapMarkSnapChainRemovedRequest,
 };
 use super::snapshot_stream;
 use crate::frontend::Resizer;
@@ -229,6 +229,22 @@ impl Engine for Service {
         let (volume, _) = self.up()?;
         volume.cancel_clone().await;
         Ok(self.now())
+    }
+
+    async fn backup_create(&self, _: Request<BackupCreateRequest>) -> Result<Response<BackupStatus>, Status> {
+        Err(Status::unimplemented("backups are not there yet"))
+    }
+
+    async fn backup_cancel(&self, _: Request<BackupNameRequest>) -> Result<Response<BackupStatus>, Status> {
+        Err(Status::unimplemented("backups are not there yet"))
+    }
+
+    async fn backup_restore(&self, _: Request<BackupRestoreRequest>) -> Result<Response<EngineStatus>, Status> {
+        Err(Status::unimplemented("restores are not there yet"))
+    }
+
+    async fn restore_cancel(&self, _: Request<StatusRequest>) -> Result<Response<EngineStatus>, Status> {
+        Err(Status::unimplemented("restores are not there yet"))
     }
 
     async fn replica_add(&self, request: Request<ReplicaAddRequest>) -> Result<Response<EngineStatus>, Status> {

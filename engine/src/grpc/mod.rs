@@ -1,6 +1,7 @@
 //! The gRPC interfaces: generated from `proto/`, thin services over the owners.
 
 pub mod connect;
+mod credentials;
 pub mod engine_service;
 pub mod keeper;
 mod snapshot_stream;
