@@ -76,7 +76,7 @@ impl Backups {
         let mut backups = self.lock();
         let target = request.target.url.as_str().to_owned();
         let running: Vec<&Entry> = backups.iter().filter(|entry| entry.running.is_some()).collect();
-        let in_the_way = running.iter().find(|entry| entry.target == target);
+        let in_the_way = running.iter().find(|entry| entry.target == target || entry.shown.backup == request.backup);
         if let Some(other) = in_the_way.or(running.first().filter(|_| running.len() >= RUNNING_MAXIMUM)) {
             let message = format!(
                 "backup {} of volume {} cannot begin while backup {} is running; try again when that is done",

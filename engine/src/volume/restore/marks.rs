@@ -65,8 +65,11 @@ pub(crate) struct Marks {
     pub(crate) restored: Option<Mark>,
     /// The marker above it, if that is the nearest labelled one: a restore is not complete.
     pub(crate) restoring: Option<Mark>,
-    /// The other labelled snapshots: nobody needs them any more.
+    /// The other labelled snapshots, which nobody needs any more.
     pub(crate) older: Vec<String>,
+    /// Markers that hold nothing and stand on nothing, as the first restore into a volume leaves one. Nothing would be
+    /// given back with them, and a purge would copy the whole volume into their place.
+    pub(crate) idle: Vec<String>,
     /// A user's snapshot, or data, lies above the nearest labelled snapshot; without one, anywhere.
     pub(crate) has_other_data: bool,
 }
@@ -75,7 +78,9 @@ impl Marks {
     /// What the layers of a member say; of its live chain, from the head down.
     pub(crate) fn of(layers: &[LayerInfo]) -> Self {
         let mut marks = Self::default();
-        for layer in chain(layers) {
+        let chain = chain(layers);
+        let holding = chain.iter().rposition(|layer| layer.allocated_bytes > 0).map_or(0, |at| at + 1);
+        for (at, layer) in chain.into_iter().enumerate() {
             let snapshot = || snapshot_name(&layer.file_name).to_owned();
             // A user's own labels say nothing.
             let speaks = !layer.removed && !layer.user_created;
@@ -90,6 +95,7 @@ impl Marks {
                     marks.has_other_data |= layer.allocated_bytes > 0 || (layer.user_created && !layer.removed);
                 }
                 (None, None) => {}
+                (None, Some(_)) if at >= holding => marks.idle.push(snapshot()),
                 _ => marks.older.push(snapshot()),
             }
         }
@@ -104,7 +110,8 @@ impl Marks {
     /// long as that is so, and where a restore goes on from.
     pub(crate) fn needed(&self) -> Vec<&str> {
         let restored = self.restored.as_ref().filter(|_| self.restoring.is_some() || !self.has_other_data);
-        restored.into_iter().chain(self.restoring.as_ref()).map(|mark| mark.snapshot.as_str()).collect()
+        let marks = restored.into_iter().chain(self.restoring.as_ref()).map(|mark| &mark.snapshot);
+        marks.chain(&self.idle).map(String::as_str).collect()
     }
 }
 
@@ -202,6 +209,22 @@ mod tests {
         assert_eq!(marks.restored.as_ref().map(|mark| &mark.of), Some(&name("b2")));
         assert_eq!((marks.restoring.as_ref(), marks.older.as_slice()), (None, ["m".to_owned(), "a".to_owned()].as_slice()));
         assert_eq!(marks.needed(), ["c"]);
+    }
+
+    #[test]
+    fn an_empty_marker_at_the_root_is_left_alone() {
+        let full = [
+            ("m", name("b0").restoring(), 0),
+            ("n", name("b1").restoring(), 0),
+            ("a", name("b1").restored(), 4096),
+            ("o", name("b2").restoring(), 0),
+            ("b", name("b2").restored(), 0),
+            ("head", none(), 0),
+        ];
+        let marks = Marks::of(&layers(&full));
+        assert_eq!(marks.older, ["o", "a"], "a merge of these copies what is above them, which is little");
+        assert_eq!(marks.idle, ["n", "m"]);
+        assert_eq!(marks.needed(), ["b", "n", "m"]);
     }
 
     #[test]
