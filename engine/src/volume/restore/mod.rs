@@ -33,6 +33,8 @@ use super::exclusive_work::{Work, WorkGuard};
 use super::purge::IfPurging;
 use super::transfer::{self, Ended};
 use super::{Shared, Volume};
+use crate::backup::backup_record::BackupRecord;
+use crate::backup::volume_record::VolumeRecord;
 use crate::backup::{self, BackupError, Progress, Store, Target};
 use crate::crash_point;
 use marks::{BackupName, Marks};
@@ -191,4 +193,11 @@ impl Shared {
     pub(crate) fn marks(&self) -> Marks {
         Marks::of(&self.layers.get())
     }
+}
+
+/// Bytes that a restore of this backup takes, which is there and complete.
+async fn backup_size(store: &Store, name: &BackupName) -> Result<u64, BackupError> {
+    let record = VolumeRecord::load(store, &name.volume).await?;
+    BackupRecord::load_complete(store, &name.volume, &name.backup).await?;
+    Ok(record.size)
 }
