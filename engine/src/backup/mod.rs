@@ -1,27 +1,24 @@
 //! Backups in Longhorn's backup store, on S3, Azure, NFS, CIFS or a local directory.
-//!
-//! | file | holds |
-//! |---|---|
-//! | [`target`] | what people write down: URLs and credentials; and the access to each kind of target |
-//! | [`store`] | what can be done with a target, whatever its kind: read, write whole objects, list, remove, test |
-//! | [`source`], [`sink`] | what a backup reads and a restore writes: a volume, a directory, a file |
-//! | [`create`](mod@create), [`restore`](mod@restore) | requests and their ways |
-//! | [`block`] | names and files of blocks |
-//! | [`names`] | which names are valid |
-//! | [`progress`] | how far it is |
 
+pub mod backup_record;
 pub mod block;
+mod budget;
 pub mod create;
 mod error;
+mod json;
+pub mod layout;
+pub mod lock;
 pub mod names;
 pub mod progress;
 pub mod restore;
 pub mod sink;
 pub mod source;
 pub mod store;
+mod store_access;
 pub mod target;
+pub mod volume_record;
 
-pub use create::{CreateRequest, Created, Mode};
+pub use create::{CreateRequest, Created, Mode, create};
 pub use error::BackupError;
 pub use progress::{Amounts, Progress};
 pub use restore::{RestoreRequest, Restored};
