@@ -32,6 +32,11 @@ impl Shelf {
         Self { directory }
     }
 
+    /// One that is there.
+    pub fn at(root: &Path) -> Self {
+        Self { directory: root.join("shelf") }
+    }
+
     pub fn target(&self) -> Target {
         let url = format!("vfs://{}", self.directory.display()).parse().unwrap();
         Target { url, credentials: Credentials::default() }
