@@ -83,8 +83,9 @@ impl Shelf {
     }
 
     pub fn restore(&self, backup: &str) -> RestoreRequest {
-        let request = RestoreRequest::new(self.target(), &format!("{VOLUME}-stored"), backup);
-        RestoreRequest { lock_times: LOCK_TIMES, ..request }
+        let mut request = RestoreRequest::new(self.target(), &format!("{VOLUME}-stored"), backup);
+        request.lock_times = LOCK_TIMES;
+        request
     }
 }
 
