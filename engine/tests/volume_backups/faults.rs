@@ -19,9 +19,7 @@ async fn full(engine: &TestEngine) -> Vec<u8> {
 }
 
 async fn wait_restored(engine: &TestEngine, bytes: u64) {
-    let enough = |status: &EngineStatus| {
-        status.restore.as_ref().is_some_and(|restore| restore.done_bytes >= bytes)
-    };
+    let enough = |status: &EngineStatus| status.restore.as_ref().is_some_and(|restore| restore.done_bytes >= bytes);
     engine.wait("a part is restored", enough).await;
 }
 
