@@ -8,6 +8,7 @@ mod faults;
 mod golden;
 #[path = "../golden_archive/mod.rs"]
 mod golden_archive;
+mod images;
 mod kills;
 #[path = "../node/mod.rs"]
 mod node;
