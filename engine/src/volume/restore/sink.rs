@@ -48,6 +48,9 @@ impl VolumeSink {
             let piece = u32::try_from(PIECE.min(length - at)).unwrap_or(u32::MAX);
             let shown = self.crossing.run(async move {
                 let data = volume.read_snapshot(&snapshot, offset + at, piece).await.map_err(SinkError::from)?;
+                if *volume.read(offset + at, piece).await? == *data {
+                    return Ok(());
+                }
                 volume.write(offset + at, data, Durability::Written).await.map_err(SinkError::from)
             });
             shown.await??;
@@ -108,6 +111,10 @@ impl BlockSink for VolumeSink {
             crash_point::reached("restore.data-zeroed");
             Ok(())
         })
+    }
+
+    fn is_blank_when_zero(&self) -> bool {
+        self.image_alone.get().is_none()
     }
 
     fn flush(&self) -> BoxFuture<'_, Result<(), SinkError>> {
