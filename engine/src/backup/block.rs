@@ -245,7 +245,7 @@ mod tests {
         let mut state = 0x9e37_79b9_u32;
         let mut byte = |index: usize| {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            if index / 65536 % 2 == 0 { (state >> 24) as u8 } else { (index / 4096) as u8 }
+            if (index / 65536).is_multiple_of(2) { (state >> 24) as u8 } else { (index / 4096) as u8 }
         };
         (0..length).map(&mut byte).collect()
     }

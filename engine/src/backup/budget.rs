@@ -1,10 +1,11 @@
 //! Bounds on the memory and processors of one running backup, restore or verification.
 
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::BackupError;
+use crate::sys::memory;
 
 /// Memory is counted in these.
 const UNIT: u64 = 1 << 10;
@@ -15,6 +16,18 @@ pub(super) struct Budget {
     free: Arc<Semaphore>,
     total: u32,
 }
+
+/// To be called by whoever is about to work on blocks of this many bytes: large ones must not stay in the heap when they
+/// are free.
+pub(super) fn prepare_for(block_size: u64) {
+    static PREPARED: Once = Once::new();
+    if block_size > ORDINARY_BLOCK {
+        PREPARED.call_once(memory::return_large_pieces);
+    }
+}
+
+/// Blocks up to this many bytes are kept by the allocator for the next ones.
+const ORDINARY_BLOCK: u64 = 4 << 20;
 
 /// A part of a [`Budget`].
 #[derive(Debug)]

@@ -8,13 +8,13 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::block::{self, Checksum, Compression};
-use super::budget::{Budget, Processors, Share};
+use super::budget::{self, Budget, Processors, Share};
 use super::store::Store;
 use super::target::ErrorKind;
 use super::{BackupError, layout};
 
 /// Memory for files as they come, and for blocks as they are written; in bytes.
-const FILE_MEMORY: u64 = 20 << 20;
+const FILE_MEMORY: u64 = 16 << 20;
 const BLOCK_MEMORY: u64 = 40 << 20;
 /// What a file may be larger than the block in it, whatever the block's size.
 const FILE_EXTRA: u64 = 64 << 10;
@@ -61,6 +61,7 @@ impl Fetcher {
 
     /// The block of that checksum, which has `length` bytes.
     pub(super) async fn fetch(&self, checksum: Checksum, length: u64) -> Result<Fetched, BackupError> {
+        budget::prepare_for(length);
         let path = layout::block(&self.volume, &checksum);
         match self.try_to_fetch(&path, checksum, length).await {
             // The way from the store may have changed it, once.

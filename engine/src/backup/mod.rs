@@ -50,7 +50,7 @@ pub use lock::LockTimes;
 pub use progress::{Amounts, Progress};
 pub use restore::{RestoreRequest, Restored, restore};
 pub use sink::{BlockSink, SinkError};
-pub use source::{Base, BlockSource, SourceError};
+pub use source::{Base, BlockSource, Ranges, SourceError};
 pub use store::{Entry, Found, Listing, Settings, Store, TestReport};
 pub use target::{BackupUrl, Credentials, ErrorKind, Place, StoreError, Target, TargetUrl, UrlError};
 pub use verify::{Verification, verify};

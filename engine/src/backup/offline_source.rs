@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use super::source::{Base, BlockSource, SourceError};
+use super::source::{Base, BlockSource, Ranges, SourceError};
 use super::store_access;
 use crate::image_format::ImageSource;
 use crate::offline::{LayerReader, OfflineError, Structure, Survey, Wanted};
@@ -66,7 +66,7 @@ impl BlockSource for OfflineSource {
         &'call self,
         base: Option<&'call Base>,
         from: u64,
-    ) -> BoxFuture<'call, Result<Option<Vec<(u64, u64)>>, SourceError>> {
+    ) -> BoxFuture<'call, Result<Option<Ranges>, SourceError>> {
         let ranges = || {
             let image = match base.map(|base| self.base_image(base)) {
                 Some(None) => return Ok(None),

@@ -7,6 +7,9 @@ use time::OffsetDateTime;
 /// What a source says when it cannot be read.
 pub type SourceError = Box<dyn std::error::Error + Send + Sync>;
 
+/// Offset and length in bytes, each.
+pub type Ranges = Vec<(u64, u64)>;
+
 /// A snapshot that was backed up before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Base {
@@ -31,7 +34,7 @@ pub trait BlockSource: Send + Sync {
         &'call self,
         base: Option<&'call Base>,
         from: u64,
-    ) -> BoxFuture<'call, Result<Option<Vec<(u64, u64)>>, SourceError>>;
+    ) -> BoxFuture<'call, Result<Option<Ranges>, SourceError>>;
 
     /// `length` bytes from `offset` on as a reader of the snapshot sees them, the backing image included. Never past
     /// the snapshot's size. Offset and length are multiples of 4096, unless the snapshot ends there. Several reads run

@@ -62,7 +62,7 @@ impl LayerReader {
         };
         let mut ranges: Vec<(u64, u64)> = Vec::new();
         for (blocks, layer) in self.layers.segments(0..self.size / BLOCK_SIZE)? {
-            if !layer.is_some_and(|number| usize::from(number) >= lowest) {
+            if layer.is_none_or(|number| usize::from(number) < lowest) {
                 continue;
             }
             let (start, length) = (blocks.start * BLOCK_SIZE, (blocks.end - blocks.start) * BLOCK_SIZE);

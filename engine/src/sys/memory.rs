@@ -18,6 +18,20 @@ pub(crate) fn share_one_heap() {
     }
 }
 
+/// From now on gives pieces of memory of at least [`LARGE`] bytes back as soon as they are free. By itself the allocator
+/// stops that after the first one, and then lays large pieces between small ones in the heap: backups in blocks of
+/// 16 MiB took 290 MiB that way, of which 50 were in use.
+pub(crate) fn return_large_pieces() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: mallopt takes two numbers and changes nothing but the allocator's own settings.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE);
+    }
+}
+
+/// More than the buffers of requests and codecs, which are used again at once. Bytes.
+const LARGE: c_int = 8 << 20;
+
 /// Gives back what the allocator keeps for later: by itself it returns nothing that lies below a piece in use.
 /// The unused end of a heap goes back for the first heap only: see [`share_one_heap`].
 ///

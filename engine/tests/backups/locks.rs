@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime};
 use aurochs_engine::backup::create::create_with;
 use aurochs_engine::backup::delete::{delete_backup_with, delete_volume_with};
 use aurochs_engine::backup::restore::restore_with;
+use aurochs_engine::backup::source::Ranges;
 use aurochs_engine::backup::{BackupError, Base, BlockSource, LockTimes, Progress, SourceError, layout};
 use bytes::Bytes;
 use futures::FutureExt;
@@ -41,7 +42,7 @@ impl BlockSource for Held {
         &'call self,
         base: Option<&'call Base>,
         from: u64,
-    ) -> BoxFuture<'call, Result<Option<Vec<(u64, u64)>>, SourceError>> {
+    ) -> BoxFuture<'call, Result<Option<Ranges>, SourceError>> {
         self.snapshot.ranges(base, from)
     }
 

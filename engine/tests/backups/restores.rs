@@ -25,7 +25,7 @@ async fn add(place: &Place, backup: &str, snapshot: &str, source: &Snapshot) {
 
 #[tokio::test]
 async fn a_restore_that_dies_at_any_write_goes_on_and_fetches_nothing_twice() {
-    let blocks = 60;
+    let blocks = 24;
     let seeds: Vec<_> = (0..blocks).map(|block| (block, block + 1)).collect();
     let content = content(blocks, &seeds);
     let place = backed_up(&content).await;

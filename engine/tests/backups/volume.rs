@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use aurochs_engine::backup::block::Compression;
+use aurochs_engine::backup::source::Ranges;
 use aurochs_engine::backup::{
     Base, BlockSink, BlockSource, CreateRequest, Mode, RestoreRequest, SinkError, SourceError,
 };
@@ -61,7 +62,7 @@ impl BlockSource for Snapshot {
         &'call self,
         base: Option<&'call Base>,
         from: u64,
-    ) -> BoxFuture<'call, Result<Option<Vec<(u64, u64)>>, SourceError>> {
+    ) -> BoxFuture<'call, Result<Option<Ranges>, SourceError>> {
         let all = match base {
             None => Some(&self.data),
             Some(base) => self.changed.get(&base.snapshot),

@@ -111,7 +111,7 @@ mod tests {
     use futures::future::BoxFuture;
 
     use super::*;
-    use crate::backup::SourceError;
+    use crate::backup::{SourceError, source};
 
     /// Tells its ranges two at a time.
     struct Ranges(Vec<(u64, u64)>);
@@ -125,7 +125,7 @@ mod tests {
             &'call self,
             _: Option<&'call Base>,
             from: u64,
-        ) -> BoxFuture<'call, Result<Option<Vec<(u64, u64)>>, SourceError>> {
+        ) -> BoxFuture<'call, Result<Option<source::Ranges>, SourceError>> {
             let later = self.0.iter().filter(move |(offset, _)| *offset >= from).take(2).copied().collect();
             async move { Ok(Some(later)) }.boxed()
         }

@@ -18,7 +18,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use super::{CreateRequest, Mode};
 use crate::backup::backup_record::{BlockEntry, BlockList};
 use crate::backup::block::{self, Checksum, Compression, Hasher};
-use crate::backup::budget::{Budget, Processors};
+use crate::backup::budget::{self, Budget, Processors};
 use crate::backup::source::BlockSource;
 use crate::backup::store::{Entry, Store};
 use crate::backup::{BackupError, Progress, layout};
@@ -28,9 +28,9 @@ use crate::crash_point;
 const PIECE: u64 = 1 << 20;
 /// Pieces of one block that are read at the same time.
 const READS: usize = 4;
-/// Memory of a running backup that depends on the size of its blocks, in bytes. With what does not (buffers of
-/// connections, lists) it stays below 64 MiB.
-const MEMORY: u64 = 56 << 20;
+/// Memory of the blocks on their way, in bytes, unless two of them need more. With what comes on top (buffers of
+/// connections, free memory between them, the list) a backup stays below 64 MiB.
+const MEMORY: u64 = 44 << 20;
 /// Blocks on their way unless the request says how many; memory allows fewer where they are large.
 const DEFAULT_CONCURRENCY: usize = 24;
 /// What an LZ4 encoder keeps: a block of its frame as it came, and compressed.
@@ -75,7 +75,7 @@ impl<'call> Upload<'call> {
             source,
             compression,
             progress,
-            budget: Budget::new(MEMORY),
+            budget: Budget::new(MEMORY.max(2 * working(request.block_size))),
             processors: Processors::default(),
             seen: Mutex::default(),
             new_blocks: AtomicU64::default(),
@@ -90,6 +90,7 @@ impl<'call> Upload<'call> {
             0 => DEFAULT_CONCURRENCY,
             some => some,
         };
+        budget::prepare_for(self.request.block_size);
         let entries: Vec<BlockEntry> = stream::iter(runs.into_iter().flatten())
             .map(|number| self.block(number * self.request.block_size))
             .buffer_unordered(concurrency)
@@ -108,8 +109,7 @@ impl<'call> Upload<'call> {
 
     async fn block(&self, offset: u64) -> Result<BlockEntry, BackupError> {
         let block_size = self.request.block_size;
-        let compressing = (block_size + PIECE + ENCODER).min(4 * block_size);
-        let mut share = self.budget.take(compressing).await?;
+        let mut share = self.budget.take(working(block_size)).await?;
         let pieces = self.read(offset).await?;
         let (checksum, pieces) = self.processors.run(move || (hash(&pieces), pieces)).await?;
         if self.claim(checksum) {
@@ -179,6 +179,11 @@ impl<'call> Upload<'call> {
         }
         Ok(parts)
     }
+}
+
+/// Memory of a block until it is compressed: what comes out takes the place of the pieces that went in.
+fn working(block_size: u64) -> u64 {
+    block_size + PIECE + ENCODER.min(2 * block_size)
 }
 
 fn hash(pieces: &[Bytes]) -> Checksum {
