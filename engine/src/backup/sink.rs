@@ -15,9 +15,16 @@ pub trait BlockSink: Send + Sync {
     /// Writes data. Durable after the next [`BlockSink::flush`].
     fn write(&self, offset: u64, data: Bytes) -> BoxFuture<'_, Result<(), SinkError>>;
 
-    /// Makes a range zeros that hide whatever older layers hold there. (Longhorn reserves storage for them; a volume
-    /// with a backing image reads as zeros there too, not as the image.)
+    /// Makes a range, in which the backup has no block, what a volume shows without one: zeros that hide whatever older
+    /// layers hold there, or the backing image. (Longhorn reserves storage for zeros; a volume with a backing image reads
+    /// as zeros there too, not as the image.)
     fn zero(&self, offset: u64, length: u64) -> BoxFuture<'_, Result<(), SinkError>>;
+
+    /// Whether a range in which the backup has no block is right when it reads as zeros. `false` for a sink whose
+    /// [`BlockSink::zero`] shows something else: it is called wherever there may have been a block.
+    fn is_blank_when_zero(&self) -> bool {
+        true
+    }
 
     /// Everything written is durable when it returns.
     fn flush(&self) -> BoxFuture<'_, Result<(), SinkError>>;

@@ -1,6 +1,8 @@
 //! The gRPC interfaces: generated from `proto/`, thin services over the owners.
 
+mod backup_requests;
 pub mod connect;
+mod credentials;
 pub mod engine_service;
 pub mod keeper;
 mod snapshot_stream;

@@ -24,6 +24,7 @@ mod engine;
 mod model;
 #[path = "../parties/mod.rs"]
 mod parties;
+mod restore;
 mod steps;
 
 use std::collections::BTreeSet;
@@ -271,6 +272,7 @@ fn every_crash_point_is_reached() {
     reached.extend(of_volume.replicas.into_iter().flatten());
     reached.extend(engine::disasters::list_points());
     reached.extend(clone::list_points());
+    reached.extend(restore::list_points());
     // Exports and backups change no replica; `tests/export.rs` and `tests/backups/crashes.rs` end them at each of
     // their own points.
     let ours = |point: &&&str| !point.starts_with("export.") && !point.starts_with("backup");

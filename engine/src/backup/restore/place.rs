@@ -122,7 +122,10 @@ impl Places<'_> {
 
     async fn blank(&self, offset: u64) -> Result<(), BackupError> {
         let length = self.length(offset);
-        if length == 0 || self.sink_is_empty || self.look(offset, length).await?.is_blank() {
+        if length == 0 || self.sink_is_empty {
+            return Ok(());
+        }
+        if self.sink.is_blank_when_zero() && self.look(offset, length).await?.is_blank() {
             return Ok(());
         }
         self.sink.zero(offset, length).await.map_err(BackupError::Sink)?;
