@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::action::NoInput;
+use crate::cause::Cause;
 use crate::backup::{Backup, BackupInput};
 use crate::backup_target::SyncBackupResource;
 use crate::describe::Described;
@@ -27,6 +28,8 @@ pub struct BackupVolume {
     pub backing_image_name: String,
     pub backing_image_checksum: String,
     pub storage_class_name: String,
+    #[schema(ours)]
+    pub causes: Vec<Cause>,
 }
 
 /// Body of `backupListByVolume`; Longhorn's schema says that it is a volume.

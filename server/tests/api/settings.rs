@@ -33,6 +33,7 @@ pub(crate) fn context(manager: &Manager) -> Context {
         events: Events::default(),
         jobs: Jobs::default(),
         samples: Samples::default(),
+        backups: aurochs_server::backups::Backups::default(),
         giving_up: Arc::default(),
         owner: "node-1".into(),
         default_disks: Arc::default(),
