@@ -15,7 +15,7 @@ use super::engine_v1::{
     SnapshotCreateRequest, SnapshotHashLockReply, SnapshotHashRequest, SnapshotHashState, SnapshotLimitsSetRequest,
     SnapshotNameRequest, SnapshotPurgeRequest, SnapshotReadRequest, StatusRequest, UnmapMarkSnapChainRemovedRequest,
 };
-use super::snapshot_stream;
+use super::{backup_requests, snapshot_stream};
 use crate::frontend::Resizer;
 use crate::frontend::freeze::{self, FreezeError, Patience};
 use crate::frontend::fuse_loop::mounts::Mount;
@@ -231,20 +231,38 @@ impl Engine for Service {
         Ok(self.now())
     }
 
-    async fn backup_create(&self, _: Request<BackupCreateRequest>) -> Result<Response<BackupStatus>, Status> {
-        Err(Status::unimplemented("backups are not there yet"))
+    async fn backup_create(&self, request: Request<BackupCreateRequest>) -> Result<Response<BackupStatus>, Status> {
+        let (volume, _) = self.up()?;
+        let request = backup_requests::backup(request.into_inner(), volume.name())?;
+        volume.back_up(request).await.map(Response::new).map_err(operation_status)
     }
 
-    async fn backup_cancel(&self, _: Request<BackupNameRequest>) -> Result<Response<BackupStatus>, Status> {
-        Err(Status::unimplemented("backups are not there yet"))
+    async fn backup_cancel(&self, request: Request<BackupNameRequest>) -> Result<Response<BackupStatus>, Status> {
+        let (volume, _) = self.up()?;
+        let backup = request.into_inner().backup;
+        let message = || format!("volume {} has no backup {backup:?} running, or that ended lately", volume.name());
+        volume.cancel_backup(&backup).await.map(Response::new).ok_or_else(|| Status::not_found(message()))
     }
 
-    async fn backup_restore(&self, _: Request<BackupRestoreRequest>) -> Result<Response<EngineStatus>, Status> {
-        Err(Status::unimplemented("restores are not there yet"))
+    async fn backup_restore(&self, request: Request<BackupRestoreRequest>) -> Result<Response<EngineStatus>, Status> {
+        let (volume, offer) = self.up()?;
+        if !offer.frontend.is_empty() {
+            let message = format!(
+                "volume {} is offered as {}; only a volume that nobody uses can be restored. Detach it, attach it in \
+                 maintenance mode, and restore then",
+                volume.name(),
+                offer.endpoint
+            );
+            return Err(Status::failed_precondition(message));
+        }
+        volume.restore(backup_requests::restore(request.into_inner())?).await.map_err(operation_status)?;
+        Ok(self.now())
     }
 
     async fn restore_cancel(&self, _: Request<StatusRequest>) -> Result<Response<EngineStatus>, Status> {
-        Err(Status::unimplemented("restores are not there yet"))
+        let (volume, _) = self.up()?;
+        volume.cancel_restore().await;
+        Ok(self.now())
     }
 
     async fn replica_add(&self, request: Request<ReplicaAddRequest>) -> Result<Response<EngineStatus>, Status> {

@@ -1,5 +1,6 @@
 //! The gRPC interfaces: generated from `proto/`, thin services over the owners.
 
+mod backup_requests;
 pub mod connect;
 mod credentials;
 pub mod engine_service;

@@ -7,6 +7,7 @@ pub(crate) mod fiemap;
 pub(crate) mod freeze;
 pub(crate) mod io_flusher;
 pub(crate) mod loop_device;
+pub(crate) mod low_priority;
 pub(crate) mod memory;
 pub(crate) mod readiness;
 /// Public for measuring what a disk does without a volume.

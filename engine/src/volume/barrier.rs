@@ -75,12 +75,14 @@ impl Volume {
         self.operation(async move {
             let shared = &volume.shared;
             shared.refuse_while_filling("take a snapshot")?;
+            shared.refuse_while_restoring("take a snapshot")?;
             // One after the other: two at once would take back what the other one has prepared.
             let _only = shared.snapshotting.lock().await;
             shared.prepare_snapshot(&wanted).await;
             let taken = async {
                 let _everything = shared.equal_barrier().await?;
                 shared.refuse_while_filling("take a snapshot")?;
+                shared.refuse_while_restoring("take a snapshot")?;
                 still()?;
                 shared.take_snapshot(wanted).await
             };
@@ -114,6 +116,7 @@ impl Volume {
             let shared = &volume.shared;
             let _everything = shared.equal_barrier().await?;
             shared.refuse_while_joining(&format!("delete snapshot {name}"))?;
+            shared.refuse_needed_by_restore(&name)?;
             shared.mark_if_live(&name).await?;
             // Only now: a member that lacks a layer which another has as live would have lost it.
             shared.delete_removed_leaves().await

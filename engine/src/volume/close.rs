@@ -80,6 +80,8 @@ impl Volume {
         self.will_close();
         let shared = &self.shared;
         shared.clones.end().await;
+        shared.backups.end().await;
+        shared.restores.end().await;
         shared.rebuilds.end("the volume is being detached").await;
         let _everything = shared.ordering.barrier().await;
         match super::fan_out::flush(shared).await {

@@ -4,9 +4,10 @@
 //! [`fan_out`] sends it to the members of the current [`membership::View`], and before a write or flush is
 //! acknowledged [`membership`] has recorded every member that failed it. [`start`] brings a volume up, `close` takes it
 //! down, [`barrier`] does what needs all I/O to pause, [`reconcile`] makes members equal after an unclean stop, [`hash`] has snapshots
-//! hashed. `salvage` is what a person may decide when every member is lost.
+//! hashed. [`backup`] and [`restore`] move snapshots to backup stores and back. `salvage` is what a person may decide when every member is lost.
 
 mod allocation;
+pub mod backup;
 pub mod barrier;
 pub(crate) mod changes;
 pub mod clone;
@@ -28,6 +29,7 @@ pub mod read_choice;
 mod read_modify_write;
 pub mod reconcile;
 pub mod record;
+pub mod restore;
 mod runs_on;
 mod salvage;
 pub mod snapshot_labels;
@@ -36,6 +38,7 @@ pub mod snapshot_read;
 mod standstill;
 pub mod start;
 pub mod status;
+mod transfer;
 pub(crate) mod unequal;
 pub mod unmap_chain;
 pub mod watchdog;
@@ -76,6 +79,8 @@ pub(crate) struct Shared {
     pub(crate) passes: snapshot_read::Passes,
     pub(crate) filling: fill::FillMark,
     pub(crate) clones: clone::Clones,
+    pub(crate) backups: backup::list::Backups,
+    pub(crate) restores: restore::shown::Restores,
     pub(crate) hashes: hash::Hashes,
     /// What a salvage chose at the start, and why; empty after an ordinary start.
     pub(crate) salvaged: String,

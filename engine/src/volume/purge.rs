@@ -15,6 +15,7 @@ use futures::future::join_all;
 use super::barrier::OperationError;
 use super::exclusive_work::{Work, WorkGuard};
 use super::purge_pause::Pause;
+use super::restore::marks::Marks;
 use super::{Shared, Volume};
 use crate::grpc::engine_v1::{Purge, PurgeState as Shown};
 use crate::link::ReplicaLink;
@@ -208,10 +209,14 @@ impl Shared {
     }
 }
 
-/// Live snapshots of rebuilds, expansions and the like: nobody asked for them, and a purge takes them too.
+/// Live snapshots of rebuilds, expansions and the like: nobody asked for them, and a purge takes them too. Not those that
+/// tell which backup the volume is.
 fn system_snapshots(layers: &[LayerInfo]) -> Vec<String> {
+    let marks = Marks::of(layers);
+    let needed = marks.needed();
     let unasked = layers.iter().filter(|layer| !layer.is_head && !layer.removed && !layer.user_created);
-    unasked.map(|layer| super::status::snapshot_name(&layer.file_name).to_owned()).collect()
+    let names = unasked.map(|layer| super::status::snapshot_name(&layer.file_name));
+    names.filter(|name| !needed.contains(name)).map(ToOwned::to_owned).collect()
 }
 
 /// Starts one member and follows it to its end, which comes early when a rebuild is to begin. No request is given up

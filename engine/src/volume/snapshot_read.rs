@@ -288,7 +288,7 @@ impl Shared {
 pub(crate) struct Passes(Mutex<Vec<(String, Weak<AtomicBool>)>>);
 
 impl Passes {
-    fn begin(&self, name: &str) -> Arc<AtomicBool> {
+    pub(super) fn begin(&self, name: &str) -> Arc<AtomicBool> {
         let replaced = Arc::new(AtomicBool::new(false));
         let mut passes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         passes.retain(|(_, pass)| pass.strong_count() > 0);

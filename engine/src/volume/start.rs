@@ -159,6 +159,8 @@ impl Volume {
             passes: super::snapshot_read::Passes::default(),
             filling: super::fill::FillMark::default(),
             clones: super::clone::Clones::default(),
+            backups: super::backup::list::Backups::default(),
+            restores: super::restore::shown::Restores::default(),
             hashes: super::hash::Hashes::default(),
             salvaged,
             expansion: Expansion::default(),

@@ -177,6 +177,8 @@ impl Volume {
         // What runs is looked at before what it changes: whoever sees that it is over sees what it left.
         let work = shared.work.running();
         let clone = shared.clones.status();
+        let restore = shared.restores.status();
+        let marks = shared.marks();
         let expansion = shared.expansion.shown();
         let layers = shared.layers.get();
         let limits = shared.snapshot_limits.get();
@@ -201,6 +203,11 @@ impl Volume {
             snapshot_max_count: limits.max_count,
             snapshot_max_size_bytes: limits.max_size_bytes,
             clone,
+            backups: shared.backups.list(),
+            restore,
+            last_restored_backup: marks.restored.as_ref().map(|mark| mark.of.backup.clone()).unwrap_or_default(),
+            last_restored_volume: marks.restored.map(|mark| mark.of.volume).unwrap_or_default(),
+            unfinished_restore: marks.restoring.map(|mark| mark.of.backup).unwrap_or_default(),
             hash: shared.hashes.last(),
             salvage: shared.salvaged.clone(),
             purges: shared.purges.list(),

@@ -8,10 +8,10 @@ use aurochs_api::snapshot::Snapshot as ApiSnapshot;
 use aurochs_api::volume::VolumeState;
 use aurochs_engine::grpc::engine_v1::engine_server::{Engine, EngineServer};
 use aurochs_engine::grpc::engine_v1::{
-    EngineStatus, ExpandRequest, RebuildPaceSetRequest, ReplicaAddRequest, ReplicaNameRequest, Snapshot, SnapshotChunk,
-    SnapshotCloneRequest, SnapshotCreateRequest, SnapshotHashLockReply, SnapshotHashRequest, SnapshotHashState,
-    SnapshotLimitsSetRequest, SnapshotNameRequest, SnapshotPurgeRequest, SnapshotReadRequest, StatusRequest,
-    UnmapMarkSnapChainRemovedRequest,
+    BackupCreateRequest, BackupNameRequest, BackupRestoreRequest, BackupStatus, EngineStatus, ExpandRequest,
+    RebuildPaceSetRequest, ReplicaAddRequest, ReplicaNameRequest, Snapshot, SnapshotChunk, SnapshotCloneRequest,
+    SnapshotCreateRequest, SnapshotHashLockReply, SnapshotHashRequest, SnapshotHashState, SnapshotLimitsSetRequest,
+    SnapshotNameRequest, SnapshotPurgeRequest, SnapshotReadRequest, StatusRequest, UnmapMarkSnapChainRemovedRequest,
 };
 use aurochs_server::resources::engine::{EngineSpec, InstanceState};
 use aurochs_server::resources::{self, Object, Volume};
@@ -162,6 +162,22 @@ impl Engine for InMemory {
     }
 
     async fn snapshot_clone_cancel(&self, _: Request<StatusRequest>) -> Answer<EngineStatus> {
+        Err(no_replicas())
+    }
+
+    async fn backup_create(&self, _: Request<BackupCreateRequest>) -> Answer<BackupStatus> {
+        Err(no_replicas())
+    }
+
+    async fn backup_cancel(&self, _: Request<BackupNameRequest>) -> Answer<BackupStatus> {
+        Err(no_replicas())
+    }
+
+    async fn backup_restore(&self, _: Request<BackupRestoreRequest>) -> Answer<EngineStatus> {
+        Err(no_replicas())
+    }
+
+    async fn restore_cancel(&self, _: Request<StatusRequest>) -> Answer<EngineStatus> {
         Err(no_replicas())
     }
 
