@@ -14,6 +14,9 @@ const DELETE_TIMEOUT: Duration = Duration::from_secs(6 * 3600);
 /// What a person waits for.
 const TEST_TIMEOUT: Duration = Duration::from_secs(50);
 
+/// Parameter of a backup: `full` or `incremental`.
+const PARAMETER_MODE: &str = "backup-mode";
+
 /// What was read of a record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Read<T> {
@@ -97,12 +100,15 @@ pub async fn volume(store: &Store, volume: &str, known: &str) -> Result<Option<(
         Err(fault) if fault.is_missing => return Ok(None),
         read => read?,
     };
+    if read.version.is_empty() {
+        return Ok(None);
+    }
     let record = match read.record {
         library::Read::Unchanged => Read::Unchanged,
         library::Read::Damaged(error) => Read::Damaged(error.into()),
         library::Read::Is(record) => Read::Is(VolumeFacts {
             size: record.size,
-            labels: record.labels,
+            labels: record.labels.unwrap_or_default(),
             created: record.created_time,
             last_backup: record.last_backup_name,
             last_backup_at: record.last_backup_at,
@@ -125,10 +131,25 @@ pub async fn backups(store: &Store, volume: &str, known: &BTreeMap<String, Strin
         record: match listed.record {
             library::Read::Unchanged => Read::Unchanged,
             library::Read::Damaged(error) => Read::Damaged(error.into()),
-            library::Read::Is(record) => Read::Is(record.into()),
+            library::Read::Is(summary) => Read::Is(facts(summary)),
         },
     });
     Ok(listed.collect())
+}
+
+fn facts(summary: library::BackupSummary) -> BackupFacts {
+    BackupFacts {
+        snapshot: summary.snapshot,
+        snapshot_created_at: summary.snapshot_created_at,
+        created: summary.created,
+        size: summary.size,
+        labels: summary.labels,
+        is_full: summary.parameters.get(PARAMETER_MODE).is_some_and(|mode| mode == "full"),
+        block_size: summary.block_size,
+        compression: summary.compression_method,
+        newly_uploaded: summary.newly_uploaded_bytes,
+        re_uploaded: summary.reuploaded_bytes,
+    }
 }
 
 /// One backup's record; a fault that is missing where there is none.

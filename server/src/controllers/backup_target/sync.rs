@@ -50,7 +50,7 @@ where
     let gone = known.iter().filter(|known| !there.contains(known.spec.volume_name.as_str()));
     let all: Vec<&str> = there.iter().copied().chain(gone.map(|gone| gone.spec.volume_name.as_str())).collect();
     let mut passes = stream::iter(all)
-        .map(|one| volume(context, name, &store, one))
+        .map(|one| in_step(context, name, &store, one, there.contains(one)))
         .buffer_unordered(VOLUMES_AT_ONCE);
     while let Some(ended) = passes.next().await {
         ended?;
@@ -60,8 +60,18 @@ where
 
 /// The same for one volume in an open target.
 pub async fn volume(context: &Context, target: &str, store: &Store, volume: &str) -> Result<(), Error> {
+    in_step(context, target, store, volume, false).await
+}
+
+async fn in_step(
+    context: &Context,
+    target: &str,
+    store: &Store,
+    volume: &str,
+    has_folder: bool,
+) -> Result<(), Error> {
     let _one_at_a_time = context.backups.step(target, volume).await;
-    let pass = Pass { context, target, store, volume };
+    let pass = Pass { context, target, store, volume, has_folder };
     pass.run().await?;
     last_backup::note_all(context, target, volume).await
 }
@@ -81,6 +91,8 @@ struct Pass<'a> {
     target: &'a str,
     store: &'a Store,
     volume: &'a str,
+    /// A folder of its name was seen in the store.
+    has_folder: bool,
 }
 
 impl Pass<'_> {
@@ -105,10 +117,10 @@ impl Pass<'_> {
             (Err(fault), _) | (_, Err(fault)) => return self.tell_damaged(resource.as_ref(), &fault).await,
         };
         let Some(record) = record else {
-            if listed.is_empty() {
+            if listed.is_empty() && !self.has_folder {
                 return self.forget(resource.as_ref(), &known).await;
             }
-            let fault = Fault::damaged(format!("{} has backups and no volume.cfg", self.volume));
+            let fault = Fault::damaged(format!("the folder of {} has no volume.cfg", self.volume));
             return self.tell_damaged(resource.as_ref(), &fault).await;
         };
         let resource = match resource {
