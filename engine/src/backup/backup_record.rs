@@ -264,6 +264,20 @@ impl BackupRecord {
         Ok(record)
     }
 
+    /// No block lies wholly past the end of a volume of `size` bytes.
+    ///
+    /// # Errors
+    /// [`BackupError::Damaged`].
+    pub(super) fn check_within(&self, size: u64) -> Result<(), BackupError> {
+        match self.blocks.entries().last() {
+            Some(last) if last.offset >= size => Err(self.damaged(format!(
+                "a block is at offset {}, and the volume's record tells a size of {size} bytes",
+                last.offset
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     fn check_blocks(&self) -> Result<(), BackupError> {
         let block_size = self.block_size()?;
         let stray = self.blocks.entries().iter().find(|entry| !entry.offset.is_multiple_of(block_size));

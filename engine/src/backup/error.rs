@@ -2,7 +2,9 @@
 
 use super::sink::SinkError;
 use super::source::SourceError;
-use super::target::{ErrorKind, StoreError};
+use super::target::StoreError;
+use crate::backing::BackingError;
+use crate::image_format::ExportError;
 
 /// The text says what was tried, why it failed and what to do; no credentials are in it.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +72,12 @@ pub enum BackupError {
     #[error("backup {backup:?} is a single file of an early Longhorn, which cannot be read here; restore it with Longhorn")]
     SingleFile { backup: String },
 
+    #[error(transparent)]
+    Image(#[from] ExportError),
+
+    #[error(transparent)]
+    Backing(#[from] BackingError),
+
     #[error("{what} stopped at an internal error: {why}; report it")]
     Internal { what: &'static str, why: String },
 }
@@ -80,7 +88,7 @@ impl BackupError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Locked { .. } | Self::LockLost { .. } => true,
-            Self::Store(error) => matches!(error.kind(), ErrorKind::Unreachable | ErrorKind::Timeout),
+            Self::Store(error) => error.kind().is_transient(),
             _ => false,
         }
     }
