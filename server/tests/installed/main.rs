@@ -8,6 +8,7 @@
     reason = "a test says with a panic what is wrong, and what it measured"
 )]
 
+mod backups;
 mod first_disk;
 mod idle;
 mod installation;
