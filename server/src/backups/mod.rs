@@ -136,6 +136,6 @@ pub async fn open(url: &str, credentials: &BTreeMap<String, String>) -> Result<S
     let target = Target { url, credentials: Known::new(credentials.clone()) };
     match tokio::time::timeout(OPEN_TIMEOUT, Store::open(&target)).await {
         Ok(opened) => Ok(opened?),
-        Err(_) => Err(Fault::timeout(format_args!("opening {}", target.url), OPEN_TIMEOUT)),
+        Err(_) => Err(Fault::timeout(format_args!("opening {}", target.url.as_str()), OPEN_TIMEOUT)),
     }
 }

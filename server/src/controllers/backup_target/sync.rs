@@ -48,9 +48,14 @@ where
     available(context.backups.credentials_of(&target.spec)?.into_keys().collect()).await?;
     let there: BTreeSet<&str> = volumes.iter().map(String::as_str).collect();
     let gone = known.iter().filter(|known| !there.contains(known.spec.volume_name.as_str()));
-    let all: Vec<&str> = there.iter().copied().chain(gone.map(|gone| gone.spec.volume_name.as_str())).collect();
+    let all: Vec<(String, bool)> = there
+        .iter()
+        .map(|there| ((*there).to_owned(), true))
+        .chain(gone.map(|gone| (gone.spec.volume_name.clone(), false)))
+        .collect();
+    let store = &store;
     let mut passes = stream::iter(all)
-        .map(|one| in_step(context, name, &store, one, there.contains(one)))
+        .map(|(one, has_folder)| async move { in_step(context, name, store, &one, has_folder).await })
         .buffer_unordered(VOLUMES_AT_ONCE);
     while let Some(ended) = passes.next().await {
         ended?;
