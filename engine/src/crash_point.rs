@@ -94,6 +94,14 @@ pub const ALL: &[&str] = &[
     "clone.data-written",
     "clone.filled",
     "clone.finished",
+    // Restoring a backup.
+    "restore.begun",
+    "restore.marked",
+    "restore.data-written",
+    "restore.data-zeroed",
+    "restore.flushed",
+    "restore.taken",
+    "restore.older-dropped",
     // Hashes of snapshots, and starts that need more.
     "hash.lock-taken",
     "hash.summed",

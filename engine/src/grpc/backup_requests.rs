@@ -5,6 +5,7 @@ use tonic::Status;
 use super::engine_v1::{BackupCreateRequest, BackupCredentials, BackupMode, BackupRestoreRequest};
 use crate::backup::block::Compression;
 use crate::backup::create::DEFAULT_BLOCK_SIZE;
+use crate::backup::lock::LockTimes;
 use crate::backup::{Credentials, Mode, Target, names};
 use crate::volume::backup::BackupRequest;
 use crate::volume::restore::RestoreRequest;
@@ -48,6 +49,7 @@ pub(super) fn backup(request: BackupCreateRequest, own_name: &str) -> Result<Bac
         backing_image_checksum: request.backing_image_checksum,
         storage_class: request.storage_class,
         concurrency: concurrency(request.concurrency),
+        lock_times: LockTimes::default(),
     })
 }
 

@@ -149,6 +149,7 @@ pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
     });
     volume.set_unmap_mark_snap_chain_removed(arguments.unmap_mark_snap_chain_removed);
     volume.set_replica_timeout(Duration::from_secs(arguments.replica_timeout));
+    refuse_unfinished(&volume, arguments.frontend).await?;
     let places = places(&arguments, chap, tenure);
     let (serving, is_asked) = start_frontends(&volume, places, asked.as_mut()).await?;
     volume.offered_by(serving.resizer()).await;
@@ -175,6 +176,15 @@ pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
         Err(error) if error.kind != IoErrorKind::Shutdown => Err(ProgramError::Close(error)),
         _ => Ok(()),
     }
+}
+
+/// A volume whose restore is not complete is neither the backup nor what it was before: nobody may take it for either.
+async fn refuse_unfinished(volume: &Volume, offering: Offering) -> Result<(), ProgramError> {
+    let Some(backup) = volume.unfinished_restore().filter(|_| offering != Offering::Nothing) else { return Ok(()) };
+    if let Err(error) = volume.close().await {
+        tracing::warn!(%error, "the volume did not close cleanly");
+    }
+    Err(ProgramError::NotRestored { volume: volume.name().to_owned(), backup })
 }
 
 /// Which volume of the name it is stands in the control record.

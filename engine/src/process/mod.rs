@@ -40,6 +40,11 @@ pub enum ProgramError {
     /// The process ends as if it had been killed: what its users wait for is left to the next one.
     #[error("{0}; the engine ends so that the next one serves the volume")]
     FrontendBroke(String),
+    #[error(
+        "the restore of backup {backup} into volume {volume} is not complete; attach the volume in maintenance mode and \
+         restore it again, or put it back to the snapshot of the backup before"
+    )]
+    NotRestored { volume: String, backup: String },
     #[error("the volume did not close cleanly: {0}")]
     Close(crate::frontend::IoError),
     #[error(transparent)]

@@ -24,6 +24,7 @@ mod engine;
 mod model;
 #[path = "../parties/mod.rs"]
 mod parties;
+mod restore;
 mod steps;
 
 use std::collections::BTreeSet;
@@ -271,6 +272,7 @@ fn every_crash_point_is_reached() {
     reached.extend(of_volume.replicas.into_iter().flatten());
     reached.extend(engine::disasters::list_points());
     reached.extend(clone::list_points());
+    reached.extend(restore::list_points());
     // An export changes no replica; `tests/export.rs` ends it at each of its own points.
     let ours = |point: &&&str| !point.starts_with("export.");
     let forgotten: Vec<_> = crash_point::ALL.iter().filter(ours).filter(|point| !reached.contains(**point)).collect();

@@ -10,6 +10,7 @@ pub mod keeper;
 pub mod proxy;
 #[path = "../scratch/mod.rs"]
 pub mod scratch;
+pub mod transfers;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

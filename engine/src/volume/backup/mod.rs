@@ -16,8 +16,9 @@ use super::Volume;
 use super::barrier::OperationError;
 use super::transfer::{self, Ended};
 use crate::backup::block::Compression;
-use crate::backup::{CreateRequest, Created, Mode, Store, Target};
-use crate::crash_point;
+use crate::backup::create::create_with;
+use crate::backup::lock::LockTimes;
+use crate::backup::{BackupError, CreateRequest, Created, Mode, Store, Target};
 use crate::grpc::engine_v1::BackupStatus;
 use aurochs_api::ids::VOLUME_HEAD;
 use list::Running;
@@ -42,6 +43,8 @@ pub struct BackupRequest {
     pub storage_class: String,
     /// 0 for the default.
     pub concurrency: usize,
+    /// Longhorn's, outside tests.
+    pub lock_times: LockTimes,
 }
 
 impl Volume {
@@ -87,10 +90,9 @@ async fn run(
     let (read, progress, mut cancelled) = (Arc::clone(&source), running.progress.clone(), running.cancelled.clone());
     let work = async move {
         let stored = async {
-            let store = Store::open(&request.target).await.map_err(crate::backup::BackupError::from)?;
-            crash_point::reached("backup.store-open");
+            let store = Store::open(&request.target).await.map_err(BackupError::from)?;
             let create = to_create(&request, size);
-            crate::backup::create(&store, &create, read.as_ref(), &progress).await
+            create_with(&store, &create, read.as_ref(), &progress, request.lock_times).await
         };
         tokio::select! {
             stored = stored => stored.map_err(Ended::from),

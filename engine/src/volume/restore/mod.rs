@@ -34,6 +34,8 @@ use super::purge::IfPurging;
 use super::transfer::{self, Ended};
 use super::{Shared, Volume};
 use crate::backup::backup_record::BackupRecord;
+use crate::backup::lock::LockTimes;
+use crate::backup::restore::restore_with;
 use crate::backup::volume_record::VolumeRecord;
 use crate::backup::{self, BackupError, Progress, Store, Target};
 use crate::crash_point;
@@ -49,6 +51,8 @@ pub struct RestoreRequest {
     pub(crate) name: BackupName,
     /// 0 for the default.
     pub concurrency: usize,
+    /// Longhorn's, outside tests.
+    pub lock_times: LockTimes,
 }
 
 impl RestoreRequest {
@@ -56,7 +60,7 @@ impl RestoreRequest {
     #[must_use]
     pub fn new(target: Target, volume: &str, backup: &str) -> Self {
         let name = BackupName { volume: volume.to_owned(), backup: backup.to_owned() };
-        Self { target, name, concurrency: 0 }
+        Self { target, name, concurrency: 0, lock_times: LockTimes::default() }
     }
 }
 
@@ -167,7 +171,7 @@ struct Fetch {
 
 impl Fetch {
     async fn all(self) -> Result<Fetched, Ended> {
-        let RestoreRequest { target, name, concurrency } = self.request;
+        let RestoreRequest { target, name, concurrency, lock_times } = self.request;
         let store = Store::open(&target).await.map_err(BackupError::from)?;
         // Before anything is touched: whether there is such a backup, and how large it becomes.
         let size = backup_size(&store, &name).await?;
@@ -176,6 +180,9 @@ impl Fetch {
         let Some(ready) = ready else { return Ok(Fetched::Nothing) };
         let previous = ready.previous.map(|previous| previous.backup);
         self.told.is(previous.as_deref().unwrap_or_default(), ready.resumed);
+        if let Some(snapshot) = ready.image_alone {
+            self.sink.stands_on_image(snapshot);
+        }
         let request = backup::RestoreRequest {
             volume: name.volume,
             backup: name.backup,
@@ -183,7 +190,7 @@ impl Fetch {
             sink_is_empty: ready.is_empty,
             concurrency,
         };
-        backup::restore(&store, &request, self.sink.as_ref(), &self.progress).await?;
+        restore_with(&store, &request, self.sink.as_ref(), &self.progress, lock_times).await?;
         Ok(Fetched::Blocks)
     }
 }

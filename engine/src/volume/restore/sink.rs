@@ -1,5 +1,7 @@
 //! The running volume as what a restore writes into: through its own write path, to all members.
 
+use std::sync::OnceLock;
+
 use bytes::{Bytes, BytesMut};
 use futures::future::{BoxFuture, try_join_all};
 use futures::{StreamExt, TryStreamExt, stream};
@@ -20,16 +22,37 @@ const PARALLEL: u32 = 8;
 pub(super) struct VolumeSink {
     volume: Volume,
     crossing: Crossing,
+    /// The snapshot that shows the backing file alone. Where no block is any more, the volume shows that file.
+    image_alone: OnceLock<String>,
 }
 
 impl VolumeSink {
     /// Called on the engine's runtime.
     pub(super) fn new(volume: &Volume) -> Self {
-        Self { volume: volume.clone(), crossing: Crossing::from_here(PARALLEL) }
+        Self { volume: volume.clone(), crossing: Crossing::from_here(PARALLEL), image_alone: OnceLock::new() }
     }
 
     pub(super) fn crossing(&self) -> &Crossing {
         &self.crossing
+    }
+
+    pub(super) fn stands_on_image(&self, image_alone: String) {
+        // Said once, before the first block.
+        let _ = self.image_alone.set(image_alone);
+    }
+
+    /// Puts what the backing file shows in the place of what older layers hold.
+    async fn show_image(&self, snapshot: &str, offset: u64, length: u64) -> Result<(), SinkError> {
+        for at in (0..length).step_by(PIECE as usize) {
+            let (volume, snapshot) = (self.volume.clone(), snapshot.to_owned());
+            let piece = u32::try_from(PIECE.min(length - at)).unwrap_or(u32::MAX);
+            let shown = self.crossing.run(async move {
+                let data = volume.read_snapshot(&snapshot, offset + at, piece).await.map_err(SinkError::from)?;
+                volume.write(offset + at, data, Durability::Written).await.map_err(SinkError::from)
+            });
+            shown.await??;
+        }
+        Ok(())
     }
 
     async fn read_piece(&self, offset: u64, length: u32) -> Result<AlignedBuf, SinkError> {
@@ -74,6 +97,9 @@ impl BlockSink for VolumeSink {
 
     fn zero(&self, offset: u64, length: u64) -> BoxFuture<'_, Result<(), SinkError>> {
         Box::pin(async move {
+            if let Some(snapshot) = self.image_alone.get() {
+                return self.show_image(snapshot, offset, length).await;
+            }
             let volume = self.volume.clone();
             // Allocated zeros: they hide what the layers below hold.
             let zeroed = self.crossing.run(async move {

@@ -21,15 +21,24 @@ pub(super) struct Ready {
     /// Nothing is there, also no backing file.
     pub(super) is_empty: bool,
     pub(super) resumed: bool,
+    /// The snapshot that shows the backing file and nothing else, if the volume stands on one and holds a backup.
+    pub(super) image_alone: Option<String>,
 }
 
 impl Volume {
     /// Makes the head ready for the blocks of a backup of a volume of `size` bytes. `None`: the volume is that backup.
     pub(super) async fn make_ready(&self, wanted: &BackupName, size: u64) -> Result<Option<Ready>, OperationError> {
         let shared = &self.shared;
-        let plan = Plan::of(shared.settled_marks().await?, wanted, &shared.name)?;
+        let marks = shared.settled_marks().await?;
+        let bottom = marks.idle.last().cloned();
+        let plan = Plan::of(marks, wanted, &shared.name)?;
         if let Plan::Nothing { .. } = plan {
             return Ok(None);
+        }
+        let stands_on_image = !shared.backing_file().await?.is_empty();
+        let image_alone = bottom.filter(|_| stands_on_image && plan.previous().is_some());
+        if stands_on_image && plan.previous().is_some() && image_alone.is_none() {
+            return Err(shared.image_is_hidden(wanted));
         }
         if let Plan::Instead { marker, from } = &plan {
             self.go_back(from.as_ref().unwrap_or(marker)).await?;
@@ -47,8 +56,8 @@ impl Volume {
             self.take("restoring", wanted.restoring()).await?;
         }
         crash_point::reached("restore.marked");
-        let is_empty = plan == Plan::Full && shared.backing_file().await?.is_empty();
-        Ok(Some(Ready { previous: plan.previous().map(|mark| mark.of.clone()), is_empty, resumed }))
+        let is_empty = plan == Plan::Full && !stands_on_image;
+        Ok(Some(Ready { previous: plan.previous().map(|mark| mark.of.clone()), is_empty, resumed, image_alone }))
     }
 
     /// All blocks are written: the volume becomes the backup. Returns the snapshot that holds it.
@@ -135,6 +144,16 @@ impl Shared {
             self.name
         );
         Err(OperationError::Refused(message))
+    }
+
+    /// What a backup does not hold any more reads as the backing file, and nobody can tell what that shows.
+    fn image_is_hidden(&self, wanted: &BackupName) -> OperationError {
+        let message = format!(
+            "volume {} stands on a backing file, and no snapshot is left that shows it alone; restore backup {} into a \
+             new volume",
+            self.name, wanted.backup
+        );
+        OperationError::Refused(message)
     }
 
     async fn backing_file(&self) -> Result<String, OperationError> {
