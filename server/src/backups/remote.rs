@@ -152,17 +152,25 @@ fn facts(summary: library::BackupSummary) -> BackupFacts {
     }
 }
 
-/// One backup's record; a fault that is missing where there is none.
+/// The record of a backup that is complete; a fault that is missing where there is none.
 pub async fn backup(store: &Store, volume: &str, backup: &str) -> Result<BackupFacts, Fault> {
-    let listed = backups(store, volume, &BTreeMap::new()).await?;
-    match listed.into_iter().find(|listed| listed.name == backup).map(|listed| listed.record) {
-        Some(Read::Is(facts)) => Ok(facts),
-        Some(Read::Damaged(fault)) => Err(fault),
-        Some(Read::Unchanged) | None => {
-            let message = format!("volume {volume} has no backup {backup} in {}", store.url());
-            Err(Fault { is_missing: true, ..Fault::damaged(message) })
-        }
-    }
+    library::names::check("volume", volume)?;
+    library::names::check("backup", backup)?;
+    let doing = format!("reading the record of backup {backup}");
+    let record = within(LOOK_TIMEOUT, &doing, library::BackupRecord::load_complete(store, volume, backup)).await?;
+    let parameters = record.parameters.clone().unwrap_or_default();
+    Ok(BackupFacts {
+        block_size: record.block_size()?,
+        compression: record.compression()?.to_string(),
+        snapshot: record.snapshot_name,
+        snapshot_created_at: record.snapshot_created_at,
+        created: record.created_time,
+        size: record.size,
+        labels: record.labels.unwrap_or_default(),
+        is_full: parameters.get(PARAMETER_MODE).is_some_and(|mode| mode == "full"),
+        newly_uploaded: record.newly_uploaded_data_size,
+        re_uploaded: record.re_uploaded_data_size,
+    })
 }
 
 /// Removes a backup, and the blocks that no other one needs. One that is not there is fine.

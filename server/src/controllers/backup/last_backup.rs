@@ -19,7 +19,7 @@ pub async fn note_all(context: &Context, target: &str, volume: &str) -> Result<(
     let backups = context.store.list_labelled::<Backup>(LABEL_BACKUP_VOLUME, volume).await?;
     let newest = newest(&backups, target);
     for found in context.store.list_shared::<Volume>().await? {
-        let is_own = found.name() == volume && found.spec.from_backup.is_empty();
+        let is_own = found.name() == volume && found.is_restored();
         let follows = found.status.is_standby && found.followed_volume().as_deref() == Some(volume);
         let (name, at) = newest.unwrap_or_default();
         let is_told = found.status.last_backup == name && found.status.last_backup_at == at;

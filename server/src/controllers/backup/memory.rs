@@ -12,17 +12,19 @@ const PAUSE_LONGEST: Duration = Duration::from_secs(300);
 #[derive(Debug, Default)]
 pub(super) struct Memory(Mutex<HashMap<String, Known>>);
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Known {
     /// Since when it could begin but for what it waits for.
     turn_since: Instant,
     failures: u32,
     last_failure: Option<Instant>,
+    /// Beginning of the attempt whose failure was noted.
+    noted: String,
 }
 
 impl Default for Known {
     fn default() -> Self {
-        Self { turn_since: Instant::now(), failures: 0, last_failure: None }
+        Self { turn_since: Instant::now(), failures: 0, last_failure: None, noted: String::new() }
     }
 }
 
@@ -54,8 +56,11 @@ impl Memory {
         known.failures
     }
 
-    pub(super) fn failures(&self, backup: &str) -> u32 {
-        self.all().get(backup).map_or(0, |known| known.failures)
+    /// Whether the failure of the attempt with this beginning is not noted yet; it is from now on.
+    pub(super) fn is_news(&self, backup: &str, began: &str) -> bool {
+        let mut all = self.all();
+        let known = all.entry(backup.to_owned()).or_default();
+        std::mem::replace(&mut known.noted, began.to_owned()) != began
     }
 
     /// What is left of the pause after the last attempt that failed.
@@ -74,7 +79,8 @@ mod tests {
     #[test]
     fn attempts_wait_longer_each_time_up_to_a_cap() {
         let memory = Memory::default();
-        assert_eq!((memory.pause("b"), memory.failures("b")), (None, 0));
+        assert_eq!(memory.pause("b"), None);
+        assert!(memory.is_news("b", "10:00") && !memory.is_news("b", "10:00") && memory.is_news("b", "10:01"));
         memory.note_failure("b");
         let first = memory.pause("b").unwrap();
         memory.note_failure("b");

@@ -17,6 +17,8 @@ use crate::settings::Name;
 
 /// How soon to look again while something is waited for, or sent.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
+/// One that had begun waits longer to go on: its engine, or its node, may have to come back first.
+const PATIENCE_TO_GO_ON: Duration = Duration::from_secs(600);
 /// A backup that broke off in the middle is begun again this often; each attempt sends only what is not there yet.
 const ATTEMPTS_MAXIMUM: u32 = 5;
 
@@ -42,7 +44,7 @@ impl Made {
 
     /// An attempt that failed and was noted tells nothing new.
     fn is_to_be_looked_at(&self, name: &str, told: &Told) -> bool {
-        !matches!(told.state(), TransferState::TransferFailed) || self.memory.failures(name) == 0
+        !matches!(told.state(), TransferState::TransferFailed) || self.memory.is_news(name, &told.started_at)
     }
 
     async fn begin(&self, backup: &Object<Backup>, engine: Option<Object<Engine>>) -> Result<Next, Error> {
@@ -64,7 +66,10 @@ impl Made {
                 Begun::Waits(why, next_step) => (why, next_step),
             },
         };
-        let patience = Duration::from_secs(context.settings.number(Name::BackupExecutionTimeout).saturating_mul(60));
+        let mut patience = Duration::from_secs(context.settings.number(Name::BackupExecutionTimeout).saturating_mul(60));
+        if !backup.status.started_at.is_empty() {
+            patience = patience.max(PATIENCE_TO_GO_ON);
+        }
         if self.memory.waited(name) >= patience {
             let why = format!("it did not begin within {} minutes: {why}", patience.as_secs() / 60);
             return self.fail(backup, &why, &next_step).await;

@@ -44,6 +44,8 @@ impl From<Fault> for ApiError {
         let kind = match (fault.is_missing, fault.step) {
             (true, _) => ErrorKind::NotFound,
             (_, "address") => ErrorKind::Invalid,
+            // What is there can't be used as it is.
+            (_, "") if !fault.is_transient => ErrorKind::Conflict,
             _ => ErrorKind::Unavailable,
         };
         Self::new(kind, &fault.message, &fault.next_step)

@@ -54,19 +54,9 @@ pub(super) async fn of(
             return Err(ApiError::new(ErrorKind::NotFound, message, "GET /v1/backupvolumes lists them."));
         }
     };
-    let backup = backup_of(&opened, &url, backup).await?;
+    let backup = remote::backup(&opened, url.volume.as_deref().unwrap_or_default(), backup).await?;
     fill(input, &target, &volume, &backup);
     Ok(Some(Origin { volume, backup }))
-}
-
-async fn backup_of(opened: &aurochs_engine::backup::Store, url: &BackupUrl, name: &str) -> Result<BackupFacts, ApiError> {
-    let volume = url.volume.as_deref().unwrap_or_default();
-    let facts = remote::backup(opened, volume, name).await?;
-    if facts.created.is_empty() {
-        let message = format_args!("backup {name} of volume {volume} is not complete: it is being made, or its making broke off");
-        return Err(ApiError::new(ErrorKind::Conflict, message, "Wait for its end, or choose another one."));
-    }
-    Ok(facts)
 }
 
 /// Credentials belong to targets: an address that is none of theirs has none.
