@@ -57,7 +57,9 @@ pub(super) fn restore(request: BackupRestoreRequest) -> Result<RestoreRequest, S
     names::check("backup", &request.backup).map_err(invalid)?;
     names::check("volume", &request.volume).map_err(invalid)?;
     if request.instant {
-        return Err(Status::unimplemented("a restore with the volume in use at once is not possible yet; restore without"));
+        return Err(Status::unimplemented(
+            "a restore with the volume in use at once is not possible yet; restore without",
+        ));
     }
     let target = target(&request.target_url, request.credentials)?;
     let concurrency = concurrency(request.concurrency);

@@ -145,7 +145,7 @@ impl Shared {
     }
 
     /// Grows all members and then the volume.
-    async fn grow(self: &std::sync::Arc<Self>, size: u64) -> Result<(), OperationError> {
+    pub(super) async fn grow(self: &std::sync::Arc<Self>, size: u64) -> Result<(), OperationError> {
         if size == self.size() {
             return Ok(());
         }

@@ -18,6 +18,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use super::Shared;
 use super::barrier::OperationError;
+use crate::backup::lock::all_released;
 use crate::backup::{BackupError, Progress};
 use crate::grpc::engine_v1::TransferState;
 use crate::sys::low_priority;
@@ -27,6 +28,9 @@ use crate::sys::low_priority;
 const THREADS_MAXIMUM: usize = 4;
 /// How long work that cannot be interrupted (the hash of a block) may go on after a transfer's end before it is left alone.
 const END_PATIENCE: Duration = Duration::from_secs(5);
+/// How long the lock of a transfer that was cancelled may take to be removed from its target. One that stays keeps
+/// deletions waiting until it is too old.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Runs `work` to its end on threads of its own. The receiver fails if they break down.
 ///
@@ -75,7 +79,15 @@ where
     F: Future<Output = Result<T, Ended>> + Send + 'static,
     T: Send + 'static,
 {
-    let told = on_own_threads(name, work).map_err(|error| Ended::failed(format!("the system gives no thread: {error}")))?;
+    let told = on_own_threads(name, async move {
+        let outcome = work.await;
+        if let Err(Ended::Cancelled) = outcome {
+            // Those of other transfers of this process hold it up no longer than that either.
+            let _ = tokio::time::timeout(LOCK_PATIENCE, all_released()).await;
+        }
+        outcome
+    });
+    let told = told.map_err(|error| Ended::failed(format!("the system gives no thread: {error}")))?;
     told.await.unwrap_or_else(|_| Err(Ended::failed("its threads ended unexpectedly; see the engine's log".to_owned())))
 }
 

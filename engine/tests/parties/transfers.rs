@@ -13,11 +13,8 @@ use aurochs_engine::volume::restore::RestoreRequest;
 use super::{TestEngine, VOLUME};
 
 /// Nobody else uses the target, so nobody's lock is waited for.
-const LOCK_TIMES: LockTimes = LockTimes {
-    wait: Duration::from_millis(1),
-    renew: Duration::from_secs(60),
-    lifetime: Duration::from_secs(150),
-};
+const LOCK_TIMES: LockTimes =
+    LockTimes { wait: Duration::from_millis(1), renew: Duration::from_secs(60), lifetime: Duration::from_secs(150) };
 const BLOCK_SIZE: u64 = 1 << 20;
 
 /// A backup target.
@@ -83,8 +80,9 @@ impl Shelf {
     }
 
     pub fn restore(&self, backup: &str) -> RestoreRequest {
-        let request = RestoreRequest::new(self.target(), &format!("{VOLUME}-stored"), backup);
-        RestoreRequest { lock_times: LOCK_TIMES, ..request }
+        let mut request = RestoreRequest::new(self.target(), &format!("{VOLUME}-stored"), backup);
+        request.lock_times = LOCK_TIMES;
+        request
     }
 }
 

@@ -46,9 +46,9 @@ impl<'engine> Story<'engine> {
 
     pub(crate) async fn zero(&mut self, offset: u64, length: u64) {
         self.content[offset as usize..(offset + length) as usize].fill(0);
-        let zeroed = self.engine.run(|volume| async move {
-            volume.write_zeroes(offset, length, false, Durability::Written).await
-        });
+        let zeroed = self
+            .engine
+            .run(|volume| async move { volume.write_zeroes(offset, length, false, Durability::Written).await });
         zeroed.await.unwrap();
     }
 

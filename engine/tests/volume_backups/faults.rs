@@ -1,6 +1,8 @@
 //! Replicas, targets and people that get in the way in the middle.
 
-use aurochs_engine::grpc::engine_v1::{ReplicaMode, TransferState};
+use std::time::Duration;
+
+use aurochs_engine::grpc::engine_v1::{EngineStatus, ReplicaMode, TransferState};
 
 use crate::content::{MIB, Story, all, assert_same, noise};
 use crate::parties::transfers::Shelf;
@@ -17,10 +19,19 @@ async fn full(engine: &TestEngine) -> Vec<u8> {
 }
 
 async fn wait_restored(engine: &TestEngine, bytes: u64) {
-    let enough = |status: &aurochs_engine::grpc::engine_v1::EngineStatus| {
-        status.restore.as_ref().is_some_and(|restore| restore.done_bytes >= bytes)
-    };
+    let enough = |status: &EngineStatus| status.restore.as_ref().is_some_and(|restore| restore.done_bytes >= bytes);
     engine.wait("a part is restored", enough).await;
+}
+
+/// A target that is back soon enough is waited for; nobody tells of that, so this looks no longer than a while.
+async fn away_for_a_while(engine: &TestEngine, state: impl Fn(&EngineStatus) -> TransferState) {
+    let over = async {
+        while state(&engine.status()) == TransferState::TransferInProgress {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    // Whichever comes first is a case of its own.
+    let _ = tokio::time::timeout(Duration::from_secs(3), over).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,8 +85,9 @@ async fn a_target_that_goes_away_is_told_of_and_what_was_done_is_not_done_again(
     engine.begin_backup(shelf.backup("b1", "s")).await;
     engine.wait("a part is stored", |status| status.backups[0].done_bytes >= 2 * MIB).await;
     shelf.take_away();
-    let broken = engine.backup_over("b1").await;
+    away_for_a_while(&engine, |status| status.backups[0].state()).await;
     shelf.put_back();
+    let broken = engine.backup_over("b1").await;
     if broken.state() == TransferState::TransferFailed {
         assert!(!broken.error.is_empty(), "{broken:?}");
         let stored = shelf.blocks() as u64;
@@ -88,12 +100,13 @@ async fn a_target_that_goes_away_is_told_of_and_what_was_done_is_not_done_again(
     restored.begin_restore(shelf.restore("b1")).await;
     wait_restored(&restored, 2 * MIB).await;
     shelf.take_away();
+    away_for_a_while(&restored, |status| status.restore.as_ref().unwrap().state()).await;
+    shelf.put_back();
     let broken = restored.restore_over().await;
     if broken.state() == TransferState::TransferFailed {
         assert!(!broken.error.is_empty(), "{broken:?}");
         assert_eq!(restored.status().unfinished_restore, "b1");
     }
-    shelf.put_back();
     let over = restored.restore(shelf.restore("b1")).await;
     assert_eq!(over.resumed, broken.state() == TransferState::TransferFailed);
     assert_same(&all(&restored).await, &expected, "the volume");

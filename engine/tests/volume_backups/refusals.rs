@@ -81,21 +81,24 @@ async fn nothing_changes_layers_under_a_restore_or_takes_its_marks() {
     let mut story = Story::of(&engine, SIZE);
     story.begin("s1").await;
     engine.back_up(shelf.backup("b1", "s1")).await;
-    story.write(0, noise(4, MIB)).await;
+    story.write(0, noise(4, 20 * MIB)).await;
     let second = story.snapshot("s2").await;
     engine.back_up(shelf.backup("b2", "s2")).await;
 
-    let mut target = Parties::new(SIZE, 2).await;
+    let target = Parties::new(SIZE, 2).await;
     let standby = target.attach().await.unwrap();
     let held = standby.restore(shelf.restore("b1")).await.snapshot;
     standby.begin_restore(shelf.restore("b2")).await;
     standby.wait("the marker is there", |status| status.unfinished_restore == "b2").await;
     target.replicas[0].proxy.hold();
-    if standby.status().restore.unwrap().state() == TransferState::TransferInProgress {
-        let taken = standby.run(|volume| async move { volume.snapshot("user", BTreeMap::new(), true).await }).await;
+    let runs = || standby.status().restore.unwrap().state() == TransferState::TransferInProgress;
+    if runs() {
         let refused = refusal(&standby, shelf.restore("b1")).await;
         assert!(refused.contains("a restore is running"), "{refused}");
-        assert!(taken.unwrap_err().to_string().contains("being restored"));
+        let taken = standby.run(|volume| async move { volume.snapshot("user", BTreeMap::new(), true).await }).await;
+        if runs() {
+            assert!(taken.unwrap_err().to_string().contains("being restored"));
+        }
     }
     target.replicas[0].proxy.release();
     standby.restore_over().await;
@@ -128,5 +131,4 @@ async fn nothing_changes_layers_under_a_restore_or_takes_its_marks() {
     }
     standby.restore(shelf.restore("b3")).await;
     assert_same(&all(&standby).await, &story.content, "the third backup");
-    target.replicas[0].stop().await;
 }

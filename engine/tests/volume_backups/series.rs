@@ -148,10 +148,7 @@ async fn a_standby_volume_follows_a_series() {
         assert_eq!(live.len(), 2, "the snapshot that holds the backup, and the first marker: {live:?}");
         assert!(live.contains(&over.snapshot.as_str()));
         // Another purge leaves what the next restore needs, and another engine finds it.
-        standby
-            .run(|volume| async move { volume.purge(IfPurging::Refuse).await })
-            .await
-            .unwrap();
+        standby.run(|volume| async move { volume.purge(IfPurging::Refuse).await }).await.unwrap();
         standby.wait("the purge is over", |status| status.exclusive_work.is_empty()).await;
         standby.run(|volume| async move { volume.close().await }).await.unwrap();
         standby = target.attach().await.unwrap();

@@ -79,12 +79,7 @@ impl Volume {
     }
 }
 
-async fn run(
-    request: BackupRequest,
-    size: u64,
-    source: SnapshotSource,
-    running: &Running,
-) -> Result<Created, Ended> {
+async fn run(request: BackupRequest, size: u64, source: SnapshotSource, running: &Running) -> Result<Created, Ended> {
     let (backup, snapshot) = (request.backup.clone(), request.snapshot.clone());
     let source = Arc::new(source);
     let (read, progress, mut cancelled) = (Arc::clone(&source), running.progress.clone(), running.cancelled.clone());

@@ -194,7 +194,10 @@ mod tests {
         assert!(is_ancestor(&layers, "c", &base("a", noon)));
         assert!(is_ancestor(&layers, "c", &base("b", Some(datetime!(2026-01-01 11:00 UTC)))), "in the same second");
         assert!(is_ancestor(&layers, "c", &base("b", None)));
-        assert!(!is_ancestor(&layers, "c", &base("b", Some(datetime!(2026-01-01 10:59 UTC)))), "another one of the name");
+        assert!(
+            !is_ancestor(&layers, "c", &base("b", Some(datetime!(2026-01-01 10:59 UTC)))),
+            "another one of the name"
+        );
         assert!(!is_ancestor(&layers, "c", &base("c", noon)), "itself");
         assert!(!is_ancestor(&layers, "c", &base("side", noon)), "another branch");
         assert!(!is_ancestor(&layers, "a", &base("c", noon)), "a descendant");

@@ -207,7 +207,10 @@ mod tests {
         ];
         let marks = Marks::of(&layers(&complete));
         assert_eq!(marks.restored.as_ref().map(|mark| &mark.of), Some(&name("b2")));
-        assert_eq!((marks.restoring.as_ref(), marks.older.as_slice()), (None, ["m".to_owned(), "a".to_owned()].as_slice()));
+        assert_eq!(
+            (marks.restoring.as_ref(), marks.older.as_slice()),
+            (None, ["m".to_owned(), "a".to_owned()].as_slice())
+        );
         assert_eq!(marks.needed(), ["c"]);
     }
 

@@ -102,9 +102,8 @@ impl BlockSink for VolumeSink {
             }
             let volume = self.volume.clone();
             // Allocated zeros: they hide what the layers below hold.
-            let zeroed = self.crossing.run(async move {
-                volume.write_zeroes(offset, length, false, Durability::Written).await
-            });
+            let zeroed =
+                self.crossing.run(async move { volume.write_zeroes(offset, length, false, Durability::Written).await });
             zeroed.await??;
             crash_point::reached("restore.data-zeroed");
             Ok(())

@@ -160,7 +160,9 @@ impl Shared {
         let asked = self.any_member(|link| async move { link.control(&ControlRequest::BackingFile).await });
         match asked.await? {
             ControlReply::BackingFile(path) => Ok(path),
-            other => Err(OperationError::Failed(format!("a question for the backing file was answered with {other:?}"))),
+            other => {
+                Err(OperationError::Failed(format!("a question for the backing file was answered with {other:?}")))
+            }
         }
     }
 
