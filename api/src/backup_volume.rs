@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::action::NoInput;
-use crate::cause::Cause;
 use crate::backup::{Backup, BackupInput};
 use crate::backup_target::SyncBackupResource;
+use crate::cause::Cause;
 use crate::describe::Described;
 use crate::schema::{Collection, Resource};
 

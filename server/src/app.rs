@@ -6,8 +6,8 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 
 use crate::audit::Audit;
-use crate::backups::Backups;
 use crate::auth::Auth;
+use crate::backups::Backups;
 use crate::environment::premises::Premises;
 use crate::events::Events;
 use crate::instance::{Clients, Instances, Network};

@@ -107,7 +107,10 @@ impl Credentials {
         };
         if facts.mode() & 0o077 != 0 {
             let message = format!("others can read or write {}, which holds credentials", path.display());
-            return Err(Fault::credentials(message, "Run chmod 600 on it; change the credentials if others read them."));
+            return Err(Fault::credentials(
+                message,
+                "Run chmod 600 on it; change the credentials if others read them.",
+            ));
         }
         if known.seen == Some(seen(&facts)) {
             return Ok(());
@@ -189,7 +192,9 @@ mod tests {
     #[test]
     fn names_that_nobody_knows_are_mistakes() {
         check(&secret("x")).unwrap();
-        assert!(check(&[("AWS_ACCESS_KEY".to_owned(), String::new())].into()).unwrap_err().contains("AWS_ACCESS_KEY_ID"));
+        assert!(
+            check(&[("AWS_ACCESS_KEY".to_owned(), String::new())].into()).unwrap_err().contains("AWS_ACCESS_KEY_ID")
+        );
         assert!(check(&secret(&"x".repeat(VALUE_BYTES_MAXIMUM + 1))).is_err());
     }
 }

@@ -141,7 +141,8 @@ impl Run for Command {
             }
             Self::Rm(Remove { name, confirmation }) => {
                 client.api.get::<BackupTarget>(&name).await?;
-                confirmation.ask(&format!("Target {name} is forgotten, with its credentials. Its backups stay in it."))?;
+                confirmation
+                    .ask(&format!("Target {name} is forgotten, with its credentials. Its backups stay in it."))?;
                 client.api.delete::<BackupTarget>(&name).await?;
                 client.output.done(&Value::Null, &name, &format!("Target {name} is forgotten."))
             }

@@ -12,14 +12,14 @@ use prometheus_parse::{Scrape, Value};
 
 use super::collect;
 use crate::controllers::queue::WorkQueue;
+use crate::resources::backup::BackupSpec;
+use crate::resources::backup_volume::BackupVolumeSpec;
 use crate::resources::engine::{EngineSpec, InstanceState};
 use crate::resources::instance_manager::InstanceManagerSpec;
 use crate::resources::node::{DiskSpec, DiskStatus, NodeSpec};
 use crate::resources::replica::ReplicaSpec;
 use crate::resources::snapshot::SnapshotSpec;
 use crate::resources::volume::VolumeSpec;
-use crate::resources::backup::BackupSpec;
-use crate::resources::backup_volume::BackupVolumeSpec;
 use crate::resources::{
     Backup, BackupTarget, BackupVolume, Engine, InstanceManager, Node, Object, Replica, Snapshot, Volume, condition,
 };

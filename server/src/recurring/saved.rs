@@ -34,7 +34,8 @@ pub async fn of_volume(store: &Store, volume: &Object<Volume>) -> Result<Option<
         .iter()
         .filter(|job| choice::names(volume, job))
         .map(|job| {
-            let is_enabled = |label: String| volume.metadata.labels.get(&label).is_some_and(|value| value == LABEL_ENABLED);
+            let is_enabled =
+                |label: String| volume.metadata.labels.get(&label).is_some_and(|value| value == LABEL_ENABLED);
             let groups = job.spec.groups.iter();
             let from_group = groups.filter(|group| is_enabled(format!("{LABEL_RECURRING_JOB_GROUP}{group}")));
             let saved = Saved {

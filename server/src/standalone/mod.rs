@@ -23,8 +23,8 @@ use tokio::net::TcpListener;
 
 use crate::app::App;
 use crate::auth::Auth;
-use crate::backups::{self, Backups};
 use crate::auth::users::{self, FirstPassword, UsersError};
+use crate::backups::{self, Backups};
 use crate::controllers::{self, Context, Controllers};
 use crate::events::Events;
 use crate::instance::{Clients, Instances, Network};
@@ -234,9 +234,8 @@ async fn wait_for_nodes(store: &Store, clients: &Clients) {
 /// Where support bundles are, and which files must leave no trace in them.
 fn bundles(layout: &Layout, owner: &str, network: &Network) -> Bundles {
     let chap = Some(&network.iscsi_chap_file).filter(|path| !path.is_empty()).map(PathBuf::from);
-    let own =
-        [users::FILE, users::FIRST_PASSWORD_FILE, notifications::secrets::FILE, backups::credentials::FILE]
-            .map(|file| layout.data.join(file));
+    let own = [users::FILE, users::FIRST_PASSWORD_FILE, notifications::secrets::FILE, backups::credentials::FILE]
+        .map(|file| layout.data.join(file));
     let secrets = own.into_iter().chain(chap).collect();
     Bundles::at(Place::new(layout.support_bundles(), layout.logs(), owner, secrets))
 }

@@ -1,7 +1,7 @@
 //! Causes of resources whose own status says everything: nothing else is looked at, and nothing is stored.
 
-use aurochs_api::cause::{Cause, CauseCode, CauseDetail, Severity};
 use aurochs_api::backup::BackupState;
+use aurochs_api::cause::{Cause, CauseCode, CauseDetail, Severity};
 use aurochs_api::condition::ConditionStatus;
 use aurochs_api::support_bundle::SupportBundleState;
 
@@ -9,7 +9,9 @@ use crate::controllers::engine_image::default_image;
 use crate::controllers::orphan::{self, DATA_CLEANABLE, ERROR};
 use crate::resources::engine::InstanceState;
 use crate::resources::orphan::{OrphanType, PARAMETER_DATA_NAME, PARAMETER_DISK_NAME, PARAMETER_INSTANCE_NAME};
-use crate::resources::{Backup, BackupVolume, EngineImage, InstanceManager, Object, Orphan, Snapshot, SupportBundle, condition};
+use crate::resources::{
+    Backup, BackupVolume, EngineImage, InstanceManager, Object, Orphan, Snapshot, SupportBundle, condition,
+};
 
 /// Ends a text that may have an end already.
 fn sentence(text: &str) -> String {

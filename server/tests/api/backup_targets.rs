@@ -66,7 +66,8 @@ async fn targets_are_made_changed_and_deleted() {
     let path = "/v1/backuptargets/offsite?action=backupTargetUpdate";
     let changed = manager.post(path, target("offsite", "nfs://server:/b")).await;
     assert_eq!(changed.json()["backupTargetURL"], "nfs://server:/b");
-    let sync = manager.post("/v1/backuptargets/offsite?action=backupTargetSync", json!({"syncBackupTarget": true})).await;
+    let sync =
+        manager.post("/v1/backuptargets/offsite?action=backupTargetSync", json!({"syncBackupTarget": true})).await;
     assert_eq!((sync.status, &sync.json()["type"]), (StatusCode::OK, &json!("backupTarget")));
     let stored: Object<BackupTarget> = manager.store().get("offsite").await.unwrap();
     assert!(!stored.spec.sync_requested_at.is_empty());
@@ -104,7 +105,11 @@ async fn credentials_go_in_and_never_come_out() {
     }
     body["credentials"] = json!({"AWS_KEY": PLANTED});
     let refused = manager.call("PUT", "/v1/backuptargets/offsite", &body.to_string()).await;
-    assert!(refused.status == StatusCode::UNPROCESSABLE_ENTITY && !refused.text.contains("planted"), "{}", refused.text);
+    assert!(
+        refused.status == StatusCode::UNPROCESSABLE_ENTITY && !refused.text.contains("planted"),
+        "{}",
+        refused.text
+    );
     // Without any word of them they stay; an empty list takes them away.
     body.as_object_mut().unwrap().remove("credentials");
     body["credentialSecret"] = json!("offsite");
@@ -122,13 +127,18 @@ async fn a_test_names_the_step_that_fails() {
     let path = format!("{DEFAULT}?action=backupTargetTest");
     let good = format!("vfs://{}", directory.path().display());
     let told = manager.post(&path, json!({"backupTargetURL": good})).await.json();
-    let steps: Vec<&str> = told["steps"].as_array().unwrap().iter().map(|step| step["name"].as_str().unwrap()).collect();
+    let steps: Vec<&str> =
+        told["steps"].as_array().unwrap().iter().map(|step| step["name"].as_str().unwrap()).collect();
     assert_eq!(told["usable"], true, "{told}");
     assert_eq!(steps, ["address", "credentials", "connect", "list", "write", "read", "delete"]);
     for (url, step) in [("ftp://host/", "address"), ("vfs:///var/tmp/no-such-directory", "connect")] {
         let told = manager.post(&path, json!({"backupTargetURL": url})).await.json();
         let last = told["steps"].as_array().unwrap().last().unwrap();
-        assert_eq!((&told["usable"], &last["name"], &last["passed"]), (&json!(false), &json!(step), &json!(false)), "{told}");
+        assert_eq!(
+            (&told["usable"], &last["name"], &last["passed"]),
+            (&json!(false), &json!(step), &json!(false)),
+            "{told}"
+        );
         assert!(!told["message"].as_str().unwrap().is_empty() && !told["nextStep"].as_str().unwrap().is_empty());
     }
     let nothing = manager.post(&path, json!({})).await;

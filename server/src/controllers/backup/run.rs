@@ -66,7 +66,8 @@ impl Made {
                 Begun::Waits(why, next_step) => (why, next_step),
             },
         };
-        let mut patience = Duration::from_secs(context.settings.number(Name::BackupExecutionTimeout).saturating_mul(60));
+        let mut patience =
+            Duration::from_secs(context.settings.number(Name::BackupExecutionTimeout).saturating_mul(60));
         if !backup.status.started_at.is_empty() {
             patience = patience.max(PATIENCE_TO_GO_ON);
         }
@@ -86,7 +87,9 @@ impl Made {
     ) -> Result<Begun, Error> {
         let context = &self.context;
         // Judged before: both are there.
-        let (Some(volume), Some(target)) = (&world.volume, &world.target) else { return Ok(Begun::waits("it is gone")) };
+        let (Some(volume), Some(target)) = (&world.volume, &world.target) else {
+            return Ok(Begun::waits("it is gone"));
+        };
         let Some(node) = tickets::node_for(context, volume).await? else {
             return Ok(Begun::waits("no node answers on which the volume can be attached"));
         };

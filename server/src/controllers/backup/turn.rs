@@ -12,9 +12,15 @@ pub(super) enum Turn {
     /// Another backup of the volume comes first; its time to begin does not run yet.
     After(String),
     /// It could begin but for this.
-    Waits { why: String, next_step: String },
+    Waits {
+        why: String,
+        next_step: String,
+    },
     /// It never can.
-    Never { why: String, next_step: String },
+    Never {
+        why: String,
+        next_step: String,
+    },
 }
 
 /// What is looked at.

@@ -29,7 +29,13 @@ pub async fn ensure_default(store: &Store) -> Result<(), StoreError> {
 /// A target without an address is none.
 pub(super) fn tell_empty(status: &mut BackupTargetStatus) {
     let message = "backup target URL is empty";
-    condition::set(&mut status.conditions, CONDITION_UNAVAILABLE, ConditionStatus::True, CONDITION_UNAVAILABLE, message);
+    condition::set(
+        &mut status.conditions,
+        CONDITION_UNAVAILABLE,
+        ConditionStatus::True,
+        CONDITION_UNAVAILABLE,
+        message,
+    );
     status.available = false;
     status.synced_url.clear();
     status.causes.clear();

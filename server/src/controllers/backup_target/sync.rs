@@ -68,13 +68,7 @@ pub async fn volume(context: &Context, target: &str, store: &Store, volume: &str
     in_step(context, target, store, volume, false).await
 }
 
-async fn in_step(
-    context: &Context,
-    target: &str,
-    store: &Store,
-    volume: &str,
-    has_folder: bool,
-) -> Result<(), Error> {
+async fn in_step(context: &Context, target: &str, store: &Store, volume: &str, has_folder: bool) -> Result<(), Error> {
     let _one_at_a_time = context.backups.step(target, volume).await;
     let pass = Pass { context, target, store, volume, has_folder };
     pass.run().await?;
@@ -169,11 +163,7 @@ impl Pass<'_> {
     }
 
     /// Nothing of the volume is in the store. A backup of it that is being made here will bring it back.
-    async fn forget(
-        &self,
-        resource: Option<&Object<BackupVolume>>,
-        known: &[Object<Backup>],
-    ) -> Result<(), Error> {
+    async fn forget(&self, resource: Option<&Object<BackupVolume>>, known: &[Object<Backup>]) -> Result<(), Error> {
         for backup in known.iter().filter(|backup| is_gone(backup, &BTreeSet::new())) {
             forget::backup(self.context, backup).await?;
         }
@@ -365,10 +355,8 @@ mod tests {
     use super::*;
 
     fn backup(own: bool, version: &str, state: BackupState) -> Object<Backup> {
-        let spec = BackupSpec {
-            snapshot_name: if own { "s".to_owned() } else { String::new() },
-            ..BackupSpec::default()
-        };
+        let spec =
+            BackupSpec { snapshot_name: if own { "s".to_owned() } else { String::new() }, ..BackupSpec::default() };
         let mut backup = Object::<Backup>::new("b", spec);
         (backup.status.state, backup.status.record_version) = (state, version.to_owned());
         backup

@@ -192,7 +192,9 @@ mod tests {
             Course::Runs(phase) => panic!("{phase}"),
         };
         assert_eq!(over(backup(Completed, |_| {})), Outcome::Succeeded);
-        let Outcome::Failed(failure) = over(backup(Error, |backup| backup.status.error = "full".into())) else { panic!() };
+        let Outcome::Failed(failure) = over(backup(Error, |backup| backup.status.error = "full".into())) else {
+            panic!()
+        };
         assert_eq!(failure.cause.unwrap().code, CauseCode::BackupFailed);
         let cancelled = backup(Error, |backup| {
             backup.metadata.annotations.insert(ANNOTATION_CANCELLED_BY.into(), "ann".into());

@@ -21,7 +21,8 @@ use crate::store::WatchEvent;
 
 const NO_CANCEL_OF_CLONES: &str = "A copy that fails is begun again by itself. Delete the volume if it is not wanted any more: the copy ends with it.";
 const NO_CANCEL_OF_GROWTH: &str = "The engine grows right now, which can't be taken back and ends within moments.";
-const NO_CANCEL_OF_RESTORES: &str = "A volume that is half filled is of no use. Delete it if it is not wanted any more: the restore ends with it.";
+const NO_CANCEL_OF_RESTORES: &str =
+    "A volume that is half filled is of no use. Delete it if it is not wanted any more: the restore ends with it.";
 const DELETED: &str = "The volume was deleted before this was done.";
 
 /// What may have changed.

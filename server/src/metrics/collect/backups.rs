@@ -18,12 +18,11 @@ fn labels(backup: &Object<Backup>) -> [(&'static str, &str); 3] {
 
 pub(super) fn write(page: &mut Page, world: &World) {
     of_backups(page, world);
-    let mut family = page.gauge(
-        "longhorn_backup_target_backup_volume_count",
-        "Volumes that have backups in the target, as last read.",
-    );
+    let mut family = page
+        .gauge("longhorn_backup_target_backup_volume_count", "Volumes that have backups in the target, as last read.");
     for target in &world.backup_targets {
-        let count = world.backup_volumes.iter().filter(|volume| volume.spec.backup_target_name == target.name()).count();
+        let count =
+            world.backup_volumes.iter().filter(|volume| volume.spec.backup_target_name == target.name()).count();
         family.sample(&[("backup_target", target.name())], count as f64);
     }
     let mut counts: HashMap<(&str, &str), u64> = HashMap::new();

@@ -19,7 +19,9 @@ use serde::Serialize;
 
 use super::page::{Family, Page};
 use super::{jobs, requests, work};
-use crate::resources::{Backup, BackupTarget, BackupVolume, Engine, InstanceManager, Node, Object, Replica, Snapshot, Volume};
+use crate::resources::{
+    Backup, BackupTarget, BackupVolume, Engine, InstanceManager, Node, Object, Replica, Snapshot, Volume,
+};
 use crate::store::{Store, StoreError};
 
 pub use super::page::CONTENT_TYPE;

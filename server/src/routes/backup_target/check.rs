@@ -36,7 +36,11 @@ pub(super) fn name(name: &str) -> Result<(), ApiError> {
 }
 
 /// The wish of a body, for a target that has this spec now; its credentials are looked at and not kept.
-pub(super) fn spec(name: &str, before: &BackupTargetSpec, input: &BackupTargetInput) -> Result<BackupTargetSpec, ApiError> {
+pub(super) fn spec(
+    name: &str,
+    before: &BackupTargetSpec,
+    input: &BackupTargetInput,
+) -> Result<BackupTargetSpec, ApiError> {
     let seconds = poll_interval::parse(&input.poll_interval)?;
     let url = input.backup_target_url.trim();
     if !url.is_empty() {
@@ -49,7 +53,9 @@ pub(super) fn spec(name: &str, before: &BackupTargetSpec, input: &BackupTargetIn
         return Err(invalid(message, "Give the name of a secret, or nothing."));
     }
     if let Some(given) = &input.credentials {
-        let refused = |why| invalid(format_args!("the credentials of backup target {name} can't be kept: {why}"), "Correct them.");
+        let refused = |why| {
+            invalid(format_args!("the credentials of backup target {name} can't be kept: {why}"), "Correct them.")
+        };
         credentials::check(given).map_err(refused)?;
         if secret.is_empty() && !given.is_empty() {
             name.clone_into(&mut secret);
@@ -88,7 +94,8 @@ pub(super) async fn nobody_follows(store: &Store, name: &str, tried: &str) -> Re
     if names.is_empty() {
         return Ok(());
     }
-    let message = format_args!("{tried} backup target {name} is not possible: standby volumes follow it: {}", names.join(", "));
+    let message =
+        format_args!("{tried} backup target {name} is not possible: standby volumes follow it: {}", names.join(", "));
     Err(ApiError::new(ErrorKind::Conflict, message, "Activate these volumes, or delete them, first."))
 }
 
@@ -109,7 +116,9 @@ mod tests {
 
     #[test]
     fn addresses_and_secrets() {
-        for url in ["", "s3://bucket@region/path", "nfs://server:/path", "vfs:///tmp/x", " azblob://c@core.windows.net/ "] {
+        for url in
+            ["", "s3://bucket@region/path", "nfs://server:/path", "vfs:///tmp/x", " azblob://c@core.windows.net/ "]
+        {
             assert_eq!(wish(url, "", None).unwrap().backup_target_url, url.trim(), "{url}");
         }
         for url in ["bucket", "ftp://a/b", "s3://", "vfs://host/path"] {

@@ -22,9 +22,11 @@ pub async fn handle(
     let found = found.map_err(|error| shown::unknown::<BackupVolume>(error, &name))?;
     let needs = |volume: &&Object<Volume>| {
         let is_standby = volume.spec.standby || volume.status.is_standby || volume.status.restore_required;
-        let follows = volume.spec.from_backup.split(['?', '&']).any(|part| {
-            part.strip_prefix("volume=").is_some_and(|of| of == found.spec.volume_name)
-        });
+        let follows = volume
+            .spec
+            .from_backup
+            .split(['?', '&'])
+            .any(|part| part.strip_prefix("volume=").is_some_and(|of| of == found.spec.volume_name));
         is_standby && follows && volume.spec.backup_target_name == found.spec.backup_target_name
     };
     let volumes = store.list::<Volume>().await?;

@@ -49,7 +49,8 @@ fn check_standby(volume: &Object<Volume>) -> Result<(), ApiError> {
     if !volume.spec.standby {
         return Ok(());
     }
-    let message = format_args!("volume {} is not detached: it is a standby volume, which follows a backup", volume.name());
+    let message =
+        format_args!("volume {} is not detached: it is a standby volume, which follows a backup", volume.name());
     Err(ApiError::new(ErrorKind::Conflict, message, "Activate it: it is detached when it can be used."))
 }
 

@@ -5,8 +5,8 @@ use aurochs_api::volume::{SizeText, VolumeCreateInput};
 use aurochs_engine::backup::BackupUrl;
 
 use super::action::invalid;
-use crate::backups::remote::{self, BackupFacts, Read, VolumeFacts};
 use crate::backups::Backups;
+use crate::backups::remote::{self, BackupFacts, Read, VolumeFacts};
 use crate::error::{ApiError, ErrorKind};
 use crate::recurring::saved;
 use crate::resources::backup::{LABEL_ACCESS_MODE, LABEL_RECURRING_JOBS};
@@ -67,10 +67,15 @@ async fn target(store: &Store, named: &str, url: &BackupUrl) -> Result<Object<Ba
     let fits = |target: &&Object<BackupTarget>| {
         plain(&target.spec.backup_target_url) == wanted && (named.is_empty() || named == target.name())
     };
-    targets.iter().find(fits).or_else(|| targets.iter().find(|target| plain(&target.spec.backup_target_url) == wanted)).cloned().ok_or_else(|| {
-        let message = format_args!("fromBackup is at {wanted}, which is the address of no backup target");
-        ApiError::new(ErrorKind::Conflict, message, "Add a backup target with this address, then try again.")
-    })
+    targets
+        .iter()
+        .find(fits)
+        .or_else(|| targets.iter().find(|target| plain(&target.spec.backup_target_url) == wanted))
+        .cloned()
+        .ok_or_else(|| {
+            let message = format_args!("fromBackup is at {wanted}, which is the address of no backup target");
+            ApiError::new(ErrorKind::Conflict, message, "Add a backup target with this address, then try again.")
+        })
 }
 
 fn fill(input: &mut VolumeCreateInput, target: &Object<BackupTarget>, volume: &VolumeFacts, backup: &BackupFacts) {
@@ -109,11 +114,11 @@ impl Origin {
         if !volume.spec.restore_volume_recurring_job.or_setting(is_wanted) {
             return Ok(());
         }
-        let told = self.backup.labels.get(LABEL_RECURRING_JOBS).or_else(|| self.volume.labels.get(LABEL_RECURRING_JOBS));
+        let told =
+            self.backup.labels.get(LABEL_RECURRING_JOBS).or_else(|| self.volume.labels.get(LABEL_RECURRING_JOBS));
         match told {
             Some(told) => saved::bring_back(store, settings, told, volume).await,
             None => Ok(()),
         }
     }
 }
-

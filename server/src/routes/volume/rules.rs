@@ -93,7 +93,8 @@ pub(crate) fn restored(volume: &Object<Volume>, tried: &str) -> Result<(), ApiEr
     }
     let name = volume.name();
     if volume.spec.standby {
-        let message = format_args!("{tried} volume {name} is not possible: it is a standby volume, which follows a backup");
+        let message =
+            format_args!("{tried} volume {name} is not possible: it is a standby volume, which follows a backup");
         return Err(ApiError::new(ErrorKind::Conflict, message, "Activate it, then try again."));
     }
     let message = format_args!("{tried} volume {name} is not possible yet: it is being restored from a backup");

@@ -43,7 +43,9 @@ fn mode(word: &str) -> Result<BackupMode, ApiError> {
     match word {
         "" | "incremental" => Ok(BackupMode::Incremental),
         "full" => Ok(BackupMode::Full),
-        other => Err(invalid(format_args!("backupMode can't be {other:?}"), "Give incremental or full, or leave it out.")),
+        other => {
+            Err(invalid(format_args!("backupMode can't be {other:?}"), "Give incremental or full, or leave it out."))
+        }
     }
 }
 

@@ -21,7 +21,8 @@ async fn another_installation_sees_what_is_there_and_what_is_wrong_with_it() {
     one.stop().await;
 
     // A record that is none, and one that has not come to its end.
-    let backups = target.files(".cfg").iter().find(|path| path.ends_with("volume.cfg")).unwrap().with_file_name("backups");
+    let backups =
+        target.files(".cfg").iter().find(|path| path.ends_with("volume.cfg")).unwrap().with_file_name("backups");
     std::fs::write(backups.join("backup_damaged.cfg"), "{no json").unwrap();
     let dying = json!({"Name": "dying", "VolumeName": VOLUME, "SnapshotName": "", "SnapshotCreatedAt": "", "CreatedTime": "",
         "Size": "0", "Labels": null, "Parameters": null, "IsIncremental": false, "CompressionMethod": "lz4",

@@ -14,7 +14,9 @@ impl Installation {
     async fn own_backups(&self) -> Vec<Object<Backup>> {
         let mut all = self.backups().await;
         all.retain(|backup| !backup.is_deleting() && backup.status.state == BackupState::Completed);
-        all.sort_by_key(|backup| (backup.status.snapshot_created_at.clone(), backup.metadata.creation_timestamp.clone()));
+        all.sort_by_key(|backup| {
+            (backup.status.snapshot_created_at.clone(), backup.metadata.creation_timestamp.clone())
+        });
         all
     }
 }

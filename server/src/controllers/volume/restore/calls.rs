@@ -1,6 +1,6 @@
 //! What the engine of a volume is asked about its restore.
 
-use aurochs_engine::grpc::engine_v1::{BackupCredentials, BackupRestoreRequest, StatusRequest};
+use aurochs_engine::grpc::engine_v1::{BackupCredentials, BackupRestoreRequest, SnapshotNameRequest, StatusRequest};
 
 use super::wish::Wanted;
 use crate::controllers::engine::told;
@@ -10,12 +10,44 @@ use crate::resources::engine::EngineStatus;
 use crate::resources::{BackupTarget, Engine, Object};
 use crate::settings::Name;
 
+/// Label of the layer that holds a backup: its name.
+const LABEL_RESTORED: &str = "aurochs.io/restored-backup";
+
 /// What the engine itself tells now: what is stored of it lags by a moment.
 pub(super) async fn told(context: &Context, engine: &Object<Engine>) -> Result<EngineStatus, Error> {
     let address = &engine.status.address;
     let answer = context.clients.engine(address)?.status(within(LOOK_TIMEOUT, StatusRequest {})).await;
     let message = answer.map_err(rpc(format!("asking engine {} for its restore", engine.name())))?.into_inner();
     Ok(told::applied(&engine.status, &message, address))
+}
+
+/// The volume holds again what the last restore that came to its end made it: a difference that is half there is given up.
+pub(super) async fn give_up_difference(
+    context: &Context,
+    engine: &Object<Engine>,
+    told: &EngineStatus,
+) -> Result<(), Error> {
+    let is_it = |layer: &&aurochs_api::snapshot::Snapshot| {
+        let labels = layer.labels.iter().flatten();
+        !layer.removed
+            && labels.into_iter().any(|(key, value)| key == LABEL_RESTORED && *value == told.last_restored_backup)
+    };
+    let held = told.snapshots.values().find(is_it);
+    let Some(held) = held else {
+        return Err(Error::Other(format!(
+            "engine {} has no layer of backup {}",
+            engine.name(),
+            told.last_restored_backup
+        )));
+    };
+    let request = within(CHANGE_TIMEOUT, SnapshotNameRequest { name: held.name.clone() });
+    let reverted = context.clients.engine(&engine.status.address)?.snapshot_revert(request).await;
+    reverted.map_err(rpc(format!(
+        "having engine {} go back to backup {}",
+        engine.name(),
+        told.last_restored_backup
+    )))?;
+    Ok(())
 }
 
 /// Has the engine begin, or go on with what broke off. The inner error is a refusal.

@@ -53,7 +53,8 @@ const FOLLOW_PAUSE: Duration = Duration::from_secs(60);
 const REASON_IN_PROGRESS: &str = "RestoreInProgress";
 const REASON_FAILURE: &str = "RestoreFailure";
 
-const RETRIED: &str = "Mend what it says; it is tried again by itself and goes on where it was. Delete the volume if it is not wanted.";
+const RETRIED: &str =
+    "Mend what it says; it is tried again by itself and goes on where it was. Delete the volume if it is not wanted.";
 
 const fn purpose(volume: &str) -> Purpose<'_> {
     Purpose { kind: AttacherType::VolumeRestoreController, of: volume }
@@ -121,7 +122,9 @@ impl Restore<'_> {
         match told.restore.as_ref().filter(|restore| restore.phase == RestorePhase::Runs) {
             Some(restore) => {
                 let (done, planned) = (restore.done_bytes, restore.planned_bytes);
-                findings.causes.push(self.underway(&format!("{done} of {planned} of backup {} are there", restore.backup)));
+                findings
+                    .causes
+                    .push(self.underway(&format!("{done} of {planned} of backup {} are there", restore.backup)));
                 findings.look_again_in(LOOK_AGAIN);
                 Ok(())
             }
@@ -238,7 +241,7 @@ impl Restore<'_> {
             Ok(told) => told,
             Err(error) => return self.bear_silence(&error, findings),
         };
-        let holds_something = !told.last_restored_backup.is_empty() && told.unfinished_restore.is_empty();
+        let holds_something = !told.last_restored_backup.is_empty();
         let target = self.context.store.find::<BackupTarget>(&self.volume.spec.backup_target_name).await?;
         let why = match &target {
             None => Some("its backup target is gone".to_owned()),
@@ -256,6 +259,12 @@ impl Restore<'_> {
                     self.name(),
                     why.trim_end_matches('.')
                 );
+                if !told.unfinished_restore.is_empty() {
+                    if let Err(error) = calls::give_up_difference(self.context, &self.family.engine, &told).await {
+                        return self.bear_silence(&error, findings);
+                    }
+                    return self.wait_for_replicas(findings);
+                }
                 self.emit(Reason::Restored, EventType::Warning, &message);
                 if self.is_whole() { self.finish().await } else { self.wait_for_replicas(findings) }
             }
@@ -289,7 +298,9 @@ impl Restore<'_> {
 
     async fn wanted(&self) -> Result<Option<Wanted>, Error> {
         let newest = match Phase::of(self.volume) {
-            Phase::Following | Phase::Activating => self.backup_volume().await?.map(|found| found.status.last_backup_name),
+            Phase::Following | Phase::Activating => {
+                self.backup_volume().await?.map(|found| found.status.last_backup_name)
+            }
             _ => None,
         };
         Ok(wish::wanted(self.volume, newest.as_deref()))

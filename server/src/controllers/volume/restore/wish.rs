@@ -95,7 +95,10 @@ mod tests {
         assert_eq!(wanted(&volume, None).unwrap().backup, "one");
         assert_eq!(wanted(&volume, Some("")).unwrap().backup, "one");
         let newest = wanted(&volume, Some("two")).unwrap();
-        assert_eq!((newest.backup.as_str(), newest.volume.as_str(), newest.target.as_str()), ("two", "data", "default"));
+        assert_eq!(
+            (newest.backup.as_str(), newest.volume.as_str(), newest.target.as_str()),
+            ("two", "data", "default")
+        );
         let mut told = EngineStatus { last_restored_backup: "two".into(), ..EngineStatus::default() };
         assert!(!is_there(&told, &newest), "of which volume is not said");
         told.last_restored_volume = "data".into();
