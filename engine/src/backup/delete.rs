@@ -217,9 +217,11 @@ async fn clear_blocks(
     if Records::list(store, volume).await? != records.files {
         return Ok(Some("backups of the volume changed meanwhile".to_owned()));
     }
-    stream::iter(&spare)
-        .map(|(checksum, _)| async move {
-            store.remove(&layout::block(volume, checksum)).await?;
+    // Owned, as in a list: whoever deletes may be any task.
+    let surplus: Vec<Checksum> = spare.iter().map(|(checksum, _)| *checksum).collect();
+    stream::iter(surplus)
+        .map(|checksum| async move {
+            store.remove(&layout::block(volume, &checksum)).await?;
             crash_point::reached("backup-delete.block-removed");
             Ok::<_, BackupError>(())
         })

@@ -87,11 +87,14 @@ pub struct BackupStatus {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub last_synced_at: String,
     /// Ours: what tells the record in the store from a changed one (etag, or time and size).
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub record_version: String,
     /// Ours, of a backup that is made here: bytes of the volume to look at, and those done.
     #[serde(with = "as_number")]
+    #[serde(skip_serializing_if = "is_zero")]
     pub planned_bytes: ByteSize,
     #[serde(with = "as_number")]
+    #[serde(skip_serializing_if = "is_zero")]
     pub done_bytes: ByteSize,
     /// Ours: when its turn came, and the time that it may take to begin.
     #[serde(skip_serializing_if = "String::is_empty")]
@@ -102,6 +105,11 @@ pub struct BackupStatus {
     /// Ours: what a person can do about `error`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub next_step: String,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is serde's")]
+fn is_zero(size: &ByteSize) -> bool {
+    *size == ByteSize::ZERO
 }
 
 /// Label, and annotation, of a snapshot or backup that is to be forgotten here while its data stays.
@@ -158,7 +166,7 @@ impl Object<Backup> {
 
     /// Whether nothing more comes of it by itself.
     #[must_use]
-    pub const fn has_ended(&self) -> bool {
+    pub fn has_ended(&self) -> bool {
         matches!(self.status.state, BackupState::Completed | BackupState::Error)
     }
 }

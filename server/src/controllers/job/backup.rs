@@ -20,23 +20,22 @@ use crate::store::WatchEvent;
 const NO_CANCEL_OF_DELETIONS: &str = "A backup that is half removed can't be used. Let it end.";
 const FORGOTTEN: &str = "The backup target was taken away or got another address.";
 
-#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 enum Touched {
-    Backup(WatchEvent<Backup>),
-    Volume(WatchEvent<BackupVolume>),
+    Backup(Box<WatchEvent<Backup>>),
+    Volume(Box<WatchEvent<BackupVolume>>),
 }
 
 /// Until the store ends.
 pub(super) async fn follow(context: Context) {
-    let backups = context.store.watch::<Backup>().into_stream().map(Touched::Backup);
-    let volumes = context.store.watch::<BackupVolume>().into_stream().map(Touched::Volume);
+    let backups = context.store.watch::<Backup>().into_stream().map(|event| Touched::Backup(Box::new(event)));
+    let volumes = context.store.watch::<BackupVolume>().into_stream().map(|event| Touched::Volume(Box::new(event)));
     let mut touched = std::pin::pin!(select(backups, volumes));
     let mut teller = Teller::new(&context);
     while let Some(touched) = touched.next().await {
         match touched {
             Touched::Backup(event) => {
                 let prefix = format!("backup/{}/", event.object().name());
-                match event {
+                match *event {
                     WatchEvent::Applied(backup) => teller.tell(&prefix, works(&backup), FORGOTTEN),
                     WatchEvent::Deleted(backup) => {
                         teller.tell(&prefix, ended(removal(&backup), is_forgotten(&backup)), FORGOTTEN);
@@ -46,7 +45,7 @@ pub(super) async fn follow(context: Context) {
             }
             Touched::Volume(event) => {
                 let prefix = format!("backup-volume/{}/", event.object().name());
-                match event {
+                match *event {
                     WatchEvent::Applied(volume) if volume.is_deleting() => {
                         let is_over = volume.metadata.labels.contains_key(DELETE_CUSTOM_RESOURCE_ONLY);
                         let removal = removal_of_all(&volume);
