@@ -3,7 +3,7 @@
 //! Invariant: **no block goes that any record may need.** Blocks are cleared away only under a lock that no backup or
 //! restore holds at the same time; only if every record of the volume could be read, each of them is of a complete
 //! backup, and a second listing shows the same records after the blocks were counted. Whatever is in doubt, a file that
-//! only looks like a record included, keeps all blocks. Tests: `tests/backup_store/deletions.rs`.
+//! only looks like a record included, keeps all blocks. Tests: `tests/backups/deletions.rs`.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -217,15 +217,15 @@ async fn clear_blocks(
     if Records::list(store, volume).await? != records.files {
         return Ok(Some("backups of the volume changed meanwhile".to_owned()));
     }
-    // Owned, as in a list: whoever deletes may be any task.
-    let surplus: Vec<Checksum> = spare.iter().map(|(checksum, _)| *checksum).collect();
-    stream::iter(surplus)
+    let names: Vec<Checksum> = spare.iter().map(|(checksum, _)| *checksum).collect();
+    stream::iter(names)
         .map(|checksum| async move {
             store.remove(&layout::block(volume, &checksum)).await?;
             crash_point::reached("backup-delete.block-removed");
             Ok::<_, BackupError>(())
         })
         .buffer_unordered(CONCURRENCY)
+        .boxed()
         .try_collect::<()>()
         .await?;
     deleted.removed_blocks = spare.len() as u64;

@@ -1,7 +1,7 @@
 //! A backup as an image file: raw or qcow2, alone or over the image that its volume stands on.
 //!
 //! With a backing file, the listed blocks are laid over it, **zeros included**. (Longhorn's own `restore-to-file` loses
-//! long runs of zeros there, and the backing file's data comes back.) Test: `tests/backup_store/golden.rs`.
+//! long runs of zeros there, and the backing file's data comes back.) Test: `tests/backups/golden.rs`.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -117,7 +117,7 @@ async fn directories(store: &Store, parents: Vec<String>) -> Result<Vec<String>,
         let names = store.list(&parent).await?.directories;
         Ok::<_, BackupError>(names.into_iter().map(|name| format!("{parent}/{name}")).collect::<Vec<_>>())
     });
-    let lists: Vec<Vec<String>> = lists.buffered(CONCURRENCY).try_collect().await?;
+    let lists: Vec<Vec<String>> = lists.buffered(CONCURRENCY).boxed().try_collect().await?;
     Ok(lists.into_iter().flatten().collect())
 }
 
@@ -155,20 +155,21 @@ pub async fn list_backups(
     names::check("volume", volume)?;
     let files = store.list(&layout::backups(volume)).await?.files;
     let memory = Budget::new(MEMORY);
-    let named = files.into_iter().filter_map(|entry| Some((layout::backup_of_file(&entry.name)?.to_owned(), entry)));
-    // Owned, so that whoever lists may be any task: a stream of references is tied to a lifetime of its own.
-    let found: Vec<(String, Entry)> = named.collect();
-    let memory = &memory;
-    let reads = stream::iter(found).map(|(name, entry)| async move {
-        let version = store_access::version_of(&entry);
-        if known.get(&name) == Some(&version) {
-            return Ok::<_, BackupError>(Some(ListedBackup { name, version, record: Read::Unchanged }));
+    let found: Vec<(String, Entry)> =
+        files.into_iter().filter_map(|entry| Some((layout::backup_of_file(&entry.name)?.to_owned(), entry))).collect();
+    let reads = stream::iter(found).map(|(name, entry)| {
+        let memory = &memory;
+        async move {
+            let version = store_access::version_of(&entry);
+            if known.get(&name) == Some(&version) {
+                return Ok::<_, BackupError>(Some(ListedBackup { name, version, record: Read::Unchanged }));
+            }
+            let _share = memory.take(entry.size).await?;
+            let record = read_summary(store, volume, &name, &entry).await?;
+            Ok(record.map(|record| ListedBackup { name, version, record }))
         }
-        let _share = memory.take(entry.size).await?;
-        let record = read_summary(store, volume, &name, &entry).await?;
-        Ok(record.map(|record| ListedBackup { name, version, record }))
     });
-    let listed: Vec<Option<ListedBackup>> = reads.buffered(CONCURRENCY).try_collect().await?;
+    let listed: Vec<Option<ListedBackup>> = reads.buffered(CONCURRENCY).boxed().try_collect().await?;
     let mut listed: Vec<ListedBackup> = listed.into_iter().flatten().collect();
     listed.sort_unstable_by(|one, other| one.name.cmp(&other.name));
     Ok(listed)

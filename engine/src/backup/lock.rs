@@ -9,7 +9,7 @@
 //!
 //! Invariant: **nobody clears blocks away while somebody else relies on them.** It needs more than locks, which only
 //! hold as long as their owners get to the store in time: [`Lock::guard`] ends the work of an owner who did not, and
-//! deletion looks for unfinished backups too. Test: `tests/backup_store/locks.rs`.
+//! deletion looks for unfinished backups too. Test: `tests/backups/locks.rs`.
 //!
 //! Ages are counted from the server's time of our own lock file, which has just been written, and not from this
 //! machine's clock: where that one is wrong, locks of others would seem dead, or ours immortal.
@@ -285,6 +285,6 @@ async fn read_all(store: &Store, volume: &str, own: &str) -> Result<(Option<Offs
         let file = json::decode(&path, &text).unwrap_or_else(unknown);
         Ok::<_, BackupError>(Some(Other { file, modified }))
     });
-    let others: Vec<Option<Other>> = read.buffer_unordered(8).try_collect().await?;
+    let others: Vec<Option<Other>> = read.buffer_unordered(8).boxed().try_collect().await?;
     Ok((own_time, others.into_iter().flatten().collect()))
 }

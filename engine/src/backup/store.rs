@@ -7,22 +7,23 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures::stream::{self, BoxStream};
-use futures::{StreamExt, TryStreamExt};
+use futures::stream::BoxStream;
 use time::OffsetDateTime;
 
 use super::target::blocking::Blocking;
-use super::target::local::Directory;
+use super::target::files::Files;
+use super::target::objects::{Objects, explained};
+use super::target::share::{Kind, Share};
 use super::target::{ErrorKind, Place, StoreError, Target, TargetUrl};
+use super::target::{azure, mount, s3};
 
 /// The largest object that [`Store::read`] takes into memory: the record of a backup of 16 TiB in blocks of 2 MiB.
 pub const LARGEST_OBJECT: u64 = 1 << 30;
-/// How long a file system may take for one operation, syncs included, before it counts as dead.
-const FILE_TIMEOUT: Duration = Duration::from_secs(120);
+/// A file server makes its clients wait longer than others before it gives up, and syncs take their time.
+const FILE_PATIENCE: u32 = 4;
 
 /// An object in a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,11 +60,17 @@ pub struct Settings {
     pub mounts: PathBuf,
     /// How often a request that failed for a passing reason is made again.
     pub retries: usize,
+    /// How long a server may be silent before a request to it has failed.
+    pub patience: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { mounts: PathBuf::from("/var/lib/longhorn-backupstore-mounts"), retries: 5 }
+        Self {
+            mounts: PathBuf::from("/var/lib/longhorn-backupstore-mounts"),
+            retries: 5,
+            patience: Duration::from_secs(30),
+        }
     }
 }
 
@@ -89,7 +96,8 @@ pub struct Store {
 
 #[derive(Clone)]
 enum Access {
-    Files(Arc<Directory>, Blocking),
+    Files(Files),
+    Objects(Objects),
 }
 
 impl fmt::Debug for Store {
@@ -104,18 +112,48 @@ impl Store {
         Self::open_with(target, &Settings::default()).await
     }
 
-    pub async fn open_with(target: &Target, _settings: &Settings) -> Result<Self, StoreError> {
+    pub async fn open_with(target: &Target, settings: &Settings) -> Result<Self, StoreError> {
         let url = target.url.clone();
+        let credentials = &target.credentials;
+        let blocking = Blocking::new(settings.patience * FILE_PATIENCE);
         let access = match url.place() {
-            Place::Local { path } => {
-                let blocking = Blocking::new(FILE_TIMEOUT);
-                let root = path.clone();
-                let directory = blocking.run("open", url.as_str(), move || Directory::open(&root)).await?;
-                Access::Files(Arc::new(directory), blocking)
+            Place::Local { path } => Access::Files(Files::open(path.clone(), url.as_str(), blocking).await?),
+            Place::S3 { bucket, region, prefix } => {
+                let bucket = s3::Bucket { name: bucket, region: region.as_deref(), prefix };
+                let objects = s3::open(&bucket, credentials, settings);
+                Access::Objects(objects.map_err(|failure| explained("open", url.as_str(), &failure))?)
             }
-            _ => return Err(StoreError::new(ErrorKind::Other, "open", url.as_str(), "not built yet")),
+            Place::Azure { container, suffix, prefix } => {
+                let container = azure::Container { name: container, suffix: suffix.as_deref(), prefix };
+                let objects = azure::open(&container, credentials, settings);
+                Access::Objects(objects.map_err(|failure| explained("open", url.as_str(), &failure))?)
+            }
+            Place::Nfs { server, path, options } => {
+                let share = share(Kind::Nfs, server, path, options.as_ref());
+                let place = mount::mounted(&share, credentials, &settings.mounts).await?;
+                Access::Files(Files::open(place, url.as_str(), blocking).await?)
+            }
+            Place::Cifs { server, path, options } => {
+                let share = share(Kind::Cifs, server, path, options.as_ref());
+                let place = mount::mounted(&share, credentials, &settings.mounts).await?;
+                Access::Files(Files::open(place, url.as_str(), blocking).await?)
+            }
         };
         Ok(Self { url, access })
+    }
+
+    /// Gives back what [`Store::open`] leaves on this machine for others that open the same target: the mount of an NFS
+    /// or CIFS share. For when nothing uses the target any more.
+    pub async fn forget(target: &TargetUrl, settings: &Settings) -> Result<(), StoreError> {
+        match target.place() {
+            Place::Nfs { server, path, options } => {
+                mount::unmounted(&share(Kind::Nfs, server, path, options.as_ref()), &settings.mounts).await
+            }
+            Place::Cifs { server, path, options } => {
+                mount::unmounted(&share(Kind::Cifs, server, path, options.as_ref()), &settings.mounts).await
+            }
+            Place::S3 { .. } | Place::Azure { .. } | Place::Local { .. } => Ok(()),
+        }
     }
 
     #[must_use]
@@ -132,10 +170,8 @@ impl Store {
     pub async fn read_at_most(&self, path: &str, limit: u64) -> Result<Bytes, StoreError> {
         check("get", path)?;
         match &self.access {
-            Access::Files(..) => {
-                let asked = path.to_owned();
-                self.files("get", path, move |files| files.read(&asked, limit)).await
-            }
+            Access::Files(files) => files.read(path, limit).await,
+            Access::Objects(objects) => objects.read(path, limit).await,
         }
     }
 
@@ -143,10 +179,8 @@ impl Store {
     pub async fn write(&self, path: &str, data: Bytes) -> Result<(), StoreError> {
         check("put", path)?;
         match &self.access {
-            Access::Files(..) => {
-                let asked = path.to_owned();
-                self.files("put", path, move |files| files.write(&asked, &data)).await
-            }
+            Access::Files(files) => files.write(path, data).await,
+            Access::Objects(objects) => objects.write(path, data).await,
         }
     }
 
@@ -154,10 +188,8 @@ impl Store {
     pub async fn facts(&self, path: &str) -> Result<Option<Entry>, StoreError> {
         check("look up", path)?;
         match &self.access {
-            Access::Files(..) => {
-                let asked = path.to_owned();
-                self.files("look up", path, move |files| files.facts(&asked)).await
-            }
+            Access::Files(files) => files.facts(path).await,
+            Access::Objects(objects) => objects.facts(path).await,
         }
     }
 
@@ -165,10 +197,8 @@ impl Store {
     pub async fn list(&self, directory: &str) -> Result<Listing, StoreError> {
         check("list", directory)?;
         match &self.access {
-            Access::Files(..) => {
-                let asked = directory.to_owned();
-                self.files("list", directory, move |files| files.list(&asked)).await
-            }
+            Access::Files(files) => files.list(directory).await,
+            Access::Objects(objects) => objects.list(directory).await,
         }
     }
 
@@ -177,7 +207,8 @@ impl Store {
     #[must_use]
     pub fn walk(&self, directory: &str) -> BoxStream<'static, Result<Found, StoreError>> {
         match &self.access {
-            Access::Files(..) => self.walk_levels(directory),
+            Access::Files(files) => files.walk(directory),
+            Access::Objects(objects) => objects.walk(directory),
         }
     }
 
@@ -185,10 +216,8 @@ impl Store {
     pub async fn remove(&self, path: &str) -> Result<(), StoreError> {
         check("remove", path)?;
         match &self.access {
-            Access::Files(..) => {
-                let asked = path.to_owned();
-                self.files("remove", path, move |files| files.remove(&asked)).await
-            }
+            Access::Files(files) => files.remove(path).await,
+            Access::Objects(objects) => objects.remove(path).await,
         }
     }
 
@@ -196,10 +225,8 @@ impl Store {
     pub async fn remove_all(&self, directory: &str) -> Result<(), StoreError> {
         check("remove", directory)?;
         match &self.access {
-            Access::Files(..) => {
-                let asked = directory.to_owned();
-                self.files("remove", directory, move |files| files.remove_all(&asked)).await
-            }
+            Access::Files(files) => files.remove_all(directory).await,
+            Access::Objects(objects) => objects.remove_all(directory).await,
         }
     }
 
@@ -226,41 +253,10 @@ impl Store {
         done("remove");
         Ok(report)
     }
-
-    async fn files<T: Send + 'static>(
-        &self,
-        verb: &'static str,
-        path: &str,
-        work: impl FnOnce(&Directory) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        match &self.access {
-            Access::Files(directory, blocking) => {
-                let directory = Arc::clone(directory);
-                blocking.run(verb, path, move || work(&directory)).await
-            }
-        }
-    }
-
-    fn walk_levels(&self, directory: &str) -> BoxStream<'static, Result<Found, StoreError>> {
-        let store = self.clone();
-        let level = move |mut left: Vec<String>| {
-            let store = store.clone();
-            async move {
-                let Some(directory) = left.pop() else { return Ok::<_, StoreError>(None) };
-                let listing = store.list(&directory).await?;
-                left.extend(listing.directories.iter().map(|name| join(&directory, name)));
-                let files = listing.files.into_iter();
-                let found: Vec<_> =
-                    files.map(|entry| Ok(Found { path: join(&directory, &entry.name), entry })).collect();
-                Ok(Some((stream::iter(found), left)))
-            }
-        };
-        stream::try_unfold(vec![directory.to_owned()], level).try_flatten().boxed()
-    }
 }
 
-fn join(directory: &str, name: &str) -> String {
-    if directory.is_empty() { name.to_owned() } else { format!("{directory}/{name}") }
+fn share(kind: Kind, server: &str, path: &str, options: Option<&String>) -> Share {
+    Share { kind, server: server.to_owned(), path: path.to_owned(), options: options.cloned() }
 }
 
 /// Paths are made of names that come from outside: none leads out of the target. The empty one is the target itself.

@@ -56,7 +56,8 @@ pub async fn verify(
     let chosen = choose(places, sample);
     progress.plan(chosen.len() as u64 * block_size);
     let fetcher = Fetcher::new(store, volume, record.compression()?);
-    let checks = stream::iter(&chosen).map(|&(offset, checksum)| {
+    let checked = chosen.len() as u64;
+    let checks = stream::iter(chosen).map(|(offset, checksum)| {
         let fetcher = &fetcher;
         async move {
             let outcome = check(fetcher, offset, checksum, block_size).await;
@@ -65,8 +66,7 @@ pub async fn verify(
         }
     });
     let found: Vec<Option<BlockFailure>> =
-        checks.buffer_unordered(fetch::concurrency(concurrency)).try_collect().await?;
-    let checked = chosen.len() as u64;
+        checks.buffer_unordered(fetch::concurrency(concurrency)).boxed().try_collect().await?;
     let mut failures: Vec<BlockFailure> = found.into_iter().flatten().collect();
     failures.sort_unstable_by_key(|failure| failure.offset);
     Ok(Verification { blocks, checked, checked_bytes: checked * block_size, failures })

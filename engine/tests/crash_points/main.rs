@@ -273,7 +273,7 @@ fn every_crash_point_is_reached() {
     reached.extend(engine::disasters::list_points());
     reached.extend(clone::list_points());
     reached.extend(restore::list_points());
-    // Exports and backups change no replica; `tests/export.rs` and `tests/backup_store/crashes.rs` end them at each of
+    // Exports and backups change no replica; `tests/export.rs` and `tests/backups/crashes.rs` end them at each of
     // their own points.
     let ours = |point: &&&str| !point.starts_with("export.") && !point.starts_with("backup");
     let forgotten: Vec<_> = crash_point::ALL.iter().filter(ours).filter(|point| !reached.contains(**point)).collect();

@@ -9,7 +9,12 @@ mod golden;
 #[path = "../golden_archive/mod.rs"]
 mod golden_archive;
 mod kills;
+#[path = "../node/mod.rs"]
+mod node;
 #[path = "../parties/mod.rs"]
 mod parties;
+mod process;
 mod refusals;
+#[path = "../s3_server/mod.rs"]
+mod s3_server;
 mod series;

@@ -88,7 +88,7 @@ pub struct Created {
 /// ```
 /// Invariant: **a record with a time of completion names only blocks that are in the store.** The blocks are durable
 /// before it is written, and whoever removes blocks sees the record in progress before. Test: `a_crash_at_any_change…`
-/// in `tests/backup_store/crashes.rs`.
+/// in `tests/backups/crashes.rs`.
 ///
 /// # Errors
 /// [`BackupError`]; nothing was completed then.
@@ -116,10 +116,47 @@ pub async fn create_with(
     names::check("backup", &request.backup)?;
     check_block_size(request, source.size())?;
     let started = store_access::now_text();
-    let lock = Lock::acquire(store, &request.volume, LockKind::Use, times).await?;
-    let outcome = lock.guard(make(store, request, source, progress, &started)).await;
+    // Getting the lock takes seconds; meanwhile it is found out how much there is to do.
+    let (lock, draft) = tokio::join!(
+        Lock::acquire(store, &request.volume, LockKind::Use, times),
+        Draft::make(store, request, source, progress)
+    );
+    let lock = lock?;
+    let outcome = lock.guard(make(store, request, source, progress, &started, draft)).await;
     lock.release().await;
     outcome
+}
+
+/// A plan that was made without the lock: good if nothing changed until the lock was had.
+struct Draft {
+    volume: VolumeRecord,
+    plan: Plan,
+}
+
+impl Draft {
+    /// `None` where anything is in the way: it will be told when it is tried under the lock.
+    async fn make(
+        store: &Store,
+        request: &CreateRequest,
+        source: &dyn BlockSource,
+        progress: &Progress,
+    ) -> Option<Self> {
+        let volume = VolumeRecord::find(store, &request.volume).await.ok()?.unwrap_or_default();
+        let plan = Plan::make(store, request, &volume, source).await.ok()?;
+        progress.plan(plan.blocks() * request.block_size);
+        Some(Self { volume, plan })
+    }
+
+    /// The plan, if the volume's record is as it was and the base is still there. Its blocks are then, too: nobody can
+    /// have begun to clear them away since the lock was had, and who did before removed the base's record first.
+    async fn confirm(self, store: &Store, volume: &VolumeRecord) -> Result<Option<Plan>, BackupError> {
+        if self.volume != *volume {
+            return Ok(None);
+        }
+        let Some(base) = &self.plan.base else { return Ok(Some(self.plan)) };
+        let there = BackupRecord::find(store, &volume.name, &base.name).await?;
+        Ok((there.as_ref() == Some(base)).then_some(self.plan))
+    }
 }
 
 fn check_block_size(request: &CreateRequest, source_size: u64) -> Result<(), BackupError> {
@@ -143,6 +180,7 @@ async fn make(
     source: &dyn BlockSource,
     progress: &Progress,
     started: &str,
+    draft: Option<Draft>,
 ) -> Result<Created, BackupError> {
     let volume = begin_volume(store, request, started).await?;
     let compression = volume.compression()?;
@@ -150,7 +188,14 @@ async fn make(
         finish_volume(store, request, &record, 0).await?;
         return Ok(created(&record, 0, 0));
     }
-    let plan = Plan::make(store, request, &volume, source).await?;
+    let confirmed = match draft {
+        Some(draft) => draft.confirm(store, &volume).await?,
+        None => None,
+    };
+    let plan = match confirmed {
+        Some(plan) => plan,
+        None => Plan::make(store, request, &volume, source).await?,
+    };
     let read_bytes = plan.blocks() * request.block_size;
     progress.plan(read_bytes);
     let path = layout::backup_record(&request.volume, &request.backup);

@@ -93,6 +93,7 @@ impl<'call> Upload<'call> {
         let entries: Vec<BlockEntry> = stream::iter(runs.into_iter().flatten())
             .map(|number| self.block(number * self.request.block_size))
             .buffer_unordered(concurrency)
+            .boxed()
             .try_collect()
             .await?;
         let list = BlockList::new(entries)
@@ -158,7 +159,7 @@ impl<'call> Upload<'call> {
     async fn read(&self, offset: u64) -> Result<Vec<Bytes>, BackupError> {
         let starts = (offset..offset + self.request.block_size).step_by(PIECE as usize);
         let reads = stream::iter(starts).map(|start| self.read_piece(start));
-        let pieces: Vec<_> = reads.buffered(READS).try_collect().await?;
+        let pieces: Vec<_> = reads.buffered(READS).boxed().try_collect().await?;
         Ok(pieces.into_iter().flatten().flatten().collect())
     }
 

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use self::place::Places;
-use self::steps::{Before, steps};
+use self::steps::{Before, Step, steps};
 use super::backup_record::BackupRecord;
 use super::fetch::{self, Fetcher};
 use super::lock::{Lock, LockKind, LockTimes};
@@ -57,7 +57,7 @@ pub struct Restored {
 /// Writes a backup into a volume. Dropping the future cancels it; the next call with the same request goes on.
 ///
 /// Invariant: **every byte written was checked against the checksum that the backup's record names**, and when this
-/// returns, every byte of the volume is the backup's. Tests: `tests/backup_store/restores.rs`.
+/// returns, every byte of the volume is the backup's. Tests: `tests/backups/restores.rs`.
 ///
 /// # Errors
 /// [`BackupError`]; the volume holds parts of the backup then, and must not be used.
@@ -83,12 +83,48 @@ pub async fn restore_with(
 ) -> Result<Restored, BackupError> {
     names::check("volume", &request.volume)?;
     names::check("backup", &request.backup)?;
-    // A volume that is not there gets no lock, and with it a directory.
-    VolumeRecord::load(store, &request.volume).await?;
+    // A volume or backup that is not there gets no lock. And getting one takes seconds, in which people can see already
+    // how much there is to do.
+    Work::load(store, request).await?.tell(progress);
     let lock = Lock::acquire(store, &request.volume, LockKind::Use, times).await?;
     let outcome = lock.guard(fill(store, request, sink, progress)).await;
     lock.release().await;
     outcome
+}
+
+/// What a restore has to do, as the records tell it.
+struct Work {
+    /// Bytes of the volume.
+    size: u64,
+    record: BackupRecord,
+    block_size: u64,
+    /// The backup that the sink holds, if a difference to it can be told.
+    previous: Option<BackupRecord>,
+    sink_holds_something: bool,
+}
+
+impl Work {
+    async fn load(store: &Store, request: &RestoreRequest) -> Result<Self, BackupError> {
+        let size = VolumeRecord::load(store, &request.volume).await?.size;
+        let record = BackupRecord::load_complete(store, &request.volume, &request.backup).await?;
+        record.check_within(size)?;
+        let block_size = record.block_size()?;
+        let previous = find_previous(store, request, block_size).await?;
+        Ok(Self { size, record, block_size, previous, sink_holds_something: request.previous.is_some() })
+    }
+
+    fn steps(&self) -> Box<dyn Iterator<Item = Step> + Send + '_> {
+        let before = match &self.previous {
+            Some(previous) => Before::Backup(previous.blocks.entries()),
+            None if self.sink_holds_something => Before::Anything { size: self.size, block_size: self.block_size },
+            None => Before::Nothing,
+        };
+        steps(self.record.blocks.entries(), before)
+    }
+
+    fn tell(&self, progress: &Progress) {
+        progress.plan(self.steps().count() as u64 * self.block_size);
+    }
 }
 
 /// All of it, under the lock.
@@ -98,40 +134,31 @@ async fn fill(
     sink: &dyn BlockSink,
     progress: &Progress,
 ) -> Result<Restored, BackupError> {
-    let size = VolumeRecord::load(store, &request.volume).await?.size;
-    let record = BackupRecord::load_complete(store, &request.volume, &request.backup).await?;
-    record.check_within(size)?;
-    let block_size = record.block_size()?;
-    let previous = find_previous(store, request, block_size).await?;
-    let before = match (&request.previous, &previous) {
-        (None, _) => Before::Nothing,
-        (Some(_), Some(previous)) => Before::Backup(previous.blocks.entries()),
-        (Some(_), None) => Before::Anything { size, block_size },
-    };
-    let list = record.blocks.entries();
-    progress.plan(steps(list, before).count() as u64 * block_size);
+    let work = Work::load(store, request).await?;
+    work.tell(progress);
     let places = Places {
-        fetcher: Fetcher::new(store, &request.volume, record.compression()?),
+        fetcher: Fetcher::new(store, &request.volume, work.record.compression()?),
         sink,
         sink_is_empty: request.sink_is_empty && request.previous.is_none(),
-        block_size,
-        size,
+        block_size: work.block_size,
+        size: work.size,
         progress,
         zeros: OnceLock::new(),
         fetched: AtomicU64::default(),
         kept: AtomicU64::default(),
         zeroed: AtomicU64::default(),
     };
-    stream::iter(steps(list, before))
+    stream::iter(work.steps())
         .map(|step| places.do_step(step))
         .buffer_unordered(fetch::concurrency(request.concurrency))
+        .boxed()
         .try_collect::<()>()
         .await?;
     sink.flush().await.map_err(BackupError::Sink)?;
     Ok(Restored {
         backup: request.backup.clone(),
-        size,
-        is_incremental: previous.is_some(),
+        size: work.size,
+        is_incremental: work.previous.is_some(),
         fetched_bytes: places.fetched.load(Ordering::Relaxed),
         kept_bytes: places.kept.load(Ordering::Relaxed),
         zeroed_bytes: places.zeroed.load(Ordering::Relaxed),

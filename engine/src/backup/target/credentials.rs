@@ -23,6 +23,10 @@ pub const NAMES: [&str; 16] = [
     "NO_PROXY",
 ];
 
+/// Those whose value is a secret, or may hold one.
+const SECRET: [&str; 5] = ["AWS_SECRET_ACCESS_KEY", "CIFS_PASSWORD", "AZBLOB_ACCOUNT_KEY", "HTTP_PROXY", "HTTPS_PROXY"];
+const SHORTEST_SECRET: usize = 4;
+
 /// The credentials of one target. `Debug` shows which there are, and never a value.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Credentials(BTreeMap<String, String>);
@@ -43,6 +47,15 @@ impl Credentials {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
+    }
+
+    /// A text of somebody else's, without the values that are secret, should it repeat one.
+    pub(crate) fn redact(&self, text: &str) -> String {
+        let secret = |name: &str| SECRET.contains(&name);
+        let values = self.0.iter().filter(|(name, _)| secret(name)).map(|(_, value)| value.trim());
+        // What is so short is in every text.
+        let values = values.filter(|value| value.len() >= SHORTEST_SECRET);
+        values.fold(text.to_owned(), |text, value| text.replace(value, "***"))
     }
 
     /// For those who hand them on to the process that needs them.

@@ -5,13 +5,29 @@
 //! | `url` | the URL of a target, and of a backup in it |
 //! | `credentials` | keys and certificates of a target; never shown |
 //! | `fault` | [`StoreError`]: what failed, why, and what to do |
-//! | `blocking` | threads for file systems that may never answer |
+//! | `s3`, `azure` | from URL and credentials to a client of `object_store` |
+//! | `objects` | reading, writing and listing through such a client |
+//! | `http` | the HTTP beneath it: proxies, trust, limits, retries |
+//! | `answer` | what a refusal, or no answer, means |
+//! | `foreign` | names in a bucket that are nobody's backups and would spoil a listing |
+//! | `share`, `mount` | NFS and CIFS: what mount(8) is asked, and how it is run |
+//! | `files` | the calls of a store on a directory |
 //! | `local` | a directory: of this machine, or of a mounted NFS or CIFS share |
+//! | `blocking` | threads for file systems that may never answer |
 
+mod answer;
+pub(crate) mod azure;
 pub(crate) mod blocking;
 mod credentials;
 mod fault;
+pub(crate) mod files;
+mod foreign;
+mod http;
 pub(crate) mod local;
+pub(crate) mod mount;
+pub(crate) mod objects;
+pub(crate) mod s3;
+pub(crate) mod share;
 mod url;
 
 pub use credentials::{Credentials, NAMES as CREDENTIAL_NAMES};
@@ -23,4 +39,10 @@ pub use url::{BackupUrl, Place, TargetUrl, UrlError};
 pub struct Target {
     pub url: TargetUrl,
     pub credentials: Credentials,
+}
+
+/// The host of an endpoint's URL, as requests to it have it.
+fn host_of(endpoint: &str) -> Option<String> {
+    let uri: ::http::Uri = endpoint.parse().ok()?;
+    uri.host().map(str::to_owned)
 }

@@ -115,7 +115,7 @@ async fn volumes(store: &Store, arguments: &Arguments) -> Result<Vec<VolumeRow>,
         let read = backup::read_volume(store, &name, None).await?;
         Ok::<_, BackupError>(volume_row(name, url, read))
     });
-    rows.buffered(CONCURRENCY).try_collect().await
+    rows.buffered(CONCURRENCY).boxed().try_collect().await
 }
 
 fn volume_row(name: String, url: String, read: ReadVolume) -> VolumeRow {

@@ -26,8 +26,9 @@ async fn every_backup_restores_to_the_hash_of_its_manifest() {
             assert_eq!(progress.now().done, progress.now().planned, "{what}");
             let record = BackupRecord::load_complete(&place.store, &backup.volume, &backup.backup).await.unwrap();
             assert_eq!(progress.now().planned, record.size, "{what}");
-            let verified = backup::verify(&place.store, &backup.volume, &backup.backup, None, 0, &Progress::default());
-            assert!(verified.await.unwrap().failures.is_empty(), "{what}");
+            let progress = Progress::default();
+            let verified = backup::verify(&place.store, &backup.volume, &backup.backup, None, 0, &progress).await;
+            assert!(verified.unwrap().failures.is_empty(), "{what}");
         }
         assert!(!place.files().keys().any(|path| path.contains("/locks/") && !path.contains("vol-int")), "{name}");
     }

@@ -211,7 +211,8 @@ async fn sizes_that_cannot_be_are_refused_before_anything_is_written() {
         assert!(matches!(refused, Err(BackupError::BlockSize { .. })), "{block_size} {size}: {refused:?}");
     }
     assert!(place.files().is_empty());
-    let nowhere = restore_with(&place.store, &restoring("vol", "b1"), &Memory::empty(MIB), &Progress::default(), QUICK);
-    assert!(matches!(nowhere.await, Err(BackupError::NoVolume { .. })));
+    let (request, sink) = (restoring("vol", "b1"), Memory::empty(MIB));
+    let nowhere = restore_with(&place.store, &request, &sink, &Progress::default(), QUICK).await;
+    assert!(matches!(nowhere, Err(BackupError::NoVolume { .. })), "{nowhere:?}");
     assert!(place.files().is_empty());
 }
