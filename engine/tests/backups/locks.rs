@@ -198,3 +198,18 @@ async fn work_ends_when_its_lock_is_lost() {
     };
     assert!(matches!(&outcome, Err(BackupError::LockLost { .. })), "{outcome:?}");
 }
+
+/// Getting a lock takes seconds, and one that is refused takes no less: what there is to do is told before.
+#[tokio::test]
+async fn what_there_is_to_do_is_told_before_the_lock_is_had() {
+    let place = with_backup().await;
+    foreign(&place, "lock-0123456789abcdef", 2, true, Duration::ZERO);
+    let source = Snapshot::of(content(4, &[(2, 3), (3, 4)]));
+    let progress = Progress::default();
+    let request = request("vol", "b2", "s2", 4 * MIB);
+    create_with(&place.store, &request, &source, &progress, QUICK).await.unwrap_err();
+    assert_eq!(progress.now().planned, 2 * MIB);
+    let (progress, sink) = (Progress::default(), Memory::empty(4 * MIB));
+    restore_with(&place.store, &restoring("vol", "b1"), &sink, &progress, QUICK).await.unwrap_err();
+    assert_eq!(progress.now().planned, 2 * MIB);
+}
