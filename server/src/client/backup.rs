@@ -93,7 +93,7 @@ Examples:
   aurochs backup restore backup-0123456789abcdef data-restored
   aurochs backup restore backup-0123456789abcdef data-dr --standby --replicas 2
 
-A standby volume follows the backups of its volume until it is activated (action activate of the volume).")]
+A standby volume follows the backups of its volume until it is activated (aurochs volume activate).")]
 pub struct Restore {
     /// Name of the backup, or its URL
     backup: String,
