@@ -18,6 +18,8 @@ mod nbd;
 mod nodes;
 mod placing;
 mod recurring;
+#[path = "../../../engine/tests/s3_server/mod.rs"]
+mod s3_server;
 mod samples;
 mod snapshots;
 mod whatif;

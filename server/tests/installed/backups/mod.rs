@@ -3,6 +3,7 @@
 
 mod foreign;
 mod recurring;
+mod s3;
 mod standby;
 mod whole_life;
 
