@@ -1,7 +1,6 @@
 //! A standby volume follows the backups of another installation, and is activated when that is lost.
 
 use aurochs_server::resources::Volume;
-use aurochs_server::resources::volume::VolumeState;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
@@ -86,6 +85,6 @@ async fn an_activation_does_not_wait_for_a_target_that_is_gone() {
     installation.activate().await;
     assert!(installation.content(STANDBY).await == content);
     let volume = installation.store().get::<Volume>(STANDBY).await.unwrap();
-    assert!(matches!(volume.status.state, VolumeState::Detached | VolumeState::Detaching));
+    assert!(volume.is_restored() && !volume.spec.standby);
     installation.stop().await;
 }
