@@ -85,7 +85,9 @@ mod tests {
         let first = memory.pause("b").unwrap();
         memory.note_failure("b");
         assert!(memory.pause("b").unwrap() > first);
-        (0..40).for_each(|_| drop(memory.note_failure("b")));
+        for _ in 0..40 {
+            memory.note_failure("b");
+        }
         assert!(memory.pause("b").unwrap() <= PAUSE_LONGEST);
         memory.forget("b");
         assert_eq!(memory.pause("b"), None);
