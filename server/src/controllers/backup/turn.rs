@@ -165,7 +165,7 @@ mod tests {
         };
         never(told(|world| world.volume.metadata.deletion_timestamp = Some("now".into())), "gone");
         never(told(|world| world.volume.spec.standby = true), "follows");
-        never(told(|world| world.volume.status.restore_required = true), "filled");
+        never(told(|world| world.volume.spec.from_backup = "vfs:///b?backup=b1&volume=v".into()), "filled");
         never(told(|world| world.snapshot.spec.volume = "other".into()), "no snapshot");
         never(told(|world| world.snapshot.status.mark_removed = true), "deleted");
         never(told(|world| world.target.metadata.deletion_timestamp = Some("now".into())), "target default is gone");
