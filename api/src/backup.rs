@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::cause::Cause;
 use crate::describe::Described;
 
 /// State of a backup of a volume or of a backing image.
@@ -48,6 +49,17 @@ pub struct Backup {
     pub newly_upload_data_size: String,
     pub re_uploaded_data_size: String,
     pub backup_target_name: String,
+    /// Bytes that there are to send, and those that were looked at or sent; 0 where it is not known.
+    #[serde(with = "crate::size::as_number")]
+    #[schema(wire = "integer")]
+    #[schema(ours)]
+    pub planned_bytes: crate::size::ByteSize,
+    #[serde(with = "crate::size::as_number")]
+    #[schema(wire = "integer")]
+    #[schema(ours)]
+    pub done_bytes: crate::size::ByteSize,
+    #[schema(ours)]
+    pub causes: Vec<Cause>,
 }
 
 /// Body of `backupGet` and `backupDelete`.

@@ -1,7 +1,10 @@
 //! Backup targets: where backups are kept.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+use crate::cause::Cause;
 use crate::describe::Described;
 use crate::schema::Resource;
 
@@ -25,6 +28,14 @@ pub struct BackupTarget {
     pub available: bool,
     /// Why it is not available.
     pub message: String,
+    /// When it was last read to its end.
+    #[schema(ours)]
+    pub last_synced_at: String,
+    /// Names of the credentials that are kept for it. What they are is told to nobody.
+    #[schema(ours)]
+    pub credential_keys: Vec<String>,
+    #[schema(ours)]
+    pub causes: Vec<Cause>,
 }
 
 /// Body of a create, of a change and of `backupTargetUpdate`.
@@ -37,6 +48,35 @@ pub struct BackupTargetInput {
     pub credential_secret: String,
     /// Whole seconds, as text; 0 for never.
     pub poll_interval: String,
+    /// Ours: what the target asks for (`AWS_ACCESS_KEY_ID`, `CIFS_PASSWORD`, …), kept under the name in `credentialSecret`, or
+    /// under the target's own name where that is empty. All of it at once: what is not said is not kept. Absent leaves what
+    /// is kept as it is. Never told again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub credentials: Option<BTreeMap<String, String>>,
+}
+
+/// What trying a target told.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct BackupTargetTestOutput {
+    /// Everything that backups need can be done.
+    pub usable: bool,
+    /// What was tried, in order, up to the first that failed.
+    pub steps: Vec<BackupTargetTestStep>,
+    /// Why the last step failed; empty when none did.
+    pub message: String,
+    /// What to do about it.
+    pub next_step: String,
+}
+
+/// One thing that was tried.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct BackupTargetTestStep {
+    /// `address`, `credentials`, `connect`, `list`, `write`, `read` or `delete`.
+    pub name: String,
+    pub passed: bool,
+    pub milliseconds: u64,
 }
 
 /// Body of everything that reads targets again.
@@ -67,4 +107,7 @@ crate::actions! { BackupTarget {
         // With a large first letter, as Longhorn has it.
         schema_input: Some("BackupTarget"), schema_output: LIST_OUTPUT,
     };
+    /// Ours: tries what backups need (list, write, read, delete) and says which of it fails and why. With fields in the body,
+    /// the target is tried as it would be with them; nothing is changed.
+    BackupTargetTest = "backupTargetTest"(BackupTargetInput) -> Resource<BackupTargetTestOutput>;
 } }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::action::NoInput;
 use crate::backup::{Backup, BackupInput};
 use crate::backup_target::SyncBackupResource;
+use crate::cause::Cause;
 use crate::describe::Described;
 use crate::schema::{Collection, Resource};
 
@@ -27,6 +28,8 @@ pub struct BackupVolume {
     pub backing_image_name: String,
     pub backing_image_checksum: String,
     pub storage_class_name: String,
+    #[schema(ours)]
+    pub causes: Vec<Cause>,
 }
 
 /// Body of `backupListByVolume`; Longhorn's schema says that it is a volume.

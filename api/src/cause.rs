@@ -86,6 +86,18 @@ pub enum CauseCode {
     EngineImageNotReady,
     /// A support bundle could not be made.
     SupportBundleFailed,
+    /// Where backups are kept can't be used.
+    BackupTargetUnavailable,
+    /// A backup waits for something.
+    BackupWaiting,
+    /// A backup was not made, or is damaged where it is kept.
+    BackupFailed,
+    /// A backup could not be removed from its target.
+    BackupNotDeletable,
+    /// The volume is being filled from a backup.
+    Restoring,
+    /// The volume could not be filled from a backup.
+    RestoreFailed,
     /// Something this version does not know.
     #[serde(other)]
     Other,

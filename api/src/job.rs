@@ -32,6 +32,8 @@ pub enum JobKind {
     Evacuation,
     EngineUpgrade,
     Backup,
+    /// A backup is removed from its target.
+    BackupDeletion,
     Restore,
     SystemBackup,
     SystemRestore,

@@ -7,6 +7,7 @@ use axum::extract::FromRef;
 
 use crate::audit::Audit;
 use crate::auth::Auth;
+use crate::backups::Backups;
 use crate::environment::premises::Premises;
 use crate::events::Events;
 use crate::instance::{Clients, Instances, Network};
@@ -38,6 +39,8 @@ pub struct App {
     pub jobs: Jobs,
     /// Where people are told of what happens.
     pub notifications: Notifications,
+    /// The way to backup targets.
+    pub backups: Backups,
     /// The nodes' instance managers; none where nothing runs.
     pub clients: Clients,
     /// What they last told.
@@ -75,6 +78,7 @@ impl App {
             events,
             jobs,
             notifications: Notifications::default(),
+            backups: Backups::default(),
             clients: Clients::new(BTreeMap::new(), Network::default()),
             instances: Instances::new([]),
             samples: Samples::default(),
@@ -109,6 +113,12 @@ impl FromRef<App> for Audit {
 impl FromRef<App> for Auth {
     fn from_ref(app: &App) -> Self {
         app.auth.clone()
+    }
+}
+
+impl FromRef<App> for Backups {
+    fn from_ref(app: &App) -> Self {
+        app.backups.clone()
     }
 }
 

@@ -3,7 +3,6 @@
 /// A missing feature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Feature {
-    Backups,
     BackingImages,
     BlockDisks,
     /// Limits of the time that copying between replicas takes.
@@ -28,7 +27,6 @@ impl Feature {
     #[must_use]
     pub const fn words(self) -> &'static str {
         match self {
-            Self::Backups => "backups",
             Self::BackingImages => "backing images",
             Self::BlockDisks => "block disks",
             Self::CopyTimeouts => "time limit for copying between replicas",
@@ -50,7 +48,7 @@ impl Feature {
     #[must_use]
     pub const fn next_step(self) -> &'static str {
         match self {
-            Self::Backups | Self::SystemBackups => "Copy the data from inside the volume's file system for now.",
+            Self::SystemBackups => "Back the volumes up, and note their settings, for now.",
             Self::BackingImages => "Write the image into a new volume for now.",
             Self::BlockDisks => "Use a directory on a file system.",
             Self::CopyTimeouts => "Leave it as it is: copying goes on for as long as data comes.",
@@ -77,9 +75,9 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named() {
-        let error = ApiError::not_yet(Feature::Backups, "snapshotBackup of volume data");
+        let error = ApiError::not_yet(Feature::SystemBackups, "creating system backup nightly");
         assert_eq!(error.kind.status(), StatusCode::UNPROCESSABLE_ENTITY);
-        assert_eq!(error.message, "snapshotBackup of volume data is not done: this version has no backups yet");
+        assert_eq!(error.message, "creating system backup nightly is not done: this version has no system backups yet");
         assert!(!error.next_step.is_empty());
     }
 }

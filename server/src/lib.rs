@@ -8,6 +8,7 @@
 //! 4. [`store`] again — the status reaches the dashboard by the same watches: [`view`] gives it its shape, [`web`]
 //!    the live stream and the page around it.
 //!
+//! Volumes' data in backup stores is sent and fetched by engines; [`backups`] is the manager's own way to them.
 //! What takes long is told to [`jobs`] and what happened to [`events`]: both are for people, and nothing depends on them.
 //! [`whatif`] tells before a change what the controllers would make of it; [`search`] finds by words; [`samples`] remember
 //! what volumes did.
@@ -20,6 +21,7 @@
 pub mod app;
 pub mod audit;
 pub mod auth;
+pub mod backups;
 pub mod client;
 pub mod controllers;
 pub mod environment;

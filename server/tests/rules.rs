@@ -17,6 +17,7 @@ const SECTIONS: &[(&str, &[Rule])] = &[
     ("4 Salvage", SALVAGE),
     ("5 Volume attachment controller", ATTACHMENT),
     ("6 Snapshots", SNAPSHOTS),
+    ("7 Backups", BACKUPS),
     ("8 Recurring jobs", RECURRING_JOBS),
     ("9 Orphans", ORPHANS),
     ("12 Engine image", ENGINE_IMAGE),
@@ -285,6 +286,48 @@ const SNAPSHOTS: &[Rule] = &[
     ("concurrency", "src/controllers/snapshot/purge.rs: concurrency_of_heavy_tasks_per_node"),
 ];
 
+const BACKUPS: &[Rule] = &[
+    (
+        "backup states",
+        "src/controllers/backup/turn.rs: what_a_backup_waits_for what_never_begins; \
+         src/controllers/backup_target/sync.rs: a_record_without_its_end_is_no_backup; \
+         tests/installed/backups/whole_life.rs: backups_are_made_restored_and_deleted",
+    ),
+    ("target URL schemes, credential secret keys", "src/routes/backup_target/check.rs: addresses_and_secrets"),
+    (
+        "target poll",
+        "src/controllers/backup_target/due.rs: read_at_its_times_and_when_asked_for failures_wait_longer_up_to_the_interval; \
+         tests/installed/backups/whole_life.rs: a_target_that_fails_is_told_and_backups_wait_for_it",
+    ),
+    (
+        "sync creates/deletes, empty URL",
+        "src/controllers/backup_target/sync.rs: only_what_was_seen_in_the_store_goes_with_it; \
+         tests/installed/backups/foreign.rs: another_installation_sees_what_is_there_and_what_is_wrong_with_it",
+    ),
+    (
+        "change/delete target",
+        "tests/api/backup_targets.rs: the_default_target_is_there_and_says_why_it_is_not_available \
+         targets_are_made_changed_and_deleted a_target_that_a_standby_volume_follows_stays_where_it_is",
+    ),
+    ("detached volume", "tests/installed/backups/whole_life.rs: a_backup_goes_on_when_its_manager_has_ended"),
+    ("retry", "src/controllers/backup/memory.rs: attempts_wait_longer_each_time_up_to_a_cap"),
+    ("modes", "src/routes/volume/snapshot_backup.rs: modes"),
+    ("backup labels", "src/backups/labels.rs: labels_of_backups"),
+    ("lastBackup", "src/controllers/backup/last_backup.rs: the_newest_complete_one_of_its_target"),
+    ("delete, delete BackupVolume", "tests/installed/backups/whole_life.rs: backups_are_made_restored_and_deleted"),
+    (
+        "restore",
+        "src/controllers/volume/restore/wish.rs: phases; src/controllers/volume/restore/turn.rs: restores_on_a_node_wait_for_their_turn; \
+         tests/installed/backups/whole_life.rs: backups_are_made_restored_and_deleted",
+    ),
+    (
+        "DR (standby)",
+        "src/controllers/volume/restore/wish.rs: the_newest_of_a_volume_that_is_followed; \
+         tests/installed/backups/standby.rs: a_standby_volume_follows_and_is_activated_with_the_newest_backup \
+         an_activation_does_not_wait_for_a_target_that_is_gone",
+    ),
+];
+
 const RECURRING_JOBS: &[Rule] = &[
     ("tasks, names", "src/routes/recurring_job/check.rs: names_and_tasks"),
     ("cron", "src/routes/recurring_job/check.rs: both_dialects_of_cron"),
@@ -298,6 +341,12 @@ const RECURRING_JOBS: &[Rule] = &[
          src/recurring/tests.rs: who_is_left_out_is_told_with_the_reason",
     ),
     ("tasks and what they keep", "src/recurring/retain.rs: retain_by_task"),
+    (
+        "backup",
+        "src/recurring/backup.rs: retain_counts_the_jobs_own_complete_ones full_backups_at_their_interval; \
+         tests/installed/backups/recurring.rs: a_job_backs_up_what_is_new_and_keeps_the_newest",
+    ),
+    ("job restore", "src/recurring/saved.rs: jobs_go_with_a_backup_and_come_back"),
     ("snapshot name", "src/recurring/take.rs: names_begin_with_the_job what_was_asked_for_is_found_again"),
     ("executionCount", "src/recurring/tests.rs: a_run_that_was_cut_off_goes_on"),
     ("only if new data", "src/recurring/new_data.rs: what_lies_above_the_last_snapshot"),

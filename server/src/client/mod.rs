@@ -12,6 +12,7 @@
 mod age;
 mod api;
 mod audit;
+mod backup;
 mod backup_target;
 mod causes;
 mod completion;
@@ -96,7 +97,9 @@ pub enum Command {
     InstanceManager(Noun<instance_manager::Command>),
     /// Support bundles: make, download, remove
     SupportBundle(Noun<support_bundle::Command>),
-    /// Backup targets, where backups are kept
+    /// Backups: list, make, delete, restore
+    Backup(Noun<backup::Command>),
+    /// Backup targets, where backups are kept: list, create, change, test, read again
     BackupTarget(Noun<backup_target::Command>),
     /// Ask any address of the API, for what has no command of its own
     Api(Alone<raw::Request>),
@@ -164,6 +167,7 @@ impl Command {
             Self::EngineImage(noun) => of_noun(noun).await,
             Self::InstanceManager(noun) => of_noun(noun).await,
             Self::SupportBundle(noun) => of_noun(noun).await,
+            Self::Backup(noun) => of_noun(noun).await,
             Self::BackupTarget(noun) => of_noun(noun).await,
             Self::Api(alone) => of_alone(alone).await,
             Self::Completion(shell) => shell.print(program),

@@ -27,6 +27,7 @@ pub(crate) async fn context(nodes: &[&str]) -> (Context, tempfile::TempDir) {
         events: Events::default(),
         jobs: Jobs::default(),
         samples: Samples::default(),
+        backups: crate::backups::Backups::default(),
         giving_up: Arc::default(),
         owner: "manager".into(),
         default_disks: Arc::new(BTreeMap::new()),

@@ -14,11 +14,15 @@
 //! | [`job`] | engines, volumes, nodes | nothing; what takes long is told to [`crate::jobs`] |
 //! | [`instance_manager`] | running processes | instance manager resources |
 //! | [`snapshot`] | engine status | snapshot resources |
-//! | [`backup_target`] | nothing | the default backup target, once |
+//! | [`backup_target`] | backup targets, what is in their stores | their status, backup volumes and backups that were found |
+//! | [`backup_volume`] | backup volumes that go | what of them is in the store |
+//! | [`backup`] | backups that are asked for, or go | their status, what is in the store, the volume's last backup |
 //! | [`setting`] | settings | defaults, the copy in memory |
 
 pub mod attachment;
+pub mod backup;
 pub mod backup_target;
+pub mod backup_volume;
 #[cfg(test)]
 pub(crate) mod bench;
 pub mod drain;
@@ -41,6 +45,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 
+use crate::backups::Backups;
 use crate::events::Events;
 use crate::instance::{ClientError, Clients, Instances, watcher};
 use crate::jobs::Jobs;
@@ -57,6 +62,9 @@ pub enum Error {
     Client(#[from] ClientError),
     #[error("{0}")]
     Other(String),
+    /// A backup target.
+    #[error(transparent)]
+    Target(#[from] crate::backups::Fault),
 }
 
 impl Error {
@@ -85,6 +93,8 @@ pub struct Context {
     pub jobs: Jobs,
     /// What engines tell of their I/O goes here.
     pub samples: Samples,
+    /// The way to backup targets.
+    pub backups: Backups,
     /// Taken while it is judged which replicas of a volume have its data.
     pub giving_up: Arc<replica::last_data::Turns>,
     /// Name of the node that this manager stands for: Longhorn's `ownerID` of what it looks after.
@@ -122,6 +132,9 @@ impl Controllers {
         tasks.extend(volume::start(context));
         tasks.extend(attachment::start(context));
         tasks.extend(snapshot::start(context));
+        tasks.extend(backup_target::start(context));
+        tasks.extend(backup_volume::start(context));
+        tasks.extend(backup::start(context));
         tasks.extend(job::start(context));
         Ok(Self { tasks })
     }

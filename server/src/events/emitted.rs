@@ -5,9 +5,7 @@ use std::path::Path;
 
 /// Reasons that nothing emits, and what they are of.
 const NOT_EMITTED: &[(&str, &str)] = &[
-    ("Created", "objects of backups and of system backups"),
     ("DegradedReadEIO", "the v2 data engine"),
-    ("FailedRestore", "backups"),
     ("FailedSwitchover", "the v2 data engine"),
     ("FailedUpgradePostCheck", "Longhorn's upgrader"),
     ("FailedUpgradePreCheck", "Longhorn's upgrader"),
@@ -15,7 +13,6 @@ const NOT_EMITTED: &[(&str, &str)] = &[
     ("Fetching", "system backups"),
     ("MigrationFailed", "live migration"),
     ("PassedUpgradeCheck", "Longhorn's upgrader"),
-    ("Restored", "backups"),
     ("RolloutSkipped", "system backups"),
     ("ShardFailed", "the v2 data engine"),
     ("StaleInstance", "nothing: a process that no resource names is an orphan, and is told as `Orphaned`"),

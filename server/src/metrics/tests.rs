@@ -12,13 +12,17 @@ use prometheus_parse::{Scrape, Value};
 
 use super::collect;
 use crate::controllers::queue::WorkQueue;
+use crate::resources::backup::BackupSpec;
+use crate::resources::backup_volume::BackupVolumeSpec;
 use crate::resources::engine::{EngineSpec, InstanceState};
 use crate::resources::instance_manager::InstanceManagerSpec;
 use crate::resources::node::{DiskSpec, DiskStatus, NodeSpec};
 use crate::resources::replica::ReplicaSpec;
 use crate::resources::snapshot::SnapshotSpec;
 use crate::resources::volume::VolumeSpec;
-use crate::resources::{Engine, InstanceManager, Node, Object, Replica, Snapshot, Volume, condition};
+use crate::resources::{
+    Backup, BackupTarget, BackupVolume, Engine, InstanceManager, Node, Object, Replica, Snapshot, Volume, condition,
+};
 use crate::store::Store;
 use crate::store::sqlite::Sqlite;
 
@@ -61,6 +65,23 @@ async fn store(directory: &tempfile::TempDir) -> Store {
     store.create(&Object::<Replica>::new("data-r-1", spec)).await.unwrap();
     let spec = SnapshotSpec { volume: "data".into(), ..SnapshotSpec::default() };
     store.create(&Object::<Snapshot>::new("s-1", spec)).await.unwrap();
+    store.create(&Object::<BackupTarget>::new("default", Default::default())).await.unwrap();
+    let spec = BackupVolumeSpec {
+        volume_name: "data".into(),
+        backup_target_name: "default".into(),
+        ..BackupVolumeSpec::default()
+    };
+    store.create(&Object::<BackupVolume>::new("data-1", spec)).await.unwrap();
+    let mut backup = Object::<Backup>::new("backup-1", BackupSpec::default());
+    backup.metadata.labels = [("backup-target", "default"), ("backup-volume", "data")]
+        .map(|(label, value)| (label.to_owned(), value.to_owned()))
+        .into();
+    store.create(&backup).await.unwrap();
+    let change = |status: &mut crate::resources::backup::BackupStatus| {
+        (status.state, status.size) = (crate::resources::backup::BackupState::Completed, "4194304".into());
+        status.newly_upload_data_size = "77".into();
+    };
+    store.modify_status::<Backup>("backup-1", change).await.unwrap();
     let disks = [("d-1".to_owned(), DiskSpec { storage_reserved: ByteSize(5), ..DiskSpec::default() })].into();
     store.create(&Object::<Node>::new("node-1", NodeSpec { disks, ..NodeSpec::default() })).await.unwrap();
     let change = |status: &mut crate::resources::node::NodeStatus| {
@@ -132,6 +153,9 @@ async fn the_numbers_are_those_of_the_resources() {
     for (name, labels, expected) in [
         ("longhorn_volume_capacity_bytes", &[volume, ("node", "node-1"), ("pvc", "")][..], 10_737_418_240.0),
         ("longhorn_volume_actual_size_bytes", &[volume], 3_221_225_472.0),
+        ("longhorn_backup_state", &[volume, ("backup", "backup-1")], 3.0),
+        ("longhorn_backup_uploaded_data_size_bytes", &[volume, ("backup", "backup-1")], 77.0),
+        ("longhorn_backup_volume_backups_count", &[("backup_volume", "data-1")], 1.0),
         ("longhorn_volume_state", &[volume, ("state", "attached")], 1.0),
         ("longhorn_volume_state", &[volume, ("state", "detached")], 0.0),
         ("longhorn_volume_robustness", &[volume, ("state", "degraded")], 1.0),

@@ -4,12 +4,14 @@
 //! 2. [`due`] — when a job is to run, from what is stored of it;
 //! 3. [`controller`] — begins a run, goes on with one after a restart, notes its end;
 //! 4. [`run`] — a run: [`choice`] of the volumes, [`part`] for each: [`take`] a snapshot if there is [`new_data`], give up what
-//!    is beyond [`retain`], [`purge`], trim; [`reach`] for the engine, [`history`] for people.
+//!    is beyond [`retain`], [`purge`], trim, [`backup`]; [`reach`] for the engine, [`history`] for people;
+//! 5. [`saved`] — a volume's jobs as its backups tell them.
 //!
 //! Invariants: a moment gets at most one run, and several missed ones get one; no two runs of a job at once; a run takes at
 //! most one snapshot of a volume, however often managers end in the middle of it; what is given up is beyond the newest
 //! `retain` of the job's own.
 
+mod backup;
 pub mod choice;
 pub mod clock;
 pub mod controller;
@@ -23,6 +25,7 @@ mod purge;
 pub mod reach;
 pub mod retain;
 pub mod run;
+pub mod saved;
 mod take;
 #[cfg(test)]
 mod tests;

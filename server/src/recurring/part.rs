@@ -7,13 +7,15 @@
 //! | `snapshot-delete` | give up, whoever's |
 //! | `snapshot-cleanup` | purge, with what no user took |
 //! | `filesystem-trim` | trim; purge what that marked |
+//! | `backup` | as `snapshot` if there is new data since the last backup, then back it up; give up backups and snapshots |
+//! | `backup-force-create` | the same, new data or not |
 //!
 //! Each can be done again from its beginning: a manager that dies in between is followed by one that does.
 
 use aurochs_api::recurring_job::Task;
 
 use super::trouble::Trouble;
-use super::{purge, reach, retain, take};
+use super::{backup, purge, reach, retain, take};
 use crate::controllers::Context;
 use crate::controllers::snapshot::trim;
 use crate::resources::{LABEL_VOLUME, Object, RecurringJob, Snapshot, Volume};
@@ -44,9 +46,8 @@ impl Part {
                 purge::run(self, engine, true).await
             }
             Task::FilesystemTrim => self.trim().await,
-            Task::Backup | Task::BackupForceCreate | Task::SystemBackup => {
-                Err(Trouble::Said("this version has no backups yet".to_owned()))
-            }
+            Task::Backup | Task::BackupForceCreate => backup::run(self).await,
+            Task::SystemBackup => Err(Trouble::Said("this version has no system backups yet".to_owned())),
         }
     }
 
@@ -73,7 +74,7 @@ impl Part {
     }
 
     /// Asks for the deletion of what is beyond `retain`; the snapshot controller does it, and gives back the space.
-    async fn give_up(&self) -> Result<Option<String>, Trouble> {
+    pub(super) async fn give_up(&self) -> Result<Option<String>, Trouble> {
         let spec = &self.job.spec;
         let known = self.known().await?;
         let names = retain::beyond(&known, spec.task, self.job.name(), spec.retain);

@@ -25,6 +25,17 @@ const LOOK_PERIOD: Duration = Duration::from_secs(5);
 /// As many characters of `<job>-c` begin a snapshot's name.
 const NAME_BEGINNING_LENGTH: usize = 8;
 
+/// Takes one, new data or not, and answers with its name.
+pub(super) async fn take(part: &Part) -> Result<String, Trouble> {
+    let known = part.known().await?;
+    let name = match asked_for(&known, &part.run, part.job.name()) {
+        Some(snapshot) => adopt(part, snapshot).await?,
+        None => ask(part).await?,
+    };
+    wait(part, &name).await?;
+    Ok(name)
+}
+
 /// Says what became of it.
 pub(super) async fn run(part: &Part) -> Result<String, Trouble> {
     let known = part.known().await?;

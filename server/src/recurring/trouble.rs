@@ -32,6 +32,7 @@ impl Trouble {
         match self {
             Self::Controller(controllers::Error::Client(error)) => error.is_unreachable(),
             Self::Controller(controllers::Error::Store(error)) => !error.is_not_found(),
+            Self::Controller(controllers::Error::Target(fault)) => fault.is_transient,
             Self::Controller(controllers::Error::Other(_)) | Self::Said(_) => false,
         }
     }

@@ -1,5 +1,6 @@
 //! BackupTarget: where backups are kept.
 
+use aurochs_api::cause::Cause;
 use aurochs_api::condition::Condition;
 use serde::{Deserialize, Serialize};
 
@@ -41,4 +42,17 @@ pub struct BackupTargetStatus {
     pub conditions: Vec<Condition>,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub last_synced_at: String,
+    /// Ours: the address whose content the resources show; another one than the spec's means that they are of before.
+    #[serde(rename = "syncedURL")]
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub synced_url: String,
+    /// Ours: the `syncRequestedAt` that the last reading answered.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub answered_request: String,
+    /// Ours: names of the credentials that are kept for it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub credential_keys: Vec<String>,
+    /// Ours: why it is not as wished.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub causes: Vec<Cause>,
 }

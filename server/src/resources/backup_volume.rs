@@ -47,4 +47,10 @@ pub struct BackupVolumeStatus {
     pub last_modification_time: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub last_synced_at: String,
+    /// Ours: what tells the record in the store from a changed one (etag, or time and size).
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub record_version: String,
+    /// Ours: the `syncRequestedAt` that the last reading answered.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub answered_request: String,
 }

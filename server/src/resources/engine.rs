@@ -184,6 +184,12 @@ pub struct EngineStatus {
     pub salvage_answered: u64,
     /// Ours: the last copy of another volume into this one since the engine started.
     pub clone: Option<CloneProgress>,
+    /// Ours: the last restore into the volume since the engine started.
+    pub restore: Option<RestoreProgress>,
+    /// Ours: the volume, in the backup store, of the backup in `lastRestoredBackup`.
+    pub last_restored_volume: String,
+    /// Ours: a restore of this backup has begun and is not complete; empty for none.
+    pub unfinished_restore: String,
     /// Ours: the last hash of a snapshot since the engine started.
     pub hash: Option<HashProgress>,
     /// Ours: what runs that others have to wait for ("a purge", "a rebuild"); empty for nothing.
@@ -232,6 +238,40 @@ pub struct CloneProgress {
     /// Streams that broke and were taken up again, and why the last one did.
     pub attempts_failed: u32,
     pub last_break: String,
+}
+
+/// How a restore goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RestorePhase {
+    #[default]
+    Runs,
+    Complete,
+    Failed,
+    Cancelled,
+}
+
+/// A backup that is written into the volume.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RestoreProgress {
+    /// In the backup store.
+    pub volume: String,
+    pub backup: String,
+    pub phase: RestorePhase,
+    pub planned_bytes: ByteSize,
+    /// What was there already included.
+    pub done_bytes: ByteSize,
+    pub bytes_per_second: u64,
+    /// Why it failed.
+    pub error: String,
+    pub next_step: String,
+    /// Only the difference to this one is written; empty where all of it is.
+    pub previous_backup: String,
+    pub started_at: String,
+    /// The volume can be used while it runs, and this much has to come yet.
+    pub instant: bool,
+    pub remote_bytes: ByteSize,
 }
 
 /// How far hashing a snapshot on all replicas is.

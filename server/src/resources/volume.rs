@@ -123,6 +123,23 @@ impl Object<Volume> {
     }
 }
 
+impl Object<Volume> {
+    /// Whether it holds what it is to hold: it is made of no backup, or that is there, and it follows none any more.
+    #[must_use]
+    pub fn is_restored(&self) -> bool {
+        let (spec, status) = (&self.spec, &self.status);
+        let is_done = status.restore_initiated && !status.restore_required && !status.is_standby && !spec.standby;
+        spec.from_backup.is_empty() || is_done
+    }
+
+    /// The volume, in the backup store, that it is made of.
+    #[must_use]
+    pub fn followed_volume(&self) -> Option<String> {
+        let url: aurochs_engine::backup::BackupUrl = self.spec.from_backup.parse().ok()?;
+        url.volume
+    }
+}
+
 impl Default for VolumeSpec {
     fn default() -> Self {
         Self {

@@ -5,6 +5,7 @@
 //! | `DATA/aurochs.db` | resources, sessions, history, audit log |
 //! | `DATA/users`, `DATA/roles` | who may log in, and do what |
 //! | `DATA/notification-secrets` | addresses of webhooks, passwords of mail servers |
+//! | `DATA/backup-credentials` | keys and passwords of backup targets |
 //! | `DATA/aurochs.pid` | the running manager, locked while it runs |
 //! | `DATA/records/` | control records of the volumes |
 //! | `DATA/nodes/node-N/` | a node's disk: `longhorn-disk.cfg`, `replicas/` |

@@ -24,6 +24,7 @@ use tokio::net::TcpListener;
 use crate::app::App;
 use crate::auth::Auth;
 use crate::auth::users::{self, FirstPassword, UsersError};
+use crate::backups::{self, Backups};
 use crate::controllers::{self, Context, Controllers};
 use crate::events::Events;
 use crate::instance::{Clients, Instances, Network};
@@ -143,6 +144,7 @@ impl Manager {
         let clients = Clients::new(layout.instance_manager_addresses(), options.network.clone());
         let owner = clients.nodes().next().unwrap_or_default().into();
         let store = Store::new(Arc::new(sqlite.clone()));
+        let backups = Backups::at(&layout.data);
         let samples = Samples::open(sqlite.pool(), &settings, &store);
         let context = Context {
             store,
@@ -151,6 +153,7 @@ impl Manager {
             events: Events::keep(sqlite.pool()),
             jobs: jobs.clone(),
             samples: samples.clone(),
+            backups: backups.clone(),
             giving_up: Arc::default(),
             owner,
             clients,
@@ -171,7 +174,7 @@ impl Manager {
         let (notifications, tasks) =
             Notifications::start(&layout.data, &sqlite, store, events, &jobs, INSTALLATION_NAME)?;
         controllers.add(tasks);
-        let app = App { notifications, samples, ..app.with_clients(context.clients.clone()) };
+        let app = App { notifications, samples, backups, ..app.with_clients(context.clients.clone()) };
         let app = app.with_instances(context.instances.clone());
         let address = listener.local_addr().map_err(Error::Http)?;
         wait_for_nodes(&context.store, &context.clients).await;
@@ -231,8 +234,8 @@ async fn wait_for_nodes(store: &Store, clients: &Clients) {
 /// Where support bundles are, and which files must leave no trace in them.
 fn bundles(layout: &Layout, owner: &str, network: &Network) -> Bundles {
     let chap = Some(&network.iscsi_chap_file).filter(|path| !path.is_empty()).map(PathBuf::from);
-    let own =
-        [users::FILE, users::FIRST_PASSWORD_FILE, notifications::secrets::FILE].map(|file| layout.data.join(file));
+    let own = [users::FILE, users::FIRST_PASSWORD_FILE, notifications::secrets::FILE, backups::credentials::FILE]
+        .map(|file| layout.data.join(file));
     let secrets = own.into_iter().chain(chap).collect();
     Bundles::at(Place::new(layout.support_bundles(), layout.logs(), owner, secrets))
 }

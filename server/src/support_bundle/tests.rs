@@ -40,6 +40,7 @@ impl Installation {
             events: Events::keep(sqlite.pool()),
             jobs: Jobs::default(),
             samples: Samples::default(),
+            backups: crate::backups::Backups::default(),
             giving_up: Arc::default(),
             owner: "node-1".into(),
             node_labels: Arc::default(),

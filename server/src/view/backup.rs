@@ -2,6 +2,7 @@
 
 use aurochs_api::backup::Backup as BackupView;
 
+use super::causes;
 use super::shown::Shown;
 use crate::resources::backup::{LABEL_BACKUP_TARGET, LABEL_BACKUP_VOLUME};
 use crate::resources::{Backup, Object};
@@ -38,6 +39,9 @@ impl Shown for Backup {
             newly_upload_data_size: status.newly_upload_data_size.clone(),
             re_uploaded_data_size: status.re_uploaded_data_size.clone(),
             backup_target_name: told_or_label(&status.backup_target_name, LABEL_BACKUP_TARGET),
+            planned_bytes: status.planned_bytes,
+            done_bytes: status.done_bytes,
+            causes: causes::of_backup(backup),
         }
     }
 }

@@ -19,6 +19,9 @@ impl Shown for BackupTarget {
             poll_interval: spec.poll_interval.clone(),
             available: status.available,
             message: message_of(&status.conditions, CONDITION_UNAVAILABLE),
+            last_synced_at: status.last_synced_at.clone(),
+            credential_keys: status.credential_keys.clone(),
+            causes: status.causes.clone(),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use aurochs_api::backup_volume::BackupVolume as BackupVolumeView;
 
+use super::causes;
 use super::shown::Shown;
 use crate::resources::{BackupVolume, Object};
 
@@ -24,6 +25,7 @@ impl Shown for BackupVolume {
             backing_image_name: status.backing_image_name.clone(),
             backing_image_checksum: status.backing_image_checksum.clone(),
             storage_class_name: status.storage_class_name.clone(),
+            causes: causes::of_backup_volume(volume),
         }
     }
 }

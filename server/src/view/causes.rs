@@ -1,5 +1,6 @@
 //! Causes of resources whose own status says everything: nothing else is looked at, and nothing is stored.
 
+use aurochs_api::backup::BackupState;
 use aurochs_api::cause::{Cause, CauseCode, CauseDetail, Severity};
 use aurochs_api::condition::ConditionStatus;
 use aurochs_api::support_bundle::SupportBundleState;
@@ -8,7 +9,9 @@ use crate::controllers::engine_image::default_image;
 use crate::controllers::orphan::{self, DATA_CLEANABLE, ERROR};
 use crate::resources::engine::InstanceState;
 use crate::resources::orphan::{OrphanType, PARAMETER_DATA_NAME, PARAMETER_DISK_NAME, PARAMETER_INSTANCE_NAME};
-use crate::resources::{EngineImage, InstanceManager, Object, Orphan, Snapshot, SupportBundle, condition};
+use crate::resources::{
+    Backup, BackupVolume, EngineImage, InstanceManager, Object, Orphan, Snapshot, SupportBundle, condition,
+};
 
 /// Ends a text that may have an end already.
 fn sentence(text: &str) -> String {
@@ -111,6 +114,39 @@ pub(super) fn of_support_bundle(bundle: &Object<SupportBundle>) -> Vec<Cause> {
         Cause::new(CauseCode::SupportBundleFailed, Severity::Error, sentence(&message), next_step)
             .about([bundle.name()]),
     ]
+}
+
+/// What of the volume's backups can't be read in the target.
+pub(super) fn of_backup_volume(volume: &Object<BackupVolume>) -> Vec<Cause> {
+    let Some(message) = volume.status.messages.get("error") else { return Vec::new() };
+    let message = format!("Backups of {}: {}", volume.spec.volume_name, sentence(message));
+    let next_step = "Look at the file that is named in the target; all other backups can be used.";
+    let about = [volume.name(), volume.spec.volume_name.as_str(), volume.spec.backup_target_name.as_str()];
+    vec![Cause::new(CauseCode::BackupFailed, Severity::Warning, message, next_step).about(about)]
+}
+
+/// Waits, failed, damaged, or not to be removed.
+pub(super) fn of_backup(backup: &Object<Backup>) -> Vec<Cause> {
+    let (name, status) = (backup.name(), &backup.status);
+    let why = match (status.error.as_str(), status.messages.get("error")) {
+        ("", Some(message)) => message,
+        ("", None) => return Vec::new(),
+        (error, _) => error,
+    };
+    let (code, severity, otherwise) = match status.state {
+        BackupState::Deleting => {
+            (CauseCode::BackupNotDeletable, Severity::Warning, "It is tried again by itself; mend what it says.")
+        }
+        BackupState::New | BackupState::Pending | BackupState::InProgress => {
+            (CauseCode::BackupWaiting, Severity::Info, "It goes on by itself.")
+        }
+        BackupState::Completed | BackupState::Error | BackupState::Unknown => {
+            (CauseCode::BackupFailed, Severity::Error, "Mend what it says, then back up again.")
+        }
+    };
+    let next_step = if status.next_step.is_empty() { otherwise } else { &status.next_step };
+    let message = format!("Backup {name} of {}: {}", backup.volume(), sentence(why));
+    vec![Cause::new(code, severity, message, next_step).about([backup.volume(), name, backup.target()])]
 }
 
 /// Not taken yet, lost, or not to be removed. What its status says is the reason and, after a full stop, what to do.

@@ -1,11 +1,19 @@
-//! The backup target of a fresh installation: there, without an address, and not available.
+//! Backup targets by the API. No controller runs here: what a target holds is the business of `tests/installed/backups`.
 
+use aurochs_server::backups::{Backups, credentials};
+use aurochs_server::resources::volume::VolumeSpec;
+use aurochs_server::resources::{BackupTarget, Object, Volume};
 use axum::http::StatusCode;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::harness::Manager;
 
 const DEFAULT: &str = "/v1/backuptargets/default";
+const PLANTED: &str = "hunter2-planted";
+
+fn target(name: &str, url: &str) -> Value {
+    json!({"name": name, "backupTargetURL": url, "pollInterval": "300"})
+}
 
 #[tokio::test]
 async fn the_default_target_is_there_and_says_why_it_is_not_available() {
@@ -40,24 +48,102 @@ async fn what_was_read_can_be_sent_back_and_the_interval_changed() {
 }
 
 #[tokio::test]
-async fn an_address_is_refused_by_the_name_of_what_is_missing() {
+async fn targets_are_made_changed_and_deleted() {
     let manager = Manager::start().await;
-    let body = json!({"name": "default", "backupTargetURL": "nfs://host:/backups", "pollInterval": "300"});
-    for (method, path) in [
-        ("POST", "/v1/backuptargets/default?action=backupTargetUpdate"),
-        ("PUT", DEFAULT),
-        ("POST", "/v1/backuptargets/default?action=BackupTargetUpdate"),
+    let made = manager.post("/v1/backuptargets", target("offsite", "s3://bucket@eu/path")).await;
+    assert_eq!((made.status, &made.json()["backupTargetURL"]), (StatusCode::OK, &json!("s3://bucket@eu/path")));
+    for (bad, status) in [
+        (target("offsite", "s3://other@eu/"), StatusCode::CONFLICT),
+        (target("twin", "s3://bucket@eu/path/"), StatusCode::CONFLICT),
+        (target("", "s3://other@eu/"), StatusCode::UNPROCESSABLE_ENTITY),
+        (target("Big", "s3://other@eu/"), StatusCode::UNPROCESSABLE_ENTITY),
+        (target("bad", "ftp://host/path"), StatusCode::UNPROCESSABLE_ENTITY),
     ] {
-        let refused = manager.call(method, path, &body.to_string()).await;
-        let is_known = !path.ends_with("BackupTargetUpdate");
-        let wanted = if is_known { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::METHOD_NOT_ALLOWED };
-        assert_eq!(refused.status, wanted, "{refused:?}");
-        assert!(!is_known || refused.text.contains("this version has no backups yet"), "{}", refused.text);
+        let refused = manager.post("/v1/backuptargets", bad).await;
+        assert_eq!(refused.status, status, "{}", refused.text);
+        assert!(!refused.json()["detail"].as_str().unwrap().is_empty(), "{}", refused.text);
     }
-    let second = json!({"name": "second", "backupTargetURL": "nfs://host:/b", "pollInterval": "300"});
-    assert!(manager.post("/v1/backuptargets", second).await.text.contains("no backups yet"));
-    let first = json!({"name": "default", "pollInterval": "300"});
-    assert_eq!(manager.post("/v1/backuptargets", first).await.status, StatusCode::CONFLICT);
+    let path = "/v1/backuptargets/offsite?action=backupTargetUpdate";
+    let changed = manager.post(path, target("offsite", "nfs://server:/b")).await;
+    assert_eq!(changed.json()["backupTargetURL"], "nfs://server:/b");
+    let sync =
+        manager.post("/v1/backuptargets/offsite?action=backupTargetSync", json!({"syncBackupTarget": true})).await;
+    assert_eq!((sync.status, &sync.json()["type"]), (StatusCode::OK, &json!("backupTarget")));
+    let stored: Object<BackupTarget> = manager.store().get("offsite").await.unwrap();
+    assert!(!stored.spec.sync_requested_at.is_empty());
+    assert_eq!(manager.call("DELETE", "/v1/backuptargets/offsite", "").await.status, StatusCode::OK);
+    assert!(manager.store().get::<BackupTarget>("offsite").await.unwrap().is_deleting(), "its controller cleans up");
+}
+
+#[tokio::test]
+async fn a_target_that_a_standby_volume_follows_stays_where_it_is() {
+    let manager = Manager::start().await;
+    manager.post("/v1/backuptargets", target("offsite", "vfs:///b")).await;
+    let spec = VolumeSpec { standby: true, backup_target_name: "offsite".into(), ..VolumeSpec::default() };
+    manager.store().create(&Object::<Volume>::new("dr", spec)).await.unwrap();
+    let path = "/v1/backuptargets/offsite";
+    let refused = manager.call("DELETE", path, "").await;
+    assert!(refused.status == StatusCode::CONFLICT && refused.text.contains("dr"), "{}", refused.text);
+    let moved = manager.call("PUT", path, &target("offsite", "vfs:///c").to_string()).await;
+    assert_eq!(moved.status, StatusCode::CONFLICT);
+    let same = manager.call("PUT", path, &target("offsite", "vfs:///b").to_string()).await;
+    assert_eq!(same.status, StatusCode::OK, "its interval may change");
+}
+
+#[tokio::test]
+async fn credentials_go_in_and_never_come_out() {
+    let mut manager = Manager::start().await;
+    manager.set_backups(Backups::at(manager.directory.path()));
+    let mut body = target("offsite", "s3://bucket@eu/");
+    body["credentials"] = json!({"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": PLANTED});
+    let made = manager.post("/v1/backuptargets", body.clone()).await;
+    assert_eq!((made.status, &made.json()["credentialSecret"]), (StatusCode::OK, &json!("offsite")));
+    let file = manager.directory.path().join(credentials::FILE);
+    assert!(std::fs::read_to_string(&file).unwrap().contains(PLANTED));
+    for answer in [made, manager.get("/v1/backuptargets").await, manager.get("/v1/audits").await] {
+        assert!(!answer.text.contains("planted"), "{}", answer.text);
+    }
+    body["credentials"] = json!({"AWS_KEY": PLANTED});
+    let refused = manager.call("PUT", "/v1/backuptargets/offsite", &body.to_string()).await;
+    assert!(
+        refused.status == StatusCode::UNPROCESSABLE_ENTITY && !refused.text.contains("planted"),
+        "{}",
+        refused.text
+    );
+    // Without any word of them they stay; an empty list takes them away.
+    body.as_object_mut().unwrap().remove("credentials");
+    body["credentialSecret"] = json!("offsite");
+    manager.call("PUT", "/v1/backuptargets/offsite", &body.to_string()).await;
+    assert!(std::fs::read_to_string(&file).unwrap().contains(PLANTED));
+    body["credentials"] = json!({});
+    manager.call("PUT", "/v1/backuptargets/offsite", &body.to_string()).await;
+    assert!(!std::fs::read_to_string(&file).unwrap().contains(PLANTED));
+}
+
+#[tokio::test]
+async fn a_test_names_the_step_that_fails() {
+    let manager = Manager::start().await;
+    let directory = tempfile::tempdir().unwrap();
+    let path = format!("{DEFAULT}?action=backupTargetTest");
+    let good = format!("vfs://{}", directory.path().display());
+    let told = manager.post(&path, json!({"backupTargetURL": good})).await.json();
+    let steps: Vec<&str> =
+        told["steps"].as_array().unwrap().iter().map(|step| step["name"].as_str().unwrap()).collect();
+    assert_eq!(told["usable"], true, "{told}");
+    assert_eq!(steps, ["address", "credentials", "connect", "list", "write", "read", "delete"]);
+    for (url, step) in [("ftp://host/", "address"), ("vfs:///var/tmp/no-such-directory", "connect")] {
+        let told = manager.post(&path, json!({"backupTargetURL": url})).await.json();
+        let last = told["steps"].as_array().unwrap().last().unwrap();
+        assert_eq!(
+            (&told["usable"], &last["name"], &last["passed"]),
+            (&json!(false), &json!(step), &json!(false)),
+            "{told}"
+        );
+        assert!(!told["message"].as_str().unwrap().is_empty() && !told["nextStep"].as_str().unwrap().is_empty());
+    }
+    let nothing = manager.post(&path, json!({})).await;
+    assert_eq!(nothing.status, StatusCode::UNPROCESSABLE_ENTITY, "it has no address: {}", nothing.text);
+    assert_eq!(manager.get(DEFAULT).await.json()["backupTargetURL"], "", "nothing is kept");
 }
 
 #[tokio::test]
@@ -69,4 +155,6 @@ async fn reading_all_targets_again_answers_with_them() {
     assert_eq!((answer.status, &answer.json()["data"]), (StatusCode::OK, &json!([])));
     let sync = manager.post(&format!("{DEFAULT}?action=backupTargetSync"), json!({"syncBackupTarget": true})).await;
     assert_eq!((sync.status, &sync.json()["type"]), (StatusCode::OK, &json!("backupTarget")));
+    let stored: Object<BackupTarget> = manager.store().get("default").await.unwrap();
+    assert!(stored.spec.sync_requested_at.is_empty(), "without an address there is nothing to read");
 }

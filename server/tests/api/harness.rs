@@ -7,6 +7,7 @@ use aurochs_api::size::ByteSize;
 use aurochs_api::volume::VolumeState;
 use aurochs_server::app::App;
 use aurochs_server::auth::Auth;
+use aurochs_server::backups::Backups;
 use aurochs_server::controllers::backup_target;
 use aurochs_server::environment::premises::Premises;
 use aurochs_server::events::Events;
@@ -109,6 +110,12 @@ impl Manager {
     /// With a place for support bundles.
     pub(crate) fn set_bundles(&mut self, bundles: Bundles) {
         self.app.bundles = bundles;
+        self.service = router::service(self.app.clone());
+    }
+
+    /// With a file for credentials of backup targets.
+    pub(crate) fn set_backups(&mut self, backups: Backups) {
+        self.app.backups = backups;
         self.service = router::service(self.app.clone());
     }
 

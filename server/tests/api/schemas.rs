@@ -15,6 +15,13 @@ const MISSING: &str = include_str!("schemas_missing.txt");
 
 /// Fields that Longhorn does not have.
 const OUR_FIELDS: &[&str] = &[
+    "backup.causes",
+    "backup.doneBytes",
+    "backup.plannedBytes",
+    "backupTarget.causes",
+    "backupTarget.credentialKeys",
+    "backupTarget.lastSyncedAt",
+    "backupVolume.causes",
     "diskInfo.causes",
     "diskInfo.filesystemType",
     "engineImage.causes",
@@ -50,7 +57,7 @@ const OUR_FIELDS: &[&str] = &[
 ];
 
 /// Actions that Longhorn does not have.
-const OUR_ACTIONS: &[&str] = &["recurringJob.recurringJobRun"];
+const OUR_ACTIONS: &[&str] = &["backupTarget.backupTargetTest", "recurringJob.recurringJobRun"];
 
 /// Inputs that Longhorn's actions name by a name that no type has.
 const NAMES_WITHOUT_A_TYPE: &[&str] = &["ReplicaAutoBalance", "UpdateBackupCompressionMethodInput"];

@@ -4,6 +4,7 @@
 use std::io::{Read, Write};
 use std::sync::{Arc, Mutex};
 
+use aurochs_server::backups::Backups;
 use aurochs_server::controllers::Context;
 use aurochs_server::resources::SupportBundle;
 use aurochs_server::support_bundle::{Bundles, Place, controller};
@@ -65,7 +66,8 @@ struct Watched {
 
 impl Watched {
     async fn start() -> Self {
-        let manager = Manager::start().await;
+        let mut manager = Manager::start().await;
+        manager.set_backups(Backups::at(manager.directory.path()));
         let line = |name: &str, password: &str| format!("{name}:{}\n", bcrypt::hash(password, 4).unwrap());
         let users = line("ann", PASSWORD) + &line(VIEWER.0, VIEWER.1);
         std::fs::write(manager.directory.path().join("users"), &users).unwrap();
@@ -132,6 +134,17 @@ async fn plant(watched: &mut Watched) {
             "POST",
             "/v1/backuptargets/default?action=backupTargetUpdate",
             json!({"backupTargetURL": "nfs://u:planted-in-url@host/", "credentialSecret": "s3-credentials"}),
+        ),
+        (
+            "POST",
+            "/v1/backuptargets",
+            json!({"name": "kept", "backupTargetURL": "s3://bucket@eu/", "pollInterval": "300",
+                "credentials": {"AWS_SECRET_ACCESS_KEY": "planted-s3-secret"}}),
+        ),
+        (
+            "POST",
+            "/v1/backuptargets/default?action=backupTargetTest",
+            json!({"backupTargetURL": "ftp://host/", "credentials": {"CIFS_PASSWORD": "planted-cifs-password"}}),
         ),
         ("PUT", "/v1/settings/registry-secret", json!({"value": "regcred", "password": "planted-beside-it"})),
         ("PUT", "/v1/settings/default-replica-count", json!({"value": "2", "token": "planted-token"})),

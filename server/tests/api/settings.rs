@@ -33,6 +33,7 @@ pub(crate) fn context(manager: &Manager) -> Context {
         events: Events::default(),
         jobs: Jobs::default(),
         samples: Samples::default(),
+        backups: aurochs_server::backups::Backups::default(),
         giving_up: Arc::default(),
         owner: "node-1".into(),
         default_disks: Arc::default(),
@@ -130,7 +131,7 @@ async fn what_can_not_be_done_yet_is_refused_by_name() {
     for (name, value, words) in [
         ("storage-network", "kube-system/fast", "Kubernetes"),
         ("v2-data-engine", "true", "v2 data engine"),
-        ("failed-backup-ttl", "10", "backups"),
+        ("backing-image-cleanup-wait-interval", "10", "backing images"),
     ] {
         let answer = put(&manager, name, value).await;
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{answer:?}");

@@ -115,8 +115,7 @@ async fn the_access_mode_changes_while_detached_and_a_shared_volume_is_not_attac
 async fn what_is_missing_is_named_and_what_needs_nothing_is_done() {
     let manager = with_volume(VolumeState::Detached).await;
     for (action, body, words) in [
-        ("snapshotBackup", json!({"name": "s"}), "backups"),
-        ("activate", json!({"frontend": "blockdev"}), "backups"),
+        ("activate", json!({"frontend": "ublk"}), "can't be activated"),
         ("pvCreate", json!({"pvName": "data"}), "Kubernetes"),
         ("pvcCreate", json!({"namespace": "a", "pvcName": "b"}), "Kubernetes"),
         ("engineUpgrade", json!({"image": "another:v2"}), "live engine upgrade"),
@@ -125,6 +124,10 @@ async fn what_is_missing_is_named_and_what_needs_nothing_is_done() {
     ] {
         assert_refused(&act(&manager, action, body).await, StatusCode::UNPROCESSABLE_ENTITY, words);
     }
+    let words = "has no address";
+    assert_refused(&act(&manager, "snapshotBackup", json!({"name": "s"})).await, StatusCode::CONFLICT, words);
+    let words = "no standby volume";
+    assert_refused(&act(&manager, "activate", json!({"frontend": "nbd"})).await, StatusCode::CONFLICT, words);
     for action in ["updateUblkQueueDepth", "updateUblkNumberOfQueue"] {
         assert_eq!(act(&manager, action, json!({})).await.status, StatusCode::OK, "0 says nothing");
     }

@@ -3,11 +3,13 @@
 
 #![expect(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::print_stdout,
     clippy::print_stderr,
     reason = "a test says with a panic what is wrong, and what it measured"
 )]
 
+mod backups;
 mod first_disk;
 mod idle;
 mod installation;
@@ -17,6 +19,8 @@ mod nbd;
 mod nodes;
 mod placing;
 mod recurring;
+#[path = "../../../engine/tests/s3_server/mod.rs"]
+mod s3_server;
 mod samples;
 mod snapshots;
 mod whatif;

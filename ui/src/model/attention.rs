@@ -109,6 +109,8 @@ impl Attention {
                 | CauseCode::AttachWaiting
                 | CauseCode::DetachWaiting
                 | CauseCode::ExpansionWaiting
+                | CauseCode::BackupWaiting
+                | CauseCode::Restoring
                 | CauseCode::SettingPending,
             ) => Remedy::Watch,
             (
@@ -128,6 +130,10 @@ impl Attention {
                 | CauseCode::ExpansionFailed
                 | CauseCode::SalvageNeeded
                 | CauseCode::CloneFailed
+                | CauseCode::BackupTargetUnavailable
+                | CauseCode::BackupFailed
+                | CauseCode::BackupNotDeletable
+                | CauseCode::RestoreFailed
                 | CauseCode::Other,
             ) => Remedy::ShowVolume,
         }

@@ -134,6 +134,12 @@ pub(crate) fn cause(code: CauseCode) -> &'static str {
         CauseCode::DiskFailing => "Disk is failing",
         CauseCode::EngineImageNotReady => "Engine not everywhere",
         CauseCode::SupportBundleFailed => "Bundle failed",
+        CauseCode::BackupTargetUnavailable => "Target unavailable",
+        CauseCode::BackupWaiting => "Backup waits",
+        CauseCode::BackupFailed => "Backup failed",
+        CauseCode::BackupNotDeletable => "Backup stays",
+        CauseCode::Restoring => "Being restored",
+        CauseCode::RestoreFailed => "Restore failed",
         CauseCode::Other => "Something else",
     }
 }

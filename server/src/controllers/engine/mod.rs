@@ -264,7 +264,9 @@ fn clear_what_only_a_running_engine_has(status: &mut EngineStatus) {
     status.turned_read_only.clear();
     status.exclusive_work.clear();
     status.is_expanding = false;
-    (status.clone, status.hash) = (None, None);
+    (status.clone, status.hash, status.restore) = (None, None, None);
+    status.backup_status.clear();
+    status.restore_status.clear();
     status.rebuild_pace = RebuildPace::default();
 }
 

@@ -1,14 +1,16 @@
 //! What a running engine tells, as the status of its resource.
 
+use std::collections::BTreeMap;
+
 use aurochs_api::replica::ReplicaMode;
 use aurochs_api::size::ByteSize;
 use aurochs_api::snapshot::Snapshot;
-use aurochs_api::volume::RebuildStatus;
+use aurochs_api::volume::{BackupStatus, RebuildStatus, RestoreStatus};
 use aurochs_engine::grpc::engine_v1;
 
 use crate::resources::engine::{
     ACTUAL_SIZE_STEP, CloneProgress, EngineStatus, HashPhase, HashProgress, InstanceState, PurgeStatus, RebuildPace,
-    ReplicaHash,
+    ReplicaHash, RestorePhase, RestoreProgress,
 };
 use crate::resources::timestamp;
 
@@ -53,6 +55,12 @@ pub(crate) fn applied(before: &EngineStatus, message: &engine_v1::EngineStatus, 
         mounted_at: message.mounted_at.clone(),
         turned_read_only: message.turned_read_only.clone(),
         rebuild_pace: message.rebuild_pace.as_ref().map(pace).unwrap_or_default(),
+        backup_status: message.backups.iter().map(|one| (one.backup.clone(), backup(one))).collect(),
+        restore: message.restore.as_ref().map(restore),
+        restore_status: restores(message),
+        last_restored_backup: message.last_restored_backup.clone(),
+        last_restored_volume: message.last_restored_volume.clone(),
+        unfinished_restore: message.unfinished_restore.clone(),
         ..before.clone()
     };
     apply_replicas(&mut status, before, &message.replicas);
@@ -148,6 +156,74 @@ fn purge(purge: &engine_v1::Purge) -> PurgeStatus {
     }
 }
 
+/// Longhorn's word for how far a backup or restore is.
+const fn transfer_word(state: engine_v1::TransferState) -> &'static str {
+    match state {
+        engine_v1::TransferState::Unspecified | engine_v1::TransferState::TransferInProgress => "in_progress",
+        engine_v1::TransferState::TransferComplete => "complete",
+        engine_v1::TransferState::TransferFailed | engine_v1::TransferState::TransferCancelled => "error",
+    }
+}
+
+const fn is_underway(state: engine_v1::TransferState) -> bool {
+    matches!(state, engine_v1::TransferState::Unspecified | engine_v1::TransferState::TransferInProgress)
+}
+
+fn backup(backup: &engine_v1::BackupStatus) -> BackupStatus {
+    let running = is_underway(backup.state());
+    BackupStatus {
+        id: backup.backup.clone(),
+        snapshot: backup.snapshot.clone(),
+        // No replica does it: the engine reads from all of them.
+        replica: String::new(),
+        backup_url: backup.url.clone(),
+        size: backup.size_bytes.to_string(),
+        progress: percent(backup.done_bytes, backup.planned_bytes, if running { 0 } else { 100 }),
+        state: transfer_word(backup.state()).to_owned(),
+        error: backup.error.clone(),
+    }
+}
+
+fn restore(restore: &engine_v1::RestoreStatus) -> RestoreProgress {
+    let state = restore.state();
+    RestoreProgress {
+        volume: restore.volume.clone(),
+        backup: restore.backup.clone(),
+        phase: match state {
+            engine_v1::TransferState::Unspecified | engine_v1::TransferState::TransferInProgress => RestorePhase::Runs,
+            engine_v1::TransferState::TransferComplete => RestorePhase::Complete,
+            engine_v1::TransferState::TransferFailed => RestorePhase::Failed,
+            engine_v1::TransferState::TransferCancelled => RestorePhase::Cancelled,
+        },
+        planned_bytes: ByteSize(restore.planned_bytes),
+        done_bytes: ByteSize(restore.done_bytes),
+        bytes_per_second: restore.bytes_per_second,
+        error: restore.error.clone(),
+        next_step: restore.next_step.clone(),
+        previous_backup: restore.previous_backup.clone(),
+        started_at: restore.started_at.clone(),
+        instant: restore.instant,
+        remote_bytes: ByteSize(restore.remote_bytes),
+    }
+}
+
+/// What is restored goes to all replicas at once, so that all of them are equally far.
+fn restores(message: &engine_v1::EngineStatus) -> BTreeMap<String, RestoreStatus> {
+    let Some(told) = &message.restore else { return BTreeMap::new() };
+    let running = is_underway(told.state());
+    let row = |replica: &engine_v1::Replica| RestoreStatus {
+        replica: replica.name.clone(),
+        is_restoring: running,
+        last_restored: message.last_restored_backup.clone(),
+        backup_url: told.url.clone(),
+        filename: told.snapshot.clone(),
+        progress: percent(told.done_bytes, told.planned_bytes, if running { 0 } else { 100 }),
+        state: transfer_word(told.state()).to_owned(),
+        error: told.error.clone(),
+    };
+    message.replicas.iter().map(|replica| (replica.name.clone(), row(replica))).collect()
+}
+
 fn clone(clone: &engine_v1::CloneStatus) -> CloneProgress {
     let running = clone.state() == engine_v1::CloneState::InProgress;
     CloneProgress {
@@ -214,6 +290,8 @@ pub(super) fn is_busy(status: &EngineStatus) -> bool {
         || status.purge_status.values().any(|purge| purge.is_purging)
         || status.clone.as_ref().is_some_and(|clone| clone.state == "in_progress")
         || status.hash.as_ref().is_some_and(|hash| hash.running)
+        || status.backup_status.values().any(|backup| backup.state == "in_progress")
+        || status.restore.as_ref().is_some_and(|restore| restore.phase == RestorePhase::Runs)
 }
 
 /// The status without what moves all the time: what is left decides whether a change is written at once.
@@ -234,6 +312,17 @@ pub(super) fn without_numbers(mut status: EngineStatus) -> EngineStatus {
     if let Some(clone) = &mut status.clone {
         (clone.progress, clone.bytes_per_second) = (0, 0);
         (clone.done_bytes, clone.planned_bytes) = (ByteSize::ZERO, ByteSize::ZERO);
+    }
+    for backup in status.backup_status.values_mut() {
+        (backup.progress, backup.size) = (0, String::new());
+    }
+    if let Some(restore) = &mut status.restore {
+        restore.bytes_per_second = 0;
+        (restore.done_bytes, restore.planned_bytes) = (ByteSize::ZERO, ByteSize::ZERO);
+        restore.remote_bytes = ByteSize(restore.remote_bytes.bytes().min(1));
+    }
+    for restore in status.restore_status.values_mut() {
+        restore.progress = 0;
     }
     for hash in status.hash.iter_mut().flat_map(|hash| hash.replicas.values_mut()) {
         (hash.done_bytes, hash.total_bytes) = (ByteSize::ZERO, ByteSize::ZERO);

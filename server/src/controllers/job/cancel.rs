@@ -5,11 +5,13 @@ use std::time::Duration;
 use aurochs_api::size::ByteSize;
 use aurochs_engine::grpc::engine_v1::SnapshotNameRequest;
 
+use super::keys;
 use crate::controllers::volume::expansion::present_size;
 use crate::controllers::{Context, Error};
 use crate::events::{EventType, ObjectRef, Reason};
 use crate::instance::{CHANGE_TIMEOUT, rpc, within};
-use crate::resources::{Engine, LABEL_VOLUME, Node, Object, Volume};
+use crate::resources::backup::ANNOTATION_CANCELLED_BY;
+use crate::resources::{Backup, Engine, LABEL_VOLUME, Node, Object, Volume};
 
 /// What has to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +20,8 @@ pub(super) enum Way {
     Hash { engine: String, snapshot: String },
     /// The volume wishes for its present size, if it still wishes for this one.
     Expansion { volume: String, size: ByteSize },
+    /// The engine stops sending.
+    Backup { backup: String },
     /// Nothing has to leave any more.
     Evacuation { node: String, disk: Option<String> },
 }
@@ -43,6 +47,14 @@ async fn once(context: &Context, way: &Way) -> Result<(), Error> {
             let request = within(CHANGE_TIMEOUT, SnapshotNameRequest { name: snapshot.clone() });
             let stopped = context.clients.engine(&found.status.address)?.snapshot_hash_cancel(request).await;
             stopped.map_err(rpc(format!("stopping the hash of snapshot {snapshot} of engine {engine}")))?;
+        }
+        Way::Backup { backup } => {
+            let by = context.jobs.seen(&keys::backup(backup)).and_then(|seen| seen.record.cancel_asked_by);
+            let by = by.unwrap_or_else(|| "a user".to_owned());
+            let change = |found: &mut Object<Backup>| {
+                found.metadata.annotations.entry(ANNOTATION_CANCELLED_BY.to_owned()).or_insert_with(|| by.clone());
+            };
+            context.store.modify::<Backup>(backup, change).await?;
         }
         Way::Expansion { volume, size } => take_back(context, volume, *size).await?,
         Way::Evacuation { node, disk } => {

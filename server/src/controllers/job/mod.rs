@@ -2,11 +2,13 @@
 //!
 //! 1. [`engine`] — rebuilds, purges and hashes, from an engine's status; [`reason`] — why a replica is rebuilt;
 //! 2. [`volume`] — copies and expansions, from a volume and its engine; [`evacuation`] — replicas that leave a disk or a node;
-//! 3. [`work`] — what is seen against what was seen before: a pure choice of what to tell; [`teller`] — tells it.
+//! 3. [`backup`] — backups, and their deletion;
+//! 4. [`work`] — what is seen against what was seen before: a pure choice of what to tell; [`teller`] — tells it.
 //!
 //! Nothing here does any of the work, but for ending it where a person asked for that ([`cancel`]). What was seen last is
 //! in memory alone: after a restart the keys of the jobs say which of them to go on with.
 
+mod backup;
 mod cancel;
 mod engine;
 mod evacuation;
@@ -24,6 +26,27 @@ pub mod keys {
     #[must_use]
     pub fn purge(engine: &str) -> String {
         format!("engine/{engine}/purge")
+    }
+
+    #[must_use]
+    pub fn backup(backup: &str) -> String {
+        format!("backup/{backup}/create")
+    }
+
+    #[must_use]
+    pub fn backup_deletion(backup: &str) -> String {
+        format!("backup/{backup}/delete")
+    }
+
+    /// Of all backups of a volume.
+    #[must_use]
+    pub fn backup_volume_deletion(backup_volume: &str) -> String {
+        format!("backup-volume/{backup_volume}/delete")
+    }
+
+    #[must_use]
+    pub fn restore(volume: &str) -> String {
+        format!("volume/{volume}/restore")
     }
 
     #[must_use]
@@ -52,5 +75,6 @@ pub fn start(context: &Context) -> Vec<JoinHandle<()>> {
         tokio::spawn(engine::follow(context.clone())),
         tokio::spawn(volume::follow(context.clone())),
         tokio::spawn(evacuation::follow(context.clone())),
+        tokio::spawn(backup::follow(context.clone())),
     ]
 }

@@ -14,12 +14,15 @@ use super::work::{Chance, Course, Work};
 use crate::controllers::Context;
 use crate::controllers::volume::expansion::present_size;
 use crate::jobs::{JobKind, Level, Outcome, StartedBy};
+use crate::resources::engine::RestorePhase;
 use crate::resources::volume::CloneState;
 use crate::resources::{Engine, LABEL_VOLUME, Object, Volume};
 use crate::store::WatchEvent;
 
 const NO_CANCEL_OF_CLONES: &str = "A copy that fails is begun again by itself. Delete the volume if it is not wanted any more: the copy ends with it.";
 const NO_CANCEL_OF_GROWTH: &str = "The engine grows right now, which can't be taken back and ends within moments.";
+const NO_CANCEL_OF_RESTORES: &str =
+    "A volume that is half filled is of no use. Delete it if it is not wanted any more: the restore ends with it.";
 const DELETED: &str = "The volume was deleted before this was done.";
 
 /// What may have changed.
@@ -73,7 +76,8 @@ fn prefix(volume: &str) -> String {
 
 /// All long work of the volume; `open` has the keys of its jobs that run.
 fn works(volume: &Object<Volume>, engine: Option<&Object<Engine>>, open: &BTreeSet<String>) -> Vec<Work> {
-    clone(volume, engine, open).into_iter().chain(expansions(volume, engine, open)).collect()
+    let filling = clone(volume, engine, open).into_iter().chain(restore(volume, engine, open));
+    filling.chain(expansions(volume, engine, open)).collect()
 }
 
 fn work(volume: &Object<Volume>, kind: JobKind, key: String, why: String, course: Course) -> Work {
@@ -124,6 +128,36 @@ fn clone(volume: &Object<Volume>, engine: Option<&Object<Engine>>, open: &BTreeS
             _ => Vec::new(),
         },
         ..work(volume, JobKind::Clone, key, why, course)
+    })
+}
+
+/// One job for all attempts of one backup. A standby volume has one for each backup that it gets.
+fn restore(volume: &Object<Volume>, engine: Option<&Object<Engine>>, open: &BTreeSet<String>) -> Option<Work> {
+    let key = keys::restore(volume.name());
+    let told = engine.and_then(|engine| engine.status.restore.as_ref());
+    let runs = told.is_some_and(|told| told.phase == RestorePhase::Runs);
+    let is_waited_for = volume.status.restore_required && !volume.status.is_standby;
+    if volume.spec.from_backup.is_empty() || !(runs || is_waited_for || open.contains(&key)) {
+        return None;
+    }
+    let unfinished = engine.is_some_and(|engine| !engine.status.unfinished_restore.is_empty());
+    let failed = volume.status.causes.iter().any(|cause| cause.code == CauseCode::RestoreFailed);
+    let course = match told.map(|told| told.phase) {
+        Some(RestorePhase::Runs) => Course::Runs("fetching"),
+        _ if failed => Course::Runs("waiting for the next attempt"),
+        _ if is_waited_for || unfinished => Course::Runs("waiting"),
+        _ => Course::Ended { outcome: Outcome::Succeeded, marks: BTreeSet::new() },
+    };
+    let why = match told {
+        Some(told) => format!("The volume gets backup {} of {}.", told.backup, told.volume),
+        None => "The volume is made of a backup.".to_owned(),
+    };
+    Some(Work {
+        cancel: Chance::Impossible(NO_CANCEL_OF_RESTORES),
+        planned_bytes: told.map(|told| told.planned_bytes.bytes()).filter(|bytes| *bytes > 0),
+        done_bytes: told.map_or(0, |told| told.done_bytes.bytes()),
+        notes: notes(volume, &[CauseCode::RestoreFailed]),
+        ..work(volume, JobKind::Restore, key, why, course)
     })
 }
 
@@ -204,6 +238,26 @@ mod tests {
         assert!(matches!(ended.course, Course::Ended { outcome: Outcome::Succeeded, .. }));
         assert_eq!(told(CloneState::Completed, false), None, "it was over before");
         assert_eq!(works(&volume(8, "", CloneState::None), Some(&engine(8, |_| {})), &BTreeSet::new()), []);
+    }
+
+    #[test]
+    fn a_restore_is_one_job_until_the_volume_can_be_used() {
+        use crate::resources::engine::RestoreProgress;
+        let told = |required: bool, phase: Option<RestorePhase>, is_open: bool| {
+            let mut volume = volume(8, "", CloneState::None);
+            volume.spec.from_backup = "vfs:///b?backup=one&volume=data".into();
+            (volume.status.restore_initiated, volume.status.restore_required) = (true, required);
+            let progress = |phase| RestoreProgress { phase, done_bytes: mib(1), ..RestoreProgress::default() };
+            let engine = engine(8, |status| status.restore = phase.map(progress));
+            let open = if is_open { BTreeSet::from([keys::restore("v")]) } else { BTreeSet::new() };
+            works(&volume, Some(&engine), &open).pop()
+        };
+        assert_eq!(told(true, None, false).unwrap().course, Course::Runs("waiting"));
+        assert_eq!(told(true, Some(RestorePhase::Runs), true).unwrap().course, Course::Runs("fetching"));
+        assert_eq!(told(true, Some(RestorePhase::Complete), true).unwrap().course, Course::Runs("waiting"));
+        let ended = told(false, Some(RestorePhase::Complete), true).unwrap();
+        assert!(matches!(ended.course, Course::Ended { outcome: Outcome::Succeeded, .. }));
+        assert_eq!(told(false, None, false), None, "it was over before");
     }
 
     /// Wished, present, sizes that jobs run of, and what is seen of them.

@@ -45,6 +45,9 @@ pub(super) fn wish(snapshot: &Object<Snapshot>, volume: &Object<Volume>, known: 
         let source = &volume.spec.data_source;
         return Wish::Waits(format!("volume {} is a copy of {source} in the making; it is taken then", volume.name()));
     }
+    if !volume.is_restored() {
+        return Wish::Waits(format!("volume {} is being restored from a backup; it is taken then", volume.name()));
+    }
     let others = || known.iter().filter(|other| other.name() != snapshot.name() && names::was_taken(other));
     if others().any(|other| names::layer_name(other) == snapshot.name()) {
         return Wish::Waits(format!(

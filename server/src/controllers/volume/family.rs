@@ -66,13 +66,13 @@ impl Family {
 
 /// The engine runs, has an address, and has told of its replicas.
 #[must_use]
-pub(super) fn can_be_asked(engine: &Object<Engine>) -> bool {
+pub(in crate::controllers) fn can_be_asked(engine: &Object<Engine>) -> bool {
     let status = &engine.status;
     status.current_state == InstanceState::Running && !status.address.is_empty() && !status.replica_mode_map.is_empty()
 }
 
 #[must_use]
-pub(super) fn engine_name(volume: &str) -> String {
+pub(in crate::controllers) fn engine_name(volume: &str) -> String {
     format!("{volume}-e-0")
 }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::attempts::Attempts;
 use super::rebuild::retry_pause;
+use super::restore_memory::Restores;
 
 #[derive(Debug, Default)]
 pub(super) struct Memory {
@@ -20,6 +21,8 @@ pub(super) struct Memory {
     detaching: Mutex<HashMap<String, Instant>>,
     /// Expansions that were refused.
     pub(super) attempts: Attempts,
+    /// Restores that failed.
+    pub(super) restores: Restores,
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -18,7 +18,7 @@ mod deletion;
 mod eviction;
 pub mod expansion;
 mod extra;
-mod family;
+pub(super) mod family;
 mod fault;
 pub mod foresee;
 pub mod growth_room;
@@ -35,6 +35,8 @@ pub mod placement;
 mod ready_disks;
 mod rebuild;
 mod redundancy;
+pub(crate) mod restore;
+mod restore_memory;
 mod salvage;
 mod snapshot_causes;
 mod stale;
@@ -107,6 +109,7 @@ pub fn start(context: &Context) -> Vec<JoinHandle<()>> {
         runtime::feed_from_nodes::<Volume>(&context.store, &context.instances, &queue, |_, _| true),
         wake::feed(context, &queue),
         runtime::feed_from_settings::<Volume>(&context.store, &context.settings, &queue),
+        wake::feed_from_backups(context, &queue),
         // A workload that wants the volume takes our own tickets' place.
         runtime::feed_from_store::<VolumeAttachment>(&context.store, &queue, |tickets| vec![tickets.name().to_owned()]),
         runtime::resync::<Volume>(&context.store, &queue, runtime::RESYNC),
@@ -183,6 +186,8 @@ impl Volumes {
         let ended = expansion::step(self, volume, family, findings).await;
         findings.bear_silence(name, ended)?;
         let ended = clone::step(self, volume, family, findings).await;
+        findings.bear_silence(name, ended)?;
+        let ended = restore::step(self, volume, family, findings).await;
         findings.bear_silence(name, ended)?;
         default_group::step(self, volume, family, findings).await?;
         image::step(self, volume, family, findings).await?;

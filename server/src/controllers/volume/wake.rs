@@ -2,13 +2,14 @@
 //! an eviction began. Figures that move by themselves don't count.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use tokio::task::JoinHandle;
 
 use super::super::Context;
 use super::super::queue::WorkQueue;
 use crate::resources::node::{NodeSpec, READY, SCHEDULABLE};
-use crate::resources::{Node, Object, Volume, condition};
+use crate::resources::{BackupVolume, Node, Object, Volume, condition};
 use crate::store::WatchEvent;
 
 /// What of a node decides about replicas.
@@ -56,6 +57,26 @@ pub(super) fn feed(context: &Context, queue: &WorkQueue) -> JoinHandle<()> {
             match store.list::<Volume>().await {
                 Ok(volumes) => volumes.iter().for_each(|volume| queue.add(volume.name())),
                 Err(error) => tracing::warn!(%error, "volumes could not be listed after a node changed"),
+            }
+        }
+    })
+}
+
+/// A newer backup, or an answer to who asked for the target to be read, wakes up the volumes that follow it.
+pub(super) fn feed_from_backups(context: &Context, queue: &WorkQueue) -> JoinHandle<()> {
+    let (mut watch, store, queue) = (context.store.watch::<BackupVolume>(), context.store.clone(), queue.clone());
+    tokio::spawn(async move {
+        while let Some(event) = watch.next().await {
+            let spec = &event.object().spec;
+            let follows = |volume: &&Arc<Object<Volume>>| {
+                let is_standby = volume.spec.standby || volume.status.is_standby;
+                is_standby
+                    && volume.spec.backup_target_name == spec.backup_target_name
+                    && volume.followed_volume().as_ref() == Some(&spec.volume_name)
+            };
+            match store.list_shared::<Volume>().await {
+                Ok(volumes) => volumes.iter().filter(follows).for_each(|volume| queue.add(volume.name())),
+                Err(error) => tracing::warn!(%error, "volumes could not be listed after a backup volume changed"),
             }
         }
     })

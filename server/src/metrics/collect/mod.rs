@@ -1,5 +1,6 @@
 //! A scrape: the page made of what the store, the kept numbers and the machine tell now.
 
+mod backups;
 mod disks;
 mod engines;
 mod instance_managers;
@@ -18,7 +19,9 @@ use serde::Serialize;
 
 use super::page::{Family, Page};
 use super::{jobs, requests, work};
-use crate::resources::{Engine, InstanceManager, Node, Object, Replica, Snapshot, Volume};
+use crate::resources::{
+    Backup, BackupTarget, BackupVolume, Engine, InstanceManager, Node, Object, Replica, Snapshot, Volume,
+};
 use crate::store::{Store, StoreError};
 
 pub use super::page::CONTENT_TYPE;
@@ -31,6 +34,9 @@ struct World {
     nodes: Vec<Arc<Object<Node>>>,
     snapshots: Vec<Arc<Object<Snapshot>>>,
     instance_managers: Vec<Arc<Object<InstanceManager>>>,
+    backups: Vec<Arc<Object<Backup>>>,
+    backup_volumes: Vec<Arc<Object<BackupVolume>>>,
+    backup_targets: Vec<Arc<Object<BackupTarget>>>,
 }
 
 /// The whole page.
@@ -42,12 +48,16 @@ pub async fn page(store: &Store) -> Result<String, StoreError> {
         nodes: store.list_shared().await?,
         snapshots: store.list_shared().await?,
         instance_managers: store.list_shared().await?,
+        backups: store.list_shared().await?,
+        backup_volumes: store.list_shared().await?,
+        backup_targets: store.list_shared().await?,
     };
     let mut page = Page::default();
     volumes::write(&mut page, &world);
     engines::write(&mut page, &world);
     replicas::write(&mut page, &world);
     snapshots::write(&mut page, &world);
+    backups::write(&mut page, &world);
     nodes::write(&mut page, &world);
     disks::write(&mut page, &world);
     instance_managers::write(&mut page, &world);

@@ -1,6 +1,6 @@
 //! Volumes, with the rates of their engines.
 
-use super::{World, claim, states, word};
+use super::{World, backups, claim, states, word};
 use crate::metrics::io::{self, Rate};
 use crate::metrics::io_latency;
 use crate::metrics::page::Page;
@@ -38,6 +38,11 @@ fn sizes(page: &mut Page, world: &World) {
     gauge("longhorn_volume_encrypted", "Whether the volume is encrypted.", |volume| {
         f64::from(u8::from(volume.spec.encrypted))
     });
+    gauge(
+        "longhorn_volume_last_backup_at",
+        "When the volume's last backup was begun, in seconds since 1970.",
+        |volume| backups::last_at(&volume.status.last_backup_at),
+    );
 }
 
 fn conditions(page: &mut Page, world: &World) {

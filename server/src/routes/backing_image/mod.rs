@@ -26,7 +26,7 @@ pub fn noun() -> Noun {
         .route(Method::GET, "/{name}/download", download::handle)
         .act_later::<BackingImageCleanup>(Feature::BackingImages)
         .act_later::<Upload>(Feature::BackingImages)
-        .act_later::<BackupBackingImageCreate>(Feature::Backups)
+        .act_later::<BackupBackingImageCreate>(Feature::BackingImages)
         .act_later::<UpdateMinNumberOfCopies>(Feature::BackingImages)
         .done()
 }

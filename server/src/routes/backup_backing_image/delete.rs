@@ -11,5 +11,5 @@ use crate::store::Store;
 
 /// Not yet.
 pub async fn handle(State(store): State<Store>, Path(name): Path<String>) -> Result<StatusCode, ApiError> {
-    shown::delete_later::<BackupBackingImage>(Feature::Backups, store, name).await
+    shown::delete_later::<BackupBackingImage>(Feature::BackingImages, store, name).await
 }

@@ -16,6 +16,6 @@ pub fn noun() -> Noun {
         .streamed(&["backupbackingimages"])
         .get(shown::get::<BackupBackingImage>)
         .delete(delete::handle)
-        .act_later::<BackupBackingImageRestore>(Feature::Backups)
+        .act_later::<BackupBackingImageRestore>(Feature::BackingImages)
         .done()
 }

@@ -1,34 +1,40 @@
 //! `POST /v1/backuptargets`
 
 use aurochs_api::backup_target::BackupTargetInput;
+use axum::Json;
 use axum::extract::State;
 
-use super::poll_interval;
+use super::check;
+use crate::backups::Backups;
 use crate::error::{ApiError, ErrorKind};
-use crate::feature::Feature;
-use crate::resources::BackupTarget;
+use crate::resources::backup_target::BackupTargetSpec;
+use crate::resources::{BackupTarget, Object};
 use crate::routes::body::Body;
+use crate::routes::shown;
 use crate::store::Store;
+use crate::view::envelope::Links;
+use crate::view::shown::resource;
+use crate::web::request_url::RequestUrl;
 
-/// Checked as far as it goes; then not yet.
-pub async fn handle(State(store): State<Store>, Body(input): Body<BackupTargetInput>) -> ApiError {
-    match check(&store, &input).await {
-        Ok(()) => ApiError::not_yet(Feature::Backups, format_args!("creating backup target {}", input.name)),
-        Err(error) => error,
+/// Answers with the target; whether it can be used shows a moment later.
+pub async fn handle(
+    State(store): State<Store>,
+    State(backups): State<Backups>,
+    url: RequestUrl,
+    Body(input): Body<BackupTargetInput>,
+) -> Result<shown::One<BackupTarget>, ApiError> {
+    check::name(&input.name)?;
+    let spec = check::spec(&input.name, &BackupTargetSpec::default(), &input)?;
+    if store.find::<BackupTarget>(&input.name).await?.is_some() {
+        let message = format_args!("backup target {} already exists", input.name);
+        return Err(ApiError::new(ErrorKind::Conflict, message, "Choose another name, or change that one."));
     }
-}
-
-async fn check(store: &Store, input: &BackupTargetInput) -> Result<(), ApiError> {
-    if input.name.is_empty() {
-        let message = "a backup target needs a name";
-        return Err(ApiError::new(ErrorKind::Invalid, message, "Give a name such as offsite."));
+    check::is_alone(&store, &input.name, &spec.backup_target_url).await?;
+    // The secret first: a target without it would fail before it has it.
+    if let Some(given) = input.credentials.filter(|given| !given.is_empty()) {
+        backups.credentials().set(&spec.credential_secret, &given)?;
     }
-    poll_interval::parse(&input.poll_interval)?;
-    match store.find::<BackupTarget>(&input.name).await? {
-        None => Ok(()),
-        Some(_) => {
-            let message = format_args!("backup target {} already exists", input.name);
-            Err(ApiError::new(ErrorKind::Conflict, message, "Choose another name, or change that one."))
-        }
-    }
+    let made = store.create(&Object::<BackupTarget>::new(&input.name, spec)).await?;
+    tracing::info!(target = made.name(), "backup target created");
+    Ok(Json(resource(&made, Links::of(&url))))
 }

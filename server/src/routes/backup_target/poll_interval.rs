@@ -6,7 +6,7 @@ use crate::error::{ApiError, ErrorKind};
 const MAXIMUM_SECONDS: u32 = 365 * 24 * 60 * 60;
 
 /// Seconds of a body's text; Go's text is taken too, so that an answer can be sent back.
-pub(super) fn parse(text: &str) -> Result<u32, ApiError> {
+pub(crate) fn parse(text: &str) -> Result<u32, ApiError> {
     let seconds = text.trim().parse().ok().or_else(|| of_go(text.trim()));
     seconds.filter(|seconds| *seconds <= MAXIMUM_SECONDS).ok_or_else(|| {
         let message = format_args!("the pollInterval {text:?} is no number of seconds between 0 and {MAXIMUM_SECONDS}");

@@ -5,9 +5,9 @@ use aurochs_api::schema::Resource;
 use axum::Json;
 use axum::extract::{Path, State};
 
-use super::poll_interval;
-use crate::error::{ApiError, ErrorKind};
-use crate::feature::Feature;
+use super::{check, request};
+use crate::backups::Backups;
+use crate::error::ApiError;
 use crate::nouns::action::Target;
 use crate::resources::{BackupTarget, Object};
 use crate::routes::body::Body;
@@ -19,39 +19,51 @@ use crate::web::request_url::RequestUrl;
 
 /// The action. Answers with the target.
 pub async fn handle(target: Target, input: BackupTargetInput) -> Result<Resource<BackupTargetView>, ApiError> {
-    let changed = change(&target.app.store, &target.name, &input).await?;
+    let changed = change(&target.app.store, &target.app.backups, &target.name, &input).await?;
     Ok(resource(&changed, Links::of(&target.url)))
 }
 
 /// The `PUT`. Answers with the target.
 pub async fn put(
     State(store): State<Store>,
+    State(backups): State<Backups>,
     url: RequestUrl,
     Path(name): Path<String>,
     Body(input): Body<BackupTargetInput>,
 ) -> Result<shown::One<BackupTarget>, ApiError> {
-    let changed = change(&store, &name, &input).await?;
+    let changed = change(&store, &backups, &name, &input).await?;
     Ok(Json(resource(&changed, Links::of(&url))))
 }
 
-async fn change(store: &Store, name: &str, input: &BackupTargetInput) -> Result<Object<BackupTarget>, ApiError> {
-    let seconds = poll_interval::parse(&input.poll_interval)?;
+/// With another address, what the resources show goes, and what is at the new one comes. Nothing in a store is touched.
+async fn change(
+    store: &Store,
+    backups: &Backups,
+    name: &str,
+    input: &BackupTargetInput,
+) -> Result<Object<BackupTarget>, ApiError> {
     let unknown = |error| shown::unknown::<BackupTarget>(error, name);
     let before = store.get::<BackupTarget>(name).await.map_err(unknown)?;
-    let url = input.backup_target_url.trim();
-    if url != before.spec.backup_target_url {
-        return Err(ApiError::not_yet(Feature::Backups, format_args!("giving backup target {name} another address")));
+    let spec = check::spec(name, &before.spec, input)?;
+    if spec.backup_target_url != before.spec.backup_target_url {
+        check::is_alone(store, name, &spec.backup_target_url).await?;
+        check::nobody_follows(store, name, "giving another address to").await?;
     }
-    if input.credential_secret.contains(char::is_whitespace) {
-        let message = format_args!(
-            "the credentialSecret {:?} of backup target {name} has a blank in it",
-            input.credential_secret
-        );
-        return Err(ApiError::new(ErrorKind::Invalid, message, "Give the name of a secret, or nothing."));
+    let mut is_asked_for = spec.credential_secret != before.spec.credential_secret;
+    if let Some(given) = &input.credentials {
+        match (given.is_empty(), spec.credential_secret.is_empty()) {
+            (false, _) => backups.credentials().set(&spec.credential_secret, given)?,
+            (true, false) => backups.credentials().remove(&spec.credential_secret)?,
+            (true, true) => {}
+        }
+        is_asked_for = true;
     }
     let changed = store.modify::<BackupTarget>(name, |target| {
-        target.spec.credential_secret.clone_from(&input.credential_secret);
-        target.spec.poll_interval = poll_interval::go_text(seconds);
+        target.spec = spec.clone();
+        // Other credentials are tried at once.
+        if is_asked_for {
+            target.spec.sync_requested_at = request::now();
+        }
     });
     let changed = changed.await.map_err(unknown)?;
     tracing::info!(target = name, "backup target changed");

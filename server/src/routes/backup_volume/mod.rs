@@ -1,5 +1,6 @@
-//! Backup volumes. None can be found yet.
+//! Backup volumes: what is in targets of one volume.
 
+pub mod actions;
 pub mod delete;
 pub mod sync_all;
 pub mod update;
@@ -12,11 +13,10 @@ use aurochs_api::backup_volume::{
 };
 
 use super::shown;
-use crate::feature::Feature;
 use crate::nouns::Noun;
 use crate::resources::BackupVolume;
 
-/// They are found in targets; what there is without one was left by others.
+/// They are found in targets, whoever put them there.
 pub fn noun() -> Noun {
     Noun::of::<BackupVolumeView>()
         .list(shown::list::<BackupVolume>)
@@ -25,11 +25,11 @@ pub fn noun() -> Noun {
         .get(shown::get::<BackupVolume>)
         .put::<SyncBackupResource, _>(update::handle)
         .delete(delete::handle)
-        .act_later::<BackupList>(Feature::Backups)
-        .act_later::<BackupListByVolume>(Feature::Backups)
-        .act_later::<BackupGet>(Feature::Backups)
-        .act_later::<BackupDelete>(Feature::Backups)
-        .act_later::<BackupVolumeSync>(Feature::Backups)
+        .act::<BackupList, _, _>(actions::list)
+        .act::<BackupListByVolume, _, _>(actions::list_by_volume)
+        .act::<BackupGet, _, _>(actions::get)
+        .act::<BackupDelete, _, _>(actions::delete)
+        .act::<BackupVolumeSync, _, _>(actions::sync)
         .with::<BackupListOutput>()
         .with::<BackupVolumeListOutput>()
         .done()

@@ -8,8 +8,9 @@ use axum::Json;
 use axum::extract::State;
 
 use super::action::invalid;
-use super::{backup_target, data_source, get, new_volume, recurring_job, room, rules};
+use super::{backup_target, data_source, from_backup, get, new_volume, recurring_job, room, rules};
 use crate::auth::User;
+use crate::backups::Backups;
 use crate::controllers::job::keys;
 use crate::controllers::volume::default_group;
 use crate::error::ApiError;
@@ -26,13 +27,18 @@ pub async fn handle(
     State(store): State<Store>,
     State(settings): State<Settings>,
     State(jobs): State<Jobs>,
+    State(backups): State<Backups>,
     url: RequestUrl,
     user: User,
-    Body(input): Body<VolumeCreateInput>,
+    Body(mut input): Body<VolumeCreateInput>,
 ) -> Result<get::Answer, ApiError> {
     let name: VolumeName = input.name.parse().map_err(|error| invalid(error, "Choose another name."))?;
     rules::engine_on(&settings, format_args!("volume {name} is not created"))?;
+    let origin = from_backup::of(&store, &backups, &mut input).await?;
     let spec = new_volume::spec(&input, &settings)?;
+    if let Some(origin) = &origin {
+        origin.check(&spec)?;
+    }
     backup_target::check(&store, &spec.backup_target_name).await?;
     data_source::check(&store, &spec).await?;
     room::check_size(&store, &settings, &name, spec.size).await?;
@@ -41,7 +47,11 @@ pub async fn handle(
     volume.metadata.labels = labels(&volume.spec.backup_target_name, &input.recurring_job_selector)?;
     default_group::join(&mut volume);
     if !volume.spec.data_source.is_empty() {
-        jobs.expect(keys::clone(name.as_str()), StartedBy::User(user.name));
+        jobs.expect(keys::clone(name.as_str()), StartedBy::User(user.name.clone()));
+    }
+    if let Some(origin) = &origin {
+        jobs.expect(keys::restore(name.as_str()), StartedBy::User(user.name));
+        origin.bring_jobs(&store, &settings, &mut volume).await?;
     }
     store.create(&volume).await?;
     tracing::info!(volume = %name, "created");

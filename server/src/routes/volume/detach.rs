@@ -17,6 +17,7 @@ pub async fn handle(target: Target, input: DetachInput) -> Result<Resource<Volum
     let Some(attachment) = store.find::<VolumeAttachment>(volume.name()).await? else {
         return action::answer(&target).await;
     };
+    check_standby(&volume)?;
     check_others(&attachment, &input)?;
     let engine = RunningEngine::find(store, volume.name()).await?;
     if let Some(engine) = engine.filter(|_| !input.force_detach) {
@@ -41,6 +42,16 @@ fn unmount_first(place: &str) -> String {
         "Unmount it (umount {place}), then detach; or detach with forceDetach: what is in memory is written first, \
          and open files then fail."
     )
+}
+
+/// A volume that follows a backup is attached for as long as it does, and nobody can use it.
+fn check_standby(volume: &Object<Volume>) -> Result<(), ApiError> {
+    if !volume.spec.standby {
+        return Ok(());
+    }
+    let message =
+        format_args!("volume {} is not detached: it is a standby volume, which follows a backup", volume.name());
+    Err(ApiError::new(ErrorKind::Conflict, message, "Activate it: it is detached when it can be used."))
 }
 
 /// A person who detaches should not be told "done" while someone else's ticket keeps the volume attached. Who names a

@@ -11,7 +11,6 @@ use crate::controllers::job::keys;
 use crate::controllers::volume::cluster::{limits, views};
 use crate::controllers::volume::growth_room::shortages;
 use crate::error::ApiError;
-use crate::feature::Feature;
 use crate::jobs::StartedBy;
 use crate::resources::{LABEL_VOLUME, Node, Object, Replica, Volume};
 
@@ -21,9 +20,6 @@ pub async fn handle(target: Target, input: ExpandInput) -> Result<Resource<Volum
     let volume = action::volume(&target).await?;
     if wished <= volume.spec.size {
         return action::answer(&target).await;
-    }
-    if volume.spec.standby {
-        return Err(ApiError::not_yet(Feature::Backups, format_args!("expanding standby volume {}", volume.name())));
     }
     rules::filled(&volume, "expanding")?;
     rules::settled(&volume, "expanding")?;

@@ -1,6 +1,7 @@
 //! Volumes: the collection, one volume, its actions.
 
 pub mod action;
+pub mod activate;
 pub mod attach;
 mod backup_target;
 pub mod cancel_expansion;
@@ -11,6 +12,7 @@ pub mod detach;
 pub mod engine;
 pub mod engine_upgrade;
 pub mod expand;
+mod from_backup;
 pub mod get;
 pub mod list;
 pub(crate) mod new_volume;
@@ -20,6 +22,7 @@ pub mod replica_remove;
 mod room;
 pub(crate) mod rules;
 pub mod salvage;
+pub mod snapshot_backup;
 pub mod snapshot_cr;
 pub mod snapshot_create;
 pub mod snapshot_delete;
@@ -86,7 +89,7 @@ fn life(noun: Builder<Volume>) -> Builder<Volume> {
     noun.act::<Attach, _, _>(attach::handle)
         .act::<Detach, _, _>(detach::handle)
         .act::<Salvage, _, _>(salvage::handle)
-        .act_later::<Activate>(Feature::Backups)
+        .act::<Activate, _, _>(activate::handle)
         .act::<Expand, _, _>(expand::handle)
         .act::<CancelExpansion, _, _>(cancel_expansion::handle)
         .act::<ReplicaRemove, _, _>(replica_remove::handle)
@@ -104,7 +107,7 @@ fn snapshots(noun: Builder<Volume>) -> Builder<Volume> {
         .act::<SnapshotList, _, _>(snapshot_list::handle)
         .act::<SnapshotDelete, _, _>(snapshot_delete::handle)
         .act::<SnapshotRevert, _, _>(snapshot_revert::handle)
-        .act_later::<SnapshotBackup>(Feature::Backups)
+        .act::<SnapshotBackup, _, _>(snapshot_backup::handle)
         .act::<SnapshotCrCreate, _, _>(snapshot_cr::create)
         .act::<SnapshotCrGet, _, _>(snapshot_cr::get)
         .act::<SnapshotCrList, _, _>(snapshot_cr::list)

@@ -75,6 +75,7 @@ pub(crate) fn settled(volume: &Object<Volume>, tried: &str) -> Result<(), ApiErr
 /// What needs the volume's own data: a copy in the making takes nothing else, and whatever changed it before it is filled
 /// would make filling it impossible.
 pub(crate) fn filled(volume: &Object<Volume>, tried: &str) -> Result<(), ApiError> {
+    restored(volume, tried)?;
     if volume.is_filled() {
         return Ok(());
     }
@@ -82,6 +83,22 @@ pub(crate) fn filled(volume: &Object<Volume>, tried: &str) -> Result<(), ApiErro
     let message = format_args!("{tried} volume {name} is not possible yet: it is a copy of {source} in the making");
     let next_step = "Wait until cloneStatus.state is completed, then try again.";
     Err(ApiError::new(ErrorKind::Conflict, message, next_step))
+}
+
+/// What needs a volume that holds what it is to hold: nobody sees half of a backup, and nothing but backups goes into a
+/// volume that follows one.
+pub(crate) fn restored(volume: &Object<Volume>, tried: &str) -> Result<(), ApiError> {
+    if volume.is_restored() {
+        return Ok(());
+    }
+    let name = volume.name();
+    if volume.spec.standby {
+        let message =
+            format_args!("{tried} volume {name} is not possible: it is a standby volume, which follows a backup");
+        return Err(ApiError::new(ErrorKind::Conflict, message, "Activate it, then try again."));
+    }
+    let message = format_args!("{tried} volume {name} is not possible yet: it is being restored from a backup");
+    Err(ApiError::new(ErrorKind::Conflict, message, "Wait until restoreRequired is false, then try again."))
 }
 
 /// migratable: only RWX.

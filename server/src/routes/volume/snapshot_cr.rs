@@ -10,7 +10,7 @@ use aurochs_api::snapshot::{Snapshot as Layer, SnapshotCr, SnapshotCrInput};
 
 use super::action::{self, Target, invalid};
 use super::engine::RunningEngine;
-use super::snapshot_labels;
+use super::{rules, snapshot_labels};
 use crate::controllers::snapshot::{owns, resource_for_layer};
 use crate::error::{ApiError, ErrorKind};
 use crate::resources::snapshot::SnapshotSpec;
@@ -70,6 +70,8 @@ pub async fn list(target: Target, _: NoInput) -> Result<Collection<Resource<Snap
 /// took it without one a moment ago, a layer.
 pub async fn delete(target: Target, input: SnapshotCrInput) -> Result<Resource<Empty>, ApiError> {
     let volume = action::volume(&target).await?;
+    // What a restore goes on from is a layer, too.
+    rules::restored(&volume, "deleting a snapshot of")?;
     let store = &target.app.store;
     let found = match store.find::<Snapshot>(&input.name).await? {
         Some(found) => Some(found),

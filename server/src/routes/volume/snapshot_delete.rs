@@ -8,6 +8,7 @@ use aurochs_engine::grpc::engine_v1::SnapshotNameRequest;
 
 use super::action::{self, Target};
 use super::engine::{self, RunningEngine};
+use super::rules;
 use crate::controllers::snapshot::owns;
 use crate::error::{ApiError, ErrorKind};
 use crate::resources::{LABEL_VOLUME, Snapshot as Kind};
@@ -21,6 +22,8 @@ pub async fn handle(target: Target, input: SnapshotInput) -> Result<Resource<Vol
         let message = format_args!("volume-head of {volume} is what is being written, no snapshot");
         return Err(ApiError::new(ErrorKind::Invalid, message, "Name a snapshot below it."));
     }
+    // What a restore goes on from is a layer, too.
+    rules::restored(&action::volume(&target).await?, "deleting a snapshot of")?;
     let engine = RunningEngine::of(store, &target).await?;
     let layer = engine.snapshot(&name).await?;
     let tried = format!("deleting the snapshot {name} of volume {volume}");

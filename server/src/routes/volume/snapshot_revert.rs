@@ -4,14 +4,16 @@ use aurochs_api::ids::VOLUME_HEAD;
 use aurochs_api::snapshot::SnapshotInput;
 use aurochs_engine::grpc::engine_v1::SnapshotNameRequest;
 
-use super::action::Target;
+use super::action::{self, Target};
 use super::engine::{self, RunningEngine};
+use super::rules;
 use crate::error::{ApiError, ErrorKind};
 use crate::resources::{Engine, Object};
 
 /// 200 with an empty body, as Longhorn answers. Only without a device: a file system that is mounted would be torn.
 pub async fn handle(target: Target, input: SnapshotInput) -> Result<(), ApiError> {
     let (name, volume, store) = (input.name, &target.name, &target.app.store);
+    rules::restored(&action::volume(&target).await?, "reverting")?;
     let engine = RunningEngine::of(store, &target).await?;
     let found = engine.snapshot(&name).await?;
     if name == VOLUME_HEAD || found.removed {

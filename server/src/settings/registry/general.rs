@@ -30,7 +30,7 @@ pub(super) const ROWS: &[Definition] = &[
         "Concurrent Automatic Engine Upgrade Per Node Limit",
         "How many engines on a node are upgraded at the same time without being asked to; 0 upgrades none.",
     ),
-    int_from(Name::ConcurrentVolumeBackupRestorePerNodeLimit, 0, "5").later(Feature::Backups).says(
+    int_from(Name::ConcurrentVolumeBackupRestorePerNodeLimit, 0, "5").says(
         "Concurrent Volume Backup Restore Per Node Limit",
         "How many volumes are restored on one node at the same time; 0 restores none.",
     ),

@@ -1,16 +1,15 @@
 //! Snapshots.
 
 use super::Name;
-use crate::feature::Feature;
 use crate::settings::Form;
 use crate::settings::definition::{Definition, boolean, int, int_between, text};
 
 pub(super) const ROWS: &[Definition] = &[
-    boolean(Name::AutoCleanupRecurringJobBackupSnapshot, "true").later(Feature::Backups).says(
+    boolean(Name::AutoCleanupRecurringJobBackupSnapshot, "true").says(
         "Automatically Cleanup Recurring Job Backup Snapshot",
         "The snapshot that a recurring backup was made from goes afterwards; the newest stays.",
     ),
-    boolean(Name::AutoCleanupSnapshotAfterOnDemandBackupCompleted, "false").later(Feature::Backups).says(
+    boolean(Name::AutoCleanupSnapshotAfterOnDemandBackupCompleted, "false").says(
         "Automatically Cleanup Snapshot After On-Demand Backup Completed",
         "The snapshot that a backup by hand was made from goes afterwards.",
     ),
@@ -18,7 +17,7 @@ pub(super) const ROWS: &[Definition] = &[
         "Automatically Cleanup System Generated Snapshot",
         "Snapshots that a rebuild had to take are removed after it.",
     ),
-    boolean(Name::AutoCleanupWhenDeleteBackup, "false").later(Feature::Backups).says(
+    boolean(Name::AutoCleanupWhenDeleteBackup, "false").says(
         "Automatically Cleanup Snapshot When Deleting Backup",
         "Deleting a backup deletes the snapshot that it was made from, too.",
     ),

@@ -1,9 +1,9 @@
-//! The backup target that is always there. It has no address, so it is not available, and says so.
+//! The backup target that is always there. Until it gets an address it is not available, and says so.
 
 use aurochs_api::backup_target::DEFAULT;
 use aurochs_api::condition::ConditionStatus;
 
-use crate::resources::backup_target::{BackupTargetSpec, CONDITION_UNAVAILABLE};
+use crate::resources::backup_target::{BackupTargetSpec, BackupTargetStatus, CONDITION_UNAVAILABLE};
 use crate::resources::{BackupTarget, Object, condition};
 use crate::store::{Store, StoreError};
 
@@ -19,13 +19,24 @@ pub async fn ensure_default(store: &Store) -> Result<(), StoreError> {
             Err(error) => return Err(error),
         }
     }
-    let tell = |status: &mut <BackupTarget as crate::resources::Kind>::Status| {
-        let (unavailable, message) = (ConditionStatus::True, "backup target URL is empty");
-        condition::set(&mut status.conditions, CONDITION_UNAVAILABLE, unavailable, CONDITION_UNAVAILABLE, message);
-    };
     let stored = store.get::<BackupTarget>(DEFAULT).await?;
     if stored.spec.backup_target_url.is_empty() {
-        store.modify_status::<BackupTarget>(DEFAULT, tell).await?;
+        store.modify_status::<BackupTarget>(DEFAULT, tell_empty).await?;
     }
     Ok(())
+}
+
+/// A target without an address is none.
+pub(super) fn tell_empty(status: &mut BackupTargetStatus) {
+    let message = "backup target URL is empty";
+    condition::set(
+        &mut status.conditions,
+        CONDITION_UNAVAILABLE,
+        ConditionStatus::True,
+        CONDITION_UNAVAILABLE,
+        message,
+    );
+    status.available = false;
+    status.synced_url.clear();
+    status.causes.clear();
 }
