@@ -21,6 +21,7 @@
 //! never changes.
 
 pub mod backing;
+pub mod backup;
 pub mod crash_point;
 pub mod disk;
 pub mod frontend;
