@@ -34,6 +34,7 @@ enum Command {
     Inspect(process::inspect::Arguments),
     Verify(process::verify::Arguments),
     Export(process::export::Arguments),
+    Files(process::files::Arguments),
 }
 
 impl Command {
@@ -42,7 +43,7 @@ impl Command {
         match self {
             Self::Replica(_) | Self::Engine(_) | Self::InstanceManager(_) => "info",
             Self::LaunchSimpleLonghorn(_) => "warn",
-            Self::Check(_) | Self::Inspect(_) | Self::Verify(_) | Self::Export(_) => "error",
+            Self::Check(_) | Self::Inspect(_) | Self::Verify(_) | Self::Export(_) | Self::Files(_) => "error",
         }
     }
 
@@ -89,6 +90,7 @@ fn main() -> ExitCode {
             Command::Inspect(arguments) => process::inspect::run(&arguments),
             Command::Verify(arguments) => process::verify::run(&arguments),
             Command::Export(arguments) => process::export::run(arguments).await,
+            Command::Files(arguments) => process::files::run(arguments).await,
         }
     });
     if let Err(ProgramError::FrontendBroke(_)) = result {

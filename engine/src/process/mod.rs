@@ -3,6 +3,7 @@
 pub mod check;
 pub mod engine;
 pub mod export;
+pub mod files;
 mod findings;
 pub mod inspect;
 pub mod instance_manager;
@@ -44,6 +45,8 @@ pub enum ProgramError {
     Close(crate::frontend::IoError),
     #[error(transparent)]
     Offline(#[from] crate::offline::OfflineError),
+    #[error(transparent)]
+    Browse(#[from] crate::backup::browse::BrowseError),
     #[error(transparent)]
     Export(#[from] crate::image_format::ExportError),
     #[error("{0} this machine from serving volumes; see what stands below each")]

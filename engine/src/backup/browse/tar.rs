@@ -246,7 +246,8 @@ impl<'a, W: Write> Tar<'a, W> {
             ("GNU.sparse.realsize", size.as_bytes()),
         ])?;
         let data: u64 = parts.iter().map(|(_, length)| length).sum();
-        let mut header = header(node, EntryType::Regular);
+        // GNU tar goes by the form of the header: in one of its own older form it looks for its older map.
+        let mut header = fill(Header::new_ustar(), node, EntryType::Regular);
         header.set_size(map.len() as u64 + data);
         self.packed.bytes += data;
         let content = parts.iter().map(|&(offset, length)| self.browser.reader(node.clone(), offset, length));
@@ -333,7 +334,10 @@ impl<R: Read, I: Iterator<Item = R>> Read for Chain<I, R> {
 }
 
 fn header(node: &Node, kind: EntryType) -> Header {
-    let mut header = Header::new_gnu();
+    fill(Header::new_gnu(), node, kind)
+}
+
+fn fill(mut header: Header, node: &Node, kind: EntryType) -> Header {
     header.set_entry_type(kind);
     header.set_size(0);
     header.set_mode(node.mode.into());
