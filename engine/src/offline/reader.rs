@@ -3,7 +3,7 @@
 use super::OfflineError;
 use super::structure::Structure;
 use super::survey::Survey;
-use crate::disk::BLOCK_SIZE;
+use crate::disk::{AlignedBuf, BLOCK_SIZE};
 use crate::image_format::{ImageSource, SourceError};
 use crate::replica::extent_map::Blocks;
 use crate::replica::names;
@@ -13,6 +13,8 @@ use crate::replica::stack::Layers;
 /// What a reader of the volume saw when this layer was taken; for the head, what one sees now.
 #[derive(Debug)]
 pub struct LayerReader {
+    /// File names, the layer first and the root last.
+    chain: Vec<String>,
     layers: Layers,
     size: u64,
     /// Runs of blocks that some image holds, in order; everything else reads as zeros.
@@ -41,7 +43,46 @@ impl LayerReader {
         }
         let blocks = layers.hidden_data(0..size / BLOCK_SIZE)?;
         let data = blocks.into_iter().filter(|(_, holds)| *holds).map(|(blocks, _)| blocks).collect();
-        Ok(Self { layers, size, data })
+        Ok(Self { chain: chain.to_vec(), layers, size, data })
+    }
+
+    /// Ranges `(offset, length)` in bytes that the layers themselves hold, allocated zeros included, the backing file
+    /// excluded; of those, only what a layer above the image `since` holds. `None`: that one is not below this layer.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) fn held_since(&self, since: Option<&str>) -> Result<Option<Vec<(u64, u64)>>, OfflineError> {
+        let lowest = match since {
+            None => 0,
+            Some(image) => match self.chain.iter().position(|layer| layer == image) {
+                // The topmost is first here, and has the highest number.
+                Some(newer) if newer > 0 => self.chain.len() - newer,
+                _ => return Ok(None),
+            },
+        };
+        let mut ranges: Vec<(u64, u64)> = Vec::new();
+        for (blocks, layer) in self.layers.segments(0..self.size / BLOCK_SIZE)? {
+            if !layer.is_some_and(|number| usize::from(number) >= lowest) {
+                continue;
+            }
+            let (start, length) = (blocks.start * BLOCK_SIZE, (blocks.end - blocks.start) * BLOCK_SIZE);
+            match ranges.last_mut() {
+                Some((last, held)) if *last + *held == start => *held += length,
+                _ => ranges.push((start, length)),
+            }
+        }
+        Ok(Some(ranges))
+    }
+
+    /// `length` bytes from `offset` on, both multiples of 4096.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) fn read_at(&self, offset: u64, length: u32) -> Result<AlignedBuf, OfflineError> {
+        let mut buffer = AlignedBuf::zeroed(length as usize);
+        let first = offset / BLOCK_SIZE;
+        self.layers.read(first..first + u64::from(length) / BLOCK_SIZE, &mut buffer)?;
+        Ok(buffer)
     }
 
     /// Bytes that some image, or the backing file, holds.

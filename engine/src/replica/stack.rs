@@ -278,7 +278,7 @@ impl Layers {
     }
 
     /// All of `blocks` in order, each with the number of the topmost layer that holds it, counted from the root.
-    pub(super) fn segments(&self, blocks: Blocks) -> Result<Segments<u8>, ReplicaError> {
+    pub(crate) fn segments(&self, blocks: Blocks) -> Result<Segments<u8>, ReplicaError> {
         self.trust.check()?;
         Ok(self.map.read().map_err(|_| ReplicaError::poisoned())?.segments(blocks))
     }

@@ -1,0 +1,347 @@
+//! Blocks: what they are called, and what is in their files (formats.md §11).
+//!
+//! | | |
+//! |---|---|
+//! | name | SHA-512 of the uncompressed block, the first 32 bytes of it, in hexadecimal digits |
+//! | `none` | the block as it is |
+//! | `gzip` | one gzip member |
+//! | `lz4` | one LZ4 *frame*: independent blocks of at most 4 MiB, checksum of the content at the end |
+//!
+//! Invariant: **no bytes leave [`Block::decode`] that do not have the checksum they were asked by.** Test:
+//! `a_flipped_bit_is_never_returned`.
+
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::str::FromStr;
+
+use bytes::Bytes;
+use flate2::read::MultiGzDecoder;
+use flate2::write::GzEncoder;
+use lz4_flex::frame::{BlockMode, BlockSize, FrameDecoder, FrameEncoder, FrameInfo};
+use sha2::{Digest, Sha512};
+
+/// Largest block that is read: a damaged file must not take more memory than this.
+pub const LARGEST_BLOCK: u64 = 64 << 20;
+
+/// What a block is called.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Checksum([u8; 32]);
+
+impl Checksum {
+    /// Of one piece.
+    #[must_use]
+    pub fn of(data: &[u8]) -> Self {
+        let mut hasher = Hasher::default();
+        hasher.update(data);
+        hasher.finish()
+    }
+}
+
+impl fmt::Display for Checksum {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = [0; 64];
+        for (byte, digits) in self.0.iter().zip(text.chunks_exact_mut(2)) {
+            digits[0] = b"0123456789abcdef"[usize::from(byte >> 4)];
+            digits[1] = b"0123456789abcdef"[usize::from(byte & 15)];
+        }
+        formatter.pad(std::str::from_utf8(&text).unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for Checksum {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}
+
+impl FromStr for Checksum {
+    type Err = String;
+
+    /// 64 lower-case hexadecimal digits, as every file's name and every list has them.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let digit = |byte: u8| match byte {
+            b'0'..=b'9' => Some(byte - b'0'),
+            b'a'..=b'f' => Some(byte - b'a' + 10),
+            _ => None,
+        };
+        let mut bytes = [0; 32];
+        if text.len() != 64 {
+            return Err(format!("{text:?} is no checksum of a block, which has 64 hexadecimal digits"));
+        }
+        for (place, digits) in bytes.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+            let (Some(high), Some(low)) = (digit(digits[0]), digit(digits[1])) else {
+                return Err(format!("{text:?} is no checksum of a block: it has other characters than 0-9 and a-f"));
+            };
+            *place = high << 4 | low;
+        }
+        Ok(Self(bytes))
+    }
+}
+
+/// Takes a block piece by piece.
+#[derive(Debug, Default)]
+pub struct Hasher(Sha512);
+
+impl Hasher {
+    pub fn update(&mut self, data: &[u8]) {
+        self.0.update(data);
+    }
+
+    #[must_use]
+    pub fn finish(self) -> Checksum {
+        let digest = self.0.finalize();
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(&digest[..32]);
+        Checksum(bytes)
+    }
+}
+
+/// How blocks are compressed. The first backup of a volume decides it for all of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compression {
+    None,
+    Gzip,
+    #[default]
+    Lz4,
+}
+
+impl Compression {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Gzip => "gzip",
+            Self::Lz4 => "lz4",
+        }
+    }
+}
+
+impl fmt::Display for Compression {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Compression {
+    type Err = String;
+
+    /// Empty is what backups from before there was a choice have: gzip.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "none" => Ok(Self::None),
+            "gzip" | "" => Ok(Self::Gzip),
+            "lz4" => Ok(Self::Lz4),
+            other => Err(format!("{other:?} is no compression; it is none, gzip or lz4")),
+        }
+    }
+}
+
+/// Compresses a block that is given in pieces, each of which is let go of when it has been used. Takes a while: for
+/// threads that may.
+///
+/// # Errors
+/// None that the caller can cause; the encoders have the type.
+pub fn encode(compression: Compression, pieces: Vec<Bytes>) -> io::Result<Vec<u8>> {
+    let length = pieces.iter().map(Bytes::len).sum();
+    match compression {
+        Compression::None => {
+            let mut whole = Vec::with_capacity(length);
+            pieces.into_iter().for_each(|piece| whole.extend_from_slice(&piece));
+            Ok(whole)
+        }
+        Compression::Gzip => {
+            let mut encoder = GzEncoder::new(Vec::with_capacity(length / 4), flate2::Compression::default());
+            for piece in pieces {
+                encoder.write_all(&piece)?;
+            }
+            encoder.finish()
+        }
+        Compression::Lz4 => {
+            // Memory that is not touched takes none, and growing would take twice as much for a moment.
+            let place = Vec::with_capacity(length + length / 128 + 64);
+            let mut encoder = FrameEncoder::with_frame_info(lz4_frame(), place);
+            for piece in pieces {
+                encoder.write_all(&piece)?;
+            }
+            encoder.finish().map_err(io::Error::other)
+        }
+    }
+}
+
+/// The descriptor of Longhorn's frames: `64 70 b9`.
+fn lz4_frame() -> FrameInfo {
+    FrameInfo::new()
+        .block_mode(BlockMode::Independent)
+        .block_size(BlockSize::Max4MB)
+        .block_checksums(false)
+        .content_checksum(true)
+        .content_size(None)
+}
+
+/// Why a block's file does not give the block.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    #[error("it cannot be uncompressed: {0}")]
+    Compression(String),
+    #[error("it holds {found} bytes, and the block has {expected}")]
+    Length { found: u64, expected: u64 },
+    #[error("the checksum of its content is {found}")]
+    Checksum { found: Checksum },
+}
+
+/// Uncompresses a block's file of `length` bytes of content and checks it. `compression` is what the backup's record
+/// says; where it is wrong between gzip and lz4, the file's first bytes decide, as Longhorn does it. Takes a while.
+///
+/// # Errors
+/// [`DecodeError`]: then nobody sees what came out.
+pub fn decode(compression: Compression, file: &Bytes, length: u64, checksum: &Checksum) -> Result<Bytes, DecodeError> {
+    let content = uncompress(compression, file, length)?;
+    let found = Checksum::of(&content);
+    if found != *checksum {
+        return Err(DecodeError::Checksum { found });
+    }
+    if content.len() as u64 != length {
+        return Err(DecodeError::Length { found: content.len() as u64, expected: length });
+    }
+    Ok(content)
+}
+
+fn uncompress(compression: Compression, file: &Bytes, length: u64) -> Result<Bytes, DecodeError> {
+    const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+    const LZ4_MAGIC: [u8; 4] = [0x04, 0x22, 0x4d, 0x18];
+    let compression = match compression {
+        Compression::Gzip if file.starts_with(&LZ4_MAGIC) => Compression::Lz4,
+        Compression::Lz4 if file.starts_with(&GZIP_MAGIC) => Compression::Gzip,
+        other => other,
+    };
+    match compression {
+        Compression::None => Ok(file.clone()),
+        Compression::Gzip => read_all(MultiGzDecoder::new(&file[..]), length),
+        Compression::Lz4 => read_all(FrameDecoder::new(&file[..]), length),
+    }
+}
+
+/// Everything, if it is not more than `length` bytes.
+fn read_all(decoder: impl Read, length: u64) -> Result<Bytes, DecodeError> {
+    let expected = length;
+    let mut content = Vec::with_capacity(expected.min(LARGEST_BLOCK) as usize);
+    // One byte more tells a file that has more, without reading all of it.
+    decoder
+        .take(expected + 1)
+        .read_to_end(&mut content)
+        .map_err(|error| DecodeError::Compression(error.to_string()))?;
+    let found = content.len() as u64;
+    if found > expected {
+        return Err(DecodeError::Length { found, expected });
+    }
+    Ok(content.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mixed(length: usize) -> Vec<u8> {
+        let mut state = 0x9e37_79b9_u32;
+        let mut byte = |index: usize| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            if index / 65536 % 2 == 0 { (state >> 24) as u8 } else { (index / 4096) as u8 }
+        };
+        (0..length).map(&mut byte).collect()
+    }
+
+    fn pieces(data: &[u8]) -> Vec<Bytes> {
+        data.chunks(1 << 20).map(Bytes::copy_from_slice).collect()
+    }
+
+    const ALL: [Compression; 3] = [Compression::None, Compression::Gzip, Compression::Lz4];
+
+    #[test]
+    fn every_compression_gives_back_what_it_got() {
+        for length in [1 << 20, 2 << 20, 16 << 20, 12345] {
+            let data = mixed(length);
+            let checksum = Checksum::of(&data);
+            for compression in ALL {
+                let file = Bytes::from(encode(compression, pieces(&data)).unwrap());
+                let back = decode(compression, &file, length as u64, &checksum).unwrap();
+                assert!(back == data, "{compression} {length}");
+            }
+        }
+    }
+
+    #[test]
+    fn headers_are_those_of_longhorn() {
+        let data = mixed(2 << 20);
+        let lz4 = encode(Compression::Lz4, pieces(&data)).unwrap();
+        assert_eq!(lz4[..7], [0x04, 0x22, 0x4d, 0x18, 0x64, 0x70, 0xb9]);
+        // The end mark, before the checksum of the content.
+        assert_eq!(lz4[lz4.len() - 8..lz4.len() - 4], [0; 4]);
+        let gzip = encode(Compression::Gzip, pieces(&data)).unwrap();
+        assert_eq!(gzip[..10], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff]);
+    }
+
+    /// A block of 2 MiB is one block of the frame, one of 16 MiB has four.
+    #[test]
+    fn pieces_do_not_become_blocks_of_the_frame() {
+        for (length, expected) in [(2 << 20, 1), (16 << 20, 4)] {
+            let frame = encode(Compression::Lz4, pieces(&mixed(length))).unwrap();
+            let (mut at, mut blocks) = (7, 0);
+            loop {
+                let size = u32::from_le_bytes(frame[at..at + 4].try_into().unwrap());
+                at += 4;
+                if size == 0 {
+                    break;
+                }
+                at += (size & 0x7fff_ffff) as usize;
+                blocks += 1;
+            }
+            assert_eq!((blocks, at + 4), (expected, frame.len()));
+        }
+    }
+
+    #[test]
+    fn a_record_that_is_wrong_about_the_compression_does_not_matter() {
+        let data = mixed(1 << 20);
+        let checksum = Checksum::of(&data);
+        for (real, said) in [(Compression::Gzip, Compression::Lz4), (Compression::Lz4, Compression::Gzip)] {
+            let file = Bytes::from(encode(real, pieces(&data)).unwrap());
+            assert!(decode(said, &file, data.len() as u64, &checksum).unwrap() == data);
+        }
+    }
+
+    #[test]
+    fn a_flipped_bit_is_never_returned() {
+        let data = mixed(100_000);
+        let checksum = Checksum::of(&data);
+        for compression in ALL {
+            let file = encode(compression, pieces(&data)).unwrap();
+            for place in (0..file.len()).step_by(97) {
+                let mut damaged = file.clone();
+                damaged[place] ^= 1 << (place % 8);
+                let outcome = decode(compression, &damaged.into(), data.len() as u64, &checksum);
+                // Some bits of a header mean nothing.
+                assert!(outcome.map_or(true, |content| content == data), "{compression} at {place}");
+            }
+            let cut = Bytes::copy_from_slice(&file[..file.len() / 2]);
+            assert!(decode(compression, &cut, data.len() as u64, &checksum).is_err());
+            assert!(decode(compression, &Bytes::new(), data.len() as u64, &checksum).is_err());
+        }
+    }
+
+    #[test]
+    fn a_file_that_unfolds_to_more_than_a_block_is_refused_early() {
+        let bomb = Bytes::from(encode(Compression::Gzip, vec![Bytes::from(vec![0; 8 << 20])]).unwrap());
+        let outcome = decode(Compression::Gzip, &bomb, 4096, &Checksum::of(&[0; 4096]));
+        assert_eq!(outcome, Err(DecodeError::Length { found: 4097, expected: 4096 }));
+    }
+
+    #[test]
+    fn checksums_have_one_spelling() {
+        let checksum = Checksum::of(b"abc");
+        assert_eq!(checksum.to_string(), "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a");
+        assert_eq!(checksum.to_string().parse(), Ok(checksum));
+        for bad in ["", "dd", &"g".repeat(64), &"A".repeat(64), &"ä".repeat(32)] {
+            assert!(bad.parse::<Checksum>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! What a store holds, told so that what did not change is not read again, and what is damaged does not stop the rest.
+
+use std::collections::BTreeMap;
+
+use futures::{StreamExt, TryStreamExt, stream};
+
+use super::backup_record::BackupRecord;
+use super::budget::Budget;
+use super::store::{Entry, Store};
+use super::volume_record::VolumeRecord;
+use super::{BackupError, layout, names, store_access};
+
+/// Directories, or records, that are asked for at the same time.
+const CONCURRENCY: usize = 16;
+/// Bytes of records that are in memory at the same time, lists of blocks included.
+const MEMORY: u64 = 64 << 20;
+
+/// A record that was asked for.
+#[derive(Debug)]
+pub enum Read<T> {
+    /// It is the version that is known.
+    Unchanged,
+    Is(T),
+    /// It is there, and cannot be used.
+    Damaged(BackupError),
+}
+
+/// A volume of a store.
+#[derive(Debug)]
+pub struct ReadVolume {
+    /// Changes with the record; empty where there is none.
+    pub version: String,
+    pub record: Read<VolumeRecord>,
+}
+
+/// A backup of a listing.
+#[derive(Debug)]
+pub struct ListedBackup {
+    pub name: String,
+    /// Changes with the record.
+    pub version: String,
+    pub record: Read<BackupSummary>,
+}
+
+/// A backup's record without the list of its blocks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackupSummary {
+    pub name: String,
+    pub volume: String,
+    pub snapshot: String,
+    /// RFC 3339: when the backup was started.
+    pub snapshot_created_at: String,
+    /// RFC 3339: when it was complete; empty: in progress, or dead.
+    pub created: String,
+    /// Bytes of all blocks.
+    pub size: u64,
+    pub labels: BTreeMap<String, String>,
+    pub parameters: BTreeMap<String, String>,
+    pub is_incremental: bool,
+    pub compression_method: String,
+    pub newly_uploaded_bytes: u64,
+    pub reuploaded_bytes: u64,
+    /// Bytes of each block.
+    pub block_size: u64,
+    /// Blocks in the list.
+    pub blocks: u64,
+}
+
+impl BackupSummary {
+    fn of(record: BackupRecord) -> Result<Self, BackupError> {
+        Ok(Self {
+            block_size: record.block_size()?,
+            compression_method: record.compression()?.to_string(),
+            blocks: record.blocks.len() as u64,
+            name: record.name,
+            volume: record.volume_name,
+            snapshot: record.snapshot_name,
+            snapshot_created_at: record.snapshot_created_at,
+            created: record.created_time,
+            size: record.size,
+            labels: record.labels.unwrap_or_default(),
+            parameters: record.parameters.unwrap_or_default(),
+            is_incremental: record.is_incremental,
+            newly_uploaded_bytes: record.newly_uploaded_data_size,
+            reuploaded_bytes: record.re_uploaded_data_size,
+        })
+    }
+
+    #[must_use]
+    pub fn is_in_progress(&self) -> bool {
+        self.created.is_empty()
+    }
+}
+
+/// Names of all backup volumes, sorted; also of folders that have no record. No record is read.
+///
+/// # Errors
+/// The store's.
+pub async fn list_volumes(store: &Store) -> Result<Vec<String>, BackupError> {
+    let first = directories(store, vec![layout::VOLUMES.to_owned()]).await?;
+    let second = directories(store, first).await?;
+    let folders = directories(store, second).await?;
+    let mut volumes: Vec<String> = folders
+        .iter()
+        .filter_map(|folder| Some((folder, folder.rsplit('/').next()?)))
+        // One that lies elsewhere than its name says is not found by anybody who looks for it.
+        .filter(|(folder, name)| names::is_valid(name) && layout::volume(name) == **folder)
+        .map(|(_, name)| name.to_owned())
+        .collect();
+    volumes.sort_unstable();
+    Ok(volumes)
+}
+
+/// The directories in all of these.
+async fn directories(store: &Store, parents: Vec<String>) -> Result<Vec<String>, BackupError> {
+    let lists = stream::iter(parents).map(|parent| async move {
+        let names = store.list(&parent).await?.directories;
+        Ok::<_, BackupError>(names.into_iter().map(|name| format!("{parent}/{name}")).collect::<Vec<_>>())
+    });
+    let lists: Vec<Vec<String>> = lists.buffered(CONCURRENCY).try_collect().await?;
+    Ok(lists.into_iter().flatten().collect())
+}
+
+/// The record of a volume, unless it is the version that is `known`.
+///
+/// # Errors
+/// The store's, or [`BackupError::InvalidName`]. A folder without a record is [`Read::Damaged`].
+pub async fn read_volume(store: &Store, volume: &str, known: Option<&str>) -> Result<ReadVolume, BackupError> {
+    names::check("volume", volume)?;
+    let path = layout::volume_record(volume);
+    let version = store.facts(&path).await?.as_ref().map(store_access::version_of).unwrap_or_default();
+    if !version.is_empty() && known == Some(version.as_str()) {
+        return Ok(ReadVolume { version, record: Read::Unchanged });
+    }
+    let missing = || BackupError::Damaged { path, why: "it is not there, though its folder is".to_owned() };
+    let record = match VolumeRecord::find(store, volume).await {
+        Ok(Some(record)) => Read::Is(record),
+        Ok(None) => Read::Damaged(missing()),
+        Err(BackupError::Store(error)) => return Err(error.into()),
+        Err(error) => Read::Damaged(error),
+    };
+    Ok(ReadVolume { version, record })
+}
+
+/// The backups of a volume, sorted by name, those in progress included. Of those whose version is in `known`, the
+/// record is not read. Files that are no records are left out.
+///
+/// # Errors
+/// The store's, or [`BackupError::InvalidName`].
+pub async fn list_backups(
+    store: &Store,
+    volume: &str,
+    known: &BTreeMap<String, String>,
+) -> Result<Vec<ListedBackup>, BackupError> {
+    names::check("volume", volume)?;
+    let files = store.list(&layout::backups(volume)).await?.files;
+    let memory = Budget::new(MEMORY);
+    let found = files.iter().filter_map(|entry| Some((layout::backup_of_file(&entry.name)?, entry)));
+    let reads = stream::iter(found).map(|(name, entry)| {
+        let memory = &memory;
+        async move {
+            let version = store_access::version_of(entry);
+            if known.get(name) == Some(&version) {
+                return Ok(Some(ListedBackup { name: name.to_owned(), version, record: Read::Unchanged }));
+            }
+            let _share = memory.take(entry.size).await?;
+            let record = read_summary(store, volume, name, entry).await?;
+            Ok(record.map(|record| ListedBackup { name: name.to_owned(), version, record }))
+        }
+    });
+    let listed: Vec<Option<ListedBackup>> = reads.buffered(CONCURRENCY).try_collect().await?;
+    let mut listed: Vec<ListedBackup> = listed.into_iter().flatten().collect();
+    listed.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+    Ok(listed)
+}
+
+/// `None`: it was deleted meanwhile.
+async fn read_summary(
+    store: &Store,
+    volume: &str,
+    name: &str,
+    entry: &Entry,
+) -> Result<Option<Read<BackupSummary>>, BackupError> {
+    let path = format!("{}/{}", layout::backups(volume), entry.name);
+    let Some(text) = store_access::read(store, &path).await? else { return Ok(None) };
+    let summary = BackupRecord::decode_as(&path, &text, volume, name).and_then(BackupSummary::of);
+    Ok(Some(summary.map_or_else(Read::Damaged, Read::Is)))
+}

@@ -1,0 +1,268 @@
+//! Locks on a volume of a backup store, as Longhorn has them (formats.md §13), so that both may use one target.
+//!
+//! ```text
+//!   write {Acquired:false} ─► wait 2 s ─► list ─┬─ another type before mine ─► remove ─► Locked
+//!                                               └─ else write {Acquired:true} ─► rewrite every 60 s … ─► remove
+//! ```
+//! A lock says that blocks will be added or are being read (backup, restore), or that some may be removed (deletion).
+//! Locks of one type go together. One whose file was not rewritten for 150 s is of a dead owner and does not count.
+//!
+//! Invariant: **nobody clears blocks away while somebody else relies on them.** It needs more than locks, which only
+//! hold as long as their owners get to the store in time: [`Lock::guard`] ends the work of an owner who did not, and
+//! deletion looks for unfinished backups too. Test: `tests/backup_store/locks.rs`.
+//!
+//! Ages are counted from the server's time of our own lock file, which has just been written, and not from this
+//! machine's clock: where that one is wrong, locks of others would seem dead, or ours immortal.
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use futures::{StreamExt, TryStreamExt, stream};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use tokio::sync::{oneshot, watch};
+use tokio::task::JoinHandle;
+
+use super::store::{Entry, Store};
+use super::{BackupError, json, layout, names, store_access};
+
+/// Longhorn's times. Tests have shorter ones; whoever shares a target must agree on them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LockTimes {
+    /// Between writing a lock and looking whether it may be had: others write theirs meanwhile.
+    pub wait: Duration,
+    /// Between two renewals.
+    pub renew: Duration,
+    /// From the last renewal to when others take the owner for dead.
+    pub lifetime: Duration,
+}
+
+impl Default for LockTimes {
+    fn default() -> Self {
+        Self { wait: Duration::from_secs(2), renew: Duration::from_secs(60), lifetime: Duration::from_secs(150) }
+    }
+}
+
+/// What a lock is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockKind {
+    /// Backups and restores.
+    Use,
+    Deletion,
+}
+
+impl LockKind {
+    fn number(self) -> u8 {
+        match self {
+            Self::Use => 1,
+            Self::Deletion => 2,
+        }
+    }
+}
+
+/// A lock's file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct LockFile {
+    name: String,
+    r#type: u8,
+    acquired: bool,
+}
+
+/// Somebody's lock, as a listing and its file tell it.
+struct Other {
+    file: LockFile,
+    modified: OffsetDateTime,
+}
+
+/// A lock that is held. It goes when this is dropped; [`Lock::release`] also waits for that.
+#[derive(Debug)]
+pub(super) struct Lock {
+    volume: String,
+    /// The keeper removes the file when this goes.
+    stop: Option<oneshot::Sender<()>>,
+    keeper: Option<JoinHandle<()>>,
+    /// Why it was lost.
+    lost: watch::Receiver<Option<String>>,
+}
+
+/// Where the keeper writes what.
+struct Keeper {
+    store: Store,
+    path: String,
+    /// Written again and again. Changes once, when the lock is had.
+    file: watch::Receiver<LockFile>,
+    times: LockTimes,
+    lost: watch::Sender<Option<String>>,
+}
+
+impl Lock {
+    /// Takes a lock of a volume, whose name is valid. Tries once.
+    pub(super) async fn acquire(
+        store: &Store,
+        volume: &str,
+        kind: LockKind,
+        times: LockTimes,
+    ) -> Result<Self, BackupError> {
+        let file = LockFile {
+            name: format!("lock-{:016x}", rand::random::<u64>()),
+            r#type: kind.number(),
+            acquired: false,
+        };
+        let path = layout::lock(volume, &file.name);
+        let (state, seen) = watch::channel(file.clone());
+        let (lost, lost_seen) = watch::channel(None);
+        let (stop, stopped) = oneshot::channel();
+        let keeper = Keeper { store: store.clone(), path: path.clone(), file: seen, times, lost };
+        // From here on the file goes, whatever becomes of this call.
+        let lock = Self {
+            volume: volume.to_owned(),
+            stop: Some(stop),
+            keeper: Some(tokio::spawn(keeper.run(stopped))),
+            lost: lost_seen,
+        };
+        let outcome = lock.try_to_get(store, &path, &state, times).await;
+        if let Err(error) = outcome {
+            lock.release().await;
+            return Err(error);
+        }
+        Ok(lock)
+    }
+
+    async fn try_to_get(
+        &self,
+        store: &Store,
+        path: &str,
+        state: &watch::Sender<LockFile>,
+        times: LockTimes,
+    ) -> Result<(), BackupError> {
+        let mut mine = state.borrow().clone();
+        let written = Instant::now();
+        write(store, path, &mine).await?;
+        tokio::time::sleep(times.wait).await;
+        self.check_others(store, &mine, written, times).await?;
+        mine.acquired = true;
+        write(store, path, &mine).await?;
+        state.send_replace(mine);
+        if written.elapsed() >= times.lifetime {
+            return Err(self.lost_because("getting it took longer than it lives"));
+        }
+        Ok(())
+    }
+
+    /// Fails where a lock of another type comes before this one.
+    async fn check_others(
+        &self,
+        store: &Store,
+        mine: &LockFile,
+        written: Instant,
+        times: LockTimes,
+    ) -> Result<(), BackupError> {
+        let (own, others) = read_all(store, &self.volume, &mine.name).await?;
+        let now = own.map_or_else(OffsetDateTime::now_utc, |modified| modified + written.elapsed());
+        let since = own.unwrap_or(now);
+        let rank = |lock: &LockFile, modified: OffsetDateTime| (!lock.acquired, modified, lock.name.clone());
+        let conflict = others
+            .iter()
+            .filter(|other| other.file.r#type != mine.r#type && now - other.modified < times.lifetime)
+            .find(|other| rank(&other.file, other.modified) < rank(mine, since));
+        let Some(other) = conflict else { return Ok(()) };
+        let what = match other.file.r#type {
+            1 => "a backup or restore",
+            2 => "a deletion",
+            _ => "another operation",
+        };
+        Err(BackupError::Locked {
+            volume: self.volume.clone(),
+            holder: format!("{what} ({})", other.file.name),
+            lifetime_seconds: times.lifetime.as_secs(),
+        })
+    }
+
+    /// Does `work`, and ends it where the lock is lost meanwhile.
+    pub(super) async fn guard<T>(&self, work: impl Future<Output = Result<T, BackupError>>) -> Result<T, BackupError> {
+        let mut lost = self.lost.clone();
+        tokio::select! {
+            outcome = work => outcome,
+            why = lost.wait_for(Option::is_some) => {
+                let why = why.ok().and_then(|why| why.clone()).unwrap_or_else(|| "its keeper ended".to_owned());
+                Err(self.lost_because(&why))
+            }
+        }
+    }
+
+    fn lost_because(&self, why: &str) -> BackupError {
+        BackupError::LockLost { volume: self.volume.clone(), why: why.to_owned() }
+    }
+
+    /// Lets go of it, and returns when its file is gone or cannot be removed.
+    pub(super) async fn release(mut self) {
+        self.stop = None;
+        if let Some(keeper) = self.keeper.take() {
+            // A panic there leaves a file that grows old.
+            let _ = keeper.await;
+        }
+    }
+}
+
+impl Keeper {
+    /// Renews until it is stopped; then, and only then, removes the file: no renewal comes after that.
+    async fn run(self, mut stopped: oneshot::Receiver<()>) {
+        let mut renewed = Instant::now();
+        let mut pause = self.times.renew;
+        loop {
+            tokio::select! {
+                _ = &mut stopped => break,
+                () = tokio::time::sleep(pause) => {}
+            }
+            let file = self.file.borrow().clone();
+            let begun = Instant::now();
+            match write(&self.store, &self.path, &file).await {
+                Ok(()) if begun.duration_since(renewed) >= self.times.lifetime => {
+                    // Nobody may have looked while it seemed dead. But somebody may.
+                    self.tell_lost("this process stood still for longer than a lock lives".to_owned());
+                }
+                Ok(()) => (renewed, pause) = (begun, self.times.renew),
+                Err(error) if renewed.elapsed() >= self.times.lifetime => self.tell_lost(error.to_string()),
+                Err(_) => pause = self.times.renew / 12,
+            }
+        }
+        if let Err(error) = self.store.remove(&self.path).await {
+            tracing::warn!(path = self.path, %error, "a lock in the backup target could not be removed; it grows old");
+        }
+    }
+
+    fn tell_lost(&self, why: String) {
+        self.lost.send_if_modified(|lost| {
+            let first = lost.is_none();
+            lost.get_or_insert(why);
+            first
+        });
+    }
+}
+
+async fn write(store: &Store, path: &str, file: &LockFile) -> Result<(), BackupError> {
+    Ok(store.write(path, json::encode("writing a lock", file)?.into()).await?)
+}
+
+/// The time of the lock `own` by the server's clock, and all other locks of the volume.
+async fn read_all(
+    store: &Store,
+    volume: &str,
+    own: &str,
+) -> Result<(Option<OffsetDateTime>, Vec<Other>), BackupError> {
+    let files = store.list(&layout::locks(volume)).await?.files;
+    let named = |entry: &Entry| entry.name.strip_suffix(".lck").filter(|name| names::is_valid(name)).map(str::to_owned);
+    let own_time = files.iter().find(|entry| named(entry).as_deref() == Some(own)).map(|entry| entry.modified);
+    let others = files.iter().filter_map(|entry| Some((named(entry)?, entry.modified))).filter(|(name, _)| name != own);
+    let read = stream::iter(others.collect::<Vec<_>>()).map(|(name, modified)| async move {
+        let path = layout::lock(volume, &name);
+        let Some(text) = store_access::read(store, &path).await? else { return Ok(None) };
+        // A lock that cannot be read may be any. It does not stay for long.
+        let unknown = |_| LockFile { name: name.clone(), r#type: 0, acquired: true };
+        let file = json::decode(&path, &text).unwrap_or_else(unknown);
+        Ok::<_, BackupError>(Some(Other { file, modified }))
+    });
+    let others: Vec<Option<Other>> = read.buffer_unordered(8).try_collect().await?;
+    Ok((own_time, others.into_iter().flatten().collect()))
+}

@@ -1,0 +1,274 @@
+//! What can be done with a target, whatever its kind.
+//!
+//! Paths are relative to the target, with `/` between their parts: `backupstore/volumes/…`. Objects are small enough to
+//! be in memory whole; the largest are records of very large volumes and system backups. Every call ends: it has time
+//! limits, also where the server is dead. A call that is dropped is cancelled; a write that is dropped or fails was
+//! done whole or not at all.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures::stream::{self, BoxStream};
+use futures::{StreamExt, TryStreamExt};
+use time::OffsetDateTime;
+
+use super::target::blocking::Blocking;
+use super::target::local::Directory;
+use super::target::{ErrorKind, Place, StoreError, Target, TargetUrl};
+
+/// The largest object that [`Store::read`] takes into memory: the record of a backup of 16 TiB in blocks of 2 MiB.
+pub const LARGEST_OBJECT: u64 = 1 << 30;
+/// How long a file system may take for one operation, syncs included, before it counts as dead.
+const FILE_TIMEOUT: Duration = Duration::from_secs(120);
+
+/// An object in a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Without its path.
+    pub name: String,
+    /// In bytes.
+    pub size: u64,
+    /// By the server's clock.
+    pub modified: OffsetDateTime,
+    /// Another one, or none, when the object was replaced: to tell whether it has to be read again.
+    pub version: Option<String>,
+}
+
+/// One level of a target; sorted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Listing {
+    pub directories: Vec<String>,
+    pub files: Vec<Entry>,
+}
+
+/// An object found by [`Store::walk`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Relative to the target, as the other calls want it.
+    pub path: String,
+    pub entry: Entry,
+}
+
+/// How a store behaves, besides its target.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where NFS and CIFS shares are mounted.
+    pub mounts: PathBuf,
+    /// How often a request that failed for a passing reason is made again.
+    pub retries: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { mounts: PathBuf::from("/var/lib/longhorn-backupstore-mounts"), retries: 5 }
+    }
+}
+
+/// What [`Store::test`] did, and how long each step took.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TestReport {
+    pub steps: Vec<TestStep>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TestStep {
+    /// As [`StoreError::operation`] names it.
+    pub name: &'static str,
+    pub took: Duration,
+}
+
+/// An open target. Clones share its connections.
+#[derive(Clone)]
+pub struct Store {
+    url: TargetUrl,
+    access: Access,
+}
+
+#[derive(Clone)]
+enum Access {
+    Files(Arc<Directory>, Blocking),
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Store").field(&self.url.as_str()).finish()
+    }
+}
+
+impl Store {
+    /// Opens a target with the default settings. Mounts NFS and CIFS shares; object stores are not asked yet.
+    pub async fn open(target: &Target) -> Result<Self, StoreError> {
+        Self::open_with(target, &Settings::default()).await
+    }
+
+    pub async fn open_with(target: &Target, _settings: &Settings) -> Result<Self, StoreError> {
+        let url = target.url.clone();
+        let access = match url.place() {
+            Place::Local { path } => {
+                let blocking = Blocking::new(FILE_TIMEOUT);
+                let root = path.clone();
+                let directory = blocking.run("open", url.as_str(), move || Directory::open(&root)).await?;
+                Access::Files(Arc::new(directory), blocking)
+            }
+            _ => return Err(StoreError::new(ErrorKind::Other, "open", url.as_str(), "not built yet")),
+        };
+        Ok(Self { url, access })
+    }
+
+    #[must_use]
+    pub fn url(&self) -> &TargetUrl {
+        &self.url
+    }
+
+    /// A whole object of at most [`LARGEST_OBJECT`] bytes; [`ErrorKind::NotFound`] when there is none.
+    pub async fn read(&self, path: &str) -> Result<Bytes, StoreError> {
+        self.read_at_most(path, LARGEST_OBJECT).await
+    }
+
+    /// A whole object that is refused as damaged, and not taken into memory, when it has more than `limit` bytes.
+    pub async fn read_at_most(&self, path: &str, limit: u64) -> Result<Bytes, StoreError> {
+        check("get", path)?;
+        match &self.access {
+            Access::Files(..) => {
+                let asked = path.to_owned();
+                self.files("get", path, move |files| files.read(&asked, limit)).await
+            }
+        }
+    }
+
+    /// Puts a whole object, or replaces it. Durable when this returns; never seen in part by anybody.
+    pub async fn write(&self, path: &str, data: Bytes) -> Result<(), StoreError> {
+        check("put", path)?;
+        match &self.access {
+            Access::Files(..) => {
+                let asked = path.to_owned();
+                self.files("put", path, move |files| files.write(&asked, &data)).await
+            }
+        }
+    }
+
+    /// What a listing would say of an object; `None` when there is none.
+    pub async fn facts(&self, path: &str) -> Result<Option<Entry>, StoreError> {
+        check("look up", path)?;
+        match &self.access {
+            Access::Files(..) => {
+                let asked = path.to_owned();
+                self.files("look up", path, move |files| files.facts(&asked)).await
+            }
+        }
+    }
+
+    /// One level of the target. A directory that is not there is empty.
+    pub async fn list(&self, directory: &str) -> Result<Listing, StoreError> {
+        check("list", directory)?;
+        match &self.access {
+            Access::Files(..) => {
+                let asked = directory.to_owned();
+                self.files("list", directory, move |files| files.list(&asked)).await
+            }
+        }
+    }
+
+    /// All objects below a directory, on all levels, in no order. Object stores answer this a thousand at a time,
+    /// however deep they lie. Ends at the first error.
+    #[must_use]
+    pub fn walk(&self, directory: &str) -> BoxStream<'static, Result<Found, StoreError>> {
+        match &self.access {
+            Access::Files(..) => self.walk_levels(directory),
+        }
+    }
+
+    /// Removes an object. One that is not there is fine.
+    pub async fn remove(&self, path: &str) -> Result<(), StoreError> {
+        check("remove", path)?;
+        match &self.access {
+            Access::Files(..) => {
+                let asked = path.to_owned();
+                self.files("remove", path, move |files| files.remove(&asked)).await
+            }
+        }
+    }
+
+    /// Removes a directory and all below it. One that is not there is fine.
+    pub async fn remove_all(&self, directory: &str) -> Result<(), StoreError> {
+        check("remove", directory)?;
+        match &self.access {
+            Access::Files(..) => {
+                let asked = directory.to_owned();
+                self.files("remove", directory, move |files| files.remove_all(&asked)).await
+            }
+        }
+    }
+
+    /// Tries all that backups need, with an object of its own. The error's `operation` is the step that failed.
+    pub async fn test(&self) -> Result<TestReport, StoreError> {
+        let path = format!("backupstore/aurochs-test-{:016x}", rand::random::<u64>());
+        let content = Bytes::from(path.clone());
+        let mut report = TestReport::default();
+        let mut begin = Instant::now();
+        let mut done =
+            |name| report.steps.push(TestStep { name, took: std::mem::replace(&mut begin, Instant::now()).elapsed() });
+        self.list("backupstore").await?;
+        done("list");
+        self.write(&path, content.clone()).await?;
+        done("put");
+        let read = self.read_at_most(&path, 1 << 20).await;
+        // Whatever came of it: nothing is left behind.
+        let removed = self.remove(&path).await;
+        if read? != content {
+            return Err(StoreError::new(ErrorKind::Damaged, "get", path, "it is not what was put there before"));
+        }
+        done("get");
+        removed?;
+        done("remove");
+        Ok(report)
+    }
+
+    async fn files<T: Send + 'static>(
+        &self,
+        verb: &'static str,
+        path: &str,
+        work: impl FnOnce(&Directory) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        match &self.access {
+            Access::Files(directory, blocking) => {
+                let directory = Arc::clone(directory);
+                blocking.run(verb, path, move || work(&directory)).await
+            }
+        }
+    }
+
+    fn walk_levels(&self, directory: &str) -> BoxStream<'static, Result<Found, StoreError>> {
+        let store = self.clone();
+        let level = move |mut left: Vec<String>| {
+            let store = store.clone();
+            async move {
+                let Some(directory) = left.pop() else { return Ok::<_, StoreError>(None) };
+                let listing = store.list(&directory).await?;
+                left.extend(listing.directories.iter().map(|name| join(&directory, name)));
+                let files = listing.files.into_iter();
+                let found: Vec<_> =
+                    files.map(|entry| Ok(Found { path: join(&directory, &entry.name), entry })).collect();
+                Ok(Some((stream::iter(found), left)))
+            }
+        };
+        stream::try_unfold(vec![directory.to_owned()], level).try_flatten().boxed()
+    }
+}
+
+fn join(directory: &str, name: &str) -> String {
+    if directory.is_empty() { name.to_owned() } else { format!("{directory}/{name}") }
+}
+
+/// Paths are made of names that come from outside: none leads out of the target. The empty one is the target itself.
+fn check(verb: &'static str, path: &str) -> Result<(), StoreError> {
+    let wrong = |part: &str| matches!(part, "" | "." | "..") || part.contains(char::is_control);
+    if (path.is_empty() && verb == "list") || !path.split('/').any(wrong) {
+        return Ok(());
+    }
+    let why = "a path in a target has names with / between them, none of them empty, \".\" or \"..\"";
+    Err(StoreError::new(ErrorKind::Other, verb, format!("{path:?}"), why).with_next_step("choose another name"))
+}
