@@ -10,17 +10,19 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use time::format_description::well_known::Rfc3339;
+use tokio::runtime::Handle;
 
 use super::{ProgramError, asked_to_end, terminal};
-use crate::backup::browse::source::ReplicaSource;
+use crate::backup::browse::source::{BackupSource, ReplicaSource};
 use crate::backup::browse::tar::LEFT_OUT;
 use crate::backup::browse::{BrowseError, Browser, Cancel, Entry, ImagePath, Kind, ReadAt};
+use crate::backup::{BackupUrl, Credentials, Store, Target, UrlError};
 use crate::offline::Wanted;
 
 /// Entries that are read and printed at a time, so that memory does not follow the directory.
 const PAGE: usize = 1000;
 
-/// Shows and takes files out of the file system in a replica directory, without mounting or restoring anything.
+/// Shows and takes files out of a replica directory or a backup, without mounting or restoring anything.
 ///
 /// ext2, ext3, ext4 and FAT are read, on the whole volume or in a partition; a file system that was mounted when the
 /// snapshot was taken is read through its journal, as a mount would replay it. Nothing is written to the source. A
@@ -33,6 +35,10 @@ Examples:
   aurochs-engine files cat <dir> /etc/fstab
   aurochs-engine files get <dir> /var/lib/app/data.db --output data.db
   aurochs-engine files tar <dir> /home | tar -xp -C /restored
+  aurochs-engine files ls  's3://bucket@us-east-1/?backup=backup-1f2e&volume=pvc-1f2e' /
+
+Credentials of a target come from the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINTS, AWS_CERT, …).
+Of a backup, the blocks that hold what is asked for are fetched and checked, and no others.
 
 Symbolic links are followed, and never lead out of the volume. A tar keeps permissions, owners, times, links and holes;
 what could not be read is named in FILES-THAT-COULD-NOT-BE-READ.txt at its end. Ends with 1 when something is not there
@@ -77,12 +83,12 @@ enum Verb {
 
 #[derive(Debug, Args)]
 struct Place {
-    /// Replica directory: the one with volume.meta and the images.
-    source: PathBuf,
+    /// Replica directory (the one with volume.meta and the images), or the URL of a backup.
+    source: OsString,
     /// Path in the file system.
     #[arg(default_value = "/")]
     path: OsString,
-    /// Name of the snapshot; without it, the volume as it is now.
+    /// Name of the snapshot in a replica directory; without it, the volume as it is now.
     #[arg(long)]
     snapshot: Option<String>,
     /// Number of the partition, where there are several.
@@ -141,9 +147,28 @@ fn perform(verb: Verb, cancel: &Cancel) -> Result<(), ProgramError> {
 impl Place {
     fn open(&self, cancel: &Cancel) -> Result<(Browser, ImagePath), ProgramError> {
         let path = ImagePath::parse(self.path.as_bytes())?;
-        let wanted = self.snapshot.clone().map_or(Wanted::Head, Wanted::Snapshot);
-        let source: Box<dyn ReadAt> = Box::new(ReplicaSource::open(&self.source, &wanted)?);
+        let source: Box<dyn ReadAt> = match self.source.to_str().filter(|source| source.contains("://")) {
+            Some(url) => Box::new(Handle::current().block_on(self.open_backup(url))?),
+            None => {
+                let wanted = self.snapshot.clone().map_or(Wanted::Head, Wanted::Snapshot);
+                Box::new(ReplicaSource::open(Path::new(&self.source), &wanted)?)
+            }
+        };
         Ok((Browser::open(source, self.partition, cancel)?, path))
+    }
+
+    async fn open_backup(&self, url: &str) -> Result<BackupSource, ProgramError> {
+        let usage = |message: String| ProgramError::Usage(message);
+        if self.snapshot.is_some() {
+            return Err(usage("a backup is of one snapshot; leave out --snapshot".to_owned()));
+        }
+        let parsed: BackupUrl = url.parse().map_err(|error: UrlError| usage(error.to_string()))?;
+        let (Some(backup), Some(volume)) = (parsed.backup, parsed.volume) else {
+            return Err(usage(format!("{url} names no backup; it ends with ?backup=<backup>&volume=<volume>")));
+        };
+        let target = Target { url: parsed.target, credentials: Credentials::from_environment() };
+        let store = Store::open(&target).await?;
+        Ok(BackupSource::open(&store, &volume, &backup).await?)
     }
 }
 

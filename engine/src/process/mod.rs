@@ -48,6 +48,10 @@ pub enum ProgramError {
     #[error(transparent)]
     Browse(#[from] crate::backup::browse::BrowseError),
     #[error(transparent)]
+    BackupSource(#[from] crate::backup::browse::source::BackupSourceError),
+    #[error(transparent)]
+    Store(#[from] crate::backup::StoreError),
+    #[error(transparent)]
     Export(#[from] crate::image_format::ExportError),
     #[error("{0} this machine from serving volumes; see what stands below each")]
     NotReady(String),

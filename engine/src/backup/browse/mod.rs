@@ -1,6 +1,7 @@
 //! Files out of a snapshot or a backup, without restoring it: listed, read, packed into a tar. Nothing is ever written.
 //!
-//! 1. [`ReadAt`] — where the bytes come from: a replica directory, a snapshot of a running volume ([`source`]);
+//! 1. [`ReadAt`] — where the bytes come from: a replica directory, a snapshot of a running volume, a backup
+//!    ([`source`]);
 //! 2. [`cache`] — at most 32 MiB of them, and the end of all reading when whoever asked has gone;
 //! 3. [`partition`] and [`detect`] — where on the disk a file system is, and which one;
 //! 4. [`ext`] (ext2, ext3, ext4) and [`fat`] — how it is read, behind [`FileSystem`];

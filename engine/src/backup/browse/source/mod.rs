@@ -1,7 +1,9 @@
 //! Where a disk's bytes come from.
 
+mod backup;
 mod replica;
 mod snapshot;
 
+pub use backup::{BackupSource, BackupSourceError};
 pub use replica::ReplicaSource;
 pub use snapshot::SnapshotSource;
