@@ -1,5 +1,5 @@
 //! Whole installations: the manager runs inside the test, instance managers, engines and replicas are the real binary. Needs
-//! `aurochs-engine` beside the test's target directory (`cargo build -p aurochs-engine`) and qemu-io.
+//! `aurochs-engine` beside the test's target directory (`cargo build -p aurochs-engine`) and qemu-io and mke2fs.
 
 #![expect(
     clippy::unwrap_used,
@@ -8,6 +8,7 @@
     reason = "a test says with a panic what is wrong, and what it measured"
 )]
 
+mod files;
 mod first_disk;
 mod idle;
 mod installation;

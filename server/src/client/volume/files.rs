@@ -126,17 +126,17 @@ impl Place {
 
     /// All pages.
     async fn list(&self, client: &Client) -> Result<Vec<Seen<File>>, Failure> {
-        let mut all: Vec<Seen<File>> = Vec::new();
+        let (mut all, mut after) = (Vec::<Seen<File>>::new(), None);
         loop {
-            let after = all.last().map(|last| last.thing.data.name.clone());
-            let page = client.api.raw(Method::GET, &self.address("", after), None).await?;
+            let page = client.api.raw(Method::GET, &self.address("", after.clone()), None).await?;
             let has_more = page["links"]["next"].is_string();
-            let page = all_of(page)?;
-            let is_empty = page.is_empty();
-            all.extend(page);
-            if !has_more || is_empty {
+            all.extend(all_of(page)?);
+            let last = all.last().map(|last| last.thing.data.name.clone());
+            // A name that is no UTF-8 can't be named: what is behind it is not reached.
+            if !has_more || last <= after {
                 return Ok(all);
             }
+            after = last;
         }
     }
 }
