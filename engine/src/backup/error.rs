@@ -31,6 +31,12 @@ pub enum BackupError {
     #[error("backup volume {volume:?} has no backup {backup:?}; list it to see what there is")]
     NoBackup { volume: String, backup: String },
 
+    #[error("there is no system backup {name:?} of version {version}; list them to see what there is")]
+    NoSystemBackup { name: String, version: String },
+
+    #[error("system backup {name:?} of version {version} is there already; choose another name, or delete it first")]
+    SystemBackupExists { name: String, version: String },
+
     /// Its record has no time of completion.
     #[error(
         "backup {backup:?} is not complete: it is being made, or died; let it end, make it again under the same name, or \

@@ -39,10 +39,10 @@ mod kind {
 mod feature {
     pub(super) const REVOKE: u32 = 0x1;
     pub(super) const BITS_64: u32 = 0x2;
-    pub(super) const ASYNC: u32 = 0x4;
     pub(super) const CHECKSUMS_2: u32 = 0x8;
     pub(super) const CHECKSUMS_3: u32 = 0x10;
-    pub(super) const KNOWN: u32 = REVOKE | BITS_64 | ASYNC | CHECKSUMS_2 | CHECKSUMS_3;
+    /// Not among them: commits that may be on the disk before what they commit (0x4), and fast commits (0x20).
+    pub(super) const KNOWN: u32 = REVOKE | BITS_64 | CHECKSUMS_2 | CHECKSUMS_3;
 }
 
 mod tag {
