@@ -105,6 +105,16 @@ pub const ALL: &[&str] = &[
     "export.written",
     "export.synced",
     "export.renamed",
+    // Backups: what is in the target.
+    "backup.volume-made",
+    "backup.begun",
+    "backup.block-stored",
+    "backup.recorded",
+    "backup.volume-told",
+    "backup-delete.record-removed",
+    "backup-delete.last-forgotten",
+    "backup-delete.block-removed",
+    "backup-delete.counted",
     // Purges.
     "purge.leaf-image-gone",
     "purge.leaf-gone",

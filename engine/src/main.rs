@@ -34,6 +34,7 @@ enum Command {
     Inspect(process::inspect::Arguments),
     Verify(process::verify::Arguments),
     Export(process::export::Arguments),
+    Backup(process::backup::Arguments),
     Files(process::files::Arguments),
 }
 
@@ -43,7 +44,9 @@ impl Command {
         match self {
             Self::Replica(_) | Self::Engine(_) | Self::InstanceManager(_) => "info",
             Self::LaunchSimpleLonghorn(_) => "warn",
-            Self::Check(_) | Self::Inspect(_) | Self::Verify(_) | Self::Export(_) | Self::Files(_) => "error",
+            Self::Check(_) | Self::Inspect(_) | Self::Verify(_) | Self::Export(_) | Self::Backup(_) | Self::Files(_) => {
+                "error"
+            }
         }
     }
 
@@ -90,6 +93,7 @@ fn main() -> ExitCode {
             Command::Inspect(arguments) => process::inspect::run(&arguments),
             Command::Verify(arguments) => process::verify::run(&arguments),
             Command::Export(arguments) => process::export::run(arguments).await,
+            Command::Backup(arguments) => process::backup::run(arguments).await,
             Command::Files(arguments) => process::files::run(arguments).await,
         }
     });

@@ -15,6 +15,7 @@ use super::lock::{Lock, LockKind, LockTimes};
 use super::store::Store;
 use super::volume_record::VolumeRecord;
 use super::{BackupError, layout, names, store_access};
+use crate::crash_point;
 
 /// Blocks that are removed at the same time.
 const CONCURRENCY: usize = 16;
@@ -105,6 +106,7 @@ async fn remove(store: &Store, volume: &str, backup: &str) -> Result<Deleted, Ba
     }
     let existed = !matches!(record, Ok(None));
     store.remove(&path).await?;
+    crash_point::reached("backup-delete.record-removed");
     if let Ok(Some(record)) = record
         && !record.single_file.file_path.is_empty()
     {
@@ -113,11 +115,7 @@ async fn remove(store: &Store, volume: &str, backup: &str) -> Result<Deleted, Ba
     let records = Records::read(store, volume).await?;
     forget_last(store, volume, backup, &records).await?;
     let mut deleted = Deleted { existed, removed_blocks: 0, removed_bytes: 0, blocks_kept_because: None };
-    match clear_blocks(store, volume, &records, &mut deleted).await {
-        Ok(kept) => deleted.blocks_kept_because = kept,
-        Err(BackupError::Store(error)) => return Err(error.into()),
-        Err(other) => return Err(other),
-    }
+    deleted.blocks_kept_because = clear_blocks(store, volume, &records, &mut deleted).await?;
     Ok(deleted)
 }
 
@@ -187,7 +185,9 @@ async fn forget_last(store: &Store, volume: &str, backup: &str, records: &Record
         return Ok(());
     }
     (record.last_backup_name, record.last_backup_at) = records.last().cloned().unwrap_or_default();
-    record.store(store).await
+    record.store(store).await?;
+    crash_point::reached("backup-delete.last-forgotten");
+    Ok(())
 }
 
 /// Removes the blocks that no record names; gives the reason where none may be removed.
@@ -218,7 +218,11 @@ async fn clear_blocks(
         return Ok(Some("backups of the volume changed meanwhile".to_owned()));
     }
     stream::iter(&spare)
-        .map(|(checksum, _)| async move { store.remove(&layout::block(volume, checksum)).await })
+        .map(|(checksum, _)| async move {
+            store.remove(&layout::block(volume, checksum)).await?;
+            crash_point::reached("backup-delete.block-removed");
+            Ok::<_, BackupError>(())
+        })
         .buffer_unordered(CONCURRENCY)
         .try_collect::<()>()
         .await?;
@@ -229,6 +233,7 @@ async fn clear_blocks(
     {
         record.block_count = present;
         record.store(store).await?;
+        crash_point::reached("backup-delete.counted");
     }
     Ok(None)
 }

@@ -15,6 +15,7 @@
 //! machine's clock: where that one is wrong, locks of others would seem dead, or ours immortal.
 
 use std::future::Future;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use futures::{StreamExt, TryStreamExt, stream};
@@ -86,6 +87,32 @@ pub(super) struct Lock {
     lost: watch::Receiver<Option<String>>,
 }
 
+/// Keepers at work in this process.
+static KEEPERS: LazyLock<watch::Sender<usize>> = LazyLock::new(watch::Sender::default);
+
+/// One of [`KEEPERS`], as long as it lives.
+struct Counted;
+
+impl Counted {
+    fn new() -> Self {
+        KEEPERS.send_modify(|keepers| *keepers += 1);
+        Self
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        KEEPERS.send_modify(|keepers| *keepers -= 1);
+    }
+}
+
+/// Returns when no lock of this process is left in any target: for a process that is about to end, after it dropped
+/// what it was doing. A target that does not answer is waited for as long as its own limits say; bound it.
+pub async fn all_released() {
+    // The sender is never dropped.
+    let _ = KEEPERS.subscribe().wait_for(|keepers| *keepers == 0).await;
+}
+
 /// Where the keeper writes what.
 struct Keeper {
     store: Store,
@@ -94,6 +121,7 @@ struct Keeper {
     file: watch::Receiver<LockFile>,
     times: LockTimes,
     lost: watch::Sender<Option<String>>,
+    _counted: Counted,
 }
 
 impl Lock {
@@ -113,7 +141,7 @@ impl Lock {
         let (state, seen) = watch::channel(file.clone());
         let (lost, lost_seen) = watch::channel(None);
         let (stop, stopped) = oneshot::channel();
-        let keeper = Keeper { store: store.clone(), path: path.clone(), file: seen, times, lost };
+        let keeper = Keeper { store: store.clone(), path: path.clone(), file: seen, times, lost, _counted: Counted::new() };
         // From here on the file goes, whatever becomes of this call.
         let lock = Self {
             volume: volume.to_owned(),

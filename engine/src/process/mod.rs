@@ -1,5 +1,6 @@
 //! The programs of this binary, one a file.
 
+pub mod backup;
 pub mod check;
 pub mod engine;
 pub mod export;
@@ -53,6 +54,10 @@ pub enum ProgramError {
     Store(#[from] crate::backup::StoreError),
     #[error(transparent)]
     Export(#[from] crate::image_format::ExportError),
+    #[error(transparent)]
+    Backup(#[from] crate::backup::BackupError),
+    #[error("{count} blocks of backup {backup:?} cannot be restored; a backup in full mode of the same volume stores them again")]
+    BackupDamaged { backup: String, count: usize },
     #[error("{0} this machine from serving volumes; see what stands below each")]
     NotReady(String),
     #[error("{count} found in {}; nothing was changed", directory.display())]
@@ -65,12 +70,13 @@ pub enum ProgramError {
 
 impl ProgramError {
     /// Longhorn's engine ends with 61 (ENODATA) when no replica can be used, else with 1. The commands that look at a
-    /// directory end with 2 when they cannot.
+    /// directory, or a backup target, end with 2 when they cannot.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Start(crate::volume::start::StartError::NoReplica { .. }) => 61,
             Self::Offline(error) if error.is_refusal() => 2,
+            Self::Backup(crate::backup::BackupError::Store(_)) => 2,
             _ => 1,
         }
     }

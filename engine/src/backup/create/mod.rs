@@ -19,6 +19,7 @@ use super::source::BlockSource;
 use super::store::Store;
 use super::volume_record::VolumeRecord;
 use super::{BackupError, Progress, layout, names, store_access};
+use crate::crash_point;
 
 /// Longhorn's default, in bytes.
 pub const DEFAULT_BLOCK_SIZE: u64 = 2 << 20;
@@ -155,6 +156,7 @@ async fn make(
     let path = layout::backup_record(&request.volume, &request.backup);
     let unfinished = BackupRecord::in_progress(&request.volume, &request.backup, compression);
     store.write(&path, unfinished.encode()?.into()).await?;
+    crash_point::reached("backup.begun");
     let upload = Upload::new(store, request, source, compression, progress);
     let (read, counts) = upload.run(plan.runs).await?;
     drop(upload);
@@ -178,6 +180,7 @@ async fn make(
         ..unfinished
     };
     store.write(&path, record.encode()?.into()).await?;
+    crash_point::reached("backup.recorded");
     finish_volume(store, request, &record, counts.new_blocks).await?;
     Ok(created(&record, read_bytes, counts.new_blocks))
 }
@@ -200,6 +203,7 @@ async fn begin_volume(store: &Store, request: &CreateRequest, started: &str) -> 
         ..VolumeRecord::default()
     };
     record.store(store).await?;
+    crash_point::reached("backup.volume-made");
     Ok(record)
 }
 
@@ -238,7 +242,9 @@ async fn finish_volume(
     if volume == before {
         return Ok(());
     }
-    volume.store(store).await
+    volume.store(store).await?;
+    crash_point::reached("backup.volume-told");
+    Ok(())
 }
 
 fn is_not_older(time: &str, last: &str) -> bool {

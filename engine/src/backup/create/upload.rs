@@ -22,6 +22,7 @@ use crate::backup::budget::{Budget, Processors};
 use crate::backup::source::BlockSource;
 use crate::backup::store::{Entry, Store};
 use crate::backup::{BackupError, Progress, layout};
+use crate::crash_point;
 
 /// Bytes that are read at a time.
 const PIECE: u64 = 1 << 20;
@@ -145,6 +146,7 @@ impl<'call> Upload<'call> {
     async fn put(&self, path: &str, file: Bytes, was_there: bool) -> Result<(), BackupError> {
         let length = file.len() as u64;
         self.store.write(path, file).await?;
+        crash_point::reached("backup.block-stored");
         if was_there {
             self.stored_again_bytes.fetch_add(length, Ordering::Relaxed);
         } else {
