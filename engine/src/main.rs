@@ -44,9 +44,12 @@ impl Command {
         match self {
             Self::Replica(_) | Self::Engine(_) | Self::InstanceManager(_) => "info",
             Self::LaunchSimpleLonghorn(_) => "warn",
-            Self::Check(_) | Self::Inspect(_) | Self::Verify(_) | Self::Export(_) | Self::Backup(_) | Self::Files(_) => {
-                "error"
-            }
+            Self::Check(_)
+            | Self::Inspect(_)
+            | Self::Verify(_)
+            | Self::Export(_)
+            | Self::Backup(_)
+            | Self::Files(_) => "error",
         }
     }
 

@@ -144,8 +144,9 @@ struct ReadBlock<'file> {
 
 impl Serialize for BlockList {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer
-            .collect_seq(self.0.iter().map(|entry| WrittenBlock { offset: entry.offset, block_checksum: entry.checksum }))
+        serializer.collect_seq(
+            self.0.iter().map(|entry| WrittenBlock { offset: entry.offset, block_checksum: entry.checksum }),
+        )
     }
 }
 
@@ -316,7 +317,8 @@ mod tests {
     use super::*;
 
     fn list(entries: &[(u64, &str)]) -> BlockList {
-        let entry = |&(offset, content): &(u64, &str)| BlockEntry { offset, checksum: Checksum::of(content.as_bytes()) };
+        let entry =
+            |&(offset, content): &(u64, &str)| BlockEntry { offset, checksum: Checksum::of(content.as_bytes()) };
         BlockList::new(entries.iter().map(entry).collect()).unwrap()
     }
 
@@ -346,7 +348,8 @@ mod tests {
             BackupRecord { parameters: Some(parameters), ..BackupRecord::default() }.block_size()
         };
         assert_eq!(BackupRecord::default().block_size().unwrap(), 2 << 20);
-        for (text, size) in [("", 2 << 20), ("0", 2 << 20), ("2Mi", 2 << 20), ("16777216", 16 << 20), ("1Mi", 1 << 20)] {
+        for (text, size) in [("", 2 << 20), ("0", 2 << 20), ("2Mi", 2 << 20), ("16777216", 16 << 20), ("1Mi", 1 << 20)]
+        {
             assert_eq!(sized(text).unwrap(), size, "{text}");
         }
         for bad in ["x", "-1", "1000", "1Ti", "65Mi", "99999999999999999999", "2M"] {

@@ -75,7 +75,9 @@ pub enum BackupError {
     BlockSize { block_size: u64, why: String },
 
     /// Backups of Longhorn before 0.8 are single files.
-    #[error("backup {backup:?} is a single file of an early Longhorn, which cannot be read here; restore it with Longhorn")]
+    #[error(
+        "backup {backup:?} is a single file of an early Longhorn, which cannot be read here; restore it with Longhorn"
+    )]
     SingleFile { backup: String },
 
     #[error(transparent)]

@@ -80,10 +80,9 @@ impl Fetcher {
             drop(waiting);
             outcome
         });
-        let content = decoded.await?.map_err(|error| BackupError::BlockDamaged {
-            path: path.to_owned(),
-            why: error.to_string(),
-        })?;
+        let content = decoded
+            .await?
+            .map_err(|error| BackupError::BlockDamaged { path: path.to_owned(), why: error.to_string() })?;
         share.shrink_to(length);
         Ok(Fetched { content, share })
     }

@@ -107,10 +107,8 @@ async fn write(store: &Store, request: &ImageRequest, progress: &Progress) -> Re
         };
         image_format::export(&mut image, &request.output, &options, &mut tell)
     });
-    let exported = export.await.map_err(|error| BackupError::Internal {
-        what: "writing an image",
-        why: error.to_string(),
-    })?;
+    let exported =
+        export.await.map_err(|error| BackupError::Internal { what: "writing an image", why: error.to_string() })?;
     Ok(exported?)
 }
 

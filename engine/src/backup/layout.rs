@@ -106,10 +106,7 @@ mod tests {
         assert_eq!(volume_record("v0"), "backupstore/volumes/7a/9c/v0/volume.cfg");
         assert_eq!(backup_record("v0", "bk.2_x"), "backupstore/volumes/7a/9c/v0/backups/backup_bk.2_x.cfg");
         let checksum = "8f51d1618a4d32275fed8fc29638da4321aa978656b4aa80eb7a2d6b8f8fca59".parse().unwrap();
-        assert_eq!(
-            block("v0", &checksum),
-            format!("backupstore/volumes/7a/9c/v0/blocks/8f/51/{checksum}.blk")
-        );
+        assert_eq!(block("v0", &checksum), format!("backupstore/volumes/7a/9c/v0/blocks/8f/51/{checksum}.blk"));
         assert_eq!(block_of_file("8f", "51", &format!("{checksum}.blk")), Some(checksum));
         assert_eq!(block_of_file("8f", "52", &format!("{checksum}.blk")), None);
         assert_eq!(block_of_file("8f", "51", &format!("{checksum}.blk.tmp.1")), None);

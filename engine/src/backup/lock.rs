@@ -132,16 +132,14 @@ impl Lock {
         kind: LockKind,
         times: LockTimes,
     ) -> Result<Self, BackupError> {
-        let file = LockFile {
-            name: format!("lock-{:016x}", rand::random::<u64>()),
-            r#type: kind.number(),
-            acquired: false,
-        };
+        let file =
+            LockFile { name: format!("lock-{:016x}", rand::random::<u64>()), r#type: kind.number(), acquired: false };
         let path = layout::lock(volume, &file.name);
         let (state, seen) = watch::channel(file.clone());
         let (lost, lost_seen) = watch::channel(None);
         let (stop, stopped) = oneshot::channel();
-        let keeper = Keeper { store: store.clone(), path: path.clone(), file: seen, times, lost, _counted: Counted::new() };
+        let keeper =
+            Keeper { store: store.clone(), path: path.clone(), file: seen, times, lost, _counted: Counted::new() };
         // From here on the file goes, whatever becomes of this call.
         let lock = Self {
             volume: volume.to_owned(),
@@ -274,11 +272,7 @@ async fn write(store: &Store, path: &str, file: &LockFile) -> Result<(), BackupE
 }
 
 /// The time of the lock `own` by the server's clock, and all other locks of the volume.
-async fn read_all(
-    store: &Store,
-    volume: &str,
-    own: &str,
-) -> Result<(Option<OffsetDateTime>, Vec<Other>), BackupError> {
+async fn read_all(store: &Store, volume: &str, own: &str) -> Result<(Option<OffsetDateTime>, Vec<Other>), BackupError> {
     let files = store.list(&layout::locks(volume)).await?.files;
     let named = |entry: &Entry| entry.name.strip_suffix(".lck").filter(|name| names::is_valid(name)).map(str::to_owned);
     let own_time = files.iter().find(|entry| named(entry).as_deref() == Some(own)).map(|entry| entry.modified);

@@ -175,9 +175,7 @@ fn checksum(zip: &[u8]) -> String {
 
 fn missing(error: StoreError, version: &str, name: &str) -> BackupError {
     match error.kind() {
-        ErrorKind::NotFound => {
-            BackupError::NoSystemBackup { name: name.to_owned(), version: version.to_owned() }
-        }
+        ErrorKind::NotFound => BackupError::NoSystemBackup { name: name.to_owned(), version: version.to_owned() },
         _ => error.into(),
     }
 }

@@ -111,7 +111,8 @@ mod tests {
         assert_eq!(record.backing_image_name, "a\"b");
         assert_eq!(record.compression().unwrap(), Compression::None);
         assert_eq!(String::from_utf8(record.encode().unwrap()).unwrap(), text);
-        let plain = text.replace(r#""\"none\"""#, r#""none""#).replace(r#""DataEngine":"\"v1\"""#, r#""DataEngine":null"#);
+        let plain =
+            text.replace(r#""\"none\"""#, r#""none""#).replace(r#""DataEngine":"\"v1\"""#, r#""DataEngine":null"#);
         let read = VolumeRecord::decode("volume.cfg", plain.as_bytes()).unwrap();
         assert_eq!(read.compression().unwrap(), Compression::None);
         assert_eq!(read.data_engine, "");

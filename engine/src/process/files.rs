@@ -12,11 +12,12 @@ use serde::Serialize;
 use time::format_description::well_known::Rfc3339;
 use tokio::runtime::Handle;
 
+use super::backup::target::read_credentials;
 use super::{ProgramError, asked_to_end, terminal};
 use crate::backup::browse::source::{BackupSource, ReplicaSource};
 use crate::backup::browse::tar::LEFT_OUT;
 use crate::backup::browse::{BrowseError, Browser, Cancel, Entry, ImagePath, Kind, ReadAt};
-use crate::backup::{BackupUrl, Credentials, Store, Target, UrlError};
+use crate::backup::{BackupError, BackupUrl, Credentials, Store, Target, UrlError};
 use crate::offline::Wanted;
 
 /// Entries that are read and printed at a time, so that memory does not follow the directory.
@@ -94,6 +95,9 @@ struct Place {
     /// Number of the partition, where there are several.
     #[arg(long)]
     partition: Option<u32>,
+    /// File with lines NAME=VALUE for a backup's target, instead of the environment.
+    #[arg(long, value_name = "FILE")]
+    credentials: Option<PathBuf>,
 }
 
 /// Does what is asked, unless a signal ends it.
@@ -130,7 +134,8 @@ fn perform(verb: Verb, cancel: &Cancel) -> Result<(), ProgramError> {
             let (browser, path) = place.open(cancel)?;
             let mut reader = browser.read(&path, 0, u64::MAX)?;
             let output = output.or_else(|| path.name().map(|name| OsString::from_vec(name.to_vec()).into()));
-            let output = output.ok_or_else(|| ProgramError::Usage("say what file to write with --output".to_owned()))?;
+            let output =
+                output.ok_or_else(|| ProgramError::Usage("say what file to write with --output".to_owned()))?;
             into_new(&output, |file| copy(&mut reader, file))
         }
         Verb::Tar { place, output } => {
@@ -166,8 +171,11 @@ impl Place {
         let (Some(backup), Some(volume)) = (parsed.backup, parsed.volume) else {
             return Err(usage(format!("{url} names no backup; it ends with ?backup=<backup>&volume=<volume>")));
         };
-        let target = Target { url: parsed.target, credentials: Credentials::from_environment() };
-        let store = Store::open(&target).await?;
+        let credentials = match &self.credentials {
+            Some(file) => read_credentials(file)?,
+            None => Credentials::from_environment(),
+        };
+        let store = Store::open(&Target { url: parsed.target, credentials }).await.map_err(BackupError::from)?;
         Ok(BackupSource::open(&store, &volume, &backup).await?)
     }
 }
@@ -214,7 +222,8 @@ fn tar(browser: &Browser, path: &ImagePath, output: Option<&Path>) -> Result<(),
     }
     match packed {
         Some(packed) if packed.left_out > 0 => {
-            let message = format!("{} could not be read and are not in the tar; {LEFT_OUT} in it says why", packed.left_out);
+            let message =
+                format!("{} could not be read and are not in the tar; {LEFT_OUT} in it says why", packed.left_out);
             Err(BrowseError::Damaged(message).into())
         }
         _ => Ok(()),
@@ -281,7 +290,10 @@ fn show(path: &ImagePath, entry: &Entry, is_path: bool, json: bool) -> Result<()
     terminal::print(&match &entry.node {
         Ok(node) => {
             let (letter, modified) = (letter(node.kind), modified.unwrap_or_default());
-            format!("{letter}{:04o} {:>6} {:>6} {:>14} {modified:20} {name}{target}\n", node.mode, node.uid, node.gid, node.size)
+            format!(
+                "{letter}{:04o} {:>6} {:>6} {:>14} {modified:20} {name}{target}\n",
+                node.mode, node.uid, node.gid, node.size
+            )
         }
         Err(why) => format!("?     {:>51} {name}: {why}\n", ""),
     })

@@ -51,12 +51,12 @@ pub enum ProgramError {
     #[error(transparent)]
     BackupSource(#[from] crate::backup::browse::source::BackupSourceError),
     #[error(transparent)]
-    Store(#[from] crate::backup::StoreError),
-    #[error(transparent)]
     Export(#[from] crate::image_format::ExportError),
     #[error(transparent)]
     Backup(#[from] crate::backup::BackupError),
-    #[error("{count} blocks of backup {backup:?} cannot be restored; a backup in full mode of the same volume stores them again")]
+    #[error(
+        "{count} blocks of backup {backup:?} cannot be restored; a backup in full mode of the same volume stores them again"
+    )]
     BackupDamaged { backup: String, count: usize },
     #[error("{0} this machine from serving volumes; see what stands below each")]
     NotReady(String),

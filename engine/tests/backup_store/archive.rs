@@ -98,8 +98,7 @@ impl Place {
 pub(crate) fn all() -> Vec<String> {
     let files = std::fs::read_dir(fixtures()).unwrap();
     let names = files.filter_map(|file| file.unwrap().file_name().into_string().ok());
-    let mut names: Vec<String> =
-        names.filter_map(|name| name.strip_suffix(".tar.zst").map(str::to_owned)).collect();
+    let mut names: Vec<String> = names.filter_map(|name| name.strip_suffix(".tar.zst").map(str::to_owned)).collect();
     names.sort_unstable();
     assert!(names.len() >= 12, "{names:?}");
     names

@@ -43,12 +43,9 @@ async fn every_backup_restores_over_every_other() {
                 let sink = Memory::empty(after.restored_size);
                 let first = restoring(&before.volume, &before.backup);
                 restore_with(&place.store, &first, &sink, &Progress::default(), QUICK).await.unwrap();
-                let next = RestoreRequest {
-                    previous: Some(before.backup.clone()),
-                    ..restoring(&after.volume, &after.backup)
-                };
-                let restored =
-                    restore_with(&place.store, &next, &sink, &Progress::default(), QUICK).await.unwrap();
+                let next =
+                    RestoreRequest { previous: Some(before.backup.clone()), ..restoring(&after.volume, &after.backup) };
+                let restored = restore_with(&place.store, &next, &sink, &Progress::default(), QUICK).await.unwrap();
                 let what = format!("{name}: {} over {}", after.backup, before.backup);
                 assert_eq!(sink.sha256(), after.restored_sha256, "{what}");
                 assert!(restored.is_incremental, "{what}");
@@ -130,8 +127,7 @@ async fn over_a_backing_file_written_zeros_stay_zeros() {
                     backing_file: Some(backing.clone()),
                     ..image("vol-backing", backup, &output, format)
                 };
-                let exported =
-                    restore_to_file_with(&place.store, &request, &Progress::default(), QUICK).await.unwrap();
+                let exported = restore_to_file_with(&place.store, &request, &Progress::default(), QUICK).await.unwrap();
                 let expected = &expected.volume_content_sha256_blocks_laid_over_backing;
                 assert_eq!(exported.sha256.as_ref(), Some(expected), "{backup} over {}", backing.display());
             }

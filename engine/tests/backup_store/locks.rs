@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use aurochs_engine::backup::create::create_with;
 use aurochs_engine::backup::delete::{delete_backup_with, delete_volume_with};
 use aurochs_engine::backup::restore::restore_with;
-use aurochs_engine::backup::{Base, BackupError, BlockSource, LockTimes, Progress, SourceError, layout};
+use aurochs_engine::backup::{BackupError, Base, BlockSource, LockTimes, Progress, SourceError, layout};
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;

@@ -24,8 +24,5 @@ use std::time::Duration;
 use aurochs_engine::backup::LockTimes;
 
 /// Locks that are had at once and die soon.
-const QUICK: LockTimes = LockTimes {
-    wait: Duration::from_millis(20),
-    renew: Duration::from_millis(200),
-    lifetime: Duration::from_secs(30),
-};
+const QUICK: LockTimes =
+    LockTimes { wait: Duration::from_millis(20), renew: Duration::from_millis(200), lifetime: Duration::from_secs(30) };

@@ -84,7 +84,8 @@ async fn compare(name: &str) {
             let size = if record.name == "before-expand" { 8 << 20 } else { recorded.size };
             let before = index.checked_sub(1).map(|before| &records[before]);
             let source = snapshot_of(&sample.store, record, before, size).await;
-            let full = record.parameters.as_ref().and_then(|all| all.get("backup-mode")).is_some_and(|mode| mode == "full");
+            let full =
+                record.parameters.as_ref().and_then(|all| all.get("backup-mode")).is_some_and(|mode| mode == "full");
             let request = CreateRequest {
                 volume: volume.clone(),
                 backup: record.name.clone(),
@@ -165,8 +166,7 @@ async fn incremental_backups_of_a_real_chain_restore_to_its_snapshots() {
             let size = golden.manifest.volume_size;
             let request =
                 CreateRequest { block_size: 2 << 20, ..crate::volume::request(directory, &backup, snapshot, size) };
-            let created =
-                create_with(&place.store, &request, &source, &Progress::default(), QUICK).await.unwrap();
+            let created = create_with(&place.store, &request, &source, &Progress::default(), QUICK).await.unwrap();
             assert_eq!(created.is_incremental, index > 0, "{directory} {snapshot}");
             let sink = Memory::empty(size);
             let restoring = restoring(directory, &backup);

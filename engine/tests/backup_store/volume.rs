@@ -67,8 +67,7 @@ impl BlockSource for Snapshot {
             Some(base) => self.changed.get(&base.snapshot),
         };
         // A few at a time, as a volume would.
-        let some =
-            all.map(|all| all.iter().filter(|(offset, _)| *offset >= from).take(3).copied().collect::<Vec<_>>());
+        let some = all.map(|all| all.iter().filter(|(offset, _)| *offset >= from).take(3).copied().collect::<Vec<_>>());
         std::future::ready(Ok(some)).boxed()
     }
 

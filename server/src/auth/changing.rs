@@ -80,7 +80,10 @@ pub(super) fn act(user: &User, client: &Client, request: &Request, asked: Option
 /// so are the files inside of it.
 fn object(path: &str) -> Option<String> {
     let below = path.strip_prefix("/v1/")?.split_once('/')?.1;
-    let below = ["/download", "/files/content", "/files"].into_iter().find_map(|part| below.strip_suffix(part)).unwrap_or(below);
+    let below = ["/download", "/files/content", "/files"]
+        .into_iter()
+        .find_map(|part| below.strip_suffix(part))
+        .unwrap_or(below);
     let last = below.rsplit('/').next().filter(|last| !last.is_empty())?;
     let bytes = percent_decoded(last.as_bytes());
     Some(String::from_utf8_lossy(&bytes).into_owned())

@@ -24,10 +24,17 @@ struct Head {
 
 enum Content {
     /// Bytes `from` to before `end`, of `size`.
-    File { from: u64, end: u64, size: u64, is_part: bool },
+    File {
+        from: u64,
+        end: u64,
+        size: u64,
+        is_part: bool,
+    },
     Tar,
     /// A part that the file does not have.
-    Outside { size: u64 },
+    Outside {
+        size: u64,
+    },
 }
 
 /// What is wanted of a file, as the header `Range` says it.
@@ -44,7 +51,8 @@ impl Wanted {
     /// here tells versions apart.
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let said = headers.get(header::RANGE).and_then(|value| value.to_str().ok());
-        let range = said.filter(|_| !headers.contains_key(header::IF_RANGE)).and_then(|said| said.strip_prefix("bytes="));
+        let range =
+            said.filter(|_| !headers.contains_key(header::IF_RANGE)).and_then(|said| said.strip_prefix("bytes="));
         let Some((first, last)) = range.and_then(|range| range.split_once('-')) else { return Self::Whole };
         match (first.parse().ok(), last.parse().ok()) {
             (Some(first), Some(last)) if first <= last => Self::Within(first, last),
@@ -100,7 +108,8 @@ fn send(
     tell: oneshot::Sender<Result<Head, BrowseError>>,
     mut sending: Sending,
 ) {
-    let opened = Browser::open(disk, partition, cancel).and_then(|browser| Ok((head(&browser, path, wanted)?, browser)));
+    let opened =
+        Browser::open(disk, partition, cancel).and_then(|browser| Ok((head(&browser, path, wanted)?, browser)));
     let (head, browser) = match opened {
         Ok(opened) => opened,
         Err(error) => {
@@ -215,7 +224,9 @@ fn respond(head: &Head, body: Body) -> Result<Response, ApiError> {
 fn disposition(name: &str) -> Result<HeaderValue, ApiError> {
     let plain: String = name
         .chars()
-        .map(|letter| if letter.is_ascii_graphic() && !matches!(letter, '"' | '\\' | '/') || letter == ' ' { letter } else { '_' })
+        .map(|letter| {
+            if letter.is_ascii_graphic() && !matches!(letter, '"' | '\\' | '/') || letter == ' ' { letter } else { '_' }
+        })
         .collect();
     let keeps = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~');
     let encode = |byte: u8| if keeps(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };

@@ -19,9 +19,10 @@ pub(crate) fn refusal(error: &BrowseError) -> ApiError {
         BrowseError::NoFileSystem(_) | BrowseError::Encrypted(_) | BrowseError::Unsupported { .. } => {
             (ErrorKind::Conflict, "Clone the snapshot to a volume, attach it, and mount it where its kind is known.")
         }
-        BrowseError::Damaged(_) | BrowseError::Limit(_) => {
-            (ErrorKind::Conflict, "Clone the snapshot to a volume and check its file system there; this one stays as it is.")
-        }
+        BrowseError::Damaged(_) | BrowseError::Limit(_) => (
+            ErrorKind::Conflict,
+            "Clone the snapshot to a volume and check its file system there; this one stays as it is.",
+        ),
         BrowseError::Cancelled => (ErrorKind::Timeout, "Try again; take less at a time."),
         _ => (ErrorKind::Unavailable, "Look at the volume's state; try again when it is attached and healthy."),
     };

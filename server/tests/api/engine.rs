@@ -10,8 +10,8 @@ use aurochs_engine::grpc::engine_v1::engine_server::{Engine, EngineServer};
 use aurochs_engine::grpc::engine_v1::{
     EngineStatus, ExpandRequest, RebuildPaceSetRequest, ReplicaAddRequest, ReplicaNameRequest, Snapshot, SnapshotChunk,
     SnapshotCloneRequest, SnapshotCreateRequest, SnapshotHashLockReply, SnapshotHashRequest, SnapshotHashState,
-    SnapshotLimitsSetRequest, SnapshotNameRequest, SnapshotPurgeRequest, SnapshotReadAtReply, SnapshotReadAtRequest, SnapshotReadRequest, StatusRequest,
-    UnmapMarkSnapChainRemovedRequest,
+    SnapshotLimitsSetRequest, SnapshotNameRequest, SnapshotPurgeRequest, SnapshotReadAtReply, SnapshotReadAtRequest,
+    SnapshotReadRequest, StatusRequest, UnmapMarkSnapChainRemovedRequest,
 };
 use aurochs_server::resources::engine::{EngineSpec, InstanceState};
 use aurochs_server::resources::{self, Object, Volume};

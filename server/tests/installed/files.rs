@@ -26,7 +26,11 @@ fn image(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
     }
     std::os::unix::fs::symlink("etc/motd", source.join("link")).unwrap();
     let mut command = Command::new("mke2fs");
-    command.args(["-q", "-F", "-t", "ext4", "-b", "4096", "-d"]).arg(source).arg(&image).arg((IMAGE >> 20).to_string() + "M");
+    command
+        .args(["-q", "-F", "-t", "ext4", "-b", "4096", "-d"])
+        .arg(source)
+        .arg(&image)
+        .arg((IMAGE >> 20).to_string() + "M");
     let output = command.output().unwrap();
     assert!(output.status.success(), "{output:?}");
     std::fs::read(image).unwrap()
@@ -77,10 +81,15 @@ async fn old_files_are_listed_and_downloaded_while_the_volume_goes_on() {
     assert_eq!(answer.status(), StatusCode::OK);
     assert_eq!(answer.headers()[header::CONTENT_TYPE], "application/octet-stream");
     assert_eq!(answer.headers()[header::CONTENT_LENGTH], "3000000");
-    assert!(answer.headers()[header::CONTENT_DISPOSITION].to_str().unwrap().ends_with("filename*=UTF-8''large%20%C3%BC"));
+    assert!(
+        answer.headers()[header::CONTENT_DISPOSITION].to_str().unwrap().ends_with("filename*=UTF-8''large%20%C3%BC")
+    );
     assert!(to_bytes(answer.into_body(), 4 << 20).await.unwrap() == noise(1), "the old content");
     let part = installation.response(&content, Some("bytes=1000000-1000999")).await;
-    assert_eq!((part.status(), part.headers()[header::CONTENT_RANGE].to_str().unwrap()), (StatusCode::PARTIAL_CONTENT, "bytes 1000000-1000999/3000000"));
+    assert_eq!(
+        (part.status(), part.headers()[header::CONTENT_RANGE].to_str().unwrap()),
+        (StatusCode::PARTIAL_CONTENT, "bytes 1000000-1000999/3000000")
+    );
     assert!(to_bytes(part.into_body(), 4 << 20).await.unwrap() == noise(1)[1_000_000..1_001_000]);
     for (snapshot, text) in [("before", "before\n"), ("after", "after\n")] {
         assert_eq!(installation.text(&format!("{FILES}/content?snapshot={snapshot}&path=/link")).await, text);
@@ -99,7 +108,9 @@ async fn old_files_are_listed_and_downloaded_while_the_volume_goes_on() {
     // Who looked at what.
     let audits = installation.call("GET", "/v1/audits?objectType=file", Value::Null).await;
     let read = |audit: &&Value| {
-        audit["object"] == VOLUME && audit["path"] == format!("{FILES}/content") && audit["input"].as_str().is_some_and(|input| input.contains("/link"))
+        audit["object"] == VOLUME
+            && audit["path"] == format!("{FILES}/content")
+            && audit["input"].as_str().is_some_and(|input| input.contains("/link"))
     };
     let audits = audits["data"].as_array().unwrap();
     assert_eq!(audits.iter().filter(read).count(), 2, "{audits:?}");

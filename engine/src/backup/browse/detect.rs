@@ -79,9 +79,7 @@ impl Content {
             }
             Self::Other(what) => BrowseError::NoFileSystem(format!("there is {what}")),
             Self::Blank => BrowseError::NoFileSystem("nothing was written at its beginning".to_owned()),
-            Self::Ext | Self::Fat | Self::Unknown => {
-                BrowseError::NoFileSystem("what is there is not known".to_owned())
-            }
+            Self::Ext | Self::Fat | Self::Unknown => BrowseError::NoFileSystem("what is there is not known".to_owned()),
         }
     }
 }

@@ -28,7 +28,9 @@ pub enum BrowseError {
     #[error("no file system that can be browsed: {0}")]
     NoFileSystem(String),
 
-    #[error("the content is encrypted ({0}), so its files can't be seen from outside; restore it and open it with its key")]
+    #[error(
+        "the content is encrypted ({0}), so its files can't be seen from outside; restore it and open it with its key"
+    )]
     Encrypted(&'static str),
 
     #[error("{filesystem} can't be browsed yet: {why}; restore it or attach the volume, and mount it")]

@@ -161,7 +161,8 @@ impl<'a, W: Write> Tar<'a, W> {
     ) -> Result<(), BrowseError> {
         self.browser.cancel().check()?;
         if self.packed.entries >= ENTRIES_MAXIMUM || self.directories.len() + waiting.len() >= DIRECTORIES_MAXIMUM {
-            let message = format!("there are more than {} files in it; take a folder of it at a time", self.packed.entries);
+            let message =
+                format!("there are more than {} files in it; take a folder of it at a time", self.packed.entries);
             return Err(BrowseError::Limit(message));
         }
         match self.browser.filesystem().node(directory, key) {
@@ -302,7 +303,8 @@ impl<'a, W: Write> Tar<'a, W> {
         if self.packed.left_out == 0 {
             return Ok(());
         }
-        let text = format!("{} could not be read and are not in this archive:\n{}", self.packed.left_out, self.left_out);
+        let text =
+            format!("{} could not be read and are not in this archive:\n{}", self.packed.left_out, self.left_out);
         let mut header = Header::new_gnu();
         header.set_mode(0o644);
         header.set_size(text.len() as u64);

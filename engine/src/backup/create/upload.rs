@@ -118,10 +118,8 @@ impl<'call> Upload<'call> {
             if self.request.mode == Mode::Full || !usable {
                 let compression = self.compression;
                 let file = self.processors.run(move || block::encode(compression, pieces)).await?;
-                let file = file.map_err(|error| BackupError::Internal {
-                    what: "compressing a block",
-                    why: error.to_string(),
-                })?;
+                let file = file
+                    .map_err(|error| BackupError::Internal { what: "compressing a block", why: error.to_string() })?;
                 share.shrink_to(file.len() as u64);
                 self.put(&path, file.into(), there.is_some()).await?;
             }

@@ -23,7 +23,10 @@ pub(super) enum Before<'list> {
 }
 
 /// What to look at so that a volume that held `before` holds the blocks of `list`, in order.
-pub(super) fn steps<'list>(list: &'list [BlockEntry], before: Before<'list>) -> Box<dyn Iterator<Item = Step> + Send + 'list> {
+pub(super) fn steps<'list>(
+    list: &'list [BlockEntry],
+    before: Before<'list>,
+) -> Box<dyn Iterator<Item = Step> + Send + 'list> {
     match before {
         Before::Nothing => Box::new(list.iter().copied().map(Step::Block)),
         Before::Backup(old) => Box::new(differences(old, list)),

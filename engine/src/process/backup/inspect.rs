@@ -70,8 +70,7 @@ pub(super) async fn run(arguments: &Arguments) -> Result<(), ProgramError> {
     }
     let paint = Paint::for_stdout();
     let size = |bytes: u64| format!("{} ({bytes} bytes)", ByteSize(bytes));
-    let labels: Vec<String> =
-        record.labels.iter().flatten().map(|(name, value)| format!("{name}={value}")).collect();
+    let labels: Vec<String> = record.labels.iter().flatten().map(|(name, value)| format!("{name}={value}")).collect();
     let mut rows = vec![
         ("volume", volume.name.clone()),
         ("snapshot", record.snapshot_name.clone()),

@@ -10,9 +10,7 @@ use serde::Serialize;
 use super::super::ProgramError;
 use super::super::terminal::{self, Look, Paint};
 use super::target::TargetArguments;
-use crate::backup::{
-    self, BackupError, BackupSummary, BackupUrl, ListedBackup, Read, ReadVolume, Store, VolumeRecord,
-};
+use crate::backup::{self, BackupError, BackupSummary, BackupUrl, ListedBackup, Read, ReadVolume, Store, VolumeRecord};
 
 /// Records that are read at the same time.
 const CONCURRENCY: usize = 16;

@@ -165,7 +165,10 @@ async fn to_output(mut answer: Response) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     let is_tar = answer.headers().get("content-type").is_some_and(|kind| kind == "application/x-tar");
     if is_tar && out.is_terminal() {
-        return Err(Failure::usage("a tar is not printed to a terminal", "Pipe it to tar, or name a file with --file."));
+        return Err(Failure::usage(
+            "a tar is not printed to a terminal",
+            "Pipe it to tar, or name a file with --file.",
+        ));
     }
     let wrong = |error: std::io::Error| Failure::refused(format!("nothing can be written: {error}"), "");
     while let Some(piece) = answer.chunk().await.map_err(|error| broken(&error))? {

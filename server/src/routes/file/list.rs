@@ -35,7 +35,11 @@ pub async fn handle(
     let limit = question.limit.unwrap_or(LIMIT_DEFAULT);
     if limit == 0 || limit > LIMIT_MAXIMUM {
         let message = format_args!("limit can't be {limit}");
-        return Err(ApiError::new(ErrorKind::Invalid, message, format_args!("Give a number from 1 to {LIMIT_MAXIMUM}.")));
+        return Err(ApiError::new(
+            ErrorKind::Invalid,
+            message,
+            format_args!("Give a number from 1 to {LIMIT_MAXIMUM}."),
+        ));
     }
     let disk = super::disk(&app, &volume, &question.snapshot).await?;
     let after = (!question.after.is_empty()).then(|| question.after.into_bytes());

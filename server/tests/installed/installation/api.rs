@@ -32,7 +32,8 @@ impl Installation {
     pub(crate) async fn response(&self, path: &str, range: Option<&str>) -> Response {
         let service = router::service(self.manager.as_ref().unwrap().app.clone());
         let request = Request::builder().uri(path).header(header::HOST, "manager");
-        let request = request.header(header::AUTHORIZATION, &self.authorization).header(header::ACCEPT_ENCODING, "gzip");
+        let request =
+            request.header(header::AUTHORIZATION, &self.authorization).header(header::ACCEPT_ENCODING, "gzip");
         let request = range.into_iter().fold(request, |request, range| request.header(header::RANGE, range));
         service.oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
     }

@@ -15,8 +15,7 @@ pub(super) fn visit(block: &[u8], has_types: bool, visit: &mut Visit<'_>) -> Res
         let (inode, record) = (number::u32(block, at), number::u16(block, at + 4));
         // Blocks of 64 KiB don't fit into two bytes.
         let record = if matches!(record, 0 | 0xffff) && block.len() > 0xffff { block.len() } else { record.into() };
-        let length =
-            if has_types { usize::from(block[at + 6]) } else { usize::from(number::u16(block, at + 6)) };
+        let length = if has_types { usize::from(block[at + 6]) } else { usize::from(number::u16(block, at + 6)) };
         if record < HEADER || at + record > block.len() || (inode != 0 && HEADER + length > record) {
             return Err(BrowseError::damaged("a directory is broken"));
         }

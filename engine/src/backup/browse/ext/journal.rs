@@ -156,7 +156,8 @@ impl Header {
             return Ok(None);
         }
         if features & !feature::KNOWN != 0 {
-            let why = format!("it was not unmounted, and its journal has features that are not known here ({features:#x})");
+            let why =
+                format!("it was not unmounted, and its journal has features that are not known here ({features:#x})");
             return Err(BrowseError::Unsupported { filesystem: "this ext4", why });
         }
         let is_right = u64::from(big32(bytes, 0xc)) == ext.block_size()

@@ -53,7 +53,10 @@ fn extents(ext: &Ext, root: &[u8; MAP_LENGTH], index: u64) -> Result<Run, Browse
     loop {
         let (magic, count, depth) = (number::u16(&node, 0), number::u16(&node, 2), number::u16(&node, 6));
         let fits = ENTRY * (usize::from(count) + 1) <= node.len();
-        if magic != EXTENT_MAGIC || !fits || above.map_or(depth > DEPTH_MAXIMUM, |above: u16| above.checked_sub(1) != Some(depth)) {
+        if magic != EXTENT_MAGIC
+            || !fits
+            || above.map_or(depth > DEPTH_MAXIMUM, |above: u16| above.checked_sub(1) != Some(depth))
+        {
             return Err(BrowseError::damaged("a tree of extents is broken"));
         }
         let entries = node[ENTRY..ENTRY * (usize::from(count) + 1)].chunks_exact(ENTRY);

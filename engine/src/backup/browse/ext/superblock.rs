@@ -176,7 +176,10 @@ impl Superblock {
             return Ok(self);
         }
         let (blocks, size) = (self.blocks, disk.size());
-        Err(BrowseError::damaged(format!("it has {blocks} blocks of {} bytes, and its disk {size} bytes", self.block_size)))
+        Err(BrowseError::damaged(format!(
+            "it has {blocks} blocks of {} bytes, and its disk {size} bytes",
+            self.block_size
+        )))
     }
 
     pub(super) const fn kind(&self) -> &'static str {

@@ -66,7 +66,8 @@ impl Names {
             return Seen::Nothing;
         }
         let name = long.unwrap_or_else(|| short(entry));
-        let can_be = !name.is_empty() && !name.iter().any(|byte| matches!(byte, 0 | b'/')) && name != b".." && name != b".";
+        let can_be =
+            !name.is_empty() && !name.iter().any(|byte| matches!(byte, 0 | b'/')) && name != b".." && name != b".";
         if can_be { Seen::Name(name) } else { Seen::Nothing }
     }
 
@@ -135,9 +136,8 @@ pub(super) const fn node_of(kind: Kind, size: u64, modified: i64, cluster: u64) 
 fn modified(date: u16, time: u16) -> i64 {
     let byte = |value: u16| u8::try_from(value).unwrap_or(u8::MAX);
     let month = Month::try_from(byte(date >> 5 & 0xf)).ok();
-    let date = month.and_then(|month| {
-        Date::from_calendar_date(1980 + i32::from(date >> 9), month, byte(date & 0x1f)).ok()
-    });
+    let date =
+        month.and_then(|month| Date::from_calendar_date(1980 + i32::from(date >> 9), month, byte(date & 0x1f)).ok());
     let time = Time::from_hms(byte(time >> 11), byte(time >> 5 & 0x3f), byte((time & 0x1f) * 2)).ok();
     date.zip(time).map_or(0, |(date, time)| PrimitiveDateTime::new(date, time).assume_utc().unix_timestamp())
 }

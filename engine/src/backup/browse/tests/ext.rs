@@ -110,8 +110,22 @@ fn everything_in_an_ext4_is_found() {
     assert_eq!(
         all,
         [
-            "absolute", "circle", "deep", "empty", "etc", "future", "large", "large-too", "long", "many", "nothing",
-            "now", "old", "out", "sparse", "to-etc"
+            "absolute",
+            "circle",
+            "deep",
+            "empty",
+            "etc",
+            "future",
+            "large",
+            "large-too",
+            "long",
+            "many",
+            "nothing",
+            "now",
+            "old",
+            "out",
+            "sparse",
+            "to-etc"
         ]
     );
     assert_eq!(names(&browser, "/to-etc/nginx"), ["näme 名前 🦬.conf"]);
@@ -228,9 +242,11 @@ fn a_part_of_a_file_is_read_from_where_it_is() {
 /// Lists of blocks three deep, blocks of 1 KiB, inodes of 128 bytes.
 #[test]
 fn older_forms_are_read() {
-    for (kind, options) in
-        [("ext2", &["-b", "1024", "-I", "128"][..]), ("ext3", &["-b", "1024"]), ("ext4", &["-b", "1024", "-O", "meta_bg,^resize_inode"])]
-    {
+    for (kind, options) in [
+        ("ext2", &["-b", "1024", "-I", "128"][..]),
+        ("ext3", &["-b", "1024"]),
+        ("ext4", &["-b", "1024", "-O", "meta_bg,^resize_inode"]),
+    ] {
         let made = make(kind, "40M", options, |root| {
             fs::write(root.join("whole"), noise(3, 900_000)).unwrap();
             let far = File::create(root.join("far")).unwrap();
@@ -303,8 +319,11 @@ fn the_journal_counts_as_it_does_for_a_mount() {
 /// A transaction without its commit is not there.
 #[test]
 fn an_unfinished_transaction_does_not_count() {
-    let made = make("ext4", "32M", &["-b", "4096", "-J", "size=4"], |root| fs::write(root.join("file"), noise(1, 4096)).unwrap());
-    let block = made.debugfs("blocks file\n").split_whitespace().filter_map(|word| word.parse::<u64>().ok()).next().unwrap();
+    let made = make("ext4", "32M", &["-b", "4096", "-J", "size=4"], |root| {
+        fs::write(root.join("file"), noise(1, 4096)).unwrap()
+    });
+    let block =
+        made.debugfs("blocks file\n").split_whitespace().filter_map(|word| word.parse::<u64>().ok()).next().unwrap();
     let newer = made.place.path().join("newer");
     fs::write(&newer, noise(2, 4096)).unwrap();
     made.debugfs(&format!("jo -c\njw -b {block} {0}\njw -c -b {block} {0}\njc\n", newer.display()));
@@ -334,7 +353,8 @@ fn a_damaged_inode_is_told_and_left_out() {
     let packed = browser.tar(&path("/"), &mut tar).unwrap();
     assert_eq!(packed.left_out, 1);
     let mut archive = tar::Archive::new(&tar[..]);
-    let names: Vec<String> = archive.entries().unwrap().map(|entry| entry.unwrap().path().unwrap().display().to_string()).collect();
+    let names: Vec<String> =
+        archive.entries().unwrap().map(|entry| entry.unwrap().path().unwrap().display().to_string()).collect();
     assert!(names.contains(&"good".to_owned()) && !names.contains(&"bad".to_owned()), "{names:?}");
     assert!(names.contains(&super::super::tar::LEFT_OUT.to_owned()), "{names:?}");
 }

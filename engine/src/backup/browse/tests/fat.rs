@@ -38,7 +38,8 @@ pub(super) fn make(kind: FatType, size: usize) -> Vec<u8> {
 
 #[test]
 fn all_widths_are_read() {
-    let kinds = [(FatType::Fat12, "FAT12", 1 << 20), (FatType::Fat16, "FAT16", 8 << 20), (FatType::Fat32, "FAT32", 40 << 20)];
+    let kinds =
+        [(FatType::Fat12, "FAT12", 1 << 20), (FatType::Fat16, "FAT16", 8 << 20), (FatType::Fat32, "FAT32", 40 << 20)];
     for (kind, word, size) in kinds {
         let browser = open_bytes(make(kind, size)).unwrap();
         assert_eq!((browser.kind(), browser.label().as_str()), (word, "BOOT"));

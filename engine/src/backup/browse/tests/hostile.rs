@@ -21,12 +21,19 @@ fn ext(options: &[&str]) -> Vec<u8> {
     for index in 0..40 {
         fs::write(source.join(format!("a/b/name-{index}")), index.to_string()).unwrap();
     }
-    run(Command::new("mke2fs").args(["-q", "-F", "-b", "1024", "-O", "^metadata_csum"]).args(options).arg("-d").arg(&source).arg(&image).arg("1M"));
+    run(Command::new("mke2fs")
+        .args(["-q", "-F", "-b", "1024", "-O", "^metadata_csum"])
+        .args(options)
+        .arg("-d")
+        .arg(&source)
+        .arg(&image)
+        .arg("1M"));
     fs::read(image).unwrap()
 }
 
-static IMAGES: LazyLock<[Vec<u8>; 3]> =
-    LazyLock::new(|| [ext(&["-t", "ext4", "-O", "^has_journal"]), ext(&["-t", "ext2"]), fat::make(FatType::Fat12, 300 << 10)]);
+static IMAGES: LazyLock<[Vec<u8>; 3]> = LazyLock::new(|| {
+    [ext(&["-t", "ext4", "-O", "^has_journal"]), ext(&["-t", "ext2"]), fat::make(FatType::Fat12, 300 << 10)]
+});
 
 /// Everything that can be asked.
 fn look_through(image: Vec<u8>) {
@@ -42,7 +49,12 @@ fn look_through(image: Vec<u8>) {
 
 /// Places that are written: zeros between them mean nothing.
 fn used(image: &[u8]) -> Vec<usize> {
-    image.chunks(64).enumerate().filter(|(_, chunk)| chunk.iter().any(|&byte| byte != 0)).map(|(index, _)| index * 64).collect()
+    image
+        .chunks(64)
+        .enumerate()
+        .filter(|(_, chunk)| chunk.iter().any(|&byte| byte != 0))
+        .map(|(index, _)| index * 64)
+        .collect()
 }
 
 proptest! {

@@ -76,7 +76,10 @@ fn what_can_not_be_browsed_is_named() {
     };
     assert!(matches!(said(0, b"LUKS\xba\xbe\0\x02"), BrowseError::Encrypted("LUKS")));
     let xfs = said(0, b"XFSB");
-    assert!(matches!(xfs, BrowseError::Unsupported { .. }) && xfs.to_string().contains("xfs can't be browsed yet"), "{xfs}");
+    assert!(
+        matches!(xfs, BrowseError::Unsupported { .. }) && xfs.to_string().contains("xfs can't be browsed yet"),
+        "{xfs}"
+    );
     assert!(said(4086, b"SWAPSPACE2").to_string().contains("swap"));
     assert!(said(0x10040, b"_BHRfS_M").to_string().contains("btrfs"));
     assert!(said(900_000, b"x").to_string().contains("nothing was written"));
