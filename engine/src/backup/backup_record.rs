@@ -129,7 +129,6 @@ struct WrittenBlock {
     block_checksum: Checksum,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 fn as_text<S: Serializer>(checksum: &Checksum, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(checksum)
 }

@@ -20,7 +20,7 @@ use super::volume_record::VolumeRecord;
 use super::{BackupError, Progress, names};
 use crate::backing::BackingFile;
 use crate::disk::BLOCK_SIZE;
-use crate::image_format::{self, ExportOptions, Exported, Format, ImageSource, SourceError};
+use crate::image_format::{self, ExportError, ExportOptions, Exported, Format, ImageSource, SourceError};
 
 /// What to write, and where.
 #[derive(Clone, Debug)]
@@ -109,7 +109,14 @@ async fn write(store: &Store, request: &ImageRequest, progress: &Progress) -> Re
     });
     let exported =
         export.await.map_err(|error| BackupError::Internal { what: "writing an image", why: error.to_string() })?;
-    Ok(exported?)
+    exported.map_err(|error| match error {
+        // What the source says is ours.
+        ExportError::Source(error) => match error.downcast::<BackupError>() {
+            Ok(error) => *error,
+            Err(error) => ExportError::Source(error).into(),
+        },
+        error => error.into(),
+    })
 }
 
 async fn open_backing(path: PathBuf, size: u64) -> Result<BackingFile, BackupError> {

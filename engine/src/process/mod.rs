@@ -49,8 +49,6 @@ pub enum ProgramError {
     #[error(transparent)]
     Browse(#[from] crate::backup::browse::BrowseError),
     #[error(transparent)]
-    BackupSource(#[from] crate::backup::browse::source::BackupSourceError),
-    #[error(transparent)]
     Export(#[from] crate::image_format::ExportError),
     #[error(transparent)]
     Backup(#[from] crate::backup::BackupError),

@@ -14,18 +14,6 @@ use crate::backup::{BackupError, BackupRecord, Store, VolumeRecord, names};
 /// Bytes of blocks that are kept: what is asked for next is most often in the same one.
 const KEPT_BYTES: u64 = 16 << 20;
 
-/// Why the files of a backup can't be looked at.
-#[derive(Debug, thiserror::Error)]
-pub enum BackupSourceError {
-    #[error(transparent)]
-    Backup(#[from] BackupError),
-    #[error(
-        "the backup holds only what differs from backing image {0}, so its files can't be seen without it; restore it \
-         to a volume, and look there"
-    )]
-    OnBackingImage(String),
-}
-
 /// One backup.
 pub struct BackupSource {
     runtime: Handle,
@@ -42,13 +30,13 @@ impl BackupSource {
     /// threads, as [`tokio::task::spawn_blocking`] does.
     ///
     /// # Errors
-    /// There is no such backup, it is not complete, or the store can't be reached.
-    pub async fn open(store: &Store, volume: &str, backup: &str) -> Result<Self, BackupSourceError> {
+    /// There is no such backup, it is not complete, it holds only what differs from a backing image, or the store can't be reached.
+    pub async fn open(store: &Store, volume: &str, backup: &str) -> Result<Self, BackupError> {
         names::check("volume", volume)?;
         names::check("backup", backup)?;
         let volume_record = VolumeRecord::load(store, volume).await?;
         if !volume_record.backing_image_name.is_empty() {
-            return Err(BackupSourceError::OnBackingImage(volume_record.backing_image_name));
+            return Err(BackupError::OnBackingImage { image: volume_record.backing_image_name });
         }
         let record = BackupRecord::load_complete(store, volume, backup).await?;
         record.check_within(volume_record.size)?;

@@ -4,6 +4,6 @@ mod backup;
 mod replica;
 mod snapshot;
 
-pub use backup::{BackupSource, BackupSourceError};
+pub use backup::BackupSource;
 pub use replica::ReplicaSource;
 pub use snapshot::SnapshotSource;
