@@ -110,7 +110,7 @@ impl Fat {
             Width::Bits12 => {
                 self.disk.read(self.table + cluster + cluster / 2, &mut bytes[..2])?;
                 let pair = number::u32(&bytes, 0);
-                (if cluster % 2 == 0 { pair & 0xfff } else { pair >> 4 }, 0xff7)
+                (if cluster.is_multiple_of(2) { pair & 0xfff } else { pair >> 4 }, 0xff7)
             }
             Width::Bits16 => {
                 self.disk.read(self.table + cluster * 2, &mut bytes[..2])?;

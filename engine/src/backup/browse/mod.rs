@@ -36,7 +36,7 @@ mod tests;
 
 pub use browser::{Browser, FileReader, Listing};
 pub use cache::{Cancel, ReadAt};
-pub use entry::{Entry, Kind};
+pub use entry::{Entry, Kind, Node};
 pub use error::BrowseError;
-pub use filesystem::FileSystem;
+pub use filesystem::{Extent, FileSystem, Visit};
 pub use path::ImagePath;

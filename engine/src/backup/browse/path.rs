@@ -5,9 +5,9 @@ use std::fmt;
 use super::error::BrowseError;
 
 /// Deeper ones are not looked for.
-pub const DEPTH_MAXIMUM: usize = 256;
+pub(super) const DEPTH_MAXIMUM: usize = 256;
 /// Of one name, in bytes; FAT's longest names of 255 UTF-16 units fit.
-pub const NAME_MAXIMUM: usize = 1024;
+pub(super) const NAME_MAXIMUM: usize = 1024;
 
 /// Names from the root on, without `.` and `..`. Names are bytes, as ext4 has them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
