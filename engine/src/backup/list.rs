@@ -161,7 +161,11 @@ pub async fn list_backups(
         async move {
             let version = store_access::version_of(entry);
             if known.get(name) == Some(&version) {
-                return Ok(Some(ListedBackup { name: name.to_owned(), version, record: Read::Unchanged }));
+                return Ok::<_, BackupError>(Some(ListedBackup {
+                    name: name.to_owned(),
+                    version,
+                    record: Read::Unchanged,
+                }));
             }
             let _share = memory.take(entry.size).await?;
             let record = read_summary(store, volume, name, entry).await?;

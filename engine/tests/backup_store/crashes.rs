@@ -100,7 +100,7 @@ fn places(points: &[String], only: &str) -> Vec<String> {
     .collect()
 }
 
-#[tokio::test(flavor = "multi_thread")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
 async fn backups_killed_anywhere() {
     let story = Story::begin().await;
     let points = places(&run(story.create("first", "snap-1"), &story, None), "backup.");
@@ -132,15 +132,16 @@ fn is_complete(point: &str) -> bool {
     point.starts_with("backup.recorded") || point.starts_with("backup.volume-told")
 }
 
-#[tokio::test(flavor = "multi_thread")]
+async fn prepared() -> Story {
+    let story = Story::begin().await;
+    for (backup, snapshot) in [("first", "snap-1"), ("second", "snap-2")] {
+        run(story.create(backup, snapshot), &story, None);
+    }
+    story
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 8)]
 async fn deletions_killed_anywhere() {
-    let prepared = async || {
-        let story = Story::begin().await;
-        for (backup, snapshot) in [("first", "snap-1"), ("second", "snap-2")] {
-            run(story.create(backup, snapshot), &story, None);
-        }
-        story
-    };
     let story = prepared().await;
     // The last backup of the volume: its record has to name another one.
     let points = places(&run(story.delete("second"), &story, None), "backup-delete.");

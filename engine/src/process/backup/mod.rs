@@ -18,17 +18,19 @@ const LOCK_PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Lists, checks, restores, makes and deletes backups in a backup target, without a cluster.
 ///
-/// Works with what Longhorn and Aurochs store: on S3, Azure, NFS, CIFS and in directories. A target is a URL, a backup
-/// volume or a backup one with more behind it, as the dashboard and `ls` show it:
-///   s3://bucket@region/path, nfs://server:/path, cifs://server/share, azblob://container@core.windows.net/path,
-///   vfs:///directory
-///   <target>?volume=<volume>
-///   <target>?backup=<backup>&volume=<volume>        (quote it: & means something to shells)
+/// Works with what Longhorn and Aurochs store: on S3, Azure, NFS, CIFS and in directories.
 ///
 /// Ends with 0 when all is well, with 1 when what was wanted is not possible or damage was found, with 2 when the
 /// target cannot be used.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
+A target is a URL; what is in it has more behind that, as the dashboard and `ls` show it. Quote it: & means something to
+shells.
+  s3://bucket@region/path   azblob://container@core.windows.net/path
+  nfs://server:/path        cifs://server/share/path        vfs:///directory
+  <target>?volume=<volume>
+  <target>?backup=<backup>&volume=<volume>
+
 Credentials come from the environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_ENDPOINTS, AWS_CERT,
 VIRTUAL_HOSTED_STYLE, CIFS_USERNAME, CIFS_PASSWORD, AZBLOB_ACCOUNT_NAME, AZBLOB_ACCOUNT_KEY, AZBLOB_ENDPOINT,
 AZBLOB_CERT, HTTP_PROXY, HTTPS_PROXY, NO_PROXY; or from a file with lines NAME=VALUE, see --credentials. They are never
