@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test says with a panic what is wrong")]
 
 mod failures;
+mod files;
 mod history;
 #[path = "../installed/installation/leftovers.rs"]
 mod leftovers;
