@@ -16,7 +16,6 @@ mod ours;
 mod restores;
 #[path = "../scratch/mod.rs"]
 mod scratch;
-mod system;
 mod volume;
 
 use std::time::Duration;
