@@ -162,12 +162,11 @@ impl Sending {
 
     /// What failed on the way ends the connection, so that nobody takes half of it for all.
     fn end(mut self, done: Result<(), BrowseError>) {
-        let flushed = done.map_err(io::Error::other).and_then(|()| self.flush());
-        if let Err(error) = flushed {
-            if error.kind() != io::ErrorKind::BrokenPipe {
-                tracing::warn!(%error, "a file in a snapshot could not be sent to its end");
-            }
-            let _ = self.pieces.blocking_send(Err(error));
+        let done = done.and_then(|()| self.flush().map_err(BrowseError::Sink));
+        let Err(error) = done else { return };
+        if !self.pieces.is_closed() {
+            tracing::warn!(%error, "a file in a snapshot could not be sent to its end");
+            let _ = self.pieces.blocking_send(Err(io::Error::other(error)));
         }
     }
 }
@@ -193,7 +192,6 @@ impl Write for Sending {
 
 fn respond(head: &Head, body: Body) -> Result<Response, ApiError> {
     let mut headers = HeaderMap::new();
-    let number = HeaderValue::from;
     // Whatever a file says it is: a page out of a volume must not run as one of the manager's.
     let kind = if matches!(head.content, Content::Tar) { "application/x-tar" } else { "application/octet-stream" };
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
@@ -205,7 +203,7 @@ fn respond(head: &Head, body: Body) -> Result<Response, ApiError> {
         Content::Tar => StatusCode::OK,
         Content::File { from, end, size, is_part } => {
             headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-            headers.insert(header::CONTENT_LENGTH, number(end - from));
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(end - from));
             if is_part {
                 let range = format!("bytes {from}-{}/{size}", end - 1);
                 headers.insert(header::CONTENT_RANGE, header_of(&range)?);

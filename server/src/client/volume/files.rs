@@ -40,7 +40,7 @@ pub struct Place {
     #[arg(default_value = "/")]
     path: String,
     /// Name of the snapshot
-    #[arg(short, long)]
+    #[arg(long)]
     snapshot: String,
     /// Number of the partition, where there are several
     #[arg(long)]
@@ -162,7 +162,7 @@ fn name(path: &str, answer: &Response) -> PathBuf {
 }
 
 async fn to_output(mut answer: Response) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
+    let mut out = std::io::stdout();
     let is_tar = answer.headers().get("content-type").is_some_and(|kind| kind == "application/x-tar");
     if is_tar && out.is_terminal() {
         return Err(Failure::usage(
