@@ -1,7 +1,5 @@
 //! A system backup that Longhorn made.
 
-#![expect(clippy::unwrap_used, reason = "in a test a panic is the message")]
-
 use std::path::Path;
 use std::process::Command;
 

@@ -13,7 +13,7 @@ use crate::error::ApiError;
 use crate::files::download::{self, Wanted};
 
 /// A file as it is, or a part of it; a directory with everything in it as a tar.
-pub async fn handle(
+pub(crate) async fn handle(
     State(app): State<App>,
     Path(volume): Path<String>,
     Query(question): Query<FileContentQuestion>,

@@ -21,7 +21,7 @@ const LIMIT_DEFAULT: u32 = 1000;
 const LIMIT_MAXIMUM: u32 = 10_000;
 
 /// A directory in the order of its names, page by page: the link `next` leads to the next one.
-pub async fn handle(
+pub(crate) async fn handle(
     State(app): State<App>,
     url: RequestUrl,
     OriginalUri(uri): OriginalUri,
