@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::io;
 use std::path::Path;
 
+use crate::disk::AlignedBuf;
 use crate::image_format::ImageSource;
 use crate::offline::{LayerReader, OfflineError, Structure, Survey, Wanted};
 
@@ -32,6 +33,10 @@ impl ReadAt for ReplicaSource {
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        self.layer.borrow_mut().read(offset, buffer).map_err(io::Error::other)
+        // The images are read past the page cache, which takes memory at certain places only.
+        let mut aligned = AlignedBuf::for_filling(buffer.len());
+        self.layer.borrow_mut().read(offset, &mut aligned).map_err(io::Error::other)?;
+        buffer.copy_from_slice(&aligned);
+        Ok(())
     }
 }
