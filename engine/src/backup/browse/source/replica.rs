@@ -34,7 +34,7 @@ impl ReadAt for ReplicaSource {
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         // The images are read past the page cache, which takes memory at certain places only.
-        let mut aligned = AlignedBuf::for_filling(buffer.len());
+        let mut aligned = AlignedBuf::zeroed(buffer.len());
         self.layer.borrow_mut().read(offset, &mut aligned).map_err(io::Error::other)?;
         buffer.copy_from_slice(&aligned);
         Ok(())
