@@ -1,10 +1,10 @@
 //! Files out of a snapshot.
 
-use std::fs::{self, File};
-use std::io::Write;
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use crate::nbd::Nbd;
 use crate::world::{World, row};
 
 /// A file system with one folder, in a file.
@@ -27,12 +27,13 @@ fn a_file_is_taken_out_of_a_snapshot() {
     let detached = world.fails(1, "volume files ls data --snapshot first");
     assert!(detached.contains("not attached") && detached.contains("next: "), "{detached}");
     world.ok("volume attach data");
-    let device = world.json("volume show data")["controllers"][0]["endpoint"].as_str().unwrap().to_owned();
+    let uri = world.json("volume show data")["nbdUri"].as_str().unwrap().to_owned();
     let place = tempfile::tempdir_in("/var/tmp").unwrap();
     let write = |word: &str| {
-        let mut disk = File::options().write(true).open(&device).unwrap();
-        disk.write_all(&image(place.path(), word)).unwrap();
-        disk.sync_all().unwrap();
+        let mut disk = Nbd::connect(&uri).unwrap();
+        for (index, piece) in image(place.path(), word).chunks(1 << 20).enumerate() {
+            disk.write((index as u64) << 20, piece).unwrap();
+        }
     };
     write("old");
     world.ok("snapshot create data first --timeout 2m");

@@ -9,6 +9,9 @@ mod history;
 #[path = "../installed/installation/leftovers.rs"]
 mod leftovers;
 mod machines;
+#[path = "../installed/nbd.rs"]
+#[expect(dead_code, reason = "here it only writes")]
+mod nbd;
 mod output;
 mod questions;
 mod settings;
