@@ -23,6 +23,7 @@ pub mod cron;
 pub mod describe;
 pub mod engine_image;
 pub mod event;
+pub mod file;
 pub mod ids;
 pub mod instance_manager;
 pub mod job;

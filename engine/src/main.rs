@@ -35,6 +35,7 @@ enum Command {
     Verify(process::verify::Arguments),
     Export(process::export::Arguments),
     Backup(process::backup::Arguments),
+    Files(process::files::Arguments),
 }
 
 impl Command {
@@ -43,7 +44,12 @@ impl Command {
         match self {
             Self::Replica(_) | Self::Engine(_) | Self::InstanceManager(_) => "info",
             Self::LaunchSimpleLonghorn(_) => "warn",
-            Self::Check(_) | Self::Inspect(_) | Self::Verify(_) | Self::Export(_) | Self::Backup(_) => "error",
+            Self::Check(_)
+            | Self::Inspect(_)
+            | Self::Verify(_)
+            | Self::Export(_)
+            | Self::Backup(_)
+            | Self::Files(_) => "error",
         }
     }
 
@@ -91,6 +97,7 @@ fn main() -> ExitCode {
             Command::Verify(arguments) => process::verify::run(&arguments),
             Command::Export(arguments) => process::export::run(arguments).await,
             Command::Backup(arguments) => process::backup::run(arguments).await,
+            Command::Files(arguments) => process::files::run(arguments).await,
         }
     });
     if let Err(ProgramError::FrontendBroke(_)) = result {

@@ -10,6 +10,7 @@ use crate::auth::Auth;
 use crate::backups::Backups;
 use crate::environment::premises::Premises;
 use crate::events::Events;
+use crate::files::Files;
 use crate::instance::{Clients, Instances, Network};
 use crate::jobs::Jobs;
 use crate::notifications::Notifications;
@@ -51,6 +52,8 @@ pub struct App {
     pub search: Index,
     /// Where support bundles are; nowhere unless whoever starts the manager says so.
     pub bundles: Bundles,
+    /// Who looks into the file systems of snapshots.
+    pub files: Files,
     /// Where disks can't be, on the machine that all nodes share; nothing where they don't.
     pub premises: Premises,
     /// Name of this installation, shown in the dashboard.
@@ -84,6 +87,7 @@ impl App {
             samples: Samples::default(),
             search,
             bundles: Bundles::default(),
+            files: Files::default(),
             premises: Premises::default(),
             cluster: cluster.into(),
         }

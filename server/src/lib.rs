@@ -28,6 +28,7 @@ pub mod environment;
 pub mod error;
 pub mod events;
 pub mod feature;
+pub mod files;
 pub mod instance;
 pub mod jobs;
 pub mod logging;

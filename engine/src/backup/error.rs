@@ -31,6 +31,18 @@ pub enum BackupError {
     #[error("backup volume {volume:?} has no backup {backup:?}; list it to see what there is")]
     NoBackup { volume: String, backup: String },
 
+    #[error("there is no system backup {name:?} of version {version}; list them to see what there is")]
+    NoSystemBackup { name: String, version: String },
+
+    #[error("system backup {name:?} of version {version} is there already; choose another name, or delete it first")]
+    SystemBackupExists { name: String, version: String },
+
+    #[error(
+        "the backup holds only what differs from backing image {image:?}, so its files can't be seen without it; restore it \
+         to a volume, and look there"
+    )]
+    OnBackingImage { image: String },
+
     /// Its record has no time of completion.
     #[error(
         "backup {backup:?} is not complete: it is being made, or died; let it end, make it again under the same name, or \

@@ -13,12 +13,15 @@
 //! | [`image`] | a backup as an image file |
 //! | [`offline_source`] | a snapshot in a replica directory that nobody serves, to be backed up |
 //! | [`progress`] | how far it is |
+//! | [`system`] | backups of all resources in a zip |
+//! | [`browse`] | files out of a backup or a snapshot |
 //!
 //! The way of a block into a store: `source` → `create/upload` → `block` → `store`; and back: `store` → `fetch` →
 //! `block` → `restore` → `sink`. `docs/backups.md` says how to use it, and what differs from Longhorn.
 
 pub mod backup_record;
 pub mod block;
+pub mod browse;
 mod budget;
 pub mod create;
 pub mod delete;
@@ -37,6 +40,7 @@ pub mod sink;
 pub mod source;
 pub mod store;
 mod store_access;
+pub mod system;
 pub mod target;
 pub mod verify;
 pub mod volume_record;

@@ -13,7 +13,8 @@ use super::engine_v1::{
     BackupCreateRequest, BackupNameRequest, BackupRestoreRequest, BackupStatus, EngineState, EngineStatus,
     ExpandRequest, RebuildPaceSetRequest, ReplicaAddRequest, ReplicaNameRequest, Snapshot, SnapshotCloneRequest,
     SnapshotCreateRequest, SnapshotHashLockReply, SnapshotHashRequest, SnapshotHashState, SnapshotLimitsSetRequest,
-    SnapshotNameRequest, SnapshotPurgeRequest, SnapshotReadRequest, StatusRequest, UnmapMarkSnapChainRemovedRequest,
+    SnapshotNameRequest, SnapshotPurgeRequest, SnapshotReadAtReply, SnapshotReadAtRequest, SnapshotReadRequest,
+    StatusRequest, UnmapMarkSnapChainRemovedRequest,
 };
 use super::{backup_requests, snapshot_stream};
 use crate::frontend::Resizer;
@@ -198,6 +199,14 @@ impl Engine for Service {
     ) -> Result<Response<Self::SnapshotReadStream>, Status> {
         let (volume, _) = self.up()?;
         snapshot_stream::chunks(&volume, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn snapshot_read_at(
+        &self,
+        request: Request<SnapshotReadAtRequest>,
+    ) -> Result<Response<SnapshotReadAtReply>, Status> {
+        let (volume, _) = self.up()?;
+        snapshot_stream::piece(&volume, request.into_inner()).await.map(Response::new)
     }
 
     async fn snapshot_clone(&self, request: Request<SnapshotCloneRequest>) -> Result<Response<EngineStatus>, Status> {

@@ -10,11 +10,15 @@ use tonic::Status;
 
 use super::engine_service::operation_status;
 use super::engine_v1::snapshot_chunk::Part;
-use super::engine_v1::{SnapshotChunk, SnapshotEnd, SnapshotPiece, SnapshotReadRequest, SnapshotStart};
+use super::engine_v1::{
+    SnapshotChunk, SnapshotEnd, SnapshotPiece, SnapshotReadAtReply, SnapshotReadAtRequest, SnapshotReadRequest,
+    SnapshotStart,
+};
 use crate::disk::BLOCK_SIZE;
 use crate::frontend::BlockDevice;
 use crate::replica::SnapshotSelection;
 use crate::volume::Volume;
+use crate::volume::snapshot_read::PIECE;
 
 pub(super) type Chunks = Pin<Box<dyn Stream<Item = Result<SnapshotChunk, Status>> + Send>>;
 
@@ -45,11 +49,36 @@ pub(super) async fn chunks(volume: &Volume, request: SnapshotReadRequest) -> Res
     }))
 }
 
-fn check(volume: &Volume, request: &SnapshotReadRequest) -> Result<(), Status> {
-    if !request.volume.is_empty() && request.volume != volume.name() {
-        let message = format!("this is the engine of volume {}, not of {}", volume.name(), request.volume);
-        return Err(Status::failed_precondition(message));
+/// Bytes from anywhere in a snapshot, with the facts by which their reader knows that it is still the same one.
+pub(super) async fn piece(volume: &Volume, request: SnapshotReadAtRequest) -> Result<SnapshotReadAtReply, Status> {
+    let SnapshotReadAtRequest { volume: asked, name, offset, length } = request;
+    check_volume(volume, &asked)?;
+    if u64::from(length) > PIECE {
+        return Err(Status::invalid_argument(format!("{length} bytes are asked for at once; {PIECE} are the most")));
     }
+    let selection = SnapshotSelection { name: name.clone(), changed_since: None, backing_file: true };
+    // From the end on: nothing has to be counted.
+    let facts = volume.snapshot_facts(&selection, volume.size()).await.map_err(operation_status)?;
+    if offset.checked_add(length.into()).is_none_or(|end| end > facts.size) {
+        let message = format!("snapshot {name} ends at byte {}; {length} from {offset} on are asked for", facts.size);
+        return Err(Status::out_of_range(message));
+    }
+    let data = match length {
+        0 => Vec::new(),
+        _ => volume.read_snapshot(&name, offset, length).await.map_err(operation_status)?.to_vec(),
+    };
+    Ok(SnapshotReadAtReply { data, size_bytes: facts.size, created: facts.created })
+}
+
+fn check_volume(volume: &Volume, asked: &str) -> Result<(), Status> {
+    if asked.is_empty() || asked == volume.name() {
+        return Ok(());
+    }
+    Err(Status::failed_precondition(format!("this is the engine of volume {}, not of {asked}", volume.name())))
+}
+
+fn check(volume: &Volume, request: &SnapshotReadRequest) -> Result<(), Status> {
+    check_volume(volume, &request.volume)?;
     if !request.from.is_multiple_of(BLOCK_SIZE) {
         let message = format!("a snapshot is read from a multiple of {BLOCK_SIZE} bytes on, not from {}", request.from);
         return Err(Status::invalid_argument(message));

@@ -4,6 +4,7 @@ pub mod backup;
 pub mod check;
 pub mod engine;
 pub mod export;
+pub mod files;
 mod findings;
 pub mod inspect;
 pub mod instance_manager;
@@ -50,6 +51,8 @@ pub enum ProgramError {
     Close(crate::frontend::IoError),
     #[error(transparent)]
     Offline(#[from] crate::offline::OfflineError),
+    #[error(transparent)]
+    Browse(#[from] crate::backup::browse::BrowseError),
     #[error(transparent)]
     Export(#[from] crate::image_format::ExportError),
     #[error(transparent)]

@@ -2,9 +2,11 @@
 
 use axum::body::Body;
 use axum::extract::Request;
+use axum::http::Method;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use serde_json::{Map, Value};
 
 use super::User;
 use super::client::Client;
@@ -66,16 +68,36 @@ pub(super) fn act(user: &User, client: &Client, request: &Request, asked: Option
     let (noun, action) = asked.map_or(("", ""), |asked| (asked.noun, asked.action));
     let path = request.uri().path();
     let object = object(path).or_else(|| input::name(body)).unwrap_or_default();
-    let input = input::kept(body, &object);
+    let input = match request.uri().query().filter(|_| request.method() == Method::GET && body.is_empty()) {
+        // Of a read that is in the log all the same, what was read is the point.
+        Some(query) => input::kept(&query_fields(query), &object),
+        None => input::kept(body, &object),
+    };
     Act::of_client(action, client).by(user).on(noun, &object).request(request.method().as_str(), path, input)
 }
 
-/// The thing at an address: what stands last in it, below its collection. A download is one of what stands before it.
+/// The thing at an address: what stands last in it, below its collection. A download is one of what stands before it, and
+/// so are the files inside of it.
 fn object(path: &str) -> Option<String> {
-    let below = path.strip_prefix("/v1/")?.trim_end_matches("/download").split_once('/')?.1;
+    let below = path.strip_prefix("/v1/")?.split_once('/')?.1;
+    let below = ["/download", "/files/content", "/files"]
+        .into_iter()
+        .find_map(|part| below.strip_suffix(part))
+        .unwrap_or(below);
     let last = below.rsplit('/').next().filter(|last| !last.is_empty())?;
     let bytes = percent_decoded(last.as_bytes());
     Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// A query as the body would be that says the same.
+fn query_fields(query: &str) -> Vec<u8> {
+    let decoded = |text: &str| {
+        let text = text.replace('+', " ");
+        String::from_utf8_lossy(&percent_decoded(text.as_bytes())).into_owned()
+    };
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let fields: Map<String, Value> = pairs.map(|(name, value)| (decoded(name), decoded(value).into())).collect();
+    Value::from(fields).to_string().into_bytes()
 }
 
 fn percent_decoded(text: &[u8]) -> Vec<u8> {
@@ -108,6 +130,9 @@ mod tests {
             ("/v1/volumes/100%", Some("100%")),
             ("/v1/supportbundles/node-1/bundle-2/download", Some("bundle-2")),
             ("/v1/supportbundles/node-1/bundle-2", Some("bundle-2")),
+            ("/v1/volumes/data/files/content", Some("data")),
+            ("/v1/volumes/files/files", Some("files")),
+            ("/v1/volumes/files", Some("files")),
             ("/logout", None),
         ] {
             assert_eq!(super::object(path).as_deref(), object, "{path}");

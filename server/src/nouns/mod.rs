@@ -16,7 +16,7 @@ use std::sync::LazyLock;
 pub use noun::Noun;
 
 use crate::routes::{
-    audit, backing_image, backup, backup_backing_image, backup_target, backup_volume, engine_image, event,
+    audit, backing_image, backup, backup_backing_image, backup_target, backup_volume, engine_image, event, file,
     instance_manager, job, node, notification_target, orphan, recurring_job, root, samples, search, setting, shard,
     support_bundle, system_backup, system_restore, tag, volume, volume_attachment, whatif,
 };
@@ -33,6 +33,7 @@ pub fn all() -> &'static [Noun] {
             backup_volume::noun(),
             engine_image::noun(),
             event::noun(),
+            file::noun(),
             instance_manager::noun(),
             job::noun(),
             node::noun(),

@@ -280,6 +280,34 @@ impl<T> Builder<T> {
         self
     }
 
+    /// `GET` of what is sent as it is, such as a file, at an address of its own.
+    #[must_use]
+    pub fn send_at<H: 'static>(mut self, path: &str, handler: impl Handler<H, App>) -> Self {
+        let handler = on(MethodFilter::GET, handler);
+        let (path, access) = (path.to_owned(), Access::Read);
+        self.routes.push(Route {
+            method: Method::GET,
+            path,
+            query: None,
+            input: None,
+            output: Output::Other,
+            advertised: false,
+            access,
+            handler,
+        });
+        self
+    }
+
+    /// What was added last depends on a query with the fields of `Asked`.
+    #[must_use]
+    pub fn asking<Asked: Shaped>(mut self) -> Self {
+        self.companions.push(Asked::shape);
+        if let Some(route) = self.routes.last_mut() {
+            route.query = Some(Asked::shape());
+        }
+        self
+    }
+
     /// What was added last is for admins alone.
     #[must_use]
     pub fn for_admins(self) -> Self {

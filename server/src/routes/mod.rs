@@ -12,6 +12,7 @@ pub mod body;
 pub mod engine_image;
 pub mod event;
 pub mod fallback;
+pub mod file;
 pub mod health;
 pub mod instance_manager;
 pub mod job;

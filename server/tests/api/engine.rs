@@ -11,7 +11,8 @@ use aurochs_engine::grpc::engine_v1::{
     BackupCreateRequest, BackupNameRequest, BackupRestoreRequest, BackupStatus, EngineStatus, ExpandRequest,
     RebuildPaceSetRequest, ReplicaAddRequest, ReplicaNameRequest, Snapshot, SnapshotChunk, SnapshotCloneRequest,
     SnapshotCreateRequest, SnapshotHashLockReply, SnapshotHashRequest, SnapshotHashState, SnapshotLimitsSetRequest,
-    SnapshotNameRequest, SnapshotPurgeRequest, SnapshotReadRequest, StatusRequest, UnmapMarkSnapChainRemovedRequest,
+    SnapshotNameRequest, SnapshotPurgeRequest, SnapshotReadAtReply, SnapshotReadAtRequest, SnapshotReadRequest,
+    StatusRequest, UnmapMarkSnapChainRemovedRequest,
 };
 use aurochs_server::resources::engine::{EngineSpec, InstanceState};
 use aurochs_server::resources::{self, Object, Volume};
@@ -154,6 +155,10 @@ impl Engine for InMemory {
     type SnapshotReadStream = Pin<Box<dyn Stream<Item = Result<SnapshotChunk, Status>> + Send>>;
 
     async fn snapshot_read(&self, _: Request<SnapshotReadRequest>) -> Answer<Self::SnapshotReadStream> {
+        Err(no_replicas())
+    }
+
+    async fn snapshot_read_at(&self, _: Request<SnapshotReadAtRequest>) -> Answer<SnapshotReadAtReply> {
         Err(no_replicas())
     }
 

@@ -22,8 +22,14 @@ const READING_ACTIONS: [&str; 8] = [
 ];
 /// POSTs about the own session.
 const OWN_SESSION: [&str; 2] = ["/login", "/logout"];
-/// GETs that a viewer may not do: they tell what others did, or change something.
-const REFUSED_READS: [&str; 3] = ["/v1/audits", "/v1/audits/{name}", "/v1/supportbundles/{node}/{name}/download"];
+/// GETs that a viewer may not do: they tell what others did or what is in volumes, or change something.
+const REFUSED_READS: [&str; 5] = [
+    "/v1/audits",
+    "/v1/audits/{name}",
+    "/v1/supportbundles/{node}/{name}/download",
+    "/v1/volumes/{name}/files",
+    "/v1/volumes/{name}/files/content",
+];
 
 async fn ask(manager: &Manager, method: &str, path: &str, body: &str) -> Answer {
     manager.call_as(VIEWER, method, path, body).await

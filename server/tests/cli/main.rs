@@ -4,10 +4,14 @@
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test says with a panic what is wrong")]
 
 mod failures;
+mod files;
 mod history;
 #[path = "../installed/installation/leftovers.rs"]
 mod leftovers;
 mod machines;
+#[path = "../installed/nbd.rs"]
+#[expect(dead_code, reason = "here it only writes")]
+mod nbd;
 mod output;
 mod questions;
 mod settings;

@@ -3,8 +3,9 @@
 use aurochs_server::client;
 use clap::{Command, Subcommand};
 
-const TESTS: [&str; 8] = [
+const TESTS: [&str; 9] = [
     include_str!("failures.rs"),
+    include_str!("files.rs"),
     include_str!("history.rs"),
     include_str!("machines.rs"),
     include_str!("output.rs"),

@@ -1,5 +1,5 @@
 //! Whole installations: the manager runs inside the test, instance managers, engines and replicas are the real binary. Needs
-//! `aurochs-engine` beside the test's target directory (`cargo build -p aurochs-engine`) and qemu-io.
+//! `aurochs-engine` beside the test's target directory (`cargo build -p aurochs-engine`) and qemu-io and mke2fs.
 
 #![expect(
     clippy::unwrap_used,
@@ -10,6 +10,7 @@
 )]
 
 mod backups;
+mod files;
 mod first_disk;
 mod idle;
 mod installation;

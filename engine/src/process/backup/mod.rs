@@ -5,7 +5,7 @@ mod delete;
 mod inspect;
 mod ls;
 mod restore_to_file;
-mod target;
+pub(super) mod target;
 mod verify;
 
 use clap::{Args, Subcommand};

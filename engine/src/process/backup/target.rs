@@ -49,7 +49,7 @@ impl TargetArguments {
 
 /// Lines `NAME=VALUE`; empty ones and those that begin with `#` do not count. In a value, `\n` is a new line, for
 /// certificates.
-fn read_credentials(file: &Path) -> Result<Credentials, ProgramError> {
+pub(in super::super) fn read_credentials(file: &Path) -> Result<Credentials, ProgramError> {
     let io = |source| ProgramError::Io { what: format!("read the credentials in {}", file.display()), source };
     let facts = std::fs::metadata(file).map_err(io)?;
     if facts.len() > LARGEST_FILE {

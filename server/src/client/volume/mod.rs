@@ -4,6 +4,7 @@ mod attach;
 mod change;
 mod create;
 mod expand;
+mod files;
 mod follow;
 mod remove;
 mod repair;
@@ -52,6 +53,9 @@ Examples:
     Salvage(repair::Salvage),
     /// Make a standby volume usable
     Activate(repair::Activate),
+    /// Look at files inside a snapshot of a volume, and take them out
+    #[command(subcommand)]
+    Files(files::Command),
     /// Let a volume run another version of the engine
     Upgrade(repair::Upgrade),
     /// Wait until a volume is in a state, showing what goes on
@@ -73,6 +77,7 @@ impl Run for Command {
             Self::Trim(verb) => verb.run(client).await,
             Self::Salvage(verb) => verb.run(client).await,
             Self::Activate(verb) => verb.run(client).await,
+            Self::Files(verb) => verb.run(client).await,
             Self::Upgrade(verb) => verb.run(client).await,
             Self::Wait(verb) => verb.run(client).await,
         }

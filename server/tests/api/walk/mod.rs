@@ -226,6 +226,25 @@ async fn walk_hidden(walk: &mut Walk) {
         walk.ask("DELETE", bundle, "").await;
     }
     walk.ask("GET", "/v1/backingimages/nothing/download", "").await;
+    for files in ["/v1/volumes/attached/files", "/v1/volumes/nothing/files"] {
+        for query in [
+            "",
+            "?",
+            "?snapshot=s",
+            "?snapshot=s&path=/x",
+            "?snapshot=s&path=..",
+            "?path=%00",
+            "?%ff=%ff",
+            "?limit=0",
+            "?limit=x",
+            "?partition=-1",
+        ] {
+            for path in [format!("{files}{query}"), format!("{files}/content{query}")] {
+                let answer = walk.ask("GET", &path, "").await;
+                assert_ne!(answer.status, 200, "{path}: there is no engine");
+            }
+        }
+    }
     walk_questions(walk).await;
 }
 

@@ -3,6 +3,7 @@
 use aurochs_server::router;
 use axum::body::{Body, Bytes};
 use axum::http::{Request, StatusCode, header};
+use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
@@ -25,6 +26,16 @@ impl Installation {
         let (status, bytes) = self.bytes("GET", path, Value::Null).await;
         assert_eq!(status, StatusCode::OK, "GET {path}");
         String::from_utf8(bytes.to_vec()).unwrap()
+    }
+
+    /// The whole answer to a GET.
+    pub(crate) async fn response(&self, path: &str, range: Option<&str>) -> Response {
+        let service = router::service(self.manager.as_ref().unwrap().app.clone());
+        let request = Request::builder().uri(path).header(header::HOST, "manager");
+        let request =
+            request.header(header::AUTHORIZATION, &self.authorization).header(header::ACCEPT_ENCODING, "gzip");
+        let request = range.into_iter().fold(request, |request, range| request.header(header::RANGE, range));
+        service.oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
     }
 
     async fn bytes(&self, method: &str, path: &str, body: Value) -> (StatusCode, Bytes) {

@@ -1,0 +1,118 @@
+//! `GET /v1/volumes/{name}/files?snapshot=…&path=…`
+
+use aurochs_api::file::{File, FilesQuestion};
+use aurochs_api::schema::{Collection, Resource};
+use aurochs_engine::backup::browse::{Entry, ImagePath};
+use axum::extract::{OriginalUri, Path, Query, State};
+use axum::http::HeaderMap;
+use axum::{Extension, Json};
+use time::format_description::well_known::Rfc3339;
+
+use crate::app::App;
+use crate::auth::client::Client;
+use crate::auth::require;
+use crate::error::{ApiError, ErrorKind};
+use crate::files;
+use crate::view::envelope;
+use crate::web::request_url::RequestUrl;
+
+const LIMIT_DEFAULT: u32 = 1000;
+/// A page of more is slow for everybody.
+const LIMIT_MAXIMUM: u32 = 10_000;
+
+/// A directory in the order of its names, page by page: the link `next` leads to the next one.
+pub(crate) async fn handle(
+    State(app): State<App>,
+    url: RequestUrl,
+    OriginalUri(uri): OriginalUri,
+    Path(volume): Path<String>,
+    Query(question): Query<FilesQuestion>,
+    Extension(client): Extension<Client>,
+    headers: HeaderMap,
+) -> Result<Json<Collection<Resource<File>>>, ApiError> {
+    require::refuse_foreign(&headers, &client)?;
+    let path = super::path(&question.path)?;
+    let limit = question.limit.unwrap_or(LIMIT_DEFAULT);
+    if limit == 0 || limit > LIMIT_MAXIMUM {
+        let message = format_args!("limit can't be {limit}");
+        return Err(ApiError::new(
+            ErrorKind::Invalid,
+            message,
+            format_args!("Give a number from 1 to {LIMIT_MAXIMUM}."),
+        ));
+    }
+    let disk = super::disk(&app, &volume, &question.snapshot).await?;
+    let after = (!question.after.is_empty()).then(|| question.after.into_bytes());
+    let (asked, place) = (path.clone(), app.files.place().await?);
+    let listing = files::look(place, disk, question.partition, move |browser| {
+        browser.list(&asked, after.as_deref(), usize::try_from(limit).unwrap_or(0))
+    });
+    let listing = listing.await?;
+    let last = listing.entries.last().filter(|_| listing.has_more).map(|entry| text(&entry.name));
+    let data = listing.entries.into_iter().map(|entry| resource(&url, &uri, &path, entry)).collect();
+    let mut list = envelope::collection("file", &url, data);
+    if let Some(last) = last {
+        let next = with(uri.query().unwrap_or_default(), "after", &last);
+        list.links.insert("next".to_owned(), format!("{}?{next}", url.current()));
+    }
+    Ok(Json(list))
+}
+
+/// A file, with a link to what is below it, or in it.
+fn resource(url: &RequestUrl, uri: &axum::http::Uri, directory: &ImagePath, entry: Entry) -> Resource<File> {
+    let path = directory.join(&entry.name).to_string();
+    let query = with(uri.query().unwrap_or_default(), "path", &path);
+    let query = query.split('&').filter(|pair| !pair.starts_with("after=") && !pair.starts_with("limit="));
+    let query = query.collect::<Vec<_>>().join("&");
+    let (here, file) = (url.current(), file(path, entry));
+    let mut links = std::collections::BTreeMap::new();
+    links.insert("content".to_owned(), format!("{here}/content?{query}"));
+    let own = if file.kind == "directory" { format!("{here}?{query}") } else { format!("{here}/content?{query}") };
+    links.insert("self".to_owned(), own);
+    Resource { id: file.path.clone(), kind: "file".to_owned(), links, actions: Default::default(), data: file }
+}
+
+fn file(path: String, entry: Entry) -> File {
+    let (name, target) = (text(&entry.name), entry.target.as_deref().map(text).unwrap_or_default());
+    match entry.node {
+        Ok(node) => File {
+            name,
+            path,
+            kind: node.kind.word().to_owned(),
+            size: node.size,
+            mode: format!("{:04o}", node.mode),
+            uid: node.uid,
+            gid: node.gid,
+            modified: node.modified_at().and_then(|at| at.format(&Rfc3339).ok()).unwrap_or_default(),
+            target,
+            problem: String::new(),
+        },
+        Err(problem) => File { name, path, problem, ..File::default() },
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// The query with another value for one of its fields.
+fn with(query: &str, field: &str, value: &str) -> String {
+    let keeps = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'/');
+    let encode = |byte: u8| if keeps(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    let value: String = value.bytes().map(encode).collect();
+    let others = query.split('&').filter(|pair| !pair.is_empty() && pair.split('=').next() != Some(field));
+    let others: String = others.map(|pair| format!("{pair}&")).collect();
+    format!("{others}{field}={value}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with;
+
+    #[test]
+    fn a_page_leads_to_the_next() {
+        assert_eq!(with("snapshot=s&path=/a", "after", "x y&z"), "snapshot=s&path=/a&after=x%20y%26z");
+        assert_eq!(with("after=a&snapshot=s", "after", "b"), "snapshot=s&after=b");
+        assert_eq!(with("", "path", "/"), "path=/");
+    }
+}
