@@ -13,6 +13,7 @@ mod idle;
 mod installation;
 mod jobs;
 mod life;
+mod mounted;
 mod nbd;
 mod nodes;
 mod placing;
