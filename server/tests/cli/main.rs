@@ -12,6 +12,7 @@ mod output;
 mod questions;
 mod settings;
 mod snapshots;
+mod unheard;
 mod volumes;
 mod walk;
 mod world;

@@ -78,6 +78,7 @@ pub(super) fn show(client: &Client, answer: &WhatIf) -> Result<(), Failure> {
 
 fn volume(volume: &WhatIfVolume) -> Vec<Cell> {
     let (word, tone) = match volume.robustness_after {
+        _ if volume.deleted => ("deleted", Tone::Warning),
         Robustness::Healthy => ("healthy", Tone::Good),
         Robustness::Degraded => ("degraded", Tone::Warning),
         Robustness::Faulted => ("faulted", Tone::Bad),
