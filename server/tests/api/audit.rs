@@ -131,18 +131,23 @@ async fn filters_and_pages() {
     ] {
         assert_eq!(entries(&manager, query).await.len(), count, "{query}");
     }
-    let (mut path, mut ids) = ("/v1/audits?objectType=recurringJob&limit=10".to_owned(), Vec::new());
+    // Nine on a page: the last one is full, and says that it is the last.
+    let (mut path, mut ids) = ("/v1/audits?objectType=recurringJob&limit=9".to_owned(), Vec::new());
     loop {
         let page = manager.get(&path).await.json();
         ids.extend(page["data"].as_array().unwrap().iter().map(|entry| entry["id"].as_str().unwrap().to_owned()));
-        let Some(next) = page["links"]["next"].as_str() else { break };
+        let pagination = &page["pagination"];
+        assert_eq!((&pagination["limit"], &pagination["partial"]), (&json!(9), &json!(ids.len() < 27)), "{page}");
+        let Some(next) = pagination["next"].as_str() else { break };
         path = next.strip_prefix("http://manager:9500").unwrap().to_owned();
     }
     let expected: Vec<String> = (1..=27).rev().map(|id| id.to_string()).collect();
     assert_eq!(ids, expected, "every entry once, the latest first");
-    for query in ["?limit=0", "?limit=1001", "?limit=x", "?before=x", "?from=yesterday", "?limit=1&limit=2"] {
-        assert_eq!(manager.get(&format!("/v1/audits{query}")).await.status, StatusCode::BAD_REQUEST, "{query}");
+    for query in ["?limit=0", "?limit=1001", "?limit=x", "?marker=x", "?from=yesterday"] {
+        let refused = manager.get(&format!("/v1/audits{query}")).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{query}: {refused:?}");
     }
+    assert_eq!(manager.get("/v1/audits?limit=1&limit=2").await.status, StatusCode::BAD_REQUEST);
 }
 
 /// The row is on the disk before anything is done.
