@@ -8,6 +8,7 @@ mod history;
 #[path = "../installed/installation/leftovers.rs"]
 mod leftovers;
 mod machines;
+mod mails;
 mod output;
 mod questions;
 mod settings;

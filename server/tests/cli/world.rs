@@ -53,8 +53,14 @@ fn serve(data: &Path, nodes: u32, address: &str) -> Command {
 
 impl World {
     pub(crate) fn start(nodes: u32) -> Self {
+        Self::start_with(nodes, |_| {})
+    }
+
+    /// `change`: something about the manager's command.
+    pub(crate) fn start_with(nodes: u32, change: impl FnOnce(&mut Command)) -> Self {
         let data = empty();
         let mut serve = serve(data.path(), nodes, "127.0.0.1:0");
+        change(&mut serve);
         let mut manager = serve.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut first = String::new();
         let mut told = BufReader::new(manager.stdout.take().unwrap());
