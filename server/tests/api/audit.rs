@@ -175,7 +175,7 @@ async fn what_changed_in_the_users_files_meanwhile_is_told_at_the_next_start() {
     std::fs::write(directory.join("users"), &after).unwrap();
     std::fs::write(directory.join("roles"), "kim: viewer\n").unwrap();
     let told = start().await;
-    let mut texts: Vec<&str> = told.iter().map(|kept| kept.input.as_str()).collect();
+    let mut texts: Vec<&str> = told.iter().map(|kept| kept.act.input.as_str()).collect();
     texts.sort_unstable();
     let changes = [
         "ann has another password",
@@ -184,7 +184,10 @@ async fn what_changed_in_the_users_files_meanwhile_is_told_at_the_next_start() {
         "vic is admin now",
     ];
     assert_eq!(texts, changes.map(|change| format!("changed while no manager looked: {change}")));
-    assert!(told.iter().all(|kept| kept.action == "users" && kept.user.is_empty() && kept.end.is_some()), "{told:?}");
+    assert!(
+        told.iter().all(|kept| kept.act.action == "users" && kept.act.user.is_empty() && kept.end.is_some()),
+        "{told:?}"
+    );
     assert_eq!(start().await, told, "it is told once");
     // What is remembered is of no use to whoever would log in.
     let database = std::fs::read(directory.join("aurochs.db")).unwrap();
