@@ -306,14 +306,18 @@ async fn a_deleted_volume_takes_its_samples_along() {
     };
     assert_eq!(names().await, ["goes", "missed", "stays"]);
     let mut changes = store.changes();
-    store.delete::<Volume>("goes").await.unwrap();
+    let delete = async |name: &str| {
+        store.delete::<Volume>(name).await.unwrap();
+        store.remove_finalizer::<Volume>(name).await.unwrap();
+    };
+    delete("goes").await;
     let told = gone::next(&mut changes).await;
     assert_eq!(told, gone::Gone::Volume("goes".to_owned()));
     gone::forget(&shared, &store, &told).await;
     assert_eq!(names().await, ["missed", "stays"]);
     assert_eq!(shared.memory().space.names().count(), 1, "a disk of that name is another thing");
     // Nobody listened.
-    store.delete::<Volume>("missed").await.unwrap();
+    delete("missed").await;
     gone::sweep(&shared, &store).await;
     assert_eq!(names().await, ["stays"]);
     assert!(keeper::size(&pool).await.unwrap() > 0);

@@ -154,7 +154,7 @@ mod tests {
             if !path.starts_with("/v1") || path.starts_with("/v1/ws/") {
                 continue;
             }
-            let of_path = |told: &&String| told.split('?').next() == Some(path);
+            let of_path = |told: &&String| told.split('?').next() == Some(path.as_str());
             let told = document["paths"].as_object().unwrap();
             let method = method.as_str().to_lowercase();
             assert!(told.keys().filter(of_path).any(|path| told[path][&method].is_object()), "{method} {path}");
