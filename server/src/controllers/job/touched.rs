@@ -6,7 +6,6 @@ use futures::{Stream, StreamExt};
 use crate::resources::{Kind, Object};
 use crate::store::{Store, WatchEvent};
 
-#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 pub(super) enum Touched<K: Kind> {
     Thing(WatchEvent<K>),
     /// Something that belongs to the thing of this name, or did.
