@@ -41,8 +41,8 @@ impl MailServer {
     }
 
     fn next(&mut self) -> Value {
-        let line = self.lines.next().expect("the server runs; it needs the package python3-aiosmtpd").unwrap();
-        serde_json::from_str(&line).unwrap()
+        let line = self.lines.next().unwrap_or_else(|| panic!("it ended; it needs the package python3-aiosmtpd"));
+        serde_json::from_str(&line.unwrap()).unwrap()
     }
 }
 
