@@ -56,12 +56,12 @@ pub struct Ls {
 
 impl Listed for Audit {
     const COLUMNS: &'static [Column] = &[
-        Column::number("NUMBER").spare(),
+        Column::number("NUMBER"),
         Column::number("AGE"),
         Column::text("USER"),
         Column::text("FROM").spare(),
         Column::text("ACTION"),
-        Column::text("TYPE"),
+        Column::text("TYPE").spare(),
         Column::text("OBJECT"),
         Column::text("RESULT"),
         Column::text("MESSAGE"),

@@ -6,6 +6,8 @@ use std::fmt::Write;
 const GAP: &str = "  ";
 /// What a column is not cut below,
 const WIDTH_MINIMUM: usize = 10;
+/// while there are others that can be spared,
+const WIDTH_OF_USE: usize = 20;
 /// and the first one, which names the thing.
 const NAME_WIDTH_MINIMUM: usize = 16;
 /// Where there is nothing, so that columns can be counted, by people and by `awk`.
@@ -124,6 +126,11 @@ impl Place<'_> {
         self.at == 0
     }
 
+    /// Which can be cut at its end.
+    const fn is_text(&self) -> bool {
+        !self.is_first() && !self.column.is_number
+    }
+
     fn has_something(&self, rows: &[Vec<Cell>]) -> bool {
         let texts = rows.iter().filter_map(|row| row.get(self.at)).map(|cell| cell.text.trim());
         texts.into_iter().any(|text| !text.is_empty() && text != NOTHING)
@@ -134,8 +141,15 @@ fn total(places: &[Place<'_>]) -> usize {
     places.iter().map(|place| place.width).sum::<usize>() + GAP.len() * places.len().saturating_sub(1)
 }
 
+/// What they take at least with texts that are of use.
+fn least(places: &[Place<'_>]) -> usize {
+    let spared = |place: &Place<'_>| if place.is_text() { place.width.saturating_sub(WIDTH_OF_USE) } else { 0 };
+    total(places).saturating_sub(places.iter().map(spared).sum())
+}
+
 /// As wide as the widest cells. Where the terminal is narrower, columns go in which there is nothing, then those that can be
-/// spared, the last ones first; then texts are cut, the longest first, and the first column at last. Numbers never are.
+/// spared, the last ones first, as long as the others would be cut too short; then texts are cut, the longest first, and the
+/// first column at last. Numbers never are.
 fn places<'a>(columns: &'a [Column], rows: &[Vec<Cell>], look: Look) -> Vec<Place<'a>> {
     let widest = |at: usize, title: &str| {
         let cells = rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.text.chars().count());
@@ -146,7 +160,7 @@ fn places<'a>(columns: &'a [Column], rows: &[Vec<Cell>], look: Look) -> Vec<Plac
         all.map(|(at, column)| Place { column, at, width: widest(at, column.title) }).collect();
     let Some(limit) = look.width.filter(|limit| !look.is_wide && total(&places) > *limit) else { return places };
     places.retain(|place| place.is_first() || place.has_something(rows));
-    while total(&places) > limit
+    while least(&places) > limit
         && let Some(spare) = places.iter().rposition(|place| place.column.is_spare)
     {
         places.remove(spare);
@@ -165,8 +179,7 @@ fn places<'a>(columns: &'a [Column], rows: &[Vec<Cell>], look: Look) -> Vec<Plac
 
 /// The one that is cut next.
 fn longest_text<'p, 'a>(places: &'p mut [Place<'a>]) -> Option<&'p mut Place<'a>> {
-    let can_be_cut =
-        |place: &&mut Place<'_>| !place.is_first() && !place.column.is_number && place.width > WIDTH_MINIMUM;
+    let can_be_cut = |place: &&mut Place<'_>| place.is_text() && place.width > WIDTH_MINIMUM;
     places.iter_mut().filter(can_be_cut).max_by_key(|place| place.width)
 }
 

@@ -135,7 +135,7 @@ pub(super) fn deleted(question: &Question, picture: &Picture) -> Result<WhatIf, 
     around.notes.extend(
         snapshots
             .filter(|count| *count > 0)
-            .map(|count| format!("{} of users go with it.", counted(count, "snapshot"))),
+            .map(|count| format!("It takes {} of users along.", counted(count, "snapshot"))),
     );
     around.notes.push(match volume.status.last_backup.as_str() {
         "" => "It has no backup.".to_owned(),
