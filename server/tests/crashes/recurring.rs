@@ -87,20 +87,23 @@ impl Scene {
         .await;
     }
 
-    /// The run is over, and nobody wants the volume for it.
-    async fn until_quiet(&self) {
-        self.until("the run is over, and the volume is as before", async |scene| {
-            let tickets = world::list::<VolumeAttachment>(&scene.store).await;
-            scene.job().await.run.is_none() && tickets.iter().all(|one| one.spec.attachment_tickets.is_empty())
-        })
-        .await;
-        self.until_state(VolumeState::Detached).await;
+    /// The run is over, and the volume is as before: nobody wants it.
+    async fn is_quiet(&self) -> bool {
+        let tickets = world::list::<VolumeAttachment>(&self.store).await;
+        let volumes = world::list::<Volume>(&self.store).await;
+        self.job().await.run.is_none()
+            && tickets.iter().all(|one| one.spec.attachment_tickets.is_empty())
+            && volumes.iter().all(|volume| volume.status.state == VolumeState::Detached)
     }
 
-    async fn until_dead_or_over(&mut self) {
+    async fn until_quiet(&self) {
+        self.until("the run is over, and the volume is as before", async |scene| scene.is_quiet().await).await;
+    }
+
+    async fn until_dead_or_quiet(&mut self) {
         let end = Instant::now() + PATIENCE;
-        while !self.manager.is_dead() && self.job().await.run.is_some() {
-            assert!(Instant::now() < end, "neither dead nor over: {}", self.manager.log());
+        while !self.manager.is_dead() && !self.is_quiet().await {
+            assert!(Instant::now() < end, "neither dead nor quiet: {}", self.manager.log());
             tokio::time::sleep(LOOK).await;
         }
     }
@@ -133,11 +136,8 @@ async fn a_run_goes_on_after_its_manager_was_killed_anywhere_in_it() {
         scene.manager.kill();
         let point = if number % 8 == 0 { CrashPoint::After(number) } else { CrashPoint::Before(number) };
         let asked = scene.manager.start(Some(point)) && scene.run_now().await == Outcome::Done;
-        scene.until_dead_or_over().await;
+        scene.until_dead_or_quiet().await;
         let outlived = asked && !scene.manager.is_dead();
-        if outlived {
-            scene.until_quiet().await;
-        }
         scene.manager.kill();
         assert!(scene.manager.start(None), "{}", scene.manager.log());
         scene.until_quiet().await;

@@ -3,18 +3,22 @@
 
 use std::path::PathBuf;
 
+use aurochs_server::resources::{Engine, LABEL_VOLUME, Replica};
 use serde_json::{Value, json};
 
 use crate::installation::{Installation, MIB};
 use crate::mounted::{self, Mounted, allocated, noise};
 
 const JOB: &str = "weekly-trim";
+/// Devices are named after volumes, on the whole machine: no other test has this one.
+const MOUNTED: &str = "trimmed-weekly";
 const LARGE: usize = 20_000_000;
 /// What a file system may take for itself meanwhile.
 const NEARLY: u64 = LARGE as u64 - 1_000_000;
 
-async fn another(installation: &Installation, name: &str) {
-    let body = json!({"name": name, "size": (16 * MIB).to_string(), "numberOfReplicas": 1, "frontend": "nbd"});
+async fn another(installation: &Installation, name: &str, frontend: &str, mebibytes: u64) {
+    let size = (mebibytes * MIB).to_string();
+    let body = json!({"name": name, "size": size, "numberOfReplicas": 1, "frontend": frontend});
     installation.call("POST", "/v1/volumes", body).await;
     until(installation, name, "detached").await;
 }
@@ -32,14 +36,19 @@ async fn a_trim_frees_what_is_not_used_on_mounted_volumes_and_leaves_out_detache
     if !mounted::is_possible() {
         return;
     }
-    let installation = Installation::with_volume(1, "blockdev").await;
-    installation.attach_by_api(false).await;
-    another(&installation, "idle").await;
+    let installation = Installation::start(1).await;
+    another(&installation, "idle", "nbd", 16).await;
+    another(&installation, MOUNTED, "blockdev", 64).await;
+    installation.attach_volume(MOUNTED, "node-1").await;
+    until(&installation, MOUNTED, "attached").await;
     // It would be attached for another task.
     installation.set("allow-recurring-job-while-volume-detached", "true").await;
-    let device = installation.engine().await.status.endpoint;
+    let engine = async || installation.store().get::<Engine>(&format!("{MOUNTED}-e-0")).await.unwrap().status;
+    installation.until("it has a device", async |_| !engine().await.endpoint.is_empty()).await;
+    let device = engine().await.endpoint;
     let mounted = Mounted::make(&device, installation.path().join("mnt")).await;
-    let directory = PathBuf::from(installation.replicas().await[0].spec.data_path());
+    let replicas = installation.store().list_labelled::<Replica>(LABEL_VOLUME, MOUNTED).await.unwrap();
+    let directory = PathBuf::from(replicas[0].spec.data_path());
     let file = mounted.at.join("large");
     std::fs::write(&file, noise(LARGE)).unwrap();
     mounted.sync().await;
@@ -62,9 +71,12 @@ async fn a_trim_frees_what_is_not_used_on_mounted_volumes_and_leaves_out_detache
     // A snapshot that may go with what it held is purged before the run is over, unless the live data stands on it.
     std::fs::write(&file, noise(LARGE)).unwrap();
     mounted.sync().await;
-    installation.act("snapshotCreate", json!({"name": "holds"})).await;
-    installation.act("updateUnmapMarkSnapChainRemoved", json!({"unmapMarkSnapChainRemoved": "enabled"})).await;
-    let knows = async |_: &_| installation.engine().await.status.unmap_mark_snap_chain_removed_enabled;
+    let act = async |action: &str, body: Value| {
+        installation.call("POST", &format!("/v1/volumes/{MOUNTED}?action={action}"), body).await
+    };
+    act("snapshotCreate", json!({"name": "holds"})).await;
+    act("updateUnmapMarkSnapChainRemoved", json!({"unmapMarkSnapChainRemoved": "enabled"})).await;
+    let knows = async |_: &_| engine().await.unmap_mark_snap_chain_removed_enabled;
     installation.until("the running engine knows", knows).await;
     std::fs::remove_file(&file).unwrap();
     mounted.sync().await;
