@@ -4,6 +4,26 @@ use serde::{Deserialize, Serialize};
 
 use crate::describe::Described;
 
+/// The query of `GET /v1/audits`. Empty fields ask for nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[schema(id = "auditQuestion")]
+pub struct AuditQuestion {
+    pub user: String,
+    pub object_type: String,
+    pub object: String,
+    pub action: String,
+    pub result: String,
+    /// Those that were asked for at this time or later, RFC 3339.
+    pub from: String,
+    /// Those that were asked for before this time.
+    pub to: String,
+    /// How many on a page: 100 when it is left out, at most 1000.
+    pub limit: String,
+    /// Number of the entry that ended the page before; `pagination.next` has it.
+    pub marker: String,
+}
+
 /// One entry. Nothing of it changes any more once there is a result.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

@@ -9,6 +9,33 @@ use crate::cause::Cause;
 use crate::describe::Described;
 use crate::schema::Resource;
 
+/// The query of `GET /v1/jobs`. Empty fields ask for nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[schema(id = "jobQuestion")]
+pub struct JobQuestion {
+    pub volume: String,
+    pub node: String,
+    /// Name of what it is done to.
+    pub object: String,
+    /// Kinds with commas between them: `rebuild,purge`.
+    pub kind: String,
+    /// States with commas between them: `running,failed`.
+    pub state: String,
+    /// Another word for `state`.
+    pub outcome: String,
+    /// `user`, `user:ann`, `recurringJob:nightly`, `system`.
+    pub started_by: String,
+    /// Those that ran at this time or later, RFC 3339.
+    pub from: String,
+    /// Those that ran before this time.
+    pub to: String,
+    /// How many on a page: 100 when it is left out, at most 1000.
+    pub limit: String,
+    /// Number of the job that ended the page before; `pagination.next` has it.
+    pub marker: String,
+}
+
 /// What is done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -108,6 +108,14 @@ pub struct RecurringRun {
     pub message: String,
 }
 
+/// The query of `GET /v1/schedule`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct CronQuestion {
+    /// As of a job: `0 2 * * *`, `@every 6h`, `CRON_TZ=Europe/Berlin 0 2 * * *`.
+    pub cron: String,
+}
+
 /// Answer of `GET /v1/schedule?cron=…`: what a cron would mean.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

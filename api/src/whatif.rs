@@ -124,6 +124,8 @@ pub struct WhatIfVolume {
     pub healthy_after: u32,
     pub robustness_meanwhile: Robustness,
     pub robustness_after: Robustness,
+    /// The volume itself goes, as is asked for: it has no replicas then, and that is no loss.
+    pub deleted: bool,
     /// The only replica with all data is where something is emptied or taken away.
     pub last_healthy_replica: bool,
     /// Who uses it loses it: its engine ends.

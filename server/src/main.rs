@@ -3,6 +3,7 @@
 mod network_arguments;
 mod user_arguments;
 
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -211,12 +212,14 @@ fn asked_to_end() -> Result<impl Future<Output = ()> + Send + 'static> {
     })
 }
 
-#[expect(clippy::print_stdout, reason = "what a person at the terminal is told")]
+/// To the person at the terminal, who may have gone: that nobody listens any more (a closed pipe) ends no manager.
 fn say(text: &str) {
-    println!("{text}");
+    if let Err(error) = writeln!(std::io::stdout(), "{text}") {
+        tracing::debug!(%error, "nobody listens at the standard output");
+    }
 }
 
-#[expect(clippy::print_stderr, reason = "the last word of a program goes to its standard error")]
+/// The last word of a program goes to its standard error; there is nobody to tell that it is closed.
 fn complain(text: &str) {
-    eprintln!("{text}");
+    let _ = writeln!(std::io::stderr(), "{text}");
 }

@@ -66,6 +66,10 @@ impl Result {
         }
     }
 
+    pub(super) fn of_word(word: &str) -> Option<Self> {
+        [Self::Done, Self::Refused, Self::Failed, Self::CutOff].into_iter().find(|result| result.word() == word)
+    }
+
     const fn of(status: StatusCode) -> Self {
         match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS => Self::Refused,

@@ -1,10 +1,11 @@
 //! The tables of the audit log in SQLite.
 
+use aurochs_api::session::Role;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{QueryBuilder, Row, Sqlite, SqliteConnection, SqlitePool};
 use time::OffsetDateTime;
 
-use super::act::{Act, Ended};
+use super::act::{self, Act, Ended};
 use super::bounds::{Bounds, NUMBER_MINIMUM};
 
 /// Milliseconds since 1970.
@@ -16,27 +17,16 @@ pub struct Kept {
     /// Counts up without a gap.
     pub id: i64,
     pub at: OffsetDateTime,
-    pub user: String,
-    pub role: String,
-    pub address: String,
-    pub method: String,
-    pub path: String,
-    pub action: String,
-    pub noun: String,
-    pub object: String,
-    pub input: String,
-    pub request_id: String,
+    pub act: Act,
     /// None when nobody knows how it ended.
     pub end: Option<KeptEnd>,
 }
 
-/// How it ended.
+/// How it ended, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeptEnd {
     pub at: OffsetDateTime,
-    pub result: String,
-    pub status: u16,
-    pub message: String,
+    pub ended: Ended,
 }
 
 /// What is looked for; what is none is not asked about.
@@ -153,11 +143,13 @@ pub(super) async fn find(pool: &SqlitePool, id: i64) -> Result<Option<Kept>, sql
 }
 
 fn kept(row: &SqliteRow) -> Result<Kept, sqlx::Error> {
-    Ok(Kept {
-        id: row.try_get("id")?,
-        at: moment(row.try_get("at")?),
+    Ok(Kept { id: row.try_get("id")?, at: moment(row.try_get("at")?), act: act(row)?, end: kept_end(row)? })
+}
+
+fn act(row: &SqliteRow) -> Result<Act, sqlx::Error> {
+    Ok(Act {
         user: row.try_get("user")?,
-        role: row.try_get("role")?,
+        role: Role::of_word(row.try_get("role")?),
         address: row.try_get("address")?,
         method: row.try_get("method")?,
         path: row.try_get("path")?,
@@ -166,19 +158,15 @@ fn kept(row: &SqliteRow) -> Result<Kept, sqlx::Error> {
         object: row.try_get("object")?,
         input: row.try_get("input")?,
         request_id: row.try_get("request_id")?,
-        end: kept_end(row)?,
     })
 }
 
+/// None also where a later version wrote a word that this one does not know.
 fn kept_end(row: &SqliteRow) -> Result<Option<KeptEnd>, sqlx::Error> {
     let Some(at) = row.try_get::<Option<UnixMillis>, _>("ended_at")? else { return Ok(None) };
-    let end = KeptEnd {
-        at: moment(at),
-        result: row.try_get("result")?,
-        status: row.try_get("status")?,
-        message: row.try_get("message")?,
-    };
-    Ok(Some(end))
+    let Some(result) = act::Result::of_word(row.try_get("result")?) else { return Ok(None) };
+    let ended = Ended { result, status: row.try_get("status")?, message: row.try_get("message")? };
+    Ok(Some(KeptEnd { at: moment(at), ended }))
 }
 
 pub(super) fn millis(moment: OffsetDateTime) -> UnixMillis {

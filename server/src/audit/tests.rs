@@ -18,7 +18,7 @@ fn act(object: &str) -> Act {
 
 async fn list(audit: &Audit) -> Vec<(i64, String)> {
     let kept = audit.list(&Filter { limit: 5000, ..Filter::default() }).await.unwrap();
-    let result = |end: Option<keeper::KeptEnd>| end.map_or("unknown".to_owned(), |end| end.result);
+    let result = |end: Option<keeper::KeptEnd>| end.map_or("unknown", |end| end.ended.result.word()).to_owned();
     kept.into_iter().map(|kept| (kept.id, result(kept.end))).collect()
 }
 

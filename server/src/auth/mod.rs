@@ -27,6 +27,7 @@ use std::time::{Duration, Instant};
 
 use aurochs_api::session::Role;
 use axum::http::StatusCode;
+use sqlx::SqlitePool;
 use time::OffsetDateTime;
 use tokio::sync::{Semaphore, broadcast};
 
@@ -35,7 +36,7 @@ use self::proxies::Proxies;
 use self::rate::Requests;
 use self::session::{PasswordMark, Session, Sessions, Token, TokenHash};
 use self::slowdown::Slowdown;
-use self::users::{Account, FirstPassword, Users, UsersError};
+use self::users::{Account, FirstPassword, Users, UsersError, known};
 use self::verified::Verified;
 use crate::audit::{Act, Audit, Ended};
 use crate::store::sqlite::Sqlite;
@@ -101,6 +102,9 @@ struct Inner {
     metrics_open: AtomicBool,
     /// Set once, before anything is served.
     proxies: OnceLock<Proxies>,
+    pool: SqlitePool,
+    /// Held while it is written down what the users' files say.
+    remembering: tokio::sync::Mutex<()>,
 }
 
 impl Auth {
@@ -119,8 +123,54 @@ impl Auth {
             ended: broadcast::channel(64).0,
             metrics_open: AtomicBool::new(false),
             proxies: OnceLock::new(),
+            pool: sqlite.pool(),
+            remembering: tokio::sync::Mutex::default(),
         };
         Ok((Self(Arc::new(inner)), first))
+    }
+
+    /// Tells the audit log what was changed in the users' files while no manager looked, and remembers how they are. Once,
+    /// before anything is served.
+    pub async fn catch_up(&self) {
+        let before = match known::read(&self.0.pool).await {
+            Ok(before) => before,
+            Err(error) => return tracing::error!(%error, "nobody knows what the users' files said before"),
+        };
+        // There is none before the first start.
+        let news = if before.is_empty() { Vec::new() } else { known::changes(&before, &self.0.users.known()) };
+        for change in news {
+            let change = format!("changed while no manager looked: {change}");
+            tracing::warn!(change, "the users' files");
+            if let Err(error) = self.0.audit.record(Act::of_machine("users", &change), Ended::done()).await {
+                // It is told at the next start.
+                return tracing::error!(%error, "a change of the users' files is not in the audit log");
+            }
+        }
+        self.remember().await;
+    }
+
+    /// Looks at the users' files for the last time, so that what the next manager finds changed was changed after this one.
+    pub async fn look_at_users(&self) {
+        self.remember().await;
+    }
+
+    async fn remember(&self) {
+        let _turn = self.0.remembering.lock().await;
+        let known = self.0.users.known();
+        // In this order: what is remembered and was not told would never be.
+        self.note_news();
+        if let Err(error) = known::write(&self.0.pool, &known).await {
+            tracing::warn!(%error, "how the users' files are is not noted; the next start may tell of it again");
+        }
+    }
+
+    /// What has changed in the users' files comes into the audit log. Whether anything has.
+    fn note_news(&self) -> bool {
+        let news = self.0.users.news();
+        for change in &news {
+            self.0.audit.note(Act::of_machine("users", change), Ended::done());
+        }
+        !news.is_empty()
     }
 
     /// The log of what users change.
@@ -205,11 +255,12 @@ impl Auth {
         if self.account(name).is_some() { name } else { "(nobody of that name)" }
     }
 
-    /// The user of this name. What has changed in the users' files comes into the audit log.
+    /// The user of this name, by the files as they are now.
     fn account(&self, name: &str) -> Option<Account> {
         let found = self.0.users.find(name);
-        for change in self.0.users.news() {
-            self.0.audit.note(Act::of_machine("users", &change), Ended::done());
+        if self.note_news() {
+            let auth = self.clone();
+            tokio::spawn(async move { auth.remember().await });
         }
         found
     }

@@ -46,6 +46,15 @@ impl PasswordMark {
     pub fn of(password_hash: &str) -> Self {
         Self(Sha256::digest(password_hash).into())
     }
+
+    /// As it was stored. What has another length fits no hash.
+    pub(super) fn from_bytes(bytes: Vec<u8>) -> Self {
+        Self(bytes.try_into().unwrap_or_default())
+    }
+
+    pub(super) const fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
 }
 
 impl Token {

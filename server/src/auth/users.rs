@@ -9,6 +9,7 @@
 
 pub mod edit;
 mod first;
+pub(super) mod known;
 
 use std::collections::HashMap;
 use std::fs::{self, Metadata};
@@ -125,6 +126,11 @@ impl Users {
         std::mem::take(&mut self.loaded.write().unwrap_or_else(PoisonError::into_inner).news)
     }
 
+    /// As the files are now, or as they were when they could be read last.
+    pub(super) fn known(&self) -> known::KnownUsers {
+        known::of(&self.current())
+    }
+
     fn current(&self) -> Accounts {
         {
             let loaded = self.loaded.read().unwrap_or_else(PoisonError::into_inner);
@@ -151,7 +157,7 @@ impl Users {
             Ok(accounts) => {
                 let (path, users) = (self.directory.display(), accounts.len());
                 tracing::info!(%path, users, "the users' files changed and were read again");
-                let told = changes(&loaded.accounts, &accounts);
+                let told = known::changes(&known::of(&loaded.accounts), &known::of(&accounts));
                 loaded.news.extend(told);
                 loaded.news.truncate(NEWS_MAXIMUM);
                 loaded.accounts = Arc::new(accounts);
@@ -195,19 +201,6 @@ fn load_roles(directory: &Path) -> Result<Roles, UsersError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Roles::default()),
         Err(source) => Err(UsersError::Read { path, source }),
     }
-}
-
-/// Who came, who went, and what is different of whom, in the order of the names.
-fn changes(before: &HashMap<String, Account>, after: &HashMap<String, Account>) -> Vec<String> {
-    let names: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    let told = |name: &&String| match (before.get(*name), after.get(*name)) {
-        (None, Some(now)) => Some(format!("the user {name} was added as {}", now.role.word())),
-        (Some(_), None) => Some(format!("the user {name} was removed")),
-        (Some(then), Some(now)) if then.role != now.role => Some(format!("{name} is {} now", now.role.word())),
-        (Some(then), Some(now)) if then.hash != now.hash => Some(format!("{name} has another password")),
-        _ => None,
-    };
-    names.iter().filter_map(told).collect()
 }
 
 /// Takes the lines that are understood and names the others in the log, by number: they may hold a secret.
@@ -275,23 +268,6 @@ mod tests {
         fs::write(directory.path().join("users"), "bob:plain\n").unwrap();
         let message = Users::open(directory.path()).unwrap_err().to_string();
         assert!(message.contains("htpasswd -B"), "{message}");
-    }
-
-    #[test]
-    fn what_changed_is_told_without_secrets() {
-        let account = |hash: &str, role| Account { hash: hash.to_owned(), role };
-        let of = |rows: &[(&str, &str, Role)]| -> HashMap<String, Account> {
-            rows.iter().map(|(name, hash, role)| ((*name).to_owned(), account(hash, *role))).collect()
-        };
-        let before = of(&[("ann", "a", Role::Admin), ("bob", "b", Role::Viewer), ("eve", "e", Role::Admin)]);
-        let after = of(&[("ann", "new", Role::Admin), ("bob", "b", Role::Admin), ("kim", "k", Role::Viewer)]);
-        let expected = [
-            "ann has another password",
-            "bob is admin now",
-            "the user eve was removed",
-            "the user kim was added as viewer",
-        ];
-        assert_eq!(changes(&before, &after), expected);
     }
 
     #[test]

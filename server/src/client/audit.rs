@@ -59,9 +59,9 @@ impl Listed for Audit {
         Column::number("NUMBER"),
         Column::number("AGE"),
         Column::text("USER"),
-        Column::text("FROM"),
+        Column::text("FROM").spare(),
         Column::text("ACTION"),
-        Column::text("TYPE"),
+        Column::text("TYPE").spare(),
         Column::text("OBJECT"),
         Column::text("RESULT"),
         Column::text("MESSAGE"),
@@ -102,9 +102,14 @@ impl Listed for Audit {
     }
 }
 
-/// What plain requests do has no word of its own.
+/// What plain requests do has no word of its own in the log.
 fn action(entry: &Audit) -> String {
-    if entry.action.is_empty() { entry.method.to_lowercase() } else { entry.action.clone() }
+    match (entry.action.as_str(), entry.method.as_str()) {
+        ("", "POST") => "create".to_owned(),
+        ("", "PUT") => "change".to_owned(),
+        ("", method) => method.to_lowercase(),
+        (action, _) => action.to_owned(),
+    }
 }
 
 fn result(entry: &Audit) -> Cell {

@@ -119,13 +119,13 @@ pub(super) const COLUMNS: &[Column] = &[
     Column::text("DISK"),
     Column::text("STATUS"),
     Column::number("SCHEDULABLE"),
-    Column::number("SCHEDULED"),
-    Column::number("RESERVED"),
+    Column::number("SCHEDULED").spare(),
+    Column::number("RESERVED").spare(),
     Column::number("USED"),
     Column::number("TOTAL"),
     Column::number("REPLICAS"),
     Column::text("TAGS"),
-    Column::text("PATH"),
+    Column::text("PATH").spare(),
     Column::text("CAUSE"),
 ];
 

@@ -53,10 +53,10 @@ impl Type {
 impl Listed for Event {
     const COLUMNS: &'static [Column] = &[
         Column::number("AGE"),
-        Column::number("TIMES"),
+        Column::number("TIMES").spare(),
         Column::text("TYPE"),
         Column::text("REASON"),
-        Column::text("KIND"),
+        Column::text("KIND").spare(),
         Column::text("OBJECT"),
         Column::text("MESSAGE"),
     ];

@@ -84,8 +84,8 @@ impl Listed for Job {
         Column::number("DONE"),
         Column::number("LEFT"),
         Column::number("AGE"),
-        Column::number("TOOK"),
-        Column::text("STARTED BY"),
+        Column::number("TOOK").spare(),
+        Column::text("STARTED BY").spare(),
         Column::text("NODE").wide(),
         Column::text("MESSAGE"),
     ];

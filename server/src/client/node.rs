@@ -111,7 +111,7 @@ impl Listed for Node {
         Column::number("DISKS"),
         Column::number("REPLICAS"),
         Column::text("ZONE").wide(),
-        Column::text("TAGS"),
+        Column::text("TAGS").spare(),
         Column::text("CAUSE"),
     ];
     const NONE: &'static str = "There are no nodes.";

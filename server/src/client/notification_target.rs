@@ -129,9 +129,9 @@ impl Listed for NotificationTarget {
         Column::text("KIND"),
         Column::text("ENABLED"),
         Column::text("TO"),
-        Column::number("WAITING"),
+        Column::number("WAITING").spare(),
         Column::number("DELIVERED"),
-        Column::number("DROPPED"),
+        Column::number("DROPPED").spare(),
         Column::text("LAST ERROR"),
     ];
     const NONE: &'static str = "There are no notification targets.";

@@ -7,8 +7,8 @@ use aurochs_api::size::ByteSize;
 use super::duration;
 use super::table::printable;
 
-/// Characters of the bar itself.
-const BAR_CHARS: u64 = 24;
+/// Characters of the bar itself: the longest one that fits.
+const BARS_CHARS: [usize; 4] = [24, 16, 8, 0];
 /// To the beginning of the line, and nothing in it.
 const CLEAR_LINE: &str = "\r\u{1b}[2K";
 
@@ -40,15 +40,26 @@ impl Progress {
             .map(|percent| percent.min(100))
     }
 
-    /// `rebuilding vol-r-1 [######------] 50 %, 1 GiB of 2 GiB, 120 MiB/s, 8s left`
-    pub(super) fn line(&self) -> String {
-        let bar = self.percent().map(|percent| {
-            let full = usize::try_from(percent * BAR_CHARS / 100).unwrap_or(0);
-            let rest = usize::try_from(BAR_CHARS).unwrap_or(0).saturating_sub(full);
-            format!(" [{}{}] {percent} %", "#".repeat(full), "-".repeat(rest))
+    /// `rebuilding vol-r-1 [######------] 50 %, 1 GiB of 2 GiB, 120 MiB/s, 8s left`, in at most so many characters: the bar
+    /// gives way first, then the bytes. How fast it is and how long it takes is what people look for.
+    pub(super) fn line(&self, width: usize) -> String {
+        let lines = BARS_CHARS.into_iter().map(|bar| self.line_of(bar, true));
+        let mut lines = lines.chain([self.line_of(0, false)]);
+        let fits = lines.find(|line| line.chars().count() <= width);
+        fits.unwrap_or_else(|| self.line_of(0, false).chars().take(width).collect())
+    }
+
+    fn line_of(&self, bar_chars: usize, has_bytes: bool) -> String {
+        let of = self.percent().map(|percent| match bar_chars {
+            0 => format!(" {percent} %"),
+            chars => {
+                let full = usize::try_from(percent).unwrap_or(100) * chars / 100;
+                format!(" [{}{}] {percent} %", "#".repeat(full), "-".repeat(chars.saturating_sub(full)))
+            }
         });
-        let mut parts = vec![format!("{}{}", self.phase, bar.unwrap_or_default())];
+        let mut parts = vec![format!("{}{}", self.phase, of.unwrap_or_default())];
         match self.planned {
+            _ if !has_bytes => {}
             Some(planned) if planned > ByteSize::ZERO => parts.push(format!("{} of {planned}", self.done)),
             _ if self.done > ByteSize::ZERO => parts.push(self.done.to_string()),
             _ => {}
@@ -81,7 +92,7 @@ impl ProgressLine {
             return;
         }
         let width = terminal_size::terminal_size_of(io::stderr()).map_or(80, |(width, _)| usize::from(width.0));
-        let line: String = printable(&progress.line()).chars().take(width.saturating_sub(1)).collect();
+        let line = printable(&progress.line(width.saturating_sub(1)));
         self.write(&format!("{CLEAR_LINE}{line}"));
         self.is_drawn = true;
     }
@@ -117,12 +128,22 @@ mod tests {
             ..Progress::default()
         };
         let wanted = "rebuilding r-1 [############------------] 50 %, 512 MiB of 1 GiB, 64 MiB/s, 8s left";
-        assert_eq!(copying.line(), wanted);
-        assert_eq!(Progress::at("attaching").line(), "attaching");
+        assert_eq!(copying.line(200), wanted);
+        assert_eq!(Progress::at("attaching").line(200), "attaching");
+        // As it was seen to be cut at 80 characters, before its rate.
+        let long = Progress { phase: "rebuild of data-r-4e0a4d39".into(), ..copying.clone() };
+        for (width, wanted) in [
+            (79, "rebuild of data-r-4e0a4d39 [####----] 50 %, 512 MiB of 1 GiB, 64 MiB/s, 8s left"),
+            (70, "rebuild of data-r-4e0a4d39 50 %, 512 MiB of 1 GiB, 64 MiB/s, 8s left"),
+            (60, "rebuild of data-r-4e0a4d39 50 %, 64 MiB/s, 8s left"),
+            (10, "rebuild of"),
+        ] {
+            assert_eq!(long.line(width), wanted);
+        }
         let purge = Progress { percent: Some(100), ..Progress::at("purging") };
-        assert_eq!(purge.line(), "purging [########################] 100 %");
+        assert_eq!(purge.line(200), "purging [########################] 100 %");
         // More was done than was planned: the plan was a guess.
         let over = Progress { done: ByteSize(2048 * MIB), bytes_per_second: 0, ..copying };
-        assert_eq!(over.line(), "rebuilding r-1 [########################] 100 %, 2 GiB of 1 GiB");
+        assert_eq!(over.line(200), "rebuilding r-1 [########################] 100 %, 2 GiB of 1 GiB");
     }
 }

@@ -148,10 +148,10 @@ impl Listed for RecurringJob {
         Column::text("TASK"),
         Column::text("CRON"),
         Column::number("RETAIN"),
-        Column::number("CONCURRENCY"),
+        Column::number("CONCURRENCY").spare(),
         Column::text("GROUPS"),
         Column::number("RUNS"),
-        Column::text("LAST RUN"),
+        Column::text("LAST RUN").spare(),
         Column::text("NEXT RUN"),
         Column::text("LABELS").wide(),
     ];

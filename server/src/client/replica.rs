@@ -48,7 +48,7 @@ pub(super) const COLUMNS: &[Column] = &[
     Column::text("MODE"),
     Column::text("NODE"),
     Column::text("FAILED"),
-    Column::text("DIRECTORY"),
+    Column::text("DIRECTORY").spare(),
 ];
 
 pub(super) fn row(replica: &Replica) -> Vec<Cell> {

@@ -64,10 +64,10 @@ const IO: &[Column] = &[
     Column::number("WRITES/s"),
     Column::number("READ"),
     Column::number("WRITTEN"),
-    Column::number("READ p50"),
-    Column::number("p99"),
-    Column::number("WRITE p50"),
-    Column::number("p99"),
+    Column::number("READ p50").spare(),
+    Column::number("READ p99"),
+    Column::number("WRITE p50").spare(),
+    Column::number("WRITE p99"),
 ];
 const SPACE: &[Column] = &[
     Column::text("TIME"),

@@ -63,8 +63,8 @@ impl Listed for Setting {
         Column::text("NAME"),
         Column::text("VALUE"),
         Column::text(""),
-        Column::text("DEFAULT"),
-        Column::text("CATEGORY"),
+        Column::text("DEFAULT").spare(),
+        Column::text("CATEGORY").spare(),
         Column::text("APPLIED").wide(),
         Column::text("CAUSE"),
     ];
@@ -92,8 +92,8 @@ impl Listed for Setting {
         vec![
             ("Name", setting.name.clone()),
             ("Title", definition.display_name.clone()),
-            ("Value", format!("{:?}{differs}", setting.value)),
-            ("Default", format!("{:?}", definition.default)),
+            ("Value", format!("{}{differs}", told(&setting.value))),
+            ("Default", told(&definition.default).to_owned()),
             ("Type", definition.kind.clone()),
             ("Options", definition.options.join(", ")),
             ("Limits", integers.chain(floats).collect::<Vec<_>>().join(", ")),
@@ -107,6 +107,11 @@ impl Listed for Setting {
     fn causes(thing: &Resource<Self>) -> &[Cause] {
         &thing.data.causes
     }
+}
+
+/// An empty value reads as one.
+fn told(value: &str) -> &str {
+    if value.is_empty() { "\"\"" } else { value }
 }
 
 fn is_changed(setting: &Setting) -> bool {
@@ -150,7 +155,7 @@ impl Run for Command {
 async fn set(client: &Client, name: &str, value: String) -> Result<(), Failure> {
     let seen = client.api.update::<Setting>(name, &SettingUpdate { value }).await?;
     let setting = &seen.thing.data;
-    client.output.done(&seen.raw, name, &format!("{name} is {:?}.", setting.value))?;
+    client.output.done(&seen.raw, name, &format!("{name} is {}.", told(&setting.value)))?;
     // Stored is not always in force.
     if client.output.format == Format::Table { client.output.causes(&setting.causes) } else { Ok(()) }
 }

@@ -117,7 +117,7 @@ impl Listed for SnapshotCr {
         Column::number("SIZE"),
         Column::number("AGE"),
         Column::text("MADE BY"),
-        Column::text("PARENT"),
+        Column::text("PARENT").spare(),
         Column::text("LABELS").wide(),
         Column::text("CAUSE"),
     ];

@@ -4,8 +4,14 @@ use std::fmt::Write;
 
 /// Between columns.
 const GAP: &str = "  ";
-/// What a column is not cut below.
+/// What a column is not cut below,
 const WIDTH_MINIMUM: usize = 10;
+/// while there are others that can be spared,
+const WIDTH_OF_USE: usize = 20;
+/// and the first one, which names the thing.
+const NAME_WIDTH_MINIMUM: usize = 16;
+/// Where there is nothing, so that columns can be counted, by people and by `awk`.
+const NOTHING: &str = "-";
 
 /// A column's head.
 #[derive(Clone, Copy, Debug)]
@@ -14,20 +20,26 @@ pub(super) struct Column {
     is_number: bool,
     /// Only shown when everything is asked for.
     is_wide: bool,
+    /// Not shown where a terminal has no room for it.
+    is_spare: bool,
 }
 
 impl Column {
     pub(super) const fn text(title: &'static str) -> Self {
-        Self { title, is_number: false, is_wide: false }
+        Self { title, is_number: false, is_wide: false, is_spare: false }
     }
 
     /// Numbers stand at the right.
     pub(super) const fn number(title: &'static str) -> Self {
-        Self { title, is_number: true, is_wide: false }
+        Self { title, is_number: true, is_wide: false, is_spare: false }
     }
 
     pub(super) const fn wide(self) -> Self {
         Self { is_wide: true, ..self }
+    }
+
+    pub(super) const fn spare(self) -> Self {
+        Self { is_spare: true, ..self }
     }
 }
 
@@ -85,58 +97,103 @@ pub(super) struct Look {
 
 /// The lines of a table, each with its end.
 pub(super) fn render(columns: &[Column], rows: Vec<Vec<Cell>>, look: Look) -> String {
-    let shown: Vec<usize> = (0..columns.len())
-        .filter(|at| look.is_wide || !columns.get(*at).is_some_and(|column| column.is_wide))
-        .collect();
-    let heads: Vec<&Column> = shown.iter().filter_map(|at| columns.get(*at)).collect();
-    let rows: Vec<Vec<Cell>> = rows.into_iter().map(|row| row_of(row, &shown)).collect();
-    let widths = widths(&heads, &rows, look.width.filter(|_| !look.is_wide));
+    let rows: Vec<Vec<Cell>> = rows.into_iter().map(|row| row.into_iter().map(shown).collect()).collect();
+    let places = places(columns, &rows, look);
     let mut text = String::new();
-    let titles = heads.iter().map(|column| Cell::new(column.title, Tone::Dim)).collect();
-    for row in std::iter::once(titles).chain(rows) {
-        line(&mut text, &row, &heads, &widths, look.has_colour);
+    let titles = columns.iter().map(|column| Cell::new(column.title, Tone::Dim)).collect();
+    for row in std::iter::once(&titles).chain(&rows) {
+        line(&mut text, row, &places, look.has_colour);
     }
     text
 }
 
-fn row_of(row: Vec<Cell>, shown: &[usize]) -> Vec<Cell> {
-    let printable = |(_, cell): (usize, Cell)| Cell { text: cell_text(&cell.text), ..cell };
-    row.into_iter().enumerate().filter(|(at, _)| shown.contains(at)).map(printable).collect()
+/// A cell as it can be written.
+fn shown(cell: Cell) -> Cell {
+    let text = printable(&cell.text);
+    Cell { text: if text.is_empty() { NOTHING.to_owned() } else { text }, ..cell }
 }
 
-/// Nothing is a dash, so that columns can be counted, by people and by `awk`.
-fn cell_text(text: &str) -> String {
-    let text = printable(text);
-    if text.is_empty() { "-".to_owned() } else { text }
+/// A column that is shown.
+struct Place<'a> {
+    column: &'a Column,
+    /// Among all columns.
+    at: usize,
+    width: usize,
 }
 
-/// As wide as the widest cell; the last column is cut where the terminal ends.
-fn widths(heads: &[&Column], rows: &[Vec<Cell>], limit: Option<usize>) -> Vec<usize> {
+impl Place<'_> {
+    const fn is_first(&self) -> bool {
+        self.at == 0
+    }
+
+    /// Which can be cut at its end.
+    const fn is_text(&self) -> bool {
+        !self.is_first() && !self.column.is_number
+    }
+
+    fn has_something(&self, rows: &[Vec<Cell>]) -> bool {
+        let texts = rows.iter().filter_map(|row| row.get(self.at)).map(|cell| cell.text.trim());
+        texts.into_iter().any(|text| !text.is_empty() && text != NOTHING)
+    }
+}
+
+fn total(places: &[Place<'_>]) -> usize {
+    places.iter().map(|place| place.width).sum::<usize>() + GAP.len() * places.len().saturating_sub(1)
+}
+
+/// What they take at least with texts that are of use.
+fn least(places: &[Place<'_>]) -> usize {
+    let spared = |place: &Place<'_>| if place.is_text() { place.width.saturating_sub(WIDTH_OF_USE) } else { 0 };
+    total(places).saturating_sub(places.iter().map(spared).sum())
+}
+
+/// As wide as the widest cells. Where the terminal is narrower, columns go in which there is nothing, then those that can be
+/// spared, the last ones first, as long as the others would be cut too short; then texts are cut, the longest first, and the
+/// first column at last. Numbers never are.
+fn places<'a>(columns: &'a [Column], rows: &[Vec<Cell>], look: Look) -> Vec<Place<'a>> {
     let widest = |at: usize, title: &str| {
         let cells = rows.iter().filter_map(|row| row.get(at)).map(|cell| cell.text.chars().count());
         cells.chain([title.chars().count()]).max().unwrap_or(0)
     };
-    let mut widths: Vec<usize> = heads.iter().enumerate().map(|(at, column)| widest(at, column.title)).collect();
-    let total: usize = widths.iter().sum::<usize>() + GAP.len() * widths.len().saturating_sub(1);
-    if let (Some(limit), Some(last)) = (limit, widths.last_mut())
-        && total > limit
+    let all = columns.iter().enumerate().filter(|(_, column)| look.is_wide || !column.is_wide);
+    let mut places: Vec<Place<'_>> =
+        all.map(|(at, column)| Place { column, at, width: widest(at, column.title) }).collect();
+    let Some(limit) = look.width.filter(|limit| !look.is_wide && total(&places) > *limit) else { return places };
+    places.retain(|place| place.is_first() || place.has_something(rows));
+    while least(&places) > limit
+        && let Some(spare) = places.iter().rposition(|place| place.column.is_spare)
     {
-        *last = last.saturating_sub(total - limit).max(WIDTH_MINIMUM.min(*last));
+        places.remove(spare);
     }
-    widths
+    while total(&places) > limit
+        && let Some(longest) = longest_text(&mut places)
+    {
+        longest.width -= 1;
+    }
+    let excess = total(&places).saturating_sub(limit);
+    if let Some(first) = places.first_mut().filter(|first| !first.column.is_number) {
+        first.width = first.width.saturating_sub(excess).max(NAME_WIDTH_MINIMUM.min(first.width));
+    }
+    places
 }
 
-fn line(text: &mut String, row: &[Cell], heads: &[&Column], widths: &[usize], has_colour: bool) {
-    let mut cells = row.iter().zip(heads).zip(widths).peekable();
-    while let Some(((cell, column), width)) = cells.next() {
+/// The one that is cut next.
+fn longest_text<'p, 'a>(places: &'p mut [Place<'a>]) -> Option<&'p mut Place<'a>> {
+    let can_be_cut = |place: &&mut Place<'_>| place.is_text() && place.width > WIDTH_MINIMUM;
+    places.iter_mut().filter(can_be_cut).max_by_key(|place| place.width)
+}
+
+fn line(text: &mut String, row: &[Cell], places: &[Place<'_>], has_colour: bool) {
+    let mut cells = places.iter().filter_map(|place| Some((place, row.get(place.at)?))).peekable();
+    while let Some((place, cell)) = cells.next() {
         let is_last = cells.peek().is_none();
-        let shown = cut(&cell.text, *width);
-        let padding = " ".repeat(width.saturating_sub(shown.chars().count()));
+        let shown = cut(&cell.text, place.width, place.is_first());
+        let padding = " ".repeat(place.width.saturating_sub(shown.chars().count()));
         let shown = match cell.tone.sequence().filter(|_| has_colour) {
             Some(sequence) => format!("{sequence}{shown}\u{1b}[0m"),
             None => shown,
         };
-        let result = match (column.is_number, is_last) {
+        let result = match (place.column.is_number, is_last) {
             (true, _) => write!(text, "{padding}{shown}"),
             // Nothing stands behind the last cell, not even spaces.
             (false, true) => write!(text, "{shown}"),
@@ -148,11 +205,15 @@ fn line(text: &mut String, row: &[Cell], heads: &[&Column], widths: &[usize], ha
     }
 }
 
-fn cut(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
+/// Texts lose their end; names, which are often told apart there, their middle.
+fn cut(text: &str, width: usize, is_name: bool) -> String {
+    let length = text.chars().count();
+    if length <= width {
         return text.to_owned();
     }
-    text.chars().take(width.saturating_sub(1)).chain(['…']).collect()
+    let kept = width.saturating_sub(1);
+    let end = if is_name { kept / 2 } else { 0 };
+    text.chars().take(kept - end).chain(['…']).chain(text.chars().skip(length - end)).collect()
 }
 
 /// Without what would move the cursor of a terminal, or speak to it: names and messages can come from anybody.
@@ -189,6 +250,39 @@ mod tests {
         assert!(text.lines().all(|line| line.chars().count() <= 36), "{text}");
         let text = render(&COLUMNS, rows(), Look { is_wide: true, ..look });
         assert!(text.contains("IMAGE") && text.contains("two replicas are missing"), "{text}");
+    }
+
+    #[test]
+    fn a_narrow_terminal_loses_what_can_be_spared_and_numbers_stay_whole() {
+        const COLUMNS: [Column; 5] = [
+            Column::text("NAME"),
+            Column::text("TAGS"),
+            Column::number("SIZE"),
+            Column::text("PATH").spare(),
+            Column::text("CAUSE"),
+        ];
+        let row = |texts: [&str; 5]| texts.map(Cell::from).to_vec();
+        let path = "/var/lib/longhorn";
+        let rows = || {
+            vec![
+                row(["pvc-4a5f1c2e-9d1a-4b3e-8c77-2f1f6c0a7e55", "", "100 GiB", path, "two replicas are missing"]),
+                row(["data", "", "1 GiB", path, ""]),
+            ]
+        };
+        let at = |width| render(&COLUMNS, rows(), Look { width: Some(width), ..Look::default() });
+        assert!(at(200).contains("TAGS"));
+        let full: usize = at(200).lines().map(|line| line.chars().count()).max().unwrap();
+        for (width, has_tags, has_path) in [(full, true, true), (full - 1, false, true), (80, false, false)] {
+            let text = at(width);
+            assert_eq!((text.contains("TAGS"), text.contains("PATH")), (has_tags, has_path), "{width}: {text}");
+            assert!(text.lines().all(|line| line.chars().count() <= width), "{width}: {text}");
+        }
+        let text = at(40);
+        assert!(text.contains("100 GiB") && text.lines().all(|line| line.chars().count() <= 40), "{text}");
+        let first = text.lines().nth(1).unwrap();
+        assert!(first.starts_with("pvc-4a5f") && first.contains("7e55"), "a name keeps both ends: {text}");
+        // No room at all: it is shown all the same.
+        assert!(at(10).contains("100 GiB"));
     }
 
     #[test]

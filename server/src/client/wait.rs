@@ -80,7 +80,7 @@ impl Patience {
                     Err(failure) => return Err(failure),
                 }
                 if end.is_some_and(|end| Instant::now() >= end) {
-                    let message = format!("{what} is not done in time: {}", last.line());
+                    let message = format!("{what} is not done in time: {}", last.line(usize::MAX));
                     return Err(Failure::new(
                         Kind::TimedOut,
                         message,

@@ -252,6 +252,16 @@ impl<T> Builder<T> {
         self.add(Method::GET, "", None, output, true, on(MethodFilter::GET, handler))
     }
 
+    /// The list that was added last depends on a query with the fields of `Asked`.
+    #[must_use]
+    pub fn asked<Asked: Shaped>(mut self) -> Self {
+        if let Some(route) = self.routes.last_mut() {
+            route.query = Some(Asked::shape());
+            self.companions.push(Asked::shape);
+        }
+        self
+    }
+
     /// `GET` of a collection that has another address than the type's plural gives.
     #[must_use]
     pub fn list_at<H: 'static>(mut self, path: &str, handler: impl Handler<H, App>) -> Self {

@@ -21,6 +21,7 @@ pub mod metrics;
 pub mod node;
 pub mod notification_target;
 pub mod orphan;
+pub mod pages;
 pub mod recurring_job;
 pub mod root;
 pub mod samples;

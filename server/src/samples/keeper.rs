@@ -116,6 +116,25 @@ pub(super) async fn read<S: Sample>(
     Ok(found)
 }
 
+/// Names of all series of a kind. Each is one step in the table's index, however many rows it has.
+pub(super) async fn series(pool: &SqlitePool, kind: &str) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar(
+        "WITH RECURSIVE names(name) AS ( \
+         SELECT min(series) FROM samples WHERE kind = ?1 UNION ALL \
+         SELECT (SELECT min(series) FROM samples WHERE kind = ?1 AND series > name) FROM names WHERE name IS NOT NULL \
+         ) SELECT name FROM names WHERE name IS NOT NULL",
+    )
+    .bind(kind)
+    .fetch_all(pool)
+    .await
+}
+
+/// Removes everything of a series.
+pub(super) async fn remove(pool: &SqlitePool, kind: &str, series: &str) -> Result<(), sqlx::Error> {
+    sqlx::query("DELETE FROM samples WHERE kind = ? AND series = ?").bind(kind).bind(series).execute(pool).await?;
+    Ok(())
+}
+
 /// Removes what is too old; then, if all together is too much, what has been kept for the largest part of its time, so
 /// that every step keeps the same part of what it would keep.
 pub(super) async fn forget(pool: &SqlitePool, now: u64, bytes_maximum: u64) -> Result<(), sqlx::Error> {

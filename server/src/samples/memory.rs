@@ -76,6 +76,15 @@ impl<S: Sample> Shelf<S> {
         }
     }
 
+    /// Everything of a series.
+    pub(super) fn remove(&mut self, series: &str) {
+        self.series.remove(series);
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &String> {
+        self.series.keys()
+    }
+
     /// The last sample of a series.
     pub(super) fn last(&self, series: &str) -> Option<&S> {
         self.series.get(series)?.recent.back().map(|(_, _, sample)| sample)

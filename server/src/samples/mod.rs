@@ -5,7 +5,7 @@
 //! 3. [`level`] — the steps that are kept, and how long;
 //! 4. [`memory`] — the last hour in the finest step, and what is not written yet;
 //! 5. [`chunk`] — many points of one series as the bytes of a row; [`keeper`] — the table, its bounds;
-//! 6. [`sampler`] — the task that looks, and writes; [`query`] — points for who asks.
+//! 6. [`sampler`] — the task that looks, and writes; [`gone`] — volumes that are deleted; [`query`] — points for who asks.
 //!
 //! Samples are sums, and times are counted in buckets: whatever is put together later is as true as the parts. Every look
 //! goes to all steps at once, and a write adds what memory has to what the row has. So a restart, a crash or a pause needs
@@ -16,6 +16,7 @@
 //! and never holds up who tells.
 
 mod chunk;
+mod gone;
 mod io;
 mod keeper;
 mod latency;

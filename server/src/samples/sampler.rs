@@ -3,11 +3,11 @@
 use std::sync::Weak;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::Shared;
 use super::keeper::{self, FLUSH_PERIOD};
 use super::level::{LEVELS, RAW_STEP};
 use super::memory::Memory;
 use super::space::SpaceSample;
+use super::{Shared, gone};
 use crate::resources::node::READY;
 use crate::resources::{Node, condition};
 use crate::settings::{Name, Settings};
@@ -25,9 +25,20 @@ pub(super) fn now() -> u64 {
 /// Until there are no samples any more.
 pub(super) async fn run(shared: Weak<Shared>, settings: Settings, store: Store) {
     let (mut flushed, mut spaces, mut is_on) = (Instant::now(), 0, true);
+    let mut changes = store.changes();
+    if let Some(shared) = shared.upgrade() {
+        gone::sweep(&shared, &store).await;
+    }
     loop {
-        tokio::time::sleep(until_next()).await;
+        let gone = tokio::select! {
+            () = tokio::time::sleep(until_next()) => None,
+            gone = gone::next(&mut changes) => Some(gone),
+        };
         let Some(shared) = shared.upgrade() else { return };
+        if let Some(gone) = gone {
+            gone::forget(&shared, &store, &gone).await;
+            continue;
+        }
         if !settings.flag(Name::SamplesEnabled) {
             // What was seen while it was on is kept; what comes is a gap.
             if std::mem::take(&mut is_on) {
@@ -46,6 +57,7 @@ pub(super) async fn run(shared: Weak<Shared>, settings: Settings, store: Store) 
         }
         if flushed.elapsed() >= FLUSH_PERIOD {
             flushed = Instant::now();
+            gone::sweep(&shared, &store).await;
             flush(&shared, &settings, false).await;
         }
     }
@@ -141,7 +153,7 @@ async fn write(shared: &Shared, all: bool) {
     }
 }
 
-fn tell(error: &sqlx::Error, what: &'static str) {
+pub(super) fn tell(error: &sqlx::Error, what: &'static str) {
     match error {
         // The manager ends.
         sqlx::Error::PoolClosed => tracing::debug!(%error, what),

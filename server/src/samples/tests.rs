@@ -276,3 +276,49 @@ async fn what_engines_tell_is_answered_and_survives_the_manager() {
     assert!((reads(samples.io("v", asked).await.unwrap()) - 301.0).abs() < 1e-6);
     assert!(Memory::default().since.is_none());
 }
+
+#[tokio::test]
+async fn a_deleted_volume_takes_its_samples_along() {
+    use crate::resources::volume::VolumeSpec;
+    use crate::resources::{Object, Volume};
+
+    let (pool, sqlite, _directory) = table().await;
+    let store = Store::new(Arc::new(sqlite.clone()));
+    for name in ["stays", "goes", "missed"] {
+        store.create(&Object::<Volume>::new(name, VolumeSpec::default())).await.unwrap();
+    }
+    let shared = Shared { pool: Some(pool.clone()), ..Shared::default() };
+    for name in ["stays", "goes", "missed"] {
+        shared.memory().io.record(name, START, &sample(3), true);
+    }
+    let rows = shared.memory().io.take(START + 10, true);
+    keeper::write(&pool, rows).await.map_err(|(error, _)| error).unwrap();
+    for name in ["stays", "goes", "missed"] {
+        shared.memory().io.record(name, START + 10, &sample(4), true);
+    }
+    shared.memory().space.record("goes", START, &SpaceSample::default(), true);
+    let names = async || {
+        let mut written = keeper::series(&pool, IoSample::KIND).await.unwrap();
+        let mut seen: Vec<String> = shared.memory().io.names().cloned().collect();
+        (written.sort(), seen.sort());
+        assert_eq!(written, seen);
+        written
+    };
+    assert_eq!(names().await, ["goes", "missed", "stays"]);
+    let mut changes = store.changes();
+    let delete = async |name: &str| {
+        store.delete::<Volume>(name).await.unwrap();
+        store.remove_finalizer::<Volume>(name).await.unwrap();
+    };
+    delete("goes").await;
+    let told = gone::next(&mut changes).await;
+    assert_eq!(told, gone::Gone::Volume("goes".to_owned()));
+    gone::forget(&shared, &store, &told).await;
+    assert_eq!(names().await, ["missed", "stays"]);
+    assert_eq!(shared.memory().space.names().count(), 1, "a disk of that name is another thing");
+    // Nobody listened.
+    delete("missed").await;
+    gone::sweep(&shared, &store).await;
+    assert_eq!(names().await, ["stays"]);
+    assert!(keeper::size(&pool).await.unwrap() > 0);
+}

@@ -73,30 +73,32 @@ impl Words {
     }
 }
 
+/// The best of all places where the word is, in one pass: those in the name come first.
 fn fit(word: &Word, entry: &Entry) -> Option<Fit> {
-    // Most entries are done with here.
-    let first = word.finder.find(entry.all().as_bytes())?;
-    let word = word.text.as_str();
-    let name = entry.name();
-    if name == word {
-        return Some(Fit::Name);
+    let (all, name_length) = (entry.all(), entry.name().len());
+    let mut best = None;
+    for place in word.finder.find_iter(all.as_bytes()) {
+        let is_in_name = place + word.text.len() <= name_length;
+        let found = match (place, is_in_name) {
+            (0, _) if word.text.len() == name_length => Fit::Name,
+            (0, _) => Fit::BeginningOfName,
+            (_, true) if begins_word(all, place) => Fit::WordOfName,
+            (_, true) => Fit::InName,
+            (_, false) if begins_word(all, place) => Fit::WordOfText,
+            (_, false) => Fit::InText,
+        };
+        best = Some(best.map_or(found, |best: Fit| best.min(found)));
+        // What comes later is no better.
+        if found <= Fit::WordOfText {
+            break;
+        }
     }
-    if first == 0 {
-        return Some(Fit::BeginningOfName);
-    }
-    let in_name = first + word.len() <= name.len();
-    if in_name && begins_word(name, word) {
-        return Some(Fit::WordOfName);
-    }
-    if entry.all().get(name.len()..).is_some_and(|texts| begins_word(texts, word)) {
-        return Some(Fit::WordOfText);
-    }
-    Some(if in_name { Fit::InName } else { Fit::InText })
+    best
 }
 
-fn begins_word(text: &str, word: &str) -> bool {
-    let before = |place: usize| text[..place].chars().next_back();
-    text.match_indices(word).any(|(place, _)| before(place).is_none_or(|letter| !letter.is_alphanumeric()))
+/// Whether nothing of the same word stands before the place.
+fn begins_word(text: &str, place: usize) -> bool {
+    text[..place].chars().next_back().is_none_or(|letter| !letter.is_alphanumeric())
 }
 
 #[cfg(test)]
@@ -116,7 +118,7 @@ mod tests {
             entry("data-1", &[]),
             entry("shop-data", &[]),
             entry("pvc-1", &["pod Data-0"]),
-            entry("metadata", &[]),
+            entry("metadata", &["my metadata"]),
             entry("pvc-2", &["metadata"]),
         ];
         let words = Words::of("DATA");

@@ -137,6 +137,7 @@ impl Manager {
         let sqlite = Sqlite::open(&database).await;
         let sqlite = sqlite.map_err(|source| Error::Database { path: database, source })?;
         let (auth, first_password) = Auth::open(&layout.data, &sqlite)?;
+        auth.catch_up().await;
         let settings = Settings::default();
         let jobs = Jobs::open(sqlite.pool(), settings.clone()).await.map_err(Error::Jobs)?;
         let instance_managers = supervise::Supervisor::start(&layout, &binary);
@@ -198,7 +199,6 @@ impl Manager {
     /// The same over TLS, if there is any.
     pub async fn serve_over(self, tls: Option<Tls>, stop: impl Future<Output = ()>) {
         crate::router::serve_over(self.listener, tls, self.app.clone(), stop).await;
-        self.app.auth.audit().settle().await;
         end(self.controllers, &self.app, &self.sqlite).await;
     }
 
@@ -210,6 +210,8 @@ impl Manager {
 
 async fn end(controllers: Controllers, app: &App, sqlite: &Sqlite) {
     controllers.stop().await;
+    app.auth.look_at_users().await;
+    app.auth.audit().settle().await;
     app.jobs.settle().await;
     app.samples.settle().await;
     sqlite.close().await;

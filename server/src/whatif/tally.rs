@@ -32,6 +32,8 @@ pub(super) struct Circumstances {
     /// Replicas that are emptied or lost, for the warning that the last good one is among them.
     pub touched: BTreeSet<String>,
     pub interrupted: bool,
+    /// The volume itself goes.
+    pub deleted: bool,
     pub when: Moment,
     pub wished: u32,
     pub notes: Vec<String>,
@@ -40,7 +42,7 @@ pub(super) struct Circumstances {
 impl Circumstances {
     pub(super) fn new(wished: u32, when: Moment) -> Self {
         let (lost, touched, notes) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
-        Self { lost, touched, interrupted: false, when, wished: wished.max(1), notes }
+        Self { lost, touched, interrupted: false, deleted: false, when, wished: wished.max(1), notes }
     }
 }
 
@@ -61,8 +63,9 @@ impl<'a> Tally<'a> {
     /// A volume that something happens to.
     pub(super) fn add(&mut self, volume: &Object<Volume>, future: Future, around: Circumstances) {
         let before = future.whole_before.len();
-        let meanwhile = future.whole_before.difference(&around.lost).count();
+        let meanwhile = if around.deleted { 0 } else { future.whole_before.difference(&around.lost).count() };
         let after = future.whole_after;
+        let becomes = |whole, wished| if around.deleted { Robustness::Unknown } else { robustness(whole, wished) };
         let wished = usize::try_from(around.wished).unwrap_or(usize::MAX);
         let last = before == 1 && future.whole_before.is_subset(&around.touched);
         let mut moves: Vec<WhatIfMove> = around.lost.iter().map(|name| self.departure(MoveKind::Lose, name)).collect();
@@ -82,8 +85,9 @@ impl<'a> Tally<'a> {
             healthy_before: count(before),
             healthy_meanwhile: count(meanwhile),
             healthy_after: count(after),
-            robustness_meanwhile: robustness(meanwhile, wished),
-            robustness_after: robustness(after, wished),
+            robustness_meanwhile: becomes(meanwhile, wished),
+            robustness_after: becomes(after, wished),
+            deleted: around.deleted,
             last_healthy_replica: last,
             interrupted: around.interrupted,
             moves,
@@ -144,8 +148,7 @@ impl<'a> Tally<'a> {
         let volumes = &mut self.answer.volumes;
         volumes.sort_by_key(|volume| {
             let worst = volume.causes.iter().map(|cause| cause.severity).max();
-            let lost = volume.healthy_before > 0 && volume.healthy_meanwhile == 0;
-            (Reverse(lost), Reverse(worst), Reverse(volume.interrupted), volume.name.clone())
+            (Reverse(loses(volume)), Reverse(worst), Reverse(volume.interrupted), volume.name.clone())
         });
         self.answer.volumes_left_out = volumes.len().saturating_sub(VOLUMES_MAXIMUM) as u64;
         volumes.truncate(VOLUMES_MAXIMUM);
@@ -214,10 +217,15 @@ fn refusals(views: &[NodeView], rules: &Rules) -> BTreeMap<(String, String), Str
     found
 }
 
+/// Its data would be gone, and nobody asked for that.
+const fn loses(volume: &WhatIfVolume) -> bool {
+    !volume.deleted && volume.healthy_before > 0 && volume.healthy_meanwhile == 0
+}
+
 fn verdict(answer: &WhatIf) -> Verdict {
-    let loses = |volume: &WhatIfVolume| volume.healthy_before > 0 && volume.healthy_meanwhile == 0;
-    let falls_short =
-        |volume: &WhatIfVolume| !volume.causes.is_empty() || volume.robustness_after != Robustness::Healthy;
+    let falls_short = |volume: &WhatIfVolume| {
+        !volume.causes.is_empty() || !volume.deleted && volume.robustness_after != Robustness::Healthy
+    };
     if answer.volumes.iter().any(loses) {
         Verdict::DataLoss
     } else if answer.obstacles.iter().any(|cause| cause.severity > Severity::Info) {
@@ -243,8 +251,7 @@ pub(super) fn consequences(answer: &WhatIf) -> String {
         let bytes = ByteSize(answer.bytes_to_copy);
         sentences.push(format!("{} would be filled, {bytes} to copy.", counted(filled, "replica")));
     }
-    let gone = |volume: &&WhatIfVolume| volume.healthy_before > 0 && volume.healthy_meanwhile == 0;
-    let lost = answer.volumes.iter().filter(gone).count();
+    let lost = answer.volumes.iter().filter(|volume| loses(volume)).count();
     if lost > 0 {
         sentences
             .push(format!("The data of {} would be gone: the last good replica is there.", counted(lost, "volume")));
@@ -253,7 +260,7 @@ pub(super) fn consequences(answer: &WhatIf) -> String {
     if interrupted > 0 {
         sentences.push(format!("{} in use would be interrupted.", counted(interrupted, "volume")));
     }
-    let stuck = answer.volumes.iter().filter(|volume| !gone(volume) && !volume.causes.is_empty()).count();
+    let stuck = answer.volumes.iter().filter(|volume| !loses(volume) && !volume.causes.is_empty()).count();
     if stuck > 0 {
         sentences.push(format!("{} would not be as wished afterwards.", counted(stuck, "volume")));
     }

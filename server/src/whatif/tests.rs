@@ -13,7 +13,8 @@ use crate::instance::Instances;
 use crate::resources::node::{DiskSpec, DiskStatus, NodeSpec, READY};
 use crate::resources::replica::ReplicaSpec;
 use crate::resources::volume::VolumeSpec;
-use crate::resources::{Engine, LABEL_VOLUME, Node, Object, Replica, Volume, condition};
+use crate::resources::volume_attachment::{AttachmentTicket, VolumeAttachmentSpec};
+use crate::resources::{Engine, LABEL_VOLUME, Node, Object, Replica, Volume, VolumeAttachment, condition};
 use crate::settings::{Name, Settings};
 use crate::store::Store;
 use crate::store::sqlite::Sqlite;
@@ -267,7 +268,10 @@ async fn growth_and_limits_by_the_disks() {
     assert_eq!((fits.verdict, fits.disks.len(), fits.disks[0].scheduled_after), (Verdict::Fine, 2, 70 * GIB));
     let large = world.ask(expand("150Gi")).await;
     assert_eq!((large.verdict, large.volumes[0].causes[0].code), (Verdict::Incomplete, CauseCode::ExpansionWaiting));
-    assert_eq!(world.ask(expand("20Gi")).await.volumes.len(), 0, "it never shrinks");
+    for (size, verdict) in [("20Gi", Verdict::Refused), ("60Gi", Verdict::Fine)] {
+        let answer = world.ask(expand(size)).await;
+        assert_eq!((answer.verdict, answer.volumes.len()), (verdict, 0), "it never shrinks: {answer:?}");
+    }
 
     // Disks that are over the new limit say so; nothing moves.
     let limits =
@@ -276,6 +280,31 @@ async fn growth_and_limits_by_the_disks() {
     assert_eq!(answer.disks.len(), 2);
     assert!(answer.disks.iter().all(|disk| disk.schedulable_after == 0 && disk.refuses_after.contains("schedulable")));
     assert!(answer.volumes.is_empty());
+}
+
+#[tokio::test]
+async fn a_deleted_volume_has_no_replicas_afterwards_and_that_is_no_loss() {
+    let world = World::new(&[0, 0]).await;
+    world.volume("v", 10, &["node-1", "node-2"], false, |_| {}).await;
+    let question = Question { change: Change::DeleteVolume, volume: "v".to_owned(), ..Question::default() };
+    let answer = world.ask(question.clone()).await;
+    let volume = &answer.volumes[0];
+    assert!(volume.deleted && !volume.interrupted);
+    assert_eq!((volume.healthy_before, volume.healthy_meanwhile, volume.healthy_after), (2, 0, 0));
+    assert_eq!((volume.robustness_meanwhile, volume.robustness_after), (Robustness::Unknown, Robustness::Unknown));
+    assert_eq!(volume.replicas_wished, 0);
+    assert_eq!(moves(volume), [(MoveKind::Remove, "node-1", ""), (MoveKind::Remove, "node-2", "")]);
+    assert_eq!((answer.verdict, answer.bytes_freed_maximum), (Verdict::Fine, 10 * GIB));
+    assert!(answer.disks.iter().all(|disk| disk.replicas_after == 0 && disk.scheduled_after == 0));
+
+    // A ticket without an id, as of who attaches by hand, leaves no gap in the sentence.
+    let ticket = AttachmentTicket { node_id: "node-1".to_owned(), ..AttachmentTicket::default() };
+    let mut tickets = Object::<VolumeAttachment>::new("v", VolumeAttachmentSpec::default());
+    tickets.spec.attachment_tickets.insert(String::new(), ticket);
+    world.store.create(&tickets).await.unwrap();
+    let answer = world.ask(question).await;
+    assert_eq!(answer.verdict, Verdict::Refused);
+    assert_eq!(answer.volumes[0].notes[0], "longhorn-api wants it on node-1.");
 }
 
 #[tokio::test]

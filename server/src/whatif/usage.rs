@@ -32,7 +32,11 @@ impl Users {
     fn of(volume: &Object<Volume>, picture: &Picture) -> Self {
         let name = volume.name();
         let tickets = picture.attachments.get(name).into_iter().flat_map(|one| one.spec.attachment_tickets.values());
-        let ticket = |id: &str, kind: &str, node: &str| format!("{kind} {id} wants it on {node}.");
+        // What was attached by hand, without an id of its own, has none.
+        let ticket = |id: &str, kind: &str, node: &str| {
+            let who = [kind, id].into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ");
+            format!("{who} wants it on {node}.")
+        };
         let told = tickets.filter(|ticket| ticket.kind.is_workload());
         let kubernetes = &volume.status.kubernetes_status;
         let mut notes = Vec::new();
@@ -125,20 +129,18 @@ pub(super) fn deleted(question: &Question, picture: &Picture) -> Result<WhatIf, 
     let deeds = all.into_iter().map(|replica| Deed::Remove { replica }).collect();
 
     let mut around = Circumstances::new(volume.spec.number_of_replicas, Moment::Now);
-    around.interrupted = is_in_use(volume);
+    (around.interrupted, around.deleted, around.wished) = (is_in_use(volume), true, 0);
     around.notes = users.tickets.into_iter().chain(users.notes).collect();
     let snapshots = engine.map(|engine| engine.status.snapshots.values().filter(|layer| layer.usercreated).count());
     around.notes.extend(
         snapshots
             .filter(|count| *count > 0)
-            .map(|count| format!("{} of users go with it.", counted(count, "snapshot"))),
+            .map(|count| format!("It takes {} of users along.", counted(count, "snapshot"))),
     );
     around.notes.push(match volume.status.last_backup.as_str() {
         "" => "It has no backup.".to_owned(),
         backup => format!("Its last backup is {backup}, of {}.", volume.status.last_backup_at),
     });
-    // It is not that something went wrong with its replicas.
-    let whole_after = whole_before.len();
-    tally.add(volume, Future { deeds, whole_before, whole_after, ..Future::default() }, around);
+    tally.add(volume, Future { deeds, whole_before, ..Future::default() }, around);
     Ok(tally.done(&scene, |_| format!("Deleting {name} would free {freed} and what was promised to its replicas.")))
 }

@@ -8,7 +8,7 @@ use super::tally::{Circumstances, Tally, consequences};
 use crate::controllers::volume::foresee::{self, Future};
 use crate::error::ApiError;
 use crate::resources::{Object, Volume};
-use crate::routes::volume::{new_volume, rules, update_replica_count};
+use crate::routes::volume::{expand, new_volume, rules, update_replica_count};
 use crate::settings::Name;
 
 /// `replicaCount`
@@ -55,9 +55,11 @@ pub(super) fn expanded(question: &Question, picture: &Picture) -> Result<WhatIf,
     let (wished, name) = (new_volume::size(&question.size)?, volume.name());
     let mut scene = picture.scene_now();
     let mut tally = Tally::new(picture);
+    if let Err(error) = expand::check_growth(volume, wished) {
+        tally.obstacle(super::usage::refusal(volume, &error));
+    }
     if wished <= volume.spec.size {
-        let text =
-            format!("{name} has {} already, and a volume never shrinks: nothing would happen.", volume.spec.size);
+        let text = format!("{name} has {} already: nothing would happen.", volume.spec.size);
         return Ok(tally.done(&scene, |_| text));
     }
     if let Err(error) = rules::filled(volume, "expanding").and_then(|()| rules::settled(volume, "expanding")) {

@@ -1,6 +1,9 @@
 //! The audit log: every change with who, from where, what and how it ended.
 
 use aurochs_api::volume::VolumeState;
+use aurochs_server::audit::Filter;
+use aurochs_server::auth::Auth;
+use aurochs_server::store::sqlite::Sqlite;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{Request, StatusCode, header};
@@ -131,17 +134,68 @@ async fn filters_and_pages() {
     ] {
         assert_eq!(entries(&manager, query).await.len(), count, "{query}");
     }
-    let (mut path, mut ids) = ("/v1/audits?objectType=recurringJob&limit=10".to_owned(), Vec::new());
+    // Nine on a page: the last one is full, and says that it is the last.
+    let (mut path, mut ids) = ("/v1/audits?objectType=recurringJob&limit=9".to_owned(), Vec::new());
     loop {
         let page = manager.get(&path).await.json();
         ids.extend(page["data"].as_array().unwrap().iter().map(|entry| entry["id"].as_str().unwrap().to_owned()));
-        let Some(next) = page["links"]["next"].as_str() else { break };
+        let pagination = &page["pagination"];
+        assert_eq!((&pagination["limit"], &pagination["partial"]), (&json!(9), &json!(ids.len() < 27)), "{page}");
+        let Some(next) = pagination["next"].as_str() else { break };
         path = next.strip_prefix("http://manager:9500").unwrap().to_owned();
     }
     let expected: Vec<String> = (1..=27).rev().map(|id| id.to_string()).collect();
     assert_eq!(ids, expected, "every entry once, the latest first");
-    for query in ["?limit=0", "?limit=1001", "?limit=x", "?before=x", "?from=yesterday", "?limit=1&limit=2"] {
-        assert_eq!(manager.get(&format!("/v1/audits{query}")).await.status, StatusCode::BAD_REQUEST, "{query}");
+    for query in ["?limit=0", "?limit=1001", "?limit=x", "?marker=x", "?from=yesterday"] {
+        let refused = manager.get(&format!("/v1/audits{query}")).await;
+        assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{query}: {refused:?}");
+    }
+    assert_eq!(manager.get("/v1/audits?limit=1&limit=2").await.status, StatusCode::BAD_REQUEST);
+}
+
+/// As between two managers: the files are changed by somebody who has the machine.
+#[tokio::test]
+async fn what_changed_in_the_users_files_meanwhile_is_told_at_the_next_start() {
+    let manager = Manager::start().await;
+    let directory = manager.directory.path();
+    let sqlite = Sqlite::open(&directory.join("aurochs.db")).await.unwrap();
+    let start = async || {
+        let (auth, _) = Auth::open(directory, &sqlite).unwrap();
+        auth.catch_up().await;
+        let all = auth.audit().list(&Filter { limit: 100, ..Filter::default() }).await.unwrap();
+        auth.look_at_users().await;
+        all
+    };
+    assert!(start().await.is_empty(), "nothing is known before the first start");
+    assert!(start().await.is_empty(), "nothing was changed");
+    let line = |name: &str, password: &str| format!("{name}:{}\n", bcrypt::hash(password, 4).unwrap());
+    let before = std::fs::read_to_string(directory.join("users")).unwrap();
+    let vic = before.lines().find(|line| line.starts_with("vic:")).unwrap();
+    let after = format!("{}{vic}\n{}", line("ann", "another one"), line("kim", "kim's password"));
+    std::fs::write(directory.join("users"), &after).unwrap();
+    std::fs::write(directory.join("roles"), "kim: viewer\n").unwrap();
+    let told = start().await;
+    let mut texts: Vec<&str> = told.iter().map(|kept| kept.act.input.as_str()).collect();
+    texts.sort_unstable();
+    let changes = [
+        "ann has another password",
+        "the user bob was removed",
+        "the user kim was added as viewer",
+        "vic is admin now",
+    ];
+    assert_eq!(texts, changes.map(|change| format!("changed while no manager looked: {change}")));
+    assert!(
+        told.iter().all(|kept| kept.act.action == "users" && kept.act.user.is_empty() && kept.end.is_some()),
+        "{told:?}"
+    );
+    assert_eq!(start().await, told, "it is told once");
+    // What is remembered is of no use to whoever would log in.
+    let database = std::fs::read(directory.join("aurochs.db")).unwrap();
+    let wal = std::fs::read(directory.join("aurochs.db-wal")).unwrap_or_default();
+    for hash in after.lines().filter_map(|line| line.split_once(':')).map(|(_, hash)| hash.as_bytes()) {
+        for file in [&database, &wal] {
+            assert!(!file.windows(hash.len()).any(|part| part == hash));
+        }
     }
 }
 

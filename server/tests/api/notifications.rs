@@ -273,33 +273,14 @@ struct MailServer {
     port: u16,
 }
 
-const MAIL_SERVER: &str = r#"
-import json, socket, sys
-from aiosmtpd.controller import Controller
-from aiosmtpd.smtp import AuthResult
-class Handler:
-    async def handle_DATA(self, server, session, envelope):
-        mail = {"from": envelope.mail_from, "to": envelope.rcpt_tos, "data": envelope.content.decode()}
-        print(json.dumps(mail), flush=True)
-        return "250 taken"
-def login(server, session, envelope, mechanism, data):
-    fits = data.login == b"storage" and data.password == b"planted-mail-password"
-    return AuthResult(success=fits, handled=False)
-controller = Controller(Handler(), hostname="127.0.0.1", port=0, server_hostname="mail.test", auth_required=True, auth_require_tls=False, authenticator=login)
-def first_client():
-    with socket.create_connection(controller.server.sockets[0].getsockname(), 10) as client:
-        client.recv(1024)
-# The program's own looks at the port that was asked for, which is any.
-controller._trigger_server = first_client
-controller.start()
-print(json.dumps({"port": controller.server.sockets[0].getsockname()[1]}), flush=True)
-sys.stdin.read()
-"#;
-
 impl MailServer {
     async fn start() -> Self {
         let mut command = Command::new("/usr/bin/python3");
-        command.args(["-c", MAIL_SERVER]).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        command
+            .args(["-c", include_str!("../mail_server.py"), "none"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true);
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let port = Self::read(&mut lines).await["port"].as_u64().unwrap();

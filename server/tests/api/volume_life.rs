@@ -48,7 +48,13 @@ async fn expand_takes_what_has_room_and_cancel_takes_it_back() {
     let manager = with_volume().await;
     assert_refused(&act(&manager, "cancelExpansion", json!({})).await, StatusCode::CONFLICT, "no expansion to cancel");
     let smaller = act(&manager, "expand", json!({"size": "512Mi"})).await;
-    assert_eq!((smaller.status, smaller.json()["size"].clone()), (StatusCode::OK, json!(GIB.to_string())));
+    let text = "volume data can't be expanded to 512 MiB: it has 1 GiB already and never shrinks";
+    assert_refused(&smaller, StatusCode::UNPROCESSABLE_ENTITY, text);
+    // Its own size, also one that is rounded up to it.
+    for size in [GIB, GIB - 1] {
+        let same = act(&manager, "expand", json!({"size": size})).await;
+        assert_eq!((same.status, same.json()["size"].clone()), (StatusCode::OK, json!(GIB.to_string())));
+    }
     let text = "failed to schedule 322122547200 more bytes to disk disk-1 on node-1";
     assert_refused(&act(&manager, "expand", json!({"size": "301Gi"})).await, StatusCode::UNPROCESSABLE_ENTITY, text);
     assert_refused(&act(&manager, "expand", json!({})).await, StatusCode::UNPROCESSABLE_ENTITY, "size is empty");

@@ -9,6 +9,7 @@ mod history;
 #[path = "../installed/installation/leftovers.rs"]
 mod leftovers;
 mod machines;
+mod mails;
 #[path = "../installed/nbd.rs"]
 #[expect(dead_code, reason = "here it only writes")]
 mod nbd;
@@ -16,6 +17,7 @@ mod output;
 mod questions;
 mod settings;
 mod snapshots;
+mod unheard;
 mod volumes;
 mod walk;
 mod world;

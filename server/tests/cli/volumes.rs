@@ -49,6 +49,8 @@ fn a_volume_from_its_creation_to_its_end() {
     world.ok("volume wait data --for healthy --timeout 2m");
 
     assert_eq!(world.ok("volume expand data 128Mi --timeout 2m"), "Volume data has 128 MiB.\n");
+    assert!(world.fails(1, "volume expand data 64Mi").contains("never shrinks"));
+    assert_eq!(world.ok("volume expand data 128Mi --timeout 2m"), "Volume data has 128 MiB.\n", "no change");
     assert_eq!(world.json("volume show data")["controllers"][0]["size"], "134217728");
     world.ok("volume wait data --for idle --timeout 2m");
 

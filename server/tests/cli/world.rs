@@ -1,6 +1,7 @@
 //! An installation of its own, and commands that ask it.
 
 use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -18,8 +19,8 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_aurochs");
 pub(crate) struct World {
     data: tempfile::TempDir,
     manager: Child,
-    /// What it says to a person, kept open for as long as it says something.
-    _told: BufReader<std::process::ChildStdout>,
+    /// What it says to a person, kept open for as long as it says something; none where nobody listens.
+    _told: Option<BufReader<std::process::ChildStdout>>,
     pub(crate) server: String,
     pub(crate) password: String,
 }
@@ -38,21 +39,66 @@ fn engine_binary() -> PathBuf {
     binary
 }
 
+/// Not below /tmp: it may be a tmpfs, which has no direct I/O.
+fn empty() -> tempfile::TempDir {
+    tempfile::tempdir_in("/var/tmp").unwrap()
+}
+
+fn serve(data: &Path, nodes: u32, address: &str) -> Command {
+    let mut serve = Command::new(PROGRAM);
+    serve.args(["serve", "--address", address, "--data"]).arg(data);
+    serve.arg("--nodes").arg(nodes.to_string()).arg("--engine-binary").arg(engine_binary());
+    serve
+}
+
 impl World {
     pub(crate) fn start(nodes: u32) -> Self {
-        // Not below /tmp: it may be a tmpfs, which has no direct I/O.
-        let data = tempfile::tempdir_in("/var/tmp").unwrap();
-        let mut serve = Command::new(PROGRAM);
-        serve.args(["serve", "--address", "127.0.0.1:0", "--data"]).arg(data.path());
-        serve.arg("--nodes").arg(nodes.to_string()).arg("--engine-binary").arg(engine_binary());
+        Self::start_with(nodes, |_| {})
+    }
+
+    /// `change`: something about the manager's command.
+    pub(crate) fn start_with(nodes: u32, change: impl FnOnce(&mut Command)) -> Self {
+        let data = empty();
+        let mut serve = serve(data.path(), nodes, "127.0.0.1:0");
+        change(&mut serve);
         let mut manager = serve.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut first = String::new();
         let mut told = BufReader::new(manager.stdout.take().unwrap());
         told.read_line(&mut first).unwrap();
         let server = first.trim().strip_prefix("Aurochs is at ").unwrap_or_default().to_owned();
         let password = std::fs::read_to_string(data.path().join("admin-password")).unwrap_or_default();
-        let world = Self { data, manager, _told: told, server, password: password.trim().to_owned() };
-        assert!(!world.server.is_empty(), "the manager did not start: {first:?}");
+        assert!(!server.is_empty(), "the manager did not start: {first:?}");
+        Self { data, manager, _told: Some(told), server, password: password.trim().to_owned() }.ready(nodes)
+    }
+
+    /// A manager whose output nobody reads: its pipes are closed before it says its first word.
+    pub(crate) fn unheard() -> Self {
+        let data = empty();
+        // Freed for it; nobody is told which one it took otherwise.
+        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+        let mut serve = serve(data.path(), 1, &address);
+        let mut manager = serve.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop((manager.stdout.take(), manager.stderr.take()));
+        let server = format!("http://{address}");
+        let mut world = Self { data, manager, _told: None, server, password: String::new() };
+        let end = Instant::now() + PATIENCE;
+        // Written before it says its first word.
+        while world.password.is_empty() {
+            let kept = std::fs::read_to_string(world.data().join("admin-password")).unwrap_or_default();
+            kept.trim().clone_into(&mut world.password);
+            assert!(!world.has_ended(), "the manager ended because nobody listened");
+            assert!(Instant::now() < end, "the manager did not start");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        world.ready(1)
+    }
+
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.manager.try_wait().unwrap().is_some()
+    }
+
+    fn ready(self, nodes: u32) -> Self {
+        let world = self;
         world.until("all nodes can be used", || {
             let all = world.json("node ls");
             let is_ready = |node: &Value| node["conditions"]["Ready"]["status"] == "True";

@@ -5,7 +5,8 @@
 //! 2. [`operations`] and [`elsewhere`] — what is asked of it meanwhile, on several volumes at a time;
 //! 3. [`model`] — what then must be true, and what may be where an answer was lost;
 //! 4. [`world`] — what there is: objects, processes, directories, records;
-//! 5. [`judge`] — what of it is wrong.
+//! 5. [`judge`] — what of it is wrong;
+//! 6. [`recurring`] — runs of recurring jobs, cut off on purpose.
 //!
 //! `AUROCHS_KILLS` says how often it is killed (`make crash KILLS=1000`), `AUROCHS_SEED` repeats a run's choices, and
 //! `AUROCHS_KEEP` leaves the data of one that failed.
@@ -27,6 +28,7 @@ mod model;
 mod nbd;
 mod operations;
 mod process;
+mod recurring;
 mod world;
 
 use std::collections::BTreeMap;

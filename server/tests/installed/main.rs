@@ -16,6 +16,7 @@ mod idle;
 mod installation;
 mod jobs;
 mod life;
+mod mounted;
 mod nbd;
 mod nodes;
 mod placing;

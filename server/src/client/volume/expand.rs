@@ -40,11 +40,7 @@ impl Run for Expand {
         let what = format!("expanding volume {name}");
         let patience = self.waiting.patience().or(MOMENTS);
         let seen = until(client, name, &what, &patience, |volume| Ok(has_grown(volume, wanted))).await?;
-        let size = seen.thing.data.size;
-        let sentence = match size > wanted {
-            true => format!("Volume {name} keeps its {size}: a volume never shrinks."),
-            false => format!("Volume {name} has {size}."),
-        };
+        let sentence = format!("Volume {name} has {}.", seen.thing.data.size);
         client.output.done(&seen.raw, name, &sentence)
     }
 }

@@ -15,14 +15,14 @@ impl Listed for Volume {
         Column::text("STATE"),
         Column::text("ROBUSTNESS"),
         Column::number("SIZE"),
-        Column::number("ACTUAL"),
+        Column::number("ACTUAL").spare(),
         Column::text("NODE"),
         Column::number("REPLICAS"),
         Column::text("FRONTEND").wide(),
         Column::text("ACCESS").wide(),
         Column::text("LOCALITY").wide(),
         Column::text("DEVICE").wide(),
-        Column::number("AGE"),
+        Column::number("AGE").spare(),
         Column::text("CAUSE"),
     ];
     const NONE: &'static str = "There are no volumes. `aurochs volume create NAME --size 10Gi` makes one.";

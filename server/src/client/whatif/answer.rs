@@ -78,6 +78,7 @@ pub(super) fn show(client: &Client, answer: &WhatIf) -> Result<(), Failure> {
 
 fn volume(volume: &WhatIfVolume) -> Vec<Cell> {
     let (word, tone) = match volume.robustness_after {
+        _ if volume.deleted => ("deleted", Tone::Warning),
         Robustness::Healthy => ("healthy", Tone::Good),
         Robustness::Degraded => ("degraded", Tone::Warning),
         Robustness::Faulted => ("faulted", Tone::Bad),
@@ -86,7 +87,9 @@ fn volume(volume: &WhatIfVolume) -> Vec<Cell> {
     let said =
         [(volume.interrupted, "its users lose it"), (volume.last_healthy_replica, "the only whole replica is there")];
     let said = said.into_iter().filter(|(is, _)| *is).map(|(_, words)| words.to_owned());
-    let notes: Vec<String> = said.chain(volume.notes.iter().cloned()).collect();
+    // Sentences elsewhere, and parts of one here.
+    let told = volume.notes.iter().map(|note| note.trim_end_matches('.').to_owned());
+    let notes: Vec<String> = said.chain(told).collect();
     vec![
         volume.name.clone().into(),
         volume.healthy_before.to_string().into(),

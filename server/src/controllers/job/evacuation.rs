@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
-use futures::stream::select;
 
 use super::cancel::Way;
 use super::keys;
 use super::teller::Teller;
+use super::touched::{Touched, touched};
 use super::work::{Chance, Course, Work};
 use crate::controllers::Context;
 use crate::jobs::{JobKind, Level, Outcome, StartedBy};
@@ -17,38 +17,27 @@ use crate::store::{Store, WatchEvent};
 const NO_CANCEL_OF_DRAINS: &str = "The node is being drained: uncordon it, and what is left may stay.";
 const GONE: &str = "The node was removed.";
 
-/// What may have changed.
-#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
-enum Touched {
-    Node(WatchEvent<Node>),
-    /// The node that a replica is, or was, on.
-    Replica(String),
-}
-
 /// Until the store ends.
 pub(super) async fn follow(context: Context) {
     let store = context.store.clone();
-    let nodes = store.watch::<Node>().into_stream().map(Touched::Node);
-    let replicas = store.watch::<Replica>().into_stream();
-    let replicas = replicas.map(|event| Touched::Replica(event.object().spec.node_id.clone()));
-    let mut touched = std::pin::pin!(select(nodes, replicas));
+    let mut touched = std::pin::pin!(touched::<Node, Replica>(&store, |replica| &replica.spec.node_id));
     let mut teller = Teller::new(&context);
     // Nodes that something has to leave, or of which a job says so: only of those replicas matter.
     let mut emptied: BTreeMap<String, Object<Node>> = BTreeMap::new();
     while let Some(touched) = touched.next().await {
         let node = match touched {
-            Touched::Node(WatchEvent::Deleted(node)) => {
+            Touched::Thing(WatchEvent::Deleted(node)) => {
                 emptied.remove(node.name());
                 teller.forget(&prefix(node.name()), GONE);
                 continue;
             }
-            Touched::Node(WatchEvent::Applied(node)) => node,
+            Touched::Thing(WatchEvent::Applied(node)) => node,
             // One that is gone after a gap names no node: any may be meant.
-            Touched::Replica(name) if name.is_empty() => match emptied.values().next() {
+            Touched::PartOf(name) if name.is_empty() => match emptied.values().next() {
                 Some(node) => node.clone(),
                 None => continue,
             },
-            Touched::Replica(name) => match emptied.get(&name) {
+            Touched::PartOf(name) => match emptied.get(&name) {
                 Some(node) => node.clone(),
                 None => continue,
             },

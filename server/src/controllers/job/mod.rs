@@ -2,6 +2,7 @@
 //!
 //! 1. [`engine`] — rebuilds, purges and hashes, from an engine's status; [`reason`] — why a replica is rebuilt;
 //! 2. [`volume`] — copies and expansions, from a volume and its engine; [`evacuation`] — replicas that leave a disk or a node;
+//!    ([`touched`]: which of them to look at);
 //! 3. [`backup`] — backups, and their deletion;
 //! 4. [`work`] — what is seen against what was seen before: a pure choice of what to tell; [`teller`] — tells it.
 //!
@@ -14,6 +15,7 @@ mod engine;
 mod evacuation;
 mod reason;
 mod teller;
+mod touched;
 mod volume;
 mod work;
 

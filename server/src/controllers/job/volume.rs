@@ -5,11 +5,11 @@ use std::collections::{BTreeSet, HashSet};
 use aurochs_api::cause::CauseCode;
 use aurochs_api::size::ByteSize;
 use futures::StreamExt;
-use futures::stream::select;
 
 use super::cancel::Way;
 use super::keys;
 use super::teller::Teller;
+use super::touched::{Touched, touched};
 use super::work::{Chance, Course, Work};
 use crate::controllers::Context;
 use crate::controllers::volume::expansion::present_size;
@@ -25,34 +25,23 @@ const NO_CANCEL_OF_RESTORES: &str =
     "A volume that is half filled is of no use. Delete it if it is not wanted any more: the restore ends with it.";
 const DELETED: &str = "The volume was deleted before this was done.";
 
-/// What may have changed.
-#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
-enum Touched {
-    Volume(WatchEvent<Volume>),
-    /// Name of the engine's volume.
-    Engine(String),
-}
-
 /// Until the store ends.
 pub(super) async fn follow(context: Context) {
     let store = context.store.clone();
-    let volumes = store.watch::<Volume>().into_stream().map(Touched::Volume);
-    let engines = store.watch::<Engine>().into_stream();
-    let engines = engines.map(|event| Touched::Engine(event.object().spec.volume_name.clone()));
-    let mut touched = std::pin::pin!(select(volumes, engines));
+    let mut touched = std::pin::pin!(touched::<Volume, Engine>(&store, |engine| &engine.spec.volume_name));
     let mut teller = Teller::new(&context);
     // Volumes with something under way: only of those an engine's changes matter.
     let mut busy = HashSet::new();
     while let Some(touched) = touched.next().await {
         let volume = match touched {
-            Touched::Volume(WatchEvent::Deleted(volume)) => {
+            Touched::Thing(WatchEvent::Deleted(volume)) => {
                 busy.remove(volume.name());
                 teller.forget(&prefix(volume.name()), DELETED);
                 continue;
             }
-            Touched::Volume(WatchEvent::Applied(volume)) => volume,
-            Touched::Engine(name) if !busy.contains(&name) => continue,
-            Touched::Engine(name) => match store.find::<Volume>(&name).await {
+            Touched::Thing(WatchEvent::Applied(volume)) => volume,
+            Touched::PartOf(name) if !busy.contains(&name) => continue,
+            Touched::PartOf(name) => match store.find::<Volume>(&name).await {
                 Ok(Some(volume)) => volume,
                 Ok(None) | Err(_) => continue,
             },

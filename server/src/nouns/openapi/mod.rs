@@ -10,7 +10,8 @@ mod operation;
 
 use std::collections::BTreeMap;
 
-use aurochs_api::describe::Described;
+use aurochs_api::describe::{Described, Shaped};
+use aurochs_api::recurring_job::{CronMeaning, CronQuestion};
 use aurochs_api::session::Session;
 use serde_json::{Map, Value, json};
 
@@ -63,6 +64,15 @@ fn general() -> impl Iterator<Item = Operation> {
         read("/v1/apiversions", "apiVersion.list", "The versions of the API.", Output::Other),
         read("/v1/apiversions/v1", "apiVersion.get", "The one version.", Output::Other),
         read("/v1/openapi.json", "openapi.get", "This document.", Output::Other),
+        Operation {
+            query: Some(CronQuestion::shape()),
+            ..read(
+                "/v1/schedule",
+                "schedule.get",
+                "What a cron would mean: in words, and its next times. Nothing is stored.",
+                Output::One(CronMeaning::WIRE),
+            )
+        },
         read("/v1/session", "session.get", "Who is logged in, and where.", Output::One(Session::WIRE)),
     ]
     .into_iter()
@@ -134,6 +144,23 @@ mod tests {
                 assert!(document["paths"][&route.path][method].is_object(), "{} {}", route.method, route.path);
             }
         }
+    }
+
+    /// Those of no noun, too; the streams are no operations.
+    #[test]
+    fn every_address_of_the_router_is_told() {
+        let document = document(super::super::all(), "");
+        for (method, path) in crate::router::table().entries() {
+            if !path.starts_with("/v1") || path.starts_with("/v1/ws/") {
+                continue;
+            }
+            let of_path = |told: &&String| told.split('?').next() == Some(path.as_str());
+            let told = document["paths"].as_object().unwrap();
+            let method = method.as_str().to_lowercase();
+            assert!(told.keys().filter(of_path).any(|path| told[path][&method].is_object()), "{method} {path}");
+        }
+        let of_jobs = document["paths"]["/v1/jobs"]["get"]["parameters"].as_array().unwrap();
+        assert!(of_jobs.iter().any(|parameter| parameter["name"] == "marker"), "{of_jobs:?}");
     }
 
     #[test]

@@ -5,11 +5,17 @@ pub mod get;
 pub mod list;
 mod query;
 
-use aurochs_api::job::{Cancel, Job};
+use aurochs_api::job::{Cancel, Job, JobQuestion};
 
 use crate::nouns::Noun;
 
 /// Ours; Longhorn has no such list.
 pub fn noun() -> Noun {
-    Noun::of::<Job>().list(list::handle).streamed(&["jobs"]).get(get::handle).act::<Cancel, _, _>(cancel::handle).done()
+    Noun::of::<Job>()
+        .list(list::handle)
+        .asked::<JobQuestion>()
+        .streamed(&["jobs"])
+        .get(get::handle)
+        .act::<Cancel, _, _>(cancel::handle)
+        .done()
 }

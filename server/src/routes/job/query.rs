@@ -1,63 +1,32 @@
 //! What can be asked of the list: `?volume=data&kind=rebuild,purge&state=failed&from=2026-11-01T00:00:00Z&limit=50`.
 
 use aurochs_api::describe::Described;
-use aurochs_api::job::{JobKind, JobStarter, JobState};
+use aurochs_api::job::{JobKind, JobQuestion, JobStarter, JobState};
 use aurochs_api::word::Word;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
-use crate::error::{ApiError, ErrorKind};
+use crate::error::ApiError;
 use crate::jobs::{Filter, Page, Starter};
+use crate::routes::pages::{Reader, said};
 
-/// Jobs on a page where nobody says.
-const LIMIT_DEFAULT: u32 = 100;
-/// A longer page is refused: that many have a megabyte.
-const LIMIT_MAXIMUM: u32 = 1000;
+const JOBS: Reader = Reader { of: "jobs" };
 
-/// The query as it is written; empty values ask for nothing.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct ListQuery {
-    volume: String,
-    node: String,
-    object: String,
-    /// Several with commas between them.
-    kind: String,
-    /// Several with commas between them; `outcome` is another word for it.
-    state: String,
-    outcome: String,
-    /// `user`, `user:ann`, `recurringJob:nightly`, `system`.
-    started_by: String,
-    from: String,
-    to: String,
-    limit: String,
-    marker: String,
-}
-
-impl ListQuery {
-    pub(super) fn read(self) -> Result<(Filter, Page), ApiError> {
-        let mut states = words::<JobState>("state", &self.state)?;
-        states.extend(words::<JobState>("outcome", &self.outcome)?);
-        let filter = Filter {
-            volume: said(self.volume),
-            node: said(self.node),
-            object: said(self.object),
-            kinds: words::<JobKind>("kind", &self.kind)?,
-            states,
-            started_by: said(self.started_by).map(|text| starter(&text)).transpose()?,
-            from: said(self.from).map(|text| moment("from", &text)).transpose()?,
-            to: said(self.to).map(|text| moment("to", &text)).transpose()?,
-        };
-        let limit = said(self.limit).map_or(Ok(LIMIT_DEFAULT), |text| limit(&text))?;
-        let before = said(self.marker).map(|text| text.parse().map_err(|error| wrong("marker", &text, error)));
-        Ok((filter, Page { limit, before: before.transpose()? }))
-    }
-}
-
-fn said(text: String) -> Option<String> {
-    Some(text).filter(|text| !text.is_empty())
+/// Which jobs, and which page of them.
+pub(super) fn read(asked: &JobQuestion) -> Result<(Filter, Page), ApiError> {
+    let mut states = words::<JobState>("state", &asked.state)?;
+    states.extend(words::<JobState>("outcome", &asked.outcome)?);
+    let text = |text: &str| said(text).map(str::to_owned);
+    let filter = Filter {
+        volume: text(&asked.volume),
+        node: text(&asked.node),
+        object: text(&asked.object),
+        kinds: words::<JobKind>("kind", &asked.kind)?,
+        states,
+        started_by: said(&asked.started_by).map(starter).transpose()?,
+        from: JOBS.moment("from", &asked.from)?,
+        to: JOBS.moment("to", &asked.to)?,
+    };
+    Ok((filter, Page { limit: JOBS.limit(&asked.limit)?, before: JOBS.marker(&asked.marker)? }))
 }
 
 fn words<T: Described + DeserializeOwned>(field: &str, list: &str) -> Result<Vec<T>, ApiError> {
@@ -66,7 +35,7 @@ fn words<T: Described + DeserializeOwned>(field: &str, list: &str) -> Result<Vec
         // What a later version knows reads as something else here; only the words that are told can be asked for.
         let word = Some(text).filter(|text| T::OPTIONS.contains(text)).map(Word::<T>::from);
         let read = word.and_then(|word| word.read().ok().flatten());
-        read.ok_or_else(|| wrong(field, text, format_args!("it is none of {}", T::OPTIONS.join(", "))))
+        read.ok_or_else(|| JOBS.wrong(field, text, format_args!("it is none of {}", T::OPTIONS.join(", "))))
     };
     list.split(',').map(str::trim).filter(known).map(read).collect()
 }
@@ -74,35 +43,20 @@ fn words<T: Described + DeserializeOwned>(field: &str, list: &str) -> Result<Vec
 fn starter(text: &str) -> Result<Starter, ApiError> {
     let (kind, name) = text.split_once(':').map_or((text, None), |(kind, name)| (kind, Some(name)));
     let kind = words::<JobStarter>("startedBy", kind)?.first().copied();
-    let kind = kind.ok_or_else(|| wrong("startedBy", text, "it begins with user, recurringJob or system"))?;
+    let kind = kind.ok_or_else(|| JOBS.wrong("startedBy", text, "it begins with user, recurringJob or system"))?;
     Ok(Starter { kind, name: name.filter(|name| !name.is_empty()).map(str::to_owned) })
-}
-
-fn moment(field: &str, text: &str) -> Result<OffsetDateTime, ApiError> {
-    // A plus stands for a space in a query; no time has one.
-    OffsetDateTime::parse(&text.replace(' ', "+"), &Rfc3339)
-        .map_err(|_| wrong(field, text, "a time looks like 2026-11-01T13:30:00Z"))
-}
-
-fn limit(text: &str) -> Result<u32, ApiError> {
-    let number = text.parse().ok().filter(|number| (1..=LIMIT_MAXIMUM).contains(number));
-    number.ok_or_else(|| wrong("limit", text, format_args!("it is a whole number from 1 to {LIMIT_MAXIMUM}")))
-}
-
-fn wrong(field: &str, value: &str, why: impl std::fmt::Display) -> ApiError {
-    let value: String = value.chars().take(100).collect();
-    let message = format_args!("jobs can't be listed with {field}={value:?}: {why}");
-    ApiError::new(ErrorKind::Invalid, message, "Correct it, or leave it out.")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
+    use crate::routes::pages::LIMIT_DEFAULT;
 
-    fn read(change: impl FnOnce(&mut ListQuery)) -> Result<(Filter, Page), ApiError> {
-        let mut query = ListQuery::default();
-        change(&mut query);
-        query.read()
+    fn read(change: impl FnOnce(&mut JobQuestion)) -> Result<(Filter, Page), ApiError> {
+        let mut asked = JobQuestion::default();
+        change(&mut asked);
+        super::read(&asked)
     }
 
     #[test]
@@ -127,7 +81,7 @@ mod tests {
 
     #[test]
     fn what_can_not_be_asked_is_said() {
-        type Change = fn(&mut ListQuery);
+        type Change = fn(&mut JobQuestion);
         let rows: [(Change, &str); 8] = [
             (|query| query.kind = "reboot".into(), "snapshotHash"),
             (|query| query.state = "done".into(), "succeeded"),

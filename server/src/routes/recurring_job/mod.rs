@@ -10,7 +10,7 @@ pub mod schedule;
 pub mod update;
 
 use aurochs_api::recurring_job::{
-    CronMeaning, RecurringJob as RecurringJobView, RecurringJobInput, RecurringJobRun, RecurringJobUpdate,
+    CronMeaning, CronQuestion, RecurringJob as RecurringJobView, RecurringJobInput, RecurringJobRun, RecurringJobUpdate,
 };
 
 use super::shown;
@@ -27,6 +27,7 @@ pub fn noun() -> Noun {
         .delete(delete::handle)
         .act::<RecurringJobRun, _, _>(run::handle)
         .with::<CronMeaning>()
+        .with::<CronQuestion>()
         .streamed(&["recurringjobs"])
         .done()
 }

@@ -1,27 +1,20 @@
 //! `GET /v1/schedule?cron=…`: what a cron would mean. Nothing is stored.
 
-use aurochs_api::recurring_job::CronMeaning;
+use aurochs_api::recurring_job::{CronMeaning, CronQuestion};
 use aurochs_api::schema::Resource;
 use axum::Json;
 use axum::extract::Query;
 use jiff::Timestamp;
-use serde::Deserialize;
 
 use super::check;
 use crate::error::ApiError;
 use crate::view::envelope;
 use crate::web::request_url::RequestUrl;
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct ScheduleQuery {
-    pub cron: String,
-}
-
 /// Answers with the words and the next times; 422 says what is wrong with it.
 pub async fn handle(
     url: RequestUrl,
-    Query(query): Query<ScheduleQuery>,
+    Query(query): Query<CronQuestion>,
 ) -> Result<Json<Resource<CronMeaning>>, ApiError> {
     let plan = check::plan("this cron", &query.cron)?;
     let now = Timestamp::now();

@@ -29,7 +29,7 @@ pub async fn handle(
         (false, true) => {
             let found = app.samples.io(&view.volume, asked).await.map_err(failed)?;
             view.io = found.points;
-            // What is gone may still have its past.
+            // One that was never attached has none; one that is gone takes its past along.
             if view.io.is_empty() {
                 app.store.get::<Volume>(&view.volume).await?;
             }

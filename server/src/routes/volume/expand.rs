@@ -14,11 +14,12 @@ use crate::error::ApiError;
 use crate::jobs::StartedBy;
 use crate::resources::{LABEL_VOLUME, Node, Object, Replica, Volume};
 
-/// Answers with the volume; `controllers[0].size` tells when it has grown. A size that is no larger changes nothing.
+/// Answers with the volume; `controllers[0].size` tells when it has grown. Its own size changes nothing.
 pub async fn handle(target: Target, input: ExpandInput) -> Result<Resource<VolumeView>, ApiError> {
     let wished = new_volume::size(&input.size.0)?;
     let volume = action::volume(&target).await?;
-    if wished <= volume.spec.size {
+    check_growth(&volume, wished)?;
+    if wished == volume.spec.size {
         return action::answer(&target).await;
     }
     rules::filled(&volume, "expanding")?;
@@ -28,9 +29,10 @@ pub async fn handle(target: Target, input: ExpandInput) -> Result<Resource<Volum
     let by = StartedBy::User(target.user.clone());
     target.app.jobs.expect(keys::expansion(&target.name, wished.bytes()), by);
     action::change(&target, |volume| {
+        // Somebody may have been quicker.
+        check_growth(volume, wished)?;
         let spec = &mut volume.spec;
-        // Somebody may have been quicker, and a volume never shrinks.
-        spec.size = spec.size.max(wished);
+        spec.size = wished;
         let least = ByteSize(spec.size.bytes().saturating_mul(2));
         if spec.snapshot_max_size > ByteSize::ZERO && spec.snapshot_max_size < least {
             spec.snapshot_max_size = least;
@@ -38,6 +40,17 @@ pub async fn handle(target: Target, input: ExpandInput) -> Result<Resource<Volum
         Ok(())
     })
     .await
+}
+
+/// A volume never shrinks: nobody knows what a file system has at its end.
+pub fn check_growth(volume: &Object<Volume>, wished: ByteSize) -> Result<(), ApiError> {
+    let now = volume.spec.size;
+    if wished >= now {
+        return Ok(());
+    }
+    let name = volume.name();
+    let message = format_args!("volume {name} can't be expanded to {wished}: it has {now} already and never shrinks");
+    Err(invalid(message, "Give a larger size, or make a smaller volume and copy the files."))
 }
 
 /// What has no room now is said at once. The room is promised when the controllers get to it; they look again.

@@ -254,6 +254,9 @@ async fn walk_questions(walk: &mut Walk) {
         ("/v1/whatif", "whatIfQuestion", "change=evictNode&node=node-1"),
         ("/v1/search", "searchQuestion", "q=node"),
         ("/v1/samples", "samplesQuestion", "volume=attached"),
+        ("/v1/jobs", "jobQuestion", "limit=1"),
+        ("/v1/audits", "auditQuestion", "limit=1"),
+        ("/v1/schedule", "cronQuestion", "cron=@daily"),
     ];
     for (path, question, query) in good {
         assert_eq!(walk.ask("GET", &format!("{path}?{query}"), "").await.status, 200, "{path}?{query}");

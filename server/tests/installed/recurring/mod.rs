@@ -1,9 +1,12 @@
-//! Recurring jobs on a real engine: two weeks on a simulated clock, once a minute on the system's, and managers that end in
-//! the middle of a run.
+//! Recurring jobs on a real engine: two weeks on a simulated clock, once a minute on the system's, managers that end in
+//! the middle of a run (killed ones: `tests/crashes/recurring.rs`), several volumes at once, and each task for real.
 
+mod at_once;
+mod cleanup;
 mod ended_within;
 mod every_minute;
 mod new_data;
+mod trim;
 mod two_weeks;
 
 use aurochs_server::jobs::{Filter, JobKind, Page, Seen};

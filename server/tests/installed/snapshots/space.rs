@@ -1,70 +1,15 @@
 //! Space comes back: trims of mounted file systems. Needs root, FUSE and loop devices.
 
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::PathBuf;
 
 use serde_json::json;
 
-use super::run;
 use crate::installation::Installation;
-
-/// A file system on the volume's device; unmounted in any case.
-struct Mounted {
-    device: String,
-    at: PathBuf,
-}
-
-impl Mounted {
-    async fn make(device: &str, at: PathBuf) -> Self {
-        std::fs::create_dir(&at).unwrap();
-        succeeds("mkfs.ext4", &["-q", device]).await;
-        let mounted = Self { device: device.to_owned(), at };
-        mounted.mount().await;
-        mounted
-    }
-
-    async fn mount(&self) {
-        succeeds("mount", &[&self.device, self.at.to_str().unwrap()]).await;
-    }
-
-    async fn sync(&self) {
-        succeeds("sync", &["-f", self.at.to_str().unwrap()]).await;
-    }
-
-    /// The kernel forgets what it has trimmed already.
-    async fn mount_again(&self) {
-        succeeds("umount", &[self.at.to_str().unwrap()]).await;
-        self.mount().await;
-    }
-}
-
-async fn succeeds(program: &str, arguments: &[&str]) {
-    let output = run(program, arguments).await;
-    assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
-}
-
-impl Drop for Mounted {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.at).stderr(std::process::Stdio::null()).status();
-    }
-}
-
-fn allocated(directory: &Path) -> u64 {
-    let files = std::fs::read_dir(directory).unwrap();
-    files.map(|file| file.unwrap().metadata().unwrap().blocks() * 512).sum()
-}
-
-fn noise(length: usize) -> Vec<u8> {
-    let mut bytes = vec![0; length];
-    rand::Rng::fill(&mut rand::rng(), bytes.as_mut_slice());
-    bytes
-}
+use crate::mounted::{self, Mounted, allocated, noise};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_trim_frees_what_the_file_system_does_not_use_and_may_take_snapshots_along() {
-    if !nix::unistd::geteuid().is_root() {
-        eprintln!("skipped: making devices and mounting them needs root");
+    if !mounted::is_possible() {
         return;
     }
     let installation = Installation::with_volume(1, "blockdev").await;
