@@ -19,10 +19,11 @@ use crate::grpc::instance_v1::instance_manager_server::InstanceManager;
 use crate::grpc::instance_v1::{
     DiskHealthReply, DiskHealthRequest, DiskInspectReply, DiskInspectRequest, EnvironmentCheckReply,
     EnvironmentCheckRequest, EnvironmentItem, EnvironmentSeverity, FilesystemTrimReply, FilesystemTrimRequest,
-    FrontendListReply, FrontendListRequest, FrontendOffer, Image, ImageDeleteReply, ImageListReply, ImageListRequest, ImagePlace, ImagePrepareRequest, ImageReadPart, ImageReadRequest, ImageUploadPart, Instance, InstanceListReply, InstanceListRequest,
-    InstanceStartRequest, InstanceStopReply, InstanceStopRequest, RecordCompareAndSetRequest, RecordDeleteReply,
-    RecordGetRequest, RecordReply, ReplicaDirectoryDeleteReply, ReplicaDirectoryDeleteRequest, ReplicaSpec,
-    ShutdownReply, ShutdownRequest, VersionReply, VersionRequest, instance_start_request::Spec,
+    FrontendListReply, FrontendListRequest, FrontendOffer, Image, ImageDeleteReply, ImageListReply, ImageListRequest,
+    ImagePlace, ImagePrepareRequest, ImageReadPart, ImageReadRequest, ImageUploadPart, Instance, InstanceListReply,
+    InstanceListRequest, InstanceStartRequest, InstanceStopReply, InstanceStopRequest, RecordCompareAndSetRequest,
+    RecordDeleteReply, RecordGetRequest, RecordReply, ReplicaDirectoryDeleteReply, ReplicaDirectoryDeleteRequest,
+    ReplicaSpec, ShutdownReply, ShutdownRequest, VersionReply, VersionRequest, instance_start_request::Spec,
 };
 use crate::volume::record::{Epoch, Generation, KeeperError};
 
@@ -328,10 +329,7 @@ impl InstanceManager for Service {
 
     type ImageReadStream = Pin<Box<dyn Stream<Item = Result<ImageReadPart, Status>> + Send>>;
 
-    async fn image_read(
-        &self,
-        request: Request<ImageReadRequest>,
-    ) -> Result<Response<Self::ImageReadStream>, Status> {
+    async fn image_read(&self, request: Request<ImageReadRequest>) -> Result<Response<Self::ImageReadStream>, Status> {
         let parts = images::parts(request.into_inner()).await;
         parts.map(Response::new).map_err(|error| image_status(&error))
     }

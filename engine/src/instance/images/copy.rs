@@ -117,7 +117,8 @@ impl Copy<'_> {
 
     async fn finish(mut self, start: &ImageReadStart) -> Result<Written, ImageError> {
         let here = self.sink.length();
-        let rest = start.size_bytes.checked_sub(here).ok_or(ImageError::Length { told: start.size_bytes, found: here })?;
+        let rest =
+            start.size_bytes.checked_sub(here).ok_or(ImageError::Length { told: start.size_bytes, found: here })?;
         self.sink.zeros(rest).await?;
         let written = self.sink.finish().await?;
         if written.checksum != start.checksum {

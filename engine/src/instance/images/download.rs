@@ -31,7 +31,8 @@ const PAUSE_LONGEST: Duration = Duration::from_secs(20);
 pub(super) async fn run(url: &str, place: &Place, progress: &Progress) -> Result<Written, ImageError> {
     let url = parse(url)?;
     let client = client(&url)?;
-    let mut fetch = Fetch { client, url, place, progress, same: None, sink: Sink::create(&place.unfinished(), progress) };
+    let mut fetch =
+        Fetch { client, url, place, progress, same: None, sink: Sink::create(&place.unfinished(), progress) };
     let (mut failed, mut pause) = (0, PAUSE_FIRST);
     loop {
         let before = fetch.sink.length();
@@ -210,7 +211,8 @@ fn validator(headers: &HeaderMap) -> Option<HeaderValue> {
 /// Said before the disk is full, which every volume on it would feel.
 pub(super) fn check_room(place: &Place, wanted: u64, there: u64) -> Result<(), ImageError> {
     let path: &Path = place.disk();
-    let figures = nix::sys::statvfs::statvfs(path).map_err(|errno| ImageError::at("ask the size of", path)(errno.into()))?;
+    let figures =
+        nix::sys::statvfs::statvfs(path).map_err(|errno| ImageError::at("ask the size of", path)(errno.into()))?;
     let available = figures.blocks_available() * figures.fragment_size();
     if wanted.saturating_sub(there) > available {
         return Err(ImageError::TooLarge { wanted, available, path: path.to_path_buf() });

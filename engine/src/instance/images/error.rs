@@ -30,7 +30,9 @@ pub enum ImageError {
     TooLarge { wanted: u64, available: u64, path: PathBuf },
     #[error("cannot {what} {}: {source}", path.display())]
     Io { what: &'static str, path: PathBuf, source: io::Error },
-    #[error("its content has the SHA-512 {found}, and {expected} is expected; it is not the image that was meant, or was changed on its way")]
+    #[error(
+        "its content has the SHA-512 {found}, and {expected} is expected; it is not the image that was meant, or was changed on its way"
+    )]
     Checksum { found: String, expected: String },
     #[error("it is empty; a volume can't stand on nothing")]
     Empty,

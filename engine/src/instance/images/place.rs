@@ -152,8 +152,12 @@ mod tests {
             let (name, uuid) = (name.to_owned(), uuid.to_owned());
             Place::of(Some(&ImagePlace { disk_path: "/d".into(), disk_uuid: "u".into(), name, uuid }))
         };
-        assert_eq!(place("debian-12.qcow2", "1a2b").unwrap().file(), Path::new("/d/backing-images/debian-12.qcow2-1a2b/backing"));
-        for (name, uuid) in [("", "a"), ("..", "a"), ("a/b", "a"), ("-a", "a"), ("a", ""), ("a", "../x"), ("a\n", "a")] {
+        assert_eq!(
+            place("debian-12.qcow2", "1a2b").unwrap().file(),
+            Path::new("/d/backing-images/debian-12.qcow2-1a2b/backing")
+        );
+        for (name, uuid) in [("", "a"), ("..", "a"), ("a/b", "a"), ("-a", "a"), ("a", ""), ("a", "../x"), ("a\n", "a")]
+        {
             assert!(place(name, uuid).is_err(), "{name:?} {uuid:?}");
         }
         let found = Place::of_directory(Path::new("/d"), "u", "debian-12-1a2b").unwrap();

@@ -108,7 +108,8 @@ mod tests {
 
     #[test]
     fn the_keys_are_those_of_longhorn() {
-        let text = serde_json::to_string(&Record { name: "/d/backing".into(), size: 512, ..Record::default() }).unwrap();
+        let text =
+            serde_json::to_string(&Record { name: "/d/backing".into(), size: 512, ..Record::default() }).unwrap();
         let expected = r#"{"name":"/d/backing","uuid":"","size":512,"virtualSize":0,"realSize":0,"expectedChecksum":"","currentChecksum":"","modificationTime":""}"#;
         assert_eq!(text, expected);
     }

@@ -98,9 +98,8 @@ impl Images {
     pub(super) fn recognise(&self, place: &Place, expected: String) -> Image {
         let at = place.clone();
         // One that runs already is as good.
-        let _ = self.begin(place, |progress| async move {
-            blocking(move || seal::recognise(&at, &expected, &progress)).await
-        });
+        let _ = self
+            .begin(place, |progress| async move { blocking(move || seal::recognise(&at, &expected, &progress)).await });
         self.work(place).unwrap_or_default()
     }
 
@@ -155,7 +154,8 @@ impl Images {
     /// # Errors
     /// The disk is not the wished one, or does not remove them.
     pub async fn delete(&self, place: &Place) -> Result<(), ImageError> {
-        if let Some(work) = self.lock().remove(&place.directory()) {
+        let work = self.lock().remove(&place.directory());
+        if let Some(work) = work {
             work.progress.cancel();
             if let State::Running(Some(running)) = &work.state {
                 running.abort();

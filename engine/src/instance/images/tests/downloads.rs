@@ -49,7 +49,8 @@ async fn serve(data: Vec<u8>, first: First) -> Server {
             }
             let request = String::from_utf8(request).unwrap().to_lowercase();
             let is_first = counted.fetch_add(1, Ordering::SeqCst) == 0;
-            let from = request.lines().find_map(|line| line.strip_prefix("range: bytes=")?.strip_suffix('-')?.parse().ok());
+            let from =
+                request.lines().find_map(|line| line.strip_prefix("range: bytes=")?.strip_suffix('-')?.parse().ok());
             let answer = answer(&data, first, is_first, from);
             let _ = stream.write_all(&answer).await;
         }

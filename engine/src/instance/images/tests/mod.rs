@@ -20,7 +20,8 @@ impl Disk {
     pub(super) fn new() -> Self {
         // Not below /tmp: it may be a tmpfs, which has no direct I/O.
         let directory = tempfile::tempdir_in("/var/tmp").unwrap();
-        let disk = crate::instance::disk::inspect(directory.path(), crate::instance::disk::Make::Configuration).unwrap();
+        let disk =
+            crate::instance::disk::inspect(directory.path(), crate::instance::disk::Make::Configuration).unwrap();
         Self { directory, uuid: disk.uuid }
     }
 
