@@ -115,6 +115,11 @@ impl BackingFile {
     }
 }
 
+/// Bytes of content of the image at `path`, if volumes can stand on it.
+pub(crate) fn content_size(path: &Path) -> Result<u64, BackingError> {
+    Ok(BackingFile::open(path, u64::MAX)?.size())
+}
+
 /// The text that `volume.meta` records for a path that was given: absolute, links not followed.
 pub(crate) fn recorded_path(given: &Path) -> Result<String, BackingError> {
     let absolute = std::path::absolute(given).map_err(location::missing("find", given))?;

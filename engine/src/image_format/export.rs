@@ -41,6 +41,11 @@ pub trait ImageSource {
     /// Whatever keeps the source from knowing.
     fn next_data(&mut self, from: u64) -> Result<Option<(u64, u64)>, SourceError>;
 
+    /// Bytes that will be read in all, where the source knows without being gone through.
+    fn planned(&self) -> Option<u64> {
+        None
+    }
+
     /// Fills `buffer`, whose memory is aligned to 4096 bytes, from `offset`, a multiple of 65536. The length is a
     /// multiple of 65536 too, or ends with the source.
     ///
@@ -87,7 +92,11 @@ pub fn export(
     let existing = if options.overwrite { Existing::Replace } else { Existing::Refuse };
     let size = source.size();
     let writer = Writer::begin(PartFile::create(output, existing)?, options.format, size)?;
-    let planned = if options.checksum { size } else { planned_data(source, size)? };
+    let planned = match source.planned() {
+        _ if options.checksum => size,
+        Some(planned) => planned,
+        None => planned_data(source, size)?,
+    };
     let stop = AtomicBool::new(false);
     let (writer, sha256) = thread::scope(|scope| {
         let (pieces, queue) = sync_channel(QUEUE_LENGTH);

@@ -25,6 +25,8 @@ use std::str::FromStr;
 pub use error::{ExportError, ImageError};
 pub use export::{ExportOptions, Exported, ImageSource, SourceError, export};
 
+pub(crate) use raw_output::runs_with_data;
+
 use crate::disk::DiskError;
 
 /// The formats of Longhorn's images.

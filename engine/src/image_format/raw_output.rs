@@ -32,7 +32,7 @@ pub(super) fn is_zero(data: &[u8]) -> bool {
 }
 
 /// The parts of `data` without units (of `unit` bytes, the last perhaps shorter) that are all zeros.
-pub(super) fn runs_with_data(data: &[u8], unit: usize) -> Vec<(usize, usize)> {
+pub(crate) fn runs_with_data(data: &[u8], unit: usize) -> Vec<(usize, usize)> {
     let mut runs: Vec<(usize, usize)> = Vec::new();
     for (index, part) in data.chunks(unit).enumerate() {
         if is_zero(part) {

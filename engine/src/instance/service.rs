@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use futures::Stream;
 use tokio::sync::Notify;
-use tonic::{Code, Request, Response, Status};
+use tonic::{Code, Request, Response, Status, Streaming};
 
 use super::disk::{self, Disk, DiskError, Health, Looks, Make};
 use super::environment::{self, Item, Severity};
+use super::images::{self, Images, Place, image_status};
 use super::process::{ProcessError, Processes};
 use super::records::RecordFiles;
 use super::trim::{TrimError, Trims};
@@ -18,10 +19,11 @@ use crate::grpc::instance_v1::instance_manager_server::InstanceManager;
 use crate::grpc::instance_v1::{
     DiskHealthReply, DiskHealthRequest, DiskInspectReply, DiskInspectRequest, EnvironmentCheckReply,
     EnvironmentCheckRequest, EnvironmentItem, EnvironmentSeverity, FilesystemTrimReply, FilesystemTrimRequest,
-    FrontendListReply, FrontendListRequest, FrontendOffer, Instance, InstanceListReply, InstanceListRequest,
-    InstanceStartRequest, InstanceStopReply, InstanceStopRequest, RecordCompareAndSetRequest, RecordDeleteReply,
-    RecordGetRequest, RecordReply, ReplicaDirectoryDeleteReply, ReplicaDirectoryDeleteRequest, ReplicaSpec,
-    ShutdownReply, ShutdownRequest, VersionReply, VersionRequest, instance_start_request::Spec,
+    FrontendListReply, FrontendListRequest, FrontendOffer, Image, ImageDeleteReply, ImageListReply, ImageListRequest,
+    ImagePlace, ImagePrepareRequest, ImageReadPart, ImageReadRequest, ImageUploadPart, Instance, InstanceListReply,
+    InstanceListRequest, InstanceStartRequest, InstanceStopReply, InstanceStopRequest, RecordCompareAndSetRequest,
+    RecordDeleteReply, RecordGetRequest, RecordReply, ReplicaDirectoryDeleteReply, ReplicaDirectoryDeleteRequest,
+    ReplicaSpec, ShutdownReply, ShutdownRequest, VersionReply, VersionRequest, instance_start_request::Spec,
 };
 use crate::volume::record::{Epoch, Generation, KeeperError};
 
@@ -42,6 +44,7 @@ pub struct Service {
     pub disks: Looks,
     pub health: Health,
     pub trims: Trims,
+    pub images: Images,
     /// Told when the instance manager has stopped all instances and should end itself.
     pub end: std::sync::Arc<Notify>,
 }
@@ -308,6 +311,33 @@ impl InstanceManager for Service {
         let path = PathBuf::from(request.into_inner().path);
         let devices = self.health.of(&path).await.map_err(|error| Status::failed_precondition(error.to_string()))?;
         Ok(Response::new(DiskHealthReply { devices }))
+    }
+
+    async fn image_prepare(&self, request: Request<ImagePrepareRequest>) -> Result<Response<Image>, Status> {
+        let image = self.images.prepare(request.into_inner()).await;
+        image.map(Response::new).map_err(|error| image_status(&error))
+    }
+
+    async fn image_upload(&self, request: Request<Streaming<ImageUploadPart>>) -> Result<Response<Image>, Status> {
+        let image = self.images.upload(request.into_inner()).await;
+        image.map(Response::new).map_err(|error| image_status(&error))
+    }
+
+    async fn image_list(&self, request: Request<ImageListRequest>) -> Result<Response<ImageListReply>, Status> {
+        Ok(Response::new(self.images.list(request.into_inner().disks).await))
+    }
+
+    type ImageReadStream = Pin<Box<dyn Stream<Item = Result<ImageReadPart, Status>> + Send>>;
+
+    async fn image_read(&self, request: Request<ImageReadRequest>) -> Result<Response<Self::ImageReadStream>, Status> {
+        let parts = images::parts(request.into_inner()).await;
+        parts.map(Response::new).map_err(|error| image_status(&error))
+    }
+
+    async fn image_delete(&self, request: Request<ImagePlace>) -> Result<Response<ImageDeleteReply>, Status> {
+        let place = Place::of(Some(request.get_ref())).map_err(|error| image_status(&error))?;
+        let deleted = self.images.delete(&place).await;
+        deleted.map(|()| Response::new(ImageDeleteReply {})).map_err(|error| image_status(&error))
     }
 }
 

@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 use super::{ProgramError, asked_to_end};
 use crate::grpc::instance_v1::instance_manager_server::InstanceManagerServer;
 use crate::instance::disk::{Health, Looks};
+use crate::instance::images::Images;
 use crate::instance::process::{Processes, Settings};
 use crate::instance::records::RecordFiles;
 use crate::instance::service::Service;
@@ -65,6 +66,7 @@ pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
         disks: Looks::default(),
         health: Health::default(),
         trims: Trims::default(),
+        images: Images::default(),
         end: Arc::clone(&end),
     };
     tracing::info!(node = arguments.node, "instance manager ready");

@@ -138,6 +138,20 @@ fn check_directory(path: &Path, make: Make) -> Result<(), DiskError> {
     }
 }
 
+/// Whether the disk at `path` is the wished one.
+///
+/// # Errors
+/// [`DiskError::OtherDisk`] when it is another one, or none.
+pub fn check_identity(path: &Path, uuid: &str) -> Result<(), DiskError> {
+    if !is_plain(path) {
+        return Err(DiskError::NotAbsolute(path.to_owned()));
+    }
+    match configuration::read(path)? {
+        Some(found) if found == uuid => Ok(()),
+        found => Err(DiskError::OtherDisk { path: path.to_owned(), wanted: uuid.to_owned(), found }),
+    }
+}
+
 fn is_plain(path: &Path) -> bool {
     path.is_absolute() && path.components().all(|part| part.as_os_str() != "..")
 }
