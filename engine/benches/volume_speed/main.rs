@@ -49,6 +49,7 @@ fn main() {
             ladder::bare_hops::serve_forwarder(*listen, *size, disks);
         }
         Some(Command::BareDisk { listen, image }) => ladder::bare_hops::serve_disk(*listen, image),
+        Some(Command::NullIscsi { listen, size }) => ladder::null_device::serve_over_iscsi(*listen, *size),
         Some(Command::NullLoop { directory, size }) => ladder::null_device::serve_as_block_device(directory, *size),
         Some(Command::Show { file }) => {
             let record: Record = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();

@@ -113,6 +113,7 @@ fn server_cpu(cells: &Cells, job: &str, target: &str, amount: &dyn Fn(&Cell) -> 
 fn ladder_table(cells: &Cells) -> String {
     let steps = [
         ("frontend", ladder::FRONTEND, ladder::FRONTEND),
+        ("frontend: iSCSI", ladder::ISCSI, ladder::ISCSI),
         ("frontend: FUSE and loop", ladder::FUSE_LOOP, ladder::FUSE_LOOP),
         ("+ engine and link", ladder::LINK_1, ladder::LINK_3),
         ("+ replica", ladder::MEMORY_1, ladder::MEMORY_3),

@@ -79,6 +79,8 @@ pub(crate) enum Command {
     #[command(hide = true)]
     BareDisk { listen: SocketAddr, image: PathBuf },
     #[command(hide = true)]
+    NullIscsi { listen: SocketAddr, size: u64 },
+    #[command(hide = true)]
     NullLoop { directory: PathBuf, size: u64 },
 }
 

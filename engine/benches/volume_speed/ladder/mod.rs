@@ -2,7 +2,7 @@
 //!
 //! | step | what is there |
 //! |---|---|
-//! | frontend | the engine's NBD server, or its FUSE and loop device, over a device that answers at once |
+//! | frontend | the engine's NBD server, iSCSI target, or FUSE and loop device, over a device that answers at once |
 //! | + engine and link | a real engine; its replicas are processes that answer every request at once |
 //! | + replica | real replicas, on ext4 in memory: a loop device over tmpfs, its threads are the kernel's |
 //! | + disk | the volumes of the other tables |
@@ -23,6 +23,7 @@ use crate::target::{Kind, Running, Target};
 use crate::workplace::Workplace;
 
 pub(crate) const FRONTEND: &str = "step-frontend";
+pub(crate) const ISCSI: &str = "step-iscsi";
 pub(crate) const FUSE_LOOP: &str = "step-fuse-loop";
 pub(crate) const LINK_1: &str = "step-link-1";
 pub(crate) const LINK_3: &str = "step-link-3";
@@ -36,17 +37,10 @@ const FILE_SYSTEM_BYTES: u64 = 256 << 20;
 
 pub(crate) async fn start(settings: &Settings, workplace: &Workplace, images: &Images, running: &mut Running) {
     let size = settings.size().min(SIZE_MAXIMUM);
-    if settings.wants(FRONTEND) {
-        let address = free_address();
-        let own = std::env::current_exe().unwrap();
-        let arguments = ["null-device".to_owned(), address.to_string(), size.to_string()];
-        let log = workplace.directory("logs").join(FRONTEND);
-        let mut server = Server::start("engine", log, &own, arguments);
-        server.listening(address).await;
-        let servers = vec![server.counted()];
-        running.servers.push(server);
-        let place = Place::Nbd(format!("nbd://{address}/{}", null_device::EXPORT));
-        running.targets.push(Target { name: FRONTEND, kind: Kind::Step, place, size, servers });
+    for (name, command) in [(FRONTEND, "null-device"), (ISCSI, "null-iscsi")] {
+        if settings.wants(name) {
+            start_frontend(workplace, name, command, size, running).await;
+        }
     }
     bare_hops::start(settings, workplace, images, running).await;
     if settings.wants(FUSE_LOOP) {
@@ -71,6 +65,22 @@ pub(crate) async fn start(settings: &Settings, workplace: &Workplace, images: &I
             push(running, &spec, name, volume);
         }
     }
+}
+
+/// A server of a network protocol alone.
+async fn start_frontend(workplace: &Workplace, name: &'static str, command: &str, size: u64, running: &mut Running) {
+    let address = free_address();
+    let own = std::env::current_exe().unwrap();
+    let arguments = [command.to_owned(), address.to_string(), size.to_string()];
+    let mut server = Server::start("engine", workplace.directory("logs").join(name), &own, arguments);
+    server.listening(address).await;
+    let servers = vec![server.counted()];
+    running.servers.push(server);
+    let place = match name {
+        ISCSI => Place::Iscsi(null_device::iscsi_url(address)),
+        _ => Place::Nbd(format!("nbd://{address}/{}", null_device::EXPORT)),
+    };
+    running.targets.push(Target { name, kind: Kind::Step, place, size, servers });
 }
 
 async fn start_fuse_loop(workplace: &Workplace, size: u64, running: &mut Running) {

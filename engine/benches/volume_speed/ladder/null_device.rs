@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use aurochs_engine::disk::AlignedBuf;
 use aurochs_engine::frontend::fuse_loop::{FuseLoopConfig, FuseLoopFrontend};
+use aurochs_engine::frontend::iscsi::{self, IscsiConfig, IscsiFrontend};
 use aurochs_engine::frontend::nbd::{NbdConfig, NbdFrontend, Tls};
 use aurochs_engine::frontend::{BlockDevice, Durability, Frontend, IoError};
 use tokio::signal::unix::{SignalKind, signal};
@@ -49,6 +50,20 @@ pub(crate) fn serve(listen: SocketAddr, size: u64) {
         let _serving = NbdFrontend::start(Arc::new(NullDevice { size }), config).await.unwrap();
         std::future::pending::<()>().await;
     });
+}
+
+/// Serves it over iSCSI until it is killed.
+pub(crate) fn serve_over_iscsi(listen: SocketAddr, size: u64) {
+    engine_runtime().block_on(async {
+        let config = IscsiConfig { volume: EXPORT.to_owned(), listen: vec![listen], chap: None };
+        let _serving = IscsiFrontend::start(Arc::new(NullDevice { size }), config).await.unwrap();
+        std::future::pending::<()>().await;
+    });
+}
+
+/// Where an initiator finds what [`serve_over_iscsi`] serves.
+pub(crate) fn iscsi_url(address: SocketAddr) -> String {
+    format!("iscsi://{address}/{}/1", iscsi::target_name(EXPORT))
 }
 
 /// Serves it as a block device in `directory` until it is asked to end.

@@ -25,7 +25,7 @@ pub(crate) const NBDKIT: &str = "nbdkit";
 pub(crate) const NBDFUSE: &str = "nbdfuse-loop";
 
 /// In the order of the tables.
-pub(crate) const NAMES: [&str; 18] = [
+pub(crate) const NAMES: [&str; 19] = [
     RAW,
     QSD,
     NBDKIT,
@@ -39,6 +39,7 @@ pub(crate) const NAMES: [&str; 18] = [
     ladder::bare_hops::BARE_1,
     ladder::bare_hops::BARE_3,
     ladder::FRONTEND,
+    ladder::ISCSI,
     ladder::FUSE_LOOP,
     ladder::LINK_1,
     ladder::LINK_3,
