@@ -300,7 +300,8 @@ async fn a_deleted_volume_takes_its_samples_along() {
     let names = async || {
         let mut written = keeper::series(&pool, IoSample::KIND).await.unwrap();
         let mut seen: Vec<String> = shared.memory().io.names().cloned().collect();
-        (written.sort(), seen.sort());
+        written.sort();
+        seen.sort();
         assert_eq!(written, seen);
         written
     };
