@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::action::NoInput;
+use crate::cause::Cause;
 use crate::describe::Described;
 use crate::schema::Resource;
 use crate::size::{ByteSize, as_number};
@@ -70,6 +71,8 @@ pub struct BackingImage {
     pub secret: String,
     pub secret_namespace: String,
     pub deletion_timestamp: String,
+    /// Ours: why it is not as wished.
+    pub causes: Vec<Cause>,
 }
 
 /// One copy of a backing image.

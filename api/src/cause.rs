@@ -86,6 +86,10 @@ pub enum CauseCode {
     EngineImageNotReady,
     /// A support bundle could not be made.
     SupportBundleFailed,
+    /// A backing image is not where it is needed yet.
+    BackingImageWaiting,
+    /// A backing image, or a copy of it, could not be made.
+    BackingImageFailed,
     /// Something this version does not know.
     #[serde(other)]
     Other,

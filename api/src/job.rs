@@ -31,6 +31,8 @@ pub enum JobKind {
     /// Replicas leave a disk or a node.
     Evacuation,
     EngineUpgrade,
+    /// A backing image is fetched or made.
+    BackingImage,
     Backup,
     Restore,
     SystemBackup,

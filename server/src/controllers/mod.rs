@@ -14,10 +14,12 @@
 //! | [`job`] | engines, volumes, nodes | nothing; what takes long is told to [`crate::jobs`] |
 //! | [`instance_manager`] | running processes | instance manager resources |
 //! | [`snapshot`] | engine status | snapshot resources |
+//! | [`backing_image`] | images, replicas, disks | images with their copies, the files beneath |
 //! | [`backup_target`] | nothing | the default backup target, once |
 //! | [`setting`] | settings | defaults, the copy in memory |
 
 pub mod attachment;
+pub mod backing_image;
 pub mod backup_target;
 #[cfg(test)]
 pub(crate) mod bench;
@@ -122,6 +124,7 @@ impl Controllers {
         tasks.extend(volume::start(context));
         tasks.extend(attachment::start(context));
         tasks.extend(snapshot::start(context));
+        tasks.extend(backing_image::start(context));
         tasks.extend(job::start(context));
         Ok(Self { tasks })
     }
