@@ -25,7 +25,7 @@ mod export;
 mod files;
 mod first;
 mod removal;
-mod source;
+pub(crate) mod source;
 mod status;
 mod work;
 mod world;

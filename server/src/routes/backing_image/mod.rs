@@ -1,8 +1,9 @@
-//! Backing images. None can be made yet.
+//! Backing images.
 
 pub mod create;
 pub mod delete;
 pub mod download;
+pub mod update_min_number_of_copies;
 
 use aurochs_api::backing_image::{
     BackingImage as BackingImageView, BackingImageCleanup, BackingImageCreateInput, BackupBackingImageCreate,
@@ -15,7 +16,7 @@ use crate::feature::Feature;
 use crate::nouns::Noun;
 use crate::resources::BackingImage;
 
-/// What there is was left by others; it is shown, and not touched.
+/// Uploads, downloads of the file and cleaning up are still to come.
 pub fn noun() -> Noun {
     Noun::of::<BackingImageView>()
         .list(shown::list::<BackingImage>)
@@ -27,6 +28,6 @@ pub fn noun() -> Noun {
         .act_later::<BackingImageCleanup>(Feature::BackingImages)
         .act_later::<Upload>(Feature::BackingImages)
         .act_later::<BackupBackingImageCreate>(Feature::Backups)
-        .act_later::<UpdateMinNumberOfCopies>(Feature::BackingImages)
+        .act::<UpdateMinNumberOfCopies, _, _>(update_min_number_of_copies::handle)
         .done()
 }
