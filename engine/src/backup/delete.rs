@@ -89,12 +89,22 @@ pub async fn delete_volume_with(store: &Store, volume: &str, times: LockTimes) -
         store.remove_all(&layout::backups(volume)).await?;
         store.remove_all(&layout::blocks(volume)).await?;
         store.remove(&layout::volume_record(volume)).await?;
-        Ok(())
+        // All else goes, too, but for the locks: somebody may wait for his turn already, and what he writes once this lock
+        // is gone must stay.
+        let left = store.list(&folder).await?;
+        for directory in
+            left.directories.iter().filter(|directory| format!("{folder}/{directory}") != layout::locks(volume))
+        {
+            store.remove_all(&format!("{folder}/{directory}")).await?;
+        }
+        for file in &left.files {
+            store.remove(&format!("{folder}/{}", file.name)).await?;
+        }
+        lock.clear_dead(store).await
     };
     let outcome = lock.guard(removal).await;
     lock.release().await;
-    outcome?;
-    Ok(store.remove_all(&folder).await?)
+    outcome
 }
 
 /// All of it, under the lock.

@@ -80,6 +80,9 @@ struct Other {
 #[derive(Debug)]
 pub(super) struct Lock {
     volume: String,
+    /// The file's, without its ending.
+    name: String,
+    times: LockTimes,
     /// The keeper removes the file when this goes.
     stop: Option<oneshot::Sender<()>>,
     keeper: Option<JoinHandle<()>>,
@@ -143,6 +146,8 @@ impl Lock {
         // From here on the file goes, whatever becomes of this call.
         let lock = Self {
             volume: volume.to_owned(),
+            name: file.name.clone(),
+            times,
             stop: Some(stop),
             keeper: Some(tokio::spawn(keeper.run(stopped))),
             lost: lost_seen,
@@ -221,6 +226,20 @@ impl Lock {
         BackupError::LockLost { volume: self.volume.clone(), why: why.to_owned() }
     }
 
+    /// Removes what is left of holders that died: locks that were dead before this one was renewed last.
+    ///
+    /// # Errors
+    /// The store's.
+    pub(super) async fn clear_dead(&self, store: &Store) -> Result<(), BackupError> {
+        let files = store.list(&layout::locks(&self.volume)).await?.files;
+        let own = files.iter().find(|entry| entry.name.strip_suffix(".lck") == Some(self.name.as_str()));
+        let Some(own) = own.map(|entry| entry.modified) else { return Ok(()) };
+        for entry in files.iter().filter(|entry| entry.modified + self.times.lifetime < own) {
+            store.remove(&format!("{}/{}", layout::locks(&self.volume), entry.name)).await?;
+        }
+        Ok(())
+    }
+
     /// Lets go of it, and returns when its file is gone or cannot be removed.
     pub(super) async fn release(mut self) {
         self.stop = None;
@@ -243,14 +262,19 @@ impl Keeper {
             }
             let file = self.file.borrow().clone();
             let begun = Instant::now();
-            match write(&self.store, &self.path, &file).await {
-                Ok(()) if begun.duration_since(renewed) >= self.times.lifetime => {
-                    // Nobody may have looked while it seemed dead. But somebody may.
-                    self.tell_lost("this process stood still for longer than a lock lives".to_owned());
-                }
-                Ok(()) => (renewed, pause) = (begun, self.times.renew),
-                Err(error) if renewed.elapsed() >= self.times.lifetime => self.tell_lost(error.to_string()),
-                Err(_) => pause = self.times.renew / 12,
+            // A renewal that hangs is as bad as one that fails: what counts is when others may take it for dead. Work
+            // ends a little before that, so that nothing of it arrives afterwards.
+            let usable = self.times.lifetime / 5 * 4;
+            let left = usable.saturating_sub(renewed.elapsed());
+            let outcome = tokio::time::timeout(left, write(&self.store, &self.path, &file)).await;
+            match outcome {
+                // Nobody may have looked while it seemed dead. But somebody may.
+                _ if renewed.elapsed() >= usable => self.tell_lost(match outcome {
+                    Ok(Err(error)) => error.to_string(),
+                    _ => "it could not be renewed before others may take it for dead".to_owned(),
+                }),
+                Ok(Ok(())) => (renewed, pause) = (begun, self.times.renew),
+                Ok(Err(_)) | Err(_) => pause = self.times.renew / 12,
             }
         }
         if let Err(error) = self.store.remove(&self.path).await {

@@ -47,6 +47,14 @@ impl Fault {
         Self::new("read", message, "Look at this file in the target; everything else can be used")
     }
 
+    /// What is shown of a target is not of the address that it has now.
+    #[must_use]
+    pub(crate) fn moved(target: &str) -> Self {
+        let message = format!("backup target {target} has not been read since it got its address");
+        let next_step = "Let the target be read first; it is tried again by itself";
+        Self { is_transient: true, ..Self::new("address", message, next_step) }
+    }
+
     #[must_use]
     pub(crate) fn timeout(doing: impl fmt::Display, limit: Duration) -> Self {
         let message = format!("{doing} did not end within {} s", limit.as_secs());

@@ -35,6 +35,7 @@ pub enum Command {
     /// Make a volume of a backup
     Restore(Restore),
     /// List the volumes that have backups
+    #[command(after_help = "Example:\n  aurochs backup volumes")]
     Volumes(List),
 }
 
@@ -99,8 +100,8 @@ pub struct Restore {
     backup: String,
     /// Name of the new volume
     volume: String,
-    /// Number of replicas
-    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    /// Number of replicas; without it, as many as new volumes get (setting default-replica-count)
+    #[arg(long, value_name = "NUMBER", default_value_t = 0, hide_default_value = true)]
     replicas: u32,
     /// It follows the newest backup until it is activated
     #[arg(long)]

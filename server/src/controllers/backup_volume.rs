@@ -85,6 +85,10 @@ impl BackupVolumes {
         // Where its target has no address any more there is nothing that could be removed.
         let target = target.filter(|target| !target.spec.backup_target_url.is_empty() && !is_only_forgotten);
         if let Some(target) = target {
+            // Its address was changed, and what showed the old one goes: nothing is removed at the new one in its name.
+            if target.status.synced_url != target.spec.backup_target_url {
+                return Err(Error::Target(Fault::moved(target.name())));
+            }
             let _one_at_a_time = context.backups.step(target.name(), &spec.volume_name).await;
             let _turn = context.backups.deletion().await;
             let store = context.backups.store(target.name(), &target.spec).await?;

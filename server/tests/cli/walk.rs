@@ -3,7 +3,8 @@
 use aurochs_server::client;
 use clap::{Command, Subcommand};
 
-const TESTS: [&str; 9] = [
+const TESTS: [&str; 10] = [
+    include_str!("backups.rs"),
     include_str!("failures.rs"),
     include_str!("files.rs"),
     include_str!("history.rs"),

@@ -59,6 +59,10 @@ impl Made {
         }
         let target = context.store.find::<BackupTarget>(backup.target()).await?;
         let Some(target) = target.filter(|target| !target.spec.backup_target_url.is_empty()) else { return Ok(()) };
+        // Its address was changed, and the resources of the old one go: nothing is removed at the new one in their name.
+        if target.status.synced_url != target.spec.backup_target_url {
+            return Err(Error::Target(Fault::moved(target.name())));
+        }
         let tell = |status: &mut BackupStatus| status.state = BackupState::Deleting;
         context.store.modify_status::<Backup>(backup.name(), tell).await?;
         let _one_at_a_time = context.backups.step(target.name(), backup.volume()).await;

@@ -90,10 +90,12 @@ impl Controller for Made {
 }
 
 impl Made {
-    /// One that failed is shown for a while, then goes with what it left in the target.
+    /// One that failed is shown for a while, then goes with what it left in the target. Not so one that was complete and
+    /// whose record is damaged now: its data may be all there is, and a person may mend it.
     async fn expire(&self, backup: &Object<Backup>) -> Result<Next, Error> {
         let minutes = self.context.settings.number(Name::FailedBackupTtl);
-        if backup.status.state != BackupState::Error || minutes == 0 {
+        let was_complete = !backup.status.backup_created_at.is_empty();
+        if backup.status.state != BackupState::Error || was_complete || minutes == 0 {
             return Ok(Next::Wait);
         }
         let kept = Duration::from_secs(minutes.saturating_mul(60));

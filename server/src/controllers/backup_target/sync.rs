@@ -228,13 +228,24 @@ impl Pass<'_> {
         if resource.is_some_and(is_ours) || matches!(listed.record, Read::Unchanged) {
             return Ok(());
         }
+        // One of our own that failed is told of by those who made it. Only its record is known now.
+        let broke_off = listed.facts().is_some_and(|facts| facts.created.is_empty());
+        let is_known_failure = broke_off && resource.is_some_and(|backup| backup.is_own());
         let name = match resource {
             Some(resource) => resource.name().to_owned(),
-            None => self.create_backup(listed).await?,
+            None => match self.create_backup(listed).await? {
+                Some(name) => name,
+                None => return Ok(()),
+            },
         };
         let url = remote::url(self.store, self.volume, &listed.name);
         let change = |status: &mut BackupStatus| {
             let now = timestamp::now();
+            if is_known_failure {
+                status.record_version.clone_from(&listed.version);
+                status.last_synced_at = now;
+                return;
+            }
             apply_backup(status, &listed.record, volume);
             status.url.clone_from(&url);
             status.volume_name = self.volume.to_owned();
@@ -249,8 +260,9 @@ impl Pass<'_> {
         }
     }
 
-    /// Under its own name, unless that is another one's.
-    async fn create_backup(&self, listed: &Listed) -> Result<String, Error> {
+    /// Under its own name, unless that is another one's. `None` where somebody began to make this very one since the
+    /// resources were looked at.
+    async fn create_backup(&self, listed: &Listed) -> Result<Option<String>, Error> {
         let spec = BackupSpec {
             backup_block_size: listed.block_size().map_or_else(|| "-1".to_owned(), |size| size.to_string()),
             backup_mode: listed.mode(),
@@ -260,12 +272,19 @@ impl Pass<'_> {
         made.metadata.labels = self.labels();
         match self.context.store.create(&made).await {
             Err(StoreError::AlreadyExists { .. }) => {}
-            outcome => return Ok(outcome?.name().to_owned()),
+            outcome => return Ok(Some(outcome?.name().to_owned())),
+        }
+        let there = self.context.store.find::<Backup>(&listed.name).await?;
+        let is_this = |backup: &Object<Backup>| {
+            backup.volume() == self.volume && backup.target() == self.target && backup.name_in_target() == listed.name
+        };
+        if there.as_ref().is_some_and(is_this) {
+            return Ok(None);
         }
         made.metadata.name = names::of_double(&listed.name, self.volume, self.target);
         made.metadata.annotations.insert(ANNOTATION_BACKUP.to_owned(), listed.name.clone());
         match self.context.store.create(&made).await {
-            Ok(_) | Err(StoreError::AlreadyExists { .. }) => Ok(made.metadata.name),
+            Ok(_) | Err(StoreError::AlreadyExists { .. }) => Ok(Some(made.metadata.name)),
             Err(error) => Err(error.into()),
         }
     }

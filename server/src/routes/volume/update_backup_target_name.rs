@@ -24,6 +24,10 @@ pub async fn handle(target: Target, input: UpdateBackupTargetInput) -> Result<Re
             let message = format_args!("standby volume {} follows what is in its backup target", volume.name());
             return Err(invalid(message, "Activate it, then choose another target."));
         }
+        if !volume.is_restored() {
+            let message = format_args!("volume {} is being filled from a backup", volume.name());
+            return Err(invalid(message, "Wait until it is restored, then choose another target."));
+        }
         volume.spec.backup_target_name.clone_from(&name);
         volume.metadata.labels.insert(LABEL_BACKUP_TARGET.to_owned(), name.clone());
         Ok(())

@@ -27,6 +27,7 @@ use std::time::Duration;
 use aurochs_api::cause::{Cause, CauseCode, Severity};
 use aurochs_api::condition::ConditionStatus;
 use aurochs_api::volume::Robustness;
+use aurochs_engine::backup::BackupUrl;
 
 use self::wish::{Phase, Wanted};
 use super::family::Family;
@@ -116,6 +117,7 @@ impl Restore<'_> {
             Ok(told) => told,
             Err(error) => return self.bear_silence(&error, findings),
         };
+        let wanted = self.no_older(wanted, &told).await?;
         if wish::is_there(&told, &wanted) {
             return self.filled(&wanted, findings).await;
         }
@@ -169,7 +171,7 @@ impl Restore<'_> {
             findings.look_again_in(TURN_PAUSE);
             return Ok(());
         }
-        let Some(target) = self.context.store.find::<BackupTarget>(&wanted.target).await? else {
+        let Some(target) = self.source(wanted).await? else {
             let why = format!("backup target {} is gone", wanted.target);
             return self.fail(&why, "Add a backup target of this name and address again.", findings).await;
         };
@@ -243,11 +245,22 @@ impl Restore<'_> {
         };
         let holds_something = !told.last_restored_backup.is_empty();
         let target = self.context.store.find::<BackupTarget>(&self.volume.spec.backup_target_name).await?;
+        if let Some(target) = &target
+            && target.spec.sync_requested_at != target.status.answered_request
+        {
+            findings.causes.push(self.underway("its target is read once more, for a newer backup"));
+            findings.look_again_in(LOOK_AGAIN);
+            return Ok(());
+        }
+        let is_read_again = self.is_read_again().await?;
         let why = match &target {
             None => Some("its backup target is gone".to_owned()),
             Some(target) if !target.status.available => {
                 let told = condition::find(&target.status.conditions, CONDITION_UNAVAILABLE);
                 Some(told.map(|told| told.message.clone()).unwrap_or_default())
+            }
+            Some(_) if is_read_again && self.newest().await?.is_none() => {
+                Some("its backup target shows no backup of it any more".to_owned())
             }
             Some(_) => None,
         };
@@ -268,7 +281,7 @@ impl Restore<'_> {
                 self.emit(Reason::Restored, EventType::Warning, &message);
                 if self.is_whole() { self.finish().await } else { self.wait_for_replicas(findings) }
             }
-            _ if !self.is_read_again().await? => {
+            _ if !is_read_again => {
                 findings.causes.push(self.underway("its target is read once more, for a newer backup"));
                 findings.look_again_in(LOOK_AGAIN);
                 Ok(())
@@ -297,13 +310,42 @@ impl Restore<'_> {
     }
 
     async fn wanted(&self) -> Result<Option<Wanted>, Error> {
-        let newest = match Phase::of(self.volume) {
-            Phase::Following | Phase::Activating => {
-                self.backup_volume().await?.map(|found| found.status.last_backup_name)
-            }
-            _ => None,
-        };
-        Ok(wish::wanted(self.volume, newest.as_deref()))
+        Ok(wish::wanted(self.volume, self.newest().await?.as_deref()))
+    }
+
+    /// The newest backup of what a standby volume follows, where its target tells of one.
+    async fn newest(&self) -> Result<Option<String>, StoreError> {
+        if !matches!(Phase::of(self.volume), Phase::Following | Phase::Activating) {
+            return Ok(None);
+        }
+        let newest = self.backup_volume().await?.map(|found| found.status.last_backup_name);
+        Ok(newest.filter(|newest| !newest.is_empty()))
+    }
+
+    /// A standby volume whose target tells of no backup stays with what it holds, and does not go back to the one that it
+    /// was made of.
+    async fn no_older(&self, wanted: Wanted, told: &EngineStatus) -> Result<Wanted, StoreError> {
+        let holds_another = !told.last_restored_backup.is_empty() && told.last_restored_volume == wanted.volume;
+        let is_standby = matches!(Phase::of(self.volume), Phase::Following | Phase::Activating);
+        if is_standby && holds_another && self.newest().await?.is_none() {
+            return Ok(Wanted { backup: told.last_restored_backup.clone(), ..wanted });
+        }
+        Ok(wanted)
+    }
+
+    /// The target that `fromBackup` names; the volume's own backups may go to another one. The volume's where none has
+    /// that address any more.
+    async fn source(&self, wanted: &Wanted) -> Result<Option<Object<BackupTarget>>, StoreError> {
+        let named = self.context.store.find::<BackupTarget>(&wanted.target).await?;
+        let Ok(url) = self.volume.spec.from_backup.parse::<BackupUrl>() else { return Ok(named) };
+        let plain = |text: &str| text.trim_end_matches('/').to_owned();
+        let address = plain(url.target.as_str());
+        let is_there = |target: &Object<BackupTarget>| plain(&target.spec.backup_target_url) == address;
+        if named.as_ref().is_some_and(is_there) {
+            return Ok(named);
+        }
+        let targets = self.context.store.list::<BackupTarget>().await?;
+        Ok(targets.into_iter().find(|target| is_there(target)).or(named))
     }
 
     fn is_whole(&self) -> bool {
@@ -366,6 +408,11 @@ impl Restore<'_> {
 
 /// From the moment of its activation, the newest backup is looked for once more.
 pub(crate) async fn ask_for_newest(context: &crate::store::Store, volume: &Object<Volume>) -> Result<(), StoreError> {
+    // The target, too: whether it can be reached is to be known as of now.
+    match request::target(context, &volume.spec.backup_target_name).await {
+        Err(error) if !error.is_not_found() => return Err(error),
+        _ => {}
+    }
     let Some(followed) = volume.followed_volume() else { return Ok(()) };
     let name = crate::backups::names::backup_volume(&followed, &volume.spec.backup_target_name);
     match request::volume(context, &name).await {
