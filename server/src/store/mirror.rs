@@ -63,14 +63,14 @@ impl Mirror {
 
     /// Looks at the objects of a kind as they are now. `look` runs under a lock: it clones what it needs, no more.
     pub(super) async fn read<K: Kind, R>(
-        &self,
+        self: &Arc<Self>,
         mut look: impl FnMut(&BTreeMap<String, Entry<K>>, &Shelf<K>) -> R,
     ) -> Result<R, RawError> {
         loop {
             let found = self.caught_up().shelf::<K>().and_then(|shelf| shelf.entries().map(|all| look(all, shelf)));
             match found {
                 Some(found) => return Ok(found),
-                None => self.list::<K>().await?,
+                None => self.list_apart::<K>().await?,
             }
         }
     }
@@ -80,6 +80,16 @@ impl Mirror {
         if let Some(shelf) = self.caught_up().shelves.get_mut(K::PLURAL) {
             shelf.forget();
         }
+    }
+
+    /// In a task of its own. A caller may be one of several futures that are looked at in turn, and stand still while its
+    /// owner waits for another read: with the turn in its hands that one, and everybody else, would wait for ever.
+    async fn list_apart<K: Kind>(self: &Arc<Self>) -> Result<(), RawError> {
+        let mirror = Arc::clone(self);
+        let listed = tokio::spawn(async move { mirror.list::<K>().await }).await;
+        listed.unwrap_or_else(|join| {
+            Err(RawError::Backend { doing: format!("listing {}", K::PLURAL), source: Box::new(join) })
+        })
     }
 
     async fn list<K: Kind>(&self) -> Result<(), RawError> {

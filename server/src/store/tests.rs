@@ -28,6 +28,19 @@ impl Fixture {
     }
 }
 
+/// Whoever asked for a list and is not looked at any more (one of several futures whose owner waits for something else)
+/// keeps nobody else from reading.
+#[tokio::test]
+async fn a_reader_that_stands_still_holds_nobody_up() {
+    let fixture = Fixture::new().await;
+    let mut first = Box::pin(fixture.store.list::<Replica>());
+    let mut second = Box::pin(fixture.store.list::<Setting>());
+    assert!(futures::poll!(&mut first).is_pending() && futures::poll!(&mut second).is_pending());
+    let others = tokio::time::timeout(std::time::Duration::from_secs(60), fixture.store.list::<Volume>()).await;
+    assert!(others.expect("nobody gives the turn back").unwrap().is_empty());
+    assert!(first.await.unwrap().is_empty() && second.await.unwrap().is_empty());
+}
+
 #[tokio::test]
 async fn what_was_written_is_there_after_a_restart() {
     let fixture = Fixture::new().await;
