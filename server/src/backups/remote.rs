@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use aurochs_engine::backup::browse::source::BackupSource;
 use aurochs_engine::backup::{self as library, BackupUrl, Store};
 
 use super::{Fault, fault};
@@ -13,6 +14,8 @@ const LOOK_TIMEOUT: Duration = Duration::from_secs(600);
 const DELETE_TIMEOUT: Duration = Duration::from_secs(6 * 3600);
 /// What a person waits for.
 const TEST_TIMEOUT: Duration = Duration::from_secs(50);
+/// A person waits for this one, too; the record of a backup of a TiB has 50 MiB.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Parameter of a backup: `full` or `incremental`.
 const PARAMETER_MODE: &str = "backup-mode";
@@ -171,6 +174,12 @@ pub async fn backup(store: &Store, volume: &str, backup: &str) -> Result<BackupF
         newly_uploaded: record.newly_uploaded_data_size,
         re_uploaded: record.re_uploaded_data_size,
     })
+}
+
+/// The disk as the backup has it: its records are read now, its blocks when something in them is asked for.
+pub async fn disk(store: &Store, volume: &str, backup: &str) -> Result<BackupSource, Fault> {
+    let doing = format!("reading the record of backup {backup}");
+    within(OPEN_TIMEOUT, &doing, BackupSource::open(store, volume, backup)).await
 }
 
 /// Removes a backup, and the blocks that no other one needs. One that is not there is fine.

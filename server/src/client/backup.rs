@@ -1,5 +1,7 @@
 //! `aurochs backup`: of volumes, in all targets.
 
+mod files;
+
 use aurochs_api::backup::{Backup, BackupInput, BackupState};
 use aurochs_api::backup_volume::{BackupDelete, BackupVolume};
 use aurochs_api::cause::Cause;
@@ -37,6 +39,9 @@ pub enum Command {
     /// List the volumes that have backups
     #[command(after_help = "Example:\n  aurochs backup volumes")]
     Volumes(List),
+    /// Look at files inside a backup, and take them out
+    #[command(subcommand)]
+    Files(files::Command),
 }
 
 #[derive(Debug, Args)]
@@ -235,6 +240,7 @@ impl Run for Command {
             Self::Delete(verb) => verb.run(client).await,
             Self::Restore(verb) => verb.run(client).await,
             Self::Volumes(list) => list.all::<BackupVolume>(client).await,
+            Self::Files(verb) => verb.run(client).await,
         }
     }
 }
@@ -321,19 +327,25 @@ fn progress(backup: &Backup, what: &str) -> Progress {
     }
 }
 
+/// The backup volume that it belongs to.
+async fn volume_of(client: &Client, backup: &Backup) -> Result<String, Failure> {
+    let volumes = client.api.list::<BackupVolume>().await?;
+    let is_it = |seen: &&Seen<BackupVolume>| {
+        let volume = &seen.thing.data;
+        volume.volume_name == backup.volume_name && volume.backup_target_name == backup.backup_target_name
+    };
+    volumes.iter().find(is_it).map(|seen| seen.thing.data.name.clone()).ok_or_else(|| {
+        Failure::refused(format!("backup {} has no backup volume yet", backup.name), "Try again in a moment.")
+    })
+}
+
 impl Run for Delete {
     async fn run(self, client: &Client) -> Result<(), Failure> {
         let name = &self.name;
         let found = client.api.get::<Backup>(name).await?.thing.data;
         let (volume, target) = (&found.volume_name, &found.backup_target_name);
         self.confirmation.ask(&format!("Backup {name} of volume {volume} in {target} can't be brought back."))?;
-        let volumes = client.api.list::<BackupVolume>().await?;
-        let is_it = |seen: &&Seen<BackupVolume>| {
-            seen.thing.data.volume_name == *volume && seen.thing.data.backup_target_name == *target
-        };
-        let of = volumes.iter().find(is_it).map(|seen| seen.thing.data.name.clone()).ok_or_else(|| {
-            Failure::refused(format!("backup {name} has no backup volume yet"), "Try again in a moment.")
-        })?;
+        let of = volume_of(client, &found).await?;
         let input = BackupInput { name: name.clone() };
         let answer = client.api.act::<BackupDelete>(&of, &input).await?;
         client.output.done(&answer, name, &format!("Backup {name} of volume {volume} is being deleted."))

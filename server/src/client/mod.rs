@@ -23,6 +23,7 @@ mod duration;
 mod engine_image;
 mod event;
 mod failure;
+mod files;
 mod http;
 mod instance_manager;
 mod job;
