@@ -1,5 +1,7 @@
 //! What is in a target, and how it goes: the one place where the library of the backup store is called.
 
+pub mod system;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
