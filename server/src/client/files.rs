@@ -21,7 +21,7 @@ use super::table::{Cell, Column, Tone, printable};
 
 /// Where in it.
 #[derive(Debug, Args)]
-pub struct Within {
+pub(super) struct Within {
     /// Path inside the volume's file system
     #[arg(default_value = "/")]
     path: String,

@@ -28,17 +28,10 @@ const NAME_BEGINNING_LENGTH: usize = 8;
 const NEXT_STEP: &str = "It runs again at its next time.";
 
 /// Does all of it. Cut off anywhere, it can be begun again.
-pub(super) async fn execute(
-    context: &Context,
-    job: &Object<RecurringJob>,
-    run: &RecurringRun,
-    entry: &Entry,
-) -> Ended {
+pub(super) async fn execute(context: &Context, job: &Object<RecurringJob>, run: &RecurringRun, entry: &Entry) -> Ended {
     match make(context, job, run, entry).await {
         Ok(ended) => ended,
-        Err(error) => {
-            Ended::Failed { message: format!("the store failed: {error}"), next_step: NEXT_STEP.to_owned() }
-        }
+        Err(error) => Ended::Failed { message: format!("the store failed: {error}"), next_step: NEXT_STEP.to_owned() },
     }
 }
 

@@ -131,9 +131,9 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::resources::Object;
     use crate::resources::setting::SettingSpec;
     use crate::resources::volume::VolumeSpec;
-    use crate::resources::Object;
     use crate::store::Store;
     use crate::store::sqlite::Sqlite;
     use crate::system::contents;
@@ -147,7 +147,10 @@ mod tests {
     async fn what_is_written_is_found() {
         let directory = tempfile::tempdir().unwrap();
         let store = Store::new(Arc::new(Sqlite::open(&directory.path().join("db")).await.unwrap()));
-        store.create(&Object::<Setting>::new("default-replica-count", SettingSpec { value: "2".into() })).await.unwrap();
+        store
+            .create(&Object::<Setting>::new("default-replica-count", SettingSpec { value: "2".into() }))
+            .await
+            .unwrap();
         let spec = VolumeSpec { node_selector: vec!["ssd".into()], ..VolumeSpec::default() };
         let mut volume = Object::<Volume>::new("data", spec.clone());
         volume.metadata.labels.insert("recurring-job.longhorn.io/nightly".into(), "enabled".into());
@@ -167,7 +170,10 @@ mod tests {
     fn what_is_strange_is_told_and_the_rest_is_read() {
         let found = read(&zip(&[
             ("b/yamls/kubernetes/deployments.yaml", "{nonsense"),
-            ("b/yamls/longhorn/setting.yaml", "kind: SettingList\nitems:\n- metadata: {name: a}\n  value: x\n- metadata: {}\n"),
+            (
+                "b/yamls/longhorn/setting.yaml",
+                "kind: SettingList\nitems:\n- metadata: {name: a}\n  value: x\n- metadata: {}\n",
+            ),
             ("b/yamls/longhorn/volumes.yaml", "{nonsense"),
             ("b/yamls/longhorn/others.yaml", "kind: ThingList\nitems: []\n"),
             ("b/yamls/longhorn/recurringjobs.yaml", "kind: RecurringJobList\nitems:\n"),

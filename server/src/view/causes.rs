@@ -12,7 +12,8 @@ use crate::resources::orphan::{OrphanType, PARAMETER_DATA_NAME, PARAMETER_DISK_N
 use crate::resources::system_backup::SystemBackupState;
 use crate::resources::system_restore::SystemRestoreState;
 use crate::resources::{
-    Backup, BackupVolume, EngineImage, InstanceManager, Object, Orphan, Snapshot, SupportBundle, SystemBackup, SystemRestore, condition,
+    Backup, BackupVolume, EngineImage, InstanceManager, Object, Orphan, Snapshot, SupportBundle, SystemBackup,
+    SystemRestore, condition,
 };
 
 /// Ends a text that may have an end already.

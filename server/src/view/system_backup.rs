@@ -2,8 +2,8 @@
 
 use aurochs_api::system_backup::SystemBackup as SystemBackupView;
 
-use super::{causes, message_of};
 use super::shown::Shown;
+use super::{causes, message_of};
 use crate::resources::system_backup::CONDITION_ERROR;
 use crate::resources::{Object, SystemBackup};
 

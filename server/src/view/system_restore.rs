@@ -2,8 +2,8 @@
 
 use aurochs_api::system_restore::SystemRestore as SystemRestoreView;
 
-use super::{causes, message_of};
 use super::shown::Shown;
+use super::{causes, message_of};
 use crate::resources::system_restore::CONDITION_ERROR;
 use crate::resources::{Object, SystemRestore};
 

@@ -24,9 +24,7 @@ fn a_system_is_backed_up_and_brought_back_elsewhere() {
 
     let two = World::start(1);
     two.ok(&format!("backup-target set default --url {url}"));
-    two.until("the other one's system backup is found", || {
-        two.json("system-backup ls").as_array().unwrap().len() == 1
-    });
+    two.until("the other one's system backup is found", || two.json("system-backup ls").as_array().unwrap().len() == 1);
     two.until("it is read", || two.json("system-backup show before-upgrade")["state"] == "Ready");
     let restored = two.ok("system-backup restore before-upgrade --yes");
     assert!(restored.contains("is restored"), "{restored}");

@@ -15,7 +15,8 @@ use crate::resources::system_restore::SystemRestoreState;
 use crate::resources::{Object, SystemBackup, SystemRestore, condition};
 use crate::store::WatchEvent;
 
-const NO_CANCEL_OF_BACKUPS: &str = "Delete the system backup: what is made of it goes. Backups of volumes that it began go on.";
+const NO_CANCEL_OF_BACKUPS: &str =
+    "Delete the system backup: what is made of it goes. Backups of volumes that it began go on.";
 const NO_CANCEL_OF_DELETIONS: &str = "A system backup that is half removed can't be used. Let it end.";
 const NO_CANCEL_OF_RESTORES: &str = "A system that is half restored is neither the old nor the new one. Let it end.";
 const FORGOTTEN: &str = "It was deleted, or the backup target was taken away or got another address.";

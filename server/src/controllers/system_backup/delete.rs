@@ -46,7 +46,10 @@ impl Made {
         if target.status.synced_url != target.spec.backup_target_url {
             return Err(Fault::moved(target.name()).into());
         }
-        context.store.modify_status::<SystemBackup>(backup.name(), |status| status.state = SystemBackupState::Deleting).await?;
+        context
+            .store
+            .modify_status::<SystemBackup>(backup.name(), |status| status.state = SystemBackupState::Deleting)
+            .await?;
         let opened = context.backups.store(target.name(), &target.spec).await?;
         let name = backup.name_in_target();
         if backup.version_in_target().is_none() {

@@ -180,7 +180,8 @@ impl Restores {
         let message = format!("System backup {} is restored.", ended.spec.system_backup);
         context.events.emit(&object, Reason::Restored, EventType::Normal, &message);
         if !left_out.is_empty() {
-            let message = format!("{} of what is in the backup is not restored; the restore tells each.", left_out.len());
+            let message =
+                format!("{} of what is in the backup is not restored; the restore tells each.", left_out.len());
             context.events.emit(&object, Reason::RolloutSkipped, EventType::Warning, &message);
         }
         Ok(Next::Wait)

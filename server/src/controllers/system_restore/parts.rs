@@ -135,7 +135,8 @@ async fn one_setting(context: &Context, item: &Item, mark: &Mark) -> Result<Fate
     if stored.as_ref().is_some_and(|stored| mark.is_on(stored)) {
         return Ok(Fate::Restored);
     }
-    let is_same = stored.as_ref().is_some_and(|stored| stored.spec.value == value) || is_default(context, row.name, value);
+    let is_same =
+        stored.as_ref().is_some_and(|stored| stored.spec.value == value) || is_default(context, row.name, value);
     if !is_same {
         if let Err(error) = setting::update::put(&context.store, &context.settings, name, value).await {
             return Ok(refused(&error));

@@ -87,8 +87,7 @@ async fn answer(app: &App, address: &Address, disk: Disk, asked: Asked) -> Answe
     let Address { url, uri } = address;
     let Asked { path, partition, after, limit } = asked;
     let (directory, place) = (path.clone(), app.files.place().await?);
-    let listing =
-        files::look(place, disk, partition, move |browser| browser.list(&directory, after.as_deref(), limit));
+    let listing = files::look(place, disk, partition, move |browser| browser.list(&directory, after.as_deref(), limit));
     let listing = listing.await?;
     let last = listing.entries.last().filter(|_| listing.has_more).map(|entry| text(&entry.name));
     let data = listing.entries.into_iter().map(|entry| resource(url, uri, &path, entry)).collect();

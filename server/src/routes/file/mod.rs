@@ -10,8 +10,8 @@ use aurochs_engine::backup::browse::ImagePath;
 use aurochs_engine::backup::browse::source::SnapshotSource;
 
 use crate::app::App;
-use crate::error::{ApiError, ErrorKind};
 use crate::backups::remote;
+use crate::error::{ApiError, ErrorKind};
 use crate::files::{Disk, Origin, refusal};
 use crate::nouns::Noun;
 use crate::resources::{Backup, BackupTarget, BackupVolume, Volume};
@@ -55,7 +55,8 @@ async fn snapshot(app: &App, volume: &str, snapshot: &str) -> Result<Disk, ApiEr
     })?;
     engine.snapshot(snapshot).await?;
     let opened = SnapshotSource::open(engine.client(), volume, snapshot).await;
-    let opened = opened.map_err(|status| refused(&format!("reading snapshot {snapshot} of volume {volume}"), &status))?;
+    let opened =
+        opened.map_err(|status| refused(&format!("reading snapshot {snapshot} of volume {volume}"), &status))?;
     Ok(Disk::of_snapshot(opened))
 }
 
@@ -69,7 +70,8 @@ async fn backup(app: &App, volume: &str, backup: &str) -> Result<Disk, ApiError>
         return Err(ApiError::new(ErrorKind::Invalid, message, next_step));
     }
     let found = app.store.find::<Backup>(backup).await?;
-    let found = found.filter(|found| found.volume() == of.spec.volume_name && found.target() == of.spec.backup_target_name);
+    let found =
+        found.filter(|found| found.volume() == of.spec.volume_name && found.target() == of.spec.backup_target_name);
     let found = found.ok_or_else(|| {
         let message = format_args!("backup volume {volume} has no backup named {backup:?}");
         ApiError::new(ErrorKind::NotFound, message, "backupList tells their names.")

@@ -45,7 +45,9 @@ pub(crate) async fn put(
         refuse_while_engines_run(store).await?;
     }
     let stored = match store.modify::<Setting>(name, |setting| setting.spec.value.clone_from(&value)).await {
-        Err(StoreError::NotFound { .. }) => store.create(&Object::new(name, SettingSpec { value: value.clone() })).await,
+        Err(StoreError::NotFound { .. }) => {
+            store.create(&Object::new(name, SettingSpec { value: value.clone() })).await
+        }
         result => result,
     }?;
     settings.take(&stored);

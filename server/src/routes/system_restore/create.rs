@@ -78,15 +78,15 @@ async fn check_alone(store: &Store) -> Result<(), ApiError> {
 /// What is in use is not what a backup of earlier days is to change around.
 async fn check_detached(store: &Store) -> Result<(), ApiError> {
     let volumes = store.list::<Volume>().await?;
-    let is_used = |volume: &&Object<Volume>| {
-        !volume.spec.node_id.is_empty() || volume.status.state != VolumeState::Detached
-    };
+    let is_used =
+        |volume: &&Object<Volume>| !volume.spec.node_id.is_empty() || volume.status.state != VolumeState::Detached;
     let used: Vec<&str> = volumes.iter().filter(is_used).map(Object::name).collect();
     if used.is_empty() {
         return Ok(());
     }
     let named = used.iter().take(NAMED_MAXIMUM).copied().collect::<Vec<_>>().join(", ");
     let more = if used.len() > NAMED_MAXIMUM { ", …" } else { "" };
-    let message = format_args!("a system is restored while all volumes are detached, and {} are not: {named}{more}", used.len());
+    let message =
+        format_args!("a system is restored while all volumes are detached, and {} are not: {named}{more}", used.len());
     Err(conflict(message, "Detach these volumes; activate or delete standby volumes."))
 }
