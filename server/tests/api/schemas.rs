@@ -61,7 +61,8 @@ const OUR_FIELDS: &[&str] = &[
 ];
 
 /// Actions that Longhorn does not have.
-const OUR_ACTIONS: &[&str] = &["backupTarget.backupTargetTest", "recurringJob.recurringJobRun"];
+const OUR_ACTIONS: &[&str] =
+    &["backupTarget.backupTargetTest", "backupVolume.backupVerify", "recurringJob.recurringJobRun"];
 
 /// Inputs that Longhorn's actions name by a name that no type has.
 const NAMES_WITHOUT_A_TYPE: &[&str] = &["ReplicaAutoBalance", "UpdateBackupCompressionMethodInput"];

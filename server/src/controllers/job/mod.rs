@@ -41,6 +41,12 @@ pub mod keys {
         format!("backup/{backup}/delete")
     }
 
+    /// Of a backup that is read to see whether it could be restored.
+    #[must_use]
+    pub fn verification(backup: &str) -> String {
+        format!("backup-verification/{backup}")
+    }
+
     /// Of all backups of a volume.
     #[must_use]
     pub fn backup_volume_deletion(backup_volume: &str) -> String {

@@ -120,17 +120,19 @@ fn apply(status: &mut SystemBackupStatus, one: &SystemBackupName, record: &Resul
 async fn resource(context: &Context, one: &SystemBackupName) -> Result<Option<String>, Error> {
     let double = names::of_double(&one.name, &one.version, DEFAULT);
     for (name, is_double) in [(&one.name, false), (&double, true)] {
-        let mut made = Object::<SystemBackup>::new(name, spec());
-        label(&mut made, &one.version);
-        if is_double {
-            made.metadata.annotations.insert(ANNOTATION_BACKUP.to_owned(), one.name.clone());
-        }
-        match context.store.create(&made).await {
-            Ok(_) => return Ok(Some(name.clone())),
-            Err(StoreError::AlreadyExists { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
-        let Some(there) = context.store.find::<SystemBackup>(name).await? else { return Ok(None) };
+        let Some(there) = context.store.find::<SystemBackup>(name).await? else {
+            let mut made = Object::<SystemBackup>::new(name, spec());
+            label(&mut made, &one.version);
+            if is_double {
+                made.metadata.annotations.insert(ANNOTATION_BACKUP.to_owned(), one.name.clone());
+            }
+            return match context.store.create(&made).await {
+                Ok(_) => Ok(Some(name.clone())),
+                // Asked for here at this moment: it is looked at with the next reading.
+                Err(StoreError::AlreadyExists { .. }) => Ok(None),
+                Err(error) => Err(error.into()),
+            };
+        };
         if there.version_in_target() == Some(&one.version) && there.name_in_target() == one.name {
             return Ok((!there.is_deleting()).then(|| name.clone()));
         }

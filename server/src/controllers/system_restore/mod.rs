@@ -87,6 +87,8 @@ impl Restores {
         let tell = |status: &mut SystemRestoreStatus| status.source_url.clone_from(&url);
         let restore = &context.store.modify_status::<SystemRestore>(name, tell).await?;
         let (_, zip) = remote::get(&store, version, in_target).await?;
+        let message = format!("System backup {} is fetched from {}.", restore.spec.system_backup, target.name());
+        context.events.emit(&ObjectRef::from(restore), Reason::Fetched, EventType::Normal, &message);
         self.enter(name, SystemRestoreState::Unpacking).await?;
         let found = match unpack(zip).await {
             Ok(found) => found,

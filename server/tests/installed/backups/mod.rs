@@ -6,6 +6,7 @@ mod foreign;
 mod recurring;
 mod s3;
 mod standby;
+mod verification;
 mod whole_life;
 
 use std::path::PathBuf;
