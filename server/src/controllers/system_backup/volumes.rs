@@ -9,7 +9,7 @@ use aurochs_api::size::ByteSize;
 use sha2::{Digest, Sha256};
 
 use crate::controllers::{Context, Error};
-use crate::resources::backup::{BackupMode, BackupState};
+use crate::resources::backup::{BackupMode, BackupState, LABEL_BACKUP_VOLUME};
 use crate::resources::snapshot::SnapshotSpec;
 use crate::resources::system_backup::VolumeBackupPolicy;
 use crate::resources::{Backup, BackupTarget, LABEL_VOLUME, Object, Snapshot, SystemBackup, Volume};
@@ -158,8 +158,12 @@ async fn has_backup(context: &Context, volume: &Object<Volume>) -> Result<bool, 
     if last.is_empty() {
         return Ok(false);
     }
+    let backups = context.store.list_labelled::<Backup>(LABEL_BACKUP_VOLUME, volume.name()).await?;
+    let is_it = |backup: &Object<Backup>| {
+        backup.name_in_target() == last && backup.target() == volume.spec.backup_target_name && !backup.is_deleting()
+    };
     // Without its resource nobody knows what it was made from.
-    let Some(last) = context.store.find::<Backup>(last).await? else { return Ok(false) };
+    let Some(last) = backups.into_iter().find(is_it) else { return Ok(false) };
     let snapshots = context.store.list_labelled::<Snapshot>(LABEL_VOLUME, volume.name()).await?;
     Ok(!has_news(&snapshots, &last))
 }
