@@ -16,8 +16,8 @@ const LOOK_TIMEOUT: Duration = Duration::from_secs(600);
 const DELETE_TIMEOUT: Duration = Duration::from_secs(6 * 3600);
 /// What a person waits for.
 const TEST_TIMEOUT: Duration = Duration::from_secs(50);
-/// A person waits for this one, too; the record of a backup of a TiB has 50 MiB.
-const OPEN_TIMEOUT: Duration = Duration::from_secs(120);
+/// A person waits for this one, too, and the API gives up a little later; the record of a backup of a TiB has 50 MiB.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(50);
 /// Blocks on their way while a backup is verified: enough for a slow line, and little for the processors.
 const VERIFY_CONCURRENCY: usize = 8;
 

@@ -13,7 +13,7 @@ fn a_system_is_backed_up_and_brought_back_elsewhere() {
     assert!(refused.contains("no address") && refused.contains("next: "), "{refused}");
     one.ok(&format!("backup-target set default --url {url}"));
     one.until("the target is read", || one.json("backup-target show default")["available"] == true);
-    one.ok("setting set default-replica-count 2");
+    one.ok("setting set snapshot-max-count 44");
     one.ok("recurring-job create nightly --task snapshot --cron @daily --retain 3");
     assert!(one.ok("system-backup ls").contains("There are no system backups."));
     let made = one.ok("system-backup create before-upgrade --volumes disabled");
@@ -29,7 +29,7 @@ fn a_system_is_backed_up_and_brought_back_elsewhere() {
     let restored = two.ok("system-backup restore before-upgrade --yes");
     assert!(restored.contains("is restored"), "{restored}");
     assert_eq!(row(&two.ok("system-backup restores"), "before-upgrade-1")[2], "complete");
-    assert!(two.ok("setting get default-replica-count").contains('2'));
+    assert_eq!(two.ok("setting get snapshot-max-count"), "44\n");
     assert!(two.ok("recurring-job ls").contains("nightly"));
     assert!(two.fails(4, "system-backup restore none --yes").contains("none"));
     two.ok("system-backup delete before-upgrade --yes");

@@ -111,3 +111,30 @@ async fn refusals(installation: &Installation, files: &str, backup: &str) {
     let nowhere = "/v1/backupvolumes/none/files?backup=x";
     assert_eq!(installation.answer("GET", nowhere, Value::Null).await.0, StatusCode::NOT_FOUND);
 }
+
+/// A target whose file server is dead: reading a block never comes back. Whoever goes away takes no place of others.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_goes_away_from_a_dead_target_leaves_his_place() {
+    let target = Target::new();
+    let installation = Installation::with_volume(1, "nbd").await;
+    installation.attach_by_api(false).await;
+    installation.set_target(&target.url()).await;
+    let uri = installation.engine().await.status.nbd_uri;
+    tokio::task::block_in_place(|| write(&uri, &image(&[("etc/motd", b"here\n".to_vec())])));
+    let made = installation.back_up("one").await;
+    for block in target.files(".blk") {
+        std::fs::remove_file(&block).unwrap();
+        // Opened for reading, it waits for somebody who writes.
+        assert!(std::process::Command::new("mkfifo").arg(&block).status().unwrap().success());
+    }
+    let files = format!("/v1/backupvolumes/{}/files?backup={}", installation.backup_volume().await.name(), made.name());
+    // More than there are places.
+    for _ in 0..6 {
+        let asked = installation.answer("GET", &files, Value::Null);
+        let answered = tokio::time::timeout(std::time::Duration::from_secs(2), asked).await;
+        assert!(answered.is_err(), "the blocks can't be read: {answered:?}");
+    }
+    let list = installation.call("GET", &format!("/v1/volumes/{VOLUME}/files?snapshot=one"), Value::Null).await;
+    assert!(list["data"].as_array().unwrap().iter().any(|file| file["name"] == "etc"), "{list}");
+    installation.stop().await;
+}

@@ -70,7 +70,7 @@ async fn a_lost_installation_comes_back_in_a_fresh_one() {
     assert_eq!(one.backups().await.len(), 2);
     one.back_the_system_up("none", "disabled").await;
     assert_eq!(one.backups().await.len(), 2);
-    one.until_job(JobKind::SystemBackup, 4).await;
+    one.until_jobs_succeeded(JobKind::SystemBackup, 4).await;
     let before = one.objects().await;
     one.stop().await;
 
@@ -91,7 +91,7 @@ async fn a_lost_installation_comes_back_in_a_fresh_one() {
     assert_eq!(without(after.volume, &here), without(before.volume, &here));
     assert_eq!(after.labels, before.labels);
     assert!(two.content(VOLUME).await == content, "the bytes of the volume are the same");
-    two.until_job(JobKind::SystemRestore, 1).await;
+    two.until_jobs_succeeded(JobKind::SystemRestore, 1).await;
     again(&two).await;
 
     // It goes from the target, and what others need stays.
@@ -153,7 +153,7 @@ impl Installation {
         }
     }
 
-    async fn until_job(&self, kind: JobKind, count: usize) {
+    async fn until_jobs_succeeded(&self, kind: JobKind, count: usize) {
         let filter = Filter { kinds: vec![kind], ..Filter::default() };
         let history = self.history();
         self.until("the jobs are over", async |_| {
