@@ -53,7 +53,7 @@ impl Verification {
         };
         let verified = tokio::select! {
             verified = verifying => verified,
-            () = telling => return Outcome::Interrupted,
+            _ = telling => return Outcome::Interrupted,
         };
         tell(job, &progress);
         match verified {
