@@ -63,7 +63,7 @@ mod tests {
             "\u{1f600}",
         ];
         let value = json!({
-            "words": words,
+            "words": words.to_vec(),
             "keys": words.iter().map(|word| ((*word).to_owned(), json!(1))).collect::<serde_json::Map<_, _>>(),
             "numbers": [0, -1, 1.5, u64::MAX, i64::MIN, 1e300],
             "others": [true, false, null, {}, [], [[]], [{}], [[1, [2]], {"a": [{"b": {"c": []}}]}]],

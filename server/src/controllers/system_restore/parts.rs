@@ -137,10 +137,8 @@ async fn one_setting(context: &Context, item: &Item, mark: &Mark) -> Result<Fate
     }
     let is_same =
         stored.as_ref().is_some_and(|stored| stored.spec.value == value) || is_default(context, row.name, value);
-    if !is_same {
-        if let Err(error) = setting::update::put(&context.store, &context.settings, name, value).await {
-            return Ok(refused(&error));
-        }
+    if !is_same && let Err(error) = setting::update::put(&context.store, &context.settings, name, value).await {
+        return Ok(refused(&error));
     }
     let change = |setting: &mut Object<Setting>| mark.put(&mut setting.metadata.annotations, !is_same);
     match context.store.modify::<Setting>(name, change).await {
