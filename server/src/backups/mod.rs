@@ -3,9 +3,10 @@
 //! 1. [`credentials`] — what targets ask for, in a file that nobody else reads;
 //! 2. [`remote`] — lists, reads and deletes in a target: the one place that calls the library of the backup store;
 //! 3. [`fault`] — what goes wrong there, with what a person can do;
-//! 4. [`names`] — names of resources of what is found; [`labels`] — labels that a backup may have.
+//! 4. [`verify`] — whether a backup could be restored;
+//! 5. [`names`] — names of resources of what is found; [`labels`] — labels that a backup may have.
 //!
-//! The data itself never passes here: engines send and fetch it. What the resources show is the business of
+//! The data itself never passes here but to be verified: engines send and fetch it. What the resources show is the business of
 //! [`crate::controllers::backup_target`] and [`crate::controllers::backup`].
 
 pub mod credentials;
@@ -13,6 +14,7 @@ pub mod fault;
 pub mod labels;
 pub mod names;
 pub mod remote;
+pub(crate) mod verify;
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
@@ -30,6 +32,8 @@ pub use fault::Fault;
 const OPEN_TIMEOUT: Duration = Duration::from_secs(60);
 /// Deletions at the same time: each reads the records of all backups of its volume.
 const DELETIONS_AT_ONCE: usize = 4;
+/// Each has up to 60 MiB of blocks in memory, and takes a processor.
+const VERIFICATIONS_AT_ONCE: usize = 2;
 
 /// The way to all targets; cheap to clone, all clones are the same. The default has no file for credentials.
 #[derive(Clone, Debug)]
@@ -41,6 +45,7 @@ struct Shared {
     /// By the target's name.
     opened: Mutex<HashMap<String, Opened>>,
     deletions: Semaphore,
+    verifications: Arc<Semaphore>,
     /// By target and volume: two that bring the same resources into step at once would undo each other's.
     in_step: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
 }
@@ -72,7 +77,9 @@ impl Backups {
 
     fn with(credentials: Credentials) -> Self {
         let deletions = Semaphore::new(DELETIONS_AT_ONCE);
-        Self(Arc::new(Shared { credentials, opened: Mutex::default(), deletions, in_step: Mutex::default() }))
+        let verifications = Arc::new(Semaphore::new(VERIFICATIONS_AT_ONCE));
+        let (opened, in_step) = (Mutex::default(), Mutex::default());
+        Self(Arc::new(Shared { credentials, opened, deletions, verifications, in_step }))
     }
 
     #[must_use]
@@ -113,6 +120,11 @@ impl Backups {
     /// A turn for a deletion in a target.
     pub(crate) async fn deletion(&self) -> Option<tokio::sync::SemaphorePermit<'_>> {
         self.0.deletions.acquire().await.ok()
+    }
+
+    /// A turn to read a whole backup.
+    pub(crate) async fn verification(&self) -> Option<tokio::sync::OwnedSemaphorePermit> {
+        Arc::clone(&self.0.verifications).acquire_owned().await.ok()
     }
 
     /// Held while the resources of this volume in this target are brought into step with the store.

@@ -1,8 +1,11 @@
 //! What is in a target, and how it goes: the one place where the library of the backup store is called.
 
+pub mod system;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use aurochs_engine::backup::browse::source::BackupSource;
 use aurochs_engine::backup::{self as library, BackupUrl, Store};
 
 use super::{Fault, fault};
@@ -13,6 +16,10 @@ const LOOK_TIMEOUT: Duration = Duration::from_secs(600);
 const DELETE_TIMEOUT: Duration = Duration::from_secs(6 * 3600);
 /// What a person waits for.
 const TEST_TIMEOUT: Duration = Duration::from_secs(50);
+/// A person waits for this one, too, and the API gives up a little later; the record of a backup of a TiB has 50 MiB.
+const OPEN_TIMEOUT: Duration = Duration::from_secs(50);
+/// Blocks on their way while a backup is verified: enough for a slow line, and little for the processors.
+const VERIFY_CONCURRENCY: usize = 8;
 
 /// Parameter of a backup: `full` or `incremental`.
 const PARAMETER_MODE: &str = "backup-mode";
@@ -171,6 +178,35 @@ pub async fn backup(store: &Store, volume: &str, backup: &str) -> Result<BackupF
         newly_uploaded: record.newly_uploaded_data_size,
         re_uploaded: record.re_uploaded_data_size,
     })
+}
+
+/// The disk as the backup has it: its records are read now, its blocks when something in them is asked for.
+pub async fn disk(store: &Store, volume: &str, backup: &str) -> Result<BackupSource, Fault> {
+    let doing = format!("reading the record of backup {backup}");
+    within(OPEN_TIMEOUT, &doing, BackupSource::open(store, volume, backup)).await
+}
+
+/// What was found in a backup.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verified {
+    /// Different blocks, and how many of them were read.
+    pub blocks: u64,
+    pub checked: u64,
+    /// Those that can't be restored: the first byte that each belongs to, and why.
+    pub damaged: Vec<(u64, String)>,
+}
+
+/// Reads all blocks, or `sample` of them; what it takes is bound by the store's own limits for each request.
+pub async fn verify(
+    store: &Store,
+    volume: &str,
+    backup: &str,
+    sample: Option<u64>,
+    progress: &library::Progress,
+) -> Result<Verified, Fault> {
+    let told = library::verify(store, volume, backup, sample, VERIFY_CONCURRENCY, progress).await?;
+    let damaged = told.failures.into_iter().map(|failure| (failure.offset, failure.error.to_string()));
+    Ok(Verified { blocks: told.blocks, checked: told.checked, damaged: damaged.collect() })
 }
 
 /// Removes a backup, and the blocks that no other one needs. One that is not there is fine.

@@ -23,6 +23,7 @@ mod duration;
 mod engine_image;
 mod event;
 mod failure;
+mod files;
 mod http;
 mod instance_manager;
 mod job;
@@ -41,6 +42,7 @@ mod search;
 mod setting;
 mod snapshot;
 mod support_bundle;
+mod system_backup;
 mod table;
 mod volume;
 mod wait;
@@ -101,6 +103,8 @@ pub enum Command {
     Backup(Noun<backup::Command>),
     /// Backup targets, where backups are kept: list, create, change, test, read again
     BackupTarget(Noun<backup_target::Command>),
+    /// System backups, of everything but volumes' data: list, make, delete, restore
+    SystemBackup(Noun<system_backup::Command>),
     /// Ask any address of the API, for what has no command of its own
     Api(Alone<raw::Request>),
     /// Print the completion script of a shell
@@ -169,6 +173,7 @@ impl Command {
             Self::SupportBundle(noun) => of_noun(noun).await,
             Self::Backup(noun) => of_noun(noun).await,
             Self::BackupTarget(noun) => of_noun(noun).await,
+            Self::SystemBackup(noun) => of_noun(noun).await,
             Self::Api(alone) => of_alone(alone).await,
             Self::Completion(shell) => shell.print(program),
         };

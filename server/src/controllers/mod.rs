@@ -17,6 +17,8 @@
 //! | [`backup_target`] | backup targets, what is in their stores | their status, backup volumes and backups that were found |
 //! | [`backup_volume`] | backup volumes that go | what of them is in the store |
 //! | [`backup`] | backups that are asked for, or go | their status, what is in the store, the volume's last backup |
+//! | [`system_backup`] | what a restore brings back | backups of volumes, the zip in the store |
+//! | [`system_restore`] | a zip in the store | settings, targets, recurring jobs and volumes that it tells of |
 //! | [`setting`] | settings | defaults, the copy in memory |
 
 pub mod attachment;
@@ -37,6 +39,8 @@ pub mod replica;
 pub mod runtime;
 pub mod setting;
 pub mod snapshot;
+pub mod system_backup;
+pub mod system_restore;
 pub mod tickets;
 pub mod volume;
 
@@ -135,6 +139,8 @@ impl Controllers {
         tasks.extend(backup_target::start(context));
         tasks.extend(backup_volume::start(context));
         tasks.extend(backup::start(context));
+        tasks.extend(system_backup::start(context));
+        tasks.extend(system_restore::start(context));
         tasks.extend(job::start(context));
         Ok(Self { tasks })
     }

@@ -18,6 +18,7 @@ mod output;
 mod questions;
 mod settings;
 mod snapshots;
+mod system_backups;
 mod unheard;
 mod volumes;
 mod walk;

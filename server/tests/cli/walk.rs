@@ -3,7 +3,7 @@
 use aurochs_server::client;
 use clap::{Command, Subcommand};
 
-const TESTS: [&str; 10] = [
+const TESTS: [&str; 11] = [
     include_str!("backups.rs"),
     include_str!("failures.rs"),
     include_str!("files.rs"),
@@ -13,6 +13,7 @@ const TESTS: [&str; 10] = [
     include_str!("questions.rs"),
     include_str!("settings.rs"),
     include_str!("snapshots.rs"),
+    include_str!("system_backups.rs"),
     include_str!("volumes.rs"),
 ];
 

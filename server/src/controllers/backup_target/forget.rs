@@ -1,6 +1,6 @@
 //! Takes resources of backups away, and leaves everything that is in the store.
 
-use crate::controllers::{Context, Error};
+use crate::controllers::{Context, Error, system_backup};
 use crate::resources::backup::{DELETE_CUSTOM_RESOURCE_ONLY, LABEL_BACKUP_TARGET, LABEL_BACKUP_VOLUME};
 use crate::resources::{Backup, BackupVolume, Kind, Object};
 
@@ -30,7 +30,7 @@ pub async fn all_of(context: &Context, target: &str) -> Result<(), Error> {
     for one in context.store.list_labelled::<BackupVolume>(LABEL_BACKUP_TARGET, target).await? {
         volume(context, &one).await?;
     }
-    Ok(())
+    system_backup::sync::forget_all(context, target).await
 }
 
 /// From now on, its deletion is no deletion in the store.

@@ -18,6 +18,7 @@ use super::forget;
 use crate::backups::remote::{self, BackupFacts, Listed, Read, VolumeFacts};
 use crate::backups::{Fault, names};
 use crate::controllers::backup::last_backup;
+use crate::controllers::system_backup;
 use crate::controllers::{Context, Error};
 use crate::resources::backup::{
     ANNOTATION_BACKUP, BackupMode, BackupSpec, BackupState, BackupStatus, LABEL_BACKUP_TARGET, LABEL_BACKUP_VOLUME,
@@ -60,7 +61,7 @@ where
     while let Some(ended) = passes.next().await {
         ended?;
     }
-    Ok(())
+    system_backup::sync::target(context, name, store).await
 }
 
 /// The same for one volume in an open target.

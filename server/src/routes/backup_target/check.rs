@@ -69,8 +69,16 @@ pub(super) fn spec(
     })
 }
 
+/// The same for one that a system backup tells of.
+pub(crate) fn found(target: &str, input: &BackupTargetInput) -> Result<BackupTargetSpec, ApiError> {
+    name(target)?;
+    // No backup of a system has credentials in it.
+    let input = BackupTargetInput { credentials: None, ..input.clone() };
+    spec(target, &BackupTargetSpec::default(), &input)
+}
+
 /// Two targets that are one would show each backup twice, and delete it for both.
-pub(super) async fn is_alone(store: &Store, name: &str, url: &str) -> Result<(), ApiError> {
+pub(crate) async fn is_alone(store: &Store, name: &str, url: &str) -> Result<(), ApiError> {
     let same = |text: &str| text.trim_end_matches('/') == url.trim_end_matches('/');
     let others = store.list::<BackupTarget>().await?;
     let other = others.iter().find(|other| other.name() != name && same(&other.spec.backup_target_url));
