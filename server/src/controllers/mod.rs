@@ -14,12 +14,14 @@
 //! | [`job`] | engines, volumes, nodes | nothing; what takes long is told to [`crate::jobs`] |
 //! | [`instance_manager`] | running processes | instance manager resources |
 //! | [`snapshot`] | engine status | snapshot resources |
+//! | [`backing_image`] | images, replicas, disks | images with their copies, the files beneath |
 //! | [`backup_target`] | backup targets, what is in their stores | their status, backup volumes and backups that were found |
 //! | [`backup_volume`] | backup volumes that go | what of them is in the store |
 //! | [`backup`] | backups that are asked for, or go | their status, what is in the store, the volume's last backup |
 //! | [`setting`] | settings | defaults, the copy in memory |
 
 pub mod attachment;
+pub mod backing_image;
 pub mod backup;
 pub mod backup_target;
 pub mod backup_volume;
@@ -132,6 +134,7 @@ impl Controllers {
         tasks.extend(volume::start(context));
         tasks.extend(attachment::start(context));
         tasks.extend(snapshot::start(context));
+        tasks.extend(backing_image::start(context));
         tasks.extend(backup_target::start(context));
         tasks.extend(backup_volume::start(context));
         tasks.extend(backup::start(context));

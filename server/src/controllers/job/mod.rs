@@ -62,6 +62,11 @@ pub mod keys {
         format!("volume/{volume}/expansion/{bytes}")
     }
 
+    #[must_use]
+    pub fn backing_image(image: &str) -> String {
+        format!("backing-image/{image}")
+    }
+
     /// Of a whole node, or of one of its disks.
     #[must_use]
     pub fn evacuation(node: &str, disk: Option<&str>) -> String {
