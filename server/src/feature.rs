@@ -3,7 +3,6 @@
 /// A missing feature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Feature {
-    BackingImageBackups,
     BlockDisks,
     /// Limits of the time that copying between replicas takes.
     CopyTimeouts,
@@ -27,7 +26,6 @@ impl Feature {
     #[must_use]
     pub const fn words(self) -> &'static str {
         match self {
-            Self::BackingImageBackups => "backups of backing images",
             Self::BlockDisks => "block disks",
             Self::CopyTimeouts => "time limit for copying between replicas",
             Self::DeltaRebuild => "rebuilds of changed blocks alone",
@@ -49,7 +47,6 @@ impl Feature {
     pub const fn next_step(self) -> &'static str {
         match self {
             Self::SystemBackups => "Back the volumes up, and note their settings, for now.",
-            Self::BackingImageBackups => "Download the image, and keep the file, for now.",
             Self::BlockDisks => "Use a directory on a file system.",
             Self::CopyTimeouts => "Leave it as it is: copying goes on for as long as data comes.",
             Self::DeltaRebuild => "Leave it as it is: replicas are rebuilt in full.",

@@ -15,6 +15,7 @@
 //! | [`instance_manager`] | running processes | instance manager resources |
 //! | [`snapshot`] | engine status | snapshot resources |
 //! | [`backing_image`] | images, replicas, disks | images with their copies, the files beneath |
+//! | [`backup_backing_image`] | backups of images that are asked for, or go | their status, what of them is in the store |
 //! | [`backup_target`] | backup targets, what is in their stores | their status, backup volumes and backups that were found |
 //! | [`backup_volume`] | backup volumes that go | what of them is in the store |
 //! | [`backup`] | backups that are asked for, or go | their status, what is in the store, the volume's last backup |
@@ -23,6 +24,7 @@
 pub mod attachment;
 pub mod backing_image;
 pub mod backup;
+pub mod backup_backing_image;
 pub mod backup_target;
 pub mod backup_volume;
 #[cfg(test)]
@@ -137,6 +139,7 @@ impl Controllers {
         tasks.extend(backing_image::start(context));
         tasks.extend(backup_target::start(context));
         tasks.extend(backup_volume::start(context));
+        tasks.extend(backup_backing_image::start(context));
         tasks.extend(backup::start(context));
         tasks.extend(job::start(context));
         Ok(Self { tasks })

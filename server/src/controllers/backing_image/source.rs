@@ -1,12 +1,14 @@
 //! Where the content of an image comes from.
 
 use aurochs_api::backing_image::{FileState, SourceType};
+use aurochs_engine::backup::BackupUrl;
 use aurochs_engine::grpc::instance_v1::image_prepare_request::Source;
-use aurochs_engine::grpc::instance_v1::{ImageCopy, ImageDownload, ImagePlace};
+use aurochs_engine::grpc::instance_v1::{ImageCopy, ImageDownload, ImagePlace, ImageRestore, ImageTarget};
 
 use super::super::Error;
 use super::BackingImages;
-use crate::resources::{BackingImage, Node, Object};
+use crate::resources::{BackingImage, BackupTarget, Node, Object};
+use crate::store::{Store, StoreError};
 
 /// Keys of the parameters, Longhorn's.
 pub(crate) const URL: &str = "url";
@@ -15,6 +17,15 @@ pub(crate) const EXPORT_TYPE: &str = "export-type";
 pub(crate) const BACKING_IMAGE: &str = "backing-image";
 pub(crate) const ENCRYPTION: &str = "encryption";
 pub(crate) const BACKUP_URL: &str = "backup-url";
+pub(crate) const CONCURRENT_LIMIT: &str = "concurrent-limit";
+
+/// The target at the address of a backup: credentials belong to targets.
+pub(crate) async fn target_at(store: &Store, url: &BackupUrl) -> Result<Option<Object<BackupTarget>>, StoreError> {
+    let plain = |text: &str| text.trim_end_matches('/').to_owned();
+    let wanted = plain(url.target.as_str());
+    let targets = store.list::<BackupTarget>().await?;
+    Ok(targets.into_iter().find(|target| plain(&target.spec.backup_target_url) == wanted))
+}
 
 /// What the instance manager is to be asked.
 pub(super) enum Wanted {
@@ -39,8 +50,26 @@ impl BackingImages {
             SourceType::Upload => Ok(Wanted::Upload),
             SourceType::Clone => self.clone_of(parameter(BACKING_IMAGE)).await,
             SourceType::ExportFromVolume => self.export_of(image, parameter(VOLUME_NAME), parameter(EXPORT_TYPE)).await,
-            SourceType::Restore => Ok(Wanted::Never("this version can't restore backing images yet".to_owned())),
+            SourceType::Restore => self.backup_at(parameter(BACKUP_URL)).await,
         }
+    }
+
+    async fn backup_at(&self, url: &str) -> Result<Wanted, Error> {
+        let Ok(url) = url.parse::<BackupUrl>() else {
+            return Ok(Wanted::Never("its backup-url can't be understood".to_owned()));
+        };
+        let Some(name) = url.backing_image.clone() else {
+            return Ok(Wanted::Never("its backup-url names no backing image".to_owned()));
+        };
+        let Some(target) = target_at(&self.context.store, &url).await? else {
+            return Ok(Wanted::Later(format!("no backup target has the address {}", url.target.as_str())));
+        };
+        let credentials = match self.context.backups.credentials_of(&target.spec) {
+            Ok(credentials) => credentials.into_iter().collect(),
+            Err(fault) => return Ok(Wanted::Later(fault.message)),
+        };
+        let target = ImageTarget { url: target.spec.backup_target_url, credentials };
+        Ok(Wanted::Source(Box::new(Source::Restore(ImageRestore { target: Some(target), name }))))
     }
 
     async fn clone_of(&self, name: &str) -> Result<Wanted, Error> {

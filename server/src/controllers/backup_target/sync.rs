@@ -18,7 +18,7 @@ use super::forget;
 use crate::backups::remote::{self, BackupFacts, Listed, Read, VolumeFacts};
 use crate::backups::{Fault, names};
 use crate::controllers::backup::last_backup;
-use crate::controllers::{Context, Error};
+use crate::controllers::{Context, Error, backup_backing_image};
 use crate::resources::backup::{
     ANNOTATION_BACKUP, BackupMode, BackupSpec, BackupState, BackupStatus, LABEL_BACKUP_TARGET, LABEL_BACKUP_VOLUME,
 };
@@ -60,7 +60,8 @@ where
     while let Some(ended) = passes.next().await {
         ended?;
     }
-    Ok(())
+    drop(passes);
+    backup_backing_image::sync::target(context, target, store).await
 }
 
 /// The same for one volume in an open target.

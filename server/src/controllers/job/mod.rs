@@ -36,6 +36,11 @@ pub mod keys {
     }
 
     #[must_use]
+    pub fn backup_backing_image(backup: &str) -> String {
+        format!("backup-backing-image/{backup}/create")
+    }
+
+    #[must_use]
     pub fn backup_deletion(backup: &str) -> String {
         format!("backup/{backup}/delete")
     }

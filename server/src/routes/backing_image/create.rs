@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use aurochs_api::backing_image::{BackingImageCreateInput, SourceType};
+use aurochs_engine::backup::BackupUrl;
 use axum::Json;
 use axum::extract::State;
 
 use crate::auth::User;
+use crate::backups::{Backups, remote};
 use crate::controllers::backing_image::source;
 use crate::controllers::job::keys;
 use crate::error::{ApiError, ErrorKind};
@@ -32,14 +34,15 @@ pub(crate) async fn handle(
     State(store): State<Store>,
     State(settings): State<Settings>,
     State(jobs): State<Jobs>,
+    State(backups): State<Backups>,
     url: RequestUrl,
     user: User,
     Body(input): Body<BackingImageCreateInput>,
 ) -> Result<shown::One<BackingImage>, ApiError> {
     check_name(&input.name)?;
     let source_type = source_type(&input.source_type)?;
-    check_parameters(&store, &input.name, source_type, &input.parameters).await?;
     check_checksum(&input.expected_checksum)?;
+    check_parameters(&store, &backups, &input, source_type).await?;
     if !matches!(input.data_engine.as_str(), "" | "v1") {
         return Err(ApiError::not_yet(
             Feature::SecondEngine,
@@ -93,10 +96,11 @@ fn source_type(word: &str) -> Result<SourceType, ApiError> {
 /// What the source needs, and that it is there.
 async fn check_parameters(
     store: &Store,
-    name: &str,
+    backups: &Backups,
+    input: &BackingImageCreateInput,
     source_type: SourceType,
-    parameters: &BTreeMap<String, String>,
 ) -> Result<(), ApiError> {
+    let (name, parameters) = (&input.name, &input.parameters);
     let parameter = |key: &str| parameters.get(key).map(String::as_str).unwrap_or_default();
     match source_type {
         SourceType::Upload => Ok(()),
@@ -121,8 +125,29 @@ async fn check_parameters(
                 other => Err(ApiError::not_yet(Feature::Encryption, format_args!("a copy with encryption {other:?}"))),
             }
         }
-        SourceType::Restore => Err(ApiError::not_yet(Feature::Backups, format_args!("restoring backing image {name}"))),
+        SourceType::Restore => check_backup(store, backups, parameter(source::BACKUP_URL), &input.expected_checksum).await,
     }
+}
+
+/// The backup is there, complete, and of what is expected.
+async fn check_backup(store: &Store, backups: &Backups, url: &str, expected: &str) -> Result<(), ApiError> {
+    let parsed = url.parse::<BackupUrl>();
+    let parsed = parsed.map_err(|error| invalid(format_args!("backup-url can't be used: {error}"), "Give the url of a backup."))?;
+    let Some(image) = &parsed.backing_image else {
+        let message = "backup-url names no backing image";
+        return Err(invalid(message, "It ends with ?backingImage=<image>; GET /v1/backupbackingimages lists them."));
+    };
+    let Some(target) = source::target_at(store, &parsed).await? else {
+        let message = format_args!("backup-url is at {}, which is the address of no backup target", parsed.target.as_str());
+        return Err(ApiError::new(ErrorKind::Conflict, message, "Add a backup target with this address, then try again."));
+    };
+    let opened = backups.store(target.name(), &target.spec).await?;
+    let facts = remote::backing_image(&opened, image).await?;
+    if expected.is_empty() || facts.checksum.is_empty() || expected == facts.checksum {
+        return Ok(());
+    }
+    let message = format_args!("the backup of backing image {image} has the checksum {}", facts.checksum);
+    Err(invalid(message, "Leave expectedChecksum out, or choose another backup."))
 }
 
 /// The URL is not repeated: it may hold a password.
@@ -146,7 +171,7 @@ fn check_checksum(checksum: &str) -> Result<(), ApiError> {
 }
 
 /// As many as wished, or as the setting says.
-pub(super) fn copies(wished: u32, settings: &Settings) -> Result<u32, ApiError> {
+pub(crate) fn copies(wished: u32, settings: &Settings) -> Result<u32, ApiError> {
     let number = match wished {
         0 => u32::try_from(settings.number(Name::DefaultMinNumberOfBackingImageCopies)).unwrap_or(3),
         wished => wished,

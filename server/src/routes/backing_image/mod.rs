@@ -1,5 +1,6 @@
 //! Backing images.
 
+pub mod back_up;
 pub mod cleanup;
 pub mod create;
 pub mod delete;
@@ -14,7 +15,6 @@ use aurochs_api::backing_image::{
 use axum::http::Method;
 
 use super::shown;
-use crate::feature::Feature;
 use crate::nouns::Noun;
 use crate::resources::BackingImage;
 
@@ -30,7 +30,7 @@ pub fn noun() -> Noun {
         .that_changes()
         .act::<BackingImageCleanup, _, _>(cleanup::handle)
         .act_streaming::<Upload, _, _>(upload::handle)
-        .act_later::<BackupBackingImageCreate>(Feature::BackingImageBackups)
+        .act::<BackupBackingImageCreate, _, _>(back_up::handle)
         .act::<UpdateMinNumberOfCopies, _, _>(update_min_number_of_copies::handle)
         .done()
 }
