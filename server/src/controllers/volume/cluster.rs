@@ -39,7 +39,7 @@ pub fn rules(settings: &Settings) -> Rules {
 }
 
 /// Reads all nodes. The promise of the replica `without` is not counted: the answer is as if it had no place.
-pub(super) async fn read(context: &Context, without: Option<&str>) -> Result<Vec<NodeView>, Error> {
+pub(in crate::controllers) async fn read(context: &Context, without: Option<&str>) -> Result<Vec<NodeView>, Error> {
     let nodes = context.store.list::<Node>().await?;
     let mut replicas = context.store.list::<Replica>().await?;
     replicas.retain(|replica| without.is_none_or(|without| replica.name() != without));

@@ -1,7 +1,5 @@
 //! `POST /v1/backingimages`: what is wrong with the wish is said at once; the first copy is made in the background.
 
-use std::collections::BTreeMap;
-
 use aurochs_api::backing_image::{BackingImageCreateInput, SourceType};
 use aurochs_engine::backup::BackupUrl;
 use axum::Json;

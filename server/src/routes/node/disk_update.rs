@@ -151,7 +151,7 @@ async fn check_removed(store: &Store, node: &Object<Node>, disks: &BTreeMap<Stri
         let (why, next_step) = match (replicas.iter().filter(is_there).count(), before.allow_scheduling) {
             (0, false) if image.is_some() => {
                 let name = image.map(|image| image.name().to_owned()).unwrap_or_default();
-                let next_step = "Evict the disk, or take the copy away with backingImageCleanup.".to_owned();
+                let next_step = "Evict the disk, or take the copy away with backingImageCleanup.";
                 (format!("a copy of backing image {name} is on it"), next_step)
             }
             (0, false) => continue,

@@ -1,6 +1,7 @@
 //! Backups of a real installation in a directory as target: made, listed, restored, deleted, followed, with managers that end in
 //! between.
 
+mod backing_images;
 mod foreign;
 mod recurring;
 mod s3;
