@@ -36,9 +36,7 @@ mod tests {
         let target = Some(ImageTarget { url: "s3://b@r/".to_owned(), credentials });
         let image = ImageBackupRequest { target: target.clone(), ..ImageBackupRequest::default() };
         let back = ImageRestore { target, ..ImageRestore::default() };
-        for printed in
-            [format!("{create:?}"), format!("{restore:#?}"), format!("{image:?}"), format!("{back:#?}")]
-        {
+        for printed in [format!("{create:?}"), format!("{restore:#?}"), format!("{image:?}"), format!("{back:#?}")] {
             assert!(printed.contains("AWS_SECRET_ACCESS_KEY") && !printed.contains("hush"), "{printed}");
         }
     }

@@ -19,11 +19,12 @@ use crate::grpc::instance_v1::instance_manager_server::InstanceManager;
 use crate::grpc::instance_v1::{
     DiskHealthReply, DiskHealthRequest, DiskInspectReply, DiskInspectRequest, EnvironmentCheckReply,
     EnvironmentCheckRequest, EnvironmentItem, EnvironmentSeverity, FilesystemTrimReply, FilesystemTrimRequest,
-    FrontendListReply, FrontendListRequest, FrontendOffer, Image, ImageBackupProgress, ImageBackupRequest, ImageDeleteReply, ImageListReply, ImageListRequest,
-    ImagePlace, ImagePrepareRequest, ImageReadPart, ImageReadRequest, ImageUploadPart, Instance, InstanceListReply,
-    InstanceListRequest, InstanceStartRequest, InstanceStopReply, InstanceStopRequest, RecordCompareAndSetRequest,
-    RecordDeleteReply, RecordGetRequest, RecordReply, ReplicaDirectoryDeleteReply, ReplicaDirectoryDeleteRequest,
-    ReplicaSpec, ShutdownReply, ShutdownRequest, VersionReply, VersionRequest, instance_start_request::Spec,
+    FrontendListReply, FrontendListRequest, FrontendOffer, Image, ImageBackupProgress, ImageBackupRequest,
+    ImageDeleteReply, ImageListReply, ImageListRequest, ImagePlace, ImagePrepareRequest, ImageReadPart,
+    ImageReadRequest, ImageUploadPart, Instance, InstanceListReply, InstanceListRequest, InstanceStartRequest,
+    InstanceStopReply, InstanceStopRequest, RecordCompareAndSetRequest, RecordDeleteReply, RecordGetRequest,
+    RecordReply, ReplicaDirectoryDeleteReply, ReplicaDirectoryDeleteRequest, ReplicaSpec, ShutdownReply,
+    ShutdownRequest, VersionReply, VersionRequest, instance_start_request::Spec,
 };
 use crate::volume::record::{Epoch, Generation, KeeperError};
 

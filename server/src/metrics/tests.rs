@@ -22,7 +22,8 @@ use crate::resources::replica::ReplicaSpec;
 use crate::resources::snapshot::SnapshotSpec;
 use crate::resources::volume::VolumeSpec;
 use crate::resources::{
-    BackingImage, Backup, BackupBackingImage, BackupTarget, BackupVolume, Engine, InstanceManager, Node, Object, Replica, Snapshot, Volume, condition,
+    BackingImage, Backup, BackupBackingImage, BackupTarget, BackupVolume, Engine, InstanceManager, Node, Object,
+    Replica, Snapshot, Volume, condition,
 };
 use crate::store::Store;
 use crate::store::sqlite::Sqlite;

@@ -99,7 +99,9 @@ async fn needed(
         // One after the other: they may be large.
         match BackingImageRecord::find(store, name).await {
             Ok(Some(record)) if record.is_in_progress() => {
-                return Ok(Err(format!("backing image {name:?} is being backed up, or that died; delete it if it did")));
+                return Ok(Err(format!(
+                    "backing image {name:?} is being backed up, or that died; delete it if it did"
+                )));
             }
             Ok(Some(record)) => needed.extend(record.blocks.entries().iter().map(|entry| entry.checksum)),
             // A directory without a record names nothing.

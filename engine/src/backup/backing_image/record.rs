@@ -99,7 +99,8 @@ impl BackingImageRecord {
             .find(|entry| !entry.offset.is_multiple_of(BLOCK_SIZE) || entry.offset >= record.size);
         match stray.filter(|_| !record.is_in_progress()) {
             Some(entry) => {
-                let why = format!("a block at offset {} is no block of an image of {} bytes", entry.offset, record.size);
+                let why =
+                    format!("a block at offset {} is no block of an image of {} bytes", entry.offset, record.size);
                 Err(record.damaged_at(path, why))
             }
             None => Ok(record),

@@ -38,10 +38,8 @@ pub(super) async fn run(request: ImageRestore, place: &Place, progress: &Progres
         tokio::time::sleep(PAUSE).await;
         sink.restart().await?;
     }
-    let rest = record
-        .size
-        .checked_sub(sink.length())
-        .ok_or(ImageError::Length { told: record.size, found: sink.length() })?;
+    let rest =
+        record.size.checked_sub(sink.length()).ok_or(ImageError::Length { told: record.size, found: sink.length() })?;
     sink.zeros(rest).await?;
     let written = sink.finish().await?;
     if !record.checksum.is_empty() && !written.checksum.eq_ignore_ascii_case(&record.checksum) {

@@ -89,9 +89,8 @@ pub(super) async fn until_made(
     let what = format!("backing up backing image {image}");
     let look = async || {
         let all = client.api.list::<BackupBackingImage>().await?;
-        let is_it = |backup: &BackupBackingImage| {
-            backup.backing_image_name == image && backup.backup_target_name == target
-        };
+        let is_it =
+            |backup: &BackupBackingImage| backup.backing_image_name == image && backup.backup_target_name == target;
         let Some(now) = all.into_iter().find(|seen| is_it(&seen.thing.data)) else {
             return Ok(Look::GoesOn(Progress::at(&*what)));
         };

@@ -155,7 +155,8 @@ impl Listed for BackingImage {
         let image = &thing.data;
         let parameters = image.parameters.iter().map(|(key, value)| format!("{key}={value}"));
         let copies = image.disk_file_status_map.iter().map(|(disk, copy)| {
-            let more = if copy.state == FileState::InProgress { format!(" {} %", copy.progress) } else { String::new() };
+            let more =
+                if copy.state == FileState::InProgress { format!(" {} %", copy.progress) } else { String::new() };
             let why = if copy.message.is_empty() { String::new() } else { format!(" ({})", copy.message) };
             format!("{disk} {}{more}{why}", copy.state.word())
         });

@@ -119,12 +119,7 @@ impl ImageBackups {
         Ok(Err(format!("backing image {} is ready on no disk whose node answers", image.name())))
     }
 
-    async fn attempt(
-        &self,
-        backup: &Object<BackupBackingImage>,
-        ready: &Ready,
-        job: &JobHandle,
-    ) -> Result<End, Error> {
+    async fn attempt(&self, backup: &Object<BackupBackingImage>, ready: &Ready, job: &JobHandle) -> Result<End, Error> {
         let (context, target) = (&self.context, &ready.target);
         let credentials = match context.backups.credentials_of(&target.spec) {
             Ok(credentials) => credentials.into_iter().collect(),

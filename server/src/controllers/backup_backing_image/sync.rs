@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use aurochs_api::size::ByteSize;
 use aurochs_engine::backup::{BackupUrl, Store};
 
-use crate::backups::remote::{self, ImageFacts, Read};
 use crate::backups::names;
+use crate::backups::remote::{self, ImageFacts, Read};
 use crate::controllers::backup_target::forget;
 use crate::controllers::{Context, Error};
 use crate::resources::backup::{BackupState, LABEL_BACKUP_TARGET};

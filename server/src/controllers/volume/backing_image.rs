@@ -70,10 +70,7 @@ pub(super) fn bind(request: &mut Request, image: Option<&Object<BackingImage>>) 
 }
 
 /// The image of a volume; none where it stands on none.
-pub(super) async fn of(
-    volumes: &Volumes,
-    spec: &VolumeSpec,
-) -> Result<Option<Object<BackingImage>>, Error> {
+pub(super) async fn of(volumes: &Volumes, spec: &VolumeSpec) -> Result<Option<Object<BackingImage>>, Error> {
     match spec.backing_image.as_str() {
         "" => Ok(None),
         image => Ok(volumes.context.store.find::<BackingImage>(image).await?),

@@ -6,10 +6,10 @@
 use aurochs_api::size::ByteSize;
 
 use super::super::Error;
-use super::{backing_image, cluster};
 use super::expansion::present_size;
 use super::family::{Family, new_replica};
 use super::{Findings, SCHEDULING_RETRY, Volumes};
+use super::{backing_image, cluster};
 use crate::resources::replica::REBUILD_RETRIES_MAXIMUM;
 use crate::resources::volume::{DataLocality, REASON_LOCAL_SCHEDULING_FAILURE, REASON_SCHEDULING_FAILURE, VolumeSpec};
 use crate::resources::{LABEL_NODE, Object, Replica, Volume};

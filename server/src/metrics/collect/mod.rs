@@ -21,7 +21,8 @@ use serde::Serialize;
 use super::page::{Family, Page};
 use super::{jobs, requests, work};
 use crate::resources::{
-    BackingImage, Backup, BackupBackingImage, BackupTarget, BackupVolume, Engine, InstanceManager, Node, Object, Replica, Snapshot, Volume,
+    BackingImage, Backup, BackupBackingImage, BackupTarget, BackupVolume, Engine, InstanceManager, Node, Object,
+    Replica, Snapshot, Volume,
 };
 use crate::store::{Store, StoreError};
 

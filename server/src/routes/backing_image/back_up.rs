@@ -19,9 +19,8 @@ const DEFAULT_TARGET: &str = "default";
 pub(crate) async fn handle(target: Target, input: BackupBackingImageCreateInput) -> Result<(), ApiError> {
     let (store, name) = (&target.app.store, &target.name);
     let image = store.get::<BackingImage>(name).await.map_err(|error| shown::unknown::<BackingImage>(error, name))?;
-    let conflict = |message: &dyn std::fmt::Display, next_step: &str| {
-        Err(ApiError::new(ErrorKind::Conflict, message, next_step))
-    };
+    let conflict =
+        |message: &dyn std::fmt::Display, next_step: &str| Err(ApiError::new(ErrorKind::Conflict, message, next_step));
     if !image.status.disk_file_status_map.values().any(|copy| copy.state == FileState::Ready) {
         let message = format_args!("backing image {name} is ready on no disk, so it can't be backed up");
         return conflict(&message, "Wait until one of its copies is ready.");

@@ -123,21 +123,29 @@ async fn check_parameters(
                 other => Err(ApiError::not_yet(Feature::Encryption, format_args!("a copy with encryption {other:?}"))),
             }
         }
-        SourceType::Restore => check_backup(store, backups, parameter(source::BACKUP_URL), &input.expected_checksum).await,
+        SourceType::Restore => {
+            check_backup(store, backups, parameter(source::BACKUP_URL), &input.expected_checksum).await
+        }
     }
 }
 
 /// The backup is there, complete, and of what is expected.
 async fn check_backup(store: &Store, backups: &Backups, url: &str, expected: &str) -> Result<(), ApiError> {
     let parsed = url.parse::<BackupUrl>();
-    let parsed = parsed.map_err(|error| invalid(format_args!("backup-url can't be used: {error}"), "Give the url of a backup."))?;
+    let parsed = parsed
+        .map_err(|error| invalid(format_args!("backup-url can't be used: {error}"), "Give the url of a backup."))?;
     let Some(image) = &parsed.backing_image else {
         let message = "backup-url names no backing image";
         return Err(invalid(message, "It ends with ?backingImage=<image>; GET /v1/backupbackingimages lists them."));
     };
     let Some(target) = source::target_at(store, &parsed).await? else {
-        let message = format_args!("backup-url is at {}, which is the address of no backup target", parsed.target.as_str());
-        return Err(ApiError::new(ErrorKind::Conflict, message, "Add a backup target with this address, then try again."));
+        let message =
+            format_args!("backup-url is at {}, which is the address of no backup target", parsed.target.as_str());
+        return Err(ApiError::new(
+            ErrorKind::Conflict,
+            message,
+            "Add a backup target with this address, then try again.",
+        ));
     };
     let opened = backups.store(target.name(), &target.spec).await?;
     let facts = remote::backing_image(&opened, image).await?;

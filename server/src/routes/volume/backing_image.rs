@@ -37,11 +37,8 @@ pub(super) async fn check(store: &Store, spec: &VolumeSpec) -> Result<(), ApiErr
     let image = find(store, &spec.backing_image).await?;
     let needed = image.status.virtual_size;
     if needed > spec.size {
-        let message = format_args!(
-            "a volume of {} can't stand on backing image {}, which has {needed}",
-            spec.size,
-            image.name()
-        );
+        let message =
+            format_args!("a volume of {} can't stand on backing image {}, which has {needed}", spec.size, image.name());
         return Err(invalid(message, format_args!("Give size {} or more.", needed.bytes())));
     }
     Ok(())
@@ -80,7 +77,8 @@ pub(super) async fn check_origin(store: &Store, spec: &VolumeSpec, origin: &Volu
     let is_same = match (origin.backing_image_checksum.as_str(), here) {
         ("", _) => wished == name,
         (_, "") => {
-            let message = format_args!("backing image {wished} is not ready, so nobody knows whether it is the backup's");
+            let message =
+                format_args!("backing image {wished} is not ready, so nobody knows whether it is the backup's");
             return Err(ApiError::new(ErrorKind::Conflict, message, "Wait until it is ready, then try again."));
         }
         (there, here) => there == here,

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 
 use aurochs_server::resources::backing_image::FileState;
 use aurochs_server::resources::backup::BackupState;
-use aurochs_server::resources::{BackingImage, BackupBackingImage, Engine, LABEL_VOLUME, Node, Object, Replica, Volume};
+use aurochs_server::resources::{
+    BackingImage, BackupBackingImage, Engine, LABEL_VOLUME, Node, Object, Replica, Volume,
+};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha512};
@@ -57,7 +59,12 @@ impl Installation {
         self.call("POST", "/v1/backingimages", body).await;
     }
 
-    async fn until_image(&self, name: &str, what: &str, holds: impl Fn(&Object<BackingImage>) -> bool) -> Object<BackingImage> {
+    async fn until_image(
+        &self,
+        name: &str,
+        what: &str,
+        holds: impl Fn(&Object<BackingImage>) -> bool,
+    ) -> Object<BackingImage> {
         self.until(&format!("{name} {what}"), async |store| {
             store.find::<BackingImage>(name).await.unwrap().is_some_and(|image| holds(&image))
         })
@@ -111,7 +118,10 @@ async fn a_volume_stands_on_a_downloaded_image() {
     body["expectedChecksum"] = sha512(&content).into();
     installation.create_image(body).await;
     let image = installation.until_ready_on(IMAGE, 2).await;
-    assert_eq!((image.status.checksum.as_str(), image.status.size.bytes()), (sha512(&content).as_str(), 5 * MIB + 4096));
+    assert_eq!(
+        (image.status.checksum.as_str(), image.status.size.bytes()),
+        (sha512(&content).as_str(), 5 * MIB + 4096)
+    );
     assert_eq!(installation.image_files(&image).await.len(), 2);
     assert!(installation.downloaded(IMAGE).await == content);
     installation
@@ -155,14 +165,20 @@ async fn a_volume_stands_on_a_downloaded_image() {
     installation.set_target(&target.url()).await;
     let backup = installation.back_up("one").await;
     let of = installation.backup_volume().await;
-    assert_eq!((of.status.backing_image_name.as_str(), &of.status.backing_image_checksum), (IMAGE, &image.status.checksum));
+    assert_eq!(
+        (of.status.backing_image_name.as_str(), &of.status.backing_image_checksum),
+        (IMAGE, &image.status.checksum)
+    );
     installation.restore("back", &backup.status.url, json!({})).await;
     let restored = installation.until_restored("back").await;
     assert_eq!(restored.spec.backing_image, IMAGE, "the backup says on what it stands");
     assert!(installation.content("back").await == expected, "zeros written over the image survive");
-    installation.until("back is detached", async |store| {
-        store.get::<Volume>("back").await.unwrap().status.state == aurochs_server::resources::volume::VolumeState::Detached
-    }).await;
+    installation
+        .until("back is detached", async |store| {
+            store.get::<Volume>("back").await.unwrap().status.state
+                == aurochs_server::resources::volume::VolumeState::Detached
+        })
+        .await;
     installation.delete_volume("back").await;
 
     // A copy of the volume stands on the same image.
@@ -172,9 +188,12 @@ async fn a_volume_stands_on_a_downloaded_image() {
     installation.until("the copy is made", async |store| store.get::<Volume>("copy").await.unwrap().is_filled()).await;
     assert_eq!(installation.store().get::<Volume>("copy").await.unwrap().spec.backing_image, IMAGE);
     assert!(installation.content("copy").await == expected);
-    installation.until("copy is detached", async |store| {
-        store.get::<Volume>("copy").await.unwrap().status.state == aurochs_server::resources::volume::VolumeState::Detached
-    }).await;
+    installation
+        .until("copy is detached", async |store| {
+            store.get::<Volume>("copy").await.unwrap().status.state
+                == aurochs_server::resources::volume::VolumeState::Detached
+        })
+        .await;
     installation.delete_volume("copy").await;
     installation.detach_by_api().await;
     installation.delete_volume(VOLUME).await;
@@ -208,9 +227,8 @@ async fn copies_come_back_and_go() {
     assert!(status == StatusCode::CONFLICT && told["message"].as_str().unwrap().contains("no disk any more"), "{told}");
     installation.call("POST", &clean_up, json!({"disks": [disks[0]]})).await;
     installation.until("one file is left", async |_| installation.image_files(&image).await.len() == 1).await;
-    let left = installation
-        .until_image(IMAGE, "is on one disk", |image| image.status.disk_file_status_map.len() == 1)
-        .await;
+    let left =
+        installation.until_image(IMAGE, "is on one disk", |image| image.status.disk_file_status_map.len() == 1).await;
     assert!(left.is_ready_on(&disks[1]), "{:?}", left.status);
 
     // A volume with replicas on both nodes brings it to the other one again.
@@ -241,6 +259,12 @@ async fn images_of_uploads_volumes_and_images() {
     let kind = "multipart/form-data; boundary=xyz";
     let (status, told) = installation.send(&format!("{address}&size=17"), kind, form(&content)).await;
     assert!(status.is_client_error() && told.contains("17"), "{status} {told}");
+    // One byte more than was announced comes when all that was announced is there already.
+    let path = format!("{address}&size={}", content.len() - 1);
+    let (status, told) = installation.send(&path, "application/octet-stream", content.clone()).await;
+    assert!(status.is_client_error() && told.contains("does not end"), "{status} {told}");
+    let nothing = installation.store().get::<BackingImage>(IMAGE).await.unwrap();
+    assert_eq!(installation.image_files(&nothing).await.len(), 0, "what is refused makes no image");
     let path = format!("{address}&size={}", content.len());
     let (status, told) = installation.send(&path, kind, form(&content[..100])).await;
     assert!(status.is_client_error(), "{status} {told}");
@@ -373,9 +397,7 @@ async fn an_image_that_can_not_be_had_says_why() {
     installation.until_state("detached").await;
     installation.act("attach", json!({"hostId": "node-1"})).await;
     let waiting = installation
-        .until_shown("it waits for its image", |volume| {
-            volume["conditions"]["WaitForBackingImage"]["status"] == "True"
-        })
+        .until_shown("it waits for its image", |volume| volume["conditions"]["WaitForBackingImage"]["status"] == "True")
         .await;
     let codes = waiting["causes"].as_array().unwrap().iter().map(|cause| cause["code"].as_str().unwrap());
     assert!(codes.collect::<Vec<_>>().contains(&"backing-image-waiting"), "{waiting}");

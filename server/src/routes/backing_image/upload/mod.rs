@@ -85,10 +85,17 @@ async fn send(
     if parts.send(ImageUploadPart { part: Some(Part::Begin(begin)) }).await.is_err() {
         return Ok(());
     }
+    // The end of the file. It is kept back until the body was as announced to its last byte: without it the node has less
+    // than it was told, and makes no image of that.
+    let mut end = Bytes::new();
     loop {
         let piece = match tokio::time::timeout(SILENCE_MAXIMUM, body.next()).await {
             Ok(Some(Ok(piece))) => piece,
-            Ok(None) => return content.end(),
+            Ok(None) => {
+                content.end()?;
+                pass_on(&parts, end).await;
+                return Ok(());
+            }
             Ok(Some(Err(_))) => {
                 return Err(ApiError::new(ErrorKind::BadRequest, "the upload broke off", "Upload all of it again."));
             }
@@ -97,14 +104,24 @@ async fn send(
                 return Err(ApiError::new(ErrorKind::SlowRequest, message, "Upload all of it again."));
             }
         };
-        let mut data: Bytes = content.take(piece)?;
-        while !data.is_empty() {
-            let piece = data.split_to(data.len().min(PIECE_BYTES));
-            if parts.send(ImageUploadPart { part: Some(Part::Data(piece.into())) }).await.is_err() {
-                return Ok(());
-            }
+        let data = content.take(piece)?;
+        if content.is_whole() && !data.is_empty() {
+            end = data;
+        } else if !pass_on(&parts, data).await {
+            return Ok(());
         }
     }
+}
+
+/// Whether the node takes more.
+async fn pass_on(parts: &mpsc::Sender<ImageUploadPart>, mut data: Bytes) -> bool {
+    while !data.is_empty() {
+        let piece = data.split_to(data.len().min(PIECE_BYTES));
+        if parts.send(ImageUploadPart { part: Some(Part::Data(piece.into())) }).await.is_err() {
+            return false;
+        }
+    }
+    true
 }
 
 /// Node, place and wished checksum of an image that waits for its content.
@@ -125,8 +142,8 @@ async fn place(app: &App, name: &str) -> Result<(String, ImagePlace, String), Ap
         {
             return Ok(found);
         }
-        let is_underway =
-            image.is_deleting() || matches!(state, Some(FileState::InProgress | FileState::Starting | FileState::Ready));
+        let is_underway = image.is_deleting()
+            || matches!(state, Some(FileState::InProgress | FileState::Starting | FileState::Ready));
         if is_underway || begun.elapsed() > PLACE_PATIENCE {
             let word = state.map_or("waiting for a disk", FileState::word);
             let message = format_args!("backing image {name} takes no upload now: it is {word}");
