@@ -49,7 +49,7 @@ pub struct Create {
 /// Where it comes from.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
-pub struct Source {
+struct Source {
     /// Download it from this address
     #[arg(long)]
     url: Option<String>,
