@@ -13,6 +13,7 @@ use aurochs_engine::grpc::instance_v1::image_upload_part::Part;
 use aurochs_engine::grpc::instance_v1::{ImagePlace, ImageUploadBegin, ImageUploadPart};
 use axum::body::BodyDataStream;
 use axum::extract::{MatchedPath, Query, Request};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, header};
 use bytes::Bytes;
 use futures::StreamExt;
@@ -31,6 +32,8 @@ use crate::routes::shown;
 
 /// A client that sends nothing for so long is gone.
 const SILENCE_MAXIMUM: Duration = Duration::from_secs(60);
+/// What comes of an upload that was refused is read for so long.
+const FAREWELL: Duration = Duration::from_secs(10);
 /// A disk is chosen within a second or two; clients upload right after they created the image.
 const PLACE_PATIENCE: Duration = Duration::from_secs(15);
 const PLACE_PAUSE: Duration = Duration::from_millis(250);
@@ -53,19 +56,28 @@ struct Announced {
 
 /// Answers when the image is on its first disk, whole and with the right checksum.
 pub(crate) async fn handle(target: Target, request: Request) -> Result<(), ApiError> {
-    let (app, name) = (&target.app, &target.name);
-    let size = match Query::<Announced>::try_from_uri(request.uri()) {
+    let (parts, body) = request.into_parts();
+    let mut body = body.into_data_stream();
+    let done = upload(&target.app, &target.name, &parts, &mut body).await;
+    if done.is_err() {
+        // Who still sends does not listen: without this many clients see a broken connection and not the reason.
+        let _ = tokio::time::timeout(FAREWELL, async { while let Some(Ok(_)) = body.next().await {} }).await;
+    }
+    done
+}
+
+async fn upload(app: &App, name: &str, parts: &Parts, body: &mut BodyDataStream) -> Result<(), ApiError> {
+    let size = match Query::<Announced>::try_from_uri(&parts.uri) {
         Ok(Query(Announced { size })) if size > 0 => size,
         _ => return Err(invalid("an upload has to say how large the file is", "Add &size=<bytes> to the address.")),
     };
-    let content = Content::of(request.headers(), size)?;
+    let content = Content::of(&parts.headers, size)?;
     let (node, place, checksum) = place(app, name).await?;
     let begin = ImageUploadBegin { place: Some(place), size_bytes: size, expected_checksum: checksum };
     let mut client = app.clients.manager(&node).map_err(|error| ApiError::internal("finding a node", error))?;
     tracing::info!(image = name, node, size, "an upload begins");
-    let (parts, taken) = mpsc::channel(PIECES_WAITING);
-    let body = request.into_body().into_data_stream();
-    let sending = send(body, content, begin, parts);
+    let (pieces, taken) = mpsc::channel(PIECES_WAITING);
+    let sending = send(body, content, begin, pieces);
     let taking = client.image_upload(ReceiverStream::new(taken));
     let (sent, answer) = tokio::join!(sending, taking);
     // What is wrong with what was sent explains why the node did not take it.
@@ -77,7 +89,7 @@ pub(crate) async fn handle(target: Target, request: Request) -> Result<(), ApiEr
 
 /// Passes the body on. It ends early, without an error of its own, where the node takes no more.
 async fn send(
-    mut body: BodyDataStream,
+    body: &mut BodyDataStream,
     mut content: Content,
     begin: ImageUploadBegin,
     parts: mpsc::Sender<ImageUploadPart>,
