@@ -17,8 +17,9 @@ fn an_image_is_sent_stood_on_backed_up_and_brought_back() {
 
     let made = world.ok(&format!("backing-image create debian --file {} --copies 1", file.display()));
     assert!(made.contains("is there"), "{made}");
-    let shown = row(&world.ok("backing-image ls"), "debian");
-    assert_eq!((shown[1].as_str(), shown.last().unwrap().as_str()), ("ready", "-"), "{shown:?}");
+    let list = world.ok("backing-image ls");
+    let shown = row(&list, "debian");
+    assert_eq!((shown[1], shown[shown.len() - 1]), ("ready", "-"), "{list}");
     let again = world.fails(1, &format!("backing-image upload debian {}", file.display()));
     assert!(again.contains("takes no upload now"), "{again}");
     world.ok("backing-image set debian --copies 1");
