@@ -243,7 +243,7 @@ impl BackingImages {
             self.context.events.emit(&ObjectRef::from(image), Reason::Failed, EventType::Warning, &message);
         }
         if image.spec.source_type == SourceType::Upload {
-            files::remove(&self.context, image, disk).await?;
+            // Nothing is removed here: the next upload may have begun by now, and takes the place of what is left.
             findings.look_again_in(WAIT_PERIOD);
             findings.causes.push(failure(image, why, "Upload it again."));
             return Ok(First::new(FileState::Pending, why, &disk.uuid));
