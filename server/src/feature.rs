@@ -3,7 +3,6 @@
 /// A missing feature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Feature {
-    BackingImages,
     BlockDisks,
     /// Limits of the time that copying between replicas takes.
     CopyTimeouts,
@@ -26,7 +25,6 @@ impl Feature {
     #[must_use]
     pub const fn words(self) -> &'static str {
         match self {
-            Self::BackingImages => "backing images",
             Self::BlockDisks => "block disks",
             Self::CopyTimeouts => "time limit for copying between replicas",
             Self::DeltaRebuild => "rebuilds of changed blocks alone",
@@ -46,7 +44,6 @@ impl Feature {
     #[must_use]
     pub const fn next_step(self) -> &'static str {
         match self {
-            Self::BackingImages => "Write the image into a new volume for now.",
             Self::BlockDisks => "Use a directory on a file system.",
             Self::CopyTimeouts => "Leave it as it is: copying goes on for as long as data comes.",
             Self::DeltaRebuild => "Leave it as it is: replicas are rebuilt in full.",

@@ -37,6 +37,25 @@ pub enum BackupError {
     #[error("system backup {name:?} of version {version} is there already; choose another name, or delete it first")]
     SystemBackupExists { name: String, version: String },
 
+    #[error("there is no backup of backing image {name:?} in this backup target; list it to see what there is")]
+    NoBackingImage { name: String },
+
+    #[error(
+        "backing image {name:?} is backed up there already, with other content; delete that backup, or give the image \
+         another name"
+    )]
+    BackingImageExists { name: String },
+
+    /// Its record has no time of completion.
+    #[error(
+        "the backup of backing image {name:?} is not complete: it is being made, or died; let it end, make it again, or \
+         delete it"
+    )]
+    BackingImageInProgress { name: String },
+
+    #[error("cannot read {path}: {why}")]
+    Unreadable { path: String, why: String },
+
     #[error(
         "the backup holds only what differs from backing image {image:?}, so its files can't be seen without it; restore it \
          to a volume, and look there"
@@ -110,6 +129,6 @@ impl BackupError {
     /// Whether what was asked for is not there.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::NoVolume { .. } | Self::NoBackup { .. })
+        matches!(self, Self::NoVolume { .. } | Self::NoBackup { .. } | Self::NoBackingImage { .. })
     }
 }

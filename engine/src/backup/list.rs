@@ -105,6 +105,7 @@ pub async fn list_volumes(store: &Store) -> Result<Vec<String>, BackupError> {
         .filter_map(|folder| Some((folder, folder.rsplit('/').next()?)))
         // One that lies elsewhere than its name says is not found by anybody who looks for it.
         .filter(|(folder, name)| names::is_valid(name) && layout::volume(name) == **folder)
+        .filter(|(_, name)| *name != layout::BACKING_IMAGE_LOCKS)
         .map(|(_, name)| name.to_owned())
         .collect();
     volumes.sort_unstable();

@@ -13,12 +13,14 @@
 //! | [`image`] | a backup as an image file |
 //! | [`offline_source`] | a snapshot in a replica directory that nobody serves, to be backed up |
 //! | [`progress`] | how far it is |
+//! | [`backing_image`] | backups of the images that volumes stand on |
 //! | [`system`] | backups of all resources in a zip |
 //! | [`browse`] | files out of a backup or a snapshot |
 //!
 //! The way of a block into a store: `source` → `create/upload` → `block` → `store`; and back: `store` → `fetch` →
 //! `block` → `restore` → `sink`. `docs/backups.md` says how to use it, and what differs from Longhorn.
 
+pub mod backing_image;
 pub mod backup_record;
 pub mod block;
 pub mod browse;

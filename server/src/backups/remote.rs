@@ -223,6 +223,72 @@ pub async fn delete_volume(store: &Store, volume: &str) -> Result<(), Fault> {
     missing_is_fine(deleted.map(drop))
 }
 
+/// A backing image's record, without its blocks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ImageFacts {
+    /// Bytes of the file.
+    pub size: u64,
+    /// SHA-512 of the file.
+    pub checksum: String,
+    pub labels: BTreeMap<String, String>,
+    pub compression: String,
+    /// When it was complete; empty: it is being made, or its making broke off.
+    pub completed: String,
+    pub secret: String,
+    pub secret_namespace: String,
+}
+
+/// A backing image in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedImage {
+    pub name: String,
+    /// Tells the record from a changed one.
+    pub version: String,
+    pub record: Read<ImageFacts>,
+}
+
+/// All backing images of a target. `known`: versions of records that need not be read again.
+pub async fn backing_images(store: &Store, known: &BTreeMap<String, String>) -> Result<Vec<ListedImage>, Fault> {
+    let listing = library::backing_image::list(store, known);
+    let listed = within(LOOK_TIMEOUT, "listing the backing images of the target", listing).await?;
+    let listed = listed.into_iter().map(|listed| ListedImage {
+        name: listed.name,
+        version: listed.version,
+        record: match listed.record {
+            library::Read::Unchanged => Read::Unchanged,
+            library::Read::Damaged(error) => Read::Damaged(error.into()),
+            library::Read::Is(record) => Read::Is(image_facts(record)),
+        },
+    });
+    Ok(listed.collect())
+}
+
+fn image_facts(record: library::backing_image::BackingImageRecord) -> ImageFacts {
+    ImageFacts {
+        size: record.size,
+        checksum: record.checksum,
+        labels: record.labels.unwrap_or_default(),
+        compression: record.compression_method,
+        completed: record.complete_time,
+        secret: record.secret,
+        secret_namespace: record.secret_namespace,
+    }
+}
+
+/// The record of a backing image that is complete; a fault that is missing where there is none.
+pub async fn backing_image(store: &Store, name: &str) -> Result<ImageFacts, Fault> {
+    let doing = format!("reading the record of backing image {name}");
+    let reading = library::backing_image::BackingImageRecord::load_complete(store, name);
+    within(LOOK_TIMEOUT, &doing, reading).await.map(image_facts)
+}
+
+/// Removes the backup of a backing image, and the blocks that no other one needs. One that is not there is fine.
+pub async fn delete_backing_image(store: &Store, name: &str) -> Result<(), Fault> {
+    let doing = format!("deleting the backup of backing image {name}");
+    let deleted = within(DELETE_TIMEOUT, &doing, library::backing_image::delete(store, name)).await;
+    missing_is_fine(deleted.map(drop))
+}
+
 fn missing_is_fine(deleted: Result<(), Fault>) -> Result<(), Fault> {
     match deleted {
         Err(fault) if fault.is_missing => Ok(()),

@@ -12,6 +12,7 @@
 mod age;
 mod api;
 mod audit;
+mod backing_image;
 mod backup;
 mod backup_target;
 mod causes;
@@ -44,6 +45,7 @@ mod snapshot;
 mod support_bundle;
 mod system_backup;
 mod table;
+mod upload;
 mod volume;
 mod wait;
 mod whatif;
@@ -105,6 +107,8 @@ pub enum Command {
     BackupTarget(Noun<backup_target::Command>),
     /// System backups, of everything but volumes' data: list, make, delete, restore
     SystemBackup(Noun<system_backup::Command>),
+    /// Backing images, what volumes can stand on: list, create, upload, back up, remove
+    BackingImage(Noun<backing_image::Command>),
     /// Ask any address of the API, for what has no command of its own
     Api(Alone<raw::Request>),
     /// Print the completion script of a shell
@@ -174,6 +178,7 @@ impl Command {
             Self::Backup(noun) => of_noun(noun).await,
             Self::BackupTarget(noun) => of_noun(noun).await,
             Self::SystemBackup(noun) => of_noun(noun).await,
+            Self::BackingImage(noun) => of_noun(noun).await,
             Self::Api(alone) => of_alone(alone).await,
             Self::Completion(shell) => shell.print(program),
         };

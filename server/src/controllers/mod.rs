@@ -14,6 +14,8 @@
 //! | [`job`] | engines, volumes, nodes | nothing; what takes long is told to [`crate::jobs`] |
 //! | [`instance_manager`] | running processes | instance manager resources |
 //! | [`snapshot`] | engine status | snapshot resources |
+//! | [`backing_image`] | images, replicas, disks | images with their copies, the files beneath |
+//! | [`backup_backing_image`] | backups of images that are asked for, or go | their status, what of them is in the store |
 //! | [`backup_target`] | backup targets, what is in their stores | their status, backup volumes and backups that were found |
 //! | [`backup_volume`] | backup volumes that go | what of them is in the store |
 //! | [`backup`] | backups that are asked for, or go | their status, what is in the store, the volume's last backup |
@@ -22,7 +24,9 @@
 //! | [`setting`] | settings | defaults, the copy in memory |
 
 pub mod attachment;
+pub mod backing_image;
 pub mod backup;
+pub mod backup_backing_image;
 pub mod backup_target;
 pub mod backup_volume;
 #[cfg(test)]
@@ -136,8 +140,10 @@ impl Controllers {
         tasks.extend(volume::start(context));
         tasks.extend(attachment::start(context));
         tasks.extend(snapshot::start(context));
+        tasks.extend(backing_image::start(context));
         tasks.extend(backup_target::start(context));
         tasks.extend(backup_volume::start(context));
+        tasks.extend(backup_backing_image::start(context));
         tasks.extend(backup::start(context));
         tasks.extend(system_backup::start(context));
         tasks.extend(system_restore::start(context));

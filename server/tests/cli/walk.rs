@@ -3,7 +3,8 @@
 use aurochs_server::client;
 use clap::{Command, Subcommand};
 
-const TESTS: [&str; 11] = [
+const TESTS: [&str; 12] = [
+    include_str!("backing_images.rs"),
     include_str!("backups.rs"),
     include_str!("failures.rs"),
     include_str!("files.rs"),

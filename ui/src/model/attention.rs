@@ -111,6 +111,7 @@ impl Attention {
                 | CauseCode::ExpansionWaiting
                 | CauseCode::BackupWaiting
                 | CauseCode::Restoring
+                | CauseCode::BackingImageWaiting
                 | CauseCode::SettingPending,
             ) => Remedy::Watch,
             (
@@ -134,6 +135,7 @@ impl Attention {
                 | CauseCode::BackupFailed
                 | CauseCode::BackupNotDeletable
                 | CauseCode::RestoreFailed
+                | CauseCode::BackingImageFailed
                 | CauseCode::Other,
             ) => Remedy::ShowVolume,
         }

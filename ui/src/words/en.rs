@@ -140,6 +140,8 @@ pub(crate) fn cause(code: CauseCode) -> &'static str {
         CauseCode::BackupNotDeletable => "Backup stays",
         CauseCode::Restoring => "Being restored",
         CauseCode::RestoreFailed => "Restore failed",
+        CauseCode::BackingImageWaiting => "Waits for image",
+        CauseCode::BackingImageFailed => "Image not made",
         CauseCode::Other => "Something else",
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::controllers::{Context, Error, system_backup};
 use crate::resources::backup::{DELETE_CUSTOM_RESOURCE_ONLY, LABEL_BACKUP_TARGET, LABEL_BACKUP_VOLUME};
-use crate::resources::{Backup, BackupVolume, Kind, Object};
+use crate::resources::{Backup, BackupBackingImage, BackupVolume, Kind, Object};
 
 /// One that is made here is ended by its controller first.
 pub async fn backup(context: &Context, backup: &Object<Backup>) -> Result<(), Error> {
@@ -22,6 +22,12 @@ pub async fn volume(context: &Context, volume: &Object<BackupVolume>) -> Result<
     remove::<BackupVolume>(context, volume.name(), false).await
 }
 
+/// The backup of a backing image; one that is being made is ended by its controller.
+pub async fn backing_image(context: &Context, backup: &Object<BackupBackingImage>) -> Result<(), Error> {
+    mark::<BackupBackingImage>(context, backup.name()).await?;
+    remove::<BackupBackingImage>(context, backup.name(), true).await
+}
+
 /// Everything that this target's resources show.
 pub async fn all_of(context: &Context, target: &str) -> Result<(), Error> {
     for one in context.store.list_labelled::<Backup>(LABEL_BACKUP_TARGET, target).await? {
@@ -29,6 +35,9 @@ pub async fn all_of(context: &Context, target: &str) -> Result<(), Error> {
     }
     for one in context.store.list_labelled::<BackupVolume>(LABEL_BACKUP_TARGET, target).await? {
         volume(context, &one).await?;
+    }
+    for one in context.store.list_labelled::<BackupBackingImage>(LABEL_BACKUP_TARGET, target).await? {
+        backing_image(context, &one).await?;
     }
     system_backup::sync::forget_all(context, target).await
 }

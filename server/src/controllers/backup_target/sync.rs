@@ -18,8 +18,7 @@ use super::forget;
 use crate::backups::remote::{self, BackupFacts, Listed, Read, VolumeFacts};
 use crate::backups::{Fault, names};
 use crate::controllers::backup::last_backup;
-use crate::controllers::system_backup;
-use crate::controllers::{Context, Error};
+use crate::controllers::{Context, Error, backup_backing_image, system_backup};
 use crate::resources::backup::{
     ANNOTATION_BACKUP, BackupMode, BackupSpec, BackupState, BackupStatus, LABEL_BACKUP_TARGET, LABEL_BACKUP_VOLUME,
 };
@@ -61,6 +60,8 @@ where
     while let Some(ended) = passes.next().await {
         ended?;
     }
+    drop(passes);
+    backup_backing_image::sync::target(context, target, store).await?;
     system_backup::sync::target(context, name, store).await
 }
 

@@ -37,6 +37,11 @@ pub mod keys {
     }
 
     #[must_use]
+    pub fn backup_backing_image(backup: &str) -> String {
+        format!("backup-backing-image/{backup}/create")
+    }
+
+    #[must_use]
     pub fn backup_deletion(backup: &str) -> String {
         format!("backup/{backup}/delete")
     }
@@ -82,6 +87,11 @@ pub mod keys {
     #[must_use]
     pub fn expansion(volume: &str, bytes: u64) -> String {
         format!("volume/{volume}/expansion/{bytes}")
+    }
+
+    #[must_use]
+    pub fn backing_image(image: &str) -> String {
+        format!("backing-image/{image}")
     }
 
     /// Of a whole node, or of one of its disks.

@@ -17,12 +17,12 @@ use crate::store::Store;
 
 /// What the store says of it.
 pub(super) struct Origin {
-    volume: VolumeFacts,
+    pub(super) volume: VolumeFacts,
     backup: BackupFacts,
 }
 
-/// None for a volume of no backup. What the wish leaves open is taken from the backup: size, target, access mode, and for a
-/// volume that is to follow it the size of its blocks.
+/// None for a volume of no backup. What the wish leaves open is taken from the backup: size, target, access mode, backing image, and for
+/// a volume that is to follow it the size of its blocks.
 pub(super) async fn of(
     store: &Store,
     backups: &Backups,
@@ -83,6 +83,9 @@ fn fill(input: &mut VolumeCreateInput, target: &Object<BackupTarget>, volume: &V
     input.size = SizeText(volume.size.to_string());
     if input.backup_target_name.is_empty() || input.standby {
         target.name().clone_into(&mut input.backup_target_name);
+    }
+    if input.backing_image.is_empty() {
+        input.backing_image.clone_from(&volume.backing_image_name);
     }
     if let Some(mode) = backup.labels.get(LABEL_ACCESS_MODE).filter(|_| input.access_mode.text().is_empty()) {
         input.access_mode = mode.clone().into();

@@ -244,7 +244,6 @@ fn refuse_what_is_missing(name: &str, spec: &VolumeSpec) -> Result<(), ApiError>
         (spec.encrypted, "encrypted", Feature::Encryption),
         (spec.migratable, "migratable", Feature::Migration),
         (spec.access_mode == AccessMode::Rwx, "accessMode rwx", Feature::SharedVolumes),
-        (!spec.backing_image.is_empty(), "backingImage", Feature::BackingImages),
         (spec.clone_mode == CloneMode::LinkedClone, "cloneMode linked-clone", Feature::LinkedClones),
     ] {
         if wished {

@@ -2,6 +2,7 @@
 //! between.
 
 mod files;
+mod backing_images;
 mod foreign;
 mod recurring;
 mod s3;
