@@ -7,7 +7,8 @@
 //! | a record without a time of completion | there, as not complete |
 //! | nothing | goes, if it was there as complete before the store was listed |
 //!
-//! A record that has the version that the resource was made from is not read again.
+//! A record that has the version that the resource was made from is not read again. What can't be read of one volume now is
+//! told by that volume's resource, and is read the next time; everything else is brought into step all the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,6 +33,8 @@ const VOLUMES_AT_ONCE: usize = 8;
 const ERROR: &str = "error";
 
 /// Reads a whole target. `available` is told as soon as the target has answered, with the names of its credentials.
+///
+/// Fails where the target itself can't be used. A volume of it that can't be read in time is that volume's fault.
 pub(super) async fn target<F>(
     context: &Context,
     target: &Object<BackupTarget>,
@@ -55,12 +58,39 @@ where
         .collect();
     let store = &store;
     let mut passes = stream::iter(all)
-        .map(|(one, has_folder)| async move { in_step(context, name, store, &one, has_folder).await })
+        .map(|(one, has_folder)| async move {
+            let ended = in_step(context, name, store, &one, has_folder).await;
+            (one, ended)
+        })
         .buffer_unordered(VOLUMES_AT_ONCE);
-    while let Some(ended) = passes.next().await {
-        ended?;
+    let mut failed: Vec<(String, Fault)> = Vec::new();
+    while let Some((one, ended)) = passes.next().await {
+        match ended {
+            Ok(()) => {}
+            Err(Error::Target(fault)) => {
+                // With each volume anew: a server that went away is not asked for everything that it had.
+                remote::answers(store).await?;
+                failed.push((one, fault));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    for (one, fault) in &failed {
+        tracing::warn!(target = name, volume = one, %fault, "a volume of a backup target could not be read");
+        tell_failed(context, name, store, one, fault).await?;
     }
     Ok(())
+}
+
+/// A volume that could not be read, or not wholly, while its target can be used.
+async fn tell_failed(context: &Context, target: &str, store: &Store, volume: &str, fault: &Fault) -> Result<(), Error> {
+    let _one_at_a_time = context.backups.step(target, volume).await;
+    let pass = Pass { context, target, store, volume, has_folder: true };
+    let resource = context.store.find::<BackupVolume>(&pass.name()).await?;
+    if resource.as_ref().is_some_and(Object::is_deleting) {
+        return Ok(());
+    }
+    pass.tell_damaged(resource.as_ref(), fault).await
 }
 
 /// The same for one volume in an open target.
@@ -115,8 +145,9 @@ impl Pass<'_> {
             (Err(fault), _) | (_, Err(fault)) if fault.is_transient => return Err(fault.into()),
             (Err(fault), _) | (_, Err(fault)) => return self.tell_damaged(resource.as_ref(), &fault).await,
         };
+        self.unmark(resource.as_ref(), &known, record.is_some(), &listed.names).await?;
         let Some(record) = record else {
-            if listed.is_empty() && !self.has_folder {
+            if listed.names.is_empty() && !self.has_folder {
                 return self.forget(resource.as_ref(), &known).await;
             }
             let fault = Fault::damaged(format!("the folder of {} has no volume.cfg", self.volume));
@@ -126,13 +157,32 @@ impl Pass<'_> {
             Some(resource) => resource,
             None => self.create().await?,
         };
-        let resource = self.tell_volume(&resource, &record, &listed).await?;
-        for one in &listed {
+        let resource = self.tell_volume(&resource, &record, &listed.read).await?;
+        for one in &listed.read {
             self.tell_backup(&resource, &known, one).await?;
         }
-        let there: BTreeSet<&str> = listed.iter().map(|listed| listed.name.as_str()).collect();
+        let there: BTreeSet<&str> = listed.names.iter().map(String::as_str).collect();
         for one in known.iter().filter(|one| is_gone(one, &there)) {
             forget::backup(self.context, one).await?;
+        }
+        // What was read is kept: the next time goes on behind it.
+        listed.fault.map_or(Ok(()), |fault| Err(fault.into()))
+    }
+
+    /// What was about to be forgotten when a manager ended, and is in the store after all, is no less than the others: its
+    /// deletion is one in the store again.
+    async fn unmark(
+        &self,
+        resource: Option<&Object<BackupVolume>>,
+        known: &[Object<Backup>],
+        has_record: bool,
+        there: &BTreeSet<String>,
+    ) -> Result<(), Error> {
+        if let Some(resource) = resource.filter(|_| has_record) {
+            forget::unmark(self.context, resource).await?;
+        }
+        for backup in known.iter().filter(|backup| there.contains(backup.name_in_target())) {
+            forget::unmark(self.context, backup).await?;
         }
         Ok(())
     }
@@ -413,3 +463,7 @@ mod tests {
         assert_eq!((status.state, status.messages["error"].as_str()), (BackupState::Error, "it is no JSON"));
     }
 }
+
+#[cfg(test)]
+#[path = "sync_tests.rs"]
+mod passes;
