@@ -53,7 +53,7 @@ mod tests {
     fn replica(name: &str, node: &str, failed_at: &str) -> Object<Replica> {
         let spec = ReplicaSpec {
             node_id: node.to_owned(),
-            disk_id: if node.is_empty() { String::new() } else { "disk".to_owned() },
+            disk_path: if node.is_empty() { String::new() } else { "/disk".to_owned() },
             failed_at: failed_at.to_owned(),
             ..ReplicaSpec::default()
         };
