@@ -157,6 +157,7 @@ impl Pass<'_> {
             Some(resource) => resource,
             None => self.create().await?,
         };
+        let asked = resource.spec.sync_requested_at.clone();
         let resource = self.tell_volume(&resource, &record, &listed.read).await?;
         for one in &listed.read {
             self.tell_backup(&resource, &known, one).await?;
@@ -165,8 +166,23 @@ impl Pass<'_> {
         for one in known.iter().filter(|one| is_gone(one, &there)) {
             forget::backup(self.context, one).await?;
         }
-        // What was read is kept: the next time goes on behind it.
-        listed.fault.map_or(Ok(()), |fault| Err(fault.into()))
+        match listed.fault {
+            // What was read is kept: the next time goes on behind it.
+            Some(fault) => Err(fault.into()),
+            None => self.answer(&resource, &asked).await,
+        }
+    }
+
+    /// Last of all: whoever asked looks at the backups, too, as soon as there is an answer.
+    async fn answer(&self, resource: &Object<BackupVolume>, asked: &str) -> Result<(), Error> {
+        if resource.status.answered_request == asked {
+            return Ok(());
+        }
+        let change = |status: &mut BackupVolumeStatus| asked.clone_into(&mut status.answered_request);
+        match self.context.store.modify_status::<BackupVolume>(resource.name(), change).await {
+            Err(error) if !error.is_not_found() => Err(error.into()),
+            _ => Ok(()),
+        }
     }
 
     /// What was about to be forgotten when a manager ended, and is in the store after all, is no less than the others: its
@@ -257,7 +273,6 @@ impl Pass<'_> {
                 next.record_version.clone_from(version);
             }
         }
-        next.answered_request.clone_from(&resource.spec.sync_requested_at);
         if next == resource.status {
             return Ok(resource.clone());
         }

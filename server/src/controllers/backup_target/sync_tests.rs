@@ -102,3 +102,26 @@ async fn what_was_to_be_forgotten_and_is_there_is_deleted_in_the_store_again() {
     let wished = context.store.get::<Backup>("wished").await.unwrap();
     assert!(wished.is_only_forgotten(), "a person's wish is left alone");
 }
+
+/// Whoever waits for the answer looks at the backups next: an activation would take the one before for the newest.
+#[tokio::test]
+async fn a_request_is_answered_when_the_backups_are_told_and_not_before() {
+    let (context, _directory) = bench::context(&[]).await;
+    let shelf = Shelf::new(&context).await;
+    shelf.add_volume(VOLUME);
+    shelf.add_backup(VOLUME, "one", Some(&moment(1)));
+    read(&context).await.unwrap();
+    let name = names::backup_volume(VOLUME, TARGET);
+    let ask = |volume: &mut Object<BackupVolume>| volume.spec.sync_requested_at = moment(30);
+    context.store.modify::<BackupVolume>(&name, ask).await.unwrap();
+    // The same name, made again.
+    shelf.add_backup(VOLUME, "one", Some(&moment(20)));
+    shelf.add_unreadable(VOLUME, "two");
+    read(&context).await.unwrap();
+    assert_eq!(shown(&context, VOLUME).await.status.answered_request, "", "not all of it was read");
+    std::fs::remove_file(shelf.path(&aurochs_engine::backup::layout::backup_record(VOLUME, "two"))).unwrap();
+    read(&context).await.unwrap();
+    assert_eq!(shown(&context, VOLUME).await.status.answered_request, moment(30));
+    let told = context.store.get::<Backup>("one").await.unwrap().status;
+    assert_eq!(told.backup_created_at, moment(20));
+}
