@@ -51,12 +51,20 @@ impl Controller for BackupVolumes {
             self.delete(&volume).await
         } else if spec.sync_requested_at != volume.status.answered_request {
             let read = sync::one(context, &spec.backup_target_name, &spec.volume_name).await;
-            // What was asked for is answered, be it with an error.
+            // What was asked for is answered, be it with an error; that is there when the answer is.
+            let told = match &read {
+                Err(Error::Target(fault)) => Some(self.tell(&volume, fault).await?),
+                _ => None,
+            };
             let request = spec.sync_requested_at.clone();
             let change = |status: &mut BackupVolumeStatus| status.answered_request.clone_from(&request);
             match context.store.modify_status::<BackupVolume>(name, change).await {
                 Err(error) if !error.is_not_found() => return Err(error.into()),
-                _ => read.map(|()| Next::Wait),
+                _ => {}
+            }
+            match told {
+                Some(next) => return Ok(next),
+                None => read.map(|()| Next::Wait),
             }
         } else {
             Ok(Next::Wait)

@@ -246,17 +246,20 @@ impl Restore<'_> {
         };
         let holds_something = !told.last_restored_backup.is_empty();
         let target = self.context.store.find::<BackupTarget>(&self.volume.spec.backup_target_name).await?;
+        let is_read_again = self.is_read_again().await?;
+        // What is wanted was read just now: the rest of a large target is not waited for.
+        let is_read_well = is_read_again && self.is_read_well(target.as_ref()).await?;
         if let Some(target) = &target
+            && !is_read_well
             && target.spec.sync_requested_at != target.status.answered_request
         {
             findings.causes.push(self.underway("its target is read once more, for a newer backup"));
             findings.look_again_in(LOOK_AGAIN);
             return Ok(());
         }
-        let is_read_again = self.is_read_again().await?;
         let why = match &target {
             None => Some("its backup target is gone".to_owned()),
-            Some(target) if !target.status.available => {
+            Some(target) if !target.status.available && !is_read_well => {
                 let told = condition::find(&target.status.conditions, CONDITION_UNAVAILABLE);
                 Some(told.map(|told| told.message.clone()).unwrap_or_default())
             }
@@ -311,6 +314,13 @@ impl Restore<'_> {
         let Some(followed) = self.backup_volume().await? else { return Ok(true) };
         let BackupVolumeSpec { sync_requested_at, .. } = &followed.spec;
         Ok(*sync_requested_at == followed.status.answered_request)
+    }
+
+    /// Whether the last reading of the backup volume met no error.
+    async fn is_read_well(&self, target: Option<&Object<BackupTarget>>) -> Result<bool, Error> {
+        let has_address = target.is_some_and(|target| !target.spec.backup_target_url.is_empty());
+        let followed = self.backup_volume().await?;
+        Ok(has_address && followed.is_some_and(|followed| followed.status.messages.is_empty()))
     }
 
     async fn backup_volume(&self) -> Result<Option<Object<BackupVolume>>, StoreError> {
