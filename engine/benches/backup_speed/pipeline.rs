@@ -1,7 +1,7 @@
 //! The library of the backup store, in this process: from memory into a target, and back into nowhere.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -56,7 +56,7 @@ impl Stores {
     }
 }
 
-async fn open_directory(path: &PathBuf) -> Store {
+async fn open_directory(path: &Path) -> Store {
     let url = format!("vfs://{}", path.display()).parse().unwrap();
     Store::open(&Target { url, credentials: Credentials::default() }).await.unwrap()
 }
