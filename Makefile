@@ -17,7 +17,7 @@ BENCH_SETTINGS = $(if $(JOBS),--jobs '$(JOBS)') $(if $(TARGETS),--targets '$(TAR
 	$(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SIZE),--size $(SIZE)) $(if $(QUICK),--quick)
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop build ui test test-kernel soak crash bench bench-large load install-deps clean
+.PHONY: help run stop build ui test test-kernel soak crash bench bench-backup bench-large load install-deps clean
 
 help: ## this text
 	@echo "Aurochs: distributed block storage with a dashboard. Targets:"
@@ -54,6 +54,10 @@ crash: ## kill the manager KILLS times at random moments of every operation, wit
 bench: ## speed beside the bare file and other servers, memory, rebuilds (JOBS= TARGETS= PARTS= ROUNDS= SECONDS= SIZE= QUICK=1)
 	@scripts/bench-tools.sh $(TARGET_DIR)/bench-tools
 	@$(USE_RUST); cargo bench --locked --quiet -p aurochs-engine --bench volume_speed -- --tools $(abspath $(TARGET_DIR))/bench-tools --json $(abspath $(TARGET_DIR))/bench.json $(BENCH_SETTINGS)
+
+bench-backup: ## backups and restores beside the limits of hashing and compressing (SIZE= ROUNDS= SECONDS= PARTS= QUICK=1)
+	@scripts/bench-tools.sh $(TARGET_DIR)/bench-tools
+	@$(USE_RUST); cargo bench --locked --quiet -p aurochs-engine --bench backup_speed -- --tools $(abspath $(TARGET_DIR))/bench-tools --json $(abspath $(TARGET_DIR))/bench-backup.json $(BENCH_SETTINGS)
 
 bench-large: ## time and memory to open a replica of 1 TiB with a hundred snapshots, and its reads
 	@$(USE_RUST); cargo bench --locked --quiet -p aurochs-engine --bench large_replica

@@ -73,6 +73,15 @@ pub enum BackupError {
     Exists { backup: String, snapshot: String },
 
     #[error(
+        "backup {backup:?} is there already, of an earlier snapshot that had the name {snapshot:?}; choose another name"
+    )]
+    ExistsOfEarlier { backup: String, snapshot: String },
+
+    /// Its record has another time of completion.
+    #[error("backup {backup:?} was deleted and made again meanwhile; nothing of it was restored; try again")]
+    Replaced { backup: String },
+
+    #[error(
         "{volume:?} is in use: {holder} holds a lock in this backup target; it ends with that, or {lifetime_seconds} s after \
          its owner died; try again then"
     )]
@@ -95,6 +104,11 @@ pub enum BackupError {
 
     #[error("block {path} does not hold what its name says ({why}); the store, or the way to it, changed its bytes")]
     BlockDamaged { path: String, why: String },
+
+    #[error(
+        "the labels of the backup have {bytes} bytes, and at most {maximum} are kept; shorten them or leave some out"
+    )]
+    Labels { bytes: usize, maximum: usize },
 
     #[error("a backup with blocks of {block_size} bytes is not possible: {why}")]
     BlockSize { block_size: u64, why: String },
@@ -120,7 +134,7 @@ impl BackupError {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Locked { .. } | Self::LockLost { .. } => true,
+            Self::Locked { .. } | Self::LockLost { .. } | Self::Replaced { .. } => true,
             Self::Store(error) => error.kind().is_transient(),
             _ => false,
         }

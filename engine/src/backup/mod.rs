@@ -6,6 +6,7 @@
 //! | [`store`] | what can be done with a target, whatever its kind: read, write whole objects, list, remove, test |
 //! | [`names`], [`layout`] | which names are valid, and where everything lies |
 //! | [`volume_record`], [`backup_record`] | what a store knows of a volume and of a backup, byte for byte |
+//! | [`labels`] | how many labels a record may have |
 //! | [`block`] | names and files of blocks |
 //! | [`lock`] | who may use a volume of a store, Longhorn included |
 //! | [`source`], [`sink`] | what a backup reads and a restore writes: a volume, a directory |
@@ -31,6 +32,7 @@ mod error;
 mod fetch;
 pub mod image;
 mod json;
+pub mod labels;
 pub mod layout;
 pub mod list;
 pub mod lock;
@@ -51,10 +53,12 @@ pub use backup_record::BackupRecord;
 pub use create::{CreateRequest, Created, Mode, create};
 pub use delete::{Deleted, delete_backup, delete_volume};
 pub use error::BackupError;
-pub use list::{BackupSummary, ListedBackup, Read, ReadVolume, list_backups, list_volumes, read_volume};
+pub use list::{
+    BackupSummary, ListedBackup, Read, ReadBackups, ReadVolume, list_backups, list_volumes, read_backups, read_volume,
+};
 pub use lock::LockTimes;
 pub use progress::{Amounts, Progress};
-pub use restore::{RestoreRequest, Restored, restore};
+pub use restore::{Held, RestoreRequest, Restored, restore};
 pub use sink::{BlockSink, SinkError};
 pub use source::{Base, BlockSource, Ranges, SourceError};
 pub use store::{Entry, Found, Listing, Settings, Store, TestReport};

@@ -2,18 +2,24 @@
 
 pub mod system;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use aurochs_engine::backup::browse::source::BackupSource;
 use aurochs_engine::backup::{self as library, BackupUrl, Store};
 
+use futures::StreamExt;
+use tokio::time::Instant;
+
 use super::{Fault, fault};
 
-/// A volume's list with its records. Each request to the store has a shorter limit of its own.
+/// A volume's list with its records. Each request to the store has a shorter limit of its own. What was read until then is
+/// kept, so that the next look goes on behind it.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(600);
 /// A deletion reads the records of all backups of the volume, and removes blocks one by one.
 const DELETE_TIMEOUT: Duration = Duration::from_secs(6 * 3600);
+/// Records in a row that can't be read: then it is the store, and the rest is not asked for.
+const FAILURES_MAXIMUM: usize = 8;
 /// What a person waits for.
 const TEST_TIMEOUT: Duration = Duration::from_secs(50);
 /// A person waits for this one, too, and the API gives up a little later; the record of a backup of a TiB has 50 MiB.
@@ -115,7 +121,7 @@ pub async fn volume(store: &Store, volume: &str, known: &str) -> Result<Option<(
         library::Read::Damaged(error) => Read::Damaged(error.into()),
         library::Read::Is(record) => Read::Is(VolumeFacts {
             size: record.size,
-            labels: record.labels.unwrap_or_default(),
+            labels: library::labels::shown(record.labels),
             created: record.created_time,
             last_backup: record.last_backup_name,
             last_backup_at: record.last_backup_at,
@@ -128,11 +134,50 @@ pub async fn volume(store: &Store, volume: &str, known: &str) -> Result<Option<(
     Ok(Some((read.version, record)))
 }
 
-/// All backups of a volume. `known`: versions of records that need not be read again.
-pub async fn backups(store: &Store, volume: &str, known: &BTreeMap<String, String>) -> Result<Vec<Listed>, Fault> {
+/// What was read of a volume's backups.
+#[derive(Debug, Default)]
+pub struct Listing {
+    /// Names of all that are there.
+    pub names: BTreeSet<String>,
+    pub read: Vec<Listed>,
+    /// Why some were not read, the first reason.
+    pub fault: Option<Fault>,
+}
+
+/// All backups of a volume, as far as they can be read now. `known`: versions of records that need not be read again.
+///
+/// # Errors
+/// The volume can't be listed.
+pub async fn backups(store: &Store, volume: &str, known: &BTreeMap<String, String>) -> Result<Listing, Fault> {
+    let end = Instant::now() + LOOK_TIMEOUT;
     let doing = format!("listing the backups of volume {volume}");
-    let listed = within(LOOK_TIMEOUT, &doing, library::list_backups(store, volume, known)).await?;
-    let listed = listed.into_iter().map(|listed| Listed {
+    let mut records = within(LOOK_TIMEOUT, &doing, library::read_backups(store, volume, known)).await?;
+    let mut listing = Listing { names: records.names.into_iter().collect(), ..Listing::default() };
+    let mut failures = 0;
+    while failures < FAILURES_MAXIMUM {
+        match tokio::time::timeout_at(end, records.read.next()).await {
+            Ok(None) => break,
+            Ok(Some((_, Ok(read)))) => {
+                failures = 0;
+                listing.read.extend(read.map(listed));
+            }
+            Ok(Some((_, Err(error)))) => {
+                failures += 1;
+                listing.fault.get_or_insert(error.into());
+            }
+            Err(_) => {
+                let (read, all) = (listing.read.len(), listing.names.len());
+                let doing = format!("reading the backups of volume {volume}, of which {read} of {all} are read,");
+                listing.fault.get_or_insert(Fault::timeout(doing, LOOK_TIMEOUT));
+                break;
+            }
+        }
+    }
+    Ok(listing)
+}
+
+fn listed(listed: library::ListedBackup) -> Listed {
+    Listed {
         name: listed.name,
         version: listed.version,
         record: match listed.record {
@@ -140,8 +185,12 @@ pub async fn backups(store: &Store, volume: &str, known: &BTreeMap<String, Strin
             library::Read::Damaged(error) => Read::Damaged(error.into()),
             library::Read::Is(summary) => Read::Is(facts(summary)),
         },
-    });
-    Ok(listed.collect())
+    }
+}
+
+/// Whether the target as a whole answers.
+pub async fn answers(store: &Store) -> Result<(), Fault> {
+    within(TEST_TIMEOUT, "listing the target", store.list(library::layout::ROOT)).await.map(drop)
 }
 
 fn facts(summary: library::BackupSummary) -> BackupFacts {
@@ -173,7 +222,7 @@ pub async fn backup(store: &Store, volume: &str, backup: &str) -> Result<BackupF
         snapshot_created_at: record.snapshot_created_at,
         created: record.created_time,
         size: record.size,
-        labels: record.labels.unwrap_or_default(),
+        labels: library::labels::shown(record.labels),
         is_full: parameters.get(PARAMETER_MODE).is_some_and(|mode| mode == "full"),
         newly_uploaded: record.newly_uploaded_data_size,
         re_uploaded: record.re_uploaded_data_size,

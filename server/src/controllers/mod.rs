@@ -31,6 +31,8 @@ pub mod backup_target;
 pub mod backup_volume;
 #[cfg(test)]
 pub(crate) mod bench;
+#[cfg(test)]
+pub(crate) mod bench_target;
 pub mod drain;
 pub mod engine;
 pub mod engine_image;

@@ -2,7 +2,7 @@
 
 use aurochs_api::file::{BackupFilesQuestion, File, FilesQuestion};
 use aurochs_api::schema::{Collection, Resource};
-use aurochs_engine::backup::browse::{Entry, ImagePath};
+use aurochs_engine::backup::browse::{Entry, ImagePath, name_text};
 use axum::extract::{OriginalUri, Path, Query, State};
 use axum::http::{HeaderMap, Uri};
 use axum::{Extension, Json};
@@ -77,7 +77,7 @@ impl Asked {
             let next_step = format_args!("Give a number from 1 to {LIMIT_MAXIMUM}.");
             return Err(ApiError::new(ErrorKind::Invalid, format_args!("limit can't be {limit}"), next_step));
         }
-        let after = (!after.is_empty()).then(|| after.into_bytes());
+        let after = (!after.is_empty()).then(|| name_text::meant(&after));
         Ok(Self { path: super::path(path)?, partition, after, limit: usize::try_from(limit).unwrap_or(0) })
     }
 }
@@ -133,7 +133,7 @@ fn file(path: String, entry: Entry) -> File {
 }
 
 fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+    name_text::shown(bytes)
 }
 
 /// The query with another value for one of its fields.
@@ -148,12 +148,29 @@ fn with(query: &str, field: &str, value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::with;
+    use axum::extract::Query;
+
+    use super::*;
 
     #[test]
     fn a_page_leads_to_the_next() {
         assert_eq!(with("snapshot=s&path=/a", "after", "x y&z"), "snapshot=s&path=/a&after=x%20y%26z");
         assert_eq!(with("after=a&snapshot=s", "after", "b"), "snapshot=s&after=b");
         assert_eq!(with("", "path", "/"), "path=/");
+    }
+
+    /// Names are bytes: a page behind one that is no UTF-8 begins right behind it, and its link leads to it.
+    #[test]
+    fn names_that_are_no_text_lead_to_the_next_page_and_to_themselves() {
+        for name in [&b"caf\xe9"[..], b"\xff\xfe", "\u{efe9}".as_bytes(), "ä &=?".as_bytes()] {
+            let uri: axum::http::Uri = format!("/?{}", with("path=/", "after", &text(name))).parse().unwrap();
+            let asked = Query::<FilesQuestion>::try_from_uri(&uri).unwrap();
+            assert_eq!(name_text::meant(&asked.after), name);
+            let path = ImagePath::default().join(b"d\xe9").join(name).to_string();
+            let uri: axum::http::Uri = format!("/?{}", with("", "path", &path)).parse().unwrap();
+            let asked = Query::<FilesQuestion>::try_from_uri(&uri).unwrap();
+            let found = super::super::path(&asked.path).unwrap();
+            assert_eq!(found.names(), [b"d\xe9".to_vec(), name.to_vec()]);
+        }
     }
 }

@@ -6,8 +6,8 @@ pub mod content;
 pub mod list;
 
 use aurochs_api::file::{BackupFileContentQuestion, BackupFilesQuestion, File, FileContentQuestion, FilesQuestion};
-use aurochs_engine::backup::browse::ImagePath;
 use aurochs_engine::backup::browse::source::SnapshotSource;
+use aurochs_engine::backup::browse::{ImagePath, name_text};
 
 use crate::app::App;
 use crate::backups::remote;
@@ -37,7 +37,7 @@ pub fn noun() -> Noun {
 }
 
 fn path(text: &str) -> Result<ImagePath, ApiError> {
-    ImagePath::parse(text.as_bytes()).map_err(|error| refusal(&error, Origin::Snapshot))
+    ImagePath::parse(&name_text::meant(text)).map_err(|error| refusal(&error, Origin::Snapshot))
 }
 
 /// The disk as the snapshot has it.
