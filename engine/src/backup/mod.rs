@@ -10,6 +10,7 @@
 //! | [`lock`] | who may use a volume of a store, Longhorn included |
 //! | [`source`], [`sink`] | what a backup reads and a restore writes: a volume, a directory |
 //! | [`create`](mod@create), [`restore`](mod@restore), [`delete`], [`list`], [`verify`](mod@verify) | what can be done with backups |
+//! | [`lazy`] | a backup whose blocks are fetched one by one, as they are needed |
 //! | [`image`] | a backup as an image file |
 //! | [`offline_source`] | a snapshot in a replica directory that nobody serves, to be backed up |
 //! | [`progress`] | how far it is |
@@ -29,6 +30,7 @@ mod error;
 mod fetch;
 pub mod image;
 mod json;
+pub mod lazy;
 pub mod layout;
 pub mod list;
 pub mod lock;
