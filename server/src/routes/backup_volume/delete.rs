@@ -21,13 +21,15 @@ pub async fn handle(
     let found = store.get::<BackupVolume>(&name).await;
     let found = found.map_err(|error| shown::unknown::<BackupVolume>(error, &name))?;
     let needs = |volume: &&Object<Volume>| {
-        let is_standby = volume.spec.standby || volume.status.is_standby || volume.status.restore_required;
+        let status = &volume.status;
+        let needs =
+            volume.spec.standby || status.is_standby || status.restore_required || status.is_partly_remote;
         let follows = volume
             .spec
             .from_backup
             .split(['?', '&'])
             .any(|part| part.strip_prefix("volume=").is_some_and(|of| of == found.spec.volume_name));
-        is_standby && follows && volume.spec.backup_target_name == found.spec.backup_target_name
+        needs && follows && volume.spec.backup_target_name == found.spec.backup_target_name
     };
     let volumes = store.list::<Volume>().await?;
     if let Some(volume) = volumes.iter().find(needs) {
