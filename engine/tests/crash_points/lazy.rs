@@ -47,8 +47,9 @@ async fn write(engine: &TestEngine, at: u64, length: usize, byte: u8) {
 }
 
 fn request(shelf: &Shelf, on_demand_only: bool) -> RestoreRequest {
-    let instant = Some(InstantRestore { on_demand_only, ..InstantRestore::default() });
-    RestoreRequest { instant, ..shelf.restore("b1") }
+    let mut request = shelf.restore("b1");
+    request.instant = Some(InstantRestore { on_demand_only, ..InstantRestore::default() });
+    request
 }
 
 async fn complete(engine: &TestEngine) {

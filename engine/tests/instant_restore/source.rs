@@ -61,7 +61,9 @@ impl Source {
     }
 
     pub(crate) fn request(&self, options: InstantRestore) -> RestoreRequest {
-        RestoreRequest { instant: Some(options), ..self.shelf.restore(BACKUP) }
+        let mut request = self.shelf.restore(BACKUP);
+        request.instant = Some(options);
+        request
     }
 }
 

@@ -121,11 +121,8 @@ async fn what_would_show_an_incomplete_volume_is_refused() {
         let why = refused.unwrap_err().to_string();
         assert!(why.contains("only in the backup") && why.contains("try again"), "{why}");
     }
-    let mut other = source.request(on_demand());
-    other = aurochs_engine::volume::restore::RestoreRequest {
-        instant: other.instant.take(),
-        ..source.shelf.restore("b2")
-    };
+    let mut other = source.shelf.restore("b2");
+    other.instant = Some(on_demand());
     let other = engine.run(|volume| async move { volume.restore(other).await }).await.unwrap_err().to_string();
     assert!(other.contains("backup b1"), "{other}");
     // Expansion is possible, and what it leaves below the head goes at the end.

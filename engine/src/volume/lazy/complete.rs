@@ -64,6 +64,14 @@ impl Lazy {
         self.tell();
     }
 
+    /// One that has not begun is given up; one that has goes on, since the volume may be in use.
+    pub(in crate::volume) async fn cancel_beginning(&self) {
+        if !self.is_active() {
+            self.turn.send_modify(|turn| *turn += 1);
+            drop(self.working.lock().await);
+        }
+    }
+
     /// Nothing is fetched any more, and what waits for it fails: the volume goes down. The map keeps what is not here.
     pub(in crate::volume) async fn end(&self, volume: &str) {
         let message = format!("volume {volume} is being detached");

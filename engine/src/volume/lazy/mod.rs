@@ -51,7 +51,7 @@
 //! | [`begin`], [`complete`] | the first and the last step |
 //! | [`shown`] | the status |
 //!
-//! Tests: `tests/instant_restore` (a model under kills; L1–L6 each have one that fails without them), `tests/crash_points`.
+//! Tests: `tests/instant_restore` (requests, refusals, targets that are away, joiners, a model under kills), `tests/crash_points/lazy.rs`.
 
 pub(super) mod access;
 mod begin;

@@ -110,7 +110,9 @@ pub(super) fn start(volume: &Volume, request: RestoreRequest, options: InstantRe
                 Ok(()) if complete(&volume, mine).await => {}
                 // A request that had overwritten a block has failed: it is fetched after all.
                 Ok(()) if *lazy.turn.borrow() == mine => continue,
-                Ok(()) | Err(Ended::Cancelled) => {}
+                Ok(()) => {}
+                // One that goes on goes on with another worker, or another engine.
+                Err(Ended::Cancelled) if lazy.is_active() => {}
                 Err(ended) => {
                     tracing::warn!(volume = volume.name(), error = ended.words().0, "the instant restore stopped");
                     lazy.stopped(&ended);

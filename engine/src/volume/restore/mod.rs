@@ -108,6 +108,7 @@ impl Volume {
 
     /// Gives up a running restore; returns when it has ended. What is there stays for the next one.
     pub async fn cancel_restore(&self) {
+        self.shared.lazy.cancel_beginning().await;
         self.shared.restores.end().await;
     }
 
