@@ -6,6 +6,7 @@
 
 use sha2::{Digest, Sha512};
 
+use super::BackupError;
 use super::backup_record::{BackupRecord, BlockEntry};
 use super::fetch::Fetcher;
 use super::lock::{Lock, LockKind, LockTimes};
@@ -13,7 +14,6 @@ use super::names;
 use super::store::Store;
 use super::target::Target;
 use super::volume_record::VolumeRecord;
-use super::BackupError;
 use bytes::Bytes;
 
 /// Who waits for a block. Each kind has memory of its own, so that what is fetched ahead holds up nobody.

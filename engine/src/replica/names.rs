@@ -79,7 +79,9 @@ pub(crate) fn tmp_of(file: &str) -> String {
 pub(crate) fn is_tmp(file: &str) -> bool {
     let Some(target) = file.strip_suffix(TMP_SUFFIX) else { return false };
     let of_layer = |suffix| target.strip_suffix(suffix).is_some_and(is_layer);
-    of_layer(".checksum.") || of_layer(META_SUFFIX) || [VOLUME_META, STATE_FILE, REMOTE_FILE, REVISION_COUNTER].contains(&target)
+    of_layer(".checksum.")
+        || of_layer(META_SUFFIX)
+        || [VOLUME_META, STATE_FILE, REMOTE_FILE, REVISION_COUNTER].contains(&target)
 }
 
 /// Whether an image of this name is a layer.

@@ -37,7 +37,11 @@ impl RemoteMap {
     }
 
     /// What the directory holds, and what of `meta` follows from it. Changes nothing.
-    pub(super) fn load(directory: &Directory, meta: &mut VolumeMeta, meta_is_guessed: bool) -> Result<Self, ReplicaError> {
+    pub(super) fn load(
+        directory: &Directory,
+        meta: &mut VolumeMeta,
+        meta_is_guessed: bool,
+    ) -> Result<Self, ReplicaError> {
         let Some(text) = directory.read(names::REMOTE_FILE)?.filter(|_| meta.rebuilding || meta_is_guessed) else {
             return Ok(Self::default());
         };

@@ -41,7 +41,8 @@ async fn a_rebuild_beside_the_fetching_ends_with_equal_replicas() {
     engine.rebuild(&parties.replicas[joined]).await;
     complete(&engine).await;
     let snapshots = engine.status().snapshots;
-    let live: Vec<_> = snapshots.iter().filter(|snapshot| !snapshot.removed && snapshot.name != "volume-head").collect();
+    let live: Vec<_> =
+        snapshots.iter().filter(|snapshot| !snapshot.removed && snapshot.name != "volume-head").collect();
     assert!(live.len() <= 1, "{live:?}");
     check_at_end(engine, parties, &source.content, "beside").await;
 }

@@ -149,8 +149,7 @@ impl<'source> Run<'source> {
         let options = if random.random_bool(0.6) { on_demand() } else { InstantRestore::default() };
         let oracle = Oracle::new(&source.content);
         let what = format!("seed {seed}");
-        let mut run =
-            Self { source, parties, engine, oracle, random, options, what, kills: 0, kills_while_remote: 0 };
+        let mut run = Self { source, parties, engine, oracle, random, options, what, kills: 0, kills_while_remote: 0 };
         run.restore_again().await;
         run
     }

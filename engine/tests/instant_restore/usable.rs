@@ -56,7 +56,10 @@ async fn changes_go_on_top_of_what_is_in_the_backup() {
     assert_eq!(remote(&engine), all - 2 * BLOCK, "overwritten");
     // Zeros over whole blocks, the piece at the end among them.
     let (from, to) = (6 * BLOCK, SIZE);
-    engine.run(|volume| async move { volume.write_zeroes(from, to - from, true, Durability::Written).await }).await.unwrap();
+    engine
+        .run(|volume| async move { volume.write_zeroes(from, to - from, true, Durability::Written).await })
+        .await
+        .unwrap();
     expected[from as usize..].fill(0);
     assert_eq!(remote(&engine), all - 3 * BLOCK - 8192);
     // Compare and write.

@@ -368,7 +368,11 @@ impl Run for Restore {
         let what = format!("restoring volume {name}");
         let is_done = |volume: &Volume| Ok(volume.restore_initiated && !volume.restore_required);
         let seen = volume::until(client, name, &what, self.waiting.patience(), is_done).await?;
-        let how = if self.instant { "is being restored and can be attached already" } else { "is restored; it can be attached" };
+        let how = if self.instant {
+            "is being restored and can be attached already"
+        } else {
+            "is restored; it can be attached"
+        };
         client.output.done(&seen.raw, name, &format!("Volume {name} {how}."))
     }
 }

@@ -145,9 +145,7 @@ impl Lazy {
             matches!(remote.blocks.at(*block), super::blocks::At::Remote | super::blocks::At::Overwritten)
         });
         match remote.blocks.why_not(blocks) {
-            Some(why) if missing => {
-                Err(IoError::new(IoErrorKind::Io, format!("{}: {why}", remote.what_is_missing())))
-            }
+            Some(why) if missing => Err(IoError::new(IoErrorKind::Io, format!("{}: {why}", remote.what_is_missing()))),
             _ => {
                 // One that was being overwritten, and was not after all, is demanded by nobody yet.
                 remote.blocks.demand(blocks);

@@ -96,7 +96,8 @@ impl Blocks {
 
     /// What a request has to wait for that changes the range; one that `replaces` it does not depend on what is there.
     pub(super) fn before_change(&self, offset: u64, length: u64, replaces: bool) -> Before {
-        let (end, mut overwritten, mut missing, mut waits) = (offset.saturating_add(length), Vec::new(), Vec::new(), false);
+        let (end, mut overwritten, mut missing, mut waits) =
+            (offset.saturating_add(length), Vec::new(), Vec::new(), false);
         for block in self.touched(offset, length) {
             let span = self.span(block);
             match self.at(block) {
@@ -181,9 +182,9 @@ impl Blocks {
         let (touched, end) = (self.touched(offset, length), offset.saturating_add(length));
         let first = touched.start;
         let found = runs(touched.len(), |index| matches!(self.at(first + index), At::Remote | At::Overwritten));
-        let bytes = found.into_iter().map(|run| {
-            self.span(first + run.start).start.max(offset)..self.span(first + run.end - 1).end.min(end)
-        });
+        let bytes = found
+            .into_iter()
+            .map(|run| self.span(first + run.start).start.max(offset)..self.span(first + run.end - 1).end.min(end));
         bytes.collect()
     }
 

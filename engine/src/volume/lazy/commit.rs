@@ -32,7 +32,8 @@ pub(super) async fn commit_these(shared: &Arc<Shared>, blocks: &[usize]) -> Resu
 }
 
 async fn commit_all(shared: &Arc<Shared>) -> Result<(), IoError> {
-    let Some(blocks) = shared.lazy.with(|remote| remote.blocks.uncommitted()).filter(|blocks| !blocks.is_empty()) else {
+    let Some(blocks) = shared.lazy.with(|remote| remote.blocks.uncommitted()).filter(|blocks| !blocks.is_empty())
+    else {
         return Ok(());
     };
     // Their data is on all members since before the list was made; this makes it durable there.

@@ -104,7 +104,8 @@ impl Map {
     }
 
     fn and(&self, other: &Self) -> Result<Self, String> {
-        let about = |map: &Self| (map.target.clone(), map.volume.clone(), map.identity.clone(), map.block_size, map.size);
+        let about =
+            |map: &Self| (map.target.clone(), map.volume.clone(), map.identity.clone(), map.block_size, map.size);
         if about(self) != about(other) {
             return Err(format!(
                 "one replica waits for backup {} of {:?} and another for backup {} of {:?}",
@@ -119,7 +120,11 @@ impl Map {
             if start < end {
                 both.push((start, end - start));
             }
-            if a_end <= b_end { ours.next() } else { theirs.next() };
+            if a_end <= b_end {
+                ours.next()
+            } else {
+                theirs.next()
+            };
         }
         Ok(Self { remote: both, ..self.clone() })
     }

@@ -74,8 +74,10 @@ pub async fn delete(target: Target, input: BackupInput) -> Result<Resource<Backu
     let of = volume(&target).await?;
     if let Some(found) = find(&target, &input.name).await? {
         if let Some(volume) = needed::by(&target.app.store, &found).await? {
-            let message = format_args!("backup {} is not deleted: volume {volume} still gets its data from it", input.name);
-            let next_step = "Keep that volume attached until all of it is there (remoteSize is 0), or delete it, first.";
+            let message =
+                format_args!("backup {} is not deleted: volume {volume} still gets its data from it", input.name);
+            let next_step =
+                "Keep that volume attached until all of it is there (remoteSize is 0), or delete it, first.";
             return Err(ApiError::new(ErrorKind::Conflict, message, next_step));
         }
         let by = StartedBy::User(target.user.clone());

@@ -2,6 +2,7 @@
 //! between.
 
 mod foreign;
+mod instant;
 mod recurring;
 mod s3;
 mod standby;

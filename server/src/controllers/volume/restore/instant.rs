@@ -42,7 +42,11 @@ impl Restore<'_> {
         }
         if !self.family.can_be_asked() {
             let what = "parts of its data are only in the backup; they come when it is attached";
-            findings.causes.push(self.missing(what, Severity::Info, "Attach it, and keep the backup until it is complete."));
+            findings.causes.push(self.missing(
+                what,
+                Severity::Info,
+                "Attach it, and keep the backup until it is complete.",
+            ));
             return Ok(());
         }
         let told = match calls::told(self.context, &self.family.engine).await {
