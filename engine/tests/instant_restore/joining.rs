@@ -1,7 +1,9 @@
 //! Replicas that are rebuilt while blocks are remote.
 
 use crate::parties::Parties;
-use crate::source::*;
+use crate::source::{
+    BLOCK, SIZE, Source, assert_same, begin, check_at_end, complete, noise, on_demand, read, says_rebuilding, write,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_replica_that_joined_knows_what_is_remote_when_it_is_the_last() {

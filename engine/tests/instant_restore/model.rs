@@ -10,7 +10,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use crate::parties::{Parties, TestEngine};
-use crate::source::*;
+use crate::source::{BLOCK, MIB, SIZE, Source, begin, check_at_end, noise, on_demand, read, remote, restore};
 
 const COPIES: usize = 2;
 /// Seeds of a run where `AUROCHS_LAZY_SEEDS` says nothing.
@@ -32,14 +32,13 @@ enum Change {
 
 impl Change {
     fn random(random: &mut StdRng) -> Self {
-        let blocks = || 1..=2_u64;
         let (at, length) = match random.random_range(0..3) {
             // Anything, mostly within a block.
             0 => (random.random_range(0..SIZE - 70_000), random.random_range(1..70_000)),
             // Whole blocks of 4 KiB, sometimes over several of the backup's.
             1 => (random.random_range(0..SIZE / 4096 - 400) * 4096, random.random_range(1..400) * 4096),
             _ => {
-                let count = random.random_range(blocks());
+                let count = random.random_range(1..=2_u64);
                 (random.random_range(0..=SIZE / BLOCK - count) * BLOCK, count * BLOCK)
             }
         };

@@ -1,7 +1,9 @@
 //! Targets that are away, or hold something else.
 
 use crate::parties::Parties;
-use crate::source::*;
+use crate::source::{
+    BLOCK, SIZE, Source, assert_same, begin, check_at_end, complete, impatient, noise, read, restore, write,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_target_is_away_requests_fail_with_the_reason_and_later_they_do_not() {

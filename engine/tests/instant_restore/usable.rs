@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use aurochs_engine::frontend::{Allocation, BlockDevice, Durability, Unchanged};
 
 use crate::parties::Parties;
-use crate::source::*;
+use crate::source::{
+    BACKED_UP, BACKUP, BLOCK, MIB, SIZE, Source, assert_same, begin, check_at_end, complete, noise, on_demand, read,
+    remote, restore, says_rebuilding, write,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_read_brings_its_block_and_no_other() {
