@@ -10,7 +10,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
 use crate::parties::{Parties, TestEngine};
-use crate::source::{BLOCK, MIB, SIZE, Source, begin, check_at_end, noise, on_demand, read, remote, restore};
+use crate::source::{BLOCK, MIB, SIZE, Source, begin, check_at_end, noise, on_demand, read, remote};
 
 const COPIES: usize = 2;
 /// Seeds of a run where `AUROCHS_LAZY_SEEDS` says nothing.
@@ -134,7 +134,6 @@ struct Run<'source> {
     engine: TestEngine,
     oracle: Oracle,
     random: StdRng,
-    options: InstantRestore,
     what: String,
     kills: usize,
     kills_while_remote: usize,
@@ -148,18 +147,9 @@ impl<'source> Run<'source> {
         let options = if random.random_bool(0.6) { on_demand() } else { InstantRestore::default() };
         let oracle = Oracle::new(&source.content);
         let what = format!("seed {seed}");
-        let mut run = Self { source, parties, engine, oracle, random, options, what, kills: 0, kills_while_remote: 0 };
-        run.restore_again().await;
+        let run = Self { source, parties, engine, oracle, random, what, kills: 0, kills_while_remote: 0 };
+        begin(&run.engine, source.request(options)).await;
         run
-    }
-
-    /// As the manager does it: as long as the volume may not be used, the restore is asked for again.
-    async fn restore_again(&mut self) {
-        let state = restore(&self.engine.status());
-        if state.state() == TransferState::TransferComplete {
-            return;
-        }
-        begin(&self.engine, self.source.request(self.options)).await;
     }
 
     async fn step(&mut self) {
@@ -216,9 +206,7 @@ impl<'source> Run<'source> {
             replica.start();
         }
         self.engine = self.parties.attach().await.unwrap();
-        if remote(&self.engine) > 0 {
-            self.restore_again().await;
-        }
+        // It goes on by itself, for the target takes no credentials.
         if self.random.random_bool(0.7) {
             self.mend().await;
         }
@@ -249,7 +237,7 @@ impl<'source> Run<'source> {
 
     async fn end(mut self) -> (usize, usize) {
         self.mend().await;
-        if remote(&self.engine) > 0 {
+        if self.kills == 0 && remote(&self.engine) > 0 {
             self.engine.begin_restore(self.source.request(InstantRestore::default())).await;
         }
         let is_over = |state: &aurochs_engine::grpc::engine_v1::EngineStatus| {
