@@ -54,6 +54,8 @@ pub struct VolumeCreateInput {
     pub migratable: bool,
     pub standby: bool,
     pub from_backup: String,
+    /// Ours: the volume can be attached before its data is there, which comes on demand and in the background.
+    pub instant_restore: bool,
     /// `vol://<volume>` or `snap://<volume>/<snapshot>`.
     pub data_source: String,
     pub clone_mode: Word<CloneMode>,

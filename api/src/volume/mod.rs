@@ -64,6 +64,11 @@ pub struct Volume {
     pub disable_frontend: bool,
     #[schema(create)]
     pub from_backup: String,
+    /// Ours: it can be attached before its data is there.
+    #[schema(create)]
+    pub instant_restore: bool,
+    /// Ours: bytes that are only in the backup yet.
+    pub remote_size: ByteSize,
     pub restore_volume_recurring_job: Override,
     #[schema(create)]
     pub data_source: String,

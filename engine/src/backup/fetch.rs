@@ -37,6 +37,7 @@ pub(super) struct Fetcher {
     files: Budget,
     blocks: Budget,
     pub(super) processors: Processors,
+    pauses: &'static [Duration],
 }
 
 /// A block that has its checksum. Its memory counts as long as the share lives.
@@ -65,7 +66,13 @@ impl Fetcher {
             files: Budget::new(FILE_MEMORY),
             blocks: Budget::new(BLOCK_MEMORY),
             processors: Processors::default(),
+            pauses: &PAUSES,
         }
+    }
+
+    /// One that tells of an error that passes, too, instead of trying again by itself.
+    pub(super) fn without_pauses(self) -> Self {
+        Self { pauses: &[], ..self }
     }
 
     /// The block of that checksum, which has `length` bytes.
@@ -101,7 +108,7 @@ impl Fetcher {
     async fn read(&self, path: &str, checksum: Checksum, length: u64) -> Result<Bytes, BackupError> {
         // What cannot be compressed becomes a little larger.
         let limit = length + length / 64 + FILE_EXTRA;
-        let mut pauses = PAUSES.iter();
+        let mut pauses = self.pauses.iter();
         loop {
             let error = match self.store.read_at_most(path, limit).await {
                 Ok(file) => return Ok(file),

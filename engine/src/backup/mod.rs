@@ -11,6 +11,7 @@
 //! | [`lock`] | who may use a volume of a store, Longhorn included |
 //! | [`source`], [`sink`] | what a backup reads and a restore writes: a volume, a directory |
 //! | [`create`](mod@create), [`restore`](mod@restore), [`delete`], [`list`], [`verify`](mod@verify) | what can be done with backups |
+//! | [`lazy`] | a backup whose blocks are fetched one by one, as they are needed |
 //! | [`image`] | a backup as an image file |
 //! | [`offline_source`] | a snapshot in a replica directory that nobody serves, to be backed up |
 //! | [`progress`] | how far it is |
@@ -34,6 +35,7 @@ pub mod image;
 mod json;
 pub mod labels;
 pub mod layout;
+pub mod lazy;
 pub mod list;
 pub mod lock;
 pub mod names;

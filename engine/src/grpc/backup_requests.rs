@@ -8,6 +8,7 @@ use crate::backup::create::DEFAULT_BLOCK_SIZE;
 use crate::backup::lock::LockTimes;
 use crate::backup::{Credentials, Mode, Target, names};
 use crate::volume::backup::BackupRequest;
+use crate::volume::lazy::InstantRestore;
 use crate::volume::restore::RestoreRequest;
 
 fn invalid(error: impl std::fmt::Display) -> Status {
@@ -56,14 +57,10 @@ pub(super) fn backup(request: BackupCreateRequest, own_name: &str) -> Result<Bac
 pub(super) fn restore(request: BackupRestoreRequest) -> Result<RestoreRequest, Status> {
     names::check("backup", &request.backup).map_err(invalid)?;
     names::check("volume", &request.volume).map_err(invalid)?;
-    if request.instant {
-        return Err(Status::unimplemented(
-            "a restore with the volume in use at once is not possible yet; restore without",
-        ));
-    }
+    let instant = request.instant.then(InstantRestore::default);
     let target = target(&request.target_url, request.credentials)?;
     let concurrency = concurrency(request.concurrency);
-    Ok(RestoreRequest { concurrency, ..RestoreRequest::new(target, &request.volume, &request.backup) })
+    Ok(RestoreRequest { concurrency, instant, ..RestoreRequest::new(target, &request.volume, &request.backup) })
 }
 
 #[cfg(test)]

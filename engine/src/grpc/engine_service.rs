@@ -255,7 +255,10 @@ impl Engine for Service {
 
     async fn backup_restore(&self, request: Request<BackupRestoreRequest>) -> Result<Response<EngineStatus>, Status> {
         let (volume, offer) = self.up()?;
-        if !offer.frontend.is_empty() {
+        let request = backup_requests::restore(request.into_inner())?;
+        // One that goes on takes nothing from whoever uses the volume.
+        let goes_on = request.instant.is_some() && volume.is_restored_instantly();
+        if !offer.frontend.is_empty() && !goes_on {
             let message = format!(
                 "volume {} is offered as {}; only a volume that nobody uses can be restored. Detach it, attach it in \
                  maintenance mode, and restore then",
@@ -264,7 +267,7 @@ impl Engine for Service {
             );
             return Err(Status::failed_precondition(message));
         }
-        volume.restore(backup_requests::restore(request.into_inner())?).await.map_err(operation_status)?;
+        volume.restore(request).await.map_err(operation_status)?;
         Ok(self.now())
     }
 

@@ -130,6 +130,10 @@ pub enum ControlRequest {
     },
     /// The snapshot is not taken after all: what `SnapshotPrepare` made is taken back.
     SnapshotForgetPrepared,
+    /// What of the volume is still in a backup, durably; see [`crate::replica::Replica::set_remote_map`].
+    RemoteMapSet {
+        text: Option<String>,
+    },
 }
 
 /// Who speaks.
@@ -171,6 +175,9 @@ pub struct Welcome {
     /// What a salvage compares.
     #[serde(default)]
     pub head: HeadFacts,
+    /// What of the volume is still in a backup, in the engine's own words; `None`: nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remote: Option<String>,
 }
 
 /// Answers, by request.

@@ -133,6 +133,7 @@ pub(super) fn control(
         ControlRequest::SnapshotPrepare { name, user_created, created, labels } => {
             replica.prepare_snapshot(&name, user_created, &created, &labels)
         }
+        ControlRequest::RemoteMapSet { text } => replica.set_remote_map(text.as_deref()),
         ControlRequest::SnapshotForgetPrepared => {
             replica.undo_prepared();
             Ok(())

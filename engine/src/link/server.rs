@@ -441,6 +441,7 @@ fn describe(replica: &Replica) -> Result<Welcome, ReplicaError> {
         generation: fence.generation,
         rebooted: rebooted && replica.was_dirty(),
         head: replica.head_facts()?,
+        remote: replica.remote_map(),
     })
 }
 

@@ -101,7 +101,11 @@ impl Judge<'_> {
                 "the head's metadata counts; nothing needs to be done unless the head is not what was expected";
             self.find(FindingKind::ParentMismatch, names::VOLUME_META, what, advice);
         }
-        if meta.rebuilding {
+        if meta.rebuilding && survey.listing.iter().any(|file| file == names::REMOTE_FILE) {
+            let what = "parts of the volume are still in a backup, which it was being restored from while in use";
+            let advice = "attach the volume until all of it is here; what is in the backup can be restored from there";
+            self.find(FindingKind::Rebuilding, names::REMOTE_FILE, what, advice);
+        } else if meta.rebuilding {
             let what = "the replica was being rebuilt, so any of its layers may lack data";
             let advice = "use another replica of the volume; if there is none, copy the directory and set Rebuilding to \
                           false in the copy's volume.meta to read what has arrived";

@@ -26,6 +26,7 @@ use crate::link::{Address, ReplicaLink};
 use crate::replica::LayerInfo;
 use crate::volume::barrier::{NewSnapshot, OperationError};
 use crate::volume::exclusive_work::{Work, WorkGuard};
+use crate::volume::lazy;
 use crate::volume::membership::Mode;
 use crate::volume::ordering::Turn;
 use crate::volume::purge_pause::PurgeWaits;
@@ -180,6 +181,8 @@ async fn rebuild(
     let told = generation::tell_and_wait(link, generation).await;
     told.map_err(|error| OperationError::Failed(error.to_string()))?;
     crash_point::reached("join.told");
+    let handed_over = lazy::commit::hand_over(shared, link).await;
+    let _no_block_leaves_the_map = handed_over.map_err(|error| OperationError::Failed(error.to_string()))?;
     // Whoever sees it as a member may begin the next work at once. Until then that is refused for the joiner.
     drop(work.take());
     tokio::select! {

@@ -29,6 +29,9 @@ pub(crate) struct VolumeMeta {
     pub(crate) sector_size: u64,
     pub(crate) backing_file_path: String,
     pub(crate) encrypted: bool,
+    /// Some of the content is still in a backup: written as `Rebuilding`, so that only who knows `aurochs.remote` uses it.
+    #[serde(skip)]
+    pub(crate) remote: bool,
 }
 
 /// One layer. Its name is the file's name: the `Name` inside is whatever the layer was called when it was written,
@@ -58,6 +61,7 @@ impl VolumeMeta {
             sector_size: SECTOR_SIZE,
             backing_file_path: String::new(),
             encrypted: false,
+            remote: false,
         }
     }
 
@@ -73,11 +77,13 @@ impl VolumeMeta {
             sector_size: fields.number("SectorSize")?,
             backing_file_path: fields.text("BackingFilePath")?,
             encrypted: fields.flag("Encrypted")?,
+            remote: false,
         })
     }
 
     pub(crate) fn encode(&self) -> Result<Vec<u8>, ReplicaError> {
-        encode("volume.meta", self)
+        let rebuilding = self.rebuilding || self.remote;
+        encode("volume.meta", &Self { rebuilding, ..self.clone() })
     }
 }
 

@@ -57,6 +57,7 @@ mod raw_layers;
 mod read;
 mod rebuild;
 mod rebuild_target;
+mod remote_map;
 mod remove;
 mod replace;
 mod revert;
@@ -116,6 +117,7 @@ pub struct Replica {
     /// Held while a snapshot's checksum file is replaced.
     checksum_file: Mutex<()>,
     purge: purge::Slot,
+    remote: remote_map::RemoteMap,
 }
 
 /// ```text

@@ -6,6 +6,8 @@ pub(crate) const VOLUME_META: &str = "volume.meta";
 pub(crate) const REVISION_COUNTER: &str = "revision.counter";
 /// Ours; Longhorn ignores it.
 pub(crate) const STATE_FILE: &str = "aurochs.state";
+/// Ours too: what is still in a backup (`remote_map`).
+pub(crate) const REMOTE_FILE: &str = "aurochs.remote";
 pub(crate) const FIRST_HEAD: &str = "volume-head-000.img";
 pub(crate) const META_SUFFIX: &str = ".meta";
 pub(crate) const TMP_SUFFIX: &str = ".tmp";
@@ -77,7 +79,9 @@ pub(crate) fn tmp_of(file: &str) -> String {
 pub(crate) fn is_tmp(file: &str) -> bool {
     let Some(target) = file.strip_suffix(TMP_SUFFIX) else { return false };
     let of_layer = |suffix| target.strip_suffix(suffix).is_some_and(is_layer);
-    of_layer(".checksum.") || of_layer(META_SUFFIX) || [VOLUME_META, STATE_FILE, REVISION_COUNTER].contains(&target)
+    of_layer(".checksum.")
+        || of_layer(META_SUFFIX)
+        || [VOLUME_META, STATE_FILE, REMOTE_FILE, REVISION_COUNTER].contains(&target)
 }
 
 /// Whether an image of this name is a layer.

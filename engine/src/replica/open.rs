@@ -16,6 +16,7 @@ use super::leftovers::Leftovers;
 use super::metadata::VolumeMeta;
 use super::names;
 use super::purge::{InterruptedMerges, Slot};
+use super::remote_map::RemoteMap;
 use super::replace::ReplaceError;
 use super::revision_counter::RevisionCounter;
 use super::stack::{Head, Layers, Structure};
@@ -52,6 +53,7 @@ impl Replica {
         if let Some(given) = backing_file {
             meta.backing_file_path = backing::recorded_path(given)?;
         }
+        let remote = RemoteMap::load(&directory, &mut meta, origin == MetaOrigin::Guessed)?;
         let mut records = Records::discover(&directory, &listing)?;
         let leftovers = Leftovers::find(&directory, &listing, &meta.head, &mut records)?;
         let merges = InterruptedMerges::find(&directory, &meta.head, &mut records)?;
@@ -72,6 +74,7 @@ impl Replica {
         crash_point::reached("open.fence-stored");
         structure.take_back(&unwritten)?;
         leftovers.remove(&directory)?;
+        remote.tidy(&directory)?;
         merges.finish(&directory, &structure.records)?;
         crash_point::reached("open.tidied");
         if revision.is_some() && !listing.iter().any(|file| file == names::REVISION_COUNTER) {
@@ -93,6 +96,7 @@ impl Replica {
             fill: Mutex::default(),
             checksum_file: Mutex::default(),
             purge: Slot::default(),
+            remote,
         })
     }
 

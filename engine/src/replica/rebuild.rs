@@ -38,6 +38,7 @@ impl Replica {
             set_rebuilding(&self.directory, structure, true)
                 .map_err(|error| error.undone("the rebuild did not begin"))?;
             crash_point::reached("rebuild.begun");
+            self.forget_remote(structure)?;
             if let Some(revision) = &self.revision {
                 revision.set(0);
             }

@@ -2,8 +2,8 @@
 //!
 //! Invariant: **no block is called a hole whose write was acknowledged before the question.** One member answers, which
 //! has every acknowledged write: a member that lacks one was recorded as dropped before the acknowledgement left, and is
-//! not asked. Regions in which members may differ count as data without asking: what one lacks, another may have. They
-//! are looked up first, since one that is made equal while the member answers is gone from the list afterwards, and the
+//! not asked. Regions in which members may differ count as data without asking: what one lacks, another may have; and so do
+//! blocks that are still in a backup. They are looked up first, since one that is made equal while the member answers is gone from the list afterwards, and the
 //! answer may be of the time before.
 //!
 //! It needs no turn in the order of requests: it speaks for what was acknowledged before it came, and of what is in
@@ -27,6 +27,11 @@ pub(super) async fn extents(shared: &Arc<Shared>, offset: u64, length: u64) -> R
     let mut data = shared.unequal.parts(offset, length);
     data.truncate(RANGES_MAXIMUM);
     let mut known_to = end_of_full(&data).unwrap_or(offset + length);
+    // What is still in a backup comes before the question for the same reason.
+    let mut remote = shared.lazy.parts(offset, known_to - offset);
+    remote.truncate(RANGES_MAXIMUM);
+    known_to = end_of_full(&remote).unwrap_or(known_to);
+    data.extend(remote);
     let request = ControlRequest::Allocation { offset, length: known_to - offset, maximum: RANGES_MAXIMUM };
     let asked = shared.any_member(|link| {
         let request = request.clone();

@@ -76,6 +76,7 @@ impl Volume {
             let shared = &volume.shared;
             shared.refuse_while_filling("take a snapshot")?;
             shared.refuse_while_restoring("take a snapshot")?;
+            shared.refuse_while_remote("take a snapshot")?;
             // One after the other: two at once would take back what the other one has prepared.
             let _only = shared.snapshotting.lock().await;
             shared.prepare_snapshot(&wanted).await;
@@ -83,6 +84,7 @@ impl Volume {
                 let _everything = shared.equal_barrier().await?;
                 shared.refuse_while_filling("take a snapshot")?;
                 shared.refuse_while_restoring("take a snapshot")?;
+                shared.refuse_while_remote("take a snapshot")?;
                 still()?;
                 shared.take_snapshot(wanted).await
             };
@@ -104,6 +106,7 @@ impl Volume {
             let _only = shared.work.begin(Work::Revert)?;
             let _everything = shared.equal_barrier().await?;
             shared.refuse_while_joining(&format!("revert volume {}", shared.name))?;
+            shared.refuse_while_remote("revert it")?;
             shared.on_all(&ControlRequest::Revert { name, created: now() }).await
         })
         .await

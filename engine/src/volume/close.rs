@@ -82,6 +82,7 @@ impl Volume {
         shared.clones.end().await;
         shared.backups.end().await;
         shared.restores.end().await;
+        shared.lazy.end(&shared.name).await;
         shared.rebuilds.end("the volume is being detached").await;
         let _everything = shared.ordering.barrier().await;
         match super::fan_out::flush(shared).await {

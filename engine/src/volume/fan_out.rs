@@ -9,6 +9,7 @@ use std::sync::Arc;
 use futures::future::join_all;
 
 use super::Shared;
+use super::lazy::access::turn_to_replace;
 use super::membership::{Mode, View};
 use super::ordering::Access;
 use super::read_choice;
@@ -31,6 +32,11 @@ pub(crate) async fn read(shared: &Arc<Shared>, offset: u64, length: u32) -> Resu
         if shared.unequal.touches(offset, u64::from(length)) {
             drop(turn);
             make_equal(shared, offset, u64::from(length)).await?;
+            continue;
+        }
+        if shared.lazy.holds_back_read(offset, u64::from(length)) {
+            drop(turn);
+            shared.lazy.wait_to_read(shared, offset, u64::from(length)).await?;
             continue;
         }
         return read_ordered(shared, offset, length).await;
@@ -80,8 +86,9 @@ pub(crate) async fn write(
     durability: Durability,
 ) -> Result<(), IoError> {
     shared.membership.check_running()?;
-    let _turn = shared.ordering.turn(offset, data.len() as u64, Access::Write).await;
-    write_ordered(shared, offset, data, durability).await
+    let turn = turn_to_replace(shared, offset, data.len() as u64).await?;
+    write_ordered(shared, offset, data, durability).await?;
+    turn.done(shared).await
 }
 
 /// The caller holds a turn for writing that covers the range.
@@ -101,6 +108,14 @@ pub(super) async fn write_ordered(
     to_all(shared, &view, &request).await
 }
 
+/// Zeros over whole blocks. The caller holds a turn for writing that covers the range.
+pub(super) async fn zero_ordered(shared: &Shared, offset: u64, length: usize) -> Result<(), IoError> {
+    // A part of a block of a backup, far below 4 GiB.
+    let mut request = Request::new(Kind::WriteZeroes, offset, u32::try_from(length).unwrap_or(u32::MAX));
+    request.may_unmap = true;
+    to_all(shared, &shared.membership.view(), &request).await
+}
+
 pub(crate) async fn write_zeroes(
     shared: &Arc<Shared>,
     offset: u64,
@@ -116,7 +131,7 @@ pub(crate) async fn write_zeroes(
     }
     for (offset, length) in pieces(offset, length, ZEROES_MAXIMUM) {
         shared.membership.check_running()?;
-        let turn = shared.ordering.turn(offset, u64::from(length), Access::Write).await;
+        let turn = turn_to_replace(shared, offset, u64::from(length)).await?;
         let view = shared.membership.view();
         // A joiner lacks the data around unaligned edges; whole blocks of zeros with merged edges go the way of a write.
         let aligned = offset.is_multiple_of(BLOCK_SIZE) && u64::from(length).is_multiple_of(BLOCK_SIZE);
@@ -129,6 +144,7 @@ pub(crate) async fn write_zeroes(
         request.may_unmap = may_unmap;
         request.stable = durability == Durability::Stable;
         to_all(shared, &view, &request).await?;
+        turn.done(shared).await?;
     }
     Ok(())
 }
@@ -158,13 +174,14 @@ pub(crate) async fn discard(shared: &Arc<Shared>, offset: u64, length: u64) -> R
 
 /// Gives back what the head and the removed layers directly below it hold. While a replica joins, it changes nothing: a
 /// copy that is on its way could put back into a removed layer of the joiner what the members have punched out of theirs.
-async fn punch(shared: &Shared, offset: u64, length: u64) -> Result<(), IoError> {
+async fn punch(shared: &Arc<Shared>, offset: u64, length: u64) -> Result<(), IoError> {
     for (offset, length) in pieces(offset, length, DISCARD_MAXIMUM) {
         shared.membership.check_running()?;
-        let _turn = shared.ordering.turn(offset, u64::from(length), Access::Write).await;
+        let turn = turn_to_replace(shared, offset, u64::from(length)).await?;
         let view = shared.membership.view();
         if view.joiner().is_none() {
             to_all(shared, &view, &Request::new(Kind::Discard, offset, length)).await?;
+            turn.done(shared).await?;
         }
     }
     Ok(())

@@ -79,6 +79,7 @@ impl Volume {
             let shared = &volume.shared;
             let _everything = shared.equal_barrier().await?;
             shared.refuse_while_joining(&format!("fill volume {}", shared.name))?;
+            shared.refuse_while_remote("fill it")?;
             shared.on_all(&ControlRequest::FillBegin { id, name, size: shared.size() }).await
         });
         match begun.await {

@@ -4,7 +4,7 @@
 //! [`fan_out`] sends it to the members of the current [`membership::View`], and before a write or flush is
 //! acknowledged [`membership`] has recorded every member that failed it. [`start`] brings a volume up, `close` takes it
 //! down, [`barrier`] does what needs all I/O to pause, [`reconcile`] makes members equal after an unclean stop, [`hash`] has snapshots
-//! hashed. [`backup`] and [`restore`] move snapshots to backup stores and back. `salvage` is what a person may decide when every member is lost.
+//! hashed. [`backup`] and [`restore`] move snapshots to backup stores and back, [`lazy`] while the volume is in use. `salvage` is what a person may decide when every member is lost.
 
 mod allocation;
 pub mod backup;
@@ -21,6 +21,7 @@ pub(crate) mod generation;
 mod growth_at_start;
 pub mod hash;
 mod latency;
+pub mod lazy;
 pub mod membership;
 pub mod ordering;
 pub mod purge;
@@ -81,6 +82,7 @@ pub(crate) struct Shared {
     pub(crate) clones: clone::Clones,
     pub(crate) backups: backup::list::Backups,
     pub(crate) restores: restore::shown::Restores,
+    pub(crate) lazy: lazy::Lazy,
     pub(crate) hashes: hash::Hashes,
     /// What a salvage chose at the start, and why; empty after an ordinary start.
     pub(crate) salvaged: String,

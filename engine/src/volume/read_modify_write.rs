@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use super::Shared;
 use super::fan_out::{make_equal, read_ordered, write_ordered};
-use super::ordering::{Access, Turn};
+use super::lazy::access::turn_to_change;
+use super::ordering::Turn;
 use crate::disk::AlignedBuf;
 use crate::frontend::{Durability, IoError, Unchanged};
 
@@ -29,7 +30,7 @@ async fn turn_on_equal_members(shared: &Arc<Shared>, offset: u64, length: u32) -
     let length = u64::from(length);
     loop {
         shared.membership.check_running()?;
-        let turn = shared.ordering.turn(offset, length, Access::Write).await;
+        let turn = turn_to_change(shared, offset, length).await?;
         if !shared.unequal.touches(offset, length) {
             return Ok(turn);
         }

@@ -51,6 +51,7 @@ impl Volume {
         selection: &SnapshotSelection,
         from: u64,
     ) -> Result<SnapshotFacts, OperationError> {
+        self.shared.refuse_while_remote("read a snapshot of it")?;
         let request = ControlRequest::SnapshotFacts { selection: selection.clone(), from };
         match self.shared.any_member(|link| ask(link, request.clone())).await? {
             ControlReply::SnapshotFacts(facts) => Ok(facts),

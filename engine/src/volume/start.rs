@@ -21,6 +21,8 @@ use futures::future::join_all;
 use super::changes::Changes;
 use super::counters::Counters;
 use super::expand::{self, Expansion};
+use super::lazy::Lazy;
+use super::lazy::map::Map;
 use super::membership::{Member, Membership, Mode, View};
 use super::ordering::Ordering;
 use super::record::{Epoch, Generation, Keeper, KeeperError, Record};
@@ -90,6 +92,8 @@ struct Found {
     layers: LayerCache,
     /// What a salvage chose, and why; empty after an ordinary start.
     salvaged: String,
+    /// What is still in a backup.
+    lazy: Lazy,
 }
 
 impl Volume {
@@ -134,15 +138,19 @@ impl Volume {
             add_heads(&candidates, &unequal, size).await;
         }
         let view = View::new(members(&candidates), failed, started);
+        let (map, all_alike) = remote_map(&candidates, &options.volume)?;
+        let lazy = Lazy::of(map);
         let layers = candidates.into_iter().next().map(|candidate| candidate.layers).unwrap_or_default();
-        let found = Found { view, unequal, layers: LayerCache::new(layers), salvaged };
+        let found = Found { view, unequal, layers: LayerCache::new(layers), salvaged, lazy };
+        let name = options.volume.clone();
         let volume = Self::assemble(StartOptions { size, ..options }, session, keeper, found);
+        volume.resume_lazily(all_alike).await.map_err(|why| map_unusable(&name, why))?;
         volume.start_with_size(wanted).await;
         Ok(volume)
     }
 
     fn assemble(options: StartOptions, session: String, keeper: Arc<dyn Keeper>, found: Found) -> Self {
-        let Found { view, unequal, layers, salvaged } = found;
+        let Found { view, unequal, layers, salvaged, lazy } = found;
         super::generation::tell(&view);
         let links: Vec<_> = view.members.iter().map(|member| member.link.clone()).collect();
         let work = super::exclusive_work::ExclusiveWork::on(&options.volume);
@@ -161,6 +169,7 @@ impl Volume {
             clones: super::clone::Clones::default(),
             backups: super::backup::list::Backups::default(),
             restores: super::restore::shown::Restores::default(),
+            lazy,
             hashes: super::hash::Hashes::default(),
             salvaged,
             expansion: Expansion::default(),
@@ -184,6 +193,22 @@ impl Volume {
         tokio::spawn(super::reconcile::run(Arc::clone(&shared)));
         Self { shared }
     }
+}
+
+/// What the members' maps tell together, and whether all of them tell the same. One that has none, beside others that
+/// have, was not told yet when the restore began, or has let go of it already at its end: then that of the others has
+/// everything in it, or nothing.
+fn remote_map(candidates: &[Candidate], volume: &str) -> Result<(Option<Map>, bool), StartError> {
+    let texts = || candidates.iter().map(|candidate| candidate.link.welcome().remote.as_deref());
+    let all_alike = texts().all(|text| Some(text) == texts().next());
+    let maps = texts().flatten().map(Map::decode).collect::<Result<Vec<_>, String>>();
+    let map = maps.and_then(Map::of_all).map_err(|why| map_unusable(volume, why))?;
+    Ok((map, all_alike))
+}
+
+fn map_unusable(volume: &str, reasons: String) -> StartError {
+    let next = "restore the backup into a new volume".to_owned();
+    StartError::NoReplica { volume: volume.to_owned(), reasons, next }
 }
 
 fn members(candidates: &[Candidate]) -> Vec<Member> {

@@ -177,7 +177,7 @@ impl Volume {
         // What runs is looked at before what it changes: whoever sees that it is over sees what it left.
         let work = shared.work.running();
         let clone = shared.clones.status();
-        let restore = shared.restores.status();
+        let restore = shared.lazy.status().or_else(|| shared.restores.status());
         let marks = shared.marks();
         let expansion = shared.expansion.shown();
         let layers = shared.layers.get();

@@ -21,6 +21,7 @@
 mod child;
 mod clone;
 mod engine;
+mod lazy;
 mod model;
 #[path = "../parties/mod.rs"]
 mod parties;
@@ -272,6 +273,7 @@ fn every_crash_point_is_reached() {
     reached.extend(of_volume.replicas.into_iter().flatten());
     reached.extend(engine::disasters::list_points());
     reached.extend(clone::list_points());
+    reached.extend(lazy::list_points());
     reached.extend(restore::list_points());
     // Exports and backups change no replica; `tests/export.rs` and `tests/backups/crashes.rs` end them at each of
     // their own points.

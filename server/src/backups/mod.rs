@@ -4,7 +4,7 @@
 //! 2. [`remote`] — lists, reads and deletes in a target: the one place that calls the library of the backup store;
 //! 3. [`fault`] — what goes wrong there, with what a person can do;
 //! 4. [`verify`] — whether a backup could be restored;
-//! 5. [`names`] — names of resources of what is found; [`labels`] — labels that a backup may have.
+//! 5. [`names`] — names of resources of what is found; [`labels`] — labels that a backup may have; [`needed`] — which may not go yet.
 //!
 //! The data itself never passes here but to be verified: engines send and fetch it. What the resources show is the business of
 //! [`crate::controllers::backup_target`] and [`crate::controllers::backup`].
@@ -13,6 +13,7 @@ pub mod credentials;
 pub mod fault;
 pub mod labels;
 pub mod names;
+pub mod needed;
 pub mod remote;
 pub(crate) mod verify;
 

@@ -114,6 +114,9 @@ pub struct Restore {
     /// It follows the newest backup until it is activated
     #[arg(long)]
     standby: bool,
+    /// It can be attached at once: its data comes on demand, and in the background
+    #[arg(long, conflicts_with = "standby")]
+    instant: bool,
     #[command(flatten)]
     waiting: Waiting,
 }
@@ -401,6 +404,7 @@ impl Run for Restore {
             from_backup: url,
             number_of_replicas: self.replicas,
             standby: self.standby,
+            instant_restore: self.instant,
             ..VolumeCreateInput::default()
         };
         let made = client.api.create::<Volume>(&input).await?;
@@ -412,6 +416,11 @@ impl Run for Restore {
         let what = format!("restoring volume {name}");
         let is_done = |volume: &Volume| Ok(volume.restore_initiated && !volume.restore_required);
         let seen = volume::until(client, name, &what, self.waiting.patience(), is_done).await?;
-        client.output.done(&seen.raw, name, &format!("Volume {name} is restored; it can be attached."))
+        let how = if self.instant {
+            "is being restored and can be attached already"
+        } else {
+            "is restored; it can be attached"
+        };
+        client.output.done(&seen.raw, name, &format!("Volume {name} {how}."))
     }
 }

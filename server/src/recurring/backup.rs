@@ -54,6 +54,15 @@ pub(super) async fn run(part: &Part) -> Result<String, Trouble> {
     let known = backups(part).await?;
     let surplus = beyond(&known, job, part.job.spec.retain);
     for name in &surplus {
+        // One that a volume gets its data from goes with a later run.
+        let needed = match known.iter().find(|backup| backup.name() == name.as_str()) {
+            Some(backup) => crate::backups::needed::by(&part.context.store, backup).await?,
+            None => None,
+        };
+        if let Some(volume) = needed {
+            tracing::info!(backup = name, job, volume, "beyond what the job keeps, and needed still");
+            continue;
+        }
         match part.context.store.delete::<Backup>(name).await {
             Err(error) if !error.is_not_found() => return Err(error.into()),
             _ => tracing::info!(volume = part.name(), backup = name, job, "beyond what the job keeps"),

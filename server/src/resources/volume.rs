@@ -105,6 +105,8 @@ pub struct VolumeSpec {
     #[serde(rename = "Standby")]
     pub standby: bool,
     pub from_backup: String,
+    /// Ours: it can be attached before its data is there.
+    pub instant_restore: bool,
     pub data_source: String,
     pub clone_mode: CloneMode,
     pub backing_image: String,
@@ -183,6 +185,7 @@ impl Default for VolumeSpec {
             migratable: false,
             standby: false,
             from_backup: String::new(),
+            instant_restore: false,
             data_source: String::new(),
             clone_mode: CloneMode::None,
             backing_image: String::new(),
@@ -210,6 +213,8 @@ pub struct VolumeStatus {
     pub restore_required: bool,
     pub restore_initiated: bool,
     pub is_standby: bool,
+    /// Ours: it can be used, and parts of its data are only in the backup that it is made of.
+    pub is_partly_remote: bool,
     /// Bytes on disk of all layers of one replica, rounded so that it changes rarely. A JSON number.
     #[serde(with = "aurochs_api::size::as_number")]
     pub actual_size: ByteSize,

@@ -43,6 +43,11 @@ fn view(parts: &Parts<'_>) -> VolumeView {
         frontend: spec.frontend,
         disable_frontend: spec.disable_frontend || status.frontend_disabled,
         from_backup: spec.from_backup.clone(),
+        instant_restore: spec.instant_restore,
+        remote_size: engine
+            .and_then(|engine| engine.status.restore.as_ref())
+            .map(|told| told.remote_bytes)
+            .unwrap_or_default(),
         restore_volume_recurring_job: spec.restore_volume_recurring_job,
         data_source: spec.data_source.clone(),
         clone_mode: spec.clone_mode,

@@ -58,6 +58,7 @@ impl Volume {
             let message = "the head changes all the time and cannot be backed up; take a snapshot and back that up";
             return Err(OperationError::Refused(message.to_owned()));
         }
+        self.shared.refuse_while_remote("back it up")?;
         let source = SnapshotSource::open(self, &request.snapshot).await?;
         let shared = Arc::clone(&self.shared);
         let running = shared.backups.begin(&request)?;

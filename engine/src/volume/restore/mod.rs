@@ -30,6 +30,7 @@ use std::sync::Arc;
 
 use super::barrier::OperationError;
 use super::exclusive_work::{Work, WorkGuard};
+use super::lazy::InstantRestore;
 use super::purge::IfPurging;
 use super::transfer::{self, Ended};
 use super::{Shared, Volume};
@@ -53,6 +54,8 @@ pub struct RestoreRequest {
     pub concurrency: usize,
     /// Longhorn's, outside tests.
     pub lock_times: LockTimes,
+    /// The volume may be used before its blocks are there ([`super::lazy`]).
+    pub instant: Option<InstantRestore>,
 }
 
 impl RestoreRequest {
@@ -61,7 +64,7 @@ impl RestoreRequest {
     pub fn new(target: Target, volume: &str, backup: &str) -> Self {
         // Its time is known when its record is read.
         let name = BackupName { volume: volume.to_owned(), backup: backup.to_owned(), created: String::new() };
-        Self { target, name, concurrency: 0, lock_times: LockTimes::default() }
+        Self { target, name, concurrency: 0, lock_times: LockTimes::default(), instant: None }
     }
 }
 
@@ -73,10 +76,15 @@ impl Volume {
     /// [`OperationError::Refused`] where the volume holds other data, or while other work on the whole volume runs. What
     /// is wrong with the target or the backup is in the status later.
     pub async fn restore(&self, request: RestoreRequest) -> Result<(), OperationError> {
+        if let Some(options) = request.instant {
+            return self.restore_instantly(request, options).await;
+        }
+        self.shared.refuse_while_remote("restore into it")?;
         let guard = self.shared.work.begin(Work::Restore)?;
         // Once more later, under a barrier; this tells whoever asks at once.
         self.look_at_layers().await;
         Plan::of(Marks::of(&self.shared.layers.get()), &request.name, &self.shared.name)?;
+        self.shared.lazy.forget_shown();
         let running = self.shared.restores.begin(&request);
         transfer::tell_of(&self.shared, &running.progress);
         crash_point::reached("restore.begun");
@@ -101,6 +109,7 @@ impl Volume {
 
     /// Gives up a running restore; returns when it has ended. What is there stays for the next one.
     pub async fn cancel_restore(&self) {
+        self.shared.lazy.cancel_beginning().await;
         self.shared.restores.end().await;
     }
 
@@ -172,7 +181,7 @@ struct Fetch {
 
 impl Fetch {
     async fn all(self) -> Result<Fetched, Ended> {
-        let RestoreRequest { target, mut name, concurrency, lock_times } = self.request;
+        let RestoreRequest { target, mut name, concurrency, lock_times, .. } = self.request;
         let store = Store::open(&target).await.map_err(BackupError::from)?;
         // Before anything is touched: whether there is such a backup, and how large it becomes.
         let (size, created) = backup_facts(&store, &name).await?;

@@ -142,6 +142,9 @@ struct Source {
     /// Follow the backups of another cluster, until it is activated
     #[arg(long, requires = "from_backup")]
     standby: bool,
+    /// Let it be attached at once: its data comes out of the backup on demand, and in the background
+    #[arg(long, requires = "from_backup", conflicts_with = "standby")]
+    instant_restore: bool,
     /// Encrypt the data
     #[arg(long)]
     encrypted: bool,
@@ -206,6 +209,7 @@ impl Create {
             from_backup: source.from_backup.clone().unwrap_or_default(),
             backing_image: source.backing_image.clone().unwrap_or_default(),
             standby: source.standby,
+            instant_restore: source.instant_restore,
             encrypted: source.encrypted,
             migratable: source.migratable,
             ..VolumeCreateInput::default()

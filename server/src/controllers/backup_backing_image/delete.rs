@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::ImageBackups;
-use crate::backups::{Fault, remote};
+use crate::backups::{Deletion, Fault, remote};
 use crate::controllers::Error;
 use crate::controllers::runtime::Next;
 use crate::events::{EventType, ObjectRef, Reason};
@@ -22,7 +22,8 @@ impl ImageBackups {
         let (context, name) = (&self.context, backup.name());
         if !backup.is_only_forgotten() {
             match self.remove(backup).await {
-                Ok(()) => {}
+                Ok(true) => {}
+                Ok(false) => return Ok(Next::After(Deletion::pause())),
                 Err(Error::Target(fault)) => return self.stays(backup, &fault).await,
                 Err(error) => return Err(error),
             }
@@ -32,26 +33,28 @@ impl ImageBackups {
         Ok(Next::Wait)
     }
 
-    /// Where its target has no address any more there is nothing that could be removed.
-    async fn remove(&self, backup: &Object<BackupBackingImage>) -> Result<(), Error> {
+    /// False: there is no turn for it yet. Where its target has no address any more there is nothing that could be removed.
+    async fn remove(&self, backup: &Object<BackupBackingImage>) -> Result<bool, Error> {
         let (context, spec) = (&self.context, &backup.spec);
         // An attempt that never began left nothing, and what else has the name is not its own.
         if spec.user_created && backup.status.url.is_empty() {
-            return Ok(());
+            return Ok(true);
         }
         let target = context.store.find::<BackupTarget>(&spec.backup_target_name).await?;
-        let Some(target) = target.filter(|target| !target.spec.backup_target_url.is_empty()) else { return Ok(()) };
+        let Some(target) = target.filter(|target| !target.spec.backup_target_url.is_empty()) else { return Ok(true) };
         if target.status.synced_url != target.spec.backup_target_url {
             return Err(Error::Target(Fault::moved(target.name())));
         }
         let tell = |status: &mut BackupBackingImageStatus| status.state = BackupState::Deleting;
         context.store.modify_status::<BackupBackingImage>(backup.name(), tell).await?;
-        let _turn = context.backups.deletion().await;
+        // Where volumes have their folders no image has one: the key is of no volume.
+        let key = format!("backing image {}", spec.backing_image);
+        let Some(_turn) = context.backups.deletion(target.name(), &key) else { return Ok(false) };
         let store = context.backups.store(target.name(), &target.spec).await?;
         remote::delete_backing_image(&store, &spec.backing_image).await?;
         let message = format!("The backup of backing image {} is removed from {}.", spec.backing_image, target.name());
         context.events.emit(&ObjectRef::from(backup), Reason::Delete, EventType::Normal, &message);
-        Ok(())
+        Ok(true)
     }
 
     async fn stays(&self, backup: &Object<BackupBackingImage>, fault: &Fault) -> Result<Next, Error> {

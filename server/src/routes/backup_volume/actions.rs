@@ -6,6 +6,7 @@ use aurochs_api::backup_target::SyncBackupResource;
 use aurochs_api::backup_volume::{BackupListByVolumeInput, BackupVolume as BackupVolumeView};
 use aurochs_api::schema::{Collection, Resource};
 
+use crate::backups::needed;
 use crate::controllers::job::keys;
 use crate::error::{ApiError, ErrorKind};
 use crate::jobs::StartedBy;
@@ -77,6 +78,13 @@ pub async fn get(target: Target, input: BackupInput) -> Result<Resource<BackupVi
 pub async fn delete(target: Target, input: BackupInput) -> Result<Resource<BackupVolumeView>, ApiError> {
     let of = volume(&target).await?;
     if let Some(found) = find(&target, &input.name).await? {
+        if let Some(volume) = needed::by(&target.app.store, &found).await? {
+            let message =
+                format_args!("backup {} is not deleted: volume {volume} still gets its data from it", input.name);
+            let next_step =
+                "Keep that volume attached until all of it is there (remoteSize is 0), or delete it, first.";
+            return Err(ApiError::new(ErrorKind::Conflict, message, next_step));
+        }
         let by = StartedBy::User(target.user.clone());
         target.app.jobs.expect(keys::backup_deletion(found.name()), by);
         match target.app.store.delete::<Backup>(found.name()).await {

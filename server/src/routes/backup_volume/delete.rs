@@ -20,17 +20,18 @@ pub async fn handle(
 ) -> Result<StatusCode, ApiError> {
     let found = store.get::<BackupVolume>(&name).await;
     let found = found.map_err(|error| shown::unknown::<BackupVolume>(error, &name))?;
-    let needs = |volume: &&Object<Volume>| {
-        let is_standby = volume.spec.standby || volume.status.is_standby || volume.status.restore_required;
+    let is_needed_by = |volume: &&Object<Volume>| {
+        let status = &volume.status;
+        let is_filled = volume.spec.standby || status.is_standby || status.restore_required || status.is_partly_remote;
         let follows = volume
             .spec
             .from_backup
             .split(['?', '&'])
             .any(|part| part.strip_prefix("volume=").is_some_and(|of| of == found.spec.volume_name));
-        is_standby && follows && volume.spec.backup_target_name == found.spec.backup_target_name
+        is_filled && follows && volume.spec.backup_target_name == found.spec.backup_target_name
     };
     let volumes = store.list::<Volume>().await?;
-    if let Some(volume) = volumes.iter().find(needs) {
+    if let Some(volume) = volumes.iter().find(is_needed_by) {
         let message = format_args!("backup volume {name} is not deleted: volume {} is filled from it", volume.name());
         return Err(ApiError::new(ErrorKind::Conflict, message, "Activate that volume, or delete it, first."));
     }

@@ -102,6 +102,7 @@ fn with_defaults(input: &VolumeCreateInput, settings: &Settings) -> Result<Volum
         migratable: input.migratable,
         standby: input.standby,
         from_backup: input.from_backup.clone(),
+        instant_restore: input.instant_restore,
         data_source: input.data_source.clone(),
         clone_mode: clone_mode(input)?,
         backing_image: input.backing_image.clone(),
@@ -176,6 +177,7 @@ fn check(spec: &VolumeSpec) -> Result<(), ApiError> {
     check_backup_block_size(spec)?;
     check_engine(&spec.data_engine)?;
     check_standby(spec)?;
+    check_instant_restore(spec)?;
     check_encrypted(spec)?;
     if !spec.data_source.is_empty() {
         data_source::parse(&spec.data_source)?;
@@ -221,6 +223,15 @@ fn check_standby(spec: &VolumeSpec) -> Result<(), ApiError> {
     }
     let message = "a standby volume follows a backup and is offered to nobody until it is activated";
     Err(invalid(message, "Give fromBackup and leave frontend empty, or leave standby out."))
+}
+
+/// instantRestore: of a backup, and not one that is followed by others.
+fn check_instant_restore(spec: &VolumeSpec) -> Result<(), ApiError> {
+    if !spec.instant_restore || (!spec.from_backup.is_empty() && !spec.standby) {
+        return Ok(());
+    }
+    let message = "instantRestore is for a volume that is made of a backup, and no standby volume";
+    Err(invalid(message, "Give fromBackup and leave standby out, or leave instantRestore out."))
 }
 
 /// encrypted: more than the header of the encryption.

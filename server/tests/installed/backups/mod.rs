@@ -4,6 +4,7 @@
 mod files;
 mod backing_images;
 mod foreign;
+mod instant;
 mod recurring;
 mod s3;
 mod standby;

@@ -54,12 +54,13 @@ fn holds(layer: &Snapshot, told: &EngineStatus) -> bool {
         && label(LABEL_RESTORED_CREATED) == told.last_restored_created
 }
 
-/// Has the engine begin, or go on with what broke off. The inner error is a refusal.
+/// Has the engine begin, or go on with what broke off; `instant`: for a volume that is used meanwhile. The inner error is a refusal.
 pub(super) async fn begin(
     context: &Context,
     engine: &Object<Engine>,
     wanted: &Wanted,
     target: &Object<BackupTarget>,
+    instant: bool,
 ) -> Result<Result<(), String>, Error> {
     let values = context.backups.credentials_of(&target.spec)?.into_iter().collect();
     let request = BackupRestoreRequest {
@@ -68,7 +69,7 @@ pub(super) async fn begin(
         volume: wanted.volume.clone(),
         backup: wanted.backup.clone(),
         concurrency: u32::try_from(context.settings.number(Name::RestoreConcurrentLimit)).unwrap_or_default(),
-        instant: false,
+        instant,
     };
     let doing = format!("having engine {} restore backup {}", engine.name(), wanted.backup);
     let mut client = context.clients.engine(&engine.status.address)?;

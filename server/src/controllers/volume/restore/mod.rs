@@ -9,7 +9,8 @@
 //!                       activate: target read once more ──────┴─► newest backup there, replicas whole ──► usable
 //! ```
 //! 1. [`wish`] — which backup, and whether it is there: pure; 2. [`turn`] — how many may be filled on a node at once;
-//! 3. [`wholeness`] — which replicas an activation waits for; 4. [`calls`] — what the engine is asked.
+//! 3. [`wholeness`] — which replicas an activation waits for; 4. [`calls`] — what the engine is asked;
+//! 5. [`instant`] — a volume that is used while its data comes.
 //!
 //! Invariants:
 //! - a volume that is not filled is attached by nobody else (`attach` refuses), has no snapshots of users, and is not backed
@@ -20,6 +21,7 @@
 //!   they don't.
 
 mod calls;
+mod instant;
 mod turn;
 mod wholeness;
 mod wish;
@@ -73,7 +75,10 @@ pub(super) async fn step(
     let restore = Restore { volumes, context: &volumes.context, volume, family };
     match Phase::of(volume) {
         Phase::None => Ok(()),
-        Phase::Done => restore.let_go().await,
+        Phase::Done => {
+            restore.let_go().await?;
+            restore.accompany(findings).await
+        }
         Phase::New => restore.initiate(findings).await,
         Phase::Filling | Phase::Following => restore.fill(findings).await,
         Phase::Activating => restore.activate(findings).await,
@@ -120,6 +125,9 @@ impl Restore<'_> {
             Err(error) => return self.bear_silence(&error, findings),
         };
         let wanted = wish::no_older(wanted, &told, Phase::of(self.volume), self.newest().await?.as_ref());
+        if self.is_instant() && wish::is_usable(&told, &wanted) {
+            return self.usable(&wanted, &told).await;
+        }
         if wish::is_there(&told, &wanted) {
             return self.filled(&wanted, findings).await;
         }
@@ -177,7 +185,7 @@ impl Restore<'_> {
             let why = format!("backup target {} is gone", wanted.target);
             return self.fail(&why, "Add a backup target of this name and address again.", findings).await;
         };
-        match calls::begin(self.context, &self.family.engine, wanted, &target).await {
+        match calls::begin(self.context, &self.family.engine, wanted, &target, self.is_instant()).await {
             Ok(Ok(())) => {
                 let message = format!("Volume {} is being filled from backup {}.", self.name(), wanted.backup);
                 self.tell_condition(ConditionStatus::True, REASON_IN_PROGRESS, &message).await?;

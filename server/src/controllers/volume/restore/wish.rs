@@ -99,6 +99,12 @@ fn is_as_new(told: &EngineStatus, wanted: &Wanted) -> bool {
     }
 }
 
+/// Whether the volume can be used while the backup is on its way into it, or that is over since the engine started.
+pub(super) fn is_usable(told: &EngineStatus, wanted: &Wanted) -> bool {
+    let restore = told.restore.as_ref();
+    restore.is_some_and(|told| told.instant && told.backup == wanted.backup && told.volume == wanted.volume)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -185,6 +185,7 @@ fn rule_strict_local_not_with_rwx() {
 #[test]
 fn rule_standby() {
     assert_rule("requires fromBackup", Some("follows a backup"), |wish| wish.standby = true);
+    assert_rule("requires fromBackup", Some("made of a backup"), |wish| wish.instant_restore = true);
     assert_rule("requires an empty frontend", Some("offered to nobody"), |wish| {
         wish.standby = true;
         wish.from_backup = "s3://a@b/?backup=c&volume=d".to_owned();
