@@ -1,6 +1,7 @@
 //! The table itself, without the type of its rows.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use leptos::html;
 use leptos::prelude::*;
@@ -24,6 +25,10 @@ use crate::components::skeleton::Skeleton;
 use crate::hold::Hold;
 use crate::live::ListState;
 use crate::words::{self, tr};
+
+/// A fraction of a frame.
+const PREPARED_AT_ONCE: usize = 250;
+const PREPARED_EVERY: Duration = Duration::from_millis(20);
 
 /// What a table is made of.
 pub(crate) struct Plan {
@@ -108,6 +113,13 @@ impl Board {
             |_, _| true,
         );
         Effect::new(move |_| all.with(|all| selection.keep(all)));
+        Effect::new(move |warmed: Option<bool>| {
+            let there = all.with(|all| !all.is_empty());
+            if there && warmed != Some(true) {
+                prepare(all, columns, 0);
+            }
+            there
+        });
         Self {
             id: plan.id,
             noun: plan.noun,
@@ -134,6 +146,23 @@ impl Board {
             self.columns.with_value(|columns| columns.iter().filter(shown).cloned().collect())
         })
     }
+}
+
+/// Makes the texts that are searched a few at a time, so that the first letter of a search in ten thousand rows does not
+/// wait for all of them.
+fn prepare(all: Memo<Arc<Vec<Line>>>, columns: StoredValue<Vec<Shown>>, from: usize) {
+    let some = move || {
+        // The table may be gone.
+        let Some(lines) = all.try_get_untracked() else { return };
+        let to = lines.len().min(from + PREPARED_AT_ONCE);
+        let done = columns.try_with_value(|columns| {
+            lines.iter().take(to).skip(from).for_each(|line| _ = line.text(columns));
+        });
+        if done.is_some() && to < lines.len() {
+            prepare(all, columns, to);
+        }
+    };
+    set_timeout(some, PREPARED_EVERY);
 }
 
 #[component]
