@@ -24,6 +24,7 @@ use crate::components::menu::Entry;
 use crate::components::skeleton::Skeleton;
 use crate::hold::Hold;
 use crate::live::ListState;
+use crate::role::may_write;
 use crate::words::{self, tr};
 
 /// A fraction of a frame.
@@ -71,6 +72,8 @@ pub(super) struct Board {
     pub(super) admitted: RwSignal<u64>,
     pub(super) menu: Option<Callback<Item, Vec<Entry>>>,
     pub(super) bulk: Option<Callback<Vec<Item>, Vec<Entry>>>,
+    /// Rows can be selected: there are bulk actions, and the user may change something.
+    pub(super) picks: Memo<bool>,
     pub(super) narrow: Signal<bool>,
     pub(super) order: Option<(&'static str, bool)>,
     pub(super) search: &'static str,
@@ -79,7 +82,7 @@ pub(super) struct Board {
 impl Board {
     fn new(plan: &Plan) -> Self {
         let hold = Hold::expect();
-        let (items, order) = (plan.items, plan.order);
+        let (items, order, can_pick) = (plan.items, plan.order, plan.bulk.is_some());
         let query = query::in_address(plan.prefix, &plan.filters);
         let columns = StoredValue::new(plan.columns.clone());
         let filters = StoredValue::new(plan.filters.clone());
@@ -133,6 +136,7 @@ impl Board {
             admitted,
             menu: plan.menu,
             bulk: plan.bulk,
+            picks: Memo::new(move |_| can_pick && may_write()),
             narrow: narrow(),
             order,
             search: plan.search,
@@ -260,17 +264,19 @@ fn Heads(board: Board) -> impl IntoView {
     };
     let all = Memo::new(move |_| board.listed.with(|listed| board.selection.has_all(&listed.lines)));
     let toggle_all = move |_| board.listed.with_untracked(|listed| board.selection.toggle_all(&listed.lines));
-    let pick = board.bulk.map(|_| {
-        view! {
-            <th class="pick">
-                <input type="checkbox" aria-label=tr("Select all") prop:checked=move || all.get() on:change=toggle_all />
-            </th>
-        }
-    });
+    let pick = move || {
+        board.picks.get().then(|| {
+            view! {
+                <th class="pick">
+                    <input type="checkbox" aria-label=tr("Select all") prop:checked=move || all.get() on:change=toggle_all />
+                </th>
+            }
+        })
+    };
     let heads = move || board.shown().into_iter().map(|column| view! { <Head board column /> }).collect_view();
     view! {
         <colgroup>
-            {board.bulk.map(|_| view! { <col class="pick" /> })}
+            {move || board.picks.get().then(|| view! { <col class="pick" /> })}
             {widths}
             {has_menu.then(|| view! { <col class="act" /> })}
         </colgroup>
