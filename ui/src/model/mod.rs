@@ -10,3 +10,4 @@ pub(crate) mod replicas;
 pub(crate) mod revert;
 pub(crate) mod snapshot_tree;
 pub(crate) mod time;
+pub(crate) mod volume_setting;

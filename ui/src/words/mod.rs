@@ -4,7 +4,9 @@
 mod en;
 mod mark;
 mod tr;
+mod volume;
 
 pub(crate) use en::*;
 pub(crate) use mark::{Mark, process_mark};
+pub(crate) use volume::*;
 pub(crate) use tr::{fill, is_chinese, speak_chinese, tr};
