@@ -5,7 +5,6 @@ use leptos::prelude::*;
 use super::titled;
 use crate::components::icon::{Icon, Pictogram};
 use crate::components::skeleton::Skeleton;
-use crate::dialogs::{Question, Questions};
 use crate::live::Live;
 use crate::panels::attention::AttentionPanel;
 use crate::panels::jobs::JobsPanel;
@@ -47,7 +46,6 @@ pub(crate) fn DashboardPage() -> impl IntoView {
 /// A fresh installation has one thing to do.
 #[component]
 pub(crate) fn FirstVolume() -> impl IntoView {
-    let questions = Questions::expect();
     view! {
         <section class="card welcome">
             <Pictogram icon=Icon::Volumes />
@@ -55,7 +53,7 @@ pub(crate) fn FirstVolume() -> impl IntoView {
                 <h2 class="title">"Create the first volume"</h2>
                 <p class="dim">"A volume is a disk that lives on several nodes at once. Attach it to one of them and it appears there as a block device."</p>
             </div>
-            <button type="button" class="primary" on:click=move |_| questions.ask(Question::CreateVolume)>"Create volume"</button>
+            <button type="button" class="primary" on:click=move |_| crate::dialogs::volume::create()>"Create volume"</button>
         </section>
     }
 }

@@ -11,7 +11,6 @@ use super::titled;
 use crate::address;
 use crate::components::icon::{Icon, Pictogram};
 use crate::components::skeleton::Skeleton;
-use crate::dialogs::{Question, Questions};
 use crate::live::Live;
 use crate::model::filter::Sort;
 use crate::model::phase::Group;
@@ -23,7 +22,6 @@ use crate::words;
 #[component]
 pub(crate) fn VolumesPage() -> impl IntoView {
     let live = Live::expect();
-    let questions = Questions::expect();
     titled(|| words::tr("Volumes").to_owned());
     let query = use_query_map();
     let group = Memo::new(move |_| query.with(|query| query.get("status").and_then(|key| Group::from_key(&key))));
@@ -47,7 +45,7 @@ pub(crate) fn VolumesPage() -> impl IntoView {
             <h1>"Volumes"</h1>
             <span class="dim">{move || live.loaded.get().then(|| words::grouped(live.volumes.len()))}</span>
             <div class="right">
-                <button type="button" class="primary" on:click=move |_| questions.ask(Question::CreateVolume)>
+                <button type="button" class="primary" on:click=move |_| crate::dialogs::volume::create()>
                     <Pictogram icon=Icon::Plus />
                     "Create volume"
                 </button>

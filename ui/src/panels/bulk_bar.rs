@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use leptos::prelude::*;
 
-use crate::dialogs::{Question, Questions};
 use crate::live::Live;
 use crate::model::action::{Action, refusal};
 use crate::words;
@@ -25,7 +24,6 @@ pub(crate) fn BulkBar(selected: RwSignal<BTreeSet<String>>) -> impl IntoView {
 #[component]
 fn BulkButton(action: Action, selected: RwSignal<BTreeSet<String>>) -> impl IntoView {
     let live = Live::expect();
-    let questions = Questions::expect();
     let reason = Memo::new(move |_| {
         let names = selected.get();
         let volumes = names.iter().filter_map(|name| live.volumes.get(name));
@@ -36,13 +34,7 @@ fn BulkButton(action: Action, selected: RwSignal<BTreeSet<String>>) -> impl Into
     });
     let ask = move |_| {
         let volumes: Vec<String> = selected.get_untracked().into_iter().collect();
-        questions.ask(match action {
-            Action::Attach => Question::Attach { volumes },
-            Action::Detach => Question::Detach { volumes },
-            Action::Delete => Question::DeleteVolumes { volumes },
-            // These are asked for each volume.
-            Action::TakeSnapshot | Action::Expand | Action::CancelExpansion | Action::Salvage => return,
-        });
+        crate::dialogs::volume::ask(action, volumes);
     };
     view! {
         <button type="button" disabled=move || reason.get().is_some() title=move || reason.get() on:click=ask>

@@ -13,7 +13,6 @@ use crate::components::when::When;
 use crate::dialogs;
 use crate::live::{List, Live, Thing, follow};
 use crate::model::action::{Action, refusal};
-use crate::panels::backups;
 use crate::role::may_write;
 use crate::words::{self, fill, tr};
 
@@ -92,33 +91,14 @@ fn backup_columns() -> Vec<Column> {
     ]
 }
 
-fn backup_entries(live: Live, backup: &Thing) -> Vec<Entry> {
+fn backup_entries(_: Live, backup: &Thing) -> Vec<Entry> {
     let (target, volume) = (backup.text("backupTargetName").to_owned(), backup.text("volumeName").to_owned());
-    let unusable = (backup.text("state") != "Completed").then(|| tr("It is not complete").to_owned());
-    let (restore, standby) = (backup.clone(), backup.clone());
-    let entry = |label: &str, refusal: Option<String>, choose: Callback<()>| Entry {
-        label: label.to_owned(),
-        refusal,
+    vec![Entry {
+        label: tr("Show in backups").to_owned(),
+        refusal: None,
         danger: false,
-        choose,
-    };
-    let show = entry(
-        tr("Show in backups"),
-        None,
-        Callback::new(move |()| crate::address::go(&format!("backups/{target}/{volume}"))),
-    );
-    if !untrack(may_write) {
-        return vec![show];
-    }
-    vec![
-        entry(tr("Restore…"), unusable.clone(), Callback::new(move |()| backups::ask_restore(live, &restore))),
-        entry(
-            tr("Create standby volume…"),
-            unusable,
-            Callback::new(move |()| backups::ask_standby(live, &standby)),
-        ),
-        show,
-    ]
+        choose: Callback::new(move |()| crate::address::go(&format!("backups/{target}/{volume}"))),
+    }]
 }
 
 /// Jobs and groups that the volume takes part in.

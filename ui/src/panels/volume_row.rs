@@ -6,12 +6,11 @@ use std::sync::Arc;
 use aurochs_api::volume::Volume;
 use leptos::prelude::*;
 
-use super::volume_actions::entries;
+use super::volume_actions::entries_of;
 use crate::components::badge::Badge;
 use crate::components::bar::{Bar, Part, share};
 use crate::components::menu::Menu;
 use crate::components::when::When;
-use crate::dialogs::Questions;
 use crate::live::Row;
 use crate::model::phase::Phase;
 use crate::model::replicas::usable;
@@ -19,7 +18,6 @@ use crate::{address, words};
 
 #[component]
 pub(crate) fn VolumeRow(row: Row<Volume>, selected: RwSignal<BTreeSet<String>>) -> impl IntoView {
-    let questions = Questions::expect();
     let volume = RwSignal::from(row);
     let name = volume.with_untracked(|volume| volume.name.clone());
     let phase = Memo::new(move |_| volume.with(|volume| Phase::of(volume)));
@@ -27,7 +25,7 @@ pub(crate) fn VolumeRow(row: Row<Volume>, selected: RwSignal<BTreeSet<String>>) 
     let short = move || replicas.with(|(usable, wished)| *usable < *wished as usize);
     let node = Memo::new(move |_| volume.with(|volume| volume.node().to_owned()));
     let maintenance = Memo::new(move |_| volume.with(|volume| volume.disable_frontend && !volume.node().is_empty()));
-    let menu = Callback::new(move |()| volume.with_untracked(|volume| entries(volume, questions)));
+    let menu = Callback::new(move |()| entries_of(&[volume.with_untracked(|volume| volume.name.clone())]));
     let this = name.clone();
     let is_selected = Memo::new(move |_| selected.with(|selected| selected.contains(&this)));
     view! {

@@ -41,7 +41,7 @@ fn ask_many(names: Vec<String>, volumes: Vec<Arc<Volume>>) {
         fields: vec![Field::text(PREFIX, "Names begin with").required().value("cloned-").check(check_prefix)],
         preview: None,
         submit: Callback::new(move |values: Values| {
-            let (prefix, volumes) = (values.text(PREFIX).to_owned(), volumes.clone());
+            let (prefix, volumes) = (values.text(PREFIX), volumes.clone());
             batch.each(fill("{} are being copied.", &[&what]), move |name| {
                 let source = volumes.iter().find(|volume| volume.name == name).cloned();
                 let body = source.map(|source| body(&source, format!("{prefix}{name}")));

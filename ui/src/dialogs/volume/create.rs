@@ -236,7 +236,7 @@ fn body(values: &Values) -> Value {
 fn Outlook(values: Values) -> impl IntoView {
     let live = Live::expect();
     let size = values.bytes("size");
-    let replicas = values.number("numberOfReplicas").and_then(|number| u32::try_from(number).ok());
+    let replicas = values.at("numberOfReplicas").and_then(Value::as_u64).and_then(|number| u32::try_from(number).ok());
     let sentence = move || {
         let replicas = replicas.filter(|_| size > ByteSize::ZERO)?;
         let percent = live.setting_number("storage-over-provisioning-percentage");

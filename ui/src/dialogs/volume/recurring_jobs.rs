@@ -48,7 +48,7 @@ fn open(names: Vec<String>, jobs: &[Thing]) {
         fields: vec![Field::select("job", "Job or group", choices(jobs)).required()],
         preview: None,
         submit: Callback::new(move |values: Values| {
-            let (name, is_group) = of_choice(values.text("job"));
+            let (name, is_group) = of_choice(&values.text("job"));
             let body = json!({ "name": name, "isGroup": is_group });
             batch.act("recurringJobAdd", body, fill("{} takes part in {}.", &[&what, &name]))
         }),

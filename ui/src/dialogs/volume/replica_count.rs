@@ -29,14 +29,18 @@ pub(super) fn ask(names: Vec<String>) {
         })),
         fields: vec![Field::number(FIELD, "Replicas", 1, MOST).required().value(present)],
         preview: Some(Callback::new(move |values: Values| {
-            let wished = values.number(FIELD).filter(|wished| *wished != present);
+            let wished = typed(&values).filter(|wished| *wished != present);
             let address = wished.and_then(|wished| what_if("replicaCount", &of, &format!("&replicaCount={wished}")));
             let address = Signal::stored(address.unwrap_or_default());
             view! { <Consequences address /> }.into_any()
         })),
         submit: Callback::new(move |values: Values| {
-            let wished = values.number(FIELD).unwrap_or(present);
+            let wished = typed(&values).unwrap_or(present);
             batch.act("updateReplicaCount", json!({ FIELD: wished }), fill("{} is to have {} replicas.", &[&what, &wished]))
         }),
     });
+}
+
+fn typed(values: &Values) -> Option<i64> {
+    values.at(FIELD)?.as_i64()
 }
