@@ -57,12 +57,6 @@ pub(crate) struct VolumeSetting {
     pub(crate) present: fn(&Volume) -> String,
 }
 
-impl PartialEq for VolumeSetting {
-    fn eq(&self, other: &Self) -> bool {
-        self.action == other.action
-    }
-}
-
 const OVERRIDE: Kind = Kind::Words(&["ignored", "enabled", "disabled"]);
 const MEGABYTES_A_SECOND_MOST: u64 = 1_000_000;
 
@@ -245,11 +239,6 @@ pub(crate) static SETTINGS: &[VolumeSetting] = &[
 ];
 
 impl VolumeSetting {
-    /// The one that an action changes.
-    pub(crate) fn of_action(action: &str) -> Option<&'static Self> {
-        SETTINGS.iter().find(|setting| setting.action == action)
-    }
-
     /// Why it can't be changed now.
     pub(crate) fn refusal(&self, volume: &Volume) -> Option<Refusal> {
         if (self.offered)(volume) {
@@ -300,6 +289,10 @@ pub(crate) fn quantity(bytes: u64) -> String {
 mod tests {
     use super::*;
 
+    fn of_action(action: &str) -> &'static VolumeSetting {
+        SETTINGS.iter().find(|setting| setting.action == action).unwrap()
+    }
+
     #[test]
     fn the_present_value_of_a_new_volume_can_be_given_back() {
         let volume = Volume {
@@ -317,8 +310,8 @@ mod tests {
 
     #[test]
     fn what_the_manager_does_not_offer_has_a_reason() {
-        let count = VolumeSetting::of_action("updateReplicaCount").unwrap();
-        let mode = VolumeSetting::of_action("updateAccessMode").unwrap();
+        let count = of_action("updateReplicaCount");
+        let mode = of_action("updateAccessMode");
         let detached = Volume { state: VolumeState::Detached, ..Volume::default() };
         assert_eq!((count.refusal(&detached), mode.refusal(&detached)), (Some(Refusal::NotAttached), None));
         let attached = Volume { state: VolumeState::Attached, ..Volume::default() };
@@ -329,10 +322,10 @@ mod tests {
 
     #[test]
     fn numbers_keep_their_range() {
-        let limit = VolumeSetting::of_action("updateRebuildConcurrentSyncLimit").unwrap();
+        let limit = of_action("updateRebuildConcurrentSyncLimit");
         assert_eq!(limit.read("0"), Ok(0.into()));
         assert_eq!(limit.read("6"), Err(Wrong::Range { least: 0, most: 5 }));
-        let count = VolumeSetting::of_action("updateReplicaCount").unwrap();
+        let count = of_action("updateReplicaCount");
         assert_eq!(count.read("0"), Err(Wrong::Range { least: 1, most: 20 }));
     }
 

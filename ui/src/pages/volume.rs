@@ -120,7 +120,7 @@ fn Header(name: Memo<String>, volume: Followed) -> impl IntoView {
             title=name
             crumbs=vec![("volumes", "Volumes")]
             note=ViewFn::from(move || view! { <State volume /> })
-            actions=ViewFn::from(actions)
+            actions=ViewFn::from(move || actions)
         />
     }
 }

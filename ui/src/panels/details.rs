@@ -107,7 +107,7 @@ pub(crate) fn FactsPanel(volume: Memo<Option<Arc<Volume>>>) -> impl IntoView {
 /// Each value follows the volume by itself.
 fn facts(volume: Memo<Option<Arc<Volume>>>, facts: &'static [Fact]) -> impl IntoView {
     let value = move |(label, value): &'static Fact| {
-        let text = Memo::new(move |_| volume.get().map(|volume| value(&volume)).unwrap_or_default());
+        let text = Memo::new(move |_| volume.get().map(|volume| (*value)(&volume)).unwrap_or_default());
         (*label, fact(move || text.get()))
     };
     view! { <FactList facts=facts.iter().map(value).collect::<Vec<_>>() /> }
@@ -149,7 +149,8 @@ fn expansion(volume: &Volume) -> String {
 }
 
 fn yes_or_no(is: bool) -> String {
-    if is { tr("Yes") } else { tr("No") }.to_owned()
+    let word = if is { tr("Yes") } else { tr("No") };
+    word.to_owned()
 }
 
 fn claim(volume: &Volume) -> String {

@@ -15,7 +15,7 @@ pub(crate) fn Manifest(volume: Memo<Option<Arc<Volume>>>) -> impl IntoView {
     let copied = RwSignal::new(false);
     let copy = move |_| copied.set(copy_text(&text.get_untracked()));
     view! {
-        <details class="manifest" data-testid="manifest" on:toggle=move |_| copied.set(false)>
+        <details class="manifest" data-testid="manifest">
             <summary>{tr("YAML for Kubernetes")}</summary>
             <p class="xs">{tr("A persistent volume and its claim. Change the namespace, then: kubectl apply -f -")}</p>
             <div class="code">

@@ -76,7 +76,7 @@ impl Samples {
     }
 
     /// One line: a value of each point. Where nothing is known there is no point, so the line has a gap there.
-    fn line(self, label: &'static str, value: fn(&Thing) -> Option<f64>) -> Series {
+    fn line(self, label: &'static str, value: impl Fn(&Thing) -> Option<f64>) -> Series {
         let points = self.found.with(|found| {
             let Some(found) = found else { return Vec::new() };
             #[expect(clippy::cast_possible_truncation, reason = "seconds since 1970")]
@@ -127,8 +127,8 @@ pub(crate) fn PerformancePanel(name: Memo<String>) -> impl IntoView {
             <div class="charts">
                 <Operations samples />
                 <Throughput samples />
-                <Latency samples label="Read latency" mean=|point| milliseconds(point, "read.mean") p99=|point| milliseconds(point, "read.p99") />
-                <Latency samples label="Write latency" mean=|point| milliseconds(point, "write.mean") p99=|point| milliseconds(point, "write.p99") />
+                <Latency samples label="Read latency" mean="read.mean" p99="read.p99" />
+                <Latency samples label="Write latency" mean="write.mean" p99="write.p99" />
             </div>
         </section>
     }
@@ -187,10 +187,14 @@ fn Throughput(samples: Samples) -> impl IntoView {
 fn Latency(
     samples: Samples,
     label: &'static str,
-    mean: fn(&Thing) -> Option<f64>,
-    p99: fn(&Thing) -> Option<f64>,
+    /// Paths in a point.
+    mean: &'static str,
+    p99: &'static str,
 ) -> impl IntoView {
-    let series = Signal::derive(move || vec![samples.line("Mean", mean), samples.line("99 of 100 are faster", p99)]);
+    let series = Signal::derive(move || vec![
+            samples.line("Mean", |point| milliseconds(point, mean)),
+            samples.line("99 of 100 are faster", |point| milliseconds(point, p99)),
+        ]);
     view! { <LineChart title=tr(label) series unit=Unit::Milliseconds /> }
 }
 

@@ -11,7 +11,7 @@ use crate::components::menu::Entry;
 use crate::components::table::{Column, DataTable, Kind, Value};
 use crate::components::when::When;
 use crate::dialogs;
-use crate::live::{List, Live, Thing, follow};
+use crate::live::{List, Thing, follow};
 use crate::model::action::{Action, refusal};
 use crate::role::may_write;
 use crate::words::{self, fill, tr};
@@ -27,7 +27,6 @@ const fn hidden(key: &'static str, label: &'static str, kind: Kind, value: fn(&T
 /// Backups of the volume, in whatever target they are.
 #[component]
 pub(crate) fn BackupsPanel(volume: Memo<Option<Arc<Volume>>>) -> impl IntoView {
-    let live = Live::expect();
     let list = follow("backups");
     let name = Memo::new(move |_| volume.get().map(|volume| volume.name.clone()).unwrap_or_default());
     let rows = Signal::derive(move || {
@@ -37,7 +36,7 @@ pub(crate) fn BackupsPanel(volume: Memo<Option<Arc<Volume>>>) -> impl IntoView {
     let target = Memo::new(move |_| volume.get().map(|volume| volume.backup_target_name.clone()).unwrap_or_default());
     let reason = Memo::new(move |_| volume.get().and_then(|volume| refusal(Action::BackUp, &volume)));
     let back_up = move |_| dialogs::volume::ask(Action::BackUp, vec![name.get_untracked()]);
-    let menu = Callback::new(move |backup: Thing| backup_entries(live, &backup));
+    let menu = Callback::new(move |backup: Thing| backup_entries(&backup));
     let last = Signal::derive(move || volume.get().map(|volume| volume.last_backup_at.clone()).unwrap_or_default());
     view! {
         <section class="card" aria-labelledby="backups-title" data-testid="backups">
@@ -91,7 +90,7 @@ fn backup_columns() -> Vec<Column> {
     ]
 }
 
-fn backup_entries(_: Live, backup: &Thing) -> Vec<Entry> {
+fn backup_entries(backup: &Thing) -> Vec<Entry> {
     let (target, volume) = (backup.text("backupTargetName").to_owned(), backup.text("volumeName").to_owned());
     vec![Entry {
         label: tr("Show in backups").to_owned(),

@@ -17,7 +17,7 @@ use crate::hold::Hold;
 use crate::live::Thing;
 use crate::model::action::{Action, refusal};
 use crate::model::snapshot_tree::{LayerKind, Stem, TreeRow, has_system, kind, rows};
-use crate::role::{is_admin, may_write};
+use crate::role::may_write;
 use crate::words::{self, fill, tr};
 use crate::{address, api};
 
@@ -84,7 +84,7 @@ fn layers(volume: Memo<Option<Arc<Volume>>>) -> Signal<Vec<Snapshot>> {
     let detached = Memo::new(move |_| {
         let volume = volume.get()?;
         // Whatever changes the volume may have come with a snapshot: the list is small.
-        (volume.state == VolumeState::Detached).then(|| volume)
+        (volume.state == VolumeState::Detached).then_some(volume)
     });
     Effect::new(move |_| {
         let Some(volume) = detached.get() else { return };
@@ -244,7 +244,7 @@ fn LayerMenu(row: Memo<Option<TreeRow>>, volume: Memo<Option<Arc<Volume>>>) -> i
         let (Some(row), Some(volume)) = (row.get_untracked(), volume.get_untracked()) else { return Vec::new() };
         layer_entries(&row.snapshot, &volume)
     });
-    move || (may_write() || is_admin()).then(|| view! { <Menu label=label.clone() entries /> })
+    move || may_write().then(|| view! { <Menu label=label.clone() entries /> })
 }
 
 /// Everything that can be done with a snapshot, those that are impossible now with their reason.
@@ -285,7 +285,7 @@ pub(super) fn layer_entries(snapshot: &Snapshot, volume: &Arc<Volume>) -> Vec<En
             tr("Clone…"),
             gone.or_else(|| used(Action::Clone)),
             false,
-            Callback::new(move |()| dialogs::volume::create_like(dialogs::volume::clone_of(&source.0, Some(&source.1)))),
+            Callback::new(move |()| dialogs::volume::create_like(dialogs::volume::clone_of(&source.0, Some(source.1.as_str())))),
         ),
         entry(
             tr("Files"),

@@ -131,7 +131,7 @@ fn Input(setting: &'static VolumeSetting, typed: RwSignal<String>, first: String
         view! { <option value=value selected=move || typed.get() == this>{shown}</option> }
     };
     let chosen = move |event: leptos::ev::Event| typed.set(event_target_value(&event));
-    let choices = move || match setting.kind {
+    let choices = move || -> Vec<(String, String)> { match setting.kind {
         Kind::Words(words) => {
             let present = (!words.contains(&first.as_str())).then(|| first.clone());
             let all = words.iter().map(|word| (*word).to_owned()).chain(present);
@@ -145,7 +145,7 @@ fn Input(setting: &'static VolumeSetting, typed: RwSignal<String>, first: String
             names.into_iter().map(|name| (name.clone(), name)).collect()
         }
         Kind::Number { .. } | Kind::Size => Vec::new(),
-    };
+    }};
     let label = tr(setting.label);
     match setting.kind {
         Kind::Words(_) | Kind::BackupTarget => view! {

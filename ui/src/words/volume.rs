@@ -1,5 +1,7 @@
 //! Words about one volume: what can be done with it, why not, what can be changed of it, what is done to it.
 
+use aurochs_api::size::ByteSize;
+
 use super::{Mark, fill, frontend, tr};
 use crate::model::action::{Action, Refusal};
 use crate::model::phase::Phase;
@@ -70,7 +72,7 @@ pub(crate) fn setting_value(setting: &VolumeSetting, value: &str) -> String {
     match setting.kind {
         Kind::Number { or_zero: true, .. } if value == "0" => tr("As the setting says").to_owned(),
         Kind::Size if value == "0" => tr("No limit").to_owned(),
-        Kind::Size => value.parse().map_or_else(|_| value.to_owned(), |bytes| super::ByteSize(bytes).to_string()),
+        Kind::Size => value.parse().map_or_else(|_| value.to_owned(), |bytes| ByteSize(bytes).to_string()),
         Kind::Number { .. } | Kind::BackupTarget => value.to_owned(),
         Kind::Words(_) => choice(setting.field, value).to_owned(),
     }

@@ -12,7 +12,7 @@ use super::fields::{backup_targets, check_size, frontends, names, of_setting, ro
 use crate::api;
 use crate::components::dialog::Tone;
 use crate::components::form::{Field, Values};
-use crate::dialogs::{FormQuestion, ask_form};
+use crate::dialogs::{FormQuestion, Sending, ask_form};
 use crate::live::Live;
 use crate::model::placement::Forecast;
 use crate::model::snapshot_tree::{LayerKind, kind};
@@ -54,7 +54,7 @@ pub(crate) fn ask() {
         replicas: replicas.unwrap_or(REPLICAS_WITHOUT_SETTING),
         locality: setting_word(&live, "default-data-locality").unwrap_or_else(|| "disabled".to_owned()),
         backup_target: "default".to_owned(),
-        tags: Default::default(),
+        tags: [Vec::new(), Vec::new()],
         data_source: String::new(),
     });
 }
@@ -106,7 +106,7 @@ fn open(preset: Preset, targets: &[String], images: Vec<String>) {
             Box::pin(async move {
                 let notice = fill("Volume {} is being created.", &[&values.text("name")]);
                 api::post("v1/volumes", &body(&values)).await.map(|_| notice)
-            })
+            }) as Sending
         }),
     });
 }
