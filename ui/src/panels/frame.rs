@@ -12,7 +12,7 @@ use crate::language::Language;
 use crate::live::{Link, Live};
 use crate::notices::Notices;
 use crate::theme::Theme;
-use crate::words::{Mark, fill, tr};
+use crate::words::{Mark, fill, label, tr};
 use crate::{address, api, clock, role, words};
 
 /// An entry of the navigation. Labels are English; the navigation translates them.
@@ -31,39 +31,39 @@ const PARTS: [(&str, &[Place]); 5] = [
     (
         "",
         &[
-            place("", Icon::Dashboard, "Dashboard"),
-            place("volumes", Icon::Volumes, "Volumes"),
-            place("nodes", Icon::Nodes, "Nodes"),
-            place("topology", Icon::Topology, "Topology"),
+            place("", Icon::Dashboard, label("Dashboard")),
+            place("volumes", Icon::Volumes, label("Volumes")),
+            place("nodes", Icon::Nodes, label("Nodes")),
+            place("topology", Icon::Topology, label("Topology")),
         ],
     ),
     (
-        "Protection",
+        label("Protection"),
         &[
-            place("backups", Icon::Backups, "Backups"),
-            place("backup-targets", Icon::Targets, "Backup targets"),
-            place("recurring-jobs", Icon::Recurring, "Recurring jobs"),
-            place("system-backups", Icon::SystemBackups, "System backups"),
+            place("backups", Icon::Backups, label("Backups")),
+            place("backup-targets", Icon::Targets, label("Backup targets")),
+            place("recurring-jobs", Icon::Recurring, label("Recurring jobs")),
+            place("system-backups", Icon::SystemBackups, label("System backups")),
         ],
     ),
     (
-        "Operations",
+        label("Operations"),
         &[
-            place("jobs", Icon::Jobs, "Jobs"),
-            place("events", Icon::Events, "Events"),
-            place("audit", Icon::Audit, "Audit"),
+            place("jobs", Icon::Jobs, label("Jobs")),
+            place("events", Icon::Events, label("Events")),
+            place("audit", Icon::Audit, label("Audit")),
         ],
     ),
     (
-        "Advanced",
+        label("Advanced"),
         &[
-            place("backing-images", Icon::Images, "Backing images"),
-            place("orphans", Icon::Orphans, "Orphans"),
-            place("engine-images", Icon::Engine, "Engine images"),
-            place("instance-managers", Icon::Instances, "Instance managers"),
+            place("backing-images", Icon::Images, label("Backing images")),
+            place("orphans", Icon::Orphans, label("Orphans")),
+            place("engine-images", Icon::Engine, label("Engine images")),
+            place("instance-managers", Icon::Instances, label("Instance managers")),
         ],
     ),
-    ("", &[place("settings", Icon::Settings, "Settings"), place("support", Icon::Support, "Support")]),
+    ("", &[place("settings", Icon::Settings, label("Settings")), place("support", Icon::Support, label("Support"))]),
 ];
 
 /// Address and label (English) of every page of the navigation that this user may see.

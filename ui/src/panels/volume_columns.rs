@@ -12,44 +12,50 @@ use crate::components::table::{Choice, Kind, Shown, Value};
 use crate::live::Live;
 use crate::model::phase::{Group, Phase};
 use crate::model::replicas::usable;
-use crate::words::{fill, tr};
+use crate::words::{fill, label, tr};
 use crate::{address, words};
 
 /// All columns; the first is always there.
 pub(crate) fn columns() -> Vec<Shown> {
     let text = |key, label, value| Shown::of::<Volume>(key, label, Kind::Text, value);
     vec![
-        text("name", "Name", |volume| Value::text(volume.name.as_str())).drawn(name),
-        Shown::of::<Volume>("state", "State", Kind::State, |volume| {
+        text("name", label("Name"), |volume| Value::text(volume.name.as_str())).drawn(name),
+        Shown::of::<Volume>("state", label("State"), Kind::State, |volume| {
             let phase = Phase::of(volume);
             Value::State(phase.into(), words::phase(phase).to_owned())
         })
         .drawn(state),
-        Shown::of::<Volume>("size", "Size", Kind::Bytes, |volume| Value::Bytes(volume.size.bytes())),
-        Shown::of::<Volume>("actual", "Actual size", Kind::Custom, |volume| match volume.controllers.first() {
+        Shown::of::<Volume>("size", label("Size"), Kind::Bytes, |volume| Value::Bytes(volume.size.bytes())),
+        Shown::of::<Volume>("actual", label("Actual size"), Kind::Custom, |volume| match volume.controllers.first() {
             Some(engine) => Value::Bytes(engine.actual_size.bytes()),
             None => Value::None,
         })
         .drawn(actual),
-        text("node", "Attached to", |volume| Value::text(volume.node())).drawn(node),
-        Shown::of::<Volume>("replicas", "Replicas", Kind::Number, |volume| {
+        text("node", label("Attached to"), |volume| Value::text(volume.node())).drawn(node),
+        Shown::of::<Volume>("replicas", label("Replicas"), Kind::Number, |volume| {
             let (usable, wished) = usable(volume);
             #[expect(clippy::cast_precision_loss, reason = "a volume has a handful of replicas")]
             let usable = usable as f64;
             Value::Number(usable - f64::from(wished) / 1000.0)
         })
         .drawn(replicas),
-        text("claim", "PV/PVC", |volume| Value::text(claim(volume))),
-        text("namespace", "Namespace", |volume| Value::text(volume.kubernetes_status.namespace.as_str())).hidden(),
-        Shown::of::<Volume>("backup", "Last backup", Kind::Time, |volume| Value::Time(volume.last_backup_at.clone())),
-        Shown::of::<Volume>("created", "Created", Kind::Time, |volume| Value::Time(volume.created.clone())),
-        text("engine", "Data engine", |volume| Value::text(volume.data_engine.as_str())).hidden(),
-        text("schedule", "Schedule", |volume| Value::text(schedule(volume))).hidden(),
-        text("locality", "Data locality", |volume| Value::text(words::data_locality(volume.data_locality.word())))
+        text("claim", label("PV/PVC"), |volume| Value::text(claim(volume))),
+        text("namespace", label("Namespace"), |volume| Value::text(volume.kubernetes_status.namespace.as_str()))
             .hidden(),
-        text("access", "Access mode", |volume| Value::text(words::access_mode(volume.access_mode.word()))).hidden(),
-        text("offline", "Offline rebuilding", |volume| Value::text(volume.offline_rebuilding.word())).hidden(),
-        Shown::of::<Volume>("bandwidth", "Rebuild bandwidth (MB/s)", Kind::Number, |volume| {
+        Shown::of::<Volume>("backup", label("Last backup"), Kind::Time, |volume| {
+            Value::Time(volume.last_backup_at.clone())
+        }),
+        Shown::of::<Volume>("created", label("Created"), Kind::Time, |volume| Value::Time(volume.created.clone())),
+        text("engine", label("Data engine"), |volume| Value::text(volume.data_engine.as_str())).hidden(),
+        text("schedule", label("Schedule"), |volume| Value::text(schedule(volume))).hidden(),
+        text("locality", label("Data locality"), |volume| {
+            Value::text(words::data_locality(volume.data_locality.word()))
+        })
+        .hidden(),
+        text("access", label("Access mode"), |volume| Value::text(words::access_mode(volume.access_mode.word())))
+            .hidden(),
+        text("offline", label("Offline rebuilding"), |volume| Value::text(volume.offline_rebuilding.word())).hidden(),
+        Shown::of::<Volume>("bandwidth", label("Rebuild bandwidth (MB/s)"), Kind::Number, |volume| {
             match volume.replica_rebuilding_bandwidth_limit {
                 0 => Value::None,
                 #[expect(clippy::cast_precision_loss, reason = "megabytes a second are far below 2^52")]
@@ -57,8 +63,8 @@ pub(crate) fn columns() -> Vec<Shown> {
             }
         })
         .hidden(),
-        text("target", "Backup target", |volume| Value::text(volume.backup_target_name.as_str())).hidden(),
-        text("image", "Engine image", |volume| Value::text(volume.current_image.as_str())).hidden(),
+        text("target", label("Backup target"), |volume| Value::text(volume.backup_target_name.as_str())).hidden(),
+        text("image", label("Engine image"), |volume| Value::text(volume.current_image.as_str())).hidden(),
     ]
 }
 
@@ -66,28 +72,31 @@ pub(crate) fn columns() -> Vec<Shown> {
 pub(crate) fn filters() -> Vec<Choice> {
     let text = |key, label, matches| Choice::of::<Volume>(key, label, Vec::new, matches);
     vec![
-        Choice::of::<Volume>("status", "State", states, |volume, key| Phase::of(volume).group().key() == key).outside(),
-        text("name", "Name", |volume, word| has(&volume.name, word)),
-        text("node", "Node", |volume, word| {
+        Choice::of::<Volume>("status", label("State"), states, |volume, key| Phase::of(volume).group().key() == key)
+            .outside(),
+        text("name", label("Name"), |volume, word| has(&volume.name, word)),
+        text("node", label("Node"), |volume, word| {
             has(volume.node(), word) || volume.replicas.iter().any(|replica| has(&replica.host_id, word))
         }),
-        text("namespace", "Namespace", |volume, word| has(&volume.kubernetes_status.namespace, word)),
-        text("pv", "PV name", |volume, word| has(&volume.kubernetes_status.pv_name, word)),
-        text("pvc", "PVC name", |volume, word| has(&volume.kubernetes_status.pvc_name, word)),
-        Choice::of::<Volume>("pv-status", "PV status", pv_states, |volume, key| {
+        text("namespace", label("Namespace"), |volume, word| has(&volume.kubernetes_status.namespace, word)),
+        text("pv", label("PV name"), |volume, word| has(&volume.kubernetes_status.pv_name, word)),
+        text("pvc", label("PVC name"), |volume, word| has(&volume.kubernetes_status.pvc_name, word)),
+        Choice::of::<Volume>("pv-status", label("PV status"), pv_states, |volume, key| {
             let status = &volume.kubernetes_status.pv_status;
             if key == "none" { status.is_empty() } else { status.eq_ignore_ascii_case(key) }
         }),
-        text("node-tag", "Node tag", |volume, word| volume.node_selector.iter().any(|tag| has(tag, word))),
-        text("disk-tag", "Disk tag", |volume, word| volume.disk_selector.iter().any(|tag| has(tag, word))),
-        Choice::of::<Volume>("redundancy", "Node redundancy", redundancies, |volume, key| {
+        text("node-tag", label("Node tag"), |volume, word| volume.node_selector.iter().any(|tag| has(tag, word))),
+        text("disk-tag", label("Disk tag"), |volume, word| volume.disk_selector.iter().any(|tag| has(tag, word))),
+        Choice::of::<Volume>("redundancy", label("Node redundancy"), redundancies, |volume, key| {
             redundancy(volume) == Some(key)
         }),
-        Choice::of::<Volume>("upgradable", "Engine upgradable", yes_no, |volume, key| says(is_upgradable(volume), key)),
-        Choice::of::<Volume>("scheduled", "Recurring jobs", yes_no, |volume, key| {
+        Choice::of::<Volume>("upgradable", label("Engine upgradable"), yes_no, |volume, key| {
+            says(is_upgradable(volume), key)
+        }),
+        Choice::of::<Volume>("scheduled", label("Recurring jobs"), yes_no, |volume, key| {
             says(!volume.recurring_job_selector.is_empty(), key)
         }),
-        Choice::of::<Volume>("revision-off", "Revision counter off", yes_no, |volume, key| {
+        Choice::of::<Volume>("revision-off", label("Revision counter off"), yes_no, |volume, key| {
             says(volume.revision_counter_disabled, key)
         }),
     ]
@@ -99,10 +108,6 @@ fn has(text: &str, word: &str) -> bool {
 
 fn says(is: bool, key: &str) -> bool {
     (key == "yes") == is
-}
-
-fn offered(choices: &[(&str, &'static str)]) -> Vec<(String, String)> {
-    choices.iter().map(|(key, shown)| ((*key).to_owned(), tr(shown).to_owned())).collect()
 }
 
 fn states() -> Vec<(String, String)> {
@@ -182,12 +187,16 @@ fn state(volume: &Volume) -> AnyView {
     let scheduled =
         volume.conditions.get("Scheduled").is_none_or(|condition| condition.status != ConditionStatus::False);
     let tags = [
-        (!scheduled, "no place", "A replica has no place"),
-        (redundancy(volume) == Some("no") && volume.number_of_replicas > 1, "one node", "All replicas are on one node"),
-        (volume.restore_required, "restoring", "Data comes from a backup"),
-        (volume.standby, "standby", "It follows a backup volume"),
-        (volume.encrypted, "encrypted", "Its data is encrypted"),
-        (is_upgradable(volume), "upgradable", "A newer engine is there"),
+        (!scheduled, label("no place"), label("A replica has no place")),
+        (
+            redundancy(volume) == Some("no") && volume.number_of_replicas > 1,
+            label("one node"),
+            label("All replicas are on one node"),
+        ),
+        (volume.restore_required, label("restoring"), label("Data comes from a backup")),
+        (volume.standby, label("standby"), label("It follows a backup volume")),
+        (volume.encrypted, label("encrypted"), label("Its data is encrypted")),
+        (is_upgradable(volume), label("upgradable"), label("A newer engine is there")),
     ];
     let tag = |(_, word, why): (bool, &'static str, &'static str)| view! { <span class="tag" title=tr(why)>{tr(word)}</span> };
     view! {
