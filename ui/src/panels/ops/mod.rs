@@ -1,0 +1,5 @@
+//! Parts of the pages for operators.
+
+pub(crate) mod acts;
+pub(crate) mod job;
+pub(crate) mod sheet;
