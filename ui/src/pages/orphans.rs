@@ -1,5 +1,6 @@
 //! What was left behind: replica data on disks, and processes that no resource names.
 
+use aurochs_api::cause::{Cause, CauseCode};
 use leptos::prelude::*;
 
 use super::titled;
@@ -66,9 +67,7 @@ fn deletion(orphans: Vec<Thing>) -> Vec<Entry> {
     if !may_write() {
         return Vec::new();
     }
-    let stays = orphans.iter().find_map(|orphan| orphan.causes().into_iter().find(|_| !is_cleanable(orphan)));
-    let refusal = stays.map(|cause| cause.message);
-    vec![danger(tr("Delete…"), refusal, move || {
+    vec![danger(tr("Delete…"), None, move || {
         let ids: Vec<String> = orphans.iter().map(|orphan| orphan.id().to_owned()).collect();
         let line = |orphan: &Thing| fill("{} on {}", &[&name(orphan), &orphan.text("nodeID")]);
         let one = orphans.len() == 1;
@@ -77,6 +76,9 @@ fn deletion(orphans: Vec<Thing>) -> Vec<Entry> {
         if orphans.len() > 20 {
             lines.push(fill("and {} more", &[&(orphans.len() - 20)]));
         }
+        // What the manager says against it now; it decides again when it is asked.
+        let against = |orphan: &Thing| orphan.causes().into_iter().find(|cause| cause.code == CauseCode::RemovalFailed);
+        lines.extend(orphans.iter().filter_map(against).take(5).map(|cause| format!("{} {}", cause.message, cause.next_step)));
         let plan = Plan {
             title: if one { fill("Delete {}?", &[&name(&orphans[0])]) } else { fill("Delete {} orphans?", &[&orphans.len()]) },
             answer: "Delete",
@@ -98,12 +100,6 @@ fn deletion(orphans: Vec<Thing>) -> Vec<Entry> {
     })]
 }
 
-/// The manager says in a cause why one can't be removed; as long as it only tells what it is, it can.
-fn is_cleanable(orphan: &Thing) -> bool {
-    let told = |condition: &Thing| condition.text("type") == "DataCleanable" || condition.text("type") == "InstanceCleanable";
-    orphan.items("conditions").iter().find(|condition| told(condition)).is_none_or(|condition| condition.text("status") != "False")
-}
-
 fn name(orphan: &Thing) -> String {
     let parameter = if is_data(orphan) { "parameters.DataName" } else { "parameters.InstanceName" };
     match orphan.text(parameter) {
@@ -113,11 +109,11 @@ fn name(orphan: &Thing) -> String {
 }
 
 fn why(orphan: &Thing) -> AnyView {
-    let line = |cause: aurochs_api::cause::Cause| {
+    let line = |cause: Cause| {
         let text = format!("{} {}", cause.message, cause.next_step);
         view! { <Badge mark=Signal::stored(Mark::of(&cause)) text=words::cause(cause.code).to_owned() /><span class="clip" title=text.clone()>{text}</span> }
     };
-    orphan.causes().into_iter().take(1).map(line).collect_view().into_any()
+    orphan.causes().into_iter().next_back().map(line).into_any()
 }
 
 fn by(orphans: &[Thing], path: &str) -> Vec<(String, String)> {

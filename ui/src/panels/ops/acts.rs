@@ -8,8 +8,7 @@ use leptos::task::spawn_local;
 use crate::api::ApiError;
 use crate::components::dialog::Tone;
 use crate::components::menu::Entry;
-use crate::dialogs::confirm::{Confirm, ask_confirm};
-use crate::dialogs::form::Sending;
+use crate::dialogs::{Confirm, Sending, ask_confirm};
 use crate::notices::Notices;
 
 /// An entry that can be chosen, unless there is a reason against it.
