@@ -129,9 +129,9 @@ fn Details(audit: Thing, questions: Questions) -> impl IntoView {
 fn columns() -> Vec<Column> {
     let plain = |key, label, kind, value| Column { key, label, kind, hidden: false, value, view: None };
     vec![
+        plain("action", "Action", Kind::Text, |audit| Value::Text(action(audit))),
         plain("at", "When", Kind::Time, |audit| Value::Time(audit.text("begunAt").to_owned())),
         plain("user", "User", Kind::Text, |audit| Value::text(audit.text("user"))),
-        plain("action", "Action", Kind::Text, |audit| Value::Text(action(audit))),
         plain("type", "Type", Kind::Text, |audit| Value::text(audit.text("objectType"))),
         plain("object", "Object", Kind::Text, |audit| Value::text(audit.text("object"))),
         plain("result", "Result", Kind::State, |audit| {

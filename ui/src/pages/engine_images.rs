@@ -119,11 +119,11 @@ fn Details(image: Thing) -> impl IntoView {
 fn columns() -> Vec<Column> {
     let plain = |key, label, kind, value| Column { key, label, kind, hidden: false, value, view: None };
     vec![
+        plain("image", "Image", Kind::Text, |image| Value::text(image.text("image"))),
         plain("state", "State", Kind::State, |image| {
             let (mark, word) = state(image);
             Value::State(mark, word.to_owned())
         }),
-        plain("image", "Image", Kind::Text, |image| Value::text(image.text("image"))),
         plain("default", "Default", Kind::Text, |image| Value::text(if image.flag("default") { tr("Default") } else { "" })),
         plain("users", "Used by", Kind::Number, |image| image.number("refCount").map_or(Value::None, Value::Number)),
         plain("version", "Version", Kind::Text, |image| Value::text(image.text("version"))),

@@ -95,14 +95,14 @@ fn filters() -> Vec<Filter> {
 fn columns() -> Vec<Column> {
     let plain = |key, label, kind, value| Column { key, label, kind, hidden: false, value, view: None };
     vec![
-        plain("type", "Type", Kind::State, |event| {
-            let (mark, word) = kind(event);
-            Value::State(mark, word.to_owned())
-        }),
         Column {
             view: Some(object),
             ..plain("name", "Object", Kind::Custom, |event| Value::text(event.text("event.involvedObject.name")))
         },
+        plain("type", "Type", Kind::State, |event| {
+            let (mark, word) = kind(event);
+            Value::State(mark, word.to_owned())
+        }),
         plain("kind", "Kind", Kind::Text, |event| Value::text(event.text("event.involvedObject.kind"))),
         plain("reason", "Reason", Kind::Text, |event| Value::text(event.text("event.reason"))),
         Column {

@@ -96,10 +96,6 @@ fn List(rows: Vec<(String, Thing)>) -> impl IntoView {
 fn columns() -> Vec<Column> {
     let plain = |key, label, kind, value| Column { key, label, kind, hidden: false, value, view: None };
     vec![
-        plain("state", "State", Kind::State, |manager| {
-            let state = manager.text("currentState");
-            Value::State(process_mark(state), process_state(state).to_owned())
-        }),
         Column {
             view: Some(|manager| {
                 let id = manager.id().to_owned();
@@ -107,6 +103,10 @@ fn columns() -> Vec<Column> {
             }),
             ..plain("name", "Name", Kind::Custom, |manager| Value::text(manager.id()))
         },
+        plain("state", "State", Kind::State, |manager| {
+            let state = manager.text("currentState");
+            Value::State(process_mark(state), process_state(state).to_owned())
+        }),
         Column {
             view: Some(|manager| {
                 let node = manager.text("nodeID").to_owned();

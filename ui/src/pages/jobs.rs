@@ -107,10 +107,6 @@ fn entries(job: &Thing, set: Callback<(&'static str, String)>) -> Vec<Entry> {
 fn columns() -> Vec<Column> {
     let plain = |key, label, kind, value| Column { key, label, kind, hidden: false, value, view: None };
     vec![
-        plain("state", "State", Kind::State, |job| {
-            let (mark, word) = job_state(job.text("state"));
-            Value::State(mark, word.to_owned())
-        }),
         Column {
             view: Some(|job| {
                 let address = format!("jobs?job={}", job.id());
@@ -118,6 +114,10 @@ fn columns() -> Vec<Column> {
             }),
             ..plain("what", "Job", Kind::Custom, |job| Value::Text(title(job.text("kind"), job.text("object"))))
         },
+        plain("state", "State", Kind::State, |job| {
+            let (mark, word) = job_state(job.text("state"));
+            Value::State(mark, word.to_owned())
+        }),
         Column {
             view: Some(|job| view! { <JobProgress job=job.clone() /> }.into_any()),
             ..plain("done", "Progress", Kind::Custom, |job| Value::Bytes(job.bytes("doneBytes").bytes()))

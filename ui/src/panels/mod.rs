@@ -1,5 +1,6 @@
 //! Parts of pages that know resources.
 
+pub(crate) mod asked;
 pub(crate) mod attention;
 pub(crate) mod bulk_bar;
 pub(crate) mod details;
@@ -8,10 +9,15 @@ pub(crate) mod frame;
 pub(crate) mod jobs;
 pub(crate) mod node_card;
 pub(crate) mod node_states;
+pub(crate) mod nodes;
 pub(crate) mod notices;
+pub(crate) mod ops;
+pub(crate) mod paged;
 pub(crate) mod replicas;
+pub(crate) mod settings;
 pub(crate) mod snapshots;
 pub(crate) mod space;
+pub(crate) mod topology;
 pub(crate) mod use_it;
 pub(crate) mod volume_actions;
 pub(crate) mod volume_filters;

@@ -3,8 +3,10 @@
 
 mod en;
 mod mark;
+mod ops;
 mod tr;
 
 pub(crate) use en::*;
 pub(crate) use mark::{Mark, process_mark};
+pub(crate) use ops::*;
 pub(crate) use tr::{fill, is_chinese, speak_chinese, tr};

@@ -103,6 +103,7 @@ pub(crate) fn ReplicaTable(id: &'static str, #[prop(into)] node: Signal<String>)
 fn columns() -> Vec<Column> {
     let plain = |key, label, kind, value| Column { key, label, kind, hidden: false, value, view: None };
     vec![
+        plain("name", "Replica", Kind::Text, |row| Value::text(row.id())),
         plain("state", "State", Kind::State, phase),
         Column {
             view: Some(|row| {
@@ -111,7 +112,6 @@ fn columns() -> Vec<Column> {
             }),
             ..plain("volume", "Volume", Kind::Custom, |row| Value::text(row.text("volume")))
         },
-        plain("name", "Replica", Kind::Text, |row| Value::text(row.id())),
         plain("node", "Node", Kind::Text, |row| Value::text(row.text("node"))),
         plain("disk", "Disk", Kind::Text, |row| Value::text(row.text("disk"))),
         plain("size", "Size", Kind::Bytes, |row| Value::Bytes(row.bytes("size").bytes())),

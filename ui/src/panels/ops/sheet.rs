@@ -33,8 +33,8 @@ pub(crate) fn Sheet(
         }
     };
     view! {
-        <dialog node_ref=element class="dialog sheet" aria-labelledby="sheet-title" on:close=move |_| on_close.run(())>
-            <div class="sheet-body">
+        <dialog node_ref=element class="dialog telling" aria-labelledby="sheet-title" on:close=move |_| on_close.run(())>
+            <div class="telling-body">
                 <header>
                     <h2 id="sheet-title">{move || title.get()}</h2>
                     <button type="button" class="ghost square" aria-label=tr("Close") on:click=close>

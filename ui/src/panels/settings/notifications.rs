@@ -46,6 +46,7 @@ pub(crate) fn Notifications() -> impl IntoView {
 fn columns() -> Vec<Column> {
     let plain = |key, label, kind, value| Column { key, label, kind, hidden: false, value, view: None };
     vec![
+        plain("name", "Name", Kind::Text, |target| Value::text(target.text("name"))),
         Column {
             view: Some(|target| {
                 let (mark, word) = state(target);
@@ -54,7 +55,6 @@ fn columns() -> Vec<Column> {
             }),
             ..plain("state", "State", Kind::Custom, |target| Value::text(state(target).1))
         },
-        plain("name", "Name", Kind::Text, |target| Value::text(target.text("name"))),
         plain("kind", "Kind", Kind::Text, |target| Value::text(notification_kind(target.text("kind")))),
         plain("where", "Where", Kind::Text, |target| Value::Text(place(target))),
         plain("waiting", "Waiting", Kind::Number, |target| target.number("waiting").map_or(Value::None, Value::Number)),
