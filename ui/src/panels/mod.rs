@@ -2,7 +2,6 @@
 
 pub(crate) mod asked;
 pub(crate) mod attention;
-pub(crate) mod bulk_bar;
 pub(crate) mod details;
 pub(crate) mod disk;
 pub(crate) mod frame;
@@ -13,6 +12,7 @@ pub(crate) mod nodes;
 pub(crate) mod notices;
 pub(crate) mod ops;
 pub(crate) mod paged;
+pub(crate) mod palette;
 pub(crate) mod replicas;
 pub(crate) mod settings;
 pub(crate) mod snapshots;
@@ -20,8 +20,7 @@ pub(crate) mod space;
 pub(crate) mod topology;
 pub(crate) mod use_it;
 pub(crate) mod volume_actions;
+pub(crate) mod volume_columns;
 pub(crate) mod volume_filters;
-pub(crate) mod volume_row;
 pub(crate) mod volume_states;
-pub(crate) mod volume_table;
 pub(crate) mod why;

@@ -16,7 +16,7 @@ const BUTTONS: usize = 3;
 
 #[component]
 pub(super) fn Toolbar(board: Board, lead: ViewFn) -> impl IntoView {
-    let filters = board.filters.get_value();
+    let filters = board.filters.get_value().into_iter().filter(|filter| !filter.outside).collect::<Vec<_>>();
     let folded = filters.len() > OPEN_FILTERS;
     let fields = filters.iter().map(|filter| view! { <FilterField board filter=filter.clone() /> }).collect_view();
     let fields = if folded {
@@ -56,7 +56,10 @@ pub(super) fn Toolbar(board: Board, lead: ViewFn) -> impl IntoView {
 /// Filters behind a button that says how many of them are on, and chips that take them off.
 #[component]
 fn Folded(board: Board, children: Children) -> impl IntoView {
-    let number = move || board.query.with(|query| query.filters.len());
+    let is_own = move |key: &str| {
+        board.filters.with_value(|filters| filters.iter().any(|filter| filter.key == key && !filter.outside))
+    };
+    let number = move || board.query.with(|query| query.filters.keys().filter(|key| is_own(key)).count());
     let chips = move || {
         let chosen = board.query.with(|query| query.filters.clone());
         let chip = |(key, word): (&'static str, String)| {
@@ -81,7 +84,7 @@ fn Folded(board: Board, children: Children) -> impl IntoView {
                 </button>
             })
         };
-        chosen.into_iter().filter_map(chip).collect_view()
+        chosen.into_iter().filter(|(key, _)| is_own(key)).filter_map(chip).collect_view()
     };
     view! {
         <details class="pop" data-testid="filters">
