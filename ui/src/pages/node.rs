@@ -30,9 +30,10 @@ pub(crate) fn NodePage() -> impl IntoView {
     let name = Memo::new(move |_| params.with(|params| params.get("name").unwrap_or_default()));
     titled(move || name.get());
     let found = Memo::new(move |_| live.nodes.get(&name.get()));
+    let is_found = Memo::new(move |_| found.with(Option::is_some));
     let crumbs = || vec![("nodes", "Nodes")];
     view! {
-        {move || match (live.loaded.get(), found.with(Option::is_some)) {
+        {move || match (live.loaded.get(), is_found.get()) {
             (false, _) => view! { <PageHead title=name crumbs=crumbs() /><section class="card"><Skeleton lines=8 /></section> }.into_any(),
             (true, false) => view! {
                 <PageHead title=name crumbs=crumbs() />

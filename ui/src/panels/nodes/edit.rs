@@ -170,9 +170,9 @@ fn NodeFields(name: String, draft: RwSignal<NodeDraft>, before: bool) -> impl In
             draft.eviction_requested &= !on;
         });
     };
-    let preview = Signal::derive(move || match draft.with(|draft| draft.eviction_requested) && !before {
-        true => format!("v1/whatif?change=evictNode&node={}", encoded(&name)),
-        false => String::new(),
+    let preview = Signal::derive(move || {
+        let asked = draft.with(|draft| draft.eviction_requested) && !before;
+        if asked { format!("v1/whatif?change=evictNode&node={}", encoded(&name)) } else { String::new() }
     });
     let cpu = move || draft.with(|draft| draft.cpu().err());
     view! {

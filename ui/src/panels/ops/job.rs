@@ -121,7 +121,12 @@ pub(crate) fn JobSheet(id: String, on_close: Callback<()>) -> impl IntoView {
     };
     let cancel = move || {
         let offered = job.get().filter(|job| job.has_action("cancel") && may_write())?;
-        Some(view! { <button type="button" on:click=move |_| ask_cancel(&offered)>{tr("Cancel the job")}</button> })
+        // One dialog at a time: this one gives way to the question.
+        let ask = move |_| {
+            on_close.run(());
+            ask_cancel(&offered);
+        };
+        Some(view! { <button type="button" on:click=ask>{tr("Cancel the job")}</button> })
     };
     view! {
         <Sheet title=Signal::derive(heading) on_close actions=move || cancel>
@@ -143,9 +148,10 @@ fn Told(job: Thing) -> impl IntoView {
         fact(move || text.clone())
     };
     let volume = job.text("volume").to_owned();
-    let volume = match volume.is_empty() {
-        true => fact(String::new),
-        false => view! { <a class="link" href=address::volume(&volume)>{volume}</a> }.into_any(),
+    let volume = if volume.is_empty() {
+        fact(String::new)
+    } else {
+        view! { <a class="link" href=address::volume(&volume)>{volume}</a> }.into_any()
     };
     let when = |path: &str| view! { <When text=job.text(path).to_owned() /> }.into_any();
     let by = starter(&job);

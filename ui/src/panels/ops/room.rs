@@ -64,7 +64,7 @@ pub(crate) fn RoomOverTime(node: Signal<Vec<(String, Vec<String>)>>) -> impl Int
         });
     });
     #[expect(clippy::cast_precision_loss, clippy::cast_possible_wrap, reason = "drawn with three digits; seconds since 1970")]
-    let points = |series: &growth::Series| series.iter().map(|(at, value)| (*at as i64, Some(*value as f64))).collect();
+    let points = |series: &growth::Series| series.iter().map(|(at, value)| (*at as i64, Some(*value as f64))).collect::<Vec<_>>();
     let series = Signal::derive(move || {
         known.with(|known| {
             let Some(known) = known else { return Vec::new() };
