@@ -141,7 +141,7 @@ fn columns() -> Vec<Column> {
         Column {
             view: Some(|audit| {
                 let text = audit.text("message").to_owned();
-                view! { <span class="clip" title=text.clone()>{text}</span> }.into_any()
+                view! { <span class="clip" title=text.clone()>{text.clone()}</span> }.into_any()
             }),
             ..plain("message", "Message", Kind::Custom, |audit| Value::text(audit.text("message")))
         },

@@ -108,7 +108,7 @@ fn columns() -> Vec<Column> {
         Column {
             view: Some(|event| {
                 let text = event.text("event.message").to_owned();
-                view! { <span class="clip" title=text.clone()>{text}</span> }.into_any()
+                view! { <span class="clip" title=text.clone()>{text.clone()}</span> }.into_any()
             }),
             ..plain("message", "Message", Kind::Custom, |event| Value::text(event.text("event.message")))
         },

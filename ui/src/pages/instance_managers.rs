@@ -110,7 +110,7 @@ fn columns() -> Vec<Column> {
         Column {
             view: Some(|manager| {
                 let node = manager.text("nodeID").to_owned();
-                view! { <a class="link" href=format!("nodes/{node}")>{node}</a> }.into_any()
+                view! { <a class="link" href=format!("nodes/{node}")>{node.clone()}</a> }.into_any()
             }),
             ..plain("node", "Node", Kind::Custom, |manager| Value::text(manager.text("nodeID")))
         },

@@ -111,7 +111,7 @@ fn name(orphan: &Thing) -> String {
 fn why(orphan: &Thing) -> AnyView {
     let line = |cause: Cause| {
         let text = format!("{} {}", cause.message, cause.next_step);
-        view! { <Badge mark=Signal::stored(Mark::of(&cause)) text=words::cause(cause.code).to_owned() /><span class="clip" title=text.clone()>{text}</span> }
+        view! { <Badge mark=Signal::stored(Mark::of(&cause)) text=words::cause(cause.code).to_owned() /><span class="clip" title=text.clone()>{text.clone()}</span> }
     };
     orphan.causes().into_iter().next_back().map(line).into_any()
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use aurochs_api::node::{DiskUpdateInput, DiskWish, Node, NodeStatus};
-use leptos::prelude::*;
 use serde_json::{Value, json};
 
 use super::edit;
@@ -142,9 +141,9 @@ impl Acts {
     }
 }
 
-async fn put(node: &str, body: Value) -> Result<Thing, ApiError> {
+fn put(node: &str, body: Value) -> impl Future<Output = Result<Thing, ApiError>> + use<> {
     let address = api::address_of("nodes", node);
-    api::put(&address, &body).await
+    async move { api::put(&address, &body).await }
 }
 
 /// Sends all disks of a node.

@@ -108,7 +108,7 @@ fn columns() -> Vec<Column> {
         Column {
             view: Some(|row| {
                 let volume = row.text("volume").to_owned();
-                view! { <a class="link" href=address::volume(&volume)>{volume}</a> }.into_any()
+                view! { <a class="link" href=address::volume(&volume)>{volume.clone()}</a> }.into_any()
             }),
             ..plain("volume", "Volume", Kind::Custom, |row| Value::text(row.text("volume")))
         },

@@ -151,7 +151,7 @@ fn Told(job: Thing) -> impl IntoView {
     let volume = if volume.is_empty() {
         fact(String::new)
     } else {
-        view! { <a class="link" href=address::volume(&volume)>{volume}</a> }.into_any()
+        view! { <a class="link" href=address::volume(&volume)>{volume.clone()}</a> }.into_any()
     };
     let when = |path: &str| view! { <When text=job.text(path).to_owned() /> }.into_any();
     let by = starter(&job);

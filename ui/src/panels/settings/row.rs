@@ -38,7 +38,7 @@ pub(crate) fn SettingRow(row: Row<Setting>, drafts: Drafts) -> impl IntoView {
             <div class="setting-words">
                 <h3>{title}</h3>
                 <p class="dim">{definition.description.clone()}</p>
-                <p class="xs mono">{name}</p>
+                <p class="xs mono">{name.clone()}</p>
             </div>
             <div class="setting-fields">
                 {engines.into_iter().map(field).collect_view()}

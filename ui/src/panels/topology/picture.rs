@@ -149,7 +149,7 @@ fn ZonePart(zone: ZoneBox, lit: Lit, set: Callback<(&'static str, String)>) -> i
     let count = zone.nodes.len();
     view! {
         <section class="zone" aria-label=name.clone()>
-            <h2>{name}" "<span class="xs">{fill("{} nodes", &[&count])}</span></h2>
+            <h2>{name.clone()}" "<span class="xs">{fill("{} nodes", &[&count])}</span></h2>
             <div class="zone-nodes">
                 {zone.nodes.into_iter().map(|node| view! { <NodePart node lit set /> }).collect_view()}
             </div>
