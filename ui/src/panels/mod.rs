@@ -1,6 +1,7 @@
 //! Parts of pages that know resources.
 
 pub(crate) mod activity;
+pub(crate) mod asked;
 pub(crate) mod attention;
 pub(crate) mod details;
 pub(crate) mod disk;
@@ -9,14 +10,19 @@ pub(crate) mod jobs;
 pub(crate) mod manifest;
 pub(crate) mod node_card;
 pub(crate) mod node_states;
+pub(crate) mod nodes;
 pub(crate) mod notices;
+pub(crate) mod ops;
+pub(crate) mod paged;
 pub(crate) mod palette;
 pub(crate) mod performance;
 pub(crate) mod protection;
 pub(crate) mod replicas;
+pub(crate) mod settings;
 pub(crate) mod snapshot_list;
 pub(crate) mod snapshots;
 pub(crate) mod space;
+pub(crate) mod topology;
 pub(crate) mod use_it;
 pub(crate) mod volume_actions;
 pub(crate) mod volume_columns;

@@ -150,6 +150,7 @@ pub(crate) fn remedy(remedy: Remedy) -> &'static str {
         Remedy::Watch => "Watch",
         Remedy::ShowDisks => "Show disks",
         Remedy::ShowNode => "Show nodes",
+        Remedy::ShowSetting => "Show setting",
     })
 }
 

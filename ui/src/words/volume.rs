@@ -142,37 +142,3 @@ pub(crate) fn backup_state(state: &str) -> (Mark, &'static str) {
         _ => (Mark::Progress, tr("Waiting")),
     }
 }
-
-/// What a job does, by its word on the wire.
-pub(crate) fn job_kind(kind: &str) -> &'static str {
-    match kind {
-        "rebuild" => tr("Rebuild"),
-        "purge" => tr("Purge"),
-        "trim" => tr("Trim"),
-        "clone" => tr("Copy"),
-        "expansion" => tr("Expansion"),
-        "snapshotHash" => tr("Check of a snapshot"),
-        "recurringRun" => tr("Recurring job"),
-        "supportBundle" => tr("Support bundle"),
-        "evacuation" => tr("Evacuation"),
-        "engineUpgrade" => tr("Engine upgrade"),
-        "backup" => tr("Backup"),
-        "backupDeletion" => tr("Deletion of a backup"),
-        "restore" => tr("Restore"),
-        "systemBackup" => tr("System backup"),
-        "systemRestore" => tr("System restore"),
-        "check" => tr("Check"),
-        _ => tr("Work"),
-    }
-}
-
-/// How a job is, by its word on the wire.
-pub(crate) fn job_state(state: &str) -> (Mark, &'static str) {
-    match state {
-        "running" => (Mark::Progress, tr("Running")),
-        "succeeded" => (Mark::Healthy, tr("Succeeded")),
-        "failed" => (Mark::Faulted, tr("Failed")),
-        "cancelled" => (Mark::Idle, tr("Cancelled")),
-        _ => (Mark::Degraded, tr("Interrupted")),
-    }
-}
