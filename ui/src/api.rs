@@ -8,8 +8,10 @@ use aurochs_api::session::Session;
 use gloo_net::http::{Method, Request, RequestBuilder, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::address;
+use crate::live::Thing;
 
 /// Why a call failed, in two sentences for a person.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +30,39 @@ pub(crate) async fn session() -> Result<Session, ApiError> {
 
 pub(crate) async fn log_out() -> Result<(), ApiError> {
     send(Method::POST, "logout", None::<&()>).await.map(drop)
+}
+
+/// What stands at an address below the root: `v1/backups?limit=10`.
+pub(crate) async fn get(address: &str) -> Result<Thing, ApiError> {
+    untyped(Method::GET, address, None).await
+}
+
+/// Makes a thing (`v1/backuptargets`) or does something with one (`v1/volumes/x?action=expand`).
+pub(crate) async fn post(address: &str, body: &Value) -> Result<Thing, ApiError> {
+    untyped(Method::POST, address, Some(body)).await
+}
+
+pub(crate) async fn put(address: &str, body: &Value) -> Result<Thing, ApiError> {
+    untyped(Method::PUT, address, Some(body)).await
+}
+
+pub(crate) async fn remove(address: &str) -> Result<(), ApiError> {
+    untyped(Method::DELETE, address, None).await.map(drop)
+}
+
+/// Address of a thing: `address_of("backups", "b-1")`.
+pub(crate) fn address_of(collection: &str, id: &str) -> String {
+    format!("v1/{collection}/{}", String::from(js_sys::encode_uri_component(id)))
+}
+
+/// An empty answer is a thing without anything.
+async fn untyped(method: Method, address: &str, body: Option<&Value>) -> Result<Thing, ApiError> {
+    let response = send(method, address, body).await?;
+    let text = response.text().await.map_err(|error| unreadable(address, &error.to_string()))?;
+    if text.trim().is_empty() {
+        return Ok(Value::Null.into());
+    }
+    serde_json::from_str::<Value>(&text).map(Thing::from).map_err(|error| unreadable(address, &error.to_string()))
 }
 
 /// Makes a thing of a type; answers with it.

@@ -25,6 +25,7 @@ mod model;
 mod notices;
 mod pages;
 mod panels;
+mod role;
 mod theme;
 mod words;
 

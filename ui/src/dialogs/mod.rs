@@ -2,16 +2,23 @@
 
 mod attach;
 mod cancel_expansion;
+mod confirm;
 mod create_volume;
 mod delete_snapshot;
 mod delete_volumes;
 mod detach;
 mod expand;
+mod form;
 mod revert;
 mod salvage;
 mod take_snapshot;
 
+use std::sync::OnceLock;
+
 use leptos::prelude::*;
+
+pub(crate) use confirm::{Confirm, ask_confirm};
+pub(crate) use form::{FormQuestion, Sending, ask_form};
 
 use attach::AttachDialog;
 use cancel_expansion::CancelExpansionDialog;
@@ -39,23 +46,41 @@ pub(crate) enum Question {
 }
 
 #[derive(Clone, Copy)]
-pub(crate) struct Questions(RwSignal<Option<Question>>);
+pub(crate) struct Questions {
+    asked: RwSignal<Option<Question>>,
+    /// A question that is a view of its own.
+    opened: RwSignal<Option<Callback<(), AnyView>>>,
+}
+
+/// Those of the application: what handles a click knows no context.
+static QUESTIONS: OnceLock<Questions> = OnceLock::new();
 
 impl Questions {
     pub(crate) fn provide() {
-        provide_context(Self(RwSignal::new(None)));
+        let questions = Self { asked: RwSignal::new(None), opened: RwSignal::new(None) };
+        // The application is mounted once.
+        _ = QUESTIONS.set(questions);
+        provide_context(questions);
     }
 
     pub(crate) fn expect() -> Self {
-        expect_context()
+        QUESTIONS.get().copied().unwrap_or_else(expect_context)
     }
 
     pub(crate) fn ask(self, question: Question) {
-        self.0.set(Some(question));
+        self.opened.set(None);
+        self.asked.set(Some(question));
+    }
+
+    /// Shows any dialog; it ends with [`Questions::close`].
+    pub(crate) fn open(self, view: Callback<(), AnyView>) {
+        self.asked.set(None);
+        self.opened.set(Some(view));
     }
 
     pub(crate) fn close(self) {
-        self.0.set(None);
+        self.asked.set(None);
+        self.opened.set(None);
     }
 }
 
@@ -63,8 +88,9 @@ impl Questions {
 #[component]
 pub(crate) fn OpenQuestion() -> impl IntoView {
     let questions = Questions::expect();
-    move || {
-        questions.0.get().map(|question| match question {
+    let opened = move || questions.opened.get().map(|view| view.run(()));
+    let asked = move || {
+        questions.asked.get().map(|question| match question {
             Question::CreateVolume => view! { <CreateVolumeDialog /> }.into_any(),
             Question::Attach { volumes } => view! { <AttachDialog volumes /> }.into_any(),
             Question::Detach { volumes } => view! { <DetachDialog volumes /> }.into_any(),
@@ -78,7 +104,8 @@ pub(crate) fn OpenQuestion() -> impl IntoView {
                 view! { <DeleteSnapshotDialog volume snapshot /> }.into_any()
             }
         })
-    }
+    };
+    (asked, opened)
 }
 
 /// `the volume mysql-data`, `3 volumes`.

@@ -2,8 +2,10 @@
 //!
 //! connecting ──first message──► live ──close, silence──► reconnecting ──first message──► live
 
+pub(crate) mod lists;
 mod socket;
 mod table;
+mod thing;
 
 use std::sync::Arc;
 
@@ -15,7 +17,10 @@ use aurochs_api::setting::Setting;
 use aurochs_api::volume::Volume;
 use leptos::prelude::*;
 
+#[expect(unused_imports, reason = "the pages that use them come one by one")]
+pub(crate) use lists::{List, ListState, follow, follow_at};
 pub(crate) use table::{Row, Table};
+pub(crate) use thing::Thing;
 
 /// How fresh the state is.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -17,7 +17,7 @@ use crate::words;
 #[component]
 pub(crate) fn DashboardPage() -> impl IntoView {
     let live = Live::expect();
-    titled(|| "Dashboard".to_owned());
+    titled(|| words::tr("Dashboard").to_owned());
     let summary = move || {
         let disks = live.nodes.all().iter().map(|node| node.disks.len()).sum();
         let parts = [

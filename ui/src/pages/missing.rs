@@ -6,7 +6,7 @@ use super::titled;
 
 #[component]
 pub(crate) fn MissingPage() -> impl IntoView {
-    titled(|| "Not found".to_owned());
+    titled(|| crate::words::tr("Not found").to_owned());
     view! {
         <section class="card empty">
             <h1>"There is no such page"</h1>

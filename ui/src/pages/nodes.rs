@@ -12,7 +12,7 @@ use crate::words;
 #[component]
 pub(crate) fn NodesPage() -> impl IntoView {
     let live = Live::expect();
-    titled(|| "Nodes".to_owned());
+    titled(|| words::tr("Nodes").to_owned());
     let names = Memo::new(move |_| {
         let mut names: Vec<String> = live.nodes.all().iter().map(|node| node.name.clone()).collect();
         names.sort_by(|a, b| natural(a, b));

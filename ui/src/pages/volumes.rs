@@ -24,7 +24,7 @@ use crate::words;
 pub(crate) fn VolumesPage() -> impl IntoView {
     let live = Live::expect();
     let questions = Questions::expect();
-    titled(|| "Volumes".to_owned());
+    titled(|| words::tr("Volumes").to_owned());
     let query = use_query_map();
     let group = Memo::new(move |_| query.with(|query| query.get("status").and_then(|key| Group::from_key(&key))));
     let shown = Shown {

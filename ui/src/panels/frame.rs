@@ -10,24 +10,81 @@ use crate::components::icon::{Brand, Icon, Pictogram};
 use crate::live::{Link, Live};
 use crate::notices::Notices;
 use crate::theme::Theme;
-use crate::words::Mark;
-use crate::{address, api, clock, words};
+use crate::words::{Mark, tr};
+use crate::{address, api, clock, role, words};
+
+/// An entry of the navigation. Labels are English; the navigation translates them.
+struct Place {
+    href: &'static str,
+    icon: Icon,
+    label: &'static str,
+}
+
+const fn place(href: &'static str, icon: Icon, label: &'static str) -> Place {
+    Place { href, icon, label }
+}
+
+/// Title and entries of each part. The first ones stand at the bottom of a phone, too.
+const PARTS: [(&str, &[Place]); 5] = [
+    (
+        "",
+        &[
+            place("", Icon::Dashboard, "Dashboard"),
+            place("volumes", Icon::Volumes, "Volumes"),
+            place("nodes", Icon::Nodes, "Nodes"),
+            place("topology", Icon::Topology, "Topology"),
+        ],
+    ),
+    (
+        "Protection",
+        &[
+            place("backups", Icon::Backups, "Backups"),
+            place("backup-targets", Icon::Targets, "Backup targets"),
+            place("recurring-jobs", Icon::Recurring, "Recurring jobs"),
+            place("system-backups", Icon::SystemBackups, "System backups"),
+        ],
+    ),
+    (
+        "Operations",
+        &[
+            place("jobs", Icon::Jobs, "Jobs"),
+            place("events", Icon::Events, "Events"),
+            place("audit", Icon::Audit, "Audit"),
+        ],
+    ),
+    (
+        "Advanced",
+        &[
+            place("backing-images", Icon::Images, "Backing images"),
+            place("orphans", Icon::Orphans, "Orphans"),
+            place("engine-images", Icon::Engine, "Engine images"),
+            place("instance-managers", Icon::Instances, "Instance managers"),
+        ],
+    ),
+    ("", &[place("settings", Icon::Settings, "Settings"), place("support", Icon::Support, "Support")]),
+];
 
 #[component]
 pub(crate) fn Navigation() -> impl IntoView {
     let live = Live::expect();
     let count = move |number: usize| live.loaded.get().then(|| words::grouped(number));
+    let entry = move |place: &'static Place| {
+        let count = move || match place.href {
+            "volumes" => count(live.volumes.len()),
+            "nodes" => count(live.nodes.len()),
+            _ => None,
+        };
+        view! { <Entry href=place.href icon=place.icon label=tr(place.label) count=Signal::derive(count) /> }
+    };
+    let part = move |(title, places): (&'static str, &'static [Place])| {
+        let places = places.iter().filter(|place| place.href != "audit" || role::is_admin());
+        let title = (!title.is_empty()).then(|| view! { <h2 class="part">{tr(title)}</h2> });
+        view! { <div class="part">{title}{places.map(entry).collect_view()}</div> }
+    };
     view! {
-        <nav class="side" aria-label="Main">
-            <a class="home" href="./" aria-label="Aurochs, dashboard"><Brand /></a>
-            <Entry href="" icon=Icon::Dashboard label="Dashboard" count=Signal::stored(None::<String>) />
-            <Entry
-                href="volumes"
-                icon=Icon::Volumes
-                label="Volumes"
-                count=Signal::derive(move || count(live.volumes.len()))
-            />
-            <Entry href="nodes" icon=Icon::Nodes label="Nodes" count=Signal::derive(move || count(live.nodes.len())) />
+        <nav class="side" aria-label=tr("Main")>
+            <a class="home" href="./" aria-label=tr("Aurochs, dashboard")><Brand /></a>
+            <div class="parts">{move || PARTS.into_iter().map(part).collect_view()}</div>
             <div class="foot">
                 <LiveState />
                 <Account />

@@ -1,8 +1,10 @@
 //! Typed states as text: the only place. Each function matches exhaustively, so a new state does not compile without its
-//! wording. A second language is a second module with the same functions; here is where the choice between them goes.
+//! wording. Every text goes through [`tr`] or [`fill`], which know the second language.
 
 mod en;
 mod mark;
+mod tr;
 
 pub(crate) use en::*;
 pub(crate) use mark::{Mark, process_mark};
+pub(crate) use tr::{fill, is_chinese, speak_chinese, tr};
