@@ -10,13 +10,14 @@ mod restore;
 mod rows;
 mod state;
 
-pub(crate) use columns::{columns, filters};
-pub(crate) use entry::{bulk, entries};
+pub(crate) use columns::{VolumeState, columns, filters};
+pub(crate) use entry::{bulk, entries, sync};
 pub(crate) use fetch::{Fetched, fetch};
-pub(crate) use of_volume::{backup_columns, backup_entries};
+pub(crate) use of_volume::{backup_columns, backup_entries, several};
 pub(crate) use origin::Origin;
 pub(crate) use restore::{ask_restore, ask_standby};
 pub(crate) use rows::with_progress;
+pub(crate) use state::state;
 
 use crate::components::menu::Entry;
 use crate::live::Thing;
