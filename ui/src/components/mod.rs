@@ -6,6 +6,8 @@ pub(crate) mod call;
 pub(crate) mod causes;
 pub(crate) mod chart;
 pub(crate) mod command;
+pub(crate) mod consequences;
+pub(crate) mod cron;
 pub(crate) mod dialog;
 pub(crate) mod facts;
 pub(crate) mod form;

@@ -2,8 +2,13 @@
 
 use leptos::prelude::*;
 
+use super::Questions;
 use super::form::Sending;
-use crate::components::dialog::Tone;
+use crate::components::call::Call;
+use crate::components::consequences::Consequences;
+use crate::components::dialog::{Dialog, Tone};
+use crate::notices::Notices;
+use crate::words::tr;
 
 /// A question without fields. Titles and lines are translated already.
 #[derive(Clone)]
@@ -22,6 +27,49 @@ pub(crate) struct Confirm {
 }
 
 pub(crate) fn ask_confirm(question: Confirm) {
-    _ = (question.title, question.answer, question.tone, question.consequences, question.lines, question.typed);
-    _ = question.submit;
+    let questions = Questions::expect();
+    questions.open(Callback::new(move |()| {
+        let question = question.clone();
+        view! { <ConfirmDialog question /> }.into_any()
+    }));
+}
+
+#[component]
+fn ConfirmDialog(question: Confirm) -> impl IntoView {
+    let Confirm { title, answer, tone, consequences, lines, typed, submit } = question;
+    let (questions, notices) = (Questions::expect(), Notices::expect());
+    let call = Call::new();
+    let given = RwSignal::new(String::new());
+    let wanted = typed.clone();
+    let ready = Signal::derive(move || wanted.as_ref().is_none_or(|wanted| given.with(|given| given.trim() == wanted)));
+    let send = Callback::new(move |()| {
+        call.run(submit.run(()), move |notice| {
+            notices.done(notice);
+            questions.close();
+        });
+    });
+    let line = |line: String| view! { <p>{line}</p> };
+    let typing = typed.map(|typed| {
+        view! {
+            <label class="field">
+                <span>{tr("To confirm, type")}" "<strong class="mono">{typed}</strong></span>
+                <input autofocus name="confirm" spellcheck="false" autocapitalize="off" autocomplete="off" data-testid="confirm-name" bind:value=given />
+            </label>
+        }
+    });
+    view! {
+        <Dialog
+            title
+            answer=tr(answer)
+            tone
+            ready
+            call
+            on_answer=send
+            on_close=Callback::new(move |()| questions.close())
+        >
+            {lines.into_iter().map(line).collect_view()}
+            {consequences.map(|address| view! { <Consequences address=Signal::stored(address) /> })}
+            {typing}
+        </Dialog>
+    }
 }

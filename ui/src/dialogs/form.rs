@@ -5,9 +5,13 @@ use std::pin::Pin;
 
 use leptos::prelude::*;
 
+use super::Questions;
 use crate::api::ApiError;
-use crate::components::dialog::Tone;
-use crate::components::form::{Field, Values};
+use crate::components::call::Call;
+use crate::components::dialog::{Dialog, Tone};
+use crate::components::form::{Field, Fields, Typed, Values};
+use crate::notices::Notices;
+use crate::words::tr;
 
 /// A call on its way; answers with the notice to show.
 pub(crate) type Sending = Pin<Box<dyn Future<Output = Result<String, ApiError>>>>;
@@ -27,6 +31,39 @@ pub(crate) struct FormQuestion {
 }
 
 pub(crate) fn ask_form(question: FormQuestion) {
-    _ = (question.title, question.answer, question.tone, question.intro.is_some(), question.fields.len());
-    _ = (question.preview, question.submit);
+    let questions = Questions::expect();
+    questions.open(Callback::new(move |()| {
+        let question = question.clone();
+        view! { <FormDialog question /> }.into_any()
+    }));
+}
+
+#[component]
+fn FormDialog(question: FormQuestion) -> impl IntoView {
+    let FormQuestion { title, answer, tone, intro, fields, preview, submit } = question;
+    let (questions, notices) = (Questions::expect(), Notices::expect());
+    let call = Call::new();
+    let form = Typed::new(fields);
+    let send = Callback::new(move |()| {
+        let sending = submit.run(untrack(|| form.values()));
+        call.run(sending, move |notice| {
+            notices.done(notice);
+            questions.close();
+        });
+    });
+    view! {
+        <Dialog
+            title
+            answer=tr(answer)
+            tone
+            ready=Signal::derive(move || form.is_right())
+            call
+            on_answer=send
+            on_close=Callback::new(move |()| questions.close())
+        >
+            {intro.map(|intro| intro.run())}
+            <Fields form />
+            {preview.map(|preview| move || preview.run(form.values()))}
+        </Dialog>
+    }
 }

@@ -17,6 +17,10 @@ impl From<Value> for Thing {
 }
 
 impl Thing {
+    pub(crate) fn of(value: Value) -> Self {
+        value.into()
+    }
+
     /// The value itself.
     pub(crate) fn json(&self) -> &Value {
         &self.0

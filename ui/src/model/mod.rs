@@ -8,5 +8,7 @@ pub(crate) mod placement;
 pub(crate) mod rebuild;
 pub(crate) mod replicas;
 pub(crate) mod revert;
+pub(crate) mod rhythm;
 pub(crate) mod snapshot_tree;
+pub(crate) mod target_address;
 pub(crate) mod time;

@@ -24,28 +24,34 @@ impl Values {
     }
 
     /// Text; empty when there is none.
-    pub(crate) fn text(&self, key: &str) -> &str {
-        self.at(key).and_then(Value::as_str).unwrap_or_default()
+    pub(crate) fn text(&self, key: &str) -> String {
+        self.at(key).and_then(Value::as_str).unwrap_or_default().to_owned()
     }
 
-    pub(crate) fn number(&self, key: &str) -> Option<i64> {
-        self.at(key)?.as_i64()
+    pub(crate) fn number(&self, key: &str) -> Option<f64> {
+        self.at(key)?.as_f64()
     }
 
     pub(crate) fn bytes(&self, key: &str) -> ByteSize {
-        ByteSize(self.text(key).parse().unwrap_or_default())
+        ByteSize(self.at(key).and_then(Value::as_str).and_then(|text| text.parse().ok()).unwrap_or_default())
     }
 
     pub(crate) fn flag(&self, key: &str) -> bool {
         self.at(key).and_then(Value::as_bool).unwrap_or_default()
     }
 
-    /// Words of a field of tags.
-    pub(crate) fn list(&self, key: &str) -> Vec<String> {
+    /// The words of a field of tags.
+    pub(crate) fn tags(&self, key: &str) -> Vec<String> {
         let items = self.at(key).and_then(Value::as_array);
-        items
-            .map(|items| items.iter().filter_map(|item| item.as_str().map(str::to_owned)).collect())
-            .unwrap_or_default()
+        let text = |item: &Value| item.as_str().map(str::to_owned);
+        items.map(|items| items.iter().filter_map(text).collect()).unwrap_or_default()
+    }
+
+    /// The pairs of a field of labels.
+    pub(crate) fn labels(&self, key: &str) -> Vec<(String, String)> {
+        let pairs = self.at(key).and_then(Value::as_object);
+        let pair = |(key, value): (&String, &Value)| (key.clone(), value.as_str().unwrap_or_default().to_owned());
+        pairs.map(|pairs| pairs.iter().map(pair).collect()).unwrap_or_default()
     }
 
     /// The chosen file.

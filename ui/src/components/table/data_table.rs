@@ -1,19 +1,24 @@
-//! A table of things.
+//! A table of things of the API.
+
+use std::sync::Arc;
 
 use leptos::prelude::*;
 
-use super::{Column, Filter};
+use super::column::{Column, Filter};
+use super::grid::{Grid, Plan};
+use super::item::Item;
 use crate::components::menu::Entry;
 use crate::live::{ListState, Thing};
 
 #[component]
 pub(crate) fn DataTable(
-    /// Names what the browser keeps of it.
+    /// Names what the browser keeps of it; rows are `<id>-<id of the thing>` to tests.
     id: &'static str,
     /// English: what the rows are, "Backups".
     caption: &'static str,
     #[prop(into)] rows: Signal<Vec<Thing>>,
     #[prop(into)] state: Signal<ListState>,
+    /// The first is what the row is called; it is always there.
     columns: Vec<Column>,
     #[prop(optional)] filters: Vec<Filter>,
     /// The row menu, asked for each time it opens.
@@ -31,21 +36,43 @@ pub(crate) fn DataTable(
     /// Of the words in the address, where a page has two tables.
     #[prop(optional)]
     prefix: &'static str,
+    /// Key of the column that sorts at first, and whether it is turned round. Without it rows stand as they come.
+    #[prop(optional)]
+    order: Option<(&'static str, bool)>,
 ) -> impl IntoView {
-    _ = (id, filters.len(), menu, bulk, retry, prefix);
-    let row = move |thing: Thing| {
-        let cells = columns.iter().map(|column| match (column.value)(&thing) {
-            super::Value::Text(text) | super::Value::Time(text) | super::Value::State(_, text) => text,
-            super::Value::Number(number) => number.to_string(),
-            super::Value::Bytes(bytes) => bytes.to_string(),
-            super::Value::None => String::new(),
-        });
-        view! { <tr>{cells.map(|text| view! { <td>{text}</td> }).collect_view()}</tr> }
+    let items = Memo::new_with_compare(
+        move |before: Option<&Arc<Vec<Item>>>| {
+            let before = before.cloned().unwrap_or_default();
+            let item = |(index, thing): (usize, &Thing)| {
+                // The same thing in the same place is the same row.
+                let same = before.get(index).filter(|item| item.get::<Thing>().is_some_and(|of| of.is_same(thing)));
+                same.cloned().unwrap_or_else(|| Item::new(thing.id(), Arc::new(thing.clone())))
+            };
+            rows.with(|rows| Arc::new(rows.iter().enumerate().map(item).collect::<Vec<_>>()))
+        },
+        |_, _| true,
+    );
+    let thing = |item: &Item| item.get::<Thing>().cloned();
+    let menu =
+        menu.map(|menu| Callback::new(move |item: Item| thing(&item).map(|thing| menu.run(thing)).unwrap_or_default()));
+    let bulk =
+        bulk.map(|bulk| Callback::new(move |items: Vec<Item>| bulk.run(items.iter().filter_map(thing).collect())));
+    let plan = Plan {
+        id,
+        noun: id,
+        caption,
+        items: items.into(),
+        state,
+        columns: columns.into_iter().map(Into::into).collect(),
+        filters: filters.into_iter().map(Into::into).collect(),
+        menu,
+        bulk,
+        empty,
+        retry,
+        prefix,
+        order,
+        search: "Search",
+        lead: ViewFn::default(),
     };
-    view! {
-        <table aria-label=caption>
-            <tbody>{move || rows.get().into_iter().map(&row).collect_view()}</tbody>
-        </table>
-        {move || (rows.with(Vec::is_empty) && state.get() == ListState::Ready).then(|| empty.run())}
-    }
+    view! { <Grid plan /> }
 }

@@ -79,7 +79,7 @@ fn places() -> Vec<(String, String)> {
 }
 
 fn is(values: &Values, place: Place) -> bool {
-    Place::from_key(values.text("place")) == place
+    Place::from_key(&values.text("place")) == place
 }
 
 fn parts_of_address(parts: &Parts, address: &str) -> Vec<Field> {
@@ -147,7 +147,7 @@ fn wants_credentials(values: &Values) -> bool {
 
 /// The address that the fields make.
 pub(super) fn address(values: &Values) -> String {
-    let place = Place::from_key(values.text("place"));
+    let place = Place::from_key(&values.text("place"));
     let text = |key: &str| values.text(key).trim().to_owned();
     let parts = match place {
         Place::S3 => Parts { host: text("bucket"), second: text("region"), path: text("objectPath"), options: String::new() },
@@ -163,7 +163,7 @@ pub(super) fn address(values: &Values) -> String {
 /// Body of a create, a change and a test. Without `credentials` those that are kept stay.
 pub(super) fn body(values: &Values, target: Option<&Thing>) -> Value {
     let mut body = json!({"backupTargetURL": address(values)});
-    let seconds = values.number("pollInterval").unwrap_or(POLL_SECONDS);
+    let seconds = values.at("pollInterval").and_then(Value::as_i64).unwrap_or(POLL_SECONDS);
     body["pollInterval"] = json!(seconds.to_string());
     match target {
         Some(target) => {
@@ -180,7 +180,7 @@ pub(super) fn body(values: &Values, target: Option<&Thing>) -> Value {
 }
 
 fn given(values: &Values) -> Map<String, Value> {
-    let names: &[&str] = match Place::from_key(values.text("place")) {
+    let names: &[&str] = match Place::from_key(&values.text("place")) {
         Place::S3 => &S3,
         Place::Azure => &AZURE,
         Place::Cifs => &CIFS,

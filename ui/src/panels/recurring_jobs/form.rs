@@ -61,7 +61,7 @@ pub(super) fn ask_edit(job: &Thing) {
 }
 
 fn preview(values: &Values) -> AnyView {
-    view! { <p class="outlook">{sentence(values.text("task"))}</p> }.into_any()
+    view! { <p class="outlook">{sentence(&values.text("task"))}</p> }.into_any()
 }
 
 fn fields(job: Option<&Thing>) -> Vec<Field> {
@@ -88,13 +88,13 @@ fn fields(job: Option<&Thing>) -> Vec<Field> {
             Field::toggle("force", "Also without new data")
                 .value(force)
                 .hint("Else a volume that nothing was written to is left out.")
-                .when(|values| can_be_forced(values.text("task"))),
+                .when(|values| can_be_forced(&values.text("task"))),
         ),
         Field::cron("cron", "When").value(text("cron", CRON)),
         Field::number("retain", "Keep the newest", 1, RETAIN_MAXIMUM)
             .value(number("retain", RETAIN))
             .hint("Of what it made of each volume; older ones are deleted.")
-            .when(|values| keeps(values.text("task"))),
+            .when(|values| keeps(&values.text("task"))),
         Field::number("concurrency", "Volumes at once", 1, CONCURRENCY_MAXIMUM)
             .value(number("concurrency", CONCURRENCY))
             .when(|values| values.text("task") != "system-backup"),
@@ -116,7 +116,7 @@ fn fields(job: Option<&Thing>) -> Vec<Field> {
         Field::labels("labels", "Labels")
             .value(labels(job))
             .hint("Put on what it makes.")
-            .when(|values| can_be_forced(values.text("task")))
+            .when(|values| can_be_forced(&values.text("task")))
             .advanced(),
     ]
 }
@@ -127,8 +127,8 @@ fn labels(job: Option<&Thing>) -> Value {
 
 /// Fields that the task has no use for are empty: a body that says nothing of them would leave what was.
 fn body(values: &Values, job: Option<&Thing>) -> Value {
-    let task = values.text("task");
-    let mut groups = values.list("groups");
+    let task = &*values.text("task");
+    let mut groups = values.tags("groups");
     if values.flag("default") {
         groups.insert(0, DEFAULT_GROUP.to_owned());
     }
@@ -136,14 +136,14 @@ fn body(values: &Values, job: Option<&Thing>) -> Value {
     if task == "system-backup" {
         parameters.insert(POLICY.to_owned(), json!(values.text("policy")));
     }
-    if let Some(interval) = values.number("interval").filter(|interval| *interval > 0) {
+    if let Some(interval) = whole(values, "interval").filter(|interval| *interval > 0) {
         parameters.insert(INTERVAL.to_owned(), json!(interval.to_string()));
     }
     let labels = values.at("labels").filter(|labels| labels.is_object()).cloned().unwrap_or_else(|| json!({}));
     let mut body = json!({
         "cron": values.text("cron").trim(),
-        "retain": values.number("retain").unwrap_or(0),
-        "concurrency": values.number("concurrency").unwrap_or(CONCURRENCY),
+        "retain": whole(values, "retain").unwrap_or(0),
+        "concurrency": whole(values, "concurrency").unwrap_or(CONCURRENCY),
         "groups": groups,
         "labels": labels,
         "parameters": parameters,
@@ -160,6 +160,10 @@ fn body(values: &Values, job: Option<&Thing>) -> Value {
         }
     }
     body
+}
+
+fn whole(values: &Values, key: &str) -> Option<i64> {
+    values.at(key).and_then(Value::as_i64)
 }
 
 fn check_name(name: &str, _: &Values) -> Result<(), String> {
