@@ -7,11 +7,11 @@ use leptos::task::spawn_local;
 use wasm_bindgen::{JsCast, JsValue};
 
 use crate::api::{self, ApiError};
+use crate::clock;
 use crate::live::Thing;
 use crate::model::rhythm::{Every, HOUR_STEPS, MINUTE_STEPS, Rhythm, split_zone, with_zone};
 use crate::model::time;
 use crate::words::{self, fill, tr};
-use crate::clock;
 
 /// A question for each letter would be too many.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -82,19 +82,20 @@ fn Moments(every: Every, shown: Memo<Option<Rhythm>>, write: Callback<Rhythm>) -
             />
         }
     };
-    let choice = move |label: &'static str, numbers: Vec<u32>, read: fn(Rhythm) -> u32, set: fn(Rhythm, u32) -> Rhythm| {
-        let option = |number: u32| view! { <option value=number.to_string()>{number}</option> };
-        view! {
-            <select
-                aria-label=label
-                prop:value=move || read(now()).to_string()
-                on:change=move |event| change(&|rhythm| number(&event).map(|number| set(rhythm, number)))
-            >
-                {numbers.into_iter().map(option).collect_view()}
-            </select>
-        }
-        .into_any()
-    };
+    let choice =
+        move |label: &'static str, numbers: Vec<u32>, read: fn(Rhythm) -> u32, set: fn(Rhythm, u32) -> Rhythm| {
+            let option = |number: u32| view! { <option value=number.to_string()>{number}</option> };
+            view! {
+                <select
+                    aria-label=label
+                    prop:value=move || read(now()).to_string()
+                    on:change=move |event| change(&|rhythm| number(&event).map(|number| set(rhythm, number)))
+                >
+                    {numbers.into_iter().map(option).collect_view()}
+                </select>
+            }
+            .into_any()
+        };
     let minute = move || {
         choice(tr("Minute"), (0..60).collect(), |rhythm| rhythm.minute, |rhythm, minute| Rhythm { minute, ..rhythm })
     };
@@ -174,7 +175,8 @@ fn zones() -> Vec<String> {
         .and_then(|format| call(&format, "resolvedOptions", &JsValue::UNDEFINED))
         .and_then(|options| get(&options, "timeZone"));
     let known = call(&intl, "supportedValuesOf", &"timeZone".into()).map(|all| js_sys::Array::from(&all));
-    let mut names: Vec<String> = own.into_iter().chain(known.into_iter().flatten()).filter_map(|name| name.as_string()).collect();
+    let mut names: Vec<String> =
+        own.into_iter().chain(known.into_iter().flatten()).filter_map(|name| name.as_string()).collect();
     names.insert(1.min(names.len()), "UTC".to_owned());
     names
 }

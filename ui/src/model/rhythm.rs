@@ -72,7 +72,8 @@ impl Rhythm {
         let fields: Vec<&str> = times.split_whitespace().collect();
         let [minute, hour, day, "*", weekdays] = fields.as_slice() else { return None };
         if let ("*", "*", "*") = (*hour, *day, *weekdays) {
-            let step = if *minute == "*" { Some(1) } else { minute.strip_prefix("*/").and_then(|step| below(step, 60)) };
+            let step =
+                if *minute == "*" { Some(1) } else { minute.strip_prefix("*/").and_then(|step| below(step, 60)) };
             if let Some(step) = step {
                 return MINUTE_STEPS.contains(&step).then_some(Self { every: Every::Minutes, step, ..standard });
             }
@@ -85,7 +86,9 @@ impl Rhythm {
                 Some(Self { every: Every::Hours, step, ..at })
             }
             (hour, "*", "*") => Some(Self { every: Every::Day, hour: below(hour, 24)?, ..at }),
-            (hour, "*", days) => Some(Self { every: Every::Week, hour: below(hour, 24)?, days: weekdays_of(days)?, ..at }),
+            (hour, "*", days) => {
+                Some(Self { every: Every::Week, hour: below(hour, 24)?, days: weekdays_of(days)?, ..at })
+            }
             (hour, day, "*") => {
                 let day = below(day, 32).filter(|day| *day > 0)?;
                 Some(Self { every: Every::Month, hour: below(hour, 24)?, day, ..at })
@@ -144,7 +147,9 @@ impl Rhythm {
 pub(crate) fn split_zone(cron: &str) -> (&str, &str) {
     let cron = cron.trim();
     let named = cron.strip_prefix("CRON_TZ=").or_else(|| cron.strip_prefix("TZ="));
-    named.map_or(("", cron), |rest| rest.split_once(char::is_whitespace).map_or((rest, ""), |(zone, times)| (zone, times.trim())))
+    named.map_or(("", cron), |rest| {
+        rest.split_once(char::is_whitespace).map_or((rest, ""), |(zone, times)| (zone, times.trim()))
+    })
 }
 
 pub(crate) fn with_zone(zone: &str, times: &str) -> String {
@@ -163,13 +168,15 @@ fn below(text: &str, limit: u32) -> Option<u32> {
 fn weekdays_of(text: &str) -> Option<u8> {
     const NAMES: [&str; 7] = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
     let day = |text: &str| {
-        let named = NAMES.iter().position(|name| text.eq_ignore_ascii_case(name)).and_then(|day| u32::try_from(day).ok());
+        let named =
+            NAMES.iter().position(|name| text.eq_ignore_ascii_case(name)).and_then(|day| u32::try_from(day).ok());
         // 7 is another word for Sunday, which a range can end with.
         named.or_else(|| below(text, 8))
     };
     let mut days = 0_u8;
     for part in text.split(',') {
-        let (first, last) = part.split_once('-').map_or_else(|| (day(part), day(part)), |(first, last)| (day(first), day(last)));
+        let (first, last) =
+            part.split_once('-').map_or_else(|| (day(part), day(part)), |(first, last)| (day(first), day(last)));
         let (first, last) = (first?, last?);
         if first > last {
             return None;
@@ -206,8 +213,22 @@ mod tests {
     #[test]
     fn everything_else_is_by_hand() {
         for cron in [
-            "", "@every 6h", "@yearly", "*/7 * * * *", "0 */5 * * *", "0 2 1 1 *", "0 2 1 * 1", "0 24 * * *", "60 * * * *",
-            "0 2 0 * *", "0 2 * * 5-1", "0 2 * * x", "+1 2 * * *", "0 2 * * * *", "*/0 * * * *", "1,2 * * * *",
+            "",
+            "@every 6h",
+            "@yearly",
+            "*/7 * * * *",
+            "0 */5 * * *",
+            "0 2 1 1 *",
+            "0 2 1 * 1",
+            "0 24 * * *",
+            "60 * * * *",
+            "0 2 0 * *",
+            "0 2 * * 5-1",
+            "0 2 * * x",
+            "+1 2 * * *",
+            "0 2 * * * *",
+            "*/0 * * * *",
+            "1,2 * * * *",
         ] {
             assert_eq!(Rhythm::read(cron), None, "{cron}");
         }

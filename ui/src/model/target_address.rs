@@ -136,7 +136,16 @@ mod tests {
 
     #[test]
     fn what_would_change_is_left_as_it_is() {
-        for address in ["", "s3://bucket/", "nfs://nas/volume1", "s3://b@r/x?y=z", "nfs://nas:/x?other=1", "gs://b@r/", "vfs://x/y", "cifs://nas/share/"] {
+        for address in [
+            "",
+            "s3://bucket/",
+            "nfs://nas/volume1",
+            "s3://b@r/x?y=z",
+            "nfs://nas:/x?other=1",
+            "gs://b@r/",
+            "vfs://x/y",
+            "cifs://nas/share/",
+        ] {
             assert_eq!(Place::read(address).0, Place::Written, "{address}");
         }
     }

@@ -7,9 +7,7 @@ use crate::components::icon::{Icon, Pictogram};
 use crate::components::page::{PageHead, Tab, Tabs};
 use crate::components::table::DataTable;
 use crate::live::{Live, follow};
-use crate::panels::backing_images::{
-    ask_create, backup_bulk, backup_columns, backup_entries, bulk, columns, entries,
-};
+use crate::panels::backing_images::{ask_create, backup_bulk, backup_columns, backup_entries, bulk, columns, entries};
 use crate::role;
 use crate::words::tr;
 

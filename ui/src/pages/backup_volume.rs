@@ -30,12 +30,14 @@ pub(crate) fn BackupVolumePage() -> impl IntoView {
     });
     titled(move || fill("Backups of {}", &[&param("volume")]));
     let found = Memo::new(move |_| volume.with(Option::is_some));
-    let missing = move || match all.state() {
+    let missing = move || {
+        match all.state() {
         ListState::Loading => view! { <section class="card"><Skeleton lines=8 /></section> }.into_any(),
         ListState::Failed(error) => {
             view! { <section class="card"><p class="failure">{error.message}</p><p class="dim">{error.next_step}</p></section> }.into_any()
         }
         ListState::Ready => gone(param("volume"), param("target")),
+    }
     };
     view! {
         <PageHead

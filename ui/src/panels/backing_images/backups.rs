@@ -11,18 +11,53 @@ use crate::components::table::{Column, Kind, Value};
 use crate::dialogs::{Confirm, Sending, ask_confirm};
 use crate::live::Thing;
 use crate::notices::Notices;
-use crate::panels::backups::{dangerous, entry};
+use crate::panels::backups::{dangerous, entry, state as state_of, time};
 use crate::words::{self, Mark, fill, tr};
 use crate::{api, role};
 
 pub(crate) fn backup_columns() -> Vec<Column> {
     vec![
-        Column { key: "name", label: "Name", kind: Kind::Text, hidden: false, value: |row| Value::text(image(row)), view: Some(name) },
+        Column {
+            key: "name",
+            label: "Name",
+            kind: Kind::Text,
+            hidden: false,
+            value: |row| Value::text(image(row)),
+            view: Some(name),
+        },
         Column { key: "state", label: "State", kind: Kind::State, hidden: false, value: state, view: Some(state_view) },
-        Column { key: "target", label: "Backup target", kind: Kind::Text, hidden: false, value: |row| Value::text(row.text("backupTargetName")), view: None },
-        Column { key: "size", label: "Size", kind: Kind::Bytes, hidden: false, value: |row| Value::Bytes(row.bytes("size").bytes()), view: None },
-        Column { key: "created", label: "Created", kind: Kind::Time, hidden: false, value: |row| Value::Time(row.text("created").to_owned()), view: None },
-        Column { key: "url", label: "Address", kind: Kind::Text, hidden: true, value: |row| Value::text(row.text("url")), view: None },
+        Column {
+            key: "target",
+            label: "Backup target",
+            kind: Kind::Text,
+            hidden: false,
+            value: |row| Value::text(row.text("backupTargetName")),
+            view: None,
+        },
+        Column {
+            key: "size",
+            label: "Size",
+            kind: Kind::Bytes,
+            hidden: false,
+            value: |row| Value::Bytes(row.bytes("size").bytes()),
+            view: None,
+        },
+        Column {
+            key: "created",
+            label: "Created",
+            kind: Kind::Time,
+            hidden: false,
+            value: |row| time(row, "created"),
+            view: None,
+        },
+        Column {
+            key: "url",
+            label: "Address",
+            kind: Kind::Text,
+            hidden: true,
+            value: |row| Value::text(row.text("url")),
+            view: None,
+        },
     ]
 }
 
@@ -38,15 +73,16 @@ fn name(row: &Thing) -> AnyView {
 }
 
 fn state(row: &Thing) -> Value {
-    let (mark, words) = crate::panels::backups::state(row);
+    let (mark, words) = state_of(row);
     Value::State(mark, words.to_owned())
 }
 
 fn state_view(row: &Thing) -> AnyView {
-    let (mark, words) = crate::panels::backups::state(row);
+    let (mark, words) = state_of(row);
     let percent = row.number("progress").filter(|_| mark == Mark::Progress).map(|percent| format!(" {percent} %"));
     let error = row.text("error").to_owned();
-    view! { <span title=error><Badge mark=Signal::stored(mark) text=words /><span class="xs">{percent}</span></span> }.into_any()
+    view! { <span title=error><Badge mark=Signal::stored(mark) text=words /><span class="xs">{percent}</span></span> }
+        .into_any()
 }
 
 pub(crate) fn backup_entries(backup: &Thing) -> Vec<Entry> {

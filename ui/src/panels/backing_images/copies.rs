@@ -121,7 +121,8 @@ pub(super) fn ask_copies(image: &Thing) {
         submit: Callback::new(move |values: Values| {
             let image = kept.clone();
             Box::pin(async move {
-                let address = format!("{}?action=updateMinNumberOfCopies", api::address_of("backingimages", image.id()));
+                let address =
+                    format!("{}?action=updateMinNumberOfCopies", api::address_of("backingimages", image.id()));
                 api::post(&address, &values.json()).await?;
                 Ok(fill("Backing image {} is changed.", &[&image.text("name")]))
             }) as Sending

@@ -52,13 +52,28 @@ fn fields(volumes: Vec<String>, images: Vec<String>) -> Vec<Field> {
     vec![
         Field::text("name", "Name").required().check(check_name),
         Field::select("sourceType", "Created from", sources),
-        Field::text("url", "Address").required().check(web_address).when(|values| values.text("sourceType") == "download").hint("A raw or qcow2 image, by http or https."),
-        Field::file("file", "File").required().when(|values| values.text("sourceType") == "upload").hint("A raw or qcow2 image."),
-        Field::select("volume", "Volume", names(volumes)).required().when(|values| values.text("sourceType") == "export-from-volume"),
-        Field::select("format", "Format", vec![choice("raw", "raw"), choice("qcow2", "qcow2")]).when(|values| values.text("sourceType") == "export-from-volume"),
-        Field::select("image", "Backing image", names(images)).required().when(|values| values.text("sourceType") == "clone"),
+        Field::text("url", "Address")
+            .required()
+            .check(web_address)
+            .when(|values| values.text("sourceType") == "download")
+            .hint("A raw or qcow2 image, by http or https."),
+        Field::file("file", "File")
+            .required()
+            .when(|values| values.text("sourceType") == "upload")
+            .hint("A raw or qcow2 image."),
+        Field::select("volume", "Volume", names(volumes))
+            .required()
+            .when(|values| values.text("sourceType") == "export-from-volume"),
+        Field::select("format", "Format", vec![choice("raw", "raw"), choice("qcow2", "qcow2")])
+            .when(|values| values.text("sourceType") == "export-from-volume"),
+        Field::select("image", "Backing image", names(images))
+            .required()
+            .when(|values| values.text("sourceType") == "clone"),
         Field::number("minNumberOfCopies", "At least so many copies", 1, COPIES_MAXIMUM).value(COPIES),
-        Field::text("expectedChecksum", "Expected checksum (SHA-512)").check(check_checksum).advanced().hint("What comes is refused unless it has it."),
+        Field::text("expectedChecksum", "Expected checksum (SHA-512)")
+            .check(check_checksum)
+            .advanced()
+            .hint("What comes is refused unless it has it."),
         Field::tags("nodeSelector", "Node tags").advanced(),
         Field::tags("diskSelector", "Disk tags").advanced(),
     ]
@@ -94,7 +109,10 @@ fn body(values: &Values) -> Value {
 fn check_name(name: &str, _: &Values) -> Result<(), String> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
     let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
-    let good = name.len() <= NAME_LENGTH_MAXIMUM && name.chars().all(plain) && edge(name.chars().next()) && edge(name.chars().last());
+    let good = name.len() <= NAME_LENGTH_MAXIMUM
+        && name.chars().all(plain)
+        && edge(name.chars().next())
+        && edge(name.chars().last());
     let wrong = tr("Give lower-case letters, digits, hyphens and dots, with a letter or digit at both ends.");
     if good { Ok(()) } else { Err(wrong.to_owned()) }
 }

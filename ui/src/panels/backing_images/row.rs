@@ -18,23 +18,80 @@ use crate::{api, role};
 
 pub(crate) fn columns() -> Vec<Column> {
     vec![
-        Column { key: "name", label: "Name", kind: Kind::Text, hidden: false, value: |row| Value::text(row.text("name")), view: Some(name) },
+        Column {
+            key: "name",
+            label: "Name",
+            kind: Kind::Text,
+            hidden: false,
+            value: |row| Value::text(row.text("name")),
+            view: Some(name),
+        },
         Column { key: "state", label: "State", kind: Kind::State, hidden: false, value: state, view: None },
-        Column { key: "size", label: "Size", kind: Kind::Bytes, hidden: false, value: |row| bytes(row, "size"), view: None },
-        Column { key: "virtual", label: "Virtual size", kind: Kind::Bytes, hidden: false, value: |row| bytes(row, "virtualSize"), view: None },
-        Column { key: "source", label: "Created from", kind: Kind::Text, hidden: false, value: |row| Value::text(words_of_source(row.text("sourceType"))), view: None },
+        Column {
+            key: "size",
+            label: "Size",
+            kind: Kind::Bytes,
+            hidden: false,
+            value: |row| bytes(row, "size"),
+            view: None,
+        },
+        Column {
+            key: "virtual",
+            label: "Virtual size",
+            kind: Kind::Bytes,
+            hidden: false,
+            value: |row| bytes(row, "virtualSize"),
+            view: None,
+        },
+        Column {
+            key: "source",
+            label: "Created from",
+            kind: Kind::Text,
+            hidden: false,
+            value: |row| Value::text(words_of_source(row.text("sourceType"))),
+            view: None,
+        },
         Column { key: "copies", label: "Copies", kind: Kind::Text, hidden: false, value: copies, view: None },
-        Column { key: "nodes", label: "Node tags", kind: Kind::Text, hidden: true, value: |row| Value::Text(row.texts("nodeSelector").join(", ")), view: None },
-        Column { key: "disks", label: "Disk tags", kind: Kind::Text, hidden: true, value: |row| Value::Text(row.texts("diskSelector").join(", ")), view: None },
-        Column { key: "uuid", label: "UUID", kind: Kind::Text, hidden: true, value: |row| Value::text(row.text("uuid")), view: None },
-        Column { key: "checksum", label: "Checksum (SHA-512)", kind: Kind::Text, hidden: true, value: |row| Value::text(row.text("currentChecksum")), view: None },
+        Column {
+            key: "nodes",
+            label: "Node tags",
+            kind: Kind::Text,
+            hidden: true,
+            value: |row| Value::Text(row.texts("nodeSelector").join(", ")),
+            view: None,
+        },
+        Column {
+            key: "disks",
+            label: "Disk tags",
+            kind: Kind::Text,
+            hidden: true,
+            value: |row| Value::Text(row.texts("diskSelector").join(", ")),
+            view: None,
+        },
+        Column {
+            key: "uuid",
+            label: "UUID",
+            kind: Kind::Text,
+            hidden: true,
+            value: |row| Value::text(row.text("uuid")),
+            view: None,
+        },
+        Column {
+            key: "checksum",
+            label: "Checksum (SHA-512)",
+            kind: Kind::Text,
+            hidden: true,
+            value: |row| Value::text(row.text("currentChecksum")),
+            view: None,
+        },
     ]
 }
 
 fn name(row: &Thing) -> AnyView {
     let image = row.clone();
     let title = row.text("name").to_owned();
-    view! { <button type="button" class="link" on:click=move |_| show_copies(&image)><strong>{title}</strong></button> }.into_any()
+    view! { <button type="button" class="link" on:click=move |_| show_copies(&image)><strong>{title}</strong></button> }
+        .into_any()
 }
 
 fn bytes(row: &Thing, path: &str) -> Value {
@@ -140,7 +197,8 @@ fn ask_back_up(images: Vec<Thing>) {
             let images = images.clone();
             Box::pin(async move {
                 for image in &images {
-                    let address = format!("{}?action=backupBackingImageCreate", api::address_of("backingimages", image.id()));
+                    let address =
+                        format!("{}?action=backupBackingImageCreate", api::address_of("backingimages", image.id()));
                     api::post(&address, &json!({"backupTargetName": values.text("backupTargetName")})).await?;
                 }
                 Ok(fill("Backing up {}.", &[&names(&images)]))
@@ -156,7 +214,10 @@ fn ask_delete(images: Vec<Thing>) {
         answer: "Delete for ever",
         tone: Tone::Danger,
         consequences: None,
-        lines: vec![tr("All copies are removed from their disks. Its backups stay. An image that a volume stands on is kept.").to_owned()],
+        lines: vec![
+            tr("All copies are removed from their disks. Its backups stay. An image that a volume stands on is kept.")
+                .to_owned(),
+        ],
         typed: None,
         submit: Callback::new(move |()| {
             let images = images.clone();

@@ -133,7 +133,11 @@ fn UploadDialog(name: String, file: Option<File>) -> impl IntoView {
 }
 
 fn bytes_of(file: &File) -> u64 {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "sizes of files are whole and not negative")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "sizes of files are whole and not negative"
+    )]
     let bytes = file.size() as u64;
     bytes
 }

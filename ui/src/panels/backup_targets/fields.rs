@@ -94,7 +94,12 @@ fn parts_of_address(parts: &Parts, address: &str) -> Vec<Field> {
     let suffix = if second.is_empty() { "core.windows.net" } else { second };
     vec![
         Field::text("bucket", "Bucket").required().value(host).when(s3).check(no_slash),
-        Field::text("region", "Region").required().value(second).when(s3).hint("Such as eu-central-1; servers of your own take any.").check(no_slash),
+        Field::text("region", "Region")
+            .required()
+            .value(second)
+            .when(s3)
+            .hint("Such as eu-central-1; servers of your own take any.")
+            .check(no_slash),
         Field::text("container", "Container").required().value(host).when(azure).check(no_slash),
         Field::text("suffix", "Endpoint suffix").required().value(suffix).when(azure).check(no_slash),
         Field::text("nfsServer", "Server").required().value(host).when(nfs).check(no_slash),
@@ -102,11 +107,27 @@ fn parts_of_address(parts: &Parts, address: &str) -> Vec<Field> {
         Field::text("cifsServer", "Server").required().value(host).when(cifs).check(no_slash),
         Field::text("share", "Share").required().value(second).when(cifs).check(no_slash),
         Field::text("cifsPath", "Folder in the share").value(path).when(cifs),
-        Field::text("objectPath", "Folder").value(path).when(|values| is(values, Place::S3) || is(values, Place::Azure)).hint("Several installations can share a bucket in folders of their own."),
-        Field::text("directory", "Directory").required().value(if path.is_empty() { String::new() } else { format!("/{path}") }).when(directory).check(absolute).hint("On every node, and there already. Tests and single machines; it is no second place."),
+        Field::text("objectPath", "Folder")
+            .value(path)
+            .when(|values| is(values, Place::S3) || is(values, Place::Azure))
+            .hint("Several installations can share a bucket in folders of their own."),
+        Field::text("directory", "Directory")
+            .required()
+            .value(if path.is_empty() { String::new() } else { format!("/{path}") })
+            .when(directory)
+            .check(absolute)
+            .hint("On every node, and there already. Tests and single machines; it is no second place."),
         Field::text("url", "Address").value(address).when(written).hint("Empty for a target without an address."),
-        Field::text("nfsOptions", "Mount options").value(options).when(nfs).advanced().hint("With commas between them; they replace all of the usual ones."),
-        Field::text("cifsOptions", "Mount options").value(options).when(cifs).advanced().hint("With commas between them; they replace all of the usual ones."),
+        Field::text("nfsOptions", "Mount options")
+            .value(options)
+            .when(nfs)
+            .advanced()
+            .hint("With commas between them; they replace all of the usual ones."),
+        Field::text("cifsOptions", "Mount options")
+            .value(options)
+            .when(cifs)
+            .advanced()
+            .hint("With commas between them; they replace all of the usual ones."),
     ]
 }
 
@@ -120,11 +141,20 @@ fn credentials(kept: bool) -> Vec<Field> {
     let cifs = pick(|values| is(values, Place::Cifs), |values| is(values, Place::Cifs) && values.flag("replace"));
     let web = pick(is_web, |values| is_web(values) && values.flag("replace"));
     vec![
-        Field::text("AWS_ACCESS_KEY_ID", "Access key").when(s3).hint("Without keys the machine's own cloud identity is used."),
-        Field::secret("AWS_SECRET_ACCESS_KEY", "Secret key").when(s3).check(both_keys),
-        Field::text("AWS_ENDPOINTS", "Server").when(s3).hint("Empty for AWS; else its address, such as https://minio.lan:9000.").check(web_address),
+        Field::text("AWS_ACCESS_KEY_ID", "Access key")
+            .when(s3)
+            .check(with_secret)
+            .hint("Without keys the machine's own cloud identity is used."),
+        Field::secret("AWS_SECRET_ACCESS_KEY", "Secret key").when(s3).check(with_key),
+        Field::text("AWS_ENDPOINTS", "Server")
+            .when(s3)
+            .hint("Empty for AWS; else its address, such as https://minio.lan:9000.")
+            .check(web_address),
         Field::toggle("VIRTUAL_HOSTED_STYLE", "The bucket is part of the server's name").when(s3).advanced(),
-        Field::area("AWS_CERT", "Certificate (PEM)").when(s3).advanced().hint("Of a server that no known authority vouches for."),
+        Field::area("AWS_CERT", "Certificate (PEM)")
+            .when(s3)
+            .advanced()
+            .hint("Of a server that no known authority vouches for."),
         Field::text("AZBLOB_ACCOUNT_NAME", "Account").required().when(azure),
         Field::secret("AZBLOB_ACCOUNT_KEY", "Account key").required().when(azure),
         Field::text("AZBLOB_ENDPOINT", "Server").when(azure).advanced().check(web_address),
@@ -150,10 +180,21 @@ pub(super) fn address(values: &Values) -> String {
     let place = Place::from_key(&values.text("place"));
     let text = |key: &str| values.text(key).trim().to_owned();
     let parts = match place {
-        Place::S3 => Parts { host: text("bucket"), second: text("region"), path: text("objectPath"), options: String::new() },
-        Place::Azure => Parts { host: text("container"), second: text("suffix"), path: text("objectPath"), options: String::new() },
-        Place::Nfs => Parts { host: text("nfsServer"), path: text("nfsPath"), options: text("nfsOptions"), second: String::new() },
-        Place::Cifs => Parts { host: text("cifsServer"), second: text("share"), path: text("cifsPath"), options: text("cifsOptions") },
+        Place::S3 => {
+            Parts { host: text("bucket"), second: text("region"), path: text("objectPath"), options: String::new() }
+        }
+        Place::Azure => {
+            Parts { host: text("container"), second: text("suffix"), path: text("objectPath"), options: String::new() }
+        }
+        Place::Nfs => {
+            Parts { host: text("nfsServer"), path: text("nfsPath"), options: text("nfsOptions"), second: String::new() }
+        }
+        Place::Cifs => Parts {
+            host: text("cifsServer"),
+            second: text("share"),
+            path: text("cifsPath"),
+            options: text("cifsOptions"),
+        },
         Place::Directory => Parts { path: text("directory"), ..Parts::default() },
         Place::Written => return text("url"),
     };
@@ -218,8 +259,15 @@ pub(super) fn seconds(duration: &str) -> i64 {
 fn check_name(name: &str, _: &Values) -> Result<(), String> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
     let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
-    let good = name.len() <= NAME_LENGTH_MAXIMUM && name.chars().all(plain) && edge(name.chars().next()) && edge(name.chars().last());
-    if good { Ok(()) } else { Err(tr("Give lower-case letters, digits, hyphens and dots, with a letter or digit at both ends.").to_owned()) }
+    let good = name.len() <= NAME_LENGTH_MAXIMUM
+        && name.chars().all(plain)
+        && edge(name.chars().next())
+        && edge(name.chars().last());
+    if good {
+        Ok(())
+    } else {
+        Err(tr("Give lower-case letters, digits, hyphens and dots, with a letter or digit at both ends.").to_owned())
+    }
 }
 
 fn no_slash(text: &str, _: &Values) -> Result<(), String> {
@@ -236,9 +284,17 @@ fn web_address(address: &str, _: &Values) -> Result<(), String> {
     if good { Ok(()) } else { Err(tr("Begin with http:// or https://.").to_owned()) }
 }
 
-fn both_keys(secret: &str, values: &Values) -> Result<(), String> {
-    let both = secret.is_empty() == values.text("AWS_ACCESS_KEY_ID").trim().is_empty();
-    if both { Ok(()) } else { Err(tr("Give both keys, or none.").to_owned()) }
+fn with_secret(_: &str, values: &Values) -> Result<(), String> {
+    both_or_none(values, "AWS_SECRET_ACCESS_KEY")
+}
+
+fn with_key(_: &str, values: &Values) -> Result<(), String> {
+    both_or_none(values, "AWS_ACCESS_KEY_ID")
+}
+
+/// What is empty is not checked: the other one says that it is missing.
+fn both_or_none(values: &Values, other: &str) -> Result<(), String> {
+    if values.text(other).trim().is_empty() { Err(tr("Give both keys, or none.").to_owned()) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -247,7 +303,8 @@ mod tests {
 
     #[test]
     fn durations_of_go() {
-        for (text, whole) in [("5m0s", 300), ("1h30m0s", 5400), ("0s", 0), ("300", 300), ("", 0), ("x", 0), ("45s", 45)] {
+        for (text, whole) in [("5m0s", 300), ("1h30m0s", 5400), ("0s", 0), ("300", 300), ("", 0), ("x", 0), ("45s", 45)]
+        {
             assert_eq!(seconds(text), whole, "{text}");
         }
     }

@@ -14,7 +14,7 @@ use crate::components::table::{Column, Kind, Value};
 use crate::dialogs::{Confirm, Sending, ask_confirm};
 use crate::live::Thing;
 use crate::notices::Notices;
-use crate::panels::backups::{dangerous, entry};
+use crate::panels::backups::{dangerous, entry, text, time};
 use crate::role;
 use crate::words::{self, Mark, fill, tr};
 
@@ -23,13 +23,48 @@ const DEFAULT: &str = "default";
 
 pub(crate) fn columns() -> Vec<Column> {
     vec![
-        Column { key: "name", label: "Name", kind: Kind::Text, hidden: false, value: |row| Value::text(row.text("name")), view: Some(name) },
+        Column {
+            key: "name",
+            label: "Name",
+            kind: Kind::Text,
+            hidden: false,
+            value: |row| Value::text(row.text("name")),
+            view: Some(name),
+        },
         Column { key: "state", label: "State", kind: Kind::State, hidden: false, value: state, view: None },
-        Column { key: "url", label: "Address", kind: Kind::Text, hidden: false, value: address, view: Some(address_view) },
-        Column { key: "credentials", label: "Credentials", kind: Kind::Text, hidden: false, value: credentials, view: None },
+        Column {
+            key: "url",
+            label: "Address",
+            kind: Kind::Text,
+            hidden: false,
+            value: |row| text(row, "backupTargetURL"),
+            view: Some(address_view),
+        },
+        Column {
+            key: "credentials",
+            label: "Credentials",
+            kind: Kind::Text,
+            hidden: false,
+            value: credentials,
+            view: None,
+        },
         Column { key: "poll", label: "Read every", kind: Kind::Text, hidden: false, value: poll, view: None },
-        Column { key: "read", label: "Last read", kind: Kind::Time, hidden: false, value: last_read, view: None },
-        Column { key: "secret", label: "Credential secret", kind: Kind::Text, hidden: true, value: |row| Value::text(row.text("credentialSecret")), view: None },
+        Column {
+            key: "read",
+            label: "Last read",
+            kind: Kind::Time,
+            hidden: false,
+            value: |row| time(row, "lastSyncedAt"),
+            view: None,
+        },
+        Column {
+            key: "secret",
+            label: "Credential secret",
+            kind: Kind::Text,
+            hidden: true,
+            value: |row| Value::text(row.text("credentialSecret")),
+            view: None,
+        },
     ]
 }
 
@@ -45,10 +80,6 @@ fn state(row: &Thing) -> Value {
         _ => (Mark::Faulted, tr("Unavailable")),
     };
     Value::State(mark, words.to_owned())
-}
-
-fn address(row: &Thing) -> Value {
-    Some(row.text("backupTargetURL")).filter(|url| !url.is_empty()).map_or(Value::None, Value::text)
 }
 
 fn address_view(row: &Thing) -> AnyView {
@@ -69,10 +100,6 @@ fn poll(row: &Thing) -> Value {
         Ok(0) | Err(_) => Value::text(tr("Only when asked for")),
         Ok(seconds) => Value::text(words::span(seconds)),
     }
-}
-
-fn last_read(row: &Thing) -> Value {
-    Some(row.text("lastSyncedAt")).filter(|at| !at.is_empty()).map_or(Value::None, |at| Value::Time(at.to_owned()))
 }
 
 pub(crate) fn entries(target: &Thing) -> Vec<Entry> {

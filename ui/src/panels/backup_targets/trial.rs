@@ -97,7 +97,8 @@ fn Outcome(told: Thing) -> impl IntoView {
         view! { <p>{tr("Backups can be kept here.")}</p> }.into_any()
     } else {
         let (message, next_step) = (told.text("message").to_owned(), told.text("nextStep").to_owned());
-        view! { <div class="failure" data-testid="failure"><p>{message}</p><p class="dim">{next_step}</p></div> }.into_any()
+        view! { <div class="failure" data-testid="failure"><p>{message}</p><p class="dim">{next_step}</p></div> }
+            .into_any()
     };
     view! { <ul class="steps">{steps}</ul>{end} }
 }

@@ -13,28 +13,132 @@ use crate::words::{self, Mark, tr};
 
 pub(crate) fn columns() -> Vec<Column> {
     vec![
-        Column { key: "name", label: "Name", kind: Kind::Text, hidden: false, value: |row| text(row, "volumeName"), view: Some(name) },
+        Column {
+            key: "name",
+            label: "Name",
+            kind: Kind::Text,
+            hidden: false,
+            value: |row| text(row, "volumeName"),
+            view: Some(name),
+        },
         Column { key: "state", label: "State", kind: Kind::State, hidden: false, value: state, view: None },
-        Column { key: "size", label: "Size", kind: Kind::Bytes, hidden: false, value: |row| bytes(row, "size"), view: None },
-        Column { key: "data", label: "Data in the target", kind: Kind::Bytes, hidden: false, value: |row| bytes(row, "dataStored"), view: None },
-        Column { key: "target", label: "Backup target", kind: Kind::Text, hidden: false, value: |row| text(row, "backupTargetName"), view: None },
-        Column { key: "last", label: "Last backup", kind: Kind::Time, hidden: false, value: |row| time(row, "lastBackupAt"), view: None },
-        Column { key: "created", label: "Created", kind: Kind::Time, hidden: false, value: |row| time(row, "created"), view: None },
-        Column { key: "pvc", label: "PV / PVC", kind: Kind::Text, hidden: false, value: |row| Value::text(Origin::of(row).names()), view: None },
-        Column { key: "namespace", label: "Namespace", kind: Kind::Text, hidden: true, value: |row| Value::text(Origin::of(row).namespace), view: None },
-        Column { key: "workload", label: "Workload / Pod", kind: Kind::Text, hidden: true, value: workloads, view: None },
-        Column { key: "labels", label: "Labels", kind: Kind::Text, hidden: true, value: labels, view: Some(label_tags) },
-        Column { key: "image", label: "Backing image", kind: Kind::Text, hidden: true, value: |row| text(row, "backingImageName"), view: None },
-        Column { key: "class", label: "Storage class", kind: Kind::Text, hidden: true, value: |row| text(row, "storageClassName"), view: None },
+        Column {
+            key: "size",
+            label: "Size",
+            kind: Kind::Bytes,
+            hidden: false,
+            value: |row| bytes(row, "size"),
+            view: None,
+        },
+        Column {
+            key: "data",
+            label: "Data in the target",
+            kind: Kind::Bytes,
+            hidden: false,
+            value: |row| bytes(row, "dataStored"),
+            view: None,
+        },
+        Column {
+            key: "target",
+            label: "Backup target",
+            kind: Kind::Text,
+            hidden: false,
+            value: |row| text(row, "backupTargetName"),
+            view: None,
+        },
+        Column {
+            key: "last",
+            label: "Last backup",
+            kind: Kind::Time,
+            hidden: false,
+            value: |row| time(row, "lastBackupAt"),
+            view: None,
+        },
+        Column {
+            key: "created",
+            label: "Created",
+            kind: Kind::Time,
+            hidden: false,
+            value: |row| time(row, "created"),
+            view: None,
+        },
+        Column {
+            key: "pvc",
+            label: "PV / PVC",
+            kind: Kind::Text,
+            hidden: false,
+            value: |row| Value::text(Origin::of(row).names()),
+            view: None,
+        },
+        Column {
+            key: "namespace",
+            label: "Namespace",
+            kind: Kind::Text,
+            hidden: true,
+            value: |row| Value::text(Origin::of(row).namespace),
+            view: None,
+        },
+        Column {
+            key: "workload",
+            label: "Workload / Pod",
+            kind: Kind::Text,
+            hidden: true,
+            value: workloads,
+            view: None,
+        },
+        Column {
+            key: "labels",
+            label: "Labels",
+            kind: Kind::Text,
+            hidden: true,
+            value: labels,
+            view: Some(label_tags),
+        },
+        Column {
+            key: "image",
+            label: "Backing image",
+            kind: Kind::Text,
+            hidden: true,
+            value: |row| text(row, "backingImageName"),
+            view: None,
+        },
+        Column {
+            key: "class",
+            label: "Storage class",
+            kind: Kind::Text,
+            hidden: true,
+            value: |row| text(row, "storageClassName"),
+            view: None,
+        },
     ]
 }
 
 pub(crate) fn filters() -> Vec<Filter> {
     vec![
-        Filter { key: "target", label: "Backup target", choices: |rows| choices(rows, |row| vec![row.text("backupTargetName").to_owned()]), matches: |row, target| row.text("backupTargetName") == target },
-        Filter { key: "pvc", label: "PVC", choices: |rows| choices(rows, |row| vec![Origin::of(row).claim]), matches: |row, claim| Origin::of(row).claim == claim },
-        Filter { key: "namespace", label: "Namespace", choices: |rows| choices(rows, |row| vec![Origin::of(row).namespace]), matches: |row, namespace| Origin::of(row).namespace == namespace },
-        Filter { key: "label", label: "Label", choices: |rows| choices(rows, pairs), matches: |row, pair| pairs(row).iter().any(|own| own == pair) },
+        Filter {
+            key: "target",
+            label: "Backup target",
+            choices: |rows| choices(rows, |row| vec![row.text("backupTargetName").to_owned()]),
+            matches: |row, target| row.text("backupTargetName") == target,
+        },
+        Filter {
+            key: "pvc",
+            label: "PVC",
+            choices: |rows| choices(rows, |row| vec![Origin::of(row).claim]),
+            matches: |row, claim| Origin::of(row).claim == claim,
+        },
+        Filter {
+            key: "namespace",
+            label: "Namespace",
+            choices: |rows| choices(rows, |row| vec![Origin::of(row).namespace]),
+            matches: |row, namespace| Origin::of(row).namespace == namespace,
+        },
+        Filter {
+            key: "label",
+            label: "Label",
+            choices: |rows| choices(rows, pairs),
+            matches: |row, pair| pairs(row).iter().any(|own| own == pair),
+        },
     ]
 }
 
@@ -45,16 +149,16 @@ fn choices(rows: &[Thing], of: fn(&Thing) -> Vec<String>) -> Vec<(String, String
 }
 
 /// Empty texts are nothing, and are shown as nothing.
-pub(super) fn text(row: &Thing, path: &str) -> Value {
+pub(crate) fn text(row: &Thing, path: &str) -> Value {
     Some(row.text(path)).filter(|text| !text.is_empty()).map_or(Value::None, Value::text)
 }
 
-pub(super) fn bytes(row: &Thing, path: &str) -> Value {
+pub(crate) fn bytes(row: &Thing, path: &str) -> Value {
     let known = row.number(path).is_some();
     if known { Value::Bytes(row.bytes(path).bytes()) } else { Value::None }
 }
 
-pub(super) fn time(row: &Thing, path: &str) -> Value {
+pub(crate) fn time(row: &Thing, path: &str) -> Value {
     Some(row.text(path)).filter(|text| !text.is_empty()).map_or(Value::None, |text| Value::Time(text.to_owned()))
 }
 
@@ -105,14 +209,18 @@ mod tests {
 
     #[test]
     fn filters_offer_what_occurs() {
-        let row = |target: &str, label: &str| Thing::from(json!({"backupTargetName": target, "labels": {"team": label}}));
+        let row =
+            |target: &str, label: &str| Thing::from(json!({"backupTargetName": target, "labels": {"team": label}}));
         let rows = [row("b", "x"), row("a", "x"), row("a", "y")];
         let found = filters();
         let words = |key: &str| {
             let filter = found.iter().find(|filter| filter.key == key).unwrap();
             (filter.choices)(&rows).into_iter().map(|(word, _)| word).collect::<Vec<_>>()
         };
-        assert_eq!((words("target"), words("label")), (vec!["a".into(), "b".into()], vec!["team=x".into(), "team=y".into()]));
+        assert_eq!(
+            (words("target"), words("label")),
+            (vec!["a".into(), "b".into()], vec!["team=x".into(), "team=y".into()])
+        );
         assert!(words("pvc").is_empty(), "nothing to choose is no choice");
         let label = found.iter().find(|filter| filter.key == "label").unwrap();
         assert!((label.matches)(&rows[2], "team=y") && !(label.matches)(&rows[2], "team=x"));
@@ -121,6 +229,9 @@ mod tests {
     #[test]
     fn sizes_that_nobody_knows_are_none() {
         let row = Thing::from(json!({"size": "", "dataStored": "5", "x": 0}));
-        assert_eq!((bytes(&row, "size"), bytes(&row, "dataStored"), bytes(&row, "x")), (Value::None, Value::Bytes(5), Value::Bytes(0)));
+        assert_eq!(
+            (bytes(&row, "size"), bytes(&row, "dataStored"), bytes(&row, "x")),
+            (Value::None, Value::Bytes(5), Value::Bytes(0))
+        );
     }
 }

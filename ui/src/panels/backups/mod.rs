@@ -10,7 +10,7 @@ mod restore;
 mod rows;
 mod state;
 
-pub(crate) use columns::{VolumeState, columns, filters};
+pub(crate) use columns::{VolumeState, bytes, columns, filters, text, time};
 pub(crate) use entry::{bulk, entries, sync};
 pub(crate) use fetch::{Fetched, fetch};
 pub(crate) use of_volume::{backup_columns, backup_entries, several};

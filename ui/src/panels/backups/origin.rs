@@ -74,7 +74,8 @@ mod tests {
     fn labels_tell_the_origin() {
         let status = json!({"pvName": "pv-1", "pvcName": "data-0", "namespace": "db",
             "workloadsStatus": [{"podName": "b", "workloadName": "b", "workloadType": "StatefulSet"}, {"podName": "a"}]});
-        let thing = Thing::from(json!({"labels": {STATUS: status.to_string(), ACCESS_MODE: "rwo", "RecurringJob": "nightly"}}));
+        let thing =
+            Thing::from(json!({"labels": {STATUS: status.to_string(), ACCESS_MODE: "rwo", "RecurringJob": "nightly"}}));
         let origin = Origin::of(&thing);
         assert_eq!((origin.names().as_str(), origin.namespace.as_str()), ("pv-1 / data-0", "db"));
         assert_eq!(origin.workloads, ["StatefulSet b", "a"]);

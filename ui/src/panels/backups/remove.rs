@@ -17,7 +17,8 @@ pub(super) fn ask_delete_all(volumes: Vec<Thing>) {
     let lines = volumes.iter().map(|volume| {
         fill("{0} in {1}: {2} of data.", &[&volume.text("volumeName"), &volume.text("backupTargetName"), &data(volume)])
     });
-    let warning = tr("All their data is removed from the target, for every installation that uses it. This can't be undone.");
+    let warning =
+        tr("All their data is removed from the target, for every installation that uses it. This can't be undone.");
     let typed = match volumes.as_slice() {
         [volume] => volume.text("volumeName").to_owned(),
         several => fill("{} volumes", &[&several.len()]),
@@ -49,7 +50,10 @@ pub(super) fn ask_delete(volume: &Thing, backups: Vec<Thing>, all: usize) {
     let size = |backup: &Thing| backup.bytes("size");
     let mut lines = vec![tr("The others keep what they share with it: only data that no other backup has is removed. This can't be undone.").to_owned()];
     if backups.len() >= all {
-        lines = vec![fill("Volume {} has no other backup: nothing of it is left in the target then. This can't be undone.", &[&name])];
+        lines = vec![fill(
+            "Volume {} has no other backup: nothing of it is left in the target then. This can't be undone.",
+            &[&name],
+        )];
     }
     lines.extend(backups.iter().map(|backup| {
         fill("{0}: {1}, snapshot {2}", &[&backup.text("name"), &size(backup), &backup.text("snapshotName")])

@@ -73,7 +73,9 @@ fn ask(live: Live, backups: Vec<Thing>, wish: Wish) {
 fn intro(backups: &[Thing], wish: Wish) -> AnyView {
     let words = match wish {
         Wish::Volume => tr("A new volume with what the backup holds. Nothing that exists is overwritten."),
-        Wish::Standby => tr("It takes in each newer backup and can't be attached until it is activated: then it is an ordinary volume."),
+        Wish::Standby => tr(
+            "It takes in each newer backup and can't be attached until it is activated: then it is an ordinary volume.",
+        ),
     };
     let facts = (backups.len() == 1).then(|| view! { <FactList facts=facts(&backups[0]) /> });
     view! { <p class="dim">{words}</p>{facts} }.into_any()
@@ -109,7 +111,8 @@ fn fields(live: Live, backups: &[Thing], wish: Wish) -> Vec<Field> {
     let replicas = untrack(|| live.setting_number("default-replica-count")).unwrap_or(REPLICAS_WITHOUT_SETTING);
     let replicas = Field::number("numberOfReplicas", "Replicas", 1, REPLICAS_MAXIMUM).value(replicas);
     let mode = backups.first().map(access_mode).filter(|mode| !mode.is_empty()).unwrap_or("rwo");
-    let mode = Field::select("accessMode", "Access mode", choices(&["rwo", "rwop", "rwx"], words::access_mode)).value(mode);
+    let mode =
+        Field::select("accessMode", "Access mode", choices(&["rwo", "rwop", "rwx"], words::access_mode)).value(mode);
     let mut fields = vec![name, replicas];
     if wish == Wish::Volume {
         fields.push(Field::select("frontend", "Frontend", choices(&["blockdev", "nbd", "iscsi"], words::frontend)));
@@ -117,8 +120,10 @@ fn fields(live: Live, backups: &[Thing], wish: Wish) -> Vec<Field> {
     fields.push(mode);
     let locality = choices(&["disabled", "best-effort", "strict-local"], words::data_locality);
     fields.push(Field::select("dataLocality", "Data locality", locality).advanced());
-    fields.push(Field::tags("nodeSelector", "Node tags").hint("Replicas go to nodes that have all of them.").advanced());
-    fields.push(Field::tags("diskSelector", "Disk tags").hint("Replicas go to disks that have all of them.").advanced());
+    fields
+        .push(Field::tags("nodeSelector", "Node tags").hint("Replicas go to nodes that have all of them.").advanced());
+    fields
+        .push(Field::tags("diskSelector", "Disk tags").hint("Replicas go to disks that have all of them.").advanced());
     if wish == Wish::Volume {
         let jobs = vec![
             ("ignored".to_owned(), tr("As the setting says").to_owned()),
@@ -205,7 +210,8 @@ mod tests {
 
     #[test]
     fn a_standby_has_no_device() {
-        let backup = Thing::from(json!({"url": "vfs:///x?backup=b&volume=v", "volumeSize": "1048576", "volumeName": "v"}));
+        let backup =
+            Thing::from(json!({"url": "vfs:///x?backup=b&volume=v", "volumeSize": "1048576", "volumeName": "v"}));
         let standby = body(&backup, &Values::default(), 1, Wish::Standby);
         assert_eq!((&standby["standby"], &standby["frontend"]), (&json!(true), &json!("")));
         assert_eq!(standby["fromBackup"], "vfs:///x?backup=b&volume=v");

@@ -36,7 +36,13 @@ mod tests {
 
     #[test]
     fn a_running_job_tells_its_backup_alone() {
-        let job = Job { kind: JobKind::Backup, object: "b-1".into(), planned_bytes: Some(10), done_bytes: 4, ..Job::default() };
+        let job = Job {
+            kind: JobKind::Backup,
+            object: "b-1".into(),
+            planned_bytes: Some(10),
+            done_bytes: 4,
+            ..Job::default()
+        };
         let backup = |name: &str, state: &str| Thing::from(json!({"name": name, "state": state, "doneBytes": 0}));
         let before = vec![backup("b-1", "InProgress"), backup("b-2", "InProgress"), backup("b-1", "Completed")];
         let after = with_progress(before, &[Arc::new(job)]);

@@ -25,7 +25,9 @@ pub(crate) fn download(address: &str) {
 }
 
 fn click(address: &str, download: Option<&str>) {
-    let Some(link) = document().create_element("a").ok().and_then(|link| link.dyn_into::<HtmlElement>().ok()) else { return };
+    let Some(link) = document().create_element("a").ok().and_then(|link| link.dyn_into::<HtmlElement>().ok()) else {
+        return;
+    };
     // Setting attributes and adding a child of the body does not fail.
     _ = link.set_attribute("href", address);
     if let Some(name) = download {

@@ -8,17 +8,37 @@ use super::source::Place;
 use crate::components::menu::Entry;
 use crate::components::table::{Column, Kind, Value};
 use crate::live::Thing;
-use crate::panels::backups::entry;
+use crate::panels::backups::{entry, time};
 use crate::words::{fill, tr};
-
 
 pub(crate) fn columns() -> Vec<Column> {
     vec![
         Column { key: "name", label: "Name", kind: Kind::Text, hidden: false, value: name_value, view: Some(name) },
         Column { key: "size", label: "Size", kind: Kind::Bytes, hidden: false, value: size, view: None },
-        Column { key: "modified", label: "Changed", kind: Kind::Time, hidden: false, value: modified, view: None },
-        Column { key: "kind", label: "Kind", kind: Kind::Text, hidden: true, value: |row| Value::text(words_of_kind(row.text("kind"))), view: None },
-        Column { key: "mode", label: "Permissions", kind: Kind::Text, hidden: false, value: |row| Value::text(row.text("mode")), view: None },
+        Column {
+            key: "modified",
+            label: "Changed",
+            kind: Kind::Time,
+            hidden: false,
+            value: |row| time(row, "modified"),
+            view: None,
+        },
+        Column {
+            key: "kind",
+            label: "Kind",
+            kind: Kind::Text,
+            hidden: true,
+            value: |row| Value::text(words_of_kind(row.text("kind"))),
+            view: None,
+        },
+        Column {
+            key: "mode",
+            label: "Permissions",
+            kind: Kind::Text,
+            hidden: false,
+            value: |row| Value::text(row.text("mode")),
+            view: None,
+        },
         Column { key: "owner", label: "Owner", kind: Kind::Text, hidden: false, value: owner, view: None },
     ]
 }
@@ -54,10 +74,6 @@ fn name(row: &Thing) -> AnyView {
 
 fn size(row: &Thing) -> Value {
     if row.text("kind") == "file" { Value::Bytes(row.bytes("size").bytes()) } else { Value::None }
-}
-
-fn modified(row: &Thing) -> Value {
-    Some(row.text("modified")).filter(|at| !at.is_empty()).map_or(Value::None, |at| Value::Time(at.to_owned()))
 }
 
 fn owner(row: &Thing) -> Value {

@@ -7,9 +7,15 @@ use crate::live::Thing;
 /// Whose files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
-    Snapshot { volume: String, snapshot: String },
+    Snapshot {
+        volume: String,
+        snapshot: String,
+    },
     /// `id` is that of the backup volume.
-    Backup { id: String, backup: String },
+    Backup {
+        id: String,
+        backup: String,
+    },
 }
 
 /// A folder of it.
@@ -27,7 +33,8 @@ impl Place {
     pub(crate) fn of(query: &ParamsMap) -> Option<Self> {
         let get = |key: &str| query.get(key).filter(|value| !value.is_empty());
         let snapshot = || Some(Source::Snapshot { volume: get("volume")?, snapshot: get("snapshot")? });
-        let source = get("id").zip(get("backup")).map(|(id, backup)| Source::Backup { id, backup }).or_else(snapshot)?;
+        let source =
+            get("id").zip(get("backup")).map(|(id, backup)| Source::Backup { id, backup }).or_else(snapshot)?;
         let path = get("path").filter(|path| path.starts_with('/')).unwrap_or_else(|| "/".to_owned());
         Some(Self { source, path, partition: get("partition").unwrap_or_default() })
     }
@@ -40,7 +47,9 @@ impl Place {
     /// Address of the page.
     pub(crate) fn page(&self) -> String {
         let what = match &self.source {
-            Source::Snapshot { volume, snapshot } => format!("volume={}&snapshot={}", encoded(volume), encoded(snapshot)),
+            Source::Snapshot { volume, snapshot } => {
+                format!("volume={}&snapshot={}", encoded(volume), encoded(snapshot))
+            }
             Source::Backup { id, backup } => format!("id={}&backup={}", encoded(id), encoded(backup)),
         };
         format!("files?{what}{}", self.rest())
@@ -59,14 +68,19 @@ impl Place {
 
     fn api(&self, below: &str) -> String {
         let (of, what) = match &self.source {
-            Source::Snapshot { volume, snapshot } => (format!("volumes/{}", encoded(volume)), format!("snapshot={}", encoded(snapshot))),
-            Source::Backup { id, backup } => (format!("backupvolumes/{}", encoded(id)), format!("backup={}", encoded(backup))),
+            Source::Snapshot { volume, snapshot } => {
+                (format!("volumes/{}", encoded(volume)), format!("snapshot={}", encoded(snapshot)))
+            }
+            Source::Backup { id, backup } => {
+                (format!("backupvolumes/{}", encoded(id)), format!("backup={}", encoded(backup)))
+            }
         };
         format!("v1/{of}/files{below}?{what}{}", self.rest())
     }
 
     fn rest(&self) -> String {
-        let partition = if self.partition.is_empty() { String::new() } else { format!("&partition={}", encoded(&self.partition)) };
+        let partition =
+            if self.partition.is_empty() { String::new() } else { format!("&partition={}", encoded(&self.partition)) };
         format!("&path={}{partition}", encoded(&self.path))
     }
 
@@ -107,7 +121,10 @@ mod tests {
     fn addresses_keep_what_names_have() {
         let place = place("/etc/ä b");
         assert_eq!(place.page(), "files?volume=data&snapshot=before%20%26%20after&path=/etc/%C3%A4%20b&partition=2");
-        assert_eq!(place.list("x?"), "v1/volumes/data/files?snapshot=before%20%26%20after&path=/etc/%C3%A4%20b&partition=2&after=x%3F");
+        assert_eq!(
+            place.list("x?"),
+            "v1/volumes/data/files?snapshot=before%20%26%20after&path=/etc/%C3%A4%20b&partition=2&after=x%3F"
+        );
         let source = Source::Backup { id: "data-1234".into(), backup: "backup-1".into() };
         let root = Place { source, path: "/".into(), partition: String::new() };
         assert_eq!(root.content(), "v1/backupvolumes/data-1234/files/content?backup=backup-1&path=/");

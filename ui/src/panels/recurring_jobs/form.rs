@@ -169,7 +169,10 @@ fn whole(values: &Values, key: &str) -> Option<i64> {
 fn check_name(name: &str, _: &Values) -> Result<(), String> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
-    let good = name.len() <= NAME_LENGTH_MAXIMUM && name.chars().all(plain) && edge(name.chars().next()) && edge(name.chars().last());
+    let good = name.len() <= NAME_LENGTH_MAXIMUM
+        && name.chars().all(plain)
+        && edge(name.chars().next())
+        && edge(name.chars().last());
     let wrong = tr("Give up to 40 lower-case letters, digits and hyphens, with a letter or digit at both ends.");
     if good { Ok(()) } else { Err(wrong.to_owned()) }
 }

@@ -5,6 +5,7 @@ use leptos::task::spawn_local;
 
 use super::row::outcome;
 use crate::api::{self, ApiError};
+use crate::clock;
 use crate::components::badge::Badge;
 use crate::components::call::{Call, Failure};
 use crate::components::dialog::Dialog;
@@ -13,7 +14,6 @@ use crate::dialogs::Questions;
 use crate::live::{Live, Thing};
 use crate::model::time;
 use crate::words::{self, fill, tr};
-use crate::clock;
 
 /// Older ones are on the page of jobs.
 const RUNS: u32 = 25;
@@ -62,9 +62,7 @@ fn Runs(job: String) -> impl IntoView {
     move || match told.get() {
         None => view! { <Skeleton lines=4 /> }.into_any(),
         Some(Err(error)) => view! { <Failure error=Some(error) /> }.into_any(),
-        Some(Ok(runs)) if runs.is_empty() => {
-            view! { <p class="calm dim">{tr("It has not run yet.")}</p> }.into_any()
-        }
+        Some(Ok(runs)) if runs.is_empty() => view! { <p class="calm dim">{tr("It has not run yet.")}</p> }.into_any(),
         Some(Ok(runs)) => {
             let line = |run: Thing| view! { <Run run /> };
             view! { <ul class="runs">{runs.into_iter().map(line).collect_view()}</ul> }.into_any()

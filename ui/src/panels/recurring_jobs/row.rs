@@ -27,25 +27,103 @@ use crate::words::{self, Mark, fill, tr};
 
 pub(crate) fn columns() -> Vec<Column> {
     vec![
-        Column { key: "name", label: "Name", kind: Kind::Text, hidden: false, value: |row| Value::text(row.text("name")), view: Some(name) },
-        Column { key: "task", label: "Task", kind: Kind::Text, hidden: false, value: |row| Value::Text(words_of_task(row.text("task"))), view: None },
-        Column { key: "schedule", label: "Schedule", kind: Kind::Text, hidden: false, value: |row| Value::Text(times(row)), view: Some(times_view) },
-        Column { key: "next", label: "Next run", kind: Kind::Custom, hidden: false, value: next, view: Some(next_view) },
+        Column {
+            key: "name",
+            label: "Name",
+            kind: Kind::Text,
+            hidden: false,
+            value: |row| Value::text(row.text("name")),
+            view: Some(name),
+        },
+        Column {
+            key: "task",
+            label: "Task",
+            kind: Kind::Text,
+            hidden: false,
+            value: |row| Value::Text(words_of_task(row.text("task"))),
+            view: None,
+        },
+        Column {
+            key: "schedule",
+            label: "Schedule",
+            kind: Kind::Text,
+            hidden: false,
+            value: |row| Value::Text(times(row)),
+            view: Some(times_view),
+        },
+        Column {
+            key: "next",
+            label: "Next run",
+            kind: Kind::Custom,
+            hidden: false,
+            value: next,
+            view: Some(next_view),
+        },
         Column { key: "last", label: "Last run", kind: Kind::State, hidden: false, value: last, view: Some(last_view) },
         Column { key: "retain", label: "Keeps", kind: Kind::Number, hidden: false, value: retain, view: None },
-        Column { key: "concurrency", label: "At once", kind: Kind::Number, hidden: true, value: |row| row.number("concurrency").map_or(Value::None, Value::Number), view: None },
-        Column { key: "groups", label: "Groups", kind: Kind::Text, hidden: false, value: |row| Value::Text(row.texts("groups").join(", ")), view: None },
-        Column { key: "labels", label: "Labels", kind: Kind::Text, hidden: true, value: |row| Value::Text(pairs(row, "labels").join(" ")), view: None },
-        Column { key: "parameters", label: "Parameters", kind: Kind::Text, hidden: true, value: |row| Value::Text(pairs(row, "parameters").join(" ")), view: None },
-        Column { key: "runs", label: "Runs", kind: Kind::Number, hidden: true, value: |row| row.number("executionCount").map_or(Value::None, Value::Number), view: None },
+        Column {
+            key: "concurrency",
+            label: "At once",
+            kind: Kind::Number,
+            hidden: true,
+            value: |row| row.number("concurrency").map_or(Value::None, Value::Number),
+            view: None,
+        },
+        Column {
+            key: "groups",
+            label: "Groups",
+            kind: Kind::Text,
+            hidden: false,
+            value: |row| Value::Text(row.texts("groups").join(", ")),
+            view: None,
+        },
+        Column {
+            key: "labels",
+            label: "Labels",
+            kind: Kind::Text,
+            hidden: true,
+            value: |row| Value::Text(pairs(row, "labels").join(" ")),
+            view: None,
+        },
+        Column {
+            key: "parameters",
+            label: "Parameters",
+            kind: Kind::Text,
+            hidden: true,
+            value: |row| Value::Text(pairs(row, "parameters").join(" ")),
+            view: None,
+        },
+        Column {
+            key: "runs",
+            label: "Runs",
+            kind: Kind::Number,
+            hidden: true,
+            value: |row| row.number("executionCount").map_or(Value::None, Value::Number),
+            view: None,
+        },
     ]
 }
 
 pub(crate) fn filters() -> Vec<Filter> {
     vec![
-        Filter { key: "task", label: "Task", choices: |rows| tasks(rows), matches: |row, task| row.text("task") == task },
-        Filter { key: "group", label: "Group", choices: |rows| choices(rows, |row| row.texts("groups")), matches: |row, group| row.texts("groups").iter().any(|own| own == group) },
-        Filter { key: "label", label: "Label", choices: |rows| choices(rows, |row| pairs(row, "labels")), matches: |row, label| pairs(row, "labels").iter().any(|own| own == label) },
+        Filter {
+            key: "task",
+            label: "Task",
+            choices: |rows| tasks(rows),
+            matches: |row, task| row.text("task") == task,
+        },
+        Filter {
+            key: "group",
+            label: "Group",
+            choices: |rows| choices(rows, |row| row.texts("groups")),
+            matches: |row, group| row.texts("groups").iter().any(|own| own == group),
+        },
+        Filter {
+            key: "label",
+            label: "Label",
+            choices: |rows| choices(rows, |row| pairs(row, "labels")),
+            matches: |row, label| pairs(row, "labels").iter().any(|own| own == label),
+        },
     ]
 }
 
@@ -115,7 +193,9 @@ fn last(row: &Thing) -> Value {
 }
 
 fn last_view(row: &Thing) -> AnyView {
-    let Some(at) = time::parse(row.text("lastRun.endedAt")) else { return view! { <span class="dim">"–"</span> }.into_any() };
+    let Some(at) = time::parse(row.text("lastRun.endedAt")) else {
+        return view! { <span class="dim">"–"</span> }.into_any();
+    };
     let (mark, words) = outcome(row.text("lastRun.outcome"));
     let now = clock::ticking();
     let message = row.text("lastRun.message").to_owned();
@@ -176,7 +256,8 @@ fn ask_delete(jobs: Vec<Thing>) {
         tone: Tone::Danger,
         consequences: None,
         lines: vec![
-            tr("What it made stays: its snapshots and backups are kept from now on until somebody deletes them.").to_owned(),
+            tr("What it made stays: its snapshots and backups are kept from now on until somebody deletes them.")
+                .to_owned(),
             tr("Volumes lose it, and the groups that no other job has.").to_owned(),
         ],
         typed: None,

@@ -45,7 +45,9 @@ pub(super) fn words(task: &str) -> String {
 pub(super) fn sentence(task: &str) -> &'static str {
     match split(task).0 {
         "snapshot" => tr("Takes a snapshot of each volume with new data, and gives up its oldest ones."),
-        "backup" => tr("Takes a snapshot of each volume with new data, backs it up to the volume's target, and gives up its oldest backups."),
+        "backup" => tr(
+            "Takes a snapshot of each volume with new data, backs it up to the volume's target, and gives up its oldest backups.",
+        ),
         "snapshot-delete" => tr("Deletes all snapshots but the newest, whoever took them."),
         "snapshot-cleanup" => tr("Merges what removed snapshots left, and those that no user took."),
         "filesystem-trim" => tr("Gives back the space that mounted file systems do not use."),

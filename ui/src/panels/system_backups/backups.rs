@@ -12,7 +12,7 @@ use crate::components::menu::Entry;
 use crate::components::table::{Column, Kind, Value};
 use crate::dialogs::{FormQuestion, Sending, ask_form};
 use crate::live::Thing;
-use crate::panels::backups::{dangerous, entry};
+use crate::panels::backups::{dangerous, entry, time};
 use crate::role;
 use crate::words::{fill, tr};
 
@@ -20,11 +20,39 @@ const NAME_LENGTH_MAXIMUM: usize = 63;
 
 pub(crate) fn backup_columns() -> Vec<Column> {
     vec![
-        Column { key: "name", label: "Name", kind: Kind::Text, hidden: false, value: |row| Value::text(row.text("name")), view: Some(name) },
+        Column {
+            key: "name",
+            label: "Name",
+            kind: Kind::Text,
+            hidden: false,
+            value: |row| Value::text(row.text("name")),
+            view: Some(name),
+        },
         Column { key: "state", label: "State", kind: Kind::State, hidden: false, value: state, view: Some(state_view) },
-        Column { key: "version", label: "Version", kind: Kind::Text, hidden: false, value: |row| Value::text(row.text("version")), view: None },
-        Column { key: "policy", label: "Volumes", kind: Kind::Text, hidden: false, value: |row| Value::text(policy(row.text("volumeBackupPolicy"))), view: None },
-        Column { key: "created", label: "Created", kind: Kind::Time, hidden: false, value: |row| Value::Time(row.text("createdAt").to_owned()), view: None },
+        Column {
+            key: "version",
+            label: "Version",
+            kind: Kind::Text,
+            hidden: false,
+            value: |row| Value::text(row.text("version")),
+            view: None,
+        },
+        Column {
+            key: "policy",
+            label: "Volumes",
+            kind: Kind::Text,
+            hidden: false,
+            value: |row| Value::text(policy(row.text("volumeBackupPolicy"))),
+            view: None,
+        },
+        Column {
+            key: "created",
+            label: "Created",
+            kind: Kind::Time,
+            hidden: false,
+            value: |row| time(row, "createdAt"),
+            view: None,
+        },
         Column { key: "error", label: "Error", kind: Kind::Text, hidden: false, value: error, view: None },
     ]
 }
@@ -66,7 +94,10 @@ pub(crate) fn ask_create() {
 pub(super) fn check_name(name: &str, _: &Values) -> Result<(), String> {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
     let edge = |c: Option<char>| c.is_some_and(|c| c.is_ascii_lowercase() || c.is_ascii_digit());
-    let good = name.len() <= NAME_LENGTH_MAXIMUM && name.chars().all(plain) && edge(name.chars().next()) && edge(name.chars().last());
+    let good = name.len() <= NAME_LENGTH_MAXIMUM
+        && name.chars().all(plain)
+        && edge(name.chars().next())
+        && edge(name.chars().last());
     let wrong = tr("Give lower-case letters, digits, hyphens and dots, with a letter or digit at both ends.");
     if good { Ok(()) } else { Err(wrong.to_owned()) }
 }

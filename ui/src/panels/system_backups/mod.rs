@@ -55,7 +55,8 @@ fn state_view(row: &Thing) -> AnyView {
         view! { <Progress percent=Signal::stored(percent) label=label /><span class="xs num">{percent}" %"</span> }
     });
     let error = row.text("error").to_owned();
-    view! { <span class="with-progress" title=error><Badge mark=Signal::stored(mark) text=words />{progress}</span> }.into_any()
+    view! { <span class="with-progress" title=error><Badge mark=Signal::stored(mark) text=words />{progress}</span> }
+        .into_any()
 }
 
 /// The error, or the first cause.

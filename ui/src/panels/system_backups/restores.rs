@@ -12,16 +12,37 @@ use crate::components::menu::Entry;
 use crate::components::table::{Column, Kind, Value};
 use crate::dialogs::{FormQuestion, Sending, ask_form};
 use crate::live::Thing;
-use crate::panels::backups::{dangerous, entry};
+use crate::panels::backups::{dangerous, entry, time};
 use crate::role;
 use crate::words::{fill, tr};
 
 pub(crate) fn restore_columns() -> Vec<Column> {
     vec![
-        Column { key: "name", label: "Name", kind: Kind::Text, hidden: false, value: |row| Value::text(row.text("name")), view: Some(name) },
+        Column {
+            key: "name",
+            label: "Name",
+            kind: Kind::Text,
+            hidden: false,
+            value: |row| Value::text(row.text("name")),
+            view: Some(name),
+        },
         Column { key: "state", label: "State", kind: Kind::State, hidden: false, value: state, view: Some(state_view) },
-        Column { key: "backup", label: "System backup", kind: Kind::Text, hidden: false, value: |row| Value::text(row.text("systemBackup")), view: None },
-        Column { key: "created", label: "Created", kind: Kind::Time, hidden: false, value: |row| Value::Time(row.text("createdAt").to_owned()), view: None },
+        Column {
+            key: "backup",
+            label: "System backup",
+            kind: Kind::Text,
+            hidden: false,
+            value: |row| Value::text(row.text("systemBackup")),
+            view: None,
+        },
+        Column {
+            key: "created",
+            label: "Created",
+            kind: Kind::Time,
+            hidden: false,
+            value: |row| time(row, "createdAt"),
+            view: None,
+        },
         Column { key: "error", label: "Error", kind: Kind::Text, hidden: false, value: error, view: None },
     ]
 }
@@ -41,7 +62,12 @@ pub(super) fn ask_restore(backup: &Thing) {
                 <FactList facts />
             }
         })),
-        fields: vec![Field::text("name", "Name of the restore").required().value(format!("restore-{}", backup.text("name"))).check(check_name)],
+        fields: vec![
+            Field::text("name", "Name of the restore")
+                .required()
+                .value(format!("restore-{}", backup.text("name")))
+                .check(check_name),
+        ],
         preview: None,
         submit: Callback::new(move |values: Values| {
             let body = restore_body(&values.text("name"), &kept);
@@ -62,5 +88,7 @@ pub(crate) fn restore_bulk(restores: Vec<Thing>) -> Vec<Entry> {
         return Vec::new();
     }
     let words = tr("What it restored stays; only the record of it goes.");
-    vec![dangerous(entry(tr("Delete…"), None, move || ask_delete("systemrestores", restores.clone(), vec![words.to_owned()])))]
+    vec![dangerous(entry(tr("Delete…"), None, move || {
+        ask_delete("systemrestores", restores.clone(), vec![words.to_owned()])
+    }))]
 }
