@@ -38,7 +38,9 @@ use crate::pages::volume::VolumePage;
 use crate::pages::volumes::VolumesPage;
 use crate::panels::frame::{Navigation, PhoneBar, StaleBanner};
 use crate::panels::notices::NoticeList;
+use crate::panels::palette::{Palette, SearchPalette};
 use crate::theme::Theme;
+use crate::words::tr;
 use crate::{address, clock, role};
 
 /// Replaces the skeleton of the page shell.
@@ -60,12 +62,13 @@ fn App() -> impl IntoView {
     Hold::provide();
     Notices::provide();
     Questions::provide();
+    Palette::provide();
     let live = Live::start();
     let base: Cow<'static, str> = address::root_path().into();
     let stale = move || matches!(live.link.get(), Link::Reconnecting { .. });
     view! {
         <Router base>
-            <a class="skip" href="#main" rel="external" on:click=focus_main>"Skip to content"</a>
+            <a class="skip" href="#main" rel="external" on:click=focus_main>{tr("Skip to content")}</a>
             <div class="frame" class:stale=stale>
                 <Navigation />
                 <PhoneBar />
@@ -75,6 +78,7 @@ fn App() -> impl IntoView {
                 </main>
             </div>
             <OpenQuestion />
+            <SearchPalette />
             <NoticeList />
         </Router>
     }

@@ -61,9 +61,8 @@ fn foreseen(answer: &Thing) -> AnyView {
         let volumes = answer.items("volumes");
         volumes.iter().filter(|volume| test(volume)).map(|volume| volume.text("name").to_owned()).collect::<Vec<_>>()
     };
-    let line = |pattern: &'static str, volumes: Vec<String>| {
-        let text = (!volumes.is_empty()).then(|| fill(pattern, &[&names(&volumes, NAMED)]));
-        text.map(|text| view! { <li>{text}</li> })
+    let line = |volumes: Vec<String>, say: fn(String) -> String| {
+        (!volumes.is_empty()).then(|| view! { <li>{say(names(&volumes, NAMED))}</li> })
     };
     let copy = answer.bytes("bytesToCopy");
     let copy = (copy > ByteSize::ZERO).then(|| view! { <li>{fill("{} would be copied", &[&copy])}</li> });
@@ -85,8 +84,8 @@ fn foreseen(answer: &Thing) -> AnyView {
         <ul>
             {copy}
             {freed}
-            {line("The last good copy goes: {}", of(|volume| volume.flag("lastHealthyReplica") && !volume.flag("deleted")))}
-            {line("Who uses it loses it: {}", of(|volume| volume.flag("interrupted")))}
+            {line(of(|volume| volume.flag("lastHealthyReplica") && !volume.flag("deleted")), |names| fill("The last good copy goes: {}", &[&names]))}
+            {line(of(|volume| volume.flag("interrupted")), |names| fill("Who uses it loses it: {}", &[&names]))}
             {notes.into_iter().map(|note| view! { <li>{note}</li> }).collect_view()}
         </ul>
         <WhyList causes=obstacles />

@@ -45,6 +45,13 @@ pub(crate) enum Question {
     DeleteSnapshot { volume: String, snapshot: String },
 }
 
+/// Questions about volumes, from anywhere.
+pub(crate) mod volume {
+    pub(crate) fn create() {
+        super::Questions::expect().ask(super::Question::CreateVolume);
+    }
+}
+
 #[derive(Clone, Copy)]
 pub(crate) struct Questions {
     asked: RwSignal<Option<Question>>,

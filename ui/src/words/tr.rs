@@ -25,6 +25,11 @@ pub(crate) fn tr(english: &'static str) -> &'static str {
     CHINESE.get().and_then(|words| words.get(english)).map_or(english, String::as_str)
 }
 
+/// Marks a text that is translated where it is shown: in tables of data, where no [`tr`] can stand.
+pub(crate) const fn label(english: &'static str) -> &'static str {
+    english
+}
+
 /// The translated pattern with its places filled: `{}` in order, `{0}` and `{1}` by number.
 pub(crate) fn fill(pattern: &'static str, values: &[&dyn Display]) -> String {
     filled(tr(pattern), values)

@@ -1,6 +1,7 @@
 //! Which columns are shown: the plan's, or what somebody chose, kept in the browser.
 
 use leptos::prelude::*;
+use wasm_bindgen::JsCast;
 
 use super::column::Kind;
 use super::item::Shown;
@@ -42,6 +43,12 @@ pub(super) fn width(index: usize, kind: Kind) -> u32 {
     }
 }
 
+/// Whether a `details` that says so is open now.
+pub(super) fn is_open(event: &web_sys::Event) -> bool {
+    let details = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+    details.is_some_and(|details| details.has_attribute("open"))
+}
+
 #[component]
 pub(super) fn Chooser(table: &'static str, columns: StoredValue<Vec<Shown>>, chosen: Chosen) -> impl IntoView {
     let toggle = move |key: &'static str| {
@@ -77,15 +84,22 @@ pub(super) fn Chooser(table: &'static str, columns: StoredValue<Vec<Shown>>, cho
             </label>
         }
     };
-    let choices = columns
-        .with_value(|columns| columns.iter().skip(1).map(|column| (column.key, column.label)).collect::<Vec<_>>());
+    let choices = move || {
+        let choices = columns
+            .with_value(|columns| columns.iter().skip(1).map(|column| (column.key, column.label)).collect::<Vec<_>>());
+        choices.into_iter().map(choice).collect_view()
+    };
+    // What is folded is not there: labels would stand in the page twice.
+    let open = RwSignal::new(false);
     view! {
-        <details class="pop columns" data-testid="columns">
+        <details class="pop columns" data-testid="columns" on:toggle=move |event| open.set(is_open(&event))>
             <summary class="button ghost" title=tr("Columns")><Pictogram icon=Icon::Columns /><span>{tr("Columns")}</span></summary>
-            <div class="panel">
-                {choices.into_iter().map(choice).collect_view()}
-                <button type="button" class="ghost" on:click=reset>{tr("As at first")}</button>
-            </div>
+            {move || open.get().then(|| view! {
+                <div class="panel">
+                    {choices()}
+                    <button type="button" class="ghost" on:click=reset>{tr("As at first")}</button>
+                </div>
+            })}
         </details>
     }
 }

@@ -10,7 +10,7 @@ use super::item::{Choice, Item, Shown};
 use super::keys::move_between_rows;
 use super::lines::{Line, lines};
 use super::listed::{Listed, Wanted};
-use super::query::{self, Query};
+use super::query::{self, Query, TableQuery};
 use super::row::RowView;
 use super::selection::Selection;
 use super::toolbar::{BulkBar, Toolbar};
@@ -139,6 +139,7 @@ impl Board {
 #[component]
 pub(crate) fn Grid(plan: Plan) -> impl IntoView {
     let board = Board::new(&plan);
+    provide_context(TableQuery(board.query));
     let (state, retry) = (plan.state, plan.retry);
     let (empty, caption, lead) = (plan.empty, plan.caption, plan.lead);
     let is_empty = Memo::new(move |_| board.items.with(|items| items.is_empty()));

@@ -20,6 +20,11 @@ impl Item {
         Self { id: id.into(), of }
     }
 
+    /// Whether it shows this very one.
+    pub(crate) fn shows<T>(&self, of: &Arc<T>) -> bool {
+        Arc::as_ptr(&self.of).cast::<()>() == Arc::as_ptr(of).cast::<()>()
+    }
+
     /// What it shows; none for a column that was made for another type.
     pub(crate) fn get<T: 'static>(&self) -> Option<&T> {
         self.of.downcast_ref()
@@ -88,6 +93,8 @@ pub(crate) struct Choice {
     /// Nothing to choose from is a field for text.
     pub(crate) choices: Offer,
     pub(crate) matches: Match,
+    /// It is chosen elsewhere than in the table's own fields.
+    pub(crate) outside: bool,
 }
 
 impl Choice {
@@ -99,7 +106,13 @@ impl Choice {
         matches: fn(&T, &str) -> bool,
     ) -> Self {
         let matches: Match = Arc::new(move |item, word| item.get::<T>().is_some_and(|of| matches(of, word)));
-        Self { key, label, choices: Arc::new(move |_| choices()), matches }
+        Self { key, label, choices: Arc::new(move |_| choices()), matches, outside: false }
+    }
+
+    /// Chosen elsewhere than in the table's own fields.
+    pub(crate) fn outside(mut self) -> Self {
+        self.outside = true;
+        self
     }
 }
 
@@ -111,6 +124,6 @@ impl From<Filter> for Choice {
             choices(&things)
         });
         let matches: Match = Arc::new(move |item, word| item.get::<Thing>().is_some_and(|thing| matches(thing, word)));
-        Self { key, label, choices: offer, matches }
+        Self { key, label, choices: offer, matches, outside: false }
     }
 }

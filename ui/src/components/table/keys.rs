@@ -1,6 +1,5 @@
 //! The arrow keys go from row to row.
 
-use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlElement, KeyboardEvent};
 

@@ -24,3 +24,4 @@ pub(crate) use column::{Column, Filter, Kind, Value};
 pub(crate) use data_table::DataTable;
 pub(crate) use grid::{Grid, Plan};
 pub(crate) use item::{Choice, Item, Shown};
+pub(crate) use query::TableQuery;

@@ -81,6 +81,26 @@ impl Query {
     }
 }
 
+/// The chosen filters of the table around, for what stands above its rows.
+#[derive(Clone, Copy)]
+pub(crate) struct TableQuery(pub(super) RwSignal<Query>);
+
+impl TableQuery {
+    pub(crate) fn expect() -> Self {
+        expect_context()
+    }
+
+    /// The chosen word of a filter.
+    pub(crate) fn get(self, key: &str) -> Option<String> {
+        self.0.with(|query| query.filters.get(key).cloned())
+    }
+
+    /// Chooses a word; an empty one takes the filter off.
+    pub(crate) fn choose(self, key: &'static str, word: &str) {
+        self.0.update(|query| query.choose(key, word));
+    }
+}
+
 fn encode(text: &str) -> String {
     js_sys::encode_uri_component(text).into()
 }

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::columns::Chooser;
+use super::columns::{Chooser, is_open};
 use super::grid::{Board, counted};
 use super::item::{Choice, Item};
 use crate::components::icon::{Icon, Pictogram};
@@ -16,13 +16,14 @@ const BUTTONS: usize = 3;
 
 #[component]
 pub(super) fn Toolbar(board: Board, lead: ViewFn) -> impl IntoView {
-    let filters = board.filters.get_value();
+    let filters = board.filters.get_value().into_iter().filter(|filter| !filter.outside).collect::<Vec<_>>();
     let folded = filters.len() > OPEN_FILTERS;
-    let fields = filters.iter().map(|filter| view! { <FilterField board filter=filter.clone() /> }).collect_view();
+    let fields =
+        move || filters.iter().map(|filter| view! { <FilterField board filter=filter.clone() /> }).collect_view();
     let fields = if folded {
-        view! { <Folded board>{fields.into_any()}</Folded> }.into_any()
+        view! { <Folded board fields /> }.into_any()
     } else {
-        view! { <div class="inline">{fields}</div> }.into_any()
+        view! { <div class="inline">{fields()}</div> }.into_any()
     };
     let type_in = move |event| board.query.update(|query| query.text = event_target_value(&event));
     let waiting = move || board.listed.with(|listed| listed.waiting);
@@ -55,8 +56,12 @@ pub(super) fn Toolbar(board: Board, lead: ViewFn) -> impl IntoView {
 
 /// Filters behind a button that says how many of them are on, and chips that take them off.
 #[component]
-fn Folded(board: Board, children: Children) -> impl IntoView {
-    let number = move || board.query.with(|query| query.filters.len());
+fn Folded(board: Board, #[prop(into)] fields: ViewFn) -> impl IntoView {
+    let open = RwSignal::new(false);
+    let is_own = move |key: &str| {
+        board.filters.with_value(|filters| filters.iter().any(|filter| filter.key == key && !filter.outside))
+    };
+    let number = move || board.query.with(|query| query.filters.keys().filter(|key| is_own(key)).count());
     let chips = move || {
         let chosen = board.query.with(|query| query.filters.clone());
         let chip = |(key, word): (&'static str, String)| {
@@ -81,15 +86,15 @@ fn Folded(board: Board, children: Children) -> impl IntoView {
                 </button>
             })
         };
-        chosen.into_iter().filter_map(chip).collect_view()
+        chosen.into_iter().filter(|(key, _)| is_own(key)).filter_map(chip).collect_view()
     };
     view! {
-        <details class="pop" data-testid="filters">
+        <details class="pop" data-testid="filters" on:toggle=move |event| open.set(is_open(&event))>
             <summary class="button">
                 {tr("Filter")}
                 <span class="count">{move || (number() > 0).then(number)}</span>
             </summary>
-            <div class="panel">{children()}</div>
+            {move || open.get().then(|| view! { <div class="panel">{fields.run()}</div> })}
         </details>
         {chips}
     }
