@@ -15,7 +15,7 @@ use crate::model::time;
 use crate::panels::backups::{
     Origin, VolumeState, backup_columns, backup_entries, entries, fetch, several, with_progress,
 };
-use crate::words::{self, fill, tr};
+use crate::words::{self, fill, label, tr};
 use crate::{clock, role};
 
 #[component]
@@ -113,16 +113,16 @@ fn Facts(volume: Memo<Option<Thing>>) -> impl IntoView {
     };
     let origin = move |part: fn(Origin) -> String| fact(move || with(volume, |volume| part(Origin::of(volume))));
     let facts = vec![
-        ("Backup target", text("backupTargetName")),
-        ("Size", bytes("size")),
-        ("Data in the target", bytes("dataStored")),
-        ("Last backup", at("lastBackupAt")),
-        ("Created", at("created")),
-        ("PV / PVC", origin(|origin| origin.names())),
-        ("Namespace", origin(|origin| origin.namespace)),
-        ("Workload / Pod", origin(|origin| origin.workloads.join(", "))),
-        ("Storage class", text("storageClassName")),
-        ("Backing image", text("backingImageName")),
+        (label("Backup target"), text("backupTargetName")),
+        (label("Size"), bytes("size")),
+        (label("Data in the target"), bytes("dataStored")),
+        (label("Last backup"), at("lastBackupAt")),
+        (label("Created"), at("created")),
+        (label("PV / PVC"), origin(|origin| origin.names())),
+        (label("Namespace"), origin(|origin| origin.namespace)),
+        (label("Workload / Pod"), origin(|origin| origin.workloads.join(", "))),
+        (label("Storage class"), text("storageClassName")),
+        (label("Backing image"), text("backingImageName")),
     ];
     view! { <Section title="Details"><FactList facts /></Section> }
 }

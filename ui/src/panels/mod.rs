@@ -4,7 +4,6 @@ pub(crate) mod attention;
 pub(crate) mod backing_images;
 pub(crate) mod backup_targets;
 pub(crate) mod backups;
-pub(crate) mod bulk_bar;
 pub(crate) mod details;
 pub(crate) mod disk;
 pub(crate) mod files;

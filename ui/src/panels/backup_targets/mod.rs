@@ -6,7 +6,6 @@ mod row;
 mod trial;
 mod troubles;
 
-pub(crate) use form::{ask_create, ask_edit};
+pub(crate) use form::ask_create;
 pub(crate) use row::{bulk, columns, entries};
-pub(crate) use trial::ask_test;
 pub(crate) use troubles::Troubles;

@@ -153,7 +153,7 @@ pub(crate) fn text(row: &Thing, path: &str) -> Value {
     Some(row.text(path)).filter(|text| !text.is_empty()).map_or(Value::None, Value::text)
 }
 
-pub(crate) fn bytes(row: &Thing, path: &str) -> Value {
+pub(super) fn bytes(row: &Thing, path: &str) -> Value {
     let known = row.number(path).is_some();
     if known { Value::Bytes(row.bytes(path).bytes()) } else { Value::None }
 }

@@ -1,6 +1,5 @@
 //! What can be done with a backup volume, and with several at once.
 
-use leptos::prelude::*;
 use leptos::task::spawn_local;
 use serde_json::json;
 
@@ -84,7 +83,7 @@ fn with_latest_of_each(live: Live, volumes: Vec<Thing>, then: fn(Live, Vec<Thing
 }
 
 /// Asks the manager to read the store; what it finds comes by itself.
-pub(crate) fn sync(volumes: Vec<Thing>) {
+fn sync(volumes: Vec<Thing>) {
     spawn_local(async move {
         let notices = Notices::expect();
         match sync_each(&volumes).await {

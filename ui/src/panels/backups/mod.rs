@@ -10,9 +10,9 @@ mod restore;
 mod rows;
 mod state;
 
-pub(crate) use columns::{VolumeState, bytes, columns, filters, text, time};
-pub(crate) use entry::{bulk, entries, sync};
-pub(crate) use fetch::{Fetched, fetch};
+pub(crate) use columns::{VolumeState, columns, filters, text, time};
+pub(crate) use entry::{bulk, entries};
+pub(crate) use fetch::fetch;
 pub(crate) use of_volume::{backup_columns, backup_entries, several};
 pub(crate) use origin::Origin;
 pub(crate) use restore::{ask_restore, ask_standby};

@@ -2,6 +2,7 @@
 
 use aurochs_api::ids::VolumeName;
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use serde_json::{Value, json};
 
 use super::origin::access_mode;
@@ -13,7 +14,7 @@ use crate::components::form::{Field, Values};
 use crate::dialogs::{FormQuestion, Sending, ask_form};
 use crate::live::{Live, Thing};
 use crate::model::time;
-use crate::words::{self, fill, tr};
+use crate::words::{self, fill, label, tr};
 
 /// Where nothing tells a number.
 const REPLICAS_WITHOUT_SETTING: u64 = 3;
@@ -45,7 +46,20 @@ pub(super) fn ask_standby_each(live: Live, backups: Vec<Thing>) {
     ask(live, backups, Wish::Standby);
 }
 
+/// Whether this manager can give a volume out before all of it is there: asked, since one that can't would not say so.
+async fn can_be_instant() -> bool {
+    let schema = api::get("v1/schemas/volume").await;
+    schema.is_ok_and(|schema| schema.at("resourceFields.instantRestore").is_some())
+}
+
 fn ask(live: Live, backups: Vec<Thing>, wish: Wish) {
+    spawn_local(async move {
+        let instant = wish == Wish::Volume && can_be_instant().await;
+        show(live, backups, wish, instant);
+    });
+}
+
+fn show(live: Live, backups: Vec<Thing>, wish: Wish, instant: bool) {
     let volume = backups.first().map(|backup| backup.text("volumeName").to_owned()).unwrap_or_default();
     let title = match (wish, backups.len()) {
         (Wish::Volume, 1) => fill("Restore {}", &[&volume]),
@@ -53,7 +67,11 @@ fn ask(live: Live, backups: Vec<Thing>, wish: Wish) {
         (Wish::Standby, 1) => fill("Standby volume of {}", &[&volume]),
         (Wish::Standby, number) => fill("{} standby volumes", &[&number]),
     };
-    let fields = fields(live, &backups, wish);
+    let mut fields = fields(live, &backups, wish);
+    if instant {
+        let field = Field::toggle("instantRestore", "Use it at once");
+        fields.push(field.hint("It can be attached while its data still comes; what is read first comes first. Until all of it is there it needs the backup target."));
+    }
     let shown = backups.clone();
     ask_form(FormQuestion {
         title,
@@ -86,14 +104,14 @@ fn facts(backup: &Thing) -> Vec<(&'static str, AnyView)> {
     let taken = time::parse(backup.text("snapshotCreated"));
     let taken = taken.map(|at| format!("{} ({})", clock::wall_time(at), words::age(clock::now() - at)));
     let mut facts = vec![
-        ("Backup", text(backup.text("name"))),
-        ("Taken", text(&taken.unwrap_or_default())),
-        ("Size", text(&backup.bytes("volumeSize").to_string())),
-        ("Backup block size", text(&backup.bytes("blockSize").to_string())),
-        ("Backup target", text(backup.text("backupTargetName"))),
+        (label("Backup"), text(backup.text("name"))),
+        (label("Taken"), text(&taken.unwrap_or_default())),
+        (label("Size"), text(&backup.bytes("volumeSize").to_string())),
+        (label("Backup block size"), text(&backup.bytes("blockSize").to_string())),
+        (label("Backup target"), text(backup.text("backupTargetName"))),
     ];
     if !backup.text("volumeBackingImageName").is_empty() {
-        facts.push(("Backing image", text(backup.text("volumeBackingImageName"))));
+        facts.push((label("Backing image"), text(backup.text("volumeBackingImageName"))));
     }
     facts
 }

@@ -14,7 +14,7 @@ use crate::dialogs::{FormQuestion, Sending, ask_form};
 use crate::live::Thing;
 use crate::panels::backups::{dangerous, entry, time};
 use crate::role;
-use crate::words::{fill, tr};
+use crate::words::{fill, label, tr};
 
 pub(crate) fn restore_columns() -> Vec<Column> {
     vec![
@@ -56,7 +56,7 @@ pub(super) fn ask_restore(backup: &Thing) {
         tone: Tone::Danger,
         intro: Some(ViewFn::from(move || {
             let text = |path: &str| shown.text(path).to_owned().into_any();
-            let facts = vec![("System backup", text("name")), ("Version", text("version"))];
+            let facts = vec![(label("System backup"), text("name")), (label("Version"), text("version"))];
             view! {
                 <p class="dim">{tr("Settings, recurring jobs and other objects become what they were. Volumes that are missing are made again, from their latest backups; those that are there stay as they are.")}</p>
                 <FactList facts />
