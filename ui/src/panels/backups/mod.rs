@@ -15,7 +15,6 @@ pub(crate) use entry::{bulk, entries};
 pub(crate) use fetch::fetch;
 pub(crate) use of_volume::{backup_columns, backup_entries, several};
 pub(crate) use origin::Origin;
-pub(crate) use restore::{ask_restore, ask_standby};
 pub(crate) use rows::with_progress;
 pub(crate) use state::state;
 

@@ -75,7 +75,7 @@ fn show(live: Live, backups: Vec<Thing>, wish: Wish, instant: bool) {
     let shown = backups.clone();
     ask_form(FormQuestion {
         title,
-        answer: if wish == Wish::Volume { "Restore" } else { "Create standby volume" },
+        answer: if wish == Wish::Volume { label("Restore") } else { label("Create standby volume") },
         tone: Tone::Plain,
         intro: Some(ViewFn::from(move || intro(&shown, wish))),
         fields,
