@@ -193,8 +193,7 @@ async fn serves_a_browser() {
         for number in 0..5 {
             let name = name((round * 5 + number) % volumes());
             let bytes = ByteSize(((round % 1000) as u64 + 1) << 20);
-            let engine = format!("{name}-e-0");
-            manager.store().modify_status::<Engine>(&engine, |status| status.actual_size = bytes).await.unwrap();
+            manager.store().modify_status::<Volume>(&name, |status| status.actual_size = bytes).await.unwrap();
         }
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
