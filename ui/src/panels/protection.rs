@@ -10,11 +10,12 @@ use crate::components::icon::{Icon, Pictogram};
 use crate::components::menu::Entry;
 use crate::components::table::{Column, DataTable, Kind, Value};
 use crate::components::when::When;
-use crate::dialogs;
-use crate::live::{List, Thing, follow};
+use crate::live::{List, Live, Thing, follow};
 use crate::model::action::{Action, refusal};
+use crate::panels::backups::{ask_restore, ask_standby, entry};
 use crate::role::may_write;
 use crate::words::{self, fill, tr};
+use crate::{address, dialogs};
 
 const fn column(key: &'static str, label: &'static str, kind: Kind, value: fn(&Thing) -> Value) -> Column {
     Column { key, label, kind, hidden: false, value, view: None }
@@ -91,13 +92,18 @@ fn backup_columns() -> Vec<Column> {
 }
 
 fn backup_entries(backup: &Thing) -> Vec<Entry> {
-    let (target, volume) = (backup.text("backupTargetName").to_owned(), backup.text("volumeName").to_owned());
-    vec![Entry {
-        label: tr("Show in backups").to_owned(),
-        refusal: None,
-        danger: false,
-        choose: Callback::new(move |()| crate::address::go(&format!("backups/{target}/{volume}"))),
-    }]
+    let page = format!("backups/{}/{}", backup.text("backupTargetName"), backup.text("volumeName"));
+    let show = entry(tr("Show in backups"), None, move || address::go(&page));
+    if !untrack(may_write) {
+        return vec![show];
+    }
+    let unusable = (backup.text("state") != "Completed").then(|| tr("It is not complete"));
+    let (restore, standby) = (backup.clone(), backup.clone());
+    vec![
+        entry(tr("Restore…"), unusable, move || ask_restore(Live::expect(), &restore)),
+        entry(tr("Create standby volume…"), unusable, move || ask_standby(Live::expect(), &standby)),
+        show,
+    ]
 }
 
 /// Jobs and groups that the volume takes part in.
