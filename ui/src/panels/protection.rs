@@ -10,12 +10,12 @@ use crate::components::icon::{Icon, Pictogram};
 use crate::components::menu::Entry;
 use crate::components::table::{Column, DataTable, Kind, Value};
 use crate::components::when::When;
+use crate::dialogs;
 use crate::live::{List, Live, Thing, follow};
 use crate::model::action::{Action, refusal};
-use crate::panels::backups::{ask_restore, ask_standby, entry};
+use crate::panels::backups::{backup_columns, backup_entries, fetch, page_of, with_progress};
 use crate::role::may_write;
 use crate::words::{self, fill, tr};
-use crate::{address, dialogs};
 
 const fn column(key: &'static str, label: &'static str, kind: Kind, value: fn(&Thing) -> Value) -> Column {
     Column { key, label, kind, hidden: false, value, view: None }
@@ -25,20 +25,29 @@ const fn hidden(key: &'static str, label: &'static str, kind: Kind, value: fn(&T
     Column { key, label, kind, hidden: true, value, view: None }
 }
 
-/// Backups of the volume, in whatever target they are.
+/// Backups of the volume in its target.
 #[component]
 pub(crate) fn BackupsPanel(volume: Memo<Option<Arc<Volume>>>) -> impl IntoView {
-    let list = follow("backups");
+    let live = Live::expect();
+    let all = follow("backupvolumes");
     let name = Memo::new(move |_| volume.get().map(|volume| volume.name.clone()).unwrap_or_default());
-    let rows = Signal::derive(move || {
-        let name = name.get();
-        list.all().into_iter().filter(|backup| backup.text("volumeName") == name).collect::<Vec<_>>()
-    });
     let target = Memo::new(move |_| volume.get().map(|volume| volume.backup_target_name.clone()).unwrap_or_default());
+    let of = Memo::new(move |_| {
+        let (name, target) = (name.get(), target.get());
+        let is_it = |found: &Thing| found.text("volumeName") == name && found.text("backupTargetName") == target;
+        all.all().into_iter().find(is_it)
+    });
+    let backups = fetch(of, live);
+    let rows = Memo::new(move |_| with_progress(backups.things.get(), &live.jobs.all()));
+    let state = Signal::derive(move || if of.with(Option::is_some) { backups.state.get() } else { all.state() });
+    let count = move || backups.things.with_untracked(Vec::len);
+    let menu = move |backup: Thing| {
+        of.get_untracked().map(|of| backup_entries(live, &of, &backup, count())).unwrap_or_default()
+    };
     let reason = Memo::new(move |_| volume.get().and_then(|volume| refusal(Action::BackUp, &volume)));
     let back_up = move |_| dialogs::volume::ask(Action::BackUp, vec![name.get_untracked()]);
-    let menu = Callback::new(move |backup: Thing| backup_entries(&backup));
     let last = Signal::derive(move || volume.get().map(|volume| volume.last_backup_at.clone()).unwrap_or_default());
+    let page = move || of.get().map(|of| page_of(&of));
     view! {
         <section class="card" aria-labelledby="backups-title" data-testid="backups">
             <div class="head">
@@ -48,6 +57,7 @@ pub(crate) fn BackupsPanel(volume: Memo<Option<Arc<Volume>>>) -> impl IntoView {
                     {move || (!last.get().is_empty()).then(|| view! { " · "{tr("last")}" "<When text=last /> })}
                 </span>
                 <div class="right">
+                    {move || page().map(|page| view! { <a class="xs" href=page>{tr("Show in backups")}</a> })}
                     {move || may_write().then(|| view! {
                         <button type="button" disabled=move || reason.get().is_some() title=move || reason.get().map(words::refusal) on:click=back_up>
                             {tr("Back up")}
@@ -59,51 +69,15 @@ pub(crate) fn BackupsPanel(volume: Memo<Option<Arc<Volume>>>) -> impl IntoView {
                 id="volume-backups"
                 caption="Backups"
                 prefix="backup-"
-                rows
-                state=Signal::derive(move || list.state())
+                rows=Signal::derive(move || rows.get())
+                state
                 columns=backup_columns()
-                menu
-                order=("created", true)
-                retry=Callback::new(move |()| list.refresh())
+                menu=Callback::new(menu)
+                retry=Callback::new(move |()| backups.refresh())
                 empty=|| view! { <p class="calm dim">{tr("No backup yet. A backup keeps what a snapshot holds outside of the cluster.")}</p> }
             />
         </section>
     }
-}
-
-fn backup_columns() -> Vec<Column> {
-    vec![
-        column("name", "Name", Kind::Text, |row| Value::text(row.id())),
-        column("state", "State", Kind::State, |row| {
-            let (mark, word) = words::backup_state(row.text("state"));
-            let running = row.text("state") == "InProgress";
-            let percent = row.number("progress").unwrap_or_default();
-            let text = if running { format!("{word} {percent:.0} %") } else { word.to_owned() };
-            Value::State(mark, text)
-        }),
-        column("size", "Size", Kind::Bytes, |row| Value::Bytes(row.bytes("size").bytes())),
-        column("sent", "Sent", Kind::Bytes, |row| Value::Bytes(row.bytes("newlyUploadDataSize").bytes())),
-        column("snapshot", "Snapshot", Kind::Text, |row| Value::text(row.text("snapshotName"))),
-        column("created", "Created", Kind::Time, |row| Value::Time(row.text("created").to_owned())),
-        hidden("target", "Backup target", Kind::Text, |row| Value::text(row.text("backupTargetName"))),
-        hidden("mode", "Mode", Kind::Text, |row| Value::text(row.text("backupMode"))),
-        hidden("error", "Error", Kind::Text, |row| Value::text(row.text("error"))),
-    ]
-}
-
-fn backup_entries(backup: &Thing) -> Vec<Entry> {
-    let page = format!("backups/{}/{}", backup.text("backupTargetName"), backup.text("volumeName"));
-    let show = entry(tr("Show in backups"), None, move || address::go(&page));
-    if !untrack(may_write) {
-        return vec![show];
-    }
-    let unusable = (backup.text("state") != "Completed").then(|| tr("It is not complete"));
-    let (restore, standby) = (backup.clone(), backup.clone());
-    vec![
-        entry(tr("Restore…"), unusable, move || ask_restore(Live::expect(), &restore)),
-        entry(tr("Create standby volume…"), unusable, move || ask_standby(Live::expect(), &standby)),
-        show,
-    ]
 }
 
 /// Jobs and groups that the volume takes part in.

@@ -2,7 +2,7 @@
 
 use aurochs_api::size::ByteSize;
 
-use super::{Mark, fill, frontend, tr};
+use super::{fill, frontend, tr};
 use crate::model::action::{Action, Refusal};
 use crate::model::phase::Phase;
 use crate::model::volume_setting::{Group, Kind, VolumeSetting, Wrong};
@@ -128,17 +128,5 @@ pub(crate) fn frontends(wished: &str, in_use: &str) -> String {
         "" => frontend(wished).to_owned(),
         _ if wished == in_use => frontend(wished).to_owned(),
         _ => fill("{} ({})", &[&frontend(wished), &frontend(in_use)]),
-    }
-}
-
-/// A state of a backup on the wire.
-pub(crate) fn backup_state(state: &str) -> (Mark, &'static str) {
-    match state {
-        "Completed" => (Mark::Healthy, tr("Completed")),
-        "Error" => (Mark::Faulted, tr("Failed")),
-        "InProgress" => (Mark::Progress, tr("Running")),
-        "Deleting" => (Mark::Progress, tr("Being deleted")),
-        "Unknown" => (Mark::Degraded, tr("Unknown")),
-        _ => (Mark::Progress, tr("Waiting")),
     }
 }
