@@ -309,7 +309,9 @@ mod tests {
         let standby = Volume { standby: true, ..volume(VolumeState::Attached, Robustness::Healthy) };
         assert_eq!(refusal(Action::Activate, &standby), None);
         assert_eq!(refusal(Action::Delete, &standby), None);
-        for action in [Action::Detach, Action::TakeSnapshot, Action::BackUp, Action::Clone, Action::Expand, Action::Trim] {
+        for action in
+            [Action::Detach, Action::TakeSnapshot, Action::BackUp, Action::Clone, Action::Expand, Action::Trim]
+        {
             assert_eq!(refusal(action, &standby), Some(Refusal::Standby), "{action:?}");
         }
         let own = volume(VolumeState::Attached, Robustness::Healthy);

@@ -64,8 +64,10 @@ fn tabs(name: Memo<String>, volume: Followed) -> Vec<Tab> {
         tab(
             "settings",
             "Settings",
-            ViewFn::from(move || view! {
-                <div class="grid21"><VolumeSettingsPanel volume /><FactsPanel volume /></div>
+            ViewFn::from(move || {
+                view! {
+                    <div class="grid21"><VolumeSettingsPanel volume /><FactsPanel volume /></div>
+                }
             }),
         ),
         tab(

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::api;
 use crate::components::menu::Entry;
 use crate::components::table::{Column, DataTable, Kind, Value};
-use crate::live::{Live, ListState, Thing, follow, follow_at};
+use crate::live::{ListState, Live, Thing, follow, follow_at};
 use crate::notices::Notices;
 use crate::role::may_write;
 use crate::words::{self, Mark, tr};

@@ -84,8 +84,10 @@ pub(crate) fn DetailsPanel(volume: Memo<Option<Arc<Volume>>>) -> impl IntoView {
 #[component]
 pub(crate) fn FactsPanel(volume: Memo<Option<Arc<Volume>>>) -> impl IntoView {
     let created = Signal::derive(move || volume.get().map(|volume| volume.created.clone()).unwrap_or_default());
-    let last_backup = Signal::derive(move || volume.get().map(|volume| volume.last_backup_at.clone()).unwrap_or_default());
-    let is_claimed = Memo::new(move |_| volume.get().is_some_and(|volume| !volume.kubernetes_status.pv_name.is_empty()));
+    let last_backup =
+        Signal::derive(move || volume.get().map(|volume| volume.last_backup_at.clone()).unwrap_or_default());
+    let is_claimed =
+        Memo::new(move |_| volume.get().is_some_and(|volume| !volume.kubernetes_status.pv_name.is_empty()));
     view! {
         <section class="card" aria-labelledby="facts-title" data-testid="facts">
             <h2 id="facts-title">{tr("Facts")}</h2>
@@ -110,7 +112,8 @@ fn facts(volume: Memo<Option<Arc<Volume>>>, facts: &'static [Fact]) -> impl Into
         let text = Memo::new(move |_| volume.get().map(|volume| (*value)(&volume)).unwrap_or_default());
         (*label, fact(move || text.get()))
     };
-    view! { <FactList facts=facts.iter().map(value).collect::<Vec<_>>() /> }
+    let facts: Vec<(&'static str, AnyView)> = facts.iter().map(value).collect();
+    view! { <FactList facts /> }
 }
 
 fn actual(volume: &Volume) -> String {

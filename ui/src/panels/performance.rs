@@ -191,10 +191,12 @@ fn Latency(
     mean: &'static str,
     p99: &'static str,
 ) -> impl IntoView {
-    let series = Signal::derive(move || vec![
+    let series = Signal::derive(move || {
+        vec![
             samples.line("Mean", |point| milliseconds(point, mean)),
             samples.line("99 of 100 are faster", |point| milliseconds(point, p99)),
-        ]);
+        ]
+    });
     view! { <LineChart title=tr(label) series unit=Unit::Milliseconds /> }
 }
 

@@ -136,7 +136,8 @@ fn row(of: &RecurringJobRef, jobs: List) -> Thing {
         .iter()
         .filter(|job| if of.is_group { job.texts("groups").contains(&of.name) } else { job.text("name") == of.name })
         .collect();
-    let join = |field: &str| in_it.iter().map(|job| job.text(field)).filter(|text| !text.is_empty()).collect::<Vec<_>>();
+    let join =
+        |field: &str| in_it.iter().map(|job| job.text(field)).filter(|text| !text.is_empty()).collect::<Vec<_>>();
     let does = match (of.is_group, in_it.is_empty()) {
         (_, true) => tr("Nothing yet: no such job").to_owned(),
         (true, false) => join("name").join(", "),
@@ -144,7 +145,8 @@ fn row(of: &RecurringJobRef, jobs: List) -> Thing {
     };
     let next = in_it.iter().filter_map(|job| job.texts("nextRuns").into_iter().next()).min().unwrap_or_default();
     let last = in_it.iter().map(|job| job.text("lastRun.endedAt")).max().unwrap_or_default();
-    let outcome = in_it.iter().find(|job| job.text("lastRun.endedAt") == last).map_or("", |job| job.text("lastRun.outcome"));
+    let outcome =
+        in_it.iter().find(|job| job.text("lastRun.endedAt") == last).map_or("", |job| job.text("lastRun.outcome"));
     json!({
         "id": format!("{}{}", if of.is_group { "group " } else { "" }, of.name),
         "name": of.name,

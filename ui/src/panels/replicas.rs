@@ -137,8 +137,7 @@ fn work(view: &ReplicaView, volume: &Volume) -> Option<(u32, String)> {
     if let Some(restore) = volume.restore_status.iter().find(|row| row.is_restoring && is_this(&row.replica)) {
         return Some((restore.progress, tr("Restore").to_owned()));
     }
-    let purges = volume.purge_status.iter().flatten();
-    let purge = purges.into_iter().find(|row| row.is_purging && is_this(&row.replica))?;
+    let purge = volume.purge_status.iter().flatten().find(|row| row.is_purging && is_this(&row.replica))?;
     Some((purge.progress, tr("Purge").to_owned()))
 }
 

@@ -149,14 +149,15 @@ fn Buttons(volume: Memo<Option<Arc<Volume>>>) -> impl IntoView {
         }
     };
     // The engine merges layers; what nobody serves stays as it is.
-    let can_purge = Memo::new(move |_| {
-        volume.get().is_some_and(|volume| refusal(Action::TakeSnapshot, &volume).is_none())
-    });
+    let can_purge =
+        Memo::new(move |_| volume.get().is_some_and(|volume| refusal(Action::TakeSnapshot, &volume).is_none()));
     move || {
-        may_write().then(|| view! {
-            <button type="button" disabled=move || !can_purge.get() on:click=purge>{tr("Purge")}</button>
-            {button(Action::BackUp, tr("Back up"))}
-            {button(Action::TakeSnapshot, tr("Take snapshot"))}
+        may_write().then(|| {
+            view! {
+                <button type="button" disabled=move || !can_purge.get() on:click=purge>{tr("Purge")}</button>
+                {button(Action::BackUp, tr("Back up"))}
+                {button(Action::TakeSnapshot, tr("Take snapshot"))}
+            }
         })
     }
 }
@@ -191,7 +192,11 @@ fn Layer(row: Memo<Option<TreeRow>>, volume: Memo<Option<Arc<Volume>>>) -> impl 
     let note = move || {
         let snapshot = snapshot();
         let damaged = if snapshot.image_missing { tr("its file is missing") } else { "" };
-        [words::layer_kind(self::kind(&snapshot)), damaged].into_iter().filter(|note| !note.is_empty()).collect::<Vec<_>>().join(" · ")
+        [words::layer_kind(self::kind(&snapshot)), damaged]
+            .into_iter()
+            .filter(|note| !note.is_empty())
+            .collect::<Vec<_>>()
+            .join(" · ")
     };
     let labels = move || {
         let labels = snapshot().labels.unwrap_or_default();
@@ -261,11 +266,8 @@ pub(super) fn layer_entries(snapshot: &Snapshot, volume: &Arc<Volume>) -> Vec<En
         danger,
         choose,
     };
-    let (revert, back_up, delete) = (
-        (of.clone(), name.clone()),
-        (of.clone(), name.clone()),
-        (of.clone(), name.clone()),
-    );
+    let (revert, back_up, delete) =
+        ((of.clone(), name.clone()), (of.clone(), name.clone()), (of.clone(), name.clone()));
     let source = (Arc::clone(volume), name.clone());
     let files = format!("files?volume={}&snapshot={}", encoded(&of), encoded(&name));
     vec![
@@ -285,7 +287,9 @@ pub(super) fn layer_entries(snapshot: &Snapshot, volume: &Arc<Volume>) -> Vec<En
             tr("Clone…"),
             gone.or_else(|| used(Action::Clone)),
             false,
-            Callback::new(move |()| dialogs::volume::create_like(dialogs::volume::clone_of(&source.0, Some(source.1.as_str())))),
+            Callback::new(move |()| {
+                dialogs::volume::create_like(dialogs::volume::clone_of(&source.0, Some(source.1.as_str())))
+            }),
         ),
         entry(
             tr("Files"),

@@ -47,18 +47,20 @@ fn Line(setting: &'static VolumeSetting, volume: Memo<Option<Arc<Volume>>>, targ
         });
     });
     let change = move || {
-        may_write().then(|| view! {
-            <button
-                node_ref=button
-                type="button"
-                class="ghost"
-                aria-label=fill("Change: {}", &[&tr(setting.label)])
-                disabled=move || refusal.get().is_some()
-                title=move || refusal.get().map(words::refusal)
-                on:click=move |_| editing.set(true)
-            >
-                {tr("Change")}
-            </button>
+        may_write().then(|| {
+            view! {
+                <button
+                    node_ref=button
+                    type="button"
+                    class="ghost"
+                    aria-label=fill("Change: {}", &[&tr(setting.label)])
+                    disabled=move || refusal.get().is_some()
+                    title=move || refusal.get().map(words::refusal)
+                    on:click=move |_| editing.set(true)
+                >
+                    {tr("Change")}
+                </button>
+            }
         })
     };
     view! {
@@ -131,21 +133,23 @@ fn Input(setting: &'static VolumeSetting, typed: RwSignal<String>, first: String
         view! { <option value=value selected=move || typed.get() == this>{shown}</option> }
     };
     let chosen = move |event: leptos::ev::Event| typed.set(event_target_value(&event));
-    let choices = move || -> Vec<(String, String)> { match setting.kind {
-        Kind::Words(words) => {
-            let present = (!words.contains(&first.as_str())).then(|| first.clone());
-            let all = words.iter().map(|word| (*word).to_owned()).chain(present);
-            all.map(|word| (word.clone(), words::setting_value(setting, &word))).collect()
-        }
-        Kind::BackupTarget => {
-            let mut names: Vec<String> = targets.all().iter().map(|target| target.id().to_owned()).collect();
-            if !names.contains(&first) {
-                names.push(first.clone());
+    let choices = move || -> Vec<(String, String)> {
+        match setting.kind {
+            Kind::Words(words) => {
+                let present = (!words.contains(&first.as_str())).then(|| first.clone());
+                let all = words.iter().map(|word| (*word).to_owned()).chain(present);
+                all.map(|word| (word.clone(), words::setting_value(setting, &word))).collect()
             }
-            names.into_iter().map(|name| (name.clone(), name)).collect()
+            Kind::BackupTarget => {
+                let mut names: Vec<String> = targets.all().iter().map(|target| target.id().to_owned()).collect();
+                if !names.contains(&first) {
+                    names.push(first.clone());
+                }
+                names.into_iter().map(|name| (name.clone(), name)).collect()
+            }
+            Kind::Number { .. } | Kind::Size => Vec::new(),
         }
-        Kind::Number { .. } | Kind::Size => Vec::new(),
-    }};
+    };
     let label = tr(setting.label);
     match setting.kind {
         Kind::Words(_) | Kind::BackupTarget => view! {

@@ -82,7 +82,8 @@ async fn take(volume: &str, taken: &Mutex<BTreeMap<String, String>>) -> Result<S
     if let Some(name) = known {
         return Ok(name);
     }
-    let attached = Live::expect().volumes.row(volume).is_some_and(|row| row.get_untracked().state == VolumeState::Attached);
+    let attached =
+        Live::expect().volumes.row(volume).is_some_and(|row| row.get_untracked().state == VolumeState::Attached);
     let action = if attached { "snapshotCreate" } else { "snapshotCRCreate" };
     let made = api::post(&address(volume, action), &Value::Object(serde_json::Map::new())).await?;
     let name = made.text("name").to_owned();

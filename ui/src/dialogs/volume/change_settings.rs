@@ -53,7 +53,9 @@ fn open(names: Vec<String>, volumes: Vec<Arc<Volume>>, fields: Vec<Field>) {
         answer: "Save",
         tone: Tone::Plain,
         intro: (!single).then(|| {
-            ViewFn::from(|| view! { <p class="dim">{tr("What is left as it is keeps its own value in each volume.")}</p> })
+            ViewFn::from(
+                || view! { <p class="dim">{tr("What is left as it is keeps its own value in each volume.")}</p> },
+            )
         }),
         fields,
         preview: None,

@@ -173,7 +173,8 @@ fn advanced(live: &Live, preset: &Preset, targets: &[String]) -> Vec<Field> {
     let mut fields = vec![
         Field::tags("nodeSelector", "Node tags").value(nodes).hint("Replicas go only to nodes that have all of them"),
         Field::tags("diskSelector", "Disk tags").value(disks).hint("Replicas go only to disks that have all of them"),
-        Field::select("backupBlockSize", "Block size of backups", blocks).hint("It stays for all backups of the volume"),
+        Field::select("backupBlockSize", "Block size of backups", blocks)
+            .hint("It stays for all backups of the volume"),
     ];
     let rest = |setting: &&'static VolumeSetting| {
         !matches!(setting.field, "replicaCount" | "dataLocality" | "accessMode" | "backupTargetName")

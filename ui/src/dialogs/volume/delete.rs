@@ -17,7 +17,8 @@ const LINES_MAXIMUM: usize = 20;
 
 pub(super) fn ask(names: Vec<String>) {
     let live = Live::expect();
-    let volumes: Vec<_> = names.iter().filter_map(|name| live.volumes.row(name)).map(|row| row.get_untracked()).collect();
+    let volumes: Vec<_> =
+        names.iter().filter_map(|name| live.volumes.row(name)).map(|row| row.get_untracked()).collect();
     let what = subject(&names);
     let mut lines = vec![tr("All replicas are removed from their disks. This can't be undone.").to_owned()];
     lines.extend(volumes.iter().take(LINES_MAXIMUM).map(|volume| loss(volume)));

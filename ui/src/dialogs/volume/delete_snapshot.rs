@@ -21,7 +21,8 @@ pub(crate) fn ask(volume: String, snapshot: String, running: bool) {
         tone: Tone::Danger,
         consequences,
         lines: vec![
-            tr("You can no longer go back to it. The volume itself and its other snapshots keep all their data.").to_owned(),
+            tr("You can no longer go back to it. The volume itself and its other snapshots keep all their data.")
+                .to_owned(),
         ],
         typed: None,
         submit: Callback::new(move |()| {

@@ -23,10 +23,9 @@ pub(super) fn ask(names: Vec<String>) {
         answer: "Detach",
         tone: Tone::Plain,
         intro: Some(ViewFn::from(move || view! { <Users names=names.clone() /> })),
-        fields: vec![
-            Field::toggle("forceDetach", "Detach by force")
-                .hint("Also from workloads and mounted file systems: what is in memory is written, and open files then fail"),
-        ],
+        fields: vec![Field::toggle("forceDetach", "Detach by force").hint(
+            "Also from workloads and mounted file systems: what is in memory is written, and open files then fail",
+        )],
         preview,
         submit: Callback::new(move |values: Values| {
             let body = json!({ "hostId": "", "forceDetach": values.flag("forceDetach") });
@@ -42,8 +41,11 @@ fn Users(names: Vec<String>) -> impl IntoView {
     let line = move |name: &String| {
         let volume = live.volumes.get(name)?;
         let (node, device) = (volume.node().to_owned(), volume.endpoint().to_owned());
-        let device =
-            if device.is_empty() { tr("No device is offered now.").to_owned() } else { fill("{} goes away.", &[&device]) };
+        let device = if device.is_empty() {
+            tr("No device is offered now.").to_owned()
+        } else {
+            fill("{} goes away.", &[&device])
+        };
         let users = volume.kubernetes_status.workloads_status.iter().flatten();
         let users: Vec<String> = users.map(|user| user.pod_name.clone()).filter(|name| !name.is_empty()).collect();
         let users = (!users.is_empty()).then(|| fill(" Used by {}.", &[&users.join(", ")]));

@@ -24,8 +24,8 @@ mod trim;
 
 use crate::model::action::Action;
 
-pub(crate) use create::{ask as create, ask_like as create_like, preset as clone_of};
 pub(crate) use back_up::ask_snapshot as back_up_snapshot;
+pub(crate) use create::{ask as create, ask_like as create_like, preset as clone_of};
 pub(crate) use delete_replica::ask as delete_replica;
 pub(crate) use delete_snapshot::ask as delete_snapshot;
 pub(crate) use purge::ask as purge;

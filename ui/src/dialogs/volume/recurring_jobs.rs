@@ -84,7 +84,8 @@ pub(crate) fn ask_leave(volume: String, job: String, is_group: bool) {
         tone: Tone::Plain,
         consequences: None,
         lines: vec![
-            tr("What the job has made stays. A volume that takes part in nothing else goes to the group default.").to_owned(),
+            tr("What the job has made stays. A volume that takes part in nothing else goes to the group default.")
+                .to_owned(),
         ],
         typed: None,
         submit: Callback::new(move |()| {
@@ -101,7 +102,8 @@ mod tests {
 
     #[test]
     fn choices_come_back_as_jobs_and_groups() {
-        let jobs = [Thing::from(json!({ "name": "nightly", "task": "backup", "schedule": "every day", "groups": ["gold"] }))];
+        let jobs =
+            [Thing::from(json!({ "name": "nightly", "task": "backup", "schedule": "every day", "groups": ["gold"] }))];
         let keys: Vec<String> = choices(&jobs).into_iter().map(|(key, _)| key).collect();
         assert_eq!(keys, ["job:nightly", "group:default", "group:gold"]);
         assert_eq!(of_choice(&keys[0]), ("nightly".to_owned(), false));

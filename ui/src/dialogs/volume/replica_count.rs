@@ -16,7 +16,8 @@ const MOST: i64 = 20;
 
 pub(super) fn ask(names: Vec<String>) {
     let live = Live::expect();
-    let present = names.first().and_then(|name| live.volumes.row(name)).map(|row| row.get_untracked().number_of_replicas);
+    let present =
+        names.first().and_then(|name| live.volumes.row(name)).map(|row| row.get_untracked().number_of_replicas);
     let present = i64::from(present.unwrap_or(1));
     let what = subject(&names);
     let (of, batch) = (names.clone(), Batch::new(names));
@@ -36,7 +37,11 @@ pub(super) fn ask(names: Vec<String>) {
         })),
         submit: Callback::new(move |values: Values| {
             let wished = typed(&values).unwrap_or(present);
-            batch.act("updateReplicaCount", json!({ FIELD: wished }), fill("{} is to have {} replicas.", &[&what, &wished]))
+            batch.act(
+                "updateReplicaCount",
+                json!({ FIELD: wished }),
+                fill("{} is to have {} replicas.", &[&what, &wished]),
+            )
         }),
     });
 }

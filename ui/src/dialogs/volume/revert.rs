@@ -112,7 +112,9 @@ fn RevertDialog(volume: String, snapshot: String) -> impl IntoView {
 #[component]
 fn Explanation(in_use: bool) -> impl IntoView {
     let way = if in_use {
-        tr("That needs the volume attached without a device, so that nobody writes meanwhile: it is detached, attached in maintenance mode, set back and attached again. Unmount the file system first.")
+        tr(
+            "That needs the volume attached without a device, so that nobody writes meanwhile: it is detached, attached in maintenance mode, set back and attached again. Unmount the file system first.",
+        )
     } else {
         tr("The volume is in maintenance mode, so it can be done at once.")
     };

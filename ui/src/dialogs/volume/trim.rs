@@ -17,7 +17,8 @@ pub(super) fn ask(names: Vec<String>) {
         tone: Tone::Plain,
         consequences: None,
         lines: vec![
-            tr("Blocks that the file system does not use any more go back to the disks. It has to be mounted.").to_owned(),
+            tr("Blocks that the file system does not use any more go back to the disks. It has to be mounted.")
+                .to_owned(),
             tr("What snapshots hold stays, unless “A trim removes snapshots” is on.").to_owned(),
         ],
         typed: None,
