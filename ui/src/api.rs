@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::address;
 use crate::live::Thing;
+use crate::words::{fill, tr};
 
 /// Why a call failed, in two sentences for a person.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -79,8 +80,8 @@ async fn send_built<B: Serialize>(builder: RequestBuilder, body: Option<&B>) -> 
         Err(error) => Err(error),
     };
     let response = sent.map_err(|_| ApiError {
-        message: "The manager can't be reached.".to_owned(),
-        next_step: "Check the connection and try again; nothing was changed.".to_owned(),
+        message: tr("The manager can't be reached.").to_owned(),
+        next_step: tr("Check the connection and try again; nothing was changed.").to_owned(),
     })?;
     match response.status() {
         200..=299 => Ok(response),
@@ -94,7 +95,7 @@ async fn refused(status: u16, response: &Response) -> ApiError {
     }
     let body: ErrorBody = read(response).await.unwrap_or_default();
     if body.message.is_empty() {
-        let message = format!("The manager answered {status} {}.", response.status_text());
+        let message = fill("The manager answered {} {}.", &[&status, &response.status_text()]);
         return ApiError { message, next_step: body.detail };
     }
     ApiError { message: body.message, next_step: body.detail }
@@ -106,7 +107,7 @@ async fn read<T: DeserializeOwned>(response: &Response) -> Option<T> {
 
 fn unreadable(path: &str, why: &str) -> ApiError {
     ApiError {
-        message: format!("The answer of {path} can't be read: {why}."),
-        next_step: "Reload the page; the manager may have been upgraded.".to_owned(),
+        message: fill("The answer of {} can't be read: {}.", &[&path, &why]),
+        next_step: tr("Reload the page; the manager may have been upgraded.").to_owned(),
     }
 }
