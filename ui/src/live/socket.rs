@@ -1,7 +1,7 @@
 //! The WebSocket: opens it, notices when it is dead, opens it again.
 
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use aurochs_api::live::LiveMessage;
@@ -51,6 +51,20 @@ impl Drop for Connection {
     }
 }
 
+thread_local! {
+    static OPENED: RefCell<Weak<Socket>> = const { RefCell::new(Weak::new()) };
+}
+
+/// Says something to the manager; false when there is no connection.
+pub(super) fn say(text: &str) -> bool {
+    let opened = OPENED.with_borrow(Weak::upgrade);
+    opened.is_some_and(|opened| {
+        let current = opened.current.borrow();
+        let ready = current.as_ref().filter(|connection| connection.socket.ready_state() == WebSocket::OPEN);
+        ready.is_some_and(|connection| connection.socket.send_with_str(text).is_ok())
+    })
+}
+
 pub(super) fn open(live: Live) {
     let socket = Rc::new(Socket {
         live,
@@ -60,6 +74,7 @@ pub(super) fn open(live: Live) {
         heard_at: Cell::new(clock::now()),
         current: RefCell::default(),
     });
+    OPENED.set(Rc::downgrade(&socket));
     socket.connect();
     let watched = Rc::clone(&socket);
     set_interval(move || watched.watch(), WATCH_EVERY);
