@@ -40,8 +40,10 @@ pub(crate) fn bytes_a_day(total: &Series) -> Option<f64> {
         total.iter().map(|(at, used)| (at.saturating_sub(first) as f64 / DAY_SECONDS, *used as f64)).collect();
     #[expect(clippy::cast_precision_loss, reason = "at most some thousand points")]
     let count = points.len() as f64;
-    let (mean_x, mean_y) =
-        (points.iter().map(|point| point.0).sum::<f64>() / count, points.iter().map(|point| point.1).sum::<f64>() / count);
+    let (mean_x, mean_y) = (
+        points.iter().map(|point| point.0).sum::<f64>() / count,
+        points.iter().map(|point| point.1).sum::<f64>() / count,
+    );
     let slope_of = points.iter().map(|(x, y)| (x - mean_x) * (y - mean_y)).sum::<f64>();
     let spread = points.iter().map(|(x, _)| (x - mean_x).powi(2)).sum::<f64>();
     (spread > 0.0).then(|| slope_of / spread)

@@ -4,8 +4,8 @@ use leptos::prelude::*;
 
 use super::titled;
 use crate::clock;
-use crate::components::facts::{FactList, fact};
 use crate::components::badge::Badge;
+use crate::components::facts::{FactList, fact};
 use crate::components::page::PageHead;
 use crate::components::table::{Column, DataTable, Kind, Value};
 use crate::dialogs::Questions;
@@ -101,9 +101,11 @@ fn Details(audit: Thing, questions: Questions) -> impl IntoView {
         let text = time::parse(audit.text(path)).map(clock::wall_time).unwrap_or_default();
         fact(move || text.clone())
     };
-    let status = audit.number("status").filter(|status| *status > 0.0).map(|status| status.to_string()).unwrap_or_default();
+    let status =
+        audit.number("status").filter(|status| *status > 0.0).map(|status| status.to_string()).unwrap_or_default();
     let input = audit.text("input").to_owned();
-    let input = (!input.is_empty()).then(|| view! { <h3>{tr("Body of the request")}</h3><pre class="log">{input}</pre> });
+    let input =
+        (!input.is_empty()).then(|| view! { <h3>{tr("Body of the request")}</h3><pre class="log">{input}</pre> });
     let facts = vec![
         ("Result", view! { <Badge mark=Signal::stored(mark) text=word.to_owned() /> }.into_any()),
         ("Message", text("message")),

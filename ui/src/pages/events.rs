@@ -74,7 +74,9 @@ fn filters() -> Vec<Filter> {
         Filter {
             key: "type",
             label: "Type",
-            choices: |_| vec![("Normal".to_owned(), tr("Normal").to_owned()), ("Warning".to_owned(), tr("Warning").to_owned())],
+            choices: |_| {
+                vec![("Normal".to_owned(), tr("Normal").to_owned()), ("Warning".to_owned(), tr("Warning").to_owned())]
+            },
             matches: |event, word| event.text("event.type") == word,
         },
         Filter {
@@ -116,7 +118,9 @@ fn columns() -> Vec<Column> {
         plain("last", "Last seen", Kind::Time, |event| Value::Time(event.text("event.lastTimestamp").to_owned())),
         Column {
             hidden: true,
-            ..plain("first", "First seen", Kind::Time, |event| Value::Time(event.text("event.firstTimestamp").to_owned()))
+            ..plain("first", "First seen", Kind::Time, |event| {
+                Value::Time(event.text("event.firstTimestamp").to_owned())
+            })
         },
         Column {
             hidden: true,
@@ -141,9 +145,8 @@ mod tests {
 
     #[test]
     fn objects_lead_to_their_pages() {
-        let event = |kind: &str, name: &str| {
-            Thing::from(json!({"event": {"involvedObject": {"kind": kind, "name": name}}}))
-        };
+        let event =
+            |kind: &str, name: &str| Thing::from(json!({"event": {"involvedObject": {"kind": kind, "name": name}}}));
         for (kind, name, page) in [
             ("Volume", "data", Some("volumes/data")),
             ("Node", "node-1", Some("nodes/node-1")),

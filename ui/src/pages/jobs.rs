@@ -93,11 +93,12 @@ fn entries(job: &Thing, set: Callback<(&'static str, String)>) -> Vec<Entry> {
     let id = job.id().to_owned();
     let mut entries = vec![entry(tr("Details and log…"), None, move || set.run(("job", id.clone())))];
     if may_write() && job.text("state") == "running" {
-        let refusal = (!job.has_action("cancel")).then(|| match (job.text("cancelRefusal"), job.text("cancelAskedBy")) {
-            ("", "") => tr("Not possible now").to_owned(),
-            ("", _) => tr("Somebody asked for it already").to_owned(),
-            (why, _) => why.to_owned(),
-        });
+        let refusal =
+            (!job.has_action("cancel")).then(|| match (job.text("cancelRefusal"), job.text("cancelAskedBy")) {
+                ("", "") => tr("Not possible now").to_owned(),
+                ("", _) => tr("Somebody asked for it already").to_owned(),
+                (why, _) => why.to_owned(),
+            });
         let job = job.clone();
         entries.push(danger(tr("Cancel…"), refusal, move || ask_cancel(&job)));
     }
@@ -129,8 +130,14 @@ fn columns() -> Vec<Column> {
             ..plain("took", "Took", Kind::Custom, |_| Value::None)
         },
         plain("message", "Message", Kind::Text, |job| Value::Text(job.text("message").to_owned())),
-        Column { hidden: true, ..plain("volume", "Volume", Kind::Text, |job| Value::Text(job.text("volume").to_owned())) },
+        Column {
+            hidden: true,
+            ..plain("volume", "Volume", Kind::Text, |job| Value::Text(job.text("volume").to_owned()))
+        },
         Column { hidden: true, ..plain("node", "Node", Kind::Text, |job| Value::Text(job.text("node").to_owned())) },
-        Column { hidden: true, ..plain("id", "Number", Kind::Number, |job| job.number("id").map_or(Value::None, Value::Number)) },
+        Column {
+            hidden: true,
+            ..plain("id", "Number", Kind::Number, |job| job.number("id").map_or(Value::None, Value::Number))
+        },
     ]
 }

@@ -37,7 +37,11 @@ pub(crate) fn NodesPage() -> impl IntoView {
     let names = Memo::new(move |_| {
         let nodes = live.nodes.all();
         let shown = nodes.iter().filter(|node| {
-            text.with(|text| status.with(|status| node_tag.with(|node_tag| disk_tag.with(|disk_tag| is_asked(node, text, status, node_tag, disk_tag)))))
+            text.with(|text| {
+                status.with(|status| {
+                    node_tag.with(|node_tag| disk_tag.with(|disk_tag| is_asked(node, text, status, node_tag, disk_tag)))
+                })
+            })
         });
         let mut names: Vec<String> = shown.map(|node| node.name.clone()).collect();
         names.sort_by(|a, b| natural(a, b));
@@ -45,8 +49,15 @@ pub(crate) fn NodesPage() -> impl IntoView {
     });
     let choice = Choice { open: RwSignal::new(BTreeSet::new()), selected: RwSignal::new(BTreeSet::new()) };
     open_few(live, choice);
-    let all_open = Memo::new(move |_| names.with(|names| choice.open.with(|open| names.iter().all(|name| open.contains(name)))));
-    let fold = move |_| choice.open.set(if all_open.get_untracked() { BTreeSet::new() } else { names.get_untracked().into_iter().collect() });
+    let all_open =
+        Memo::new(move |_| names.with(|names| choice.open.with(|open| names.iter().all(|name| open.contains(name)))));
+    let fold = move |_| {
+        choice.open.set(if all_open.get_untracked() {
+            BTreeSet::new()
+        } else {
+            names.get_untracked().into_iter().collect()
+        })
+    };
     let card = move |name: String| live.nodes.row(&name).map(|row| view! { <NodeCard row choice /> });
     let none = move || {
         let text = if live.nodes.len() == 0 {

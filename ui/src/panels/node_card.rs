@@ -80,7 +80,9 @@ fn Line(node: Signal<Arc<Node>>, choice: Choice, is_open: Memo<bool>) -> impl In
             parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
         })
     };
-    let tags = move || node.with(|node| node.tags.iter().map(|tag| view! { <span class="tag">{tag.clone()}</span> }).collect_view());
+    let tags = move || {
+        node.with(|node| node.tags.iter().map(|tag| view! { <span class="tag">{tag.clone()}</span> }).collect_view())
+    };
     let disks = Memo::new(move |_| node.with(|node| node.disks.values().cloned().collect::<Vec<_>>()));
     let replicas = move || disks.with(|disks| disks.iter().map(|disk| disk.scheduled_replica.len()).sum::<usize>());
     let entries = Callback::new(move |()| acts.of_node(&node.get_untracked()));
@@ -89,10 +91,12 @@ fn Line(node: Signal<Arc<Node>>, choice: Choice, is_open: Memo<bool>) -> impl In
         let label = fill("Select {}", &[&picked]);
         move || {
             let (name, is_picked) = (picked.clone(), is_picked.clone());
-            may_write().then(|| view! {
-                <input type="checkbox" aria-label=label.clone()
-                    prop:checked=move || choice.selected.with(|selected| selected.contains(&is_picked))
-                    on:change=move |_| Choice::toggle(choice.selected, &name) />
+            may_write().then(|| {
+                view! {
+                    <input type="checkbox" aria-label=label.clone()
+                        prop:checked=move || choice.selected.with(|selected| selected.contains(&is_picked))
+                        on:change=move |_| Choice::toggle(choice.selected, &name) />
+                }
             })
         }
     };

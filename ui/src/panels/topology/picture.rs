@@ -100,7 +100,8 @@ fn Volumes(lit: Lit, set: Callback<(&'static str, String)>) -> impl IntoView {
         let name = lit.shown();
         let volume = live.volumes.get(&name)?;
         let places = |volume: &aurochs_api::volume::Volume| {
-            let mut nodes: Vec<String> = volume.replicas.iter().map(|replica| replica.host_id.clone()).filter(|node| !node.is_empty()).collect();
+            let mut nodes: Vec<String> =
+                volume.replicas.iter().map(|replica| replica.host_id.clone()).filter(|node| !node.is_empty()).collect();
             nodes.sort();
             nodes.dedup();
             words::names(&nodes, 6)
@@ -176,7 +177,11 @@ fn NodePart(node: NodeBox, lit: Lit, set: Callback<(&'static str, String)>) -> i
 fn DiskPart(disk: DiskBox, lit: Lit, set: Callback<(&'static str, String)>) -> impl IntoView {
     let name = if disk.name.is_empty() { tr("A disk that is not there").to_owned() } else { disk.name.clone() };
     let count = disk.dots.len();
-    let note = if disk.name.is_empty() { fill("{} replicas", &[&count]) } else { fill("{} replicas, {} % used", &[&count, &disk.used]) };
+    let note = if disk.name.is_empty() {
+        fill("{} replicas", &[&count])
+    } else {
+        fill("{} replicas, {} % used", &[&count, &disk.used])
+    };
     let off = (!disk.is_usable).then(|| view! { <span class="tag">{tr("takes none")}</span> });
     view! {
         <div class="disk-box" class:off=!disk.is_usable>
