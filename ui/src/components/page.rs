@@ -1,7 +1,7 @@
 //! How a page begins, and what it is made of.
 
 use leptos::prelude::*;
-use leptos_router::hooks::use_query_map;
+use leptos_router::hooks::{use_location, use_query_map};
 
 use crate::words::tr;
 
@@ -52,9 +52,12 @@ pub(crate) fn Tabs(tabs: Vec<Tab>) -> impl IntoView {
         let key = query.with(|query| query.get("tab")).unwrap_or_default();
         tabs.with_value(|tabs| tabs.iter().position(|tab| tab.key == key)).unwrap_or_default()
     });
+    let path = use_location().pathname;
     let link = move |(index, tab): (usize, Tab)| {
+        // A bare query would be one of the document's base.
+        let href = move || format!("{}?tab={}", path.get(), tab.key);
         let current = move || (chosen.get() == index).then_some("page");
-        view! { <a class="tab" href=format!("?tab={}", tab.key) aria-current=current>{tr(tab.label)}</a> }
+        view! { <a class="tab" href=href aria-current=current>{tr(tab.label)}</a> }
     };
     view! {
         <nav class="tabs" aria-label=tr("Views")>{tabs.get_value().into_iter().enumerate().map(link).collect_view()}</nav>

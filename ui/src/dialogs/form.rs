@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use leptos::prelude::*;
 
@@ -12,6 +13,8 @@ use crate::components::dialog::{Dialog, Tone};
 use crate::components::form::{Field, Fields, Typed, Values};
 use crate::notices::Notices;
 use crate::words::tr;
+
+const REST: Duration = Duration::from_millis(350);
 
 /// A call on its way; answers with the notice to show.
 pub(crate) type Sending = Pin<Box<dyn Future<Output = Result<String, ApiError>>>>;
@@ -63,7 +66,30 @@ fn FormDialog(question: FormQuestion) -> impl IntoView {
         >
             {intro.map(|intro| intro.run())}
             <Fields form />
-            {preview.map(|preview| move || preview.run(form.values()))}
+            {preview.map(|preview| {
+                let settled = settled(form);
+                move || preview.run(settled.get())
+            })}
         </Dialog>
     }
+}
+
+/// What the fields say since typing rests: a preview asks the manager.
+fn settled(form: Typed) -> RwSignal<Values> {
+    let settled = RwSignal::new(untrack(|| form.values()));
+    let timer = StoredValue::new(None::<TimeoutHandle>);
+    let stop = move || {
+        if let Some(Some(timer)) = timer.try_update_value(Option::take) {
+            timer.clear();
+        }
+    };
+    on_cleanup(stop);
+    Effect::new(move |_| {
+        let values = form.values();
+        stop();
+        if settled.with_untracked(|settled| *settled != values) {
+            timer.set_value(set_timeout_with_handle(move || _ = settled.try_set(values.clone()), REST).ok());
+        }
+    });
+    settled
 }

@@ -6,7 +6,7 @@ use super::titled;
 use crate::components::icon::{Icon, Pictogram};
 use crate::components::page::PageHead;
 use crate::components::skeleton::Skeleton;
-use crate::dialogs::{Question, Questions};
+use crate::dialogs;
 use crate::live::{Live, follow};
 use crate::panels::attention::AttentionPanel;
 use crate::panels::jobs::JobsPanel;
@@ -65,10 +65,9 @@ pub(crate) fn DashboardPage() -> impl IntoView {
 /// A fresh installation has one thing to do.
 #[component]
 pub(crate) fn FirstVolume() -> impl IntoView {
-    let questions = Questions::expect();
     let create = move || {
         may_write().then(|| view! {
-            <button type="button" class="primary" on:click=move |_| questions.ask(Question::CreateVolume)>{tr("Create volume")}</button>
+            <button type="button" class="primary" on:click=|_| dialogs::volume::create()>{tr("Create volume")}</button>
         })
     };
     view! {

@@ -7,8 +7,10 @@ mod en;
 mod mark;
 mod ops;
 mod tr;
+mod volume;
 
 pub(crate) use en::*;
 pub(crate) use mark::{Mark, process_mark};
 pub(crate) use ops::*;
 pub(crate) use tr::{fill, is_chinese, label, speak_chinese, tr};
+pub(crate) use volume::*;

@@ -68,7 +68,8 @@ impl Query {
                 pairs.push((words.key(key), value.to_owned()));
             }
         };
-        own("q", self.text.trim());
+        // A space at the end may be the beginning of the next word.
+        own("q", if self.text.trim().is_empty() { "" } else { &self.text });
         if let Some((key, descending)) = &self.order {
             own("sort", key);
             own("dir", if *descending { "desc" } else { "" });
