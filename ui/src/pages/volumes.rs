@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aurochs_api::volume::Volume;
 use leptos::prelude::*;
 
 use super::dashboard::FirstVolume;
@@ -63,7 +64,7 @@ fn items(live: Live) -> Signal<Arc<Vec<Item>>> {
     let items = Memo::new_with_compare(
         move |before: Option<&Arc<Vec<Item>>>| {
             let before = before.cloned().unwrap_or_default();
-            let item = |(index, volume)| match before.get(index) {
+            let item = |(index, volume): (usize, Arc<Volume>)| match before.get(index) {
                 Some(same) if Item::shows(same, &volume) => same.clone(),
                 _ => Item::new(&volume.name, Arc::clone(&volume)),
             };

@@ -1,5 +1,7 @@
 //! Parts of pages that know resources.
 
+pub(crate) mod activity;
+pub(crate) mod asked;
 pub(crate) mod attention;
 pub(crate) mod backing_images;
 pub(crate) mod backup_targets;
@@ -9,18 +11,28 @@ pub(crate) mod disk;
 pub(crate) mod files;
 pub(crate) mod frame;
 pub(crate) mod jobs;
+pub(crate) mod manifest;
 pub(crate) mod node_card;
 pub(crate) mod node_states;
+pub(crate) mod nodes;
 pub(crate) mod notices;
+pub(crate) mod ops;
+pub(crate) mod paged;
 pub(crate) mod palette;
+pub(crate) mod performance;
+pub(crate) mod protection;
 pub(crate) mod recurring_jobs;
 pub(crate) mod replicas;
+pub(crate) mod settings;
+pub(crate) mod snapshot_list;
 pub(crate) mod snapshots;
 pub(crate) mod space;
 pub(crate) mod system_backups;
+pub(crate) mod topology;
 pub(crate) mod use_it;
 pub(crate) mod volume_actions;
 pub(crate) mod volume_columns;
 pub(crate) mod volume_filters;
+pub(crate) mod volume_settings;
 pub(crate) mod volume_states;
 pub(crate) mod why;

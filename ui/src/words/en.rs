@@ -6,7 +6,6 @@ use aurochs_api::size::ByteSize;
 
 use super::tr::{fill, is_chinese, tr};
 use crate::live::Link;
-use crate::model::action::{Action, Refusal};
 use crate::model::attention::Remedy;
 use crate::model::phase::{Group, Phase};
 use crate::model::placement::Forecast;
@@ -151,6 +150,7 @@ pub(crate) fn remedy(remedy: Remedy) -> &'static str {
         Remedy::Watch => "Watch",
         Remedy::ShowDisks => "Show disks",
         Remedy::ShowNode => "Show nodes",
+        Remedy::ShowSetting => "Show setting",
     })
 }
 
@@ -170,43 +170,6 @@ pub(crate) fn step(step: Step) -> &'static str {
         Step::AttachForMaintenance => "Attach in maintenance mode",
         Step::Revert => "Go back to the snapshot",
         Step::AttachAsBefore => "Attach as before",
-    })
-}
-
-/// Name of a menu entry or button.
-pub(crate) fn action(action: Action) -> &'static str {
-    tr(match action {
-        Action::Attach => "Attach…",
-        Action::Detach => "Detach…",
-        Action::TakeSnapshot => "Take snapshot…",
-        Action::Expand => "Expand…",
-        Action::CancelExpansion => "Cancel expansion…",
-        Action::Salvage => "Salvage…",
-        Action::Delete => "Delete…",
-    })
-}
-
-/// Why an entry can't be chosen now.
-pub(crate) fn refusal(refusal: Refusal) -> &'static str {
-    tr(match refusal {
-        Refusal::AlreadyAttached => "It is attached already",
-        Refusal::NotAttached => "It is not attached",
-        Refusal::SnapshotNeedsEngine => "Attach it first",
-        Refusal::NoUsableReplica => "No usable replica",
-        Refusal::NotExpanding => "No expansion waits",
-        Refusal::Growing => "It is growing now",
-        Refusal::NotFaulted => "It is not faulted",
-        Refusal::SalvageWaitsForDetach => "Wait until it is detached",
-        Refusal::DetachFirst => "Detach it first",
-        Refusal::Busy(phase) => match phase {
-            Phase::Creating => "It is being created",
-            Phase::Attaching => "It is being attached",
-            Phase::Detaching => "It is being detached",
-            Phase::Deleting => "It is being deleted",
-            Phase::Starting => "It is starting",
-            Phase::Rebuilding => "It is being rebuilt",
-            Phase::Healthy | Phase::Degraded | Phase::Faulted | Phase::Detached => "Not possible now",
-        },
     })
 }
 

@@ -5,8 +5,12 @@
 mod complete;
 mod en;
 mod mark;
+mod ops;
 mod tr;
+mod volume;
 
 pub(crate) use en::*;
 pub(crate) use mark::{Mark, process_mark};
+pub(crate) use ops::*;
 pub(crate) use tr::{fill, is_chinese, label, speak_chinese, tr};
+pub(crate) use volume::*;

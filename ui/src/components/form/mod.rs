@@ -6,7 +6,7 @@ mod read;
 mod typed;
 mod values;
 
-pub(crate) use field::{Field, Shape};
+pub(crate) use field::Field;
 pub(crate) use fields::Fields;
 pub(crate) use typed::Typed;
 pub(crate) use values::Values;

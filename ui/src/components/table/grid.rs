@@ -1,6 +1,7 @@
 //! The table itself, without the type of its rows.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use leptos::html;
 use leptos::prelude::*;
@@ -23,7 +24,12 @@ use crate::components::menu::Entry;
 use crate::components::skeleton::Skeleton;
 use crate::hold::Hold;
 use crate::live::ListState;
+use crate::role::may_write;
 use crate::words::{self, tr};
+
+/// A fraction of a frame.
+const PREPARED_AT_ONCE: usize = 250;
+const PREPARED_EVERY: Duration = Duration::from_millis(20);
 
 /// What a table is made of.
 pub(crate) struct Plan {
@@ -66,6 +72,8 @@ pub(super) struct Board {
     pub(super) admitted: RwSignal<u64>,
     pub(super) menu: Option<Callback<Item, Vec<Entry>>>,
     pub(super) bulk: Option<Callback<Vec<Item>, Vec<Entry>>>,
+    /// Rows can be selected: there are bulk actions, and the user may change something.
+    pub(super) picks: Memo<bool>,
     pub(super) narrow: Signal<bool>,
     pub(super) order: Option<(&'static str, bool)>,
     pub(super) search: &'static str,
@@ -74,7 +82,7 @@ pub(super) struct Board {
 impl Board {
     fn new(plan: &Plan) -> Self {
         let hold = Hold::expect();
-        let (items, order) = (plan.items, plan.order);
+        let (items, order, can_pick) = (plan.items, plan.order, plan.bulk.is_some());
         let query = query::in_address(plan.prefix, &plan.filters);
         let columns = StoredValue::new(plan.columns.clone());
         let filters = StoredValue::new(plan.filters.clone());
@@ -108,6 +116,13 @@ impl Board {
             |_, _| true,
         );
         Effect::new(move |_| all.with(|all| selection.keep(all)));
+        Effect::new(move |warmed: Option<bool>| {
+            let there = all.with(|all| !all.is_empty());
+            if there && warmed != Some(true) {
+                prepare(all, columns, 0);
+            }
+            there
+        });
         Self {
             id: plan.id,
             noun: plan.noun,
@@ -121,6 +136,7 @@ impl Board {
             admitted,
             menu: plan.menu,
             bulk: plan.bulk,
+            picks: Memo::new(move |_| can_pick && may_write()),
             narrow: narrow(),
             order,
             search: plan.search,
@@ -134,6 +150,23 @@ impl Board {
             self.columns.with_value(|columns| columns.iter().filter(shown).cloned().collect())
         })
     }
+}
+
+/// Makes the texts that are searched a few at a time, so that the first letter of a search in ten thousand rows does not
+/// wait for all of them.
+fn prepare(all: Memo<Arc<Vec<Line>>>, columns: StoredValue<Vec<Shown>>, from: usize) {
+    let some = move || {
+        // The table may be gone.
+        let Some(lines) = all.try_get_untracked() else { return };
+        let to = lines.len().min(from + PREPARED_AT_ONCE);
+        let done = columns.try_with_value(|columns| {
+            lines.iter().take(to).skip(from).for_each(|line| _ = line.text(columns));
+        });
+        if done.is_some() && to < lines.len() {
+            prepare(all, columns, to);
+        }
+    };
+    set_timeout(some, PREPARED_EVERY);
 }
 
 #[component]
@@ -231,17 +264,19 @@ fn Heads(board: Board) -> impl IntoView {
     };
     let all = Memo::new(move |_| board.listed.with(|listed| board.selection.has_all(&listed.lines)));
     let toggle_all = move |_| board.listed.with_untracked(|listed| board.selection.toggle_all(&listed.lines));
-    let pick = board.bulk.map(|_| {
-        view! {
-            <th class="pick">
-                <input type="checkbox" aria-label=tr("Select all") prop:checked=move || all.get() on:change=toggle_all />
-            </th>
-        }
-    });
+    let pick = move || {
+        board.picks.get().then(|| {
+            view! {
+                <th class="pick">
+                    <input type="checkbox" aria-label=tr("Select all") prop:checked=move || all.get() on:change=toggle_all />
+                </th>
+            }
+        })
+    };
     let heads = move || board.shown().into_iter().map(|column| view! { <Head board column /> }).collect_view();
     view! {
         <colgroup>
-            {board.bulk.map(|_| view! { <col class="pick" /> })}
+            {move || board.picks.get().then(|| view! { <col class="pick" /> })}
             {widths}
             {has_menu.then(|| view! { <col class="act" /> })}
         </colgroup>

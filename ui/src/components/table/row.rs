@@ -9,6 +9,7 @@ use super::column::{Kind, Value};
 use super::grid::{Board, drawn_cell};
 use super::item::{Item, Shown};
 use crate::components::menu::Menu;
+use crate::role::may_write;
 use crate::words::fill;
 
 /// Values of the second line on a phone.
@@ -41,11 +42,17 @@ pub(super) fn RowView(
         let cell = |(index, column): (usize, &Shown)| drawn_cell(column, &item, index == 0);
         shown.iter().enumerate().map(cell).collect_view().into_any()
     };
-    let pick = board.bulk.map(|_| view! { <td class="pick"><Pick board id=id.clone() is_selected /></td> });
-    let name = id.clone();
+    let (name, own) = (id.clone(), id.clone());
+    let pick = move || {
+        let id = own.clone();
+        board.picks.get().then(|| view! { <td class="pick"><Pick board id is_selected /></td> })
+    };
     let act = board.menu.map(|menu| {
         let entries = Callback::new(move |()| menu.run(item.get_untracked()));
-        view! { <td class="act"><Menu label=fill("Actions for {}", &[&name]) entries /></td> }
+        // Who may only look is not offered a menu without entries.
+        let offers = Memo::new(move |_| may_write() || !menu.run(item.get()).is_empty());
+        let label = fill("Actions for {}", &[&name]);
+        view! { <td class="act">{move || offers.get().then(|| view! { <Menu label=label.clone() entries /> })}</td> }
     });
     view! {
         <tr class:selected=move || is_selected.get() aria-rowindex=row_index data-testid=format!("{}-{id}", board.noun)>

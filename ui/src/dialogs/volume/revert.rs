@@ -10,15 +10,22 @@ use aurochs_api::volume::actions::{Attach, Detach, SnapshotCreate, SnapshotRever
 use aurochs_api::volume::{Volume, VolumeState};
 use leptos::prelude::*;
 
-use super::Questions;
 use crate::api::{self, ApiError};
 use crate::components::badge::Shape;
 use crate::components::call::Call;
 use crate::components::dialog::{Dialog, Tone};
+use crate::dialogs::Questions;
 use crate::live::Live;
 use crate::model::revert::{Next, Progress, Step, next, plan};
 use crate::notices::Notices;
-use crate::words::{self, Mark};
+use crate::words::{self, Mark, fill, tr};
+
+pub(crate) fn ask(volume: String, snapshot: String) {
+    Questions::expect().open(Callback::new(move |()| {
+        let (volume, snapshot) = (volume.clone(), snapshot.clone());
+        view! { <RevertDialog volume snapshot /> }.into_any()
+    }));
+}
 
 /// What the steps need to know.
 #[derive(Clone)]
@@ -53,7 +60,7 @@ impl Way {
 }
 
 #[component]
-pub(super) fn RevertDialog(volume: String, snapshot: String) -> impl IntoView {
+fn RevertDialog(volume: String, snapshot: String) -> impl IntoView {
     let live = Live::expect();
     let (questions, notices) = (Questions::expect(), Notices::expect());
     let name = volume.clone();
@@ -64,8 +71,8 @@ pub(super) fn RevertDialog(volume: String, snapshot: String) -> impl IntoView {
     let progress = RwSignal::new(Progress { keep: true, kept: false, in_use, reverted: false });
     let running = RwSignal::new(false);
     let call = Call::new();
-    let title = format!("Go back to {}", way.snapshot);
-    let done = format!("{} is as it was at {}.", way.volume, way.snapshot);
+    let title = fill("Go back to {}", &[&way.snapshot]);
+    let done = fill("{} is as it was at {}.", &[&way.volume, &way.snapshot]);
     drive(way, shape, progress, running, call, move || {
         notices.done(done.clone());
         questions.close();
@@ -73,7 +80,7 @@ pub(super) fn RevertDialog(volume: String, snapshot: String) -> impl IntoView {
     view! {
         <Dialog
             title
-            answer=if in_use { "Detach, go back, attach again" } else { "Go back" }
+            answer=if in_use { tr("Detach, go back, attach again") } else { tr("Go back") }
             tone=Tone::Danger
             ready=Signal::derive(move || !running.get())
             call
@@ -93,8 +100,8 @@ pub(super) fn RevertDialog(volume: String, snapshot: String) -> impl IntoView {
                     on:change:target=move |event| progress.update(|progress| progress.keep = event.target().checked())
                 />
                 <span>
-                    "Take a snapshot of the present first"
-                    <span class="hint">"Then you can come back to where you are now."</span>
+                    {tr("Take a snapshot of the present first")}
+                    <span class="hint">{tr("Then you can come back to where you are now.")}</span>
                 </span>
             </label>
             <Steps shape progress running />
@@ -105,13 +112,14 @@ pub(super) fn RevertDialog(volume: String, snapshot: String) -> impl IntoView {
 #[component]
 fn Explanation(in_use: bool) -> impl IntoView {
     let way = if in_use {
-        "That needs the volume attached without a device, so that nobody writes meanwhile: it is detached, attached in \
-         maintenance mode, set back and attached again. Unmount the file system first."
+        tr(
+            "That needs the volume attached without a device, so that nobody writes meanwhile: it is detached, attached in maintenance mode, set back and attached again. Unmount the file system first.",
+        )
     } else {
-        "The volume is in maintenance mode, so it can be done at once."
+        tr("The volume is in maintenance mode, so it can be done at once.")
     };
     view! {
-        <p>"The volume gets the content of that moment. What was written since then is gone from it, unless another snapshot has it."</p>
+        <p>{tr("The volume gets the content of that moment. What was written since then is gone from it, unless another snapshot has it.")}</p>
         <p class="dim">{way}</p>
     }
 }
@@ -171,7 +179,7 @@ fn Steps(shape: Memo<Option<Arc<Volume>>>, progress: RwSignal<Progress>, running
         view! { <li class=mark.class()><Shape mark=Signal::stored(mark) /><span>{words::step(steps[index])}</span></li> }
     };
     view! {
-        <ol class="steps" aria-label="Steps">
+        <ol class="steps" aria-label=tr("Steps")>
             {move || {
                 let steps = plan(progress.get());
                 (0..steps.len()).map(|index| line(&steps, index)).collect_view()

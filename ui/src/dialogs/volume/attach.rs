@@ -5,12 +5,21 @@ use aurochs_api::node::{Node, NodeStatus};
 use aurochs_api::volume::actions::Attach;
 use leptos::prelude::*;
 
-use super::{Questions, subject};
+use super::batch::subject;
 use crate::components::call::Call;
 use crate::components::dialog::Dialog;
+use crate::dialogs::Questions;
 use crate::live::Live;
 use crate::notices::Notices;
+use crate::words::{fill, tr};
 use crate::{api, words};
+
+pub(super) fn ask(names: Vec<String>) {
+    Questions::expect().open(Callback::new(move |()| {
+        let volumes = names.clone();
+        view! { <AttachDialog volumes /> }.into_any()
+    }));
+}
 
 /// Whether volumes can be attached to a node. A node without room for replicas still runs engines.
 fn can_run(node: &Node) -> bool {
@@ -21,7 +30,7 @@ fn can_run(node: &Node) -> bool {
 }
 
 #[component]
-pub(super) fn AttachDialog(volumes: Vec<String>) -> impl IntoView {
+fn AttachDialog(volumes: Vec<String>) -> impl IntoView {
     let live = Live::expect();
     let (questions, notices) = (Questions::expect(), Notices::expect());
     let names = RwSignal::new(volumes);
@@ -39,21 +48,21 @@ pub(super) fn AttachDialog(volumes: Vec<String>) -> impl IntoView {
             async move { api::act::<Attach>(&volume, &input).await.map(drop) }
         };
         call.run_for_each(names, attach, move |_| {
-            notices.done(format!("Attaching {what} to {to}."));
+            notices.done(fill("Attaching {} to {}.", &[&what, &to]));
             questions.close();
         });
     });
     view! {
         <Dialog
-            title=Signal::derive(move || format!("Attach {}", names.with(|names| subject(names))))
-            answer="Attach"
+            title=Signal::derive(move || fill("Attach {}", &[&names.with(|names| subject(names))]))
+            answer=tr("Attach")
             ready=Signal::derive(move || !node.get().is_empty())
             call
             on_answer=answer
             on_close=Callback::new(move |()| questions.close())
         >
             <fieldset class="field">
-                <legend>"Node"</legend>
+                <legend>{tr("Node")}</legend>
                 <div class="choices">
                     {move || live.nodes.all().into_iter().map(|shape| view! { <NodeChoice shape chosen=node /> }).collect_view()}
                 </div>
@@ -61,9 +70,9 @@ pub(super) fn AttachDialog(volumes: Vec<String>) -> impl IntoView {
             <label class="check">
                 <input type="checkbox" name="maintenance" bind:checked=maintenance />
                 <span>
-                    "Maintenance mode"
+                    {tr("Maintenance mode")}
                     <span class="hint">
-                        "The engine runs, but no device is offered, so nobody writes. Needed for going back to a snapshot."
+                        {tr("The engine runs, but no device is offered, so nobody writes. Needed for going back to a snapshot.")}
                     </span>
                 </span>
             </label>
@@ -78,7 +87,7 @@ fn NodeChoice(shape: std::sync::Arc<Node>, chosen: RwSignal<String>) -> impl Int
     let note = if able {
         shape.address.clone()
     } else {
-        format!("{}: can't run volumes now", words::node_status(shape.status()))
+        fill("{}: can't run volumes now", &[&words::node_status(shape.status())])
     };
     let (this, value) = (name.clone(), name.clone());
     view! {

@@ -9,29 +9,38 @@ use aurochs_api::volume::actions::Salvage;
 use aurochs_api::volume::inputs::SalvageInput;
 use leptos::prelude::*;
 
-use super::Questions;
 use crate::components::call::Call;
 use crate::components::dialog::{Dialog, Tone};
+use crate::dialogs::Questions;
 use crate::live::Live;
 use crate::notices::Notices;
+use crate::words::{fill, tr};
 use crate::{api, words};
+
+pub(super) fn ask(names: Vec<String>) {
+    let Some(volume) = names.into_iter().next() else { return };
+    Questions::expect().open(Callback::new(move |()| {
+        let volume = volume.clone();
+        view! { <SalvageDialog volume /> }.into_any()
+    }));
+}
 
 /// Why a replica can't be gone on with, as far as the nodes tell.
 fn obstacle(replica: &Replica, nodes: &[Arc<Node>]) -> Option<String> {
     if replica.host_id.is_empty() {
-        return Some("never had a place".to_owned());
+        return Some(tr("never had a place").to_owned());
     }
     let Some(node) = nodes.iter().find(|node| node.name == replica.host_id) else {
-        return Some(format!("{} is no node any more", replica.host_id));
+        return Some(fill("{} is no node any more", &[&replica.host_id]));
     };
     if !is_ready(&node.conditions) {
-        return Some(format!("{} does not answer", node.name));
+        return Some(fill("{} does not answer", &[&node.name]));
     }
     let disk = node.disks.iter().find(|(_, disk)| disk.disk_uuid == replica.disk_id);
     match disk {
-        None => Some(format!("its disk is not on {} any more", node.name)),
-        Some((name, disk)) if !is_ready(&disk.conditions) => Some(format!("disk {name} is not ready")),
-        Some((name, disk)) if !disk.allow_scheduling => Some(format!("scheduling is switched off for disk {name}")),
+        None => Some(fill("its disk is not on {} any more", &[&node.name])),
+        Some((name, disk)) if !is_ready(&disk.conditions) => Some(fill("disk {} is not ready", &[name])),
+        Some((name, disk)) if !disk.allow_scheduling => Some(fill("scheduling is switched off for disk {}", &[name])),
         Some(_) => None,
     }
 }
@@ -41,7 +50,7 @@ fn is_ready(conditions: &ConditionMap) -> bool {
 }
 
 #[component]
-pub(super) fn SalvageDialog(volume: String) -> impl IntoView {
+fn SalvageDialog(volume: String) -> impl IntoView {
     let live = Live::expect();
     let (questions, notices) = (Questions::expect(), Notices::expect());
     let call = Call::new();
@@ -64,7 +73,7 @@ pub(super) fn SalvageDialog(volume: String) -> impl IntoView {
     };
     let answer = Callback::new(move |()| {
         let (volume, input) = (name.get_value(), SalvageInput { names: chosen.get_untracked() });
-        let done = format!("{volume} goes on with {}.", words::names(&input.names, 3));
+        let done = fill("{} goes on with {}.", &[&volume, &words::names(&input.names, 3)]);
         call.run(async move { api::act::<Salvage>(&volume, &input).await }, move |_| {
             notices.done(done);
             questions.close();
@@ -72,8 +81,8 @@ pub(super) fn SalvageDialog(volume: String) -> impl IntoView {
     });
     view! {
         <Dialog
-            title=format!("Salvage {volume}")
-            answer="Salvage"
+            title=fill("Salvage {}", &[&volume])
+            answer=tr("Salvage")
             tone=Tone::Danger
             ready=Signal::derive(move || sure.get() && !chosen.with(Vec::is_empty))
             call
@@ -82,18 +91,17 @@ pub(super) fn SalvageDialog(volume: String) -> impl IntoView {
         >
             <p>{why}</p>
             <p class="dim">
-                "The newest of the chosen replicas becomes the volume, and the others are rebuilt from it. "
-                "If a replica with all data turns up after all before it begins, that one is used."
+                {tr("The newest of the chosen replicas becomes the volume, and the others are rebuilt from it. If a replica with all data turns up after all before it begins, that one is used.")}
             </p>
             <fieldset class="field">
-                <legend>"Replicas to go on with"</legend>
+                <legend>{tr("Replicas to go on with")}</legend>
                 <div class="choices">{choices}</div>
             </fieldset>
             <label class="check">
                 <input type="checkbox" name="sure" bind:checked=sure />
                 <span>
-                    "What was written after these replicas left the volume may be lost"
-                    <span class="hint">"Bring the missing nodes or disks back instead, if that can be done."</span>
+                    {tr("What was written after these replicas left the volume may be lost")}
+                    <span class="hint">{tr("Bring the missing nodes or disks back instead, if that can be done.")}</span>
                 </span>
             </label>
         </Dialog>
@@ -103,8 +111,10 @@ pub(super) fn SalvageDialog(volume: String) -> impl IntoView {
 #[component]
 fn ReplicaChoice(replica: Replica, obstacle: Option<String>, chosen: RwSignal<Vec<String>>) -> impl IntoView {
     let able = obstacle.is_none();
-    let failed = if replica.failed_at.is_empty() { String::new() } else { format!(", failed {}", replica.failed_at) };
-    let note = obstacle.unwrap_or_else(|| format!("on {}{failed}", replica.host_id));
+    let note = obstacle.unwrap_or_else(|| match replica.failed_at.as_str() {
+        "" => fill("on {}", &[&replica.host_id]),
+        at => fill("on {}, failed {}", &[&replica.host_id, &at]),
+    });
     let (name, this) = (replica.name.clone(), replica.name.clone());
     let toggle = move |_| {
         chosen.update(|chosen| {
