@@ -105,7 +105,7 @@ fn entries(job: &Thing, set: Callback<(&'static str, String)>) -> Vec<Entry> {
     entries
 }
 
-fn columns() -> Vec<Column> {
+pub(crate) fn columns() -> Vec<Column> {
     let plain = |key, label, kind, value| Column { key, label, kind, hidden: false, value, view: None };
     vec![
         Column {
