@@ -112,7 +112,7 @@ pub(crate) fn columns() -> Vec<Column> {
                 let text = event.text("event.message").to_owned();
                 view! { <span class="clip" title=text.clone()>{text.clone()}</span> }.into_any()
             }),
-            ..plain("message", "Message", Kind::Custom, |event| Value::text(event.text("event.message")))
+            ..plain("message", "Message", Kind::Long, |event| Value::text(event.text("event.message")))
         },
         plain("count", "Count", Kind::Number, |event| event.number("event.count").map_or(Value::None, Value::Number)),
         plain("last", "Last seen", Kind::Time, |event| Value::Time(event.text("event.lastTimestamp").to_owned())),

@@ -129,7 +129,7 @@ pub(crate) fn columns() -> Vec<Column> {
             view: Some(|job| view! { <JobDuration job=job.clone() /> }.into_any()),
             ..plain("took", "Took", Kind::Custom, |_| Value::None)
         },
-        plain("message", "Message", Kind::Text, |job| Value::Text(job.text("message").to_owned())),
+        plain("message", "Message", Kind::Long, |job| Value::Text(job.text("message").to_owned())),
         Column {
             hidden: true,
             ..plain("volume", "Volume", Kind::Text, |job| Value::Text(job.text("volume").to_owned()))

@@ -35,6 +35,7 @@ pub(super) fn width(index: usize, kind: Kind) -> u32 {
     match kind {
         _ if index == 0 => 200,
         Kind::Text => 140,
+        Kind::Long => 340,
         Kind::Number => 90,
         Kind::Bytes => 100,
         Kind::Time => 110,
