@@ -39,11 +39,6 @@ impl Query {
         }
     }
 
-    /// Whether it leaves rows out.
-    pub(super) fn is_narrow(&self) -> bool {
-        !self.text.trim().is_empty() || !self.filters.is_empty()
-    }
-
     fn read(words: &Words, params: &ParamsMap) -> Self {
         let get = |key: &str| params.get(&words.key(key)).filter(|word| !word.is_empty());
         let descending = get("dir").is_some_and(|direction| direction == "desc");
@@ -194,7 +189,7 @@ mod tests {
         assert_eq!(query.filters, BTreeMap::from([("state", "ok".to_owned())]));
         let second = Words { prefix: "restores", filters: vec!["state"] };
         assert!(
-            !Query::read(&second, &params(&[("q", "sql"), ("state", "ok")])).is_narrow(),
+            Query::read(&second, &params(&[("q", "sql"), ("state", "ok")])) == Query::default(),
             "the words of another table"
         );
         assert!(second.is_own("restores-q") && !second.is_own("q") && words.is_own("node") && !words.is_own("tab"));
@@ -210,8 +205,8 @@ mod tests {
         query.sort("size");
         assert_eq!(query.order, None);
         query.choose("state", "ok");
-        assert!(query.is_narrow());
+        assert!(!query.filters.is_empty());
         query.choose("state", "");
-        assert!(!query.is_narrow());
+        assert!(query.filters.is_empty());
     }
 }
