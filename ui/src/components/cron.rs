@@ -35,24 +35,24 @@ pub(crate) fn CronField(#[prop(into)] id: String, value: RwSignal<String>) -> im
             write.run(rhythm.get_untracked().unwrap_or_default().with(every));
         }
     };
-    let option = |every: Every| view! { <option value=every.key()>{words_of_kind(every)}</option> };
+    // Fields stay while somebody is in them: only another kind makes others.
+    let kind = Memo::new(move |_| shown.get().map(|rhythm| rhythm.every));
+    let option = move |every: Every| {
+        view! { <option value=every.key() prop:selected=move || kind.get() == Some(every)>{words_of_kind(every)}</option> }
+    };
     view! {
         <div class="cron">
             <div class="cron-row">
                 <select
                     aria-label=tr("How often")
-                    prop:value=move || shown.get().map_or(BY_HAND, |rhythm| rhythm.every.key())
                     on:change=choose
                 >
                     {Every::ALL.map(option).collect_view()}
-                    <option value=BY_HAND>{tr("Cron by hand")}</option>
+                    <option value=BY_HAND prop:selected=move || kind.get().is_none()>{tr("Cron by hand")}</option>
                 </select>
-                {move || shown.get().map(|rhythm| rhythm.every).map(|every| view! { <Moments every shown write /> })}
+                {move || kind.get().map(|every| view! { <Moments every shown write /> })}
             </div>
-            {move || {
-                let weekly = shown.get().is_some_and(|rhythm| rhythm.every == Every::Week);
-                weekly.then(|| view! { <Weekdays shown write /> })
-            }}
+            {move || (kind.get() == Some(Every::Week)).then(|| view! { <Weekdays shown write /> })}
             <div class="cron-row">
                 <input id=id name="cron" class="mono" aria-label=tr("Cron") spellcheck="false" autocapitalize="off" bind:value=value />
                 <Zone value />
@@ -84,11 +84,12 @@ fn Moments(every: Every, shown: Memo<Option<Rhythm>>, write: Callback<Rhythm>) -
     };
     let choice =
         move |label: &'static str, numbers: Vec<u32>, read: fn(Rhythm) -> u32, set: fn(Rhythm, u32) -> Rhythm| {
-            let option = |number: u32| view! { <option value=number.to_string()>{number}</option> };
+            let option = move |number: u32| {
+                view! { <option value=number.to_string() prop:selected=move || read(now()) == number>{number}</option> }
+            };
             view! {
                 <select
                     aria-label=label
-                    prop:value=move || read(now()).to_string()
                     on:change=move |event| change(&|rhythm| number(&event).map(|number| set(rhythm, number)))
                 >
                     {numbers.into_iter().map(option).collect_view()}

@@ -30,7 +30,7 @@ pub(crate) fn total(disks: &[Series]) -> Series {
 }
 
 /// Bytes a day, by the straight line that fits best; none where too little is known.
-pub(crate) fn bytes_a_day(total: &Series) -> Option<f64> {
+pub(crate) fn bytes_a_day(total: &[(u64, u64)]) -> Option<f64> {
     let (first, last) = (total.first()?.0, total.last()?.0);
     if last.saturating_sub(first) < LEAST_SPAN_SECONDS {
         return None;
@@ -83,9 +83,9 @@ mod tests {
 
     #[test]
     fn nothing_is_said_without_ground() {
-        assert_eq!(bytes_a_day(&vec![(0, 1), (HOUR, 2)]), None, "an hour is too short");
-        assert_eq!(bytes_a_day(&Vec::new()), None);
-        let rate = bytes_a_day(&vec![(0, 100), (24 * HOUR, 50)]).unwrap();
+        assert_eq!(bytes_a_day(&[(0, 1), (HOUR, 2)]), None, "an hour is too short");
+        assert_eq!(bytes_a_day(&[]), None);
+        let rate = bytes_a_day(&[(0, 100), (24 * HOUR, 50)]).unwrap();
         assert_eq!(days_left(100, rate), None, "what shrinks lasts");
     }
 }

@@ -18,6 +18,7 @@ pub(crate) struct NodeDraft {
 }
 
 /// What is typed about one disk.
+#[expect(clippy::struct_excessive_bools, reason = "the switches of a form, each on its own")]
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct DiskDraft {
     pub(crate) name: String,

@@ -87,8 +87,7 @@ impl Topology {
 
     /// All dots with zone, node and disk, in the order of the picture.
     pub(crate) fn places(&self) -> Vec<(&str, &str, &str, &Dot)> {
-        let of_node = |zone: &'_ ZoneBox| zone.nodes.len();
-        let mut all = Vec::with_capacity(self.zones.iter().map(of_node).sum());
+        let mut all = Vec::new();
         for zone in &self.zones {
             for node in &zone.nodes {
                 for disk in &node.disks {

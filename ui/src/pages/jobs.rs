@@ -105,14 +105,25 @@ fn entries(job: &Thing, set: Callback<(&'static str, String)>) -> Vec<Entry> {
     entries
 }
 
+/// Opens the job and keeps what is asked for.
+#[component]
+fn JobLink(job: Thing) -> impl IntoView {
+    let set = setter();
+    let (id, href) = (job.id().to_owned(), format!("jobs?job={}", job.id()));
+    let open = move |event: leptos::ev::MouseEvent| {
+        if !(event.ctrl_key() || event.meta_key() || event.shift_key()) {
+            event.prevent_default();
+            set.run(("job", id.clone()));
+        }
+    };
+    view! { <a class="link" href=href on:click=open>{title(job.text("kind"), job.text("object"))}</a> }
+}
+
 pub(crate) fn columns() -> Vec<Column> {
     let plain = |key, label, kind, value| Column { key, label, kind, hidden: false, value, view: None };
     vec![
         Column {
-            view: Some(|job| {
-                let address = format!("jobs?job={}", job.id());
-                view! { <a class="link" href=address>{title(job.text("kind"), job.text("object"))}</a> }.into_any()
-            }),
+            view: Some(|job| view! { <JobLink job=job.clone() /> }.into_any()),
             ..plain("what", "Job", Kind::Custom, |job| Value::Text(title(job.text("kind"), job.text("object"))))
         },
         plain("state", "State", Kind::State, |job| {

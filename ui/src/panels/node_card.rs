@@ -13,7 +13,6 @@ use super::nodes::acts::Acts;
 use super::nodes::figures::Figures;
 use super::nodes::machine::{Conditions, Frontends};
 use crate::components::badge::Badge;
-use crate::components::icon::{Icon, Pictogram};
 use crate::components::menu::Menu;
 use crate::components::places::Places;
 use crate::live::Row;
@@ -107,7 +106,7 @@ fn Line(node: Signal<Arc<Node>>, choice: Choice, is_open: Memo<bool>) -> impl In
             <div class="head">
                 {select}
                 <button type="button" class="ghost square fold" aria-expanded=move || is_open.get().to_string() aria-label=more on:click=move |_| Choice::toggle(choice.open, &opened)>
-                    <Pictogram icon=Icon::Down />
+                    <svg class="icon" viewBox="0 0 16 16" stroke-width="1.6" aria-hidden="true"><path d="M4 6l4 4 4-4" /></svg>
                 </button>
                 <h2 class="title"><a href=href>{name}</a></h2>
                 <Badge mark=Signal::derive(move || state.get().0) text=Signal::derive(move || state.get().1) />

@@ -27,7 +27,12 @@ pub(crate) fn Choose() -> impl IntoView {
         let source = Source::Snapshot { volume: volume.get_untracked(), snapshot: snapshot.get_untracked() };
         go(&Place { source, path: "/".to_owned(), partition: String::new() }.page());
     };
-    let option = |name: String| view! { <option value=name.clone()>{name.clone()}</option> };
+    let option = |chosen: RwSignal<String>| {
+        move |name: String| {
+            let this = name.clone();
+            view! { <option value=name.clone() prop:selected=move || chosen.get() == this>{name.clone()}</option> }
+        }
+    };
     let change = move |event| {
         volume.set(event_target_value(&event));
         snapshot.set(String::new());
@@ -39,16 +44,16 @@ pub(crate) fn Choose() -> impl IntoView {
             <form class="choose" on:submit=open>
                 <label class="field">
                     <span>{tr("Attached volume")}</span>
-                    <select name="volume" prop:value=move || volume.get() on:change=change>
+                    <select name="volume" on:change=change>
                         <option value="">{tr("Choose…")}</option>
-                        {move || volumes.get().into_iter().map(option).collect_view()}
+                        {move || volumes.get().into_iter().map(option(volume)).collect_view()}
                     </select>
                 </label>
                 <label class="field">
                     <span>{tr("Snapshot")}</span>
-                    <select name="snapshot" prop:value=move || snapshot.get() on:change=move |event| snapshot.set(event_target_value(&event))>
+                    <select name="snapshot" on:change=move |event| snapshot.set(event_target_value(&event))>
                         <option value="">{tr("Choose…")}</option>
-                        {move || snapshots.get().into_iter().map(option).collect_view()}
+                        {move || snapshots.get().into_iter().map(option(snapshot)).collect_view()}
                     </select>
                 </label>
                 <button type="submit" class="primary" disabled=move || snapshot.with(String::is_empty)>{tr("Browse files")}</button>

@@ -106,12 +106,7 @@ pub(crate) fn columns() -> Vec<Column> {
 
 pub(crate) fn filters() -> Vec<Filter> {
     vec![
-        Filter {
-            key: "task",
-            label: "Task",
-            choices: |rows| tasks(rows),
-            matches: |row, task| row.text("task") == task,
-        },
+        Filter { key: "task", label: "Task", choices: tasks, matches: |row, task| row.text("task") == task },
         Filter {
             key: "group",
             label: "Group",
