@@ -98,9 +98,12 @@ async function withBackup(page, installation, info, act) {
     }).toEqual(["Completed"]);
     await act({ ask, volume, target, store, files, place, made, state });
   } finally {
-    for (const name of made) await gone(ask, name);
-    await ask("DELETE", `backuptargets/${target}`).catch(() => {});
-    await rm(place, { recursive: true, force: true });
+    try {
+      for (const name of made) await gone(ask, name);
+    } finally {
+      await ask("DELETE", `backuptargets/${target}`).catch(() => {});
+      await rm(place, { recursive: true, force: true });
+    }
   }
 }
 
@@ -309,8 +312,8 @@ test("a backup is restored, followed by a standby volume, and deleted", async ({
   });
 });
 
-test("one file and one folder come out of a snapshot", async ({ page, installation, shoot }, info) => {
-  await withBackup(page, installation, info, async ({ volume, place }) => {
+test("one file and one folder come out of a snapshot, and of a backup", async ({ page, installation, shoot }, info) => {
+  await withBackup(page, installation, info, async ({ volume, target, place }) => {
     await logIn(page, installation);
     await visit(page, installation, "files");
     await page.getByLabel("Attached volume").selectOption(volume);
@@ -334,6 +337,15 @@ test("one file and one folder come out of a snapshot", async ({ page, installati
     await mkdir(unpacked);
     execFileSync("tar", ["-xf", await (await tar).path(), "-C", unpacked]);
     expect((await readFile(join(unpacked, "data/large"))).equals(Buffer.alloc(3 * MIB, 7))).toBe(true);
+
+    // The same out of the backup, without any volume.
+    await visit(page, installation, `backups/${target}/${volume}`);
+    await choose(page, page.locator("[data-testid^=backups-of-volume-]"), "Browse files");
+    await expect(page).toHaveURL(/files\?id=.*backup=/);
+    await page.getByTestId("files-/etc").getByRole("link", { name: "etc/" }).click();
+    const kept = page.waitForEvent("download");
+    await page.getByTestId("files-/etc/motd").getByRole("link", { name: "motd" }).click();
+    expect(await readFile(await (await kept).path(), "utf8")).toBe("before\n");
 
     // A path that is not there is an error that says so, and stays on the page.
     await page.goto(`${installation.url}files?volume=${volume}&snapshot=before&path=/nowhere`);

@@ -26,7 +26,7 @@ impl Query {
     /// The same column again turns the order round, and once more gives it up.
     pub(super) fn sort(&mut self, key: &str) {
         self.order = match self.order.take() {
-            Some((before, descending)) if before == key => (!descending).then(|| (before, true)),
+            Some((before, descending)) if before == key => (!descending).then_some((before, true)),
             _ => Some((key.to_owned(), false)),
         };
     }

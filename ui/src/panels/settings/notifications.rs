@@ -142,11 +142,11 @@ fn choices(words: &[(&str, &'static str)]) -> Vec<(String, String)> {
 }
 
 /// Which of a field's choices stands for a list of the API.
-fn chosen(target: Option<&Thing>, path: &str, new: &str, known: &[(&str, &[&str])]) -> String {
+fn chosen(target: Option<&Thing>, path: &str, new: &str, known: &[Known]) -> String {
     let Some(target) = target else { return new.to_owned() };
     let mut texts = target.texts(path);
     texts.sort();
-    let fits = |(_, list): &&(&str, &[&str])| {
+    let fits = |(_, list): &&Known| {
         let mut list: Vec<&str> = list.to_vec();
         list.sort_unstable();
         texts == list
@@ -154,14 +154,17 @@ fn chosen(target: Option<&Thing>, path: &str, new: &str, known: &[(&str, &[&str]
     known.iter().find(fits).map_or_else(|| "as-it-is".to_owned(), |(word, _)| (*word).to_owned())
 }
 
-const EVENTS: [(&str, &[&str]); 3] = [("none", &[]), ("warnings", &["Warning"]), ("all", &["Normal", "Warning"])];
-const CAUSES: [(&str, &[&str]); 4] = [
+/// A choice of a field, and the list of the API that it stands for.
+type Known = (&'static str, &'static [&'static str]);
+
+const EVENTS: [Known; 3] = [("none", &[]), ("warnings", &["Warning"]), ("all", &["Normal", "Warning"])];
+const CAUSES: [Known; 4] = [
     ("none", &[]),
     ("errors", &["error"]),
     ("warnings", &["error", "warning"]),
     ("all", &["error", "info", "warning"]),
 ];
-const JOBS: [(&str, &[&str]); 3] = [
+const JOBS: [Known; 3] = [
     ("none", &[]),
     ("failed", &["failed", "interrupted"]),
     ("all", &["cancelled", "failed", "interrupted", "succeeded"]),
@@ -170,7 +173,7 @@ const JOBS: [(&str, &[&str]); 3] = [
 fn fields(target: Option<&Thing>) -> Vec<Field> {
     let text = |path: &str| target.map(|target| target.text(path).to_owned()).unwrap_or_default();
     let fixed = |field: Field| if target.is_some() { field.fixed() } else { field };
-    let select = |key, label, path, new, known: &[(&str, &[&str])], words: &[(&str, &'static str)]| {
+    let select = |key, label, path, new, known: &[Known], words: &[(&str, &'static str)]| {
         let value = chosen(target, path, new, known);
         let mut shown = choices(words);
         if value == "as-it-is" {
@@ -245,7 +248,7 @@ fn body(values: &Values) -> Json {
             fields.remove(secret);
         }
     }
-    let lists: [(&str, &str, &[(&str, &[&str])]); 3] =
+    let lists: [(&str, &str, &[Known]); 3] =
         [("events", "eventTypes", &EVENTS), ("causes", "causeSeverities", &CAUSES), ("jobs", "jobOutcomes", &JOBS)];
     for (field, name, known) in lists {
         let word = fields.remove(field);
