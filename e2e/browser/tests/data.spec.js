@@ -177,9 +177,6 @@ test("credentials go in and never come back", async ({ page, installation }, inf
     await expect(field(dialog, "bucket")).toHaveValue("bucket");
     await expect(field(dialog, "AWS_SECRET_ACCESS_KEY")).toHaveCount(0);
     expect(await page.content()).not.toContain("the-secret");
-    // A test with what is kept: nobody listens there, and it says so.
-    await dialog.getByRole("button", { name: "Test", exact: true }).click();
-    await expect(dialog.getByTestId("trial").getByTestId("failure")).toBeVisible({ timeout: 60_000 });
     await field(dialog, "replace").check();
     await field(dialog, "AWS_ACCESS_KEY_ID").fill("another-id");
     await field(dialog, "AWS_ACCESS_KEY_ID").blur();
