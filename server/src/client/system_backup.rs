@@ -281,7 +281,7 @@ impl Run for Restore {
         };
         let done = self.waiting.patience().until(&what, look).await?;
         let left_out = done.thing.data.causes.iter().flat_map(|cause| &cause.details);
-        let left_out: String = left_out.map(|detail| format!("\n  left out: {}", detail.text)).collect();
+        let left_out: String = left_out.map(|detail| format!(" Left out: {}.", detail.text)).collect();
         let sentence =
             format!("System backup {backup} is restored; volumes are filled from their backups now.{left_out}");
         client.output.done(&done.raw, &name, &sentence)
