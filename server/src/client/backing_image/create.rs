@@ -40,8 +40,8 @@ pub struct Create {
     #[arg(long = "disk-tag", value_name = "TAG")]
     disk_tags: Vec<String>,
     /// raw or qcow2, of a volume
-    #[arg(long, value_name = "FORMAT", default_value = "raw", value_parser = PossibleValuesParser::new(["raw", "qcow2"]))]
-    format: String,
+    #[arg(long = "format", value_name = "FORMAT", default_value = "raw", value_parser = PossibleValuesParser::new(["raw", "qcow2"]))]
+    export_type: String,
     #[command(flatten)]
     waiting: Waiting,
 }
@@ -79,13 +79,13 @@ pub(super) const fn word(source: SourceType) -> &'static str {
 }
 
 impl Source {
-    fn parameters(&self, format: &str) -> (SourceType, BTreeMap<String, String>) {
+    fn parameters(&self, export_type: &str) -> (SourceType, BTreeMap<String, String>) {
         let one = |key: &str, value: &str| BTreeMap::from([(key.to_owned(), value.to_owned())]);
         if let Some(url) = &self.url {
             (SourceType::Download, one("url", url))
         } else if let Some(volume) = &self.from_volume {
             let mut parameters = one("volume-name", volume);
-            parameters.insert("export-type".to_owned(), format.to_owned());
+            parameters.insert("export-type".to_owned(), export_type.to_owned());
             (SourceType::ExportFromVolume, parameters)
         } else if let Some(image) = &self.from_image {
             (SourceType::Clone, one("backing-image", image))
@@ -99,7 +99,7 @@ impl Source {
 
 impl Run for Create {
     async fn run(self, client: &Client) -> Result<(), Failure> {
-        let (source, parameters) = self.source.parameters(&self.format);
+        let (source, parameters) = self.source.parameters(&self.export_type);
         let input = BackingImageCreateInput {
             name: self.name.clone(),
             source_type: word(source).to_owned(),
