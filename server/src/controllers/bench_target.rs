@@ -1,9 +1,8 @@
 //! A backup target in a directory, for tests of whole passes: a store without any server, and nobody's data.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use aurochs_engine::backup::{BackupRecord, Store, VolumeRecord, layout};
+use aurochs_engine::backup::{BackupRecord, VolumeRecord, layout};
 
 use super::Context;
 use crate::resources::backup::{BackupSpec, LABEL_BACKUP_TARGET, LABEL_BACKUP_VOLUME};
@@ -37,10 +36,6 @@ impl Shelf {
             url.clone_into(&mut status.synced_url);
         };
         context.store.modify_status::<BackupTarget>(TARGET, change).await.unwrap()
-    }
-
-    pub(crate) async fn store(&self) -> Store {
-        crate::backups::open(&self.url(), &BTreeMap::new()).await.unwrap()
     }
 
     pub(crate) fn path(&self, below: &str) -> PathBuf {
