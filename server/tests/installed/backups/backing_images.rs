@@ -93,7 +93,7 @@ impl Installation {
         axum::body::to_bytes(answer.into_body(), 64 << 20).await.unwrap().to_vec()
     }
 
-    async fn until_gone(&self, image: &str) {
+    async fn until_image_is_gone(&self, image: &str) {
         self.call("DELETE", &format!("/v1/backingimages/{image}"), Value::Null).await;
         self.until(&format!("{image} is gone"), async |store| {
             store.find::<BackingImage>(image).await.unwrap().is_none()
@@ -197,7 +197,7 @@ async fn a_volume_stands_on_a_downloaded_image() {
     installation.delete_volume("copy").await;
     installation.detach_by_api().await;
     installation.delete_volume(VOLUME).await;
-    installation.until_gone(IMAGE).await;
+    installation.until_image_is_gone(IMAGE).await;
     assert_eq!(installation.image_files(&image).await.len(), 0, "its files go with it");
     installation.stop().await;
 }
@@ -310,7 +310,7 @@ async fn images_of_uploads_volumes_and_images() {
     installation.until_state("detached").await;
     installation.delete_volume(VOLUME).await;
     for image in ["raw", "qcow2", "clone", IMAGE] {
-        installation.until_gone(image).await;
+        installation.until_image_is_gone(image).await;
     }
     installation.stop().await;
 }
@@ -347,7 +347,7 @@ async fn an_image_is_backed_up_and_restored() {
     let (status, _) = installation.answer("POST", &back_up, json!({"backupTargetName": "default"})).await;
     assert_eq!(status, StatusCode::CONFLICT, "one is enough");
 
-    installation.until_gone(IMAGE).await;
+    installation.until_image_is_gone(IMAGE).await;
     installation.stop_manager().await;
     installation.start_manager(1).await;
     installation.sync().await;
@@ -404,6 +404,6 @@ async fn an_image_that_can_not_be_had_says_why() {
     installation.act("detach", json!({})).await;
     installation.until_state("detached").await;
     installation.delete_volume(VOLUME).await;
-    installation.until_gone(IMAGE).await;
+    installation.until_image_is_gone(IMAGE).await;
     installation.stop().await;
 }
