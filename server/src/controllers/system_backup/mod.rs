@@ -144,7 +144,7 @@ impl Made {
                 Ok(Next::After(Duration::ZERO))
             }
             SystemBackupState::CreatingVolumeBackups => self.back_volumes_up(backup, waited).await,
-            // This version has no backing images that could be backed up.
+            // Images are backed up by themselves, not yet with the system.
             SystemBackupState::CreatingBackingImageBackups => self.enter(backup, SystemBackupState::Generating).await,
             SystemBackupState::Generating | SystemBackupState::Uploading => {
                 let made = store::store(&self.context, &target, backup).await?;

@@ -13,7 +13,7 @@ use crate::resources::backup_target::BackupTargetSpec;
 use crate::resources::system_restore::{
     ANNOTATION_RESTORED, ANNOTATION_RESTORED_AT, ANNOTATION_SKIPPED, ANNOTATION_SKIPPED_AT,
 };
-use crate::resources::{BackupTarget, Kind, Object, RecurringJob, Setting, SystemRestore};
+use crate::resources::{BackingImage, BackupTarget, Kind, Object, RecurringJob, Setting, SystemRestore};
 use crate::routes::{backup_target, recurring_job, setting};
 use crate::settings::{self, Name};
 use crate::store::StoreError;
@@ -96,7 +96,7 @@ pub(super) async fn restore(
         note("backup target", &item.name, one_target(context, item, &mark).await?);
     }
     for item in &backing_images {
-        note("backing image", &item.name, Fate::LeftOut("this version can't bring backing images back".to_owned()));
+        note("backing image", &item.name, one_image(context, item).await?);
     }
     for item in &recurring_jobs {
         note("recurring job", &item.name, one_job(context, item, &mark).await?);
@@ -179,6 +179,16 @@ async fn one_target(context: &Context, item: &Item, mark: &Mark) -> Result<Fate,
         stored.poll_interval = spec.poll_interval;
     })
     .await
+}
+
+/// Made by a person, out of what it was made of or of its own backup; then what stands on it can come back.
+async fn one_image(context: &Context, item: &Item) -> Result<Fate, Error> {
+    if context.store.find::<BackingImage>(&item.name).await?.is_some() {
+        return Ok(Fate::Stays);
+    }
+    let why =
+        "backing images are not brought back yet: make it, then restore once more for the volumes that stand on it";
+    Ok(Fate::LeftOut(why.to_owned()))
 }
 
 async fn one_job(context: &Context, item: &Item, mark: &Mark) -> Result<Fate, Error> {

@@ -1,6 +1,7 @@
 //! Volumes of a system backup: made anew, and filled from the last backup that the system backup tells of.
 
 use aurochs_api::ids::VolumeName;
+use aurochs_api::size::ByteSize;
 use aurochs_engine::backup::BackupUrl;
 
 use super::parts::{Fate, Mark};
@@ -10,7 +11,7 @@ use crate::controllers::{Context, Error};
 use crate::resources::system_restore::ANNOTATION_RESTORED_BACKUP;
 use crate::resources::volume::VolumeSpec;
 use crate::resources::{BackupTarget, Object, Volume};
-use crate::routes::volume::new_volume;
+use crate::routes::volume::{backing_image, new_volume};
 use crate::store::StoreError;
 use crate::system::found::Item;
 
@@ -42,7 +43,8 @@ pub(super) async fn one(context: &Context, item: &Item, mark: &Mark) -> Result<F
     if let Some(why) = origin(context, item, &mut spec).await? {
         return Ok(Fate::LeftOut(why));
     }
-    if let Err(error) = new_volume::check_found(&item.name, &spec, &context.settings) {
+    let checked = new_volume::check_found(&item.name, &spec, &context.settings);
+    if let Err(error) = checked.and(backing_image::check(store, &spec).await) {
         return Ok(Fate::LeftOut(error.message));
     }
     let mut volume = Object::<Volume>::new(&item.name, spec);
@@ -95,19 +97,32 @@ async fn origin(context: &Context, item: &Item, spec: &mut VolumeSpec) -> Result
     }
     let (Some(target), Ok(url)) = (target, spec.from_backup.parse::<BackupUrl>()) else { return Ok(None) };
     let (Some(backup), Some(volume)) = (&url.backup, &url.volume) else { return Ok(None) };
-    // A target that does not answer now is waited for by the volume itself.
-    let Ok(store) = context.backups.store(target.name(), &target.spec).await else { return Ok(None) };
-    match remote::backup(&store, volume, backup).await {
-        Err(fault) if fault.is_missing => {
+    let opened = context.backups.store(target.name(), &target.spec).await;
+    let read = match &opened {
+        Ok(store) => remote::backup(store, volume, backup).await,
+        Err(fault) => Err(fault.clone()),
+    };
+    let store = match (opened, read) {
+        (_, Err(fault)) if fault.is_missing => {
             let why = format!("its backup {backup} is not in backup target {} any more", target.name());
             return Ok(Some(why));
         }
-        Err(_) => return Ok(None),
-        Ok(_) => {}
-    }
+        (Ok(store), Ok(_)) => store,
+        // What is below it can't be compared with what was below it then.
+        (_, Err(fault)) | (Err(fault), _) if !spec.backing_image.is_empty() => {
+            return Ok(Some(format!("its backup can't be read: {fault}")));
+        }
+        // A target that does not answer now is waited for by the volume itself.
+        _ => return Ok(None),
+    };
+    let facts = match remote::volume(&store, volume, "").await {
+        Ok(Some((_, Read::Is(facts)))) => facts,
+        Err(fault) if fault.is_transient => return Err(fault.into()),
+        _ => return Ok(Some(format!("the record of {volume} in backup target {} can't be read", target.name()))),
+    };
     // It may have grown before it was backed up for the last time; then the backup is larger.
-    if let Ok(Some((_, Read::Is(facts)))) = remote::volume(&store, volume, "").await {
-        spec.size = spec.size.max(aurochs_api::size::ByteSize(facts.size));
-    }
-    Ok(None)
+    spec.size = spec.size.max(ByteSize(facts.size));
+    // Over another image it would read as something that it never was.
+    let refused = backing_image::check_origin(&context.store, spec, &facts).await;
+    Ok(refused.err().map(|error| error.message))
 }

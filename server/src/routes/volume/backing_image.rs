@@ -19,7 +19,7 @@ pub(super) async fn of_source(store: &Store, data_source: &str) -> Result<String
 }
 
 /// The image is there, and the volume can hold what it holds.
-pub(super) async fn check(store: &Store, spec: &VolumeSpec) -> Result<(), ApiError> {
+pub(crate) async fn check(store: &Store, spec: &VolumeSpec) -> Result<(), ApiError> {
     if !spec.data_source.is_empty() {
         let of_source = of_source(store, &spec.data_source).await?;
         if of_source != spec.backing_image {
@@ -56,7 +56,7 @@ async fn find(store: &Store, name: &str) -> Result<Object<BackingImage>, ApiErro
 }
 
 /// A backup holds what differs from the image below: only over the same content does it read as it did.
-pub(super) async fn check_origin(store: &Store, spec: &VolumeSpec, origin: &VolumeFacts) -> Result<(), ApiError> {
+pub(crate) async fn check_origin(store: &Store, spec: &VolumeSpec, origin: &VolumeFacts) -> Result<(), ApiError> {
     let (wished, name) = (&spec.backing_image, &origin.backing_image_name);
     if name.is_empty() {
         return if wished.is_empty() {

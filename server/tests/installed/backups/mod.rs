@@ -1,8 +1,8 @@
 //! Backups of a real installation in a directory as target: made, listed, restored, deleted, followed, with managers that end in
 //! between.
 
-mod files;
 mod backing_images;
+mod files;
 mod foreign;
 mod instant;
 mod recurring;

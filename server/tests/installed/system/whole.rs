@@ -110,6 +110,7 @@ async fn a_lost_installation_comes_back_in_a_fresh_one() {
 
 /// A second restore: what changed since goes back to what the backup says, but a volume is never touched.
 async fn again(two: &Installation) {
+    two.until_state("detached").await;
     two.set("snapshot-max-count", "90").await;
     two.set("storage-minimal-available-percentage", "0").await;
     two.act("updateSnapshotMaxCount", json!({"snapshotMaxCount": 33})).await;
