@@ -98,6 +98,13 @@ fn columns() -> Vec<Column> {
     let plain = |key, label, kind, value| Column { key, label, kind, hidden: false, value, view: None };
     vec![
         Column {
+            view: Some(|event| {
+                let text = event.text("event.message").to_owned();
+                view! { <span class="clip plain" title=text.clone()>{text.clone()}</span> }.into_any()
+            }),
+            ..plain("message", "Message", Kind::Custom, |event| Value::text(event.text("event.message")))
+        },
+        Column {
             view: Some(object),
             ..plain("name", "Object", Kind::Custom, |event| Value::text(event.text("event.involvedObject.name")))
         },
@@ -107,13 +114,6 @@ fn columns() -> Vec<Column> {
         }),
         plain("kind", "Kind", Kind::Text, |event| Value::text(event.text("event.involvedObject.kind"))),
         plain("reason", "Reason", Kind::Text, |event| Value::text(event.text("event.reason"))),
-        Column {
-            view: Some(|event| {
-                let text = event.text("event.message").to_owned();
-                view! { <span class="clip" title=text.clone()>{text.clone()}</span> }.into_any()
-            }),
-            ..plain("message", "Message", Kind::Custom, |event| Value::text(event.text("event.message")))
-        },
         plain("count", "Count", Kind::Number, |event| event.number("event.count").map_or(Value::None, Value::Number)),
         plain("last", "Last seen", Kind::Time, |event| Value::Time(event.text("event.lastTimestamp").to_owned())),
         Column {
