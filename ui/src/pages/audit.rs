@@ -145,7 +145,7 @@ fn columns() -> Vec<Column> {
                 let text = audit.text("message").to_owned();
                 view! { <span class="clip" title=text.clone()>{text.clone()}</span> }.into_any()
             }),
-            ..plain("message", "Message", Kind::Custom, |audit| Value::text(audit.text("message")))
+            ..plain("message", "Message", Kind::Long, |audit| Value::text(audit.text("message")))
         },
         Column { hidden: true, ..plain("address", "Address", Kind::Text, |audit| Value::text(audit.text("address"))) },
         Column { hidden: true, ..plain("path", "Path", Kind::Text, |audit| Value::text(audit.text("path"))) },

@@ -69,7 +69,7 @@ fn distinct(events: &[Thing], path: &str) -> Vec<(String, String)> {
     words.into_iter().filter(|word| !word.is_empty()).map(|word| (word.to_owned(), word.to_owned())).collect()
 }
 
-fn filters() -> Vec<Filter> {
+pub(crate) fn filters() -> Vec<Filter> {
     vec![
         Filter {
             key: "type",
@@ -94,16 +94,9 @@ fn filters() -> Vec<Filter> {
     ]
 }
 
-fn columns() -> Vec<Column> {
+pub(crate) fn columns() -> Vec<Column> {
     let plain = |key, label, kind, value| Column { key, label, kind, hidden: false, value, view: None };
     vec![
-        Column {
-            view: Some(|event| {
-                let text = event.text("event.message").to_owned();
-                view! { <span class="clip plain" title=text.clone()>{text.clone()}</span> }.into_any()
-            }),
-            ..plain("message", "Message", Kind::Custom, |event| Value::text(event.text("event.message")))
-        },
         Column {
             view: Some(object),
             ..plain("name", "Object", Kind::Custom, |event| Value::text(event.text("event.involvedObject.name")))
@@ -114,6 +107,13 @@ fn columns() -> Vec<Column> {
         }),
         plain("kind", "Kind", Kind::Text, |event| Value::text(event.text("event.involvedObject.kind"))),
         plain("reason", "Reason", Kind::Text, |event| Value::text(event.text("event.reason"))),
+        Column {
+            view: Some(|event| {
+                let text = event.text("event.message").to_owned();
+                view! { <span class="clip" title=text.clone()>{text.clone()}</span> }.into_any()
+            }),
+            ..plain("message", "Message", Kind::Long, |event| Value::text(event.text("event.message")))
+        },
         plain("count", "Count", Kind::Number, |event| event.number("event.count").map_or(Value::None, Value::Number)),
         plain("last", "Last seen", Kind::Time, |event| Value::Time(event.text("event.lastTimestamp").to_owned())),
         Column {

@@ -119,7 +119,7 @@ fn JobLink(job: Thing) -> impl IntoView {
     view! { <a class="link" href=href on:click=open>{title(job.text("kind"), job.text("object"))}</a> }
 }
 
-fn columns() -> Vec<Column> {
+pub(crate) fn columns() -> Vec<Column> {
     let plain = |key, label, kind, value| Column { key, label, kind, hidden: false, value, view: None };
     vec![
         Column {
@@ -141,7 +141,7 @@ fn columns() -> Vec<Column> {
             view: Some(|job| view! { <JobDuration job=job.clone() /> }.into_any()),
             ..plain("took", "Took", Kind::Custom, |_| Value::None)
         },
-        plain("message", "Message", Kind::Text, |job| Value::Text(job.text("message").to_owned())),
+        plain("message", "Message", Kind::Long, |job| Value::Text(job.text("message").to_owned())),
         Column {
             hidden: true,
             ..plain("volume", "Volume", Kind::Text, |job| Value::Text(job.text("volume").to_owned()))
