@@ -147,7 +147,7 @@ fn columns() -> Vec<Column> {
             }),
             ..plain("message", "Message", Kind::Long, |audit| Value::text(audit.text("message")))
         },
-        plain("address", "Address", Kind::Text, |audit| Value::text(audit.text("address"))),
+        Column { hidden: true, ..plain("address", "Address", Kind::Text, |audit| Value::text(audit.text("address"))) },
         Column { hidden: true, ..plain("path", "Path", Kind::Text, |audit| Value::text(audit.text("path"))) },
         Column { hidden: true, ..plain("role", "Role", Kind::Text, |audit| Value::text(audit.text("role"))) },
     ]

@@ -137,6 +137,7 @@ pub(crate) fn columns() -> Vec<Column> {
         plain("by", "Started by", Kind::Text, |job| Value::Text(starter(job))),
         plain("started", "Started", Kind::Time, |job| Value::Time(job.text("startedAt").to_owned())),
         Column {
+            hidden: true,
             view: Some(|job| view! { <JobDuration job=job.clone() /> }.into_any()),
             ..plain("took", "Took", Kind::Custom, |_| Value::None)
         },

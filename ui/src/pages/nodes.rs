@@ -9,6 +9,7 @@ use super::titled;
 use crate::components::menu::Entry;
 use crate::components::page::PageHead;
 use crate::components::skeleton::Skeleton;
+use crate::dialogs::outlive;
 use crate::live::Live;
 use crate::model::filter::natural;
 use crate::panels::asked::{AskChoice, AskText, asked};
@@ -134,7 +135,7 @@ fn Selected(choice: Choice) -> impl IntoView {
     let entries = move || acts.of_nodes(&choice.selected.get().into_iter().collect::<Vec<_>>());
     let button = |entry: Entry| {
         view! {
-            <button type="button" disabled=entry.refusal.is_some() title=entry.refusal on:click=move |_| entry.choose.run(())>{entry.label}</button>
+            <button type="button" disabled=entry.refusal.is_some() title=entry.refusal on:click=move |_| outlive(|| entry.choose.run(()))>{entry.label}</button>
         }
     };
     let chosen = Memo::new(move |_| choice.selected.with(BTreeSet::len));

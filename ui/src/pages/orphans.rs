@@ -21,7 +21,7 @@ pub(crate) fn OrphansPage() -> impl IntoView {
     let orphans = follow("orphans");
     let count = move |data: bool| orphans.all().iter().filter(|orphan| is_data(orphan) == data).count();
     view! {
-        <PageHead title=tr("Orphans") note=move || view! { <span class="dim">{move || fill("{} directories, {} processes", &[&count(true), &count(false)])}</span> } />
+        <PageHead title=tr("Orphans") note=move || view! { <span class="dim">{move || fill("Replica data: {}, instances: {}", &[&count(true), &count(false)])}</span> } />
         <Tabs tabs=vec![
             Tab { key: "data", label: "Replica data", view: (move || view! { <Orphans orphans data=true /> }).into() },
             Tab { key: "instances", label: "Instances", view: (move || view! { <Orphans orphans data=false /> }).into() },
@@ -122,11 +122,11 @@ fn name(orphan: &Thing) -> String {
 }
 
 fn why(orphan: &Thing) -> AnyView {
-    let line = |cause: Cause| {
+    let badge = |cause: Cause| {
         let text = format!("{} {}", cause.message, cause.next_step);
-        view! { <Badge mark=Signal::stored(Mark::of(&cause)) text=words::cause(cause.code).to_owned() /><span class="clip" title=text.clone()>{text.clone()}</span> }
+        view! { <span title=text><Badge mark=Signal::stored(Mark::of(&cause)) text=words::cause(cause.code).to_owned() /></span> }
     };
-    orphan.causes().into_iter().next_back().map(line).into_any()
+    orphan.causes().into_iter().next_back().map(badge).into_any()
 }
 
 fn by(orphans: &[Thing], path: &str) -> Vec<(String, String)> {

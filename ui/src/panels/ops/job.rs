@@ -14,6 +14,7 @@ use crate::components::dialog::Tone;
 use crate::components::facts::{FactList, fact};
 use crate::components::skeleton::Skeleton;
 use crate::components::when::When;
+use crate::dialogs::outlive;
 use crate::live::{ListState, Live, Thing, follow_at};
 use crate::model::time;
 use crate::role::may_write;
@@ -128,7 +129,7 @@ pub(crate) fn JobSheet(id: String, on_close: Callback<()>) -> impl IntoView {
         // One dialog at a time: this one gives way to the question.
         let ask = move |_| {
             on_close.run(());
-            ask_cancel(&offered);
+            outlive(|| ask_cancel(&offered));
         };
         Some(view! { <button type="button" on:click=ask>{tr("Cancel the job")}</button> })
     };

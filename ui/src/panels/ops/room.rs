@@ -100,7 +100,7 @@ pub(crate) fn RoomOverTime(node: Signal<Vec<(String, Vec<String>)>>) -> impl Int
     view! {
         <Section title="Space over time" actions=choices>
             <Show when=enough fallback=move || view! { <p class="calm dim">{move || if known.with(Option::is_none) { tr("Looking…") } else { tr("Nothing is known of this time yet. A point is noted every minute.") }}</p> }>
-                <LineChart title=tr("Space over time") series unit=Unit::Bytes />
+                <LineChart title=tr("Used and promised") series unit=Unit::Bytes />
                 <p class="xs">{outlook}</p>
             </Show>
         </Section>
