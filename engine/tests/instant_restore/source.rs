@@ -17,8 +17,8 @@ use crate::parties::{Parties, TestEngine};
 pub(crate) const MIB: u64 = 1 << 20;
 /// A block of the backup, as the shelf has them.
 pub(crate) const BLOCK: u64 = MIB;
-/// Seven blocks and a piece of an eighth.
-pub(crate) const BACKED_UP: u64 = 7 * MIB + 8192;
+/// Seven blocks.
+pub(crate) const BACKED_UP: u64 = 7 * MIB;
 /// The volumes are larger than the one that was backed up.
 pub(crate) const SIZE: u64 = 8 * MIB;
 pub(crate) const BACKUP: &str = "b1";

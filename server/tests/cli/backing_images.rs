@@ -33,6 +33,7 @@ fn an_image_is_sent_stood_on_backed_up_and_brought_back() {
     let uri = world.json("volume show data")["nbdUri"].as_str().unwrap().to_owned();
     assert!(Nbd::connect(&uri).unwrap().read(0, 4 << 20).unwrap() == content);
     assert!(world.fails(1, "backing-image rm debian --yes").contains("data"));
+    world.ok("volume detach data");
     world.ok("volume rm data --yes");
 
     world.ok(&format!("backup-target set default --url vfs://{}", store.display()));
