@@ -28,6 +28,9 @@ use crate::live::ListState;
 use crate::role::may_write;
 use crate::words::{self, tr};
 
+/// Widths of the style sheet (`65-table.css`).
+const PICK_PIXELS: u32 = 36;
+const ACT_PIXELS: u32 = 48;
 /// Letters that fit into the narrowest column.
 const TITLED: usize = 14;
 /// A fraction of a frame.
@@ -229,7 +232,9 @@ fn Sheet(board: Board, caption: &'static str) -> impl IntoView {
     let least = move || {
         let shown = board.shown();
         let widths = shown.iter().enumerate().map(|(index, column)| columns::width(index, column.kind));
-        format!("min-width:{}px", if board.narrow.get() { 0 } else { widths.sum::<u32>() + 90 })
+        let besides =
+            if board.picks.get() { PICK_PIXELS } else { 0 } + if board.menu.is_some() { ACT_PIXELS } else { 0 };
+        format!("min-width:{}px", if board.narrow.get() { 0 } else { widths.sum::<u32>() + besides })
     };
     view! {
         <section class="card tablecard" aria-label=tr(caption)>
