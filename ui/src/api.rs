@@ -1,9 +1,7 @@
 //! Calls of the manager's REST API. Addresses, bodies and answers come from the types of `aurochs_api`. Addresses are
 //! relative: the browser resolves them against the document's base.
 
-use aurochs_api::action::Action;
-use aurochs_api::describe::Shaped;
-use aurochs_api::schema::{ErrorBody, Resource, plural};
+use aurochs_api::schema::ErrorBody;
 use aurochs_api::session::Session;
 use gloo_net::http::{Method, Request, RequestBuilder, Response};
 use serde::Serialize;
@@ -12,6 +10,7 @@ use serde_json::Value;
 
 use crate::address;
 use crate::live::Thing;
+use crate::words::{fill, tr};
 
 /// Why a call failed, in two sentences for a person.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -65,52 +64,6 @@ async fn untyped(method: Method, address: &str, body: Option<&Value>) -> Result<
     serde_json::from_str::<Value>(&text).map(Thing::from).map_err(|error| unreadable(address, &error.to_string()))
 }
 
-/// Makes a thing of a type; answers with it.
-pub(crate) async fn create<T: Shaped + DeserializeOwned>(input: &impl Serialize) -> Result<Resource<T>, ApiError> {
-    let path = format!("v1/{}", plural(T::ID));
-    let response = send(Method::POST, &path, Some(input)).await?;
-    response.json().await.map_err(|error| unreadable(&path, &error.to_string()))
-}
-
-pub(crate) async fn delete<T: Shaped>(id: &str) -> Result<(), ApiError> {
-    send(Method::DELETE, &path_of::<T>(id), None::<&()>).await.map(drop)
-}
-
-/// Does something with a thing; body and answer are those of the action.
-pub(crate) async fn act<A>(id: &str, input: &A::Input) -> Result<A::Output, ApiError>
-where
-    A: Action,
-    A::Input: Serialize,
-    A::Output: Answer,
-{
-    let path = path_of::<A::On>(id);
-    let builder = RequestBuilder::new(&path).query([("action", A::OFFER.name)]);
-    let response = send_built(builder.method(Method::POST), Some(input)).await?;
-    A::Output::read(response).await.map_err(|error| unreadable(&path, &error))
-}
-
-/// What an action can answer.
-pub(crate) trait Answer: Sized {
-    async fn read(response: Response) -> Result<Self, String>;
-}
-
-impl<T: DeserializeOwned> Answer for Resource<T> {
-    async fn read(response: Response) -> Result<Self, String> {
-        response.json().await.map_err(|error| error.to_string())
-    }
-}
-
-/// Some actions answer with an empty body.
-impl Answer for () {
-    async fn read(_: Response) -> Result<Self, String> {
-        Ok(())
-    }
-}
-
-fn path_of<T: Shaped>(id: &str) -> String {
-    format!("v1/{}/{}", plural(T::ID), String::from(js_sys::encode_uri_component(id)))
-}
-
 async fn send<B: Serialize>(method: Method, path: &str, body: Option<&B>) -> Result<Response, ApiError> {
     send_built(RequestBuilder::new(path).method(method), body).await
 }
@@ -127,8 +80,8 @@ async fn send_built<B: Serialize>(builder: RequestBuilder, body: Option<&B>) -> 
         Err(error) => Err(error),
     };
     let response = sent.map_err(|_| ApiError {
-        message: "The manager can't be reached.".to_owned(),
-        next_step: "Check the connection and try again; nothing was changed.".to_owned(),
+        message: tr("The manager can't be reached.").to_owned(),
+        next_step: tr("Check the connection and try again; nothing was changed.").to_owned(),
     })?;
     match response.status() {
         200..=299 => Ok(response),
@@ -142,7 +95,7 @@ async fn refused(status: u16, response: &Response) -> ApiError {
     }
     let body: ErrorBody = read(response).await.unwrap_or_default();
     if body.message.is_empty() {
-        let message = format!("The manager answered {status} {}.", response.status_text());
+        let message = fill("The manager answered {} {}.", &[&status, &response.status_text()]);
         return ApiError { message, next_step: body.detail };
     }
     ApiError { message: body.message, next_step: body.detail }
@@ -154,7 +107,7 @@ async fn read<T: DeserializeOwned>(response: &Response) -> Option<T> {
 
 fn unreadable(path: &str, why: &str) -> ApiError {
     ApiError {
-        message: format!("The answer of {path} can't be read: {why}."),
-        next_step: "Reload the page; the manager may have been upgraded.".to_owned(),
+        message: fill("The answer of {} can't be read: {}.", &[&path, &why]),
+        next_step: tr("Reload the page; the manager may have been upgraded.").to_owned(),
     }
 }

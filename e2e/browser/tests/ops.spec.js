@@ -132,7 +132,7 @@ test("settings are checked as they are typed, saved, reset, and kept from being 
   await shoot("ops-settings-typed");
 
   // Who goes is asked first, and stays with what was typed.
-  await page.getByRole("link", { name: "Nodes" }).first().click();
+  await page.getByRole("link", { name: "Nodes" }).filter({ visible: true }).first().click();
   const dialog = page.getByRole("dialog");
   await expect(dialog).toContainText("Leave without saving?");
   await dialog.getByRole("button", { name: "Cancel" }).click();
@@ -192,7 +192,7 @@ test("a support bundle is made, is a job with its log, and can be downloaded", a
   expect((await downloading).suggestedFilename()).toMatch(/\.zip$/);
 
   await page.goto(`${installation.url}jobs?kind=supportBundle`);
-  const job = page.getByRole("link", { name: /Support bundle/ }).first();
+  const job = page.getByRole("region", { name: "Jobs" }).getByRole("link", { name: /Support bundle/ }).first();
   await expect(job).toBeVisible();
   await shoot("ops-jobs");
   await job.click();

@@ -330,13 +330,11 @@ test("a new volume with everything said", async ({ page, installation, shoot }, 
 test("who may only look sees no button that the manager would refuse", async ({ page, installation, shoot }, info) => {
   const api = apiOf(page, installation);
   const volume = `look-${info.project.name}-${process.pid}`;
-  const user = `vic-${info.project.name}`;
-  const binary = process.env.AUROCHS_BIN_DIR ? `${process.env.AUROCHS_BIN_DIR}/aurochs` : new URL("../../../target/debug/aurochs", import.meta.url).pathname;
-  execFileSync(binary, ["user", "add", user, "--data", installation.data], { input: "only-looking-1\n" });
+  const { user, password } = await installation.addViewer();
   await api.volume(volume);
   await api.attach(volume);
   try {
-    await expect(async () => logIn(page, installation, user, "only-looking-1")).toPass({ timeout: 30_000 });
+    await logIn(page, installation, user, password);
     await open(page, installation, volume);
     await expect(page.getByTestId("replicas").getByText("Healthy")).toHaveCount(3);
     for (const name of ["Detach", "Take snapshot", "Purge", "Back up", /^More actions/, /^Actions for/]) {

@@ -22,8 +22,6 @@ pub(crate) enum Unit {
     BytesPerSecond,
     PerSecond,
     Milliseconds,
-    Percent,
-    Count,
 }
 
 impl Unit {
@@ -35,8 +33,6 @@ impl Unit {
             Self::BytesPerSecond => format!("{}/s", bytes()),
             Self::PerSecond => format!("{}/s", digits(value)),
             Self::Milliseconds => format!("{} ms", digits(value)),
-            Self::Percent => format!("{} %", digits(value)),
-            Self::Count => digits(value),
         }
     }
 }
@@ -301,6 +297,6 @@ mod tests {
         }
         assert_eq!(Unit::Milliseconds.write(1.234), "1.23 ms");
         assert_eq!(Unit::BytesPerSecond.write(1024.0), "1 KiB/s");
-        assert_eq!(Unit::Percent.write(12.34), "12.3 %");
+        assert_eq!(Unit::PerSecond.write(12.34), "12.3/s");
     }
 }

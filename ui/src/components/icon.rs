@@ -34,8 +34,6 @@ pub(crate) enum Icon {
     Settings,
     Support,
     Columns,
-    Refresh,
-    Language,
     Menu,
 }
 
@@ -80,10 +78,6 @@ impl Icon {
             Self::Settings => "M3 4.5h5m3 0h2M3 8h2m3 0h5M3 11.5h6m3 0h1M9.5 3v3M6.5 6.5v3M10.5 10v3",
             Self::Support => "M8 14A6 6 0 1 0 8 2a6 6 0 0 0 0 12zM6.3 6.3A1.8 1.8 0 1 1 8 8.5v.8M8 11.3h.01",
             Self::Columns => "M2.5 3h11v10h-11zM6.2 3v10M9.8 3v10",
-            Self::Refresh => "M13 8a5 5 0 1 1-1.5-3.5M13 2v3h-3",
-            Self::Language => {
-                "M2.5 4h7M6 2.5V4M8 4c-.5 3-2.5 5.5-5.5 7M4 6.5c1 2 2.5 3.5 4.5 4.5M8.5 14 11.5 7l3 7M9.5 12h4"
-            }
             Self::Menu => "M2.5 4.5h11M2.5 8h11M2.5 11.5h11",
         }
     }

@@ -7,6 +7,7 @@ use wasm_bindgen::JsCast;
 use web_sys::{HtmlElement, KeyboardEvent};
 
 use super::icon::{Icon, Pictogram};
+use crate::dialogs;
 use crate::hold::Hold;
 
 /// One entry. `refusal` is the reason why it can't be chosen now.
@@ -111,7 +112,7 @@ fn List(
         let pick = move |_| {
             if !refused {
                 close.run(());
-                choose.run(());
+                dialogs::outlive(|| choose.run(()));
             }
         };
         view! {

@@ -19,11 +19,26 @@ pub(crate) struct Questions {
 /// Those of the application: what handles a click knows no context.
 static QUESTIONS: OnceLock<Questions> = OnceLock::new();
 
+/// What lives as long as the application.
+static ROOT: OnceLock<Owner> = OnceLock::new();
+
+/// What is made here outlives the place that was clicked. A handler makes its callbacks for the view that it belongs to:
+/// those of a menu's entry would be gone with the menu, and the dialog that it opened with them.
+pub(crate) fn outlive(work: impl FnOnce()) {
+    match ROOT.get() {
+        Some(root) => root.with(work),
+        None => work(),
+    }
+}
+
 impl Questions {
     pub(crate) fn provide() {
         let questions = Self { opened: RwSignal::new(None) };
         // The application is mounted once.
         _ = QUESTIONS.set(questions);
+        if let Some(owner) = Owner::current() {
+            _ = ROOT.set(owner);
+        }
         provide_context(questions);
     }
 

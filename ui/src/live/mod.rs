@@ -4,6 +4,7 @@
 //! connecting ──first message──► live ──close, silence──► reconnecting ──first message──► live
 
 pub(crate) mod lists;
+mod message;
 mod socket;
 mod table;
 mod thing;

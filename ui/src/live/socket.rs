@@ -11,7 +11,7 @@ use wasm_bindgen::JsCast;
 use wasm_bindgen::closure::Closure;
 use web_sys::{CloseEvent, Event, MessageEvent, WebSocket};
 
-use super::{Link, Live};
+use super::{Link, Live, message};
 use crate::{address, api, clock};
 
 /// The manager says `alive` every 15 seconds; two of them and some delay may be lost.
@@ -108,7 +108,7 @@ impl Socket {
     fn message(self: &Rc<Self>, event: &MessageEvent) {
         self.heard_at.set(clock::now());
         let Some(text) = event.data().as_string() else { return };
-        match serde_json::from_str::<LiveMessage>(&text) {
+        match message::read(&text) {
             Ok(message) => self.arrived.borrow_mut().push(message),
             Err(error) => {
                 leptos::logging::error!("a live message can't be read: {error}");

@@ -30,7 +30,7 @@ pub(crate) fn total(disks: &[Series]) -> Series {
 }
 
 /// Bytes a day, by the straight line that fits best; none where too little is known.
-pub(crate) fn bytes_a_day(total: &Series) -> Option<f64> {
+pub(crate) fn bytes_a_day(total: &[(u64, u64)]) -> Option<f64> {
     let (first, last) = (total.first()?.0, total.last()?.0);
     if last.saturating_sub(first) < LEAST_SPAN_SECONDS {
         return None;
@@ -40,8 +40,10 @@ pub(crate) fn bytes_a_day(total: &Series) -> Option<f64> {
         total.iter().map(|(at, used)| (at.saturating_sub(first) as f64 / DAY_SECONDS, *used as f64)).collect();
     #[expect(clippy::cast_precision_loss, reason = "at most some thousand points")]
     let count = points.len() as f64;
-    let (mean_x, mean_y) =
-        (points.iter().map(|point| point.0).sum::<f64>() / count, points.iter().map(|point| point.1).sum::<f64>() / count);
+    let (mean_x, mean_y) = (
+        points.iter().map(|point| point.0).sum::<f64>() / count,
+        points.iter().map(|point| point.1).sum::<f64>() / count,
+    );
     let slope_of = points.iter().map(|(x, y)| (x - mean_x) * (y - mean_y)).sum::<f64>();
     let spread = points.iter().map(|(x, _)| (x - mean_x).powi(2)).sum::<f64>();
     (spread > 0.0).then(|| slope_of / spread)
@@ -81,9 +83,9 @@ mod tests {
 
     #[test]
     fn nothing_is_said_without_ground() {
-        assert_eq!(bytes_a_day(&vec![(0, 1), (HOUR, 2)]), None, "an hour is too short");
-        assert_eq!(bytes_a_day(&Vec::new()), None);
-        let rate = bytes_a_day(&vec![(0, 100), (24 * HOUR, 50)]).unwrap();
+        assert_eq!(bytes_a_day(&[(0, 1), (HOUR, 2)]), None, "an hour is too short");
+        assert_eq!(bytes_a_day(&[]), None);
+        let rate = bytes_a_day(&[(0, 100), (24 * HOUR, 50)]).unwrap();
         assert_eq!(days_left(100, rate), None, "what shrinks lasts");
     }
 }

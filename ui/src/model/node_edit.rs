@@ -1,7 +1,7 @@
 //! A node and its disks while somebody edits them, and the requests that make it so. Order: disks that go are switched off
 //! first, then the node, then all its disks.
 
-use aurochs_api::node::{Disk, DiskUpdateInput, DiskType, DiskWish, Node, NodeUpdate};
+use aurochs_api::node::{Disk, DiskType, DiskUpdateInput, DiskWish, Node, NodeUpdate};
 use aurochs_api::size::{ByteSize, GIB};
 
 use crate::words::{fill, tr};
@@ -18,6 +18,7 @@ pub(crate) struct NodeDraft {
 }
 
 /// What is typed about one disk.
+#[expect(clippy::struct_excessive_bools, reason = "the switches of a form, each on its own")]
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct DiskDraft {
     pub(crate) name: String,
@@ -93,7 +94,9 @@ impl DiskDraft {
         if let Some(before) = before.filter(|before| gib(*before) == self.reserved.trim()) {
             return Ok(before);
         }
-        format!("{}Gi", self.reserved.trim()).parse().map_err(|_| tr("Give a number of GiB, such as 10 or 0.5.").to_owned())
+        format!("{}Gi", self.reserved.trim())
+            .parse()
+            .map_err(|_| tr("Give a number of GiB, such as 10 or 0.5.").to_owned())
     }
 
     /// What is wrong with it, as far as the page can tell.
@@ -163,7 +166,12 @@ pub(crate) fn with_disk(node: &Node, name: &str, wish: Option<DiskWish>) -> Disk
 
 /// The requests that make the node what was typed, in their order; none where nothing differs. `opened` are the disks as the
 /// form first showed them: those that it never saw stay as they are.
-pub(crate) fn plan(node: &Node, draft: &NodeDraft, disks: &[DiskDraft], opened: &[DiskDraft]) -> Result<Vec<Step>, String> {
+pub(crate) fn plan(
+    node: &Node,
+    draft: &NodeDraft,
+    disks: &[DiskDraft],
+    opened: &[DiskDraft],
+) -> Result<Vec<Step>, String> {
     let mut whole = with_disk(node, "", None);
     let mut switch_off = whole.clone();
     let (mut changes, mut switches) = (false, false);
@@ -284,7 +292,13 @@ mod tests {
             disk.problem(&node, &all)
         };
         assert_eq!(problem(fresh("c", "/c", "1")), None);
-        for bad in [fresh("", "/c", "0"), fresh("a", "/c", "0"), fresh("c", "c", "0"), fresh("c", "/x/../y", "0"), fresh("c", "/c", "x")] {
+        for bad in [
+            fresh("", "/c", "0"),
+            fresh("a", "/c", "0"),
+            fresh("c", "c", "0"),
+            fresh("c", "/x/../y", "0"),
+            fresh("c", "/c", "x"),
+        ] {
             assert!(problem(bad.clone()).is_some(), "{bad:?}");
         }
         let large = DiskDraft { reserved: "101".into(), ..disks[0].clone() };

@@ -60,7 +60,8 @@ pub(crate) fn check(definition: &SettingDefinition, value: &str) -> Result<(), S
             let whole = value.parse::<i64>().ok();
             let minimum = definition.range.get("minimum").copied();
             let maximum = definition.range.get("maximum").copied();
-            let fits = |number: i64| minimum.is_none_or(|least| number >= least) && maximum.is_none_or(|most| number <= most);
+            let fits =
+                |number: i64| minimum.is_none_or(|least| number >= least) && maximum.is_none_or(|most| number <= most);
             match (whole, minimum, maximum) {
                 (Some(number), _, _) if fits(number) => Ok(()),
                 (_, Some(least), Some(most)) => Err(fill("Give a whole number from {} to {}.", &[&least, &most])),
@@ -118,8 +119,14 @@ mod tests {
 
     #[test]
     fn ranges_options_and_types() {
-        let int = SettingDefinition { range: [("minimum".to_owned(), 0), ("maximum".to_owned(), 100)].into(), ..definition("int", "25") };
-        let options = SettingDefinition { options: vec!["disabled".into(), "least-effort".into()], ..definition("string", "disabled") };
+        let int = SettingDefinition {
+            range: [("minimum".to_owned(), 0), ("maximum".to_owned(), 100)].into(),
+            ..definition("int", "25")
+        };
+        let options = SettingDefinition {
+            options: vec!["disabled".into(), "least-effort".into()],
+            ..definition("string", "disabled")
+        };
         let float = SettingDefinition { float_range: [("minimum".to_owned(), 0.5)].into(), ..definition("float", "1") };
         for (definition, good, bad) in [
             (&int, &["0", "100", " 7 "][..], &["-1", "101", "7.5", "x", ""][..]),

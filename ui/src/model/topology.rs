@@ -87,12 +87,13 @@ impl Topology {
 
     /// All dots with zone, node and disk, in the order of the picture.
     pub(crate) fn places(&self) -> Vec<(&str, &str, &str, &Dot)> {
-        let of_node = |zone: &'_ ZoneBox| zone.nodes.len();
-        let mut all = Vec::with_capacity(self.zones.iter().map(of_node).sum());
+        let mut all = Vec::new();
         for zone in &self.zones {
             for node in &zone.nodes {
                 for disk in &node.disks {
-                    all.extend(disk.dots.iter().map(|dot| (zone.name.as_str(), node.name.as_str(), disk.name.as_str(), dot)));
+                    all.extend(
+                        disk.dots.iter().map(|dot| (zone.name.as_str(), node.name.as_str(), disk.name.as_str(), dot)),
+                    );
                 }
             }
         }
@@ -150,7 +151,11 @@ mod tests {
         let node = |name: &str, zone: &str| Node {
             name: name.into(),
             zone: zone.into(),
-            disks: [("d1".to_owned(), disk(&format!("{name}-1"), "/1")), ("d2".to_owned(), disk(&format!("{name}-2"), "/2"))].into(),
+            disks: [
+                ("d1".to_owned(), disk(&format!("{name}-1"), "/1")),
+                ("d2".to_owned(), disk(&format!("{name}-2"), "/2")),
+            ]
+            .into(),
             ..Node::default()
         };
         let replica = |name: &str, host: &str, disk: &str, path: &str| Replica {
@@ -176,10 +181,20 @@ mod tests {
         let zones: Vec<_> = picture.zones.iter().map(|zone| zone.name.as_str()).collect();
         assert_eq!(zones, ["a", "b"]);
         assert_eq!(picture.zones[1].nodes.iter().map(|node| node.name.as_str()).collect::<Vec<_>>(), ["n2", "n10"]);
-        let places: Vec<_> = picture.places().into_iter().map(|(zone, node, disk, dot)| (zone, node, disk, dot.replica.as_str())).collect();
+        let places: Vec<_> = picture
+            .places()
+            .into_iter()
+            .map(|(zone, node, disk, dot)| (zone, node, disk, dot.replica.as_str()))
+            .collect();
         assert_eq!(
             places,
-            [("a", "n1", "d2", "r1"), ("b", "n2", "d1", "r2"), ("b", "n2", "", "r3"), ("", "", "", "r4"), ("", "", "", "r5")]
+            [
+                ("a", "n1", "d2", "r1"),
+                ("b", "n2", "d1", "r2"),
+                ("b", "n2", "", "r3"),
+                ("", "", "", "r4"),
+                ("", "", "", "r5")
+            ]
         );
     }
 }

@@ -4,8 +4,8 @@ use leptos::prelude::*;
 
 use super::titled;
 use crate::clock;
-use crate::components::facts::{FactList, fact};
 use crate::components::badge::Badge;
+use crate::components::facts::{FactList, fact};
 use crate::components::page::PageHead;
 use crate::components::table::{Column, DataTable, Kind, Value};
 use crate::dialogs::Questions;
@@ -101,9 +101,11 @@ fn Details(audit: Thing, questions: Questions) -> impl IntoView {
         let text = time::parse(audit.text(path)).map(clock::wall_time).unwrap_or_default();
         fact(move || text.clone())
     };
-    let status = audit.number("status").filter(|status| *status > 0.0).map(|status| status.to_string()).unwrap_or_default();
+    let status =
+        audit.number("status").filter(|status| *status > 0.0).map(|status| status.to_string()).unwrap_or_default();
     let input = audit.text("input").to_owned();
-    let input = (!input.is_empty()).then(|| view! { <h3>{tr("Body of the request")}</h3><pre class="log">{input}</pre> });
+    let input =
+        (!input.is_empty()).then(|| view! { <h3>{tr("Body of the request")}</h3><pre class="log">{input}</pre> });
     let facts = vec![
         ("Result", view! { <Badge mark=Signal::stored(mark) text=word.to_owned() /> }.into_any()),
         ("Message", text("message")),
@@ -143,9 +145,9 @@ fn columns() -> Vec<Column> {
                 let text = audit.text("message").to_owned();
                 view! { <span class="clip" title=text.clone()>{text.clone()}</span> }.into_any()
             }),
-            ..plain("message", "Message", Kind::Custom, |audit| Value::text(audit.text("message")))
+            ..plain("message", "Message", Kind::Long, |audit| Value::text(audit.text("message")))
         },
-        plain("address", "Address", Kind::Text, |audit| Value::text(audit.text("address"))),
+        Column { hidden: true, ..plain("address", "Address", Kind::Text, |audit| Value::text(audit.text("address"))) },
         Column { hidden: true, ..plain("path", "Path", Kind::Text, |audit| Value::text(audit.text("path"))) },
         Column { hidden: true, ..plain("role", "Role", Kind::Text, |audit| Value::text(audit.text("role"))) },
     ]

@@ -26,11 +26,18 @@ pub(crate) fn DashboardPage() -> impl IntoView {
     let summary = move || {
         let disks = live.nodes.all().iter().map(|node| node.disks.len()).sum::<usize>();
         live.loaded.get().then(|| {
-            fill("{} nodes, {} disks, {} volumes", &[&grouped(live.nodes.len()), &grouped(disks), &grouped(live.volumes.len())])
+            fill(
+                "{} nodes, {} disks, {} volumes",
+                &[&grouped(live.nodes.len()), &grouped(disks), &grouped(live.volumes.len())],
+            )
         })
     };
     let disks = Memo::new(move |_| {
-        live.nodes.all().iter().map(|node| (node.name.clone(), node.disks.keys().cloned().collect::<Vec<_>>())).collect::<Vec<_>>()
+        live.nodes
+            .all()
+            .iter()
+            .map(|node| (node.name.clone(), node.disks.keys().cloned().collect::<Vec<_>>()))
+            .collect::<Vec<_>>()
     });
     view! {
         <PageHead title=tr("Dashboard") note=move || view! { <span class="dim">{summary}</span> } />

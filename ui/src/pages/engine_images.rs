@@ -124,7 +124,9 @@ fn columns() -> Vec<Column> {
             let (mark, word) = state(image);
             Value::State(mark, word.to_owned())
         }),
-        plain("default", "Default", Kind::Text, |image| Value::text(if image.flag("default") { tr("Default") } else { "" })),
+        plain("default", "Default", Kind::Text, |image| {
+            Value::text(if image.flag("default") { tr("Default") } else { "" })
+        }),
         plain("users", "Used by", Kind::Number, |image| image.number("refCount").map_or(Value::None, Value::Number)),
         plain("version", "Version", Kind::Text, |image| Value::text(image.text("version"))),
         plain("built", "Built", Kind::Text, |image| Value::text(image.text("buildDate"))),

@@ -69,12 +69,14 @@ fn distinct(events: &[Thing], path: &str) -> Vec<(String, String)> {
     words.into_iter().filter(|word| !word.is_empty()).map(|word| (word.to_owned(), word.to_owned())).collect()
 }
 
-fn filters() -> Vec<Filter> {
+pub(crate) fn filters() -> Vec<Filter> {
     vec![
         Filter {
             key: "type",
             label: "Type",
-            choices: |_| vec![("Normal".to_owned(), tr("Normal").to_owned()), ("Warning".to_owned(), tr("Warning").to_owned())],
+            choices: |_| {
+                vec![("Normal".to_owned(), tr("Normal").to_owned()), ("Warning".to_owned(), tr("Warning").to_owned())]
+            },
             matches: |event, word| event.text("event.type") == word,
         },
         Filter {
@@ -92,7 +94,7 @@ fn filters() -> Vec<Filter> {
     ]
 }
 
-fn columns() -> Vec<Column> {
+pub(crate) fn columns() -> Vec<Column> {
     let plain = |key, label, kind, value| Column { key, label, kind, hidden: false, value, view: None };
     vec![
         Column {
@@ -110,13 +112,15 @@ fn columns() -> Vec<Column> {
                 let text = event.text("event.message").to_owned();
                 view! { <span class="clip" title=text.clone()>{text.clone()}</span> }.into_any()
             }),
-            ..plain("message", "Message", Kind::Custom, |event| Value::text(event.text("event.message")))
+            ..plain("message", "Message", Kind::Long, |event| Value::text(event.text("event.message")))
         },
         plain("count", "Count", Kind::Number, |event| event.number("event.count").map_or(Value::None, Value::Number)),
         plain("last", "Last seen", Kind::Time, |event| Value::Time(event.text("event.lastTimestamp").to_owned())),
         Column {
             hidden: true,
-            ..plain("first", "First seen", Kind::Time, |event| Value::Time(event.text("event.firstTimestamp").to_owned()))
+            ..plain("first", "First seen", Kind::Time, |event| {
+                Value::Time(event.text("event.firstTimestamp").to_owned())
+            })
         },
         Column {
             hidden: true,
@@ -141,9 +145,8 @@ mod tests {
 
     #[test]
     fn objects_lead_to_their_pages() {
-        let event = |kind: &str, name: &str| {
-            Thing::from(json!({"event": {"involvedObject": {"kind": kind, "name": name}}}))
-        };
+        let event =
+            |kind: &str, name: &str| Thing::from(json!({"event": {"involvedObject": {"kind": kind, "name": name}}}));
         for (kind, name, page) in [
             ("Volume", "data", Some("volumes/data")),
             ("Node", "node-1", Some("nodes/node-1")),

@@ -76,7 +76,8 @@ fn List(rows: Vec<(String, Thing)>) -> impl IntoView {
             "" => process.text("address"),
             listen => listen,
         };
-        let pid = process.number("pid").filter(|pid| *pid > 0.0).map(|pid| fill("process {}", &[&pid])).unwrap_or_default();
+        let pid =
+            process.number("pid").filter(|pid| *pid > 0.0).map(|pid| fill("process {}", &[&pid])).unwrap_or_default();
         let error = format!("{}{}", process.text("error"), process.text("status.errorMsg"));
         let volume = name.rfind("-e-").or_else(|| name.rfind("-r-")).map(|end| name[..end].to_owned());
         let name = match volume {

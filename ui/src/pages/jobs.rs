@@ -93,25 +93,37 @@ fn entries(job: &Thing, set: Callback<(&'static str, String)>) -> Vec<Entry> {
     let id = job.id().to_owned();
     let mut entries = vec![entry(tr("Details and log…"), None, move || set.run(("job", id.clone())))];
     if may_write() && job.text("state") == "running" {
-        let refusal = (!job.has_action("cancel")).then(|| match (job.text("cancelRefusal"), job.text("cancelAskedBy")) {
-            ("", "") => tr("Not possible now").to_owned(),
-            ("", _) => tr("Somebody asked for it already").to_owned(),
-            (why, _) => why.to_owned(),
-        });
+        let refusal =
+            (!job.has_action("cancel")).then(|| match (job.text("cancelRefusal"), job.text("cancelAskedBy")) {
+                ("", "") => tr("Not possible now").to_owned(),
+                ("", _) => tr("Somebody asked for it already").to_owned(),
+                (why, _) => why.to_owned(),
+            });
         let job = job.clone();
         entries.push(danger(tr("Cancel…"), refusal, move || ask_cancel(&job)));
     }
     entries
 }
 
-fn columns() -> Vec<Column> {
+/// Opens the job and keeps what is asked for.
+#[component]
+fn JobLink(job: Thing) -> impl IntoView {
+    let set = setter();
+    let (id, href) = (job.id().to_owned(), format!("jobs?job={}", job.id()));
+    let open = move |event: leptos::ev::MouseEvent| {
+        if !(event.ctrl_key() || event.meta_key() || event.shift_key()) {
+            event.prevent_default();
+            set.run(("job", id.clone()));
+        }
+    };
+    view! { <a class="link" href=href on:click=open>{title(job.text("kind"), job.text("object"))}</a> }
+}
+
+pub(crate) fn columns() -> Vec<Column> {
     let plain = |key, label, kind, value| Column { key, label, kind, hidden: false, value, view: None };
     vec![
         Column {
-            view: Some(|job| {
-                let address = format!("jobs?job={}", job.id());
-                view! { <a class="link" href=address>{title(job.text("kind"), job.text("object"))}</a> }.into_any()
-            }),
+            view: Some(|job| view! { <JobLink job=job.clone() /> }.into_any()),
             ..plain("what", "Job", Kind::Custom, |job| Value::Text(title(job.text("kind"), job.text("object"))))
         },
         plain("state", "State", Kind::State, |job| {
@@ -125,12 +137,19 @@ fn columns() -> Vec<Column> {
         plain("by", "Started by", Kind::Text, |job| Value::Text(starter(job))),
         plain("started", "Started", Kind::Time, |job| Value::Time(job.text("startedAt").to_owned())),
         Column {
+            hidden: true,
             view: Some(|job| view! { <JobDuration job=job.clone() /> }.into_any()),
             ..plain("took", "Took", Kind::Custom, |_| Value::None)
         },
-        plain("message", "Message", Kind::Text, |job| Value::Text(job.text("message").to_owned())),
-        Column { hidden: true, ..plain("volume", "Volume", Kind::Text, |job| Value::Text(job.text("volume").to_owned())) },
+        plain("message", "Message", Kind::Long, |job| Value::Text(job.text("message").to_owned())),
+        Column {
+            hidden: true,
+            ..plain("volume", "Volume", Kind::Text, |job| Value::Text(job.text("volume").to_owned()))
+        },
         Column { hidden: true, ..plain("node", "Node", Kind::Text, |job| Value::Text(job.text("node").to_owned())) },
-        Column { hidden: true, ..plain("id", "Number", Kind::Number, |job| job.number("id").map_or(Value::None, Value::Number)) },
+        Column {
+            hidden: true,
+            ..plain("id", "Number", Kind::Number, |job| job.number("id").map_or(Value::None, Value::Number))
+        },
     ]
 }

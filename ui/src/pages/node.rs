@@ -64,7 +64,9 @@ fn Found(name: Memo<String>, found: Memo<Option<Arc<Node>>>) -> impl IntoView {
     let badge = move || view! { <Badge mark=Signal::derive(move || shown.get().0) text=Signal::derive(move || shown.get().1) /> };
     let entries = Callback::new(move |()| acts.of_node(&node.get_untracked()));
     let menu = move || {
-        may_write().then(|| view! { <Menu label=fill("Actions for {}", &[&name.get_untracked()]) text=tr("Actions") entries /> })
+        may_write().then(
+            || view! { <Menu label=fill("Actions for {}", &[&name.get_untracked()]) text=tr("Actions") entries /> },
+        )
     };
     let causes = Memo::new(move |_| node.with(|node| node.causes.clone()));
     let disks = Memo::new(move |_| node.with(|node| node.disks.values().cloned().collect::<Vec<_>>()));
@@ -111,10 +113,13 @@ fn Details(node: Signal<Arc<Node>>) -> impl IntoView {
         ("Zone", text(|node| node.zone.clone())),
         ("Tags", text(|node| node.tags.join(", "))),
         ("Labels", fact(labels)),
-        ("CPU request", text(|node| match node.instance_manager_cpu_request {
-            0 => tr("as in the settings").to_owned(),
-            cpu => format!("{cpu} m"),
-        })),
+        (
+            "CPU request",
+            text(|node| match node.instance_manager_cpu_request {
+                0 => tr("as in the settings").to_owned(),
+                cpu => format!("{cpu} m"),
+            }),
+        ),
     ];
     view! { <Section title="Details"><FactList facts /></Section> }
 }

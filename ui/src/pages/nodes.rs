@@ -9,6 +9,7 @@ use super::titled;
 use crate::components::menu::Entry;
 use crate::components::page::PageHead;
 use crate::components::skeleton::Skeleton;
+use crate::dialogs::outlive;
 use crate::live::Live;
 use crate::model::filter::natural;
 use crate::panels::asked::{AskChoice, AskText, asked};
@@ -37,7 +38,11 @@ pub(crate) fn NodesPage() -> impl IntoView {
     let names = Memo::new(move |_| {
         let nodes = live.nodes.all();
         let shown = nodes.iter().filter(|node| {
-            text.with(|text| status.with(|status| node_tag.with(|node_tag| disk_tag.with(|disk_tag| is_asked(node, text, status, node_tag, disk_tag)))))
+            text.with(|text| {
+                status.with(|status| {
+                    node_tag.with(|node_tag| disk_tag.with(|disk_tag| is_asked(node, text, status, node_tag, disk_tag)))
+                })
+            })
         });
         let mut names: Vec<String> = shown.map(|node| node.name.clone()).collect();
         names.sort_by(|a, b| natural(a, b));
@@ -45,8 +50,15 @@ pub(crate) fn NodesPage() -> impl IntoView {
     });
     let choice = Choice { open: RwSignal::new(BTreeSet::new()), selected: RwSignal::new(BTreeSet::new()) };
     open_few(live, choice);
-    let all_open = Memo::new(move |_| names.with(|names| choice.open.with(|open| names.iter().all(|name| open.contains(name)))));
-    let fold = move |_| choice.open.set(if all_open.get_untracked() { BTreeSet::new() } else { names.get_untracked().into_iter().collect() });
+    let all_open =
+        Memo::new(move |_| names.with(|names| choice.open.with(|open| names.iter().all(|name| open.contains(name)))));
+    let fold = move |_| {
+        choice.open.set(if all_open.get_untracked() {
+            BTreeSet::new()
+        } else {
+            names.get_untracked().into_iter().collect()
+        })
+    };
     let card = move |name: String| live.nodes.row(&name).map(|row| view! { <NodeCard row choice /> });
     let none = move || {
         let text = if live.nodes.len() == 0 {
@@ -123,7 +135,7 @@ fn Selected(choice: Choice) -> impl IntoView {
     let entries = move || acts.of_nodes(&choice.selected.get().into_iter().collect::<Vec<_>>());
     let button = |entry: Entry| {
         view! {
-            <button type="button" disabled=entry.refusal.is_some() title=entry.refusal on:click=move |_| entry.choose.run(())>{entry.label}</button>
+            <button type="button" disabled=entry.refusal.is_some() title=entry.refusal on:click=move |_| outlive(|| entry.choose.run(()))>{entry.label}</button>
         }
     };
     let chosen = Memo::new(move |_| choice.selected.with(BTreeSet::len));

@@ -21,7 +21,7 @@ pub(crate) fn OrphansPage() -> impl IntoView {
     let orphans = follow("orphans");
     let count = move |data: bool| orphans.all().iter().filter(|orphan| is_data(orphan) == data).count();
     view! {
-        <PageHead title=tr("Orphans") note=move || view! { <span class="dim">{move || fill("{} directories, {} processes", &[&count(true), &count(false)])}</span> } />
+        <PageHead title=tr("Orphans") note=move || view! { <span class="dim">{move || fill("Replica data: {}, instances: {}", &[&count(true), &count(false)])}</span> } />
         <Tabs tabs=vec![
             Tab { key: "data", label: "Replica data", view: (move || view! { <Orphans orphans data=true /> }).into() },
             Tab { key: "instances", label: "Instances", view: (move || view! { <Orphans orphans data=false /> }).into() },
@@ -35,7 +35,8 @@ fn is_data(orphan: &Thing) -> bool {
 
 #[component]
 fn Orphans(orphans: List, data: bool) -> impl IntoView {
-    let rows = Signal::derive(move || orphans.all().into_iter().filter(|orphan| is_data(orphan) == data).collect::<Vec<_>>());
+    let rows =
+        Signal::derive(move || orphans.all().into_iter().filter(|orphan| is_data(orphan) == data).collect::<Vec<_>>());
     let menu = Callback::new(|orphan: Thing| deletion(vec![orphan]));
     let bulk = Callback::new(deletion);
     let empty = move || {
@@ -71,22 +72,34 @@ fn deletion(orphans: Vec<Thing>) -> Vec<Entry> {
         let ids: Vec<String> = orphans.iter().map(|orphan| orphan.id().to_owned()).collect();
         let line = |orphan: &Thing| fill("{} on {}", &[&name(orphan), &orphan.text("nodeID")]);
         let one = orphans.len() == 1;
-        let mut lines = vec![tr("What they stand for is removed for good: data from its disk, a process from its node.").to_owned()];
+        let mut lines = vec![
+            tr("What they stand for is removed for good: data from its disk, a process from its node.").to_owned(),
+        ];
         lines.extend(orphans.iter().take(20).map(line));
         if orphans.len() > 20 {
             lines.push(fill("and {} more", &[&(orphans.len() - 20)]));
         }
         // What the manager says against it now; it decides again when it is asked.
         let against = |orphan: &Thing| orphan.causes().into_iter().find(|cause| cause.code == CauseCode::RemovalFailed);
-        lines.extend(orphans.iter().filter_map(against).take(5).map(|cause| format!("{} {}", cause.message, cause.next_step)));
+        lines.extend(
+            orphans.iter().filter_map(against).take(5).map(|cause| format!("{} {}", cause.message, cause.next_step)),
+        );
         let plan = Plan {
-            title: if one { fill("Delete {}?", &[&name(&orphans[0])]) } else { fill("Delete {} orphans?", &[&orphans.len()]) },
+            title: if one {
+                fill("Delete {}?", &[&name(&orphans[0])])
+            } else {
+                fill("Delete {} orphans?", &[&orphans.len()])
+            },
             answer: "Delete",
             tone: Tone::Danger,
             consequences: None,
             lines,
             typed: (!one).then(|| orphans.len().to_string()),
-            done: if one { tr("The orphan is being deleted.").to_owned() } else { fill("{} orphans are being deleted.", &[&orphans.len()]) },
+            done: if one {
+                tr("The orphan is being deleted.").to_owned()
+            } else {
+                fill("{} orphans are being deleted.", &[&orphans.len()])
+            },
         };
         plan.ask(move || {
             let ids = ids.clone();
@@ -109,11 +122,11 @@ fn name(orphan: &Thing) -> String {
 }
 
 fn why(orphan: &Thing) -> AnyView {
-    let line = |cause: Cause| {
+    let badge = |cause: Cause| {
         let text = format!("{} {}", cause.message, cause.next_step);
-        view! { <Badge mark=Signal::stored(Mark::of(&cause)) text=words::cause(cause.code).to_owned() /><span class="clip" title=text.clone()>{text.clone()}</span> }
+        view! { <span title=text><Badge mark=Signal::stored(Mark::of(&cause)) text=words::cause(cause.code).to_owned() /></span> }
     };
-    orphan.causes().into_iter().next_back().map(line).into_any()
+    orphan.causes().into_iter().next_back().map(badge).into_any()
 }
 
 fn by(orphans: &[Thing], path: &str) -> Vec<(String, String)> {
@@ -146,7 +159,9 @@ fn why_column() -> Column {
     Column {
         kind: Kind::Custom,
         view: Some(why),
-        ..plain("why", "Why", |orphan| orphan.causes().first().map_or(Value::None, |cause| Value::text(cause.message.as_str())))
+        ..plain("why", "Why", |orphan| {
+            orphan.causes().first().map_or(Value::None, |cause| Value::text(cause.message.as_str()))
+        })
     }
 }
 

@@ -50,14 +50,26 @@ fn All() -> impl IntoView {
             let words = [&setting.name, &definition.display_name, &definition.description];
             definition.kind != "deprecated"
                 && (wanted.is_empty() || definition.category == wanted)
-                && (!changed || differs(setting) || drafts.changed.with_untracked(|drafts| drafts.contains_key(&setting.name)))
+                && (!changed
+                    || differs(setting)
+                    || drafts.changed.with_untracked(|drafts| drafts.contains_key(&setting.name)))
                 && text.split_whitespace().all(|part| words.iter().any(|word| word.to_lowercase().contains(part)))
         };
-        settings.iter().filter(fits).map(|setting| (setting.definition.category.clone(), setting.name.clone())).collect::<Vec<_>>()
+        settings
+            .iter()
+            .filter(fits)
+            .map(|setting| (setting.definition.category.clone(), setting.name.clone()))
+            .collect::<Vec<_>>()
     });
     let categories = Memo::new(move |_| {
         let found: BTreeSet<String> = shown.with(|shown| shown.iter().map(|(category, _)| category.clone()).collect());
-        let rank = |name: &str| if name == DANGER { ORDER.len() + 1 } else { ORDER.iter().position(|other| *other == name).unwrap_or(ORDER.len()) };
+        let rank = |name: &str| {
+            if name == DANGER {
+                ORDER.len() + 1
+            } else {
+                ORDER.iter().position(|other| *other == name).unwrap_or(ORDER.len())
+            }
+        };
         let mut sorted: Vec<String> = found.into_iter().collect();
         sorted.sort_by_key(|name| rank(name));
         sorted
@@ -80,7 +92,8 @@ fn Asks(live: Live) -> impl IntoView {
     let own = Memo::new(move |_| live.settings.all().iter().filter(|setting| differs(setting)).count());
     let categories: Vec<(String, String)> =
         ORDER.into_iter().chain([DANGER]).map(|word| (word.to_owned(), category(word).to_owned())).collect();
-    let changed = Signal::derive(move || vec![("changed".to_owned(), fill("Changed from the default ({})", &[&own.get()]))]);
+    let changed =
+        Signal::derive(move || vec![("changed".to_owned(), fill("Changed from the default ({})", &[&own.get()]))]);
     view! {
         <div class="asks">
             <AskText key="q" label=tr("Search settings") at_once=true />
@@ -96,7 +109,9 @@ fn CategoryPart(name: String, shown: Memo<Vec<(String, String)>>, drafts: Drafts
     let is_danger = name == DANGER;
     let title = category(&name);
     let names = Memo::new(move |_| {
-        shown.with(|shown| shown.iter().filter(|(category, _)| *category == name).map(|(_, name)| name.clone()).collect::<Vec<_>>())
+        shown.with(|shown| {
+            shown.iter().filter(|(category, _)| *category == name).map(|(_, name)| name.clone()).collect::<Vec<_>>()
+        })
     });
     let row = move |name: String| live.settings.row(&name).map(|row| view! { <SettingRow row drafts /> });
     let unapplied = move || {

@@ -36,9 +36,11 @@ pub(crate) fn SupportPage() -> impl IntoView {
             bundles.refresh();
         }
     });
-    let create = move || may_write().then(|| view! {
+    let create = move || {
+        may_write().then(|| view! {
         <button type="button" class="primary" on:click=move |_| ask(bundles)><Pictogram icon=Icon::Plus />{tr("Make a support bundle")}</button>
-    });
+    })
+    };
     let rows = move || bundles.all().into_iter().map(|bundle| view! { <Bundle bundle bundles /> }).collect_view();
     view! {
         <PageHead title=tr("Support bundle") actions=move || create />
@@ -87,13 +89,16 @@ fn Bundle(bundle: Thing, bundles: List) -> impl IntoView {
     let is_made = matches!(state.as_str(), "" | "Started" | "Generating");
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a percentage")]
     let percent = bundle.number("progressPercentage").unwrap_or_default().clamp(0.0, 100.0) as u32;
-    let progress = is_made.then(|| view! { <Progress percent=Signal::stored(percent) label=fill("{} %", &[&percent]) /> });
-    let error = Some(bundle.text("errorMessage").to_owned()).filter(|error| !error.is_empty() && bundle.causes().is_empty());
+    let progress =
+        is_made.then(|| view! { <Progress percent=Signal::stored(percent) label=fill("{} %", &[&percent]) /> });
+    let error =
+        Some(bundle.text("errorMessage").to_owned()).filter(|error| !error.is_empty() && bundle.causes().is_empty());
     let error = error.map(|error| view! { <p class="failure">{error}</p> });
     let download = format!("{address}/download");
     let get = move || {
         let download = download.clone();
-        (is_ready && may_write()).then(|| view! { <a class="button" href=download rel="external" download="">{tr("Download")}</a> })
+        (is_ready && may_write())
+            .then(|| view! { <a class="button" href=download rel="external" download="">{tr("Download")}</a> })
     };
     let delete = move || {
         let (address, name) = (address.clone(), name.clone());

@@ -6,11 +6,13 @@ use aurochs_api::volume::Volume;
 use leptos::prelude::*;
 use serde_json::json;
 
-use crate::api;
+use crate::address;
 use crate::components::menu::Entry;
 use crate::components::table::{Column, DataTable, Kind, Value};
-use crate::live::{ListState, Live, Thing, follow, follow_at};
-use crate::notices::Notices;
+use crate::live::{ListState, Thing, follow, follow_at};
+use crate::pages::{events, jobs};
+use crate::panels::ops::acts::{danger, entry};
+use crate::panels::ops::job::ask_cancel;
 use crate::role::may_write;
 use crate::words::{self, Mark, tr};
 
@@ -21,16 +23,12 @@ const fn column(key: &'static str, label: &'static str, kind: Kind, value: fn(&T
     Column { key, label, kind, hidden: false, value, view: None }
 }
 
-const fn hidden(key: &'static str, label: &'static str, kind: Kind, value: fn(&Thing) -> Value) -> Column {
-    Column { key, label, kind, hidden: true, value, view: None }
-}
-
 #[component]
 pub(crate) fn EventsPanel(volume: Memo<Option<Arc<Volume>>>) -> impl IntoView {
-    let events = follow("events");
+    let list = follow("events");
     let rows = Signal::derive(move || {
         let Some(volume) = volume.get() else { return Vec::new() };
-        events.all().into_iter().filter(|event| is_about(event, &volume)).collect::<Vec<_>>()
+        list.all().into_iter().filter(|event| is_about(event, &volume)).collect::<Vec<_>>()
     });
     view! {
         <section class="card" aria-labelledby="events-title" data-testid="events">
@@ -40,10 +38,11 @@ pub(crate) fn EventsPanel(volume: Memo<Option<Arc<Volume>>>) -> impl IntoView {
                 caption="Events"
                 prefix="event-"
                 rows
-                state=Signal::derive(move || events.state())
-                columns=event_columns()
+                state=Signal::derive(move || list.state())
+                columns=events::columns()
+                filters=events::filters()
                 order=("last", true)
-                retry=Callback::new(move |()| events.refresh())
+                retry=Callback::new(move |()| list.refresh())
                 empty=|| view! { <p class="calm dim">{tr("Nothing happened that would be kept.")}</p> }
             />
         </section>
@@ -63,70 +62,25 @@ fn is_about(event: &Thing, volume: &Volume) -> bool {
     }
 }
 
-fn event_columns() -> Vec<Column> {
-    vec![
-        column("last", "Last seen", Kind::Time, |row| Value::Time(row.text("event.lastTimestamp").to_owned())),
-        column("type", "Type", Kind::State, |row| match row.text("eventType") {
-            "Warning" => Value::State(Mark::Degraded, tr("Warning").to_owned()),
-            _ => Value::State(Mark::Healthy, tr("Normal").to_owned()),
-        }),
-        column("reason", "Reason", Kind::Text, |row| Value::text(row.text("event.reason"))),
-        column("message", "Message", Kind::Text, |row| Value::text(row.text("event.message"))),
-        column("count", "Count", Kind::Number, |row| row.number("event.count").map_or(Value::None, Value::Number)),
-        hidden("object", "Object", Kind::Text, |row| Value::text(row.text("event.involvedObject.name"))),
-        hidden("kind", "Kind", Kind::Text, |row| Value::text(row.text("event.involvedObject.kind"))),
-        hidden("first", "First seen", Kind::Time, |row| Value::Time(row.text("event.firstTimestamp").to_owned())),
-        hidden("source", "Source", Kind::Text, |row| Value::text(row.text("event.source.component"))),
-    ]
-}
-
-/// The last jobs of the volume. What runs is in the live stream too; each change of it asks for the list again.
+/// The last jobs of the volume; each row follows its progress by itself.
 #[component]
 pub(crate) fn VolumeJobsPanel(name: Memo<String>) -> impl IntoView {
-    let live = Live::expect();
-    let notices = Notices::expect();
     let address = Signal::derive(move || {
         let name = String::from(js_sys::encode_uri_component(&name.get()));
         format!("v1/jobs?volume={name}&limit={JOBS_MAXIMUM}")
     });
     let list = follow_at(address);
-    let rows = Signal::derive(move || {
-        let rows = list.all();
-        // The stream is fresher than the list.
-        let fresh = |row: Thing| match live.jobs.row(row.id()) {
-            Some(job) => {
-                let mut json = row.json().clone();
-                let job = job.get();
-                json["state"] = job.state.word().into();
-                json["doneBytes"] = job.done_bytes.into();
-                json["plannedBytes"] = job.planned_bytes.into();
-                Thing::from(json)
-            }
-            None => row,
-        };
-        rows.into_iter().map(fresh).collect::<Vec<_>>()
-    });
-    let menu = Callback::new(move |job: Thing| -> Vec<Entry> {
-        let refusal = (!job.has_action("cancel")).then(|| match job.text("cancelRefusal") {
-            "" => tr("It has ended").to_owned(),
-            why => why.to_owned(),
-        });
-        let address = format!("{}?action=cancel", api::address_of("jobs", job.id()));
-        let cancel = Entry {
-            label: tr("Cancel").to_owned(),
-            refusal,
-            danger: true,
-            choose: Callback::new(move |()| {
-                let address = address.clone();
-                leptos::task::spawn_local(async move {
-                    match api::post(&address, &json!({})).await {
-                        Ok(_) => notices.done(tr("It is being cancelled.")),
-                        Err(error) => notices.failed(error),
-                    }
-                });
-            }),
-        };
-        if untrack(may_write) { vec![cancel] } else { Vec::new() }
+    let rows = Signal::derive(move || list.all());
+    let menu = Callback::new(|job: Thing| -> Vec<Entry> {
+        let page = format!("jobs?job={}", job.id());
+        let mut entries = vec![entry(tr("Details and log…"), None, move || address::go(&page))];
+        if untrack(may_write) && job.text("state") == "running" {
+            let why = job.text("cancelRefusal").to_owned();
+            let why = if why.is_empty() { tr("Not possible now").to_owned() } else { why };
+            let refusal = (!job.has_action("cancel")).then_some(why);
+            entries.push(danger(tr("Cancel…"), refusal, move || ask_cancel(&job)));
+        }
+        entries
     });
     view! {
         <section class="card" aria-labelledby="volume-jobs-title" data-testid="volume-jobs">
@@ -140,30 +94,13 @@ pub(crate) fn VolumeJobsPanel(name: Memo<String>) -> impl IntoView {
                 prefix="work-"
                 rows
                 state=Signal::derive(move || list.state())
-                columns=job_columns()
+                columns=jobs::columns()
                 menu
                 retry=Callback::new(move |()| list.refresh())
                 empty=|| view! { <p class="calm dim">{tr("No long work was done to it yet.")}</p> }
             />
         </section>
     }
-}
-
-fn job_columns() -> Vec<Column> {
-    vec![
-        column("kind", "Work", Kind::Text, |row| Value::text(words::job_kind(row.text("kind")))),
-        column("state", "State", Kind::State, |row| {
-            let (mark, word) = words::job_state(row.text("state"));
-            Value::State(mark, word.to_owned())
-        }),
-        column("done", "Done", Kind::Bytes, |row| Value::Bytes(row.bytes("doneBytes").bytes())),
-        column("started", "Started", Kind::Time, |row| Value::Time(row.text("startedAt").to_owned())),
-        column("ended", "Ended", Kind::Time, |row| Value::Time(row.text("endedAt").to_owned())),
-        column("by", "Started by", Kind::Text, |row| Value::text(row.text("startedBy"))),
-        column("message", "Message", Kind::Text, |row| Value::text(row.text("message"))),
-        hidden("object", "Object", Kind::Text, |row| Value::text(row.text("object"))),
-        hidden("node", "Node", Kind::Text, |row| Value::text(row.text("node"))),
-    ]
 }
 
 /// Who asks for the volume on which node: tickets.

@@ -6,8 +6,8 @@ use leptos::prelude::*;
 use crate::components::badge::{Badge, Shape};
 use crate::live::Live;
 use crate::model::attention::{Attention, Remedy, Subject, urgent};
-use crate::words::{Mark, fill, tr};
 use crate::words;
+use crate::words::{Mark, fill, tr};
 
 /// More than these wait behind a button, so that the rest of the page stays in sight.
 const SHOWN_AT_FIRST: usize = 6;
@@ -86,7 +86,8 @@ fn Line(line: Attention) -> impl IntoView {
         }
         other => (other.0, word),
     };
-    let next_step = if line.cause.next_step.is_empty() { tr("Nothing to do.").to_owned() } else { line.cause.next_step };
+    let next_step =
+        if line.cause.next_step.is_empty() { tr("Nothing to do.").to_owned() } else { line.cause.next_step };
     view! {
         <li class="attn">
             <Badge mark=Signal::stored(mark) text=word.to_owned() />

@@ -13,7 +13,6 @@ use super::nodes::acts::Acts;
 use super::nodes::figures::Figures;
 use super::nodes::machine::{Conditions, Frontends};
 use crate::components::badge::Badge;
-use crate::components::icon::{Icon, Pictogram};
 use crate::components::menu::Menu;
 use crate::components::places::Places;
 use crate::live::Row;
@@ -80,7 +79,9 @@ fn Line(node: Signal<Arc<Node>>, choice: Choice, is_open: Memo<bool>) -> impl In
             parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
         })
     };
-    let tags = move || node.with(|node| node.tags.iter().map(|tag| view! { <span class="tag">{tag.clone()}</span> }).collect_view());
+    let tags = move || {
+        node.with(|node| node.tags.iter().map(|tag| view! { <span class="tag">{tag.clone()}</span> }).collect_view())
+    };
     let disks = Memo::new(move |_| node.with(|node| node.disks.values().cloned().collect::<Vec<_>>()));
     let replicas = move || disks.with(|disks| disks.iter().map(|disk| disk.scheduled_replica.len()).sum::<usize>());
     let entries = Callback::new(move |()| acts.of_node(&node.get_untracked()));
@@ -89,10 +90,12 @@ fn Line(node: Signal<Arc<Node>>, choice: Choice, is_open: Memo<bool>) -> impl In
         let label = fill("Select {}", &[&picked]);
         move || {
             let (name, is_picked) = (picked.clone(), is_picked.clone());
-            may_write().then(|| view! {
-                <input type="checkbox" aria-label=label.clone()
-                    prop:checked=move || choice.selected.with(|selected| selected.contains(&is_picked))
-                    on:change=move |_| Choice::toggle(choice.selected, &name) />
+            may_write().then(|| {
+                view! {
+                    <input type="checkbox" aria-label=label.clone()
+                        prop:checked=move || choice.selected.with(|selected| selected.contains(&is_picked))
+                        on:change=move |_| Choice::toggle(choice.selected, &name) />
+                }
             })
         }
     };
@@ -103,7 +106,7 @@ fn Line(node: Signal<Arc<Node>>, choice: Choice, is_open: Memo<bool>) -> impl In
             <div class="head">
                 {select}
                 <button type="button" class="ghost square fold" aria-expanded=move || is_open.get().to_string() aria-label=more on:click=move |_| Choice::toggle(choice.open, &opened)>
-                    <Pictogram icon=Icon::Down />
+                    <svg class="icon" viewBox="0 0 16 16" stroke-width="1.6" aria-hidden="true"><path d="M4 6l4 4 4-4" /></svg>
                 </button>
                 <h2 class="title"><a href=href>{name}</a></h2>
                 <Badge mark=Signal::derive(move || state.get().0) text=Signal::derive(move || state.get().1) />

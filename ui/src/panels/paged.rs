@@ -83,7 +83,8 @@ impl Paged {
                     self.next.set(next_of(&page));
                     self.rows.update(|rows| {
                         let new = page.items("data").into_iter();
-                        let new: Vec<Thing> = new.filter(|thing| rows.iter().all(|row| row.id() != thing.id())).collect();
+                        let new: Vec<Thing> =
+                            new.filter(|thing| rows.iter().all(|row| row.id() != thing.id())).collect();
                         rows.extend(new);
                     });
                 }

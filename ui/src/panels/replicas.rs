@@ -131,8 +131,11 @@ fn work(view: &ReplicaView, volume: &Volume) -> Option<(u32, String)> {
     let is_this = |reference: &str| is_replica(&replica.name, &replica.address, reference);
     if let Some(rebuild) = &view.rebuild {
         let from = rebuild.from.join(", ");
-        let text = if from.is_empty() { tr("Rebuild").to_owned() } else { fill("Rebuild from {}", &[&from]) };
-        return Some((rebuild.percent, text));
+        let what = if from.is_empty() { tr("Rebuild").to_owned() } else { fill("Rebuild from {}", &[&from]) };
+        let moved = words::transferred(rebuild.done, rebuild.planned, rebuild.bytes_per_second);
+        let left = rebuild.seconds_left().map(|left| fill("{} left", &[&words::span(left)]));
+        let parts = [Some(what), (!moved.is_empty()).then_some(moved), left];
+        return Some((rebuild.percent, parts.into_iter().flatten().collect::<Vec<_>>().join(" · ")));
     }
     if let Some(restore) = volume.restore_status.iter().find(|row| row.is_restoring && is_this(&row.replica)) {
         return Some((restore.progress, tr("Restore").to_owned()));

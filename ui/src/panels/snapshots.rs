@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use aurochs_api::snapshot::{Snapshot, SnapshotCr};
+use aurochs_api::snapshot::Snapshot;
 use aurochs_api::volume::{Volume, VolumeState};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -105,16 +105,21 @@ fn layers(volume: Memo<Option<Arc<Volume>>>) -> Signal<Vec<Snapshot>> {
 
 /// Resources of layers that somebody else took are named `<volume>.<layer>`; the tree is that of the layers.
 fn of_resource(found: &Thing) -> Option<Snapshot> {
-    let resource: SnapshotCr = serde_json::from_value(found.json().clone()).ok()?;
-    let own = |name: &str| name.strip_prefix(&format!("{}.", resource.volume)).unwrap_or(name).to_owned();
-    (!resource.creation_time.is_empty()).then(|| Snapshot {
-        name: own(&resource.name),
-        parent: own(&resource.parent),
-        removed: resource.mark_removed,
-        usercreated: resource.user_created,
-        created: resource.creation_time.clone(),
-        size: resource.size,
-        labels: Some(resource.labels.clone()),
+    let prefix = format!("{}.", found.text("volume"));
+    let own = |path: &str| {
+        let name = found.text(path);
+        name.strip_prefix(&prefix).unwrap_or(name).to_owned()
+    };
+    let label = |(key, value): (String, Thing)| (key, value.json().as_str().unwrap_or_default().to_owned());
+    let created = found.text("creationTime");
+    (!created.is_empty()).then(|| Snapshot {
+        name: own("name"),
+        parent: own("parent"),
+        removed: found.flag("markRemoved"),
+        usercreated: found.flag("userCreated"),
+        created: created.to_owned(),
+        size: found.bytes("size"),
+        labels: Some(found.map("labels").into_iter().map(label).collect()),
         ..Snapshot::default()
     })
 }

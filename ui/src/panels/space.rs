@@ -22,10 +22,12 @@ fn with_type(nodes: &[std::sync::Arc<Node>], block: bool) -> Vec<Node> {
 #[component]
 pub(crate) fn SpacePanel() -> impl IntoView {
     let live = Live::expect();
-    let of_type = move |block: bool| Memo::new(move |_| {
-        let nodes = with_type(&live.nodes.all(), block);
-        (Space::of(&nodes), Figures::of(&nodes))
-    });
+    let of_type = move |block: bool| {
+        Memo::new(move |_| {
+            let nodes = with_type(&live.nodes.all(), block);
+            (Space::of(&nodes), Figures::of(&nodes))
+        })
+    };
     let (files, blocks) = (of_type(false), of_type(true));
     let has_blocks = Memo::new(move |_| blocks.with(|(space, _)| space.total > ByteSize::ZERO));
     view! {
@@ -53,7 +55,10 @@ fn SpacePart(of: Memo<(Space, Figures)>) -> impl IntoView {
     let promised = move || {
         let (space, figures) = of.get();
         let enabled = space.total.saturating_sub(space.disabled);
-        fill("{} are promised to replicas, of {} on enabled disks; {} are set aside for others.", &[&figures.used, &enabled, &figures.reserved])
+        fill(
+            "{} are promised to replicas, of {} on enabled disks; {} are set aside for others.",
+            &[&figures.used, &enabled, &figures.reserved],
+        )
     };
     view! {
         <p class="big">
@@ -90,8 +95,13 @@ mod tests {
 
     #[test]
     fn types_are_told_apart() {
-        let disk = |kind: &str, size| Disk { disk_type: kind.into(), storage_maximum: ByteSize(size), ..Disk::default() };
-        let disks = [("a".to_owned(), disk("", 1)), ("b".to_owned(), disk("filesystem", 2)), ("c".to_owned(), disk("block", 4))];
+        let disk =
+            |kind: &str, size| Disk { disk_type: kind.into(), storage_maximum: ByteSize(size), ..Disk::default() };
+        let disks = [
+            ("a".to_owned(), disk("", 1)),
+            ("b".to_owned(), disk("filesystem", 2)),
+            ("c".to_owned(), disk("block", 4)),
+        ];
         let nodes = [std::sync::Arc::new(Node { disks: disks.into(), ..Node::default() })];
         assert_eq!(Space::of(&with_type(&nodes, false)).total, ByteSize(3));
         assert_eq!(Space::of(&with_type(&nodes, true)).total, ByteSize(4));

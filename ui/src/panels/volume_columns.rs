@@ -34,9 +34,7 @@ pub(crate) fn columns() -> Vec<Shown> {
         text("node", label("Attached to"), |volume| Value::text(volume.node())).drawn(node),
         Shown::of::<Volume>("replicas", label("Replicas"), Kind::Number, |volume| {
             let (usable, wished) = usable(volume);
-            #[expect(clippy::cast_precision_loss, reason = "a volume has a handful of replicas")]
-            let usable = usable as f64;
-            Value::Number(usable - f64::from(wished) / 1000.0)
+            Value::Text(fill("{} of {}", &[&usable, &wished]))
         })
         .drawn(replicas),
         text("claim", label("PV/PVC"), |volume| Value::text(claim(volume))),
@@ -44,7 +42,8 @@ pub(crate) fn columns() -> Vec<Shown> {
             .hidden(),
         Shown::of::<Volume>("backup", label("Last backup"), Kind::Time, |volume| {
             Value::Time(volume.last_backup_at.clone())
-        }),
+        })
+        .hidden(),
         Shown::of::<Volume>("created", label("Created"), Kind::Time, |volume| Value::Time(volume.created.clone())),
         text("engine", label("Data engine"), |volume| Value::text(volume.data_engine.as_str())).hidden(),
         text("schedule", label("Schedule"), |volume| Value::text(schedule(volume))).hidden(),

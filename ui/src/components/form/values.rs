@@ -28,10 +28,6 @@ impl Values {
         self.at(key).and_then(Value::as_str).unwrap_or_default().to_owned()
     }
 
-    pub(crate) fn number(&self, key: &str) -> Option<f64> {
-        self.at(key)?.as_f64()
-    }
-
     pub(crate) fn bytes(&self, key: &str) -> ByteSize {
         ByteSize(self.at(key).and_then(Value::as_str).and_then(|text| text.parse().ok()).unwrap_or_default())
     }
@@ -45,13 +41,6 @@ impl Values {
         let items = self.at(key).and_then(Value::as_array);
         let text = |item: &Value| item.as_str().map(str::to_owned);
         items.map(|items| items.iter().filter_map(text).collect()).unwrap_or_default()
-    }
-
-    /// The pairs of a field of labels.
-    pub(crate) fn labels(&self, key: &str) -> Vec<(String, String)> {
-        let pairs = self.at(key).and_then(Value::as_object);
-        let pair = |(key, value): (&String, &Value)| (key.clone(), value.as_str().unwrap_or_default().to_owned());
-        pairs.map(|pairs| pairs.iter().map(pair).collect()).unwrap_or_default()
     }
 
     /// The chosen file.

@@ -9,6 +9,8 @@ use crate::words::Mark;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Text,
+    /// A sentence: needs room.
+    Long,
     Number,
     Bytes,
     /// A time of the API, shown as how long ago it was.

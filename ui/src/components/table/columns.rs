@@ -33,13 +33,14 @@ pub(super) fn chosen(table: &'static str, columns: &[Shown]) -> Chosen {
 /// Width in pixels that a column needs; the first gets what is left besides.
 pub(super) fn width(index: usize, kind: Kind) -> u32 {
     match kind {
-        _ if index == 0 => 240,
-        Kind::Text => 150,
-        Kind::Number => 100,
-        Kind::Bytes => 110,
-        Kind::Time => 120,
+        _ if index == 0 => 200,
+        Kind::Text => 140,
+        Kind::Long => 340,
+        Kind::Number => 90,
+        Kind::Bytes => 100,
+        Kind::Time => 110,
         Kind::State => 150,
-        Kind::Custom => 170,
+        Kind::Custom => 160,
     }
 }
 

@@ -6,6 +6,8 @@ use std::time::Duration;
 use leptos::html;
 use leptos::prelude::*;
 
+use super::cell;
+use super::column::{Kind, Value};
 use super::columns::{self, Chosen};
 use super::item::{Choice, Item, Shown};
 use super::keys::move_between_rows;
@@ -16,7 +18,6 @@ use super::row::RowView;
 use super::selection::Selection;
 use super::toolbar::{BulkBar, Toolbar};
 use super::window::{in_view, narrow, row_pixels};
-use super::{cell, column::Kind};
 use crate::api::ApiError;
 use crate::components::call::Failure;
 use crate::components::icon::{Icon, Pictogram};
@@ -27,6 +28,8 @@ use crate::live::ListState;
 use crate::role::may_write;
 use crate::words::{self, tr};
 
+/// Letters that fit into the narrowest column.
+const TITLED: usize = 14;
 /// A fraction of a frame.
 const PREPARED_AT_ONCE: usize = 250;
 const PREPARED_EVERY: Duration = Duration::from_millis(20);
@@ -331,5 +334,10 @@ pub(super) fn counted(board: Board) -> String {
 
 /// Classes and content of a cell.
 pub(super) fn drawn_cell(column: &Shown, item: &Item, is_first: bool) -> AnyView {
-    view! { <td class=cell::class(column.kind, is_first)>{cell::cell(column, item)}</td> }.into_any()
+    // What does not fit is read on hover.
+    let title = match (column.value)(item) {
+        Value::Text(text) if text.chars().count() > TITLED => Some(text),
+        _ => None,
+    };
+    view! { <td class=cell::class(column.kind, is_first) title=title>{cell::cell(column, item)}</td> }.into_any()
 }

@@ -23,7 +23,8 @@ impl Line {
         &self.0.item
     }
 
-    pub(super) fn is_same(&self, other: &Self) -> bool {
+    #[cfg(test)]
+    fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 

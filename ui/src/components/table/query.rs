@@ -26,7 +26,7 @@ impl Query {
     /// The same column again turns the order round, and once more gives it up.
     pub(super) fn sort(&mut self, key: &str) {
         self.order = match self.order.take() {
-            Some((before, descending)) if before == key => (!descending).then(|| (before, true)),
+            Some((before, descending)) if before == key => (!descending).then_some((before, true)),
             _ => Some((key.to_owned(), false)),
         };
     }
@@ -39,13 +39,9 @@ impl Query {
         }
     }
 
-    /// Whether it leaves rows out.
-    pub(super) fn is_narrow(&self) -> bool {
-        !self.text.trim().is_empty() || !self.filters.is_empty()
-    }
-
-    fn read(words: &Words, params: &ParamsMap) -> Self {
-        let get = |key: &str| params.get(&words.key(key)).filter(|word| !word.is_empty());
+    /// `find` has the words of the address by their keys.
+    fn read(words: &Words, find: impl Fn(&str) -> Option<String>) -> Self {
+        let get = |key: &str| find(&words.key(key)).filter(|word| !word.is_empty());
         let descending = get("dir").is_some_and(|direction| direction == "desc");
         let chosen = words.filters.iter().filter_map(|&key| Some((key, get(key)?)));
         Self {
@@ -130,12 +126,12 @@ pub(super) fn in_address(prefix: &'static str, filters: &[Choice]) -> RwSignal<Q
     let params = use_query_map();
     let path = use_location().pathname;
     let navigate = use_navigate();
-    let query = RwSignal::new(params.with_untracked(|params| Query::read(&words, params)));
+    let query = RwSignal::new(params.with_untracked(|params| Query::read(&words, |key| params.get(key))));
     let written = StoredValue::new(query.get_untracked());
 
     let reader = words.clone();
     Effect::new(move |before: Option<()>| {
-        let now = params.with(|params| Query::read(&reader, params));
+        let now = params.with(|params| Query::read(&reader, |key| params.get(key)));
         // What comes back of our own writing is no news, and typing may have gone on since.
         if before.is_some() && written.with_value(|written| *written != now) {
             written.set_value(now.clone());
@@ -178,8 +174,8 @@ pub(super) fn in_address(prefix: &'static str, filters: &[Choice]) -> RwSignal<Q
 mod tests {
     use super::*;
 
-    fn params(pairs: &[(&'static str, &str)]) -> ParamsMap {
-        pairs.iter().map(|(key, value)| (*key, (*value).to_owned())).collect()
+    fn address<'a>(pairs: &'a [(&'a str, &'a str)]) -> impl Fn(&str) -> Option<String> + 'a {
+        move |wanted| pairs.iter().find(|(key, _)| *key == wanted).map(|(_, value)| (*value).to_owned())
     }
 
     #[test]
@@ -187,14 +183,14 @@ mod tests {
         let words = Words { prefix: "", filters: vec!["state", "node"] };
         let query = Query::read(
             &words,
-            &params(&[("q", "sql"), ("sort", "size"), ("dir", "desc"), ("state", "ok"), ("tab", "x")]),
+            address(&[("q", "sql"), ("sort", "size"), ("dir", "desc"), ("state", "ok"), ("tab", "x")]),
         );
         assert_eq!(query.text, "sql");
         assert_eq!(query.order, Some(("size".to_owned(), true)));
         assert_eq!(query.filters, BTreeMap::from([("state", "ok".to_owned())]));
         let second = Words { prefix: "restores", filters: vec!["state"] };
         assert!(
-            !Query::read(&second, &params(&[("q", "sql"), ("state", "ok")])).is_narrow(),
+            Query::read(&second, address(&[("q", "sql"), ("state", "ok")])) == Query::default(),
             "the words of another table"
         );
         assert!(second.is_own("restores-q") && !second.is_own("q") && words.is_own("node") && !words.is_own("tab"));
@@ -210,8 +206,8 @@ mod tests {
         query.sort("size");
         assert_eq!(query.order, None);
         query.choose("state", "ok");
-        assert!(query.is_narrow());
+        assert!(!query.filters.is_empty());
         query.choose("state", "");
-        assert!(!query.is_narrow());
+        assert!(query.filters.is_empty());
     }
 }

@@ -7,6 +7,7 @@ use super::grid::{Board, counted};
 use super::item::{Choice, Item};
 use crate::components::icon::{Icon, Pictogram};
 use crate::components::menu::{Entry, Menu};
+use crate::dialogs;
 use crate::words::{fill, grouped, tr};
 
 /// So many filters stand open beside the search; more are folded.
@@ -175,5 +176,7 @@ pub(super) fn BulkBar(board: Board, entries: Callback<Vec<Item>, Vec<Entry>>) ->
 fn button(entry: Entry) -> impl IntoView {
     let Entry { label, refusal, choose, .. } = entry;
     let refused = refusal.is_some();
-    view! { <button type="button" disabled=refused title=refusal on:click=move |_| choose.run(())>{label}</button> }
+    // The bar is made again with every change of the selected rows; the question that is asked stays.
+    let ask = move |_| dialogs::outlive(|| choose.run(()));
+    view! { <button type="button" disabled=refused title=refusal on:click=ask>{label}</button> }
 }

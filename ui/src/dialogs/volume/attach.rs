@@ -1,18 +1,16 @@
 //! Attach one or several volumes to a node.
 
-use aurochs_api::attachment::AttachInput;
 use aurochs_api::node::{Node, NodeStatus};
-use aurochs_api::volume::actions::Attach;
 use leptos::prelude::*;
+use serde_json::json;
 
-use super::batch::subject;
+use super::batch::{act, subject};
 use crate::components::call::Call;
 use crate::components::dialog::Dialog;
 use crate::dialogs::Questions;
 use crate::live::Live;
 use crate::notices::Notices;
-use crate::words::{fill, tr};
-use crate::{api, words};
+use crate::words::{self, fill, tr};
 
 pub(super) fn ask(names: Vec<String>) {
     Questions::expect().open(Callback::new(move |()| {
@@ -43,9 +41,8 @@ fn AttachDialog(volumes: Vec<String>) -> impl IntoView {
         let what = names.with_untracked(|names| subject(names));
         let to = target.clone();
         let attach = move |volume: String| {
-            let input =
-                AttachInput { host_id: target.clone(), disable_frontend: maintenance, ..AttachInput::default() };
-            async move { api::act::<Attach>(&volume, &input).await.map(drop) }
+            let body = json!({ "hostId": target, "disableFrontend": maintenance });
+            async move { act(&volume, "attach", &body).await }
         };
         call.run_for_each(names, attach, move |_| {
             notices.done(fill("Attaching {} to {}.", &[&what, &to]));

@@ -4,13 +4,12 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use aurochs_api::attachment::{AttachInput, DetachInput};
-use aurochs_api::snapshot::SnapshotInput;
-use aurochs_api::volume::actions::{Attach, Detach, SnapshotCreate, SnapshotRevert};
 use aurochs_api::volume::{Volume, VolumeState};
 use leptos::prelude::*;
+use serde_json::json;
 
-use crate::api::{self, ApiError};
+use super::batch::act;
+use crate::api::ApiError;
 use crate::components::badge::Shape;
 use crate::components::call::Call;
 use crate::components::dialog::{Dialog, Tone};
@@ -40,22 +39,16 @@ impl Way {
     async fn go(self, step: Step) -> Result<(), ApiError> {
         match step {
             // Without a name the manager chooses one.
-            Step::Keep => api::act::<SnapshotCreate>(&self.volume, &SnapshotInput::default()).await.map(drop),
-            Step::Detach | Step::DetachAgain => {
-                api::act::<Detach>(&self.volume, &DetachInput::default()).await.map(drop)
-            }
+            Step::Keep => act(&self.volume, "snapshotCreate", &json!({})).await,
+            Step::Detach | Step::DetachAgain => act(&self.volume, "detach", &json!({})).await,
             Step::AttachForMaintenance => self.attach(true).await,
-            Step::Revert => {
-                let input = SnapshotInput { name: self.snapshot, ..SnapshotInput::default() };
-                api::act::<SnapshotRevert>(&self.volume, &input).await
-            }
+            Step::Revert => act(&self.volume, "snapshotRevert", &json!({ "name": self.snapshot })).await,
             Step::AttachAsBefore => self.attach(false).await,
         }
     }
 
-    async fn attach(self, disable_frontend: bool) -> Result<(), ApiError> {
-        let input = AttachInput { host_id: self.node, disable_frontend, ..AttachInput::default() };
-        api::act::<Attach>(&self.volume, &input).await.map(drop)
+    async fn attach(self, maintenance: bool) -> Result<(), ApiError> {
+        act(&self.volume, "attach", &json!({ "hostId": self.node, "disableFrontend": maintenance })).await
     }
 }
 

@@ -5,17 +5,16 @@ use std::sync::Arc;
 use aurochs_api::condition::{ConditionMap, ConditionStatus};
 use aurochs_api::node::Node;
 use aurochs_api::replica::Replica;
-use aurochs_api::volume::actions::Salvage;
-use aurochs_api::volume::inputs::SalvageInput;
 use leptos::prelude::*;
+use serde_json::json;
 
+use super::batch::act;
 use crate::components::call::Call;
 use crate::components::dialog::{Dialog, Tone};
 use crate::dialogs::Questions;
 use crate::live::Live;
 use crate::notices::Notices;
-use crate::words::{fill, tr};
-use crate::{api, words};
+use crate::words::{self, fill, tr};
 
 pub(super) fn ask(names: Vec<String>) {
     let Some(volume) = names.into_iter().next() else { return };
@@ -72,9 +71,10 @@ fn SalvageDialog(volume: String) -> impl IntoView {
         replicas.unwrap_or_default().into_iter().map(choice).collect_view()
     };
     let answer = Callback::new(move |()| {
-        let (volume, input) = (name.get_value(), SalvageInput { names: chosen.get_untracked() });
-        let done = fill("{} goes on with {}.", &[&volume, &words::names(&input.names, 3)]);
-        call.run(async move { api::act::<Salvage>(&volume, &input).await }, move |_| {
+        let (volume, chosen) = (name.get_value(), chosen.get_untracked());
+        let done = fill("{} goes on with {}.", &[&volume, &words::names(&chosen, 3)]);
+        let body = json!({ "names": chosen });
+        call.run(async move { act(&volume, "salvage", &body).await }, move |()| {
             notices.done(done);
             questions.close();
         });

@@ -53,7 +53,7 @@ pub(crate) fn backup_columns() -> Vec<Column> {
         Column {
             key: "url",
             label: "Address",
-            kind: Kind::Text,
+            kind: Kind::Long,
             hidden: true,
             value: |row| Value::text(row.text("url")),
             view: None,

@@ -35,7 +35,7 @@ pub(crate) fn columns() -> Vec<Column> {
         Column {
             key: "url",
             label: "Address",
-            kind: Kind::Text,
+            kind: Kind::Long,
             hidden: false,
             value: |row| text(row, "backupTargetURL"),
             view: Some(address_view),

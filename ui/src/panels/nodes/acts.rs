@@ -73,7 +73,11 @@ impl Acts {
         let refusal = (!on && node.eviction_requested).then(|| tr("Cancel the eviction first").to_owned());
         let label = if on { tr("Switch scheduling off") } else { tr("Switch scheduling on") };
         entry(label, refusal, move || {
-            let done = if on { fill("{} takes no new replicas.", &[&name]) } else { fill("{} takes replicas again.", &[&name]) };
+            let done = if on {
+                fill("{} takes no new replicas.", &[&name])
+            } else {
+                fill("{} takes replicas again.", &[&name])
+            };
             at_once(self.notices, done, put(&name, json!({"allowScheduling": !on})));
         })
     }
@@ -115,13 +119,18 @@ impl Acts {
         let down = node.status() == NodeStatus::Down;
         let unreachable = || down.then(|| tr("The node is down").to_owned());
         let (opened, name) = (node.clone(), disk.to_owned());
-        let mut entries = vec![entry(tr("Edit disk…"), unreachable(), move || edit::ask(&opened, Some(name.clone())))];
+        let mut entries =
+            vec![entry(tr("Edit disk…"), unreachable(), move || edit::ask(&opened, Some(name.clone())))];
         let (this, name, on) = (node.clone(), disk.to_owned(), shape.allow_scheduling);
         let label = if on { tr("Switch scheduling off") } else { tr("Switch scheduling on") };
         let refusal = (!on && shape.eviction_requested).then(|| tr("Cancel the eviction first").to_owned());
         entries.push(entry(label, refusal, move || {
             let done = fill("Scheduling of {} was changed.", &[&name]);
-            at_once(self.notices, done, change_disk(this.clone(), name.clone(), move |wish| wish.allow_scheduling = !on));
+            at_once(
+                self.notices,
+                done,
+                change_disk(this.clone(), name.clone(), move |wish| wish.allow_scheduling = !on),
+            );
         }));
         let (this, name) = (node.clone(), disk.to_owned());
         entries.push(if shape.eviction_requested {
@@ -168,9 +177,16 @@ fn evict(names: Vec<String>) {
         answer: "Evict",
         tone: Tone::Plain,
         consequences: one.then(|| format!("v1/whatif?change=evictNode&node={}", encoded(&names[0]))),
-        lines: vec![tr("Scheduling is switched off, and all replicas move to other nodes while their volumes stay in use.").to_owned()],
+        lines: vec![
+            tr("Scheduling is switched off, and all replicas move to other nodes while their volumes stay in use.")
+                .to_owned(),
+        ],
         typed: None,
-        done: if one { fill("{} is being emptied.", &[&names[0]]) } else { fill("{} nodes are being emptied.", &[&names.len()]) },
+        done: if one {
+            fill("{} is being emptied.", &[&names[0]])
+        } else {
+            fill("{} nodes are being emptied.", &[&names.len()])
+        },
     };
     plan.ask(move || {
         let names = names.clone();
@@ -223,7 +239,10 @@ fn remove_all(names: Vec<String>) {
         answer: "Remove nodes",
         tone: Tone::Danger,
         consequences: None,
-        lines: vec![tr("Only for nodes that are lost for good: what is on their disks counts as gone.").to_owned(), names.join(", ")],
+        lines: vec![
+            tr("Only for nodes that are lost for good: what is on their disks counts as gone.").to_owned(),
+            names.join(", "),
+        ],
         typed: Some(names.len().to_string()),
         done: fill("{} nodes were removed.", &[&names.len()]),
     };
@@ -246,7 +265,10 @@ fn evict_disk(node: &Arc<Node>, disk: &str) {
         answer: "Evict",
         tone: Tone::Plain,
         consequences: Some(format!("v1/whatif?change=evictDisk&node={}&disk={}", encoded(&node.name), encoded(&disk))),
-        lines: vec![tr("Scheduling is switched off, and all replicas move to other disks while their volumes stay in use.").to_owned()],
+        lines: vec![
+            tr("Scheduling is switched off, and all replicas move to other disks while their volumes stay in use.")
+                .to_owned(),
+        ],
         typed: None,
         done: fill("{} is being emptied.", &[&what]),
     };

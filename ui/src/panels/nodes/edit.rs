@@ -23,7 +23,8 @@ use crate::words::{fill, tr};
 /// Opens the form. `disk`: the one to begin with; an empty name adds a new one.
 pub(crate) fn ask(node: &Arc<Node>, disk: Option<String>) {
     let node = node.clone();
-    Questions::expect().open(Callback::new(move |()| view! { <EditNode node=node.clone() disk=disk.clone() /> }.into_any()));
+    Questions::expect()
+        .open(Callback::new(move |()| view! { <EditNode node=node.clone() disk=disk.clone() /> }.into_any()));
 }
 
 /// One disk of the form; the key stays while the name is typed.
@@ -41,17 +42,26 @@ fn EditNode(node: Arc<Node>, disk: Option<String>) -> impl IntoView {
     let draft = RwSignal::new(NodeDraft::of(&node));
     let opened: Vec<DiskDraft> = node.disks.iter().map(|(name, disk)| DiskDraft::of(name, disk)).collect();
     let fresh = (disk.as_deref() == Some("")).then(DiskDraft::new_one);
-    let first: Vec<Row> = opened.iter().cloned().chain(fresh).enumerate().map(|(key, disk)| Row { key, draft: RwSignal::new(disk) }).collect();
+    let first: Vec<Row> = opened
+        .iter()
+        .cloned()
+        .chain(fresh)
+        .enumerate()
+        .map(|(key, disk)| Row { key, draft: RwSignal::new(disk) })
+        .collect();
     let next = StoredValue::new(first.len());
     let rows = RwSignal::new(first);
     let drafts = move || rows.get().into_iter().map(|row| row.draft.get()).collect::<Vec<_>>();
     // As it is now, also when somebody else changes it meanwhile.
     let known = StoredValue::new(node.clone());
-    let now = Memo::new(move |_| live.nodes.get(&known.with_value(|node| node.name.clone())).unwrap_or_else(|| known.get_value()));
+    let now = Memo::new(move |_| {
+        live.nodes.get(&known.with_value(|node| node.name.clone())).unwrap_or_else(|| known.get_value())
+    });
     let opened = StoredValue::new(opened);
     let ready = Memo::new(move |_| {
         let (node, disks) = (now.get(), drafts());
-        let fine = draft.with(|draft| draft.cpu().is_ok()) && disks.iter().all(|disk| disk.problem(&node, &disks).is_none());
+        let fine =
+            draft.with(|draft| draft.cpu().is_ok()) && disks.iter().all(|disk| disk.problem(&node, &disks).is_none());
         let steps = opened.with_value(|opened| draft.with(|draft| plan(&node, draft, &disks, opened)));
         fine && steps.is_ok_and(|steps| !steps.is_empty())
     });
@@ -62,7 +72,10 @@ fn EditNode(node: Arc<Node>, disk: Option<String>) -> impl IntoView {
     };
     let answer = Callback::new(move |()| {
         let (node, disks) = (now.get_untracked(), untrack(drafts));
-        let Ok(steps) = opened.with_value(|opened| draft.with_untracked(|draft| plan(&node, draft, &disks, opened))) else { return };
+        let Ok(steps) = opened.with_value(|opened| draft.with_untracked(|draft| plan(&node, draft, &disks, opened)))
+        else {
+            return;
+        };
         let name = node.name.clone();
         let done = fill("{} was changed.", &[&name]);
         call.run(save(name, steps), move |()| {
@@ -194,13 +207,17 @@ fn NodeFields(name: String, draft: RwSignal<NodeDraft>, before: bool) -> impl In
 #[component]
 fn DiskFields(row: Row, now: Memo<Arc<Node>>, drafts: Signal<Vec<DiskDraft>>, open: bool) -> impl IntoView {
     let disk = row.draft;
-    let set = move |change: fn(&mut DiskDraft, String)| Callback::new(move |text: String| disk.update(|disk| change(disk, text)));
+    let set = move |change: fn(&mut DiskDraft, String)| {
+        Callback::new(move |text: String| disk.update(|disk| change(disk, text)))
+    };
     let get = move |part: fn(&DiskDraft) -> String| Signal::derive(move || disk.with(part));
     let is_new = disk.with_untracked(|disk| disk.is_new);
     let problem = Signal::derive(move || disk.with(|disk| disk.problem(&now.get(), &drafts.get())));
     // Untouched, a new one is no mistake yet.
     let place_problem = Signal::derive(move || {
-        disk.with(|disk| (!disk.name.is_empty() || !disk.path.is_empty()) && disk.is_new).then(|| problem.get()).flatten()
+        disk.with(|disk| (!disk.name.is_empty() || !disk.path.is_empty()) && disk.is_new)
+            .then(|| problem.get())
+            .flatten()
     });
     let reserved_problem = Signal::derive(move || if is_new { None } else { problem.get() });
     let evict = move |on: bool| {
@@ -215,7 +232,9 @@ fn DiskFields(row: Row, now: Memo<Arc<Node>>, drafts: Signal<Vec<DiskDraft>>, op
             disk.eviction_requested &= !on;
         });
     };
-    let before = Memo::new(move |_| now.with(|node| disk.with(|disk| node.disks.get(&disk.name).cloned().filter(|_| !disk.is_new))));
+    let before = Memo::new(move |_| {
+        now.with(|node| disk.with(|disk| node.disks.get(&disk.name).cloned().filter(|_| !disk.is_new)))
+    });
     let preview = Signal::derive(move || {
         let asked = disk.with(|disk| disk.eviction_requested);
         let (node, name) = (now.with(|node| encoded(&node.name)), disk.with(|disk| encoded(&disk.name)));
@@ -223,7 +242,12 @@ fn DiskFields(row: Row, now: Memo<Arc<Node>>, drafts: Signal<Vec<DiskDraft>>, op
         if asked && changed { format!("v1/whatif?change=evictDisk&node={node}&disk={name}") } else { String::new() }
     });
     let summary = move || {
-        before.get().map(|disk| fill("{} available, {} promised, of {}", &[&disk.storage_available, &disk.storage_scheduled, &disk.storage_maximum]))
+        before.get().map(|disk| {
+            fill(
+                "{} available, {} promised, of {}",
+                &[&disk.storage_available, &disk.storage_scheduled, &disk.storage_maximum],
+            )
+        })
     };
     let title = move || disk.with(|disk| if disk.is_new { tr("New disk").to_owned() } else { disk.name.clone() });
     view! {
@@ -254,8 +278,12 @@ fn DiskFields(row: Row, now: Memo<Arc<Node>>, drafts: Signal<Vec<DiskDraft>>, op
 #[component]
 fn Removal(disk: RwSignal<DiskDraft>, before: Signal<Option<(ByteSize, bool)>>) -> impl IntoView {
     let refusal = move || match before.get() {
-        Some((promised, _)) if promised > ByteSize::ZERO => Some(fill("{} are promised on it: evict it first", &[&promised])),
-        Some(_) if disk.with(|disk| disk.allow_scheduling && !disk.is_removed) => Some(tr("Switch its scheduling off first").to_owned()),
+        Some((promised, _)) if promised > ByteSize::ZERO => {
+            Some(fill("{} are promised on it: evict it first", &[&promised]))
+        }
+        Some(_) if disk.with(|disk| disk.allow_scheduling && !disk.is_removed) => {
+            Some(tr("Switch its scheduling off first").to_owned())
+        }
         _ => None,
     };
     let label = move || if disk.with(|disk| disk.is_removed) { tr("Keep it") } else { tr("Remove disk") };

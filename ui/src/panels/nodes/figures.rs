@@ -56,8 +56,12 @@ pub(crate) fn Figures(disks: Vec<Disk>) -> impl IntoView {
     move || {
         let columns = Columns::of(&disks, limit.get());
         let (replicas, images) = split(disks.iter());
-        let promised = fill("Replicas {}, backing images {}. Up to {} % of the size may be promised.", &[&replicas, &images, &limit.get()]);
-        let used = fill("{} of {} are taken on the file systems, by whomever.", &[&columns.used.part, &columns.used.whole]);
+        let promised = fill(
+            "Replicas {}, backing images {}. Up to {} % of the size may be promised.",
+            &[&replicas, &images, &limit.get()],
+        );
+        let used =
+            fill("{} of {} are taken on the file systems, by whomever.", &[&columns.used.part, &columns.used.whole]);
         let reserved = (columns.reserved > ByteSize::ZERO)
             .then(|| view! { <span class="xs">{fill("+ {} reserved", &[&columns.reserved])}</span> });
         view! {
@@ -80,7 +84,10 @@ mod tests {
 
     #[test]
     fn a_bar_warns_before_it_is_full() {
-        assert_eq!([0, 89, 90, 100, 101].map(colour), ["bar-schedulable", "bar-schedulable", "degraded", "degraded", "faulted"]);
+        assert_eq!(
+            [0, 89, 90, 100, 101].map(colour),
+            ["bar-schedulable", "bar-schedulable", "degraded", "degraded", "faulted"]
+        );
     }
 
     #[test]

@@ -137,13 +137,21 @@ fn ask(rows: &[Thing]) {
         if row.flag("last") {
             fill("{}: this is the only replica with all data. The volume is lost with it.", &[&row.text("volume")])
         } else {
-            fill("{}: {} healthy replicas are left, and another one is made where there is room.", &[&row.text("volume"), &left])
+            fill(
+                "{}: {} healthy replicas are left, and another one is made where there is room.",
+                &[&row.text("volume"), &left],
+            )
         }
     };
     let one = rows.len() == 1;
-    let wanted: Vec<(String, String)> = rows.iter().map(|row| (row.text("volume").to_owned(), row.id().to_owned())).collect();
+    let wanted: Vec<(String, String)> =
+        rows.iter().map(|row| (row.text("volume").to_owned(), row.id().to_owned())).collect();
     let plan = Plan {
-        title: if one { fill("Delete the replica {}?", &[&rows[0].id()]) } else { fill("Delete {} replicas?", &[&rows.len()]) },
+        title: if one {
+            fill("Delete the replica {}?", &[&rows[0].id()])
+        } else {
+            fill("Delete {} replicas?", &[&rows.len()])
+        },
         answer: "Delete",
         tone: Tone::Danger,
         consequences: None,

@@ -21,7 +21,11 @@ pub(crate) fn entry(
 }
 
 /// The same for what destroys something.
-pub(crate) fn danger(label: impl Into<String>, refusal: Option<String>, choose: impl Fn() + Send + Sync + 'static) -> Entry {
+pub(crate) fn danger(
+    label: impl Into<String>,
+    refusal: Option<String>,
+    choose: impl Fn() + Send + Sync + 'static,
+) -> Entry {
     Entry { danger: true, ..entry(label, refusal, choose) }
 }
 

@@ -61,12 +61,11 @@ pub(crate) fn Happened(
 
 /// The last jobs of an address (`v1/jobs?node=…&limit=8`).
 #[component]
-pub(crate) fn JobsOf(
-    #[prop(into)] wanted: Signal<String>,
-) -> impl IntoView {
+pub(crate) fn JobsOf(#[prop(into)] wanted: Signal<String>) -> impl IntoView {
     let live = Live::expect();
     let jobs = Paged::of(wanted);
-    let seen = Memo::new(move |_| live.jobs.all().iter().map(|job| (job.started_at.clone(), job.state)).collect::<Vec<_>>());
+    let seen =
+        Memo::new(move |_| live.jobs.all().iter().map(|job| (job.started_at.clone(), job.state)).collect::<Vec<_>>());
     Effect::new(move |before: Option<()>| {
         seen.track();
         if before.is_some() {

@@ -14,6 +14,7 @@ use crate::components::dialog::Tone;
 use crate::components::facts::{FactList, fact};
 use crate::components::skeleton::Skeleton;
 use crate::components::when::When;
+use crate::dialogs::outlive;
 use crate::live::{ListState, Live, Thing, follow_at};
 use crate::model::time;
 use crate::role::may_write;
@@ -28,7 +29,9 @@ pub(crate) fn title(kind: &str, object: &str) -> String {
 /// In percent, where it is known how much there is to do.
 fn percent(done: u64, planned: Option<u64>) -> Option<u32> {
     let share = u128::from(done) * 100;
-    planned.and_then(|planned| share.checked_div(u128::from(planned))).and_then(|share| u32::try_from(share.min(100)).ok())
+    planned
+        .and_then(|planned| share.checked_div(u128::from(planned)))
+        .and_then(|share| u32::try_from(share.min(100)).ok())
 }
 
 /// How far it is: a bar while it runs, from the live stream where that knows the job.
@@ -117,14 +120,16 @@ pub(crate) fn JobSheet(id: String, on_close: Callback<()>) -> impl IntoView {
     let list = follow_at(Signal::stored(api::address_of("jobs", &id)));
     let job = Memo::new(move |_| list.all().into_iter().next());
     let heading = move || {
-        job.with(|job| job.as_ref().map_or_else(|| fill("Job {}", &[&id]), |job| title(job.text("kind"), job.text("object"))))
+        job.with(|job| {
+            job.as_ref().map_or_else(|| fill("Job {}", &[&id]), |job| title(job.text("kind"), job.text("object")))
+        })
     };
     let cancel = move || {
         let offered = job.get().filter(|job| job.has_action("cancel") && may_write())?;
         // One dialog at a time: this one gives way to the question.
         let ask = move |_| {
             on_close.run(());
-            ask_cancel(&offered);
+            outlive(|| ask_cancel(&offered));
         };
         Some(view! { <button type="button" on:click=ask>{tr("Cancel the job")}</button> })
     };
@@ -168,7 +173,9 @@ fn Told(job: Thing) -> impl IntoView {
     let rate = job.bytes("bytesPerSecond");
     let rate = (rate != ByteSize::ZERO).then(|| view! { <p class="xs">{fill("{} a second", &[&rate])}</p> });
     let message = Some(job.text("message").to_owned()).filter(|text| !text.is_empty());
-    let message = message.map(|text| view! { <div class="failure"><p>{text}</p><p class="dim">{job.text("nextStep").to_owned()}</p></div> });
+    let message = message.map(
+        |text| view! { <div class="failure"><p>{text}</p><p class="dim">{job.text("nextStep").to_owned()}</p></div> },
+    );
     let refusal = Some(job.text("cancelRefusal").to_owned()).filter(|text| !text.is_empty());
     let refusal = refusal.map(|why| view! { <p class="xs">{fill("It can't be cancelled: {}", &[&why])}</p> });
     let asked = Some(job.text("cancelAskedBy").to_owned()).filter(|text| !text.is_empty());
@@ -197,9 +204,11 @@ fn Phases(job: Thing) -> impl IntoView {
             </li>
         }
     };
-    (!phases.is_empty()).then(|| view! {
-        <h3>{tr("Phases")}</h3>
-        <ol class="steps">{phases.into_iter().enumerate().map(line).collect_view()}</ol>
+    (!phases.is_empty()).then(|| {
+        view! {
+            <h3>{tr("Phases")}</h3>
+            <ol class="steps">{phases.into_iter().enumerate().map(line).collect_view()}</ol>
+        }
     })
 }
 
@@ -212,7 +221,9 @@ fn Log(job: Thing) -> impl IntoView {
     for line in &lines {
         let number = line.number("number").unwrap_or(next);
         if number > next {
-            shown.push(view! { <li class="idle dim">{fill("… {} lines left out …", &[&(number - next)])}</li> }.into_any());
+            shown.push(
+                view! { <li class="idle dim">{fill("… {} lines left out …", &[&(number - next)])}</li> }.into_any(),
+            );
         }
         next = number + 1.0;
         let at = time::parse(line.text("at")).map(clock::wall_time).unwrap_or_default();

@@ -37,7 +37,9 @@ async fn load(disks: &[(String, String)], span: i64) -> Known {
         };
         let points = answer.items("space");
         let at = |point: &Thing| point.bytes("at").bytes();
-        used.push(points.iter().map(|p| (at(p), p.bytes("maximum").saturating_sub(p.bytes("available")).bytes())).collect());
+        used.push(
+            points.iter().map(|p| (at(p), p.bytes("maximum").saturating_sub(p.bytes("available")).bytes())).collect(),
+        );
         promised.push(points.iter().map(|p| (at(p), p.bytes("scheduled").bytes())).collect());
     }
     Known { used: total(&used), promised: total(&promised), failed }
@@ -63,8 +65,14 @@ pub(crate) fn RoomOverTime(node: Signal<Vec<(String, Vec<String>)>>) -> impl Int
             }
         });
     });
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_wrap, reason = "drawn with three digits; seconds since 1970")]
-    let points = |series: &growth::Series| series.iter().map(|(at, value)| (*at as i64, Some(*value as f64))).collect::<Vec<_>>();
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_wrap,
+        reason = "drawn with three digits; seconds since 1970"
+    )]
+    let points = |series: &growth::Series| {
+        series.iter().map(|(at, value)| (*at as i64, Some(*value as f64))).collect::<Vec<_>>()
+    };
     let series = Signal::derive(move || {
         known.with(|known| {
             let Some(known) = known else { return Vec::new() };
@@ -92,7 +100,7 @@ pub(crate) fn RoomOverTime(node: Signal<Vec<(String, Vec<String>)>>) -> impl Int
     view! {
         <Section title="Space over time" actions=choices>
             <Show when=enough fallback=move || view! { <p class="calm dim">{move || if known.with(Option::is_none) { tr("Looking…") } else { tr("Nothing is known of this time yet. A point is noted every minute.") }}</p> }>
-                <LineChart title=tr("Space over time") series unit=Unit::Bytes />
+                <LineChart title=tr("Used and promised") series unit=Unit::Bytes />
                 <p class="xs">{outlook}</p>
             </Show>
         </Section>

@@ -29,7 +29,8 @@ impl Drafts {
     /// Made with the page; kept when it goes.
     pub(crate) fn take() -> Self {
         let kept = KEPT.lock().map(|kept| kept.clone()).unwrap_or_default();
-        let drafts = Self { changed: RwSignal::new(kept), refused: RwSignal::new(BTreeMap::new()), busy: RwSignal::new(false) };
+        let drafts =
+            Self { changed: RwSignal::new(kept), refused: RwSignal::new(BTreeMap::new()), busy: RwSignal::new(false) };
         on_cleanup(move || {
             if let (Ok(mut kept), Some(changed)) = (KEPT.lock(), drafts.changed.try_get_untracked()) {
                 *kept = changed;

@@ -20,7 +20,12 @@ pub(crate) fn guard(drafts: Drafts) {
     let leaving = StoredValue::new(false);
     let clicked = Closure::<dyn Fn(MouseEvent)>::new(move |event: MouseEvent| {
         let unsaved = drafts.changed.try_with_untracked(std::collections::BTreeMap::len).unwrap_or_default();
-        if unsaved == 0 || leaving.try_get_value() != Some(false) || event.meta_key() || event.ctrl_key() || event.shift_key() {
+        if unsaved == 0
+            || leaving.try_get_value() != Some(false)
+            || event.meta_key()
+            || event.ctrl_key()
+            || event.shift_key()
+        {
             return;
         }
         if let Some(link) = link_away(&event) {
@@ -35,7 +40,9 @@ pub(crate) fn guard(drafts: Drafts) {
     let held = StoredValue::new_local((clicked, function));
     on_cleanup(move || {
         unload.remove();
-        held.with_value(|(_, function)| _ = window().remove_event_listener_with_callback_and_bool("click", function, true));
+        held.with_value(|(_, function)| {
+            _ = window().remove_event_listener_with_callback_and_bool("click", function, true)
+        });
     });
 }
 

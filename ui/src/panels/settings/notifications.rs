@@ -22,9 +22,11 @@ pub(crate) fn Notifications() -> impl IntoView {
     let targets = follow("notificationtargets");
     let notices = Notices::expect();
     let menu = Callback::new(move |target: Thing| entries(&target, notices, targets));
-    let create = move || may_write().then(|| view! {
+    let create = move || {
+        may_write().then(|| view! {
         <button type="button" class="primary" on:click=move |_| ask(None, targets)><Pictogram icon=Icon::Plus />{tr("Add target")}</button>
-    });
+    })
+    };
     view! {
         <div class="head">
             <p class="dim">{tr("A target is told of the events, causes and ends of jobs that you choose, in messages at least five seconds apart.")}</p>
@@ -58,7 +60,9 @@ fn columns() -> Vec<Column> {
         plain("kind", "Kind", Kind::Text, |target| Value::text(notification_kind(target.text("kind")))),
         plain("where", "Where", Kind::Text, |target| Value::Text(place(target))),
         plain("waiting", "Waiting", Kind::Number, |target| target.number("waiting").map_or(Value::None, Value::Number)),
-        plain("delivered", "Delivered", Kind::Number, |target| target.number("delivered").map_or(Value::None, Value::Number)),
+        plain("delivered", "Delivered", Kind::Number, |target| {
+            target.number("delivered").map_or(Value::None, Value::Number)
+        }),
         plain("dropped", "Dropped", Kind::Number, |target| target.number("dropped").map_or(Value::None, Value::Number)),
         plain("last", "Last delivered", Kind::Time, |target| Value::Time(target.text("lastDeliveredAt").to_owned())),
         plain("error", "Last error", Kind::Text, |target| Value::text(target.text("lastError"))),
@@ -138,11 +142,11 @@ fn choices(words: &[(&str, &'static str)]) -> Vec<(String, String)> {
 }
 
 /// Which of a field's choices stands for a list of the API.
-fn chosen(target: Option<&Thing>, path: &str, new: &str, known: &[(&str, &[&str])]) -> String {
+fn chosen(target: Option<&Thing>, path: &str, new: &str, known: &[Known]) -> String {
     let Some(target) = target else { return new.to_owned() };
     let mut texts = target.texts(path);
     texts.sort();
-    let fits = |(_, list): &&(&str, &[&str])| {
+    let fits = |(_, list): &&Known| {
         let mut list: Vec<&str> = list.to_vec();
         list.sort_unstable();
         texts == list
@@ -150,16 +154,26 @@ fn chosen(target: Option<&Thing>, path: &str, new: &str, known: &[(&str, &[&str]
     known.iter().find(fits).map_or_else(|| "as-it-is".to_owned(), |(word, _)| (*word).to_owned())
 }
 
-const EVENTS: [(&str, &[&str]); 3] = [("none", &[]), ("warnings", &["Warning"]), ("all", &["Normal", "Warning"])];
-const CAUSES: [(&str, &[&str]); 4] =
-    [("none", &[]), ("errors", &["error"]), ("warnings", &["error", "warning"]), ("all", &["error", "info", "warning"])];
-const JOBS: [(&str, &[&str]); 3] =
-    [("none", &[]), ("failed", &["failed", "interrupted"]), ("all", &["cancelled", "failed", "interrupted", "succeeded"])];
+/// A choice of a field, and the list of the API that it stands for.
+type Known = (&'static str, &'static [&'static str]);
+
+const EVENTS: [Known; 3] = [("none", &[]), ("warnings", &["Warning"]), ("all", &["Normal", "Warning"])];
+const CAUSES: [Known; 4] = [
+    ("none", &[]),
+    ("errors", &["error"]),
+    ("warnings", &["error", "warning"]),
+    ("all", &["error", "info", "warning"]),
+];
+const JOBS: [Known; 3] = [
+    ("none", &[]),
+    ("failed", &["failed", "interrupted"]),
+    ("all", &["cancelled", "failed", "interrupted", "succeeded"]),
+];
 
 fn fields(target: Option<&Thing>) -> Vec<Field> {
     let text = |path: &str| target.map(|target| target.text(path).to_owned()).unwrap_or_default();
     let fixed = |field: Field| if target.is_some() { field.fixed() } else { field };
-    let select = |key, label, path, new, known: &[(&str, &[&str])], words: &[(&str, &'static str)]| {
+    let select = |key, label, path, new, known: &[Known], words: &[(&str, &'static str)]| {
         let value = chosen(target, path, new, known);
         let mut shown = choices(words);
         if value == "as-it-is" {
@@ -181,21 +195,47 @@ fn fields(target: Option<&Thing>) -> Vec<Field> {
         Field::toggle("enabled", "Enabled").value(target.is_none_or(|target| target.flag("enabled"))),
         secret("webhookURL", "Address", "webhookURLSet").when(is_web),
         secret("authorization", "Authorization header", "authorizationSet").when(is_webhook).advanced(),
-        Field::text("smtpServer", "Mail server").hint("Host and port: mail.example.org:587").value(text("smtpServer")).when(is_mail),
+        Field::text("smtpServer", "Mail server")
+            .hint("Host and port: mail.example.org:587")
+            .value(text("smtpServer"))
+            .when(is_mail),
         Field::select("smtpSecurity", "Encryption", security).value(smtp).when(is_mail),
         Field::text("smtpUser", "User at the mail server").value(text("smtpUser")).when(is_mail),
         secret("smtpPassword", "Password at the mail server", "smtpPasswordSet").when(is_mail),
         Field::text("from", "Sender").value(text("from")).when(is_mail),
-        Field::tags("to", "Receivers").value(json!(target.map(|target| target.texts("to")).unwrap_or_default())).when(is_mail),
+        Field::tags("to", "Receivers")
+            .value(json!(target.map(|target| target.texts("to")).unwrap_or_default()))
+            .when(is_mail),
         Field::heading("What is told"),
-        select("events", "Events", "eventTypes", "warnings", &EVENTS, &[("none", tr("None")), ("warnings", tr("Warnings")), ("all", tr("All"))]),
-        select("causes", "Causes of volumes", "causeSeverities", "errors", &CAUSES, &[
-            ("none", tr("None")),
-            ("errors", tr("Problems")),
-            ("warnings", tr("Warnings and problems")),
-            ("all", tr("All")),
-        ]),
-        select("jobs", "Ends of jobs", "jobOutcomes", "failed", &JOBS, &[("none", tr("None")), ("failed", tr("Failed and interrupted")), ("all", tr("All"))]),
+        select(
+            "events",
+            "Events",
+            "eventTypes",
+            "warnings",
+            &EVENTS,
+            &[("none", tr("None")), ("warnings", tr("Warnings")), ("all", tr("All"))],
+        ),
+        select(
+            "causes",
+            "Causes of volumes",
+            "causeSeverities",
+            "errors",
+            &CAUSES,
+            &[
+                ("none", tr("None")),
+                ("errors", tr("Problems")),
+                ("warnings", tr("Warnings and problems")),
+                ("all", tr("All")),
+            ],
+        ),
+        select(
+            "jobs",
+            "Ends of jobs",
+            "jobOutcomes",
+            "failed",
+            &JOBS,
+            &[("none", tr("None")), ("failed", tr("Failed and interrupted")), ("all", tr("All"))],
+        ),
     ]
 }
 
@@ -208,7 +248,7 @@ fn body(values: &Values) -> Json {
             fields.remove(secret);
         }
     }
-    let lists: [(&str, &str, &[(&str, &[&str])]); 3] =
+    let lists: [(&str, &str, &[Known]); 3] =
         [("events", "eventTypes", &EVENTS), ("causes", "causeSeverities", &CAUSES), ("jobs", "jobOutcomes", &JOBS)];
     for (field, name, known) in lists {
         let word = fields.remove(field);
@@ -234,7 +274,10 @@ fn ask(target: Option<Thing>, targets: List) {
         })
     });
     ask_form(FormQuestion {
-        title: target.as_ref().map_or_else(|| tr("Add a notification target").to_owned(), |target| fill("Edit {}", &[&target.text("name")])),
+        title: target.as_ref().map_or_else(
+            || tr("Add a notification target").to_owned(),
+            |target| fill("Edit {}", &[&target.text("name")]),
+        ),
         answer: "Save",
         tone: Tone::Plain,
         intro: None,

@@ -27,7 +27,8 @@ pub(crate) fn SettingRow(row: Row<Setting>, drafts: Drafts) -> impl IntoView {
     let default = told(&parts(&definition, &definition.default));
     let default_parts = parts(&definition, &definition.default);
     let reset = move |_| setting.with_untracked(|setting| drafts.put(setting, default_parts.clone()));
-    let undo = move |_| setting.with_untracked(|setting| drafts.put(setting, parts(&setting.definition, &setting.value)));
+    let undo =
+        move |_| setting.with_untracked(|setting| drafts.put(setting, parts(&setting.definition, &setting.value)));
     let engines: Vec<String> = shown.get_untracked().into_keys().collect();
     let title = if definition.display_name.is_empty() { name.clone() } else { definition.display_name.clone() };
     let label = title.clone();
@@ -68,7 +69,13 @@ pub(crate) fn SettingRow(row: Row<Setting>, drafts: Drafts) -> impl IntoView {
 
 /// The field of one data engine, or of the whole.
 #[component]
-fn Part(setting: RwSignal<Arc<Setting>>, shown: Memo<Parts>, drafts: Drafts, engine: String, label: String) -> impl IntoView {
+fn Part(
+    setting: RwSignal<Arc<Setting>>,
+    shown: Memo<Parts>,
+    drafts: Drafts,
+    engine: String,
+    label: String,
+) -> impl IntoView {
     let definition = setting.with_untracked(|setting| setting.definition.clone());
     let of_engine = engine.clone();
     let value = Memo::new(move |_| shown.with(|shown| shown.get(&of_engine).cloned().unwrap_or_default()));

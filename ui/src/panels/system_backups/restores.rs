@@ -43,7 +43,7 @@ pub(crate) fn restore_columns() -> Vec<Column> {
             value: |row| time(row, "createdAt"),
             view: None,
         },
-        Column { key: "error", label: "Error", kind: Kind::Text, hidden: false, value: error, view: None },
+        Column { key: "error", label: "Error", kind: Kind::Long, hidden: false, value: error, view: None },
     ]
 }
 

@@ -12,7 +12,7 @@ use crate::address;
 use crate::components::badge::{Badge, Shape};
 use crate::live::Live;
 use crate::model::replicas::ReplicaPhase;
-use crate::model::topology::{DiskBox, Dot, NodeBox, Topology, ZoneBox};
+use crate::model::topology::{Dot, NodeBox, Topology};
 use crate::panels::asked::{asked, setter};
 use crate::words::{self, Mark, fill, tr};
 
@@ -61,7 +61,8 @@ pub(crate) fn Picture() -> impl IntoView {
             walk(&picture, &event);
         }
     };
-    let zones = move || picture.with(|picture| picture.zones.clone());
+    let zones = move || picture.with(|picture| picture.zones.iter().map(|zone| zone.name.clone()).collect::<Vec<_>>());
+    let zone = move |name: String| view! { <ZonePart name picture lit set /> };
     let homeless = move || picture.with(|picture| picture.homeless.clone());
     view! {
         <Volumes lit set />
@@ -76,7 +77,7 @@ pub(crate) fn Picture() -> impl IntoView {
             on:keydown=keys
             on:pointerleave=move |_| lit.pointed.set(String::new())
         >
-            {move || zones().into_iter().map(|zone| view! { <ZonePart zone lit set /> }).collect_view()}
+            <For each=zones key=Clone::clone children=zone />
         </div>
         {move || {
             let dots = homeless();
@@ -100,7 +101,8 @@ fn Volumes(lit: Lit, set: Callback<(&'static str, String)>) -> impl IntoView {
         let name = lit.shown();
         let volume = live.volumes.get(&name)?;
         let places = |volume: &aurochs_api::volume::Volume| {
-            let mut nodes: Vec<String> = volume.replicas.iter().map(|replica| replica.host_id.clone()).filter(|node| !node.is_empty()).collect();
+            let mut nodes: Vec<String> =
+                volume.replicas.iter().map(|replica| replica.host_id.clone()).filter(|node| !node.is_empty()).collect();
             nodes.sort();
             nodes.dedup();
             words::names(&nodes, 6)
@@ -143,45 +145,82 @@ fn Legend() -> impl IntoView {
     }
 }
 
+// Each part follows its own piece, so that a change somewhere moves nothing else, and takes nobody's focus.
+
 #[component]
-fn ZonePart(zone: ZoneBox, lit: Lit, set: Callback<(&'static str, String)>) -> impl IntoView {
-    let name = if zone.name.is_empty() { tr("No zone").to_owned() } else { zone.name.clone() };
-    let count = zone.nodes.len();
+fn ZonePart(name: String, picture: Memo<Topology>, lit: Lit, set: Callback<(&'static str, String)>) -> impl IntoView {
+    let shown = if name.is_empty() { tr("No zone").to_owned() } else { name.clone() };
+    let nodes = Memo::new(move |_| {
+        picture.with(|picture| {
+            let zone = picture.zones.iter().find(|zone| zone.name == name);
+            zone.map(|zone| zone.nodes.iter().map(|node| node.name.clone()).collect::<Vec<_>>()).unwrap_or_default()
+        })
+    });
+    let node = move |name: String| view! { <NodePart name picture lit set /> };
     view! {
-        <section class="zone" aria-label=name.clone()>
-            <h2>{name.clone()}" "<span class="xs">{fill("{} nodes", &[&count])}</span></h2>
-            <div class="zone-nodes">
-                {zone.nodes.into_iter().map(|node| view! { <NodePart node lit set /> }).collect_view()}
-            </div>
+        <section class="zone" aria-label=shown.clone()>
+            <h2>{shown.clone()}" "<span class="xs">{move || fill("{} nodes", &[&nodes.with(Vec::len)])}</span></h2>
+            <div class="zone-nodes"><For each=move || nodes.get() key=Clone::clone children=node /></div>
         </section>
     }
 }
 
 #[component]
-fn NodePart(node: NodeBox, lit: Lit, set: Callback<(&'static str, String)>) -> impl IntoView {
-    let down = node.status == NodeStatus::Down;
-    let href = format!("nodes/{}", node.name);
+fn NodePart(name: String, picture: Memo<Topology>, lit: Lit, set: Callback<(&'static str, String)>) -> impl IntoView {
+    let (href, label, wanted) = (format!("nodes/{name}"), name.clone(), name.clone());
+    let node = Memo::new(move |_| {
+        picture
+            .with(|picture| picture.zones.iter().flat_map(|zone| &zone.nodes).find(|node| node.name == wanted).cloned())
+    });
+    let status = Memo::new(move |_| node.with(|node| node.as_ref().map_or(NodeStatus::Unknown, |node| node.status)));
+    let disks = Memo::new(move |_| {
+        node.with(|node| {
+            let disks = node.iter().flat_map(|node| &node.disks);
+            disks.map(|disk| disk.name.clone()).collect::<Vec<_>>()
+        })
+    });
+    let disk = move |name: String| view! { <DiskPart name node lit set /> };
     view! {
-        <section class="card node-box" class:down=down aria-label=node.name.clone()>
+        <section class="card node-box" class:down=move || status.get() == NodeStatus::Down aria-label=label>
             <div class="head">
-                <h3><a class="link" href=href>{node.name.clone()}</a></h3>
-                <span class="right"><Badge mark=Signal::stored(node.status.into()) text=words::node_status(node.status).to_owned() /></span>
+                <h3><a class="link" href=href>{name}</a></h3>
+                <span class="right">
+                    <Badge mark=Signal::derive(move || status.get().into()) text=Signal::derive(move || words::node_status(status.get()).to_owned()) />
+                </span>
             </div>
-            {node.disks.into_iter().map(|disk| view! { <DiskPart disk lit set /> }).collect_view()}
+            <For each=move || disks.get() key=Clone::clone children=disk />
         </section>
     }
 }
 
 #[component]
-fn DiskPart(disk: DiskBox, lit: Lit, set: Callback<(&'static str, String)>) -> impl IntoView {
-    let name = if disk.name.is_empty() { tr("A disk that is not there").to_owned() } else { disk.name.clone() };
-    let count = disk.dots.len();
-    let note = if disk.name.is_empty() { fill("{} replicas", &[&count]) } else { fill("{} replicas, {} % used", &[&count, &disk.used]) };
-    let off = (!disk.is_usable).then(|| view! { <span class="tag">{tr("takes none")}</span> });
+fn DiskPart(
+    name: String,
+    node: Memo<Option<NodeBox>>,
+    lit: Lit,
+    set: Callback<(&'static str, String)>,
+) -> impl IntoView {
+    let shown = if name.is_empty() { tr("A disk that is not there").to_owned() } else { name.clone() };
+    let is_there = !name.is_empty();
+    let disk = Memo::new(move |_| {
+        node.with(|node| node.as_ref().and_then(|node| node.disks.iter().find(|disk| disk.name == name).cloned()))
+    });
+    let figures = Memo::new(move |_| {
+        disk.with(|disk| disk.as_ref().map(|disk| (disk.dots.len(), disk.used, disk.is_usable)).unwrap_or_default())
+    });
+    let note = move || match figures.get() {
+        (count, used, _) if is_there => fill("{} replicas, {} % used", &[&count, &used]),
+        (count, _, _) => fill("{} replicas", &[&count]),
+    };
+    let off = move || (!figures.get().2).then(|| view! { <span class="tag">{tr("takes none")}</span> });
+    let dots = move || disk.with(|disk| disk.iter().flat_map(|disk| disk.dots.clone()).collect::<Vec<_>>());
+    let dot = move |dot: Dot| view! { <DotPart dot lit set /> };
     view! {
-        <div class="disk-box" class:off=!disk.is_usable>
-            <div class="xs"><strong>{name}</strong>" "{note}{off}</div>
-            <div class="dots">{disk.dots.into_iter().map(|dot| view! { <DotPart dot lit set /> }).collect_view()}</div>
+        <div class="disk-box" class:off=move || !figures.get().2>
+            <div class="xs"><strong>{shown}</strong>" "{note}{off}</div>
+            <div class="dots">
+                <For each=dots key=|dot| (dot.replica.clone(), words::replica_phase(dot.phase)) children=dot />
+            </div>
         </div>
     }
 }
