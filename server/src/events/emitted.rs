@@ -9,7 +9,6 @@ const NOT_EMITTED: &[(&str, &str)] = &[
     ("FailedSwitchover", "the v2 data engine"),
     ("FailedUpgradePostCheck", "Longhorn's upgrader"),
     ("FailedUpgradePreCheck", "Longhorn's upgrader"),
-    ("Fetching", "nothing: a system backup is fetched in a moment, and is told as `Fetched`"),
     ("MigrationFailed", "live migration"),
     ("PassedUpgradeCheck", "Longhorn's upgrader"),
     ("ShardFailed", "the v2 data engine"),

@@ -66,6 +66,7 @@ pub struct BackingImageStatus {
     pub v2_first_copy_disk: String,
     pub v2_first_copy_status: String,
     /// Ours: why it is not as wished, worst first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub causes: Vec<Cause>,
 }
 

@@ -15,6 +15,7 @@ const MISSING: &str = include_str!("schemas_missing.txt");
 
 /// Fields that Longhorn does not have.
 const OUR_FIELDS: &[&str] = &[
+    "backingImage.causes",
     "backup.causes",
     "backup.doneBytes",
     "backup.plannedBytes",

@@ -131,7 +131,6 @@ async fn what_can_not_be_done_yet_is_refused_by_name() {
     for (name, value, words) in [
         ("storage-network", "kube-system/fast", "Kubernetes"),
         ("v2-data-engine", "true", "v2 data engine"),
-        ("backing-image-cleanup-wait-interval", "10", "backing images"),
     ] {
         let answer = put(&manager, name, value).await;
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{answer:?}");

@@ -46,6 +46,10 @@ fn a_volume_is_backed_up_restored_and_followed() {
     let followed = world.fails(1, "backup-target rm offsite --yes");
     assert!(followed.contains("standby"), "{followed}");
     world.ok("volume activate standby");
+    let patience = Instant::now() + Duration::from_secs(120);
+    while world.json("volume show standby")["standby"] == true {
+        assert!(Instant::now() < patience, "the volume follows for ever");
+    }
     world.ok("volume wait standby --for detached --timeout 2m");
 
     world.ok(&format!("backup delete {name} --yes"));

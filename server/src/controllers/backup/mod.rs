@@ -22,8 +22,6 @@ mod end;
 pub mod last_backup;
 mod memory;
 mod run;
-#[cfg(test)]
-mod tests;
 mod turn;
 
 use std::sync::Arc;
@@ -112,3 +110,6 @@ impl Made {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
