@@ -128,10 +128,9 @@ async fn what_no_version_has_any_more_goes_and_what_the_system_tells_is_brought_
 #[tokio::test]
 async fn what_can_not_be_done_yet_is_refused_by_name() {
     let manager = Manager::start().await;
-    for (name, value, words) in [
-        ("storage-network", "kube-system/fast", "Kubernetes"),
-        ("v2-data-engine", "true", "v2 data engine"),
-    ] {
+    for (name, value, words) in
+        [("storage-network", "kube-system/fast", "Kubernetes"), ("v2-data-engine", "true", "v2 data engine")]
+    {
         let answer = put(&manager, name, value).await;
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{answer:?}");
         let (message, definition) = (answer.json(), manager.get(&format!("/v1/settings/{name}")).await.json());
