@@ -17,7 +17,7 @@ BENCH_SETTINGS = $(if $(JOBS),--jobs '$(JOBS)') $(if $(TARGETS),--targets '$(TAR
 	$(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SIZE),--size $(SIZE)) $(if $(QUICK),--quick)
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop build ui test test-kernel soak crash bench bench-large load install-deps clean
+.PHONY: help run stop build ui test test-kernel soak crash bench bench-backup bench-large bench-ui shots load install-deps clean
 
 help: ## this text
 	@echo "Aurochs: distributed block storage with a dashboard. Targets:"
@@ -55,11 +55,25 @@ bench: ## speed beside the bare file and other servers, memory, rebuilds (JOBS= 
 	@scripts/bench-tools.sh $(TARGET_DIR)/bench-tools
 	@$(USE_RUST); cargo bench --locked --quiet -p aurochs-engine --bench volume_speed -- --tools $(abspath $(TARGET_DIR))/bench-tools --json $(abspath $(TARGET_DIR))/bench.json $(BENCH_SETTINGS)
 
+bench-backup: ## backups and restores beside the limits of hashing and compressing (SIZE= ROUNDS= SECONDS= PARTS= QUICK=1)
+	@scripts/bench-tools.sh $(TARGET_DIR)/bench-tools
+	@$(USE_RUST); cargo bench --locked --quiet -p aurochs-engine --bench backup_speed -- --tools $(abspath $(TARGET_DIR))/bench-tools --json $(abspath $(TARGET_DIR))/bench-backup.json $(BENCH_SETTINGS)
+
 bench-large: ## time and memory to open a replica of 1 TiB with a hundred snapshots, and its reads
 	@$(USE_RUST); cargo bench --locked --quiet -p aurochs-engine --bench large_replica
 
 load: ## five thousand volumes in the store: time of the list, fifty followers, memory
 	@$(USE_RUST); AUROCHS_LOAD_LIMITS=1 cargo test --locked --release -p aurochs-server --test load -- --nocapture
+
+shots: ## pictures of all pages, in both themes and both widths, into e2e/browser/shots
+	@scripts/install.sh test
+	@$(USE_RUST); cargo run --locked --quiet -p aurochs-ui-pack && cargo build --locked --workspace --bins
+	@cd e2e/browser && { [ node_modules -nt package-lock.json ] || npm ci --no-progress --silent; } && \
+	AUROCHS_BIN_DIR=$(abspath $(TARGET_DIR))/debug npx --no-install playwright test --config shots.config.js
+
+bench-ui: ## the dashboard with ten thousand volumes in a browser: first view, scrolling, filtering, memory (VOLUMES= MINUTES=)
+	@scripts/install.sh test
+	@$(USE_RUST); VOLUMES=$(or $(VOLUMES),10000) MINUTES=$(or $(MINUTES),3) scripts/bench-ui.sh
 
 install-deps: ## install what running and testing need (Debian 12)
 	@scripts/install.sh test

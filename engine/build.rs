@@ -7,6 +7,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let descriptors = protox::compile(files, ["proto"])?;
     // Written by hand in `grpc/credentials.rs`: what is derived would print secrets.
-    tonic_prost_build::configure().skip_debug([".aurochs.engine.v1.BackupCredentials"]).compile_fds(descriptors)?;
+    let secrets = [".aurochs.engine.v1.BackupCredentials", ".aurochs.instance.v1.ImageTarget"];
+    tonic_prost_build::configure().skip_debug(secrets).compile_fds(descriptors)?;
     Ok(())
 }

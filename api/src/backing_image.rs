@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::action::NoInput;
+use crate::cause::Cause;
 use crate::describe::Described;
 use crate::schema::Resource;
 use crate::size::{ByteSize, as_number};
@@ -35,6 +36,23 @@ pub enum FileState {
     #[default]
     #[serde(alias = "")]
     Unknown,
+}
+
+impl FileState {
+    /// The word on the wire.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Starting => "starting",
+            Self::ReadyForTransfer => "ready-for-transfer",
+            Self::Ready => "ready",
+            Self::InProgress => "in-progress",
+            Self::Failed => "failed",
+            Self::FailedAndCleanup => "failed-and-cleanup",
+            Self::Unknown => "unknown",
+        }
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
@@ -70,6 +88,8 @@ pub struct BackingImage {
     pub secret: String,
     pub secret_namespace: String,
     pub deletion_timestamp: String,
+    /// Ours: why it is not as wished.
+    pub causes: Vec<Cause>,
 }
 
 /// One copy of a backing image.

@@ -69,6 +69,15 @@ pub struct BackupInput {
     pub name: String,
 }
 
+/// Body of `backupVerify`.
+#[derive(Clone, Debug, Default, Described, Serialize, Deserialize)]
+#[serde(default)]
+pub struct BackupVerifyInput {
+    pub name: String,
+    /// How many blocks are read, chosen by chance; 0 for all.
+    pub sample: u64,
+}
+
 /// Known to `/v1/schemas` alone: what is sent is a collection.
 #[derive(Clone, Debug, Default, Described, Serialize, Deserialize)]
 #[serde(default)]

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::action::NoInput;
-use crate::backup::{Backup, BackupInput};
+use crate::backup::{Backup, BackupInput, BackupVerifyInput};
 use crate::backup_target::SyncBackupResource;
 use crate::cause::Cause;
 use crate::describe::Described;
+use crate::job::Job;
 use crate::schema::{Collection, Resource};
 
 /// Amounts are texts, empty until they are known.
@@ -65,4 +66,6 @@ crate::actions! { BackupVolume {
     BackupVolumeSync = "backupVolumeSync"(SyncBackupResource) -> Resource<BackupVolume> {
         schema_output: Some("backupVolumeListOutput"),
     };
+    /// Ours: reads a backup, all of its blocks or some, and tells by a job whether it could be restored.
+    BackupVerify = "backupVerify"(BackupVerifyInput) -> Resource<Job>;
 } }

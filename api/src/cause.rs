@@ -98,6 +98,10 @@ pub enum CauseCode {
     Restoring,
     /// The volume could not be filled from a backup.
     RestoreFailed,
+    /// A backing image is not where it is needed yet.
+    BackingImageWaiting,
+    /// A backing image, or a copy of it, could not be made.
+    BackingImageFailed,
     /// Something this version does not know.
     #[serde(other)]
     Other,

@@ -1,4 +1,4 @@
-//! Files in the file system inside a snapshot. Ours; Longhorn has no such thing.
+//! Files in the file system inside a snapshot, or a backup. Ours; Longhorn has no such thing.
 
 use serde::{Deserialize, Serialize};
 
@@ -56,6 +56,39 @@ pub struct FilesQuestion {
 pub struct FileContentQuestion {
     /// Name of the snapshot.
     pub snapshot: String,
+    /// A file, which comes as it is, or a directory, which comes as a tar.
+    pub path: String,
+    /// Number of the partition, where there are several with file systems.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub partition: Option<u32>,
+}
+
+/// The query of `GET /v1/backupvolumes/{name}/files`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[schema(id = "backupFilesQuestion")]
+pub struct BackupFilesQuestion {
+    /// Name of the backup.
+    pub backup: String,
+    /// Directory; the root when it is left out.
+    pub path: String,
+    /// Number of the partition, where there are several with file systems.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub partition: Option<u32>,
+    /// Only names behind this one: the last one of the page before.
+    pub after: String,
+    /// Names on a page, 1000 when it is left out, at most 10000. The link `next` leads to the next page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+/// The query of `GET /v1/backupvolumes/{name}/files/content`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+#[schema(id = "backupFileContentQuestion")]
+pub struct BackupFileContentQuestion {
+    /// Name of the backup.
+    pub backup: String,
     /// A file, which comes as it is, or a directory, which comes as a tar.
     pub path: String,
     /// Number of the partition, where there are several with file systems.

@@ -58,6 +58,8 @@ pub enum JobKind {
     /// Replicas leave a disk or a node.
     Evacuation,
     EngineUpgrade,
+    /// A backing image is fetched or made.
+    BackingImage,
     Backup,
     /// A backup is removed from its target.
     BackupDeletion,

@@ -21,7 +21,23 @@ pub enum LiveMessage {
     Gone { kind: LiveKind, id: String },
     /// Sent when nothing changed for a while, so that a dead connection is noticed.
     Alive,
+    /// Answer to [`LiveRequest`]: of these lists changes are told. Of the others that were asked for there is nothing to
+    /// tell; a client that shows them asks again now and then.
+    Following { lists: Vec<String> },
+    /// These lists changed since they were followed or told last; `GET /v1/<list>` has them.
+    Stale { lists: Vec<String> },
 }
+
+/// What a client may say: of which lists, besides what the stream has anyway, it wants to hear when they change. Plurals
+/// as they stand in addresses (`backups`), at most [`FOLLOWED_MAXIMUM`]. Each request replaces the one before.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LiveRequest {
+    pub follow: Vec<String>,
+}
+
+/// More lists than there are types would be a mistake of the client.
+pub const FOLLOWED_MAXIMUM: usize = 40;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

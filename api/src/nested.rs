@@ -2,20 +2,25 @@
 
 use std::ops::{Deref, DerefMut};
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::describe::{Described, Wire};
 
 /// A row of `backupStatus`, `restoreStatus`, `purgeStatus` and `rebuildStatus`, and the `volumeAttachment` of a volume:
 /// Longhorn sends `"links": null, "actions": null` with them, and its clients go through both.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Nested<T> {
-    #[serde(default, skip_deserializing)]
     links: (),
-    #[serde(default, skip_deserializing)]
     actions: (),
     #[serde(flatten)]
     pub data: T,
+}
+
+/// The header says nothing, so the row alone is read; a derived reader would keep all keys of each row in between.
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Nested<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        T::deserialize(deserializer).map(Self::from)
+    }
 }
 
 impl<T> From<T> for Nested<T> {

@@ -65,11 +65,12 @@ pub enum FoundKind {
     RecurringJob,
     Setting,
     EngineImage,
+    BackingImage,
     Orphan,
 }
 
 impl FoundKind {
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Volume,
         Self::Node,
         Self::Disk,
@@ -78,6 +79,7 @@ impl FoundKind {
         Self::RecurringJob,
         Self::Setting,
         Self::EngineImage,
+        Self::BackingImage,
         Self::Orphan,
     ];
 
@@ -93,6 +95,7 @@ impl FoundKind {
             Self::RecurringJob => "recurringJob",
             Self::Setting => "setting",
             Self::EngineImage => "engineImage",
+            Self::BackingImage => "backingImage",
             Self::Orphan => "orphan",
         }
     }

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::cause::Cause;
 use crate::describe::Described;
+use crate::size::ByteSize;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 pub enum SystemBackupState {
@@ -46,6 +48,17 @@ pub struct SystemBackup {
     pub created_at: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub error: String,
+    /// Bytes of the volumes' backups that are made for it, and those done; 0 where there are none.
+    #[serde(with = "crate::size::as_number")]
+    #[schema(wire = "integer")]
+    #[schema(ours)]
+    pub planned_bytes: ByteSize,
+    #[serde(with = "crate::size::as_number")]
+    #[schema(wire = "integer")]
+    #[schema(ours)]
+    pub done_bytes: ByteSize,
+    #[schema(ours)]
+    pub causes: Vec<Cause>,
 }
 
 /// Body of a create.

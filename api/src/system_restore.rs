@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::cause::Cause;
 use crate::describe::Described;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
@@ -35,6 +36,9 @@ pub struct SystemRestore {
     pub created_at: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub error: String,
+    /// Why it failed, what it waits for, and what of the backup was not brought back.
+    #[schema(ours)]
+    pub causes: Vec<Cause>,
 }
 
 /// Body of a create.

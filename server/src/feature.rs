@@ -3,7 +3,6 @@
 /// A missing feature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Feature {
-    BackingImages,
     BlockDisks,
     /// Limits of the time that copying between replicas takes.
     CopyTimeouts,
@@ -17,7 +16,6 @@ pub enum Feature {
     SecondEngine,
     /// Volumes that several nodes mount at once.
     SharedVolumes,
-    SystemBackups,
     Uninstall,
     UpgradeCheck,
 }
@@ -27,7 +25,6 @@ impl Feature {
     #[must_use]
     pub const fn words(self) -> &'static str {
         match self {
-            Self::BackingImages => "backing images",
             Self::BlockDisks => "block disks",
             Self::CopyTimeouts => "time limit for copying between replicas",
             Self::DeltaRebuild => "rebuilds of changed blocks alone",
@@ -38,7 +35,6 @@ impl Feature {
             Self::Migration => "live migration",
             Self::SecondEngine => "v2 data engine",
             Self::SharedVolumes => "ReadWriteMany volumes",
-            Self::SystemBackups => "system backups",
             Self::Uninstall => "uninstallation through a setting",
             Self::UpgradeCheck => "upgrade check",
         }
@@ -48,8 +44,6 @@ impl Feature {
     #[must_use]
     pub const fn next_step(self) -> &'static str {
         match self {
-            Self::SystemBackups => "Back the volumes up, and note their settings, for now.",
-            Self::BackingImages => "Write the image into a new volume for now.",
             Self::BlockDisks => "Use a directory on a file system.",
             Self::CopyTimeouts => "Leave it as it is: copying goes on for as long as data comes.",
             Self::DeltaRebuild => "Leave it as it is: replicas are rebuilt in full.",
@@ -75,9 +69,9 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_named() {
-        let error = ApiError::not_yet(Feature::SystemBackups, "creating system backup nightly");
+        let error = ApiError::not_yet(Feature::LinkedClones, "cloning volume data");
         assert_eq!(error.kind.status(), StatusCode::UNPROCESSABLE_ENTITY);
-        assert_eq!(error.message, "creating system backup nightly is not done: this version has no system backups yet");
+        assert_eq!(error.message, "cloning volume data is not done: this version has no linked clones yet");
         assert!(!error.next_step.is_empty());
     }
 }

@@ -9,6 +9,7 @@
 //!    the live stream and the page around it.
 //!
 //! Volumes' data in backup stores is sent and fetched by engines; [`backups`] is the manager's own way to them.
+//! [`system`] is what a backup of the whole installation holds, in [`yaml`].
 //! What takes long is told to [`jobs`] and what happened to [`events`]: both are for people, and nothing depends on them.
 //! [`whatif`] tells before a change what the controllers would make of it; [`search`] finds by words; [`samples`] remember
 //! what volumes did.
@@ -47,6 +48,8 @@ pub mod settings;
 pub mod standalone;
 pub mod store;
 pub mod support_bundle;
+pub mod system;
 pub mod view;
 pub mod web;
 pub mod whatif;
+pub mod yaml;

@@ -42,7 +42,8 @@ const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Number of volumes: all that the product promises where speed is measured, fewer in a debug build.
 fn volumes() -> usize {
-    if with_limits() { 5000 } else { 600 }
+    let asked = std::env::var("AUROCHS_LOAD_VOLUMES").ok().and_then(|number| number.parse().ok());
+    asked.unwrap_or(if with_limits() { 5000 } else { 600 })
 }
 
 fn with_limits() -> bool {
@@ -178,6 +179,24 @@ async fn followers() {
         messages += follower.await.unwrap().expect("the last word in time");
     }
     println!("{CLIENTS} followers got {messages} lists");
+}
+
+/// For `make bench-ui`: says where it is, and changes a few volumes a second until somebody ends it.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "runs until it is ended; scripts/bench-ui.sh starts it"]
+async fn serves_a_browser() {
+    let manager = Manager::start().await;
+    fill(manager.store()).await;
+    let address = manager.listen().await;
+    println!("user: {USER}\npassword: {PASSWORD}\nhttp://{address}/");
+    for round in 0.. {
+        for number in 0..5 {
+            let name = name((round * 5 + number) % volumes());
+            let bytes = ByteSize(((round % 1000) as u64 + 1) << 20);
+            manager.store().modify_status::<Volume>(&name, |status| status.actual_size = bytes).await.unwrap();
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
 }
 
 async fn followers_get_the_last_word(manager: &Manager, address: SocketAddr) {

@@ -22,7 +22,7 @@ const SECTIONS: &[(&str, &[Rule])] = &[
     ("9 Orphans", ORPHANS),
     ("12 Engine image", ENGINE_IMAGE),
     ("13 Node drain, node down", NODES),
-    ("14 Support bundle", SUPPORT_BUNDLE),
+    ("14 System backup / restore, support bundle", SYSTEM),
     ("15 Space figures", FIGURES),
     ("16 Metrics", METRICS),
     ("17 Events", EVENTS),
@@ -354,6 +354,11 @@ const RECURRING_JOBS: &[Rule] = &[
     ("labels", "src/routes/recurring_job/labels.rs: labels_of_kubernetes"),
     ("concurrency", "src/routes/recurring_job/check.rs: concurrency_of_zero_is_the_default"),
     ("parameters", "src/routes/recurring_job/check.rs: parameters_belong_to_their_task"),
+    (
+        "system backup name, volume-backup-policy, retain",
+        "src/recurring/system_backup.rs: names_and_policies the_newest_complete_ones_stay; \
+         tests/installed/system/recurring.rs: a_job_backs_the_system_up_and_keeps_the_newest",
+    ),
     ("retain normalisation", "src/routes/recurring_job/check.rs: retain_is_corrected_as_longhorn_does"),
     ("job deletion", "tests/api/recurring_jobs.rs: volumes_forget_a_job_that_is_deleted"),
 ];
@@ -403,11 +408,25 @@ const NODES: &[Rule] = &[
     ),
 ];
 
-const SUPPORT_BUNDLE: &[Rule] = &[(
-    "states, name, deletion after the download",
-    "src/support_bundle/tests.rs: a_deleted_bundle_leaves_nothing failed_ones_are_kept_as_the_setting_says \
-     a_manager_that_ended_half_way_begins_again",
-)];
+const SYSTEM: &[Rule] = &[
+    (
+        "states, remote path, zip content, target default, restore order and rules",
+        "tests/installed/system/whole.rs: a_lost_installation_comes_back_in_a_fresh_one; \
+         src/system/contents.rs: resources_have_kubernetes_form a_settings_value_stands_alone; \
+         src/yaml/write.rs: the_form_is_kubernetes",
+    ),
+    (
+        "volumeBackupPolicy",
+        "src/controllers/system_backup/volumes.rs: what_was_written_since_the_last_backup; \
+         tests/installed/system/whole.rs: a_lost_installation_comes_back_in_a_fresh_one",
+    ),
+    ("labels of what is restored", "src/controllers/system_restore/parts.rs: a_mark_is_of_one_restore"),
+    (
+        "support bundle: states, name, deletion after the download",
+        "src/support_bundle/tests.rs: a_deleted_bundle_leaves_nothing failed_ones_are_kept_as_the_setting_says \
+         a_manager_that_ended_half_way_begins_again",
+    ),
+];
 
 const FIGURES: &[Rule] = &[
     ("dashboard", "../api/src/node.rs: figures_of_longhorns_storage_card"),

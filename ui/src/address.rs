@@ -2,6 +2,7 @@
 //! a proxy put it; everything here and every `href` in the views is relative to it.
 
 use leptos::prelude::{document, window};
+use wasm_bindgen::JsCast;
 
 /// Path of the application's root without the final slash: empty, or such as `/storage/aurochs`.
 pub(crate) fn root_path() -> String {
@@ -24,6 +25,17 @@ pub(crate) fn reload_for_login() {
 /// Address of a volume's page, relative to the base.
 pub(crate) fn volume(name: &str) -> String {
     format!("volumes/{name}")
+}
+
+/// Goes to a page (`files?volume=x`), as a click on a link does. For what is chosen in a menu, where no router is at hand.
+pub(crate) fn go(address: &str) {
+    let link = document().create_element("a").ok().and_then(|link| link.dyn_into::<web_sys::HtmlElement>().ok());
+    let Some((link, body)) = link.zip(document().body()) else { return };
+    // The router listens to clicks on links that are in the document.
+    _ = link.set_attribute("href", address);
+    _ = body.append_child(&link);
+    link.click();
+    link.remove();
 }
 
 fn path_of(uri: &str) -> &str {

@@ -1,15 +1,16 @@
 //! Calls of the manager's REST API. Addresses, bodies and answers come from the types of `aurochs_api`. Addresses are
 //! relative: the browser resolves them against the document's base.
 
-use aurochs_api::action::Action;
-use aurochs_api::describe::Shaped;
-use aurochs_api::schema::{ErrorBody, Resource, plural};
+use aurochs_api::schema::ErrorBody;
 use aurochs_api::session::Session;
 use gloo_net::http::{Method, Request, RequestBuilder, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::address;
+use crate::live::Thing;
+use crate::words::{fill, tr};
 
 /// Why a call failed, in two sentences for a person.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,50 +31,37 @@ pub(crate) async fn log_out() -> Result<(), ApiError> {
     send(Method::POST, "logout", None::<&()>).await.map(drop)
 }
 
-/// Makes a thing of a type; answers with it.
-pub(crate) async fn create<T: Shaped + DeserializeOwned>(input: &impl Serialize) -> Result<Resource<T>, ApiError> {
-    let path = format!("v1/{}", plural(T::ID));
-    let response = send(Method::POST, &path, Some(input)).await?;
-    response.json().await.map_err(|error| unreadable(&path, &error.to_string()))
+/// What stands at an address below the root: `v1/backups?limit=10`.
+pub(crate) async fn get(address: &str) -> Result<Thing, ApiError> {
+    untyped(Method::GET, address, None).await
 }
 
-pub(crate) async fn delete<T: Shaped>(id: &str) -> Result<(), ApiError> {
-    send(Method::DELETE, &path_of::<T>(id), None::<&()>).await.map(drop)
+/// Makes a thing (`v1/backuptargets`) or does something with one (`v1/volumes/x?action=expand`).
+pub(crate) async fn post(address: &str, body: &Value) -> Result<Thing, ApiError> {
+    untyped(Method::POST, address, Some(body)).await
 }
 
-/// Does something with a thing; body and answer are those of the action.
-pub(crate) async fn act<A>(id: &str, input: &A::Input) -> Result<A::Output, ApiError>
-where
-    A: Action,
-    A::Input: Serialize,
-    A::Output: Answer,
-{
-    let path = path_of::<A::On>(id);
-    let builder = RequestBuilder::new(&path).query([("action", A::OFFER.name)]);
-    let response = send_built(builder.method(Method::POST), Some(input)).await?;
-    A::Output::read(response).await.map_err(|error| unreadable(&path, &error))
+pub(crate) async fn put(address: &str, body: &Value) -> Result<Thing, ApiError> {
+    untyped(Method::PUT, address, Some(body)).await
 }
 
-/// What an action can answer.
-pub(crate) trait Answer: Sized {
-    async fn read(response: Response) -> Result<Self, String>;
+pub(crate) async fn remove(address: &str) -> Result<(), ApiError> {
+    untyped(Method::DELETE, address, None).await.map(drop)
 }
 
-impl<T: DeserializeOwned> Answer for Resource<T> {
-    async fn read(response: Response) -> Result<Self, String> {
-        response.json().await.map_err(|error| error.to_string())
+/// Address of a thing: `address_of("backups", "b-1")`.
+pub(crate) fn address_of(collection: &str, id: &str) -> String {
+    format!("v1/{collection}/{}", String::from(js_sys::encode_uri_component(id)))
+}
+
+/// An empty answer is a thing without anything.
+async fn untyped(method: Method, address: &str, body: Option<&Value>) -> Result<Thing, ApiError> {
+    let response = send(method, address, body).await?;
+    let text = response.text().await.map_err(|error| unreadable(address, &error.to_string()))?;
+    if text.trim().is_empty() {
+        return Ok(Value::Null.into());
     }
-}
-
-/// Some actions answer with an empty body.
-impl Answer for () {
-    async fn read(_: Response) -> Result<Self, String> {
-        Ok(())
-    }
-}
-
-fn path_of<T: Shaped>(id: &str) -> String {
-    format!("v1/{}/{}", plural(T::ID), String::from(js_sys::encode_uri_component(id)))
+    serde_json::from_str::<Value>(&text).map(Thing::from).map_err(|error| unreadable(address, &error.to_string()))
 }
 
 async fn send<B: Serialize>(method: Method, path: &str, body: Option<&B>) -> Result<Response, ApiError> {
@@ -92,8 +80,8 @@ async fn send_built<B: Serialize>(builder: RequestBuilder, body: Option<&B>) -> 
         Err(error) => Err(error),
     };
     let response = sent.map_err(|_| ApiError {
-        message: "The manager can't be reached.".to_owned(),
-        next_step: "Check the connection and try again; nothing was changed.".to_owned(),
+        message: tr("The manager can't be reached.").to_owned(),
+        next_step: tr("Check the connection and try again; nothing was changed.").to_owned(),
     })?;
     match response.status() {
         200..=299 => Ok(response),
@@ -107,7 +95,7 @@ async fn refused(status: u16, response: &Response) -> ApiError {
     }
     let body: ErrorBody = read(response).await.unwrap_or_default();
     if body.message.is_empty() {
-        let message = format!("The manager answered {status} {}.", response.status_text());
+        let message = fill("The manager answered {} {}.", &[&status, &response.status_text()]);
         return ApiError { message, next_step: body.detail };
     }
     ApiError { message: body.message, next_step: body.detail }
@@ -119,7 +107,7 @@ async fn read<T: DeserializeOwned>(response: &Response) -> Option<T> {
 
 fn unreadable(path: &str, why: &str) -> ApiError {
     ApiError {
-        message: format!("The answer of {path} can't be read: {why}."),
-        next_step: "Reload the page; the manager may have been upgraded.".to_owned(),
+        message: fill("The answer of {} can't be read: {}.", &[&path, &why]),
+        next_step: tr("Reload the page; the manager may have been upgraded.").to_owned(),
     }
 }

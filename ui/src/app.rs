@@ -14,15 +14,34 @@ use crate::dialogs::{OpenQuestion, Questions};
 use crate::hold::Hold;
 use crate::live::{Link, Live};
 use crate::notices::Notices;
+use crate::pages::audit::AuditPage;
+use crate::pages::backing_images::BackingImagesPage;
+use crate::pages::backup_targets::BackupTargetsPage;
+use crate::pages::backup_volume::BackupVolumePage;
+use crate::pages::backups::BackupsPage;
 use crate::pages::dashboard::DashboardPage;
+use crate::pages::engine_images::EngineImagesPage;
+use crate::pages::events::EventsPage;
+use crate::pages::files::FilesPage;
+use crate::pages::instance_managers::InstanceManagersPage;
+use crate::pages::jobs::JobsPage;
 use crate::pages::missing::MissingPage;
+use crate::pages::node::NodePage;
 use crate::pages::nodes::NodesPage;
+use crate::pages::orphans::OrphansPage;
+use crate::pages::recurring_jobs::RecurringJobsPage;
+use crate::pages::settings::SettingsPage;
+use crate::pages::support::SupportPage;
+use crate::pages::system_backups::SystemBackupsPage;
+use crate::pages::topology::TopologyPage;
 use crate::pages::volume::VolumePage;
 use crate::pages::volumes::VolumesPage;
 use crate::panels::frame::{Navigation, PhoneBar, StaleBanner};
 use crate::panels::notices::NoticeList;
+use crate::panels::palette::{Palette, SearchPalette};
 use crate::theme::Theme;
-use crate::{address, clock};
+use crate::words::tr;
+use crate::{address, clock, role};
 
 /// Replaces the skeleton of the page shell.
 pub(crate) fn mount() {
@@ -39,15 +58,17 @@ pub(crate) fn mount() {
 #[component]
 fn App() -> impl IntoView {
     clock::start();
+    role::start();
     Hold::provide();
     Notices::provide();
     Questions::provide();
+    Palette::provide();
     let live = Live::start();
     let base: Cow<'static, str> = address::root_path().into();
     let stale = move || matches!(live.link.get(), Link::Reconnecting { .. });
     view! {
         <Router base>
-            <a class="skip" href="#main" rel="external" on:click=focus_main>"Skip to content"</a>
+            <a class="skip" href="#main" rel="external" on:click=focus_main>{tr("Skip to content")}</a>
             <div class="frame" class:stale=stale>
                 <Navigation />
                 <PhoneBar />
@@ -57,6 +78,7 @@ fn App() -> impl IntoView {
                 </main>
             </div>
             <OpenQuestion />
+            <SearchPalette />
             <NoticeList />
         </Router>
     }
@@ -78,6 +100,23 @@ fn Pages() -> impl IntoView {
             <Route path=path!("volumes") view=VolumesPage />
             <Route path=path!("volumes/:name") view=VolumePage />
             <Route path=path!("nodes") view=NodesPage />
+            <Route path=path!("nodes/:name") view=NodePage />
+            <Route path=path!("topology") view=TopologyPage />
+            <Route path=path!("backups") view=BackupsPage />
+            <Route path=path!("backups/:target/:volume") view=BackupVolumePage />
+            <Route path=path!("backup-targets") view=BackupTargetsPage />
+            <Route path=path!("system-backups") view=SystemBackupsPage />
+            <Route path=path!("recurring-jobs") view=RecurringJobsPage />
+            <Route path=path!("backing-images") view=BackingImagesPage />
+            <Route path=path!("files") view=FilesPage />
+            <Route path=path!("orphans") view=OrphansPage />
+            <Route path=path!("engine-images") view=EngineImagesPage />
+            <Route path=path!("instance-managers") view=InstanceManagersPage />
+            <Route path=path!("jobs") view=JobsPage />
+            <Route path=path!("events") view=EventsPage />
+            <Route path=path!("audit") view=AuditPage />
+            <Route path=path!("settings") view=SettingsPage />
+            <Route path=path!("support") view=SupportPage />
         </FlatRoutes>
     }
 }

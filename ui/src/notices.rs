@@ -1,5 +1,6 @@
 //! Short messages at the edge: what was done goes by itself, what failed stays until it is dismissed.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use leptos::prelude::*;
@@ -28,13 +29,19 @@ pub(crate) struct Notices {
     next_id: StoredValue<u64>,
 }
 
+/// Those of the application: what handles a click knows no context.
+static NOTICES: OnceLock<Notices> = OnceLock::new();
+
 impl Notices {
     pub(crate) fn provide() {
-        provide_context(Self { list: RwSignal::new(Vec::new()), next_id: StoredValue::new(0) });
+        let notices = Self { list: RwSignal::new(Vec::new()), next_id: StoredValue::new(0) };
+        // The application is mounted once.
+        _ = NOTICES.set(notices);
+        provide_context(notices);
     }
 
     pub(crate) fn expect() -> Self {
-        expect_context()
+        NOTICES.get().copied().unwrap_or_else(expect_context)
     }
 
     pub(crate) fn done(self, text: impl Into<String>) {

@@ -56,11 +56,12 @@ test("log in, create, attach, watch, snapshot, revert, detach, delete", async ({
 
   await main(page, "Volumes").first().click();
   await page.getByRole("button", { name: "Create volume" }).first().click();
-  await page.getByLabel("Name").fill("Bad Name");
+  await page.locator("#field-name").fill("Bad Name");
+  await page.locator("#field-name").press("Tab");
   await expect(page.getByText(/lower-case/)).toBeVisible();
-  await page.getByLabel("Name").fill(volume);
-  await page.getByLabel("Size").fill("64");
-  await page.getByLabel("Unit").selectOption({ label: "MiB" });
+  await page.locator("#field-name").fill(volume);
+  await page.locator("#field-size").fill("64");
+  await page.getByLabel("Unit").first().selectOption({ label: "MiB" });
   await shoot("create");
   await answer(page);
   const row = page.getByTestId(`volume-${volume}`);
@@ -92,7 +93,7 @@ test("log in, create, attach, watch, snapshot, revert, detach, delete", async ({
   };
   write(0xa1);
   await page.getByRole("button", { name: "Take snapshot" }).first().click();
-  await page.getByLabel("Name").fill("before");
+  await page.locator("#field-name").fill("before");
   await answer(page);
   await expect(page.getByTestId("snapshot-before")).toBeVisible();
   write(0xb2);

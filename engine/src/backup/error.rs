@@ -37,6 +37,25 @@ pub enum BackupError {
     #[error("system backup {name:?} of version {version} is there already; choose another name, or delete it first")]
     SystemBackupExists { name: String, version: String },
 
+    #[error("there is no backup of backing image {name:?} in this backup target; list it to see what there is")]
+    NoBackingImage { name: String },
+
+    #[error(
+        "backing image {name:?} is backed up there already, with other content; delete that backup, or give the image \
+         another name"
+    )]
+    BackingImageExists { name: String },
+
+    /// Its record has no time of completion.
+    #[error(
+        "the backup of backing image {name:?} is not complete: it is being made, or died; let it end, make it again, or \
+         delete it"
+    )]
+    BackingImageInProgress { name: String },
+
+    #[error("cannot read {path}: {why}")]
+    Unreadable { path: String, why: String },
+
     #[error(
         "the backup holds only what differs from backing image {image:?}, so its files can't be seen without it; restore it \
          to a volume, and look there"
@@ -52,6 +71,15 @@ pub enum BackupError {
 
     #[error("backup {backup:?} is there already, of snapshot {snapshot:?}; choose another name")]
     Exists { backup: String, snapshot: String },
+
+    #[error(
+        "backup {backup:?} is there already, of an earlier snapshot that had the name {snapshot:?}; choose another name"
+    )]
+    ExistsOfEarlier { backup: String, snapshot: String },
+
+    /// Its record has another time of completion.
+    #[error("backup {backup:?} was deleted and made again meanwhile; nothing of it was restored; try again")]
+    Replaced { backup: String },
 
     #[error(
         "{volume:?} is in use: {holder} holds a lock in this backup target; it ends with that, or {lifetime_seconds} s after \
@@ -77,6 +105,11 @@ pub enum BackupError {
     #[error("block {path} does not hold what its name says ({why}); the store, or the way to it, changed its bytes")]
     BlockDamaged { path: String, why: String },
 
+    #[error(
+        "the labels of the backup have {bytes} bytes, and at most {maximum} are kept; shorten them or leave some out"
+    )]
+    Labels { bytes: usize, maximum: usize },
+
     #[error("a backup with blocks of {block_size} bytes is not possible: {why}")]
     BlockSize { block_size: u64, why: String },
 
@@ -101,7 +134,7 @@ impl BackupError {
     #[must_use]
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Locked { .. } | Self::LockLost { .. } => true,
+            Self::Locked { .. } | Self::LockLost { .. } | Self::Replaced { .. } => true,
             Self::Store(error) => error.kind().is_transient(),
             _ => false,
         }
@@ -110,6 +143,6 @@ impl BackupError {
     /// Whether what was asked for is not there.
     #[must_use]
     pub fn is_not_found(&self) -> bool {
-        matches!(self, Self::NoVolume { .. } | Self::NoBackup { .. })
+        matches!(self, Self::NoVolume { .. } | Self::NoBackup { .. } | Self::NoBackingImage { .. })
     }
 }

@@ -25,11 +25,14 @@ const PAUSES: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(5), D
 /// Blocks on their way unless somebody says how many; memory allows fewer where they are large.
 const DEFAULT_CONCURRENCY: usize = 24;
 
-/// Reads blocks of one backup volume. Clones share the bounds.
+/// Reads blocks of one backup volume, or of the backing images. Clones share the bounds.
 #[derive(Clone)]
 pub(super) struct Fetcher {
     store: Store,
+    /// Whose blocks they are, for people.
     volume: String,
+    /// The directory of the blocks.
+    directory: String,
     compression: Compression,
     files: Budget,
     blocks: Budget,
@@ -50,9 +53,15 @@ pub(super) fn concurrency(wanted: usize) -> usize {
 
 impl Fetcher {
     pub(super) fn new(store: &Store, volume: &str, compression: Compression) -> Self {
+        Self::at(store, volume, layout::blocks(volume), compression)
+    }
+
+    /// Of blocks in another directory than a volume's.
+    pub(super) fn at(store: &Store, owner: &str, directory: String, compression: Compression) -> Self {
         Self {
             store: store.clone(),
-            volume: volume.to_owned(),
+            volume: owner.to_owned(),
+            directory,
             compression,
             files: Budget::new(FILE_MEMORY),
             blocks: Budget::new(BLOCK_MEMORY),
@@ -69,7 +78,7 @@ impl Fetcher {
     /// The block of that checksum, which has `length` bytes.
     pub(super) async fn fetch(&self, checksum: Checksum, length: u64) -> Result<Fetched, BackupError> {
         budget::prepare_for(length);
-        let path = layout::block(&self.volume, &checksum);
+        let path = format!("{}/{}", self.directory, layout::block_below(&checksum));
         match self.try_to_fetch(&path, checksum, length).await {
             // The way from the store may have changed it, once.
             Err(BackupError::BlockDamaged { .. }) => self.try_to_fetch(&path, checksum, length).await,

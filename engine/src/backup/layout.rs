@@ -5,6 +5,8 @@
 //!                                             /backups/backup_<backup>.cfg
 //!                                             /blocks/<c0c1>/<c2c3>/<checksum>.blk
 //!                                             /locks/<lock>.lck
+//!   backupstore/backing-images/backing-images/<image>/backing-image.cfg
+//!                             /blocks/<c0c1>/<c2c3>/<checksum>.blk
 //! ```
 //! `h…` are the first digits of the SHA-512 of the volume's name, `c…` those of the block's checksum.
 
@@ -88,6 +90,21 @@ pub fn locks(name: &str) -> String {
 #[must_use]
 pub fn lock(name: &str, lock: &str) -> String {
     format!("{}/{lock}.lck", locks(name))
+}
+
+/// The directories of all backing images (the name is doubled, as Longhorn has it).
+pub const BACKING_IMAGES: &str = "backupstore/backing-images/backing-images";
+
+/// Blocks that all backing images share.
+pub const BACKING_IMAGE_BLOCKS: &str = "backupstore/backing-images/blocks";
+
+/// The volume whose locks are those of all backing images; it is none.
+pub const BACKING_IMAGE_LOCKS: &str = "BACKINGIMAGE";
+
+/// The record of a backing image.
+#[must_use]
+pub fn backing_image_record(name: &str) -> String {
+    format!("{BACKING_IMAGES}/{name}/backing-image.cfg")
 }
 
 /// The single file that a backup of an early Longhorn is.

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt, stream};
 
 use super::backup_record::BackupRecord;
 use super::budget::Budget;
 use super::store::{Entry, Store};
 use super::volume_record::VolumeRecord;
-use super::{BackupError, layout, names, store_access};
+use super::{BackupError, labels, layout, names, store_access};
 
 /// Directories, or records, that are asked for at the same time.
 const CONCURRENCY: usize = 16;
@@ -78,8 +79,8 @@ impl BackupSummary {
             snapshot_created_at: record.snapshot_created_at,
             created: record.created_time,
             size: record.size,
-            labels: record.labels.unwrap_or_default(),
-            parameters: record.parameters.unwrap_or_default(),
+            labels: labels::shown(record.labels),
+            parameters: labels::shown(record.parameters),
             is_incremental: record.is_incremental,
             newly_uploaded_bytes: record.newly_uploaded_data_size,
             reuploaded_bytes: record.re_uploaded_data_size,
@@ -105,6 +106,7 @@ pub async fn list_volumes(store: &Store) -> Result<Vec<String>, BackupError> {
         .filter_map(|folder| Some((folder, folder.rsplit('/').next()?)))
         // One that lies elsewhere than its name says is not found by anybody who looks for it.
         .filter(|(folder, name)| names::is_valid(name) && layout::volume(name) == **folder)
+        .filter(|(_, name)| *name != layout::BACKING_IMAGE_LOCKS)
         .map(|(_, name)| name.to_owned())
         .collect();
     volumes.sort_unstable();
@@ -152,27 +154,67 @@ pub async fn list_backups(
     volume: &str,
     known: &BTreeMap<String, String>,
 ) -> Result<Vec<ListedBackup>, BackupError> {
-    names::check("volume", volume)?;
-    let files = store.list(&layout::backups(volume)).await?.files;
-    let memory = Budget::new(MEMORY);
-    let found: Vec<(String, Entry)> =
-        files.into_iter().filter_map(|entry| Some((layout::backup_of_file(&entry.name)?.to_owned(), entry))).collect();
-    let reads = stream::iter(found).map(|(name, entry)| {
-        let memory = &memory;
-        async move {
-            let version = store_access::version_of(&entry);
-            if known.get(&name) == Some(&version) {
-                return Ok::<_, BackupError>(Some(ListedBackup { name, version, record: Read::Unchanged }));
-            }
-            let _share = memory.take(entry.size).await?;
-            let record = read_summary(store, volume, &name, &entry).await?;
-            Ok(record.map(|record| ListedBackup { name, version, record }))
-        }
-    });
-    let listed: Vec<Option<ListedBackup>> = reads.buffered(CONCURRENCY).boxed().try_collect().await?;
-    let mut listed: Vec<ListedBackup> = listed.into_iter().flatten().collect();
+    let records = read_backups(store, volume, known).await?;
+    let mut listed: Vec<ListedBackup> =
+        records.read.filter_map(|(_, read)| std::future::ready(read.transpose())).try_collect().await?;
     listed.sort_unstable_by(|one, other| one.name.cmp(&other.name));
     Ok(listed)
+}
+
+/// The records of a volume's backups, as they come.
+pub struct ReadBackups {
+    /// Names of all that were there when the volume was listed.
+    pub names: Vec<String>,
+    /// For each name what was read; `None` where it was deleted meanwhile. One that cannot be read now is an error, and the
+    /// others come all the same.
+    pub read: BoxStream<'static, (String, Result<Option<ListedBackup>, BackupError>)>,
+}
+
+/// As [`list_backups`], for whoever wants to keep what was read where not all can be. Those that need not be read come
+/// first.
+///
+/// # Errors
+/// The volume cannot be listed.
+pub async fn read_backups(
+    store: &Store,
+    volume: &str,
+    known: &BTreeMap<String, String>,
+) -> Result<ReadBackups, BackupError> {
+    names::check("volume", volume)?;
+    let files = store.list(&layout::backups(volume)).await?.files;
+    let mut found: Vec<(String, Entry, bool)> = Vec::with_capacity(files.len());
+    for entry in files {
+        let Some(name) = layout::backup_of_file(&entry.name).map(str::to_owned) else { continue };
+        let is_known = known.get(&name) == Some(&store_access::version_of(&entry));
+        found.push((name, entry, is_known));
+    }
+    found.sort_by_key(|(_, _, is_known)| !is_known);
+    let names = found.iter().map(|(name, ..)| name.clone()).collect();
+    let reader = (store.clone(), volume.to_owned(), Budget::new(MEMORY));
+    let reads = stream::iter(found).map(move |(name, entry, is_known)| {
+        let (store, volume, memory) = reader.clone();
+        async move {
+            let read = read_listed(&store, &volume, &memory, &name, &entry, is_known).await;
+            (name, read)
+        }
+    });
+    Ok(ReadBackups { names, read: reads.buffered(CONCURRENCY).boxed() })
+}
+
+async fn read_listed(
+    store: &Store,
+    volume: &str,
+    memory: &Budget,
+    name: &str,
+    entry: &Entry,
+    is_known: bool,
+) -> Result<Option<ListedBackup>, BackupError> {
+    let listed = |record| ListedBackup { name: name.to_owned(), version: store_access::version_of(entry), record };
+    if is_known {
+        return Ok(Some(listed(Read::Unchanged)));
+    }
+    let _share = memory.take(entry.size).await?;
+    Ok(read_summary(store, volume, name, entry).await?.map(listed))
 }
 
 /// `None`: it was deleted meanwhile.

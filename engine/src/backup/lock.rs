@@ -1,9 +1,15 @@
 //! Locks on a volume of a backup store, as Longhorn has them (formats.md §13), so that both may use one target.
 //!
 //! ```text
-//!   write {Acquired:false} ─► wait 2 s ─► list ─┬─ another type before mine ─► remove ─► Locked
-//!                                               └─ else write {Acquired:true} ─► rewrite every 60 s … ─► remove
+//!   write {Acquired:false} ─► wait 2 s ─► list ─┬─ another type before mine ─────────────────► remove ─► Locked
+//!                                               └─ else write {Acquired:true} ─► list again ─┬─ one is had ─┘
+//!                                                                                            └─ rewrite every 60 s …
 //! ```
+//! The second list is ours, not Longhorn's. Times of files tell who comes first only while writes are shorter than the
+//! wait: the store gives a file the time when its write began, and shows it when it ended, so that one of two may have
+//! looked before the other's file was to be seen. But of two locks that are *had*, the file of one is there first, and
+//! whoever comes second sees it after its own. Both may see both; then nobody has it, and both try again.
+//!
 //! A lock says that blocks will be added or are being read (backup, restore), or that some may be removed (deletion).
 //! Locks of one type go together. One whose file was not rewritten for 150 s is of a dead owner and does not count.
 //!
@@ -26,6 +32,9 @@ use tokio::task::JoinHandle;
 
 use super::store::{Entry, Store};
 use super::{BackupError, json, layout, names, store_access};
+
+/// A lock has a name, a number and a word.
+const LOCK_BYTES_MAXIMUM: u64 = 64 << 10;
 
 /// Longhorn's times. Tests have shorter ones; whoever shares a target must agree on them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +99,18 @@ pub(super) struct Lock {
     lost: watch::Receiver<Option<String>>,
 }
 
+/// A lock that is not had yet.
+struct Wish {
+    store: Store,
+    path: String,
+    mine: LockFile,
+    /// When it was written first; by this machine's clock, and by the server's once that is known.
+    written: Instant,
+    since: Option<OffsetDateTime>,
+    /// What the keeper writes.
+    state: watch::Sender<LockFile>,
+}
+
 /// Keepers at work in this process.
 static KEEPERS: LazyLock<watch::Sender<usize>> = LazyLock::new(watch::Sender::default);
 
@@ -135,6 +156,18 @@ impl Lock {
         kind: LockKind,
         times: LockTimes,
     ) -> Result<Self, BackupError> {
+        // From here on the file goes, whatever becomes of this call.
+        let (lock, wish) = Self::wish(store, volume, kind, times);
+        let outcome = async { lock.claim(lock.announce(wish).await?).await };
+        if let Err(error) = outcome.await {
+            lock.release().await;
+            return Err(error);
+        }
+        Ok(lock)
+    }
+
+    /// A lock that is not written yet.
+    fn wish(store: &Store, volume: &str, kind: LockKind, times: LockTimes) -> (Self, Wish) {
         let file =
             LockFile { name: format!("lock-{:016x}", rand::random::<u64>()), r#type: kind.number(), acquired: false };
         let path = layout::lock(volume, &file.name);
@@ -143,7 +176,6 @@ impl Lock {
         let (stop, stopped) = oneshot::channel();
         let keeper =
             Keeper { store: store.clone(), path: path.clone(), file: seen, times, lost, _counted: Counted::new() };
-        // From here on the file goes, whatever becomes of this call.
         let lock = Self {
             volume: volume.to_owned(),
             name: file.name.clone(),
@@ -152,52 +184,46 @@ impl Lock {
             keeper: Some(tokio::spawn(keeper.run(stopped))),
             lost: lost_seen,
         };
-        let outcome = lock.try_to_get(store, &path, &state, times).await;
-        if let Err(error) = outcome {
-            lock.release().await;
-            return Err(error);
-        }
-        Ok(lock)
+        (lock, Wish { store: store.clone(), path, mine: file, written: Instant::now(), since: None, state })
     }
 
-    async fn try_to_get(
-        &self,
-        store: &Store,
-        path: &str,
-        state: &watch::Sender<LockFile>,
-        times: LockTimes,
-    ) -> Result<(), BackupError> {
-        let mut mine = state.borrow().clone();
-        let written = Instant::now();
-        write(store, path, &mine).await?;
-        tokio::time::sleep(times.wait).await;
-        self.check_others(store, &mine, written, times).await?;
-        mine.acquired = true;
-        write(store, path, &mine).await?;
-        state.send_replace(mine);
-        if written.elapsed() >= times.lifetime {
+    /// Writes it, and looks whether it may be had when others have had the time to write theirs.
+    async fn announce(&self, mut wish: Wish) -> Result<Wish, BackupError> {
+        wish.written = Instant::now();
+        write(&wish.store, &wish.path, &wish.mine).await?;
+        tokio::time::sleep(self.times.wait).await;
+        wish.since = Some(self.check_others(&wish).await?);
+        Ok(wish)
+    }
+
+    /// Takes it, and looks whether anybody else did.
+    async fn claim(&self, mut wish: Wish) -> Result<(), BackupError> {
+        wish.mine.acquired = true;
+        // First: a renewal at this moment does not write that it is not had.
+        wish.state.send_replace(wish.mine.clone());
+        write(&wish.store, &wish.path, &wish.mine).await?;
+        self.check_others(&wish).await?;
+        if wish.written.elapsed() >= self.times.lifetime {
             return Err(self.lost_because("getting it took longer than it lives"));
         }
         Ok(())
     }
 
-    /// Fails where a lock of another type comes before this one.
-    async fn check_others(
-        &self,
-        store: &Store,
-        mine: &LockFile,
-        written: Instant,
-        times: LockTimes,
-    ) -> Result<(), BackupError> {
-        let (own, others) = read_all(store, &self.volume, &mine.name).await?;
-        let now = own.map_or_else(OffsetDateTime::now_utc, |modified| modified + written.elapsed());
-        let since = own.unwrap_or(now);
-        let rank = |lock: &LockFile, modified: OffsetDateTime| (!lock.acquired, modified, lock.name.clone());
+    /// Fails where a lock of another type comes before this one. Any that is had does. Tells when this one was written
+    /// first, by the server's clock.
+    async fn check_others(&self, wish: &Wish) -> Result<OffsetDateTime, BackupError> {
+        let mine = &wish.mine;
+        let (own, others) = read_all(&wish.store, &self.volume, &mine.name).await?;
+        let first = wish.since.or(own);
+        let now = first.map_or_else(OffsetDateTime::now_utc, |modified| modified + wish.written.elapsed());
+        let since = first.unwrap_or(now);
+        let comes_before =
+            |other: &Other| other.file.acquired || (other.modified, &other.file.name) < (since, &mine.name);
         let conflict = others
             .iter()
-            .filter(|other| other.file.r#type != mine.r#type && now - other.modified < times.lifetime)
-            .find(|other| rank(&other.file, other.modified) < rank(mine, since));
-        let Some(other) = conflict else { return Ok(()) };
+            .filter(|other| other.file.r#type != mine.r#type && now - other.modified < self.times.lifetime)
+            .find(|other| comes_before(other));
+        let Some(other) = conflict else { return Ok(since) };
         let what = match other.file.r#type {
             1 => "a backup or restore",
             2 => "a deletion",
@@ -206,7 +232,7 @@ impl Lock {
         Err(BackupError::Locked {
             volume: self.volume.clone(),
             holder: format!("{what} ({})", other.file.name),
-            lifetime_seconds: times.lifetime.as_secs(),
+            lifetime_seconds: self.times.lifetime.as_secs(),
         })
     }
 
@@ -303,12 +329,57 @@ async fn read_all(store: &Store, volume: &str, own: &str) -> Result<(Option<Offs
     let others = files.iter().filter_map(|entry| Some((named(entry)?, entry.modified))).filter(|(name, _)| name != own);
     let read = stream::iter(others.collect::<Vec<_>>()).map(|(name, modified)| async move {
         let path = layout::lock(volume, &name);
-        let Some(text) = store_access::read(store, &path).await? else { return Ok(None) };
         // A lock that cannot be read may be any. It does not stay for long.
-        let unknown = |_| LockFile { name: name.clone(), r#type: 0, acquired: true };
-        let file = json::decode(&path, &text).unwrap_or_else(unknown);
+        let unknown = || LockFile { name: name.clone(), r#type: 0, acquired: true };
+        let file = match store_access::read_small(store, &path, LOCK_BYTES_MAXIMUM).await {
+            Ok(None) => return Ok(None),
+            Ok(Some(text)) => json::decode(&path, &text).unwrap_or_else(|_| unknown()),
+            Err(BackupError::Damaged { .. }) => unknown(),
+            Err(error) => return Err(error),
+        };
         Ok::<_, BackupError>(Some(Other { file, modified }))
     });
     let others: Vec<Option<Other>> = read.buffer_unordered(8).boxed().try_collect().await?;
     Ok((own_time, others.into_iter().flatten().collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::backup::{Credentials, Target};
+
+    const TIMES: LockTimes =
+        LockTimes { wait: Duration::ZERO, renew: Duration::from_secs(60), lifetime: Duration::from_secs(150) };
+
+    /// The store took long to show the deletion's file, and then gives it the time when its write began. So the backup has
+    /// looked without seeing it, and the deletion finds that it came first: both may go on.
+    #[tokio::test]
+    async fn of_two_that_both_saw_nobody_before_them_not_both_have_their_lock() {
+        for backup_claims_first in [true, false] {
+            let place = tempfile::tempdir().unwrap();
+            let url = format!("vfs://{}", place.path().display()).parse().unwrap();
+            let store = Store::open(&Target { url, credentials: Credentials::default() }).await.unwrap();
+            let (backup, wish) = Lock::wish(&store, "vol", LockKind::Use, TIMES);
+            let backup_wish = backup.announce(wish).await.unwrap();
+            let (deletion, wish) = Lock::wish(&store, "vol", LockKind::Deletion, TIMES);
+            write(&store, &wish.path, &wish.mine).await.unwrap();
+            let begun = SystemTime::now() - Duration::from_secs(5);
+            File::options().write(true).open(place.path().join(&wish.path)).unwrap().set_modified(begun).unwrap();
+            let since = deletion.check_others(&wish).await.unwrap();
+            let deletion_wish = Wish { since: Some(since), ..wish };
+            let had = if backup_claims_first {
+                let first = backup.claim(backup_wish).await;
+                [first.is_ok(), deletion.claim(deletion_wish).await.is_ok()]
+            } else {
+                let first = deletion.claim(deletion_wish).await;
+                [backup.claim(backup_wish).await.is_ok(), first.is_ok()]
+            };
+            assert_ne!(had, [true, true], "the backup claims first: {backup_claims_first}");
+            backup.release().await;
+            deletion.release().await;
+        }
+    }
 }

@@ -6,6 +6,7 @@
 //! | [`store`] | what can be done with a target, whatever its kind: read, write whole objects, list, remove, test |
 //! | [`names`], [`layout`] | which names are valid, and where everything lies |
 //! | [`volume_record`], [`backup_record`] | what a store knows of a volume and of a backup, byte for byte |
+//! | [`labels`] | how many labels a record may have |
 //! | [`block`] | names and files of blocks |
 //! | [`lock`] | who may use a volume of a store, Longhorn included |
 //! | [`source`], [`sink`] | what a backup reads and a restore writes: a volume, a directory |
@@ -14,12 +15,14 @@
 //! | [`image`] | a backup as an image file |
 //! | [`offline_source`] | a snapshot in a replica directory that nobody serves, to be backed up |
 //! | [`progress`] | how far it is |
+//! | [`backing_image`] | backups of the images that volumes stand on |
 //! | [`system`] | backups of all resources in a zip |
 //! | [`browse`] | files out of a backup or a snapshot |
 //!
 //! The way of a block into a store: `source` → `create/upload` → `block` → `store`; and back: `store` → `fetch` →
 //! `block` → `restore` → `sink`. `docs/backups.md` says how to use it, and what differs from Longhorn.
 
+pub mod backing_image;
 pub mod backup_record;
 pub mod block;
 pub mod browse;
@@ -30,6 +33,7 @@ mod error;
 mod fetch;
 pub mod image;
 mod json;
+pub mod labels;
 pub mod layout;
 pub mod lazy;
 pub mod list;
@@ -51,10 +55,12 @@ pub use backup_record::BackupRecord;
 pub use create::{CreateRequest, Created, Mode, create};
 pub use delete::{Deleted, delete_backup, delete_volume};
 pub use error::BackupError;
-pub use list::{BackupSummary, ListedBackup, Read, ReadVolume, list_backups, list_volumes, read_volume};
+pub use list::{
+    BackupSummary, ListedBackup, Read, ReadBackups, ReadVolume, list_backups, list_volumes, read_backups, read_volume,
+};
 pub use lock::LockTimes;
 pub use progress::{Amounts, Progress};
-pub use restore::{RestoreRequest, Restored, restore};
+pub use restore::{Held, RestoreRequest, Restored, restore};
 pub use sink::{BlockSink, SinkError};
 pub use source::{Base, BlockSource, Ranges, SourceError};
 pub use store::{Entry, Found, Listing, Settings, Store, TestReport};

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use time::OffsetDateTime;
 
 use super::source::{Base, BlockSource, Ranges, SourceError};
 use super::store_access;
@@ -19,6 +20,7 @@ use crate::replica::names;
 pub struct OfflineSource {
     survey: Survey,
     reader: Arc<LayerReader>,
+    taken_at: Option<OffsetDateTime>,
 }
 
 impl OfflineSource {
@@ -30,7 +32,10 @@ impl OfflineSource {
         let survey = Survey::of(directory)?;
         let structure = Structure::of(&survey);
         let reader = LayerReader::open(&survey, &structure, &Wanted::Snapshot(snapshot.to_owned()))?;
-        Ok(Self { survey, reader: Arc::new(reader) })
+        let image = names::snapshot_image(snapshot).unwrap_or_default();
+        let record = survey.records.get(&image);
+        let taken_at = record.and_then(|record| store_access::parse_time(&record.created));
+        Ok(Self { survey, reader: Arc::new(reader), taken_at })
     }
 
     /// Bytes of the volume now.
@@ -60,6 +65,10 @@ impl OfflineSource {
 impl BlockSource for OfflineSource {
     fn size(&self) -> u64 {
         self.reader.size()
+    }
+
+    fn taken_at(&self) -> Option<OffsetDateTime> {
+        self.taken_at
     }
 
     fn ranges<'call>(

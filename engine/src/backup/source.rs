@@ -24,6 +24,12 @@ pub trait BlockSource: Send + Sync {
     /// Bytes of the volume when the snapshot was taken.
     fn size(&self) -> u64;
 
+    /// When it was taken, by the clock of whoever took it; `None` where nobody knows. A backup that was begun before was
+    /// made of another snapshot, whatever its name.
+    fn taken_at(&self) -> Option<OffsetDateTime> {
+        None
+    }
+
     /// Sorted ranges `(offset, length)` in bytes of data at or after `from`, that do not overlap: as many as the source
     /// likes to tell at a time, and none only where none is left. To go on, it is asked from the end of the last one.
     ///

@@ -4,10 +4,26 @@ use bytes::Bytes;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use super::BackupError;
 use super::store::{Entry, Store};
 use super::target::{ErrorKind, StoreError};
 
-/// An object; `None`: there is none.
+/// An object that is never large; `None`: there is none. One that is, is damaged, and not taken into memory.
+///
+/// # Errors
+/// The store's, or [`BackupError::Damaged`].
+pub(super) async fn read_small(store: &Store, path: &str, limit: u64) -> Result<Option<Bytes>, BackupError> {
+    match store.read_at_most(path, limit).await {
+        Ok(content) => Ok(Some(content)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == ErrorKind::Damaged => {
+            Err(BackupError::Damaged { path: path.to_owned(), why: error.reason().to_owned() })
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// An object of any size that a record may have; `None`: there is none.
 pub(super) async fn read(store: &Store, path: &str) -> Result<Option<Bytes>, StoreError> {
     match store.read(path).await {
         Ok(content) => Ok(Some(content)),

@@ -7,7 +7,11 @@ use serde_json::{Map, Value};
 
 use super::block::Compression;
 use super::store::Store;
-use super::{BackupError, json, layout};
+use super::{BackupError, json, layout, store_access};
+
+/// Largest record that is read, in bytes. Only its labels have no size of their own, and they come from annotations, of
+/// which Kubernetes takes a quarter of this.
+pub const RECORD_BYTES_MAXIMUM: u64 = 1 << 20;
 
 /// The keys in Longhorn's order.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,10 +76,11 @@ impl VolumeRecord {
     /// Reads the record of `volume`, a valid name; `None`: there is none.
     ///
     /// # Errors
-    /// The store's, or [`BackupError::Damaged`], also where the record is another volume's.
+    /// The store's, or [`BackupError::Damaged`], also where the record is another volume's, or larger than one can be.
     pub async fn find(store: &Store, volume: &str) -> Result<Option<Self>, BackupError> {
         let path = layout::volume_record(volume);
-        let Some(text) = super::store_access::read(store, &path).await? else { return Ok(None) };
+        let text = store_access::read_small(store, &path, RECORD_BYTES_MAXIMUM).await?;
+        let Some(text) = text else { return Ok(None) };
         let record = Self::decode(&path, &text)?;
         if record.name != volume {
             let why = format!("it is the record of {:?}", record.name);

@@ -19,11 +19,12 @@ use crate::grpc::instance_v1::instance_manager_server::InstanceManager;
 use crate::grpc::instance_v1::{
     DiskHealthReply, DiskHealthRequest, DiskInspectReply, DiskInspectRequest, EnvironmentCheckReply,
     EnvironmentCheckRequest, EnvironmentItem, EnvironmentSeverity, FilesystemTrimReply, FilesystemTrimRequest,
-    FrontendListReply, FrontendListRequest, FrontendOffer, Image, ImageDeleteReply, ImageListReply, ImageListRequest,
-    ImagePlace, ImagePrepareRequest, ImageReadPart, ImageReadRequest, ImageUploadPart, Instance, InstanceListReply,
-    InstanceListRequest, InstanceStartRequest, InstanceStopReply, InstanceStopRequest, RecordCompareAndSetRequest,
-    RecordDeleteReply, RecordGetRequest, RecordReply, ReplicaDirectoryDeleteReply, ReplicaDirectoryDeleteRequest,
-    ReplicaSpec, ShutdownReply, ShutdownRequest, VersionReply, VersionRequest, instance_start_request::Spec,
+    FrontendListReply, FrontendListRequest, FrontendOffer, Image, ImageBackupProgress, ImageBackupRequest,
+    ImageDeleteReply, ImageListReply, ImageListRequest, ImagePlace, ImagePrepareRequest, ImageReadPart,
+    ImageReadRequest, ImageUploadPart, Instance, InstanceListReply, InstanceListRequest, InstanceStartRequest,
+    InstanceStopReply, InstanceStopRequest, RecordCompareAndSetRequest, RecordDeleteReply, RecordGetRequest,
+    RecordReply, ReplicaDirectoryDeleteReply, ReplicaDirectoryDeleteRequest, ReplicaSpec, ShutdownReply,
+    ShutdownRequest, VersionReply, VersionRequest, instance_start_request::Spec,
 };
 use crate::volume::record::{Epoch, Generation, KeeperError};
 
@@ -332,6 +333,16 @@ impl InstanceManager for Service {
     async fn image_read(&self, request: Request<ImageReadRequest>) -> Result<Response<Self::ImageReadStream>, Status> {
         let parts = images::parts(request.into_inner()).await;
         parts.map(Response::new).map_err(|error| image_status(&error))
+    }
+
+    type ImageBackupStream = Pin<Box<dyn Stream<Item = Result<ImageBackupProgress, Status>> + Send>>;
+
+    async fn image_backup(
+        &self,
+        request: Request<ImageBackupRequest>,
+    ) -> Result<Response<Self::ImageBackupStream>, Status> {
+        let told = images::back_up(request.into_inner()).await;
+        told.map(Response::new).map_err(|error| image_status(&error))
     }
 
     async fn image_delete(&self, request: Request<ImagePlace>) -> Result<Response<ImageDeleteReply>, Status> {

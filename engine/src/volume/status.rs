@@ -206,6 +206,7 @@ impl Volume {
             backups: shared.backups.list(),
             restore,
             last_restored_backup: marks.restored.as_ref().map(|mark| mark.of.backup.clone()).unwrap_or_default(),
+            last_restored_created: marks.restored.as_ref().map(|mark| mark.of.created.clone()).unwrap_or_default(),
             last_restored_volume: marks.restored.map(|mark| mark.of.volume).unwrap_or_default(),
             unfinished_restore: marks.restoring.map(|mark| mark.of.backup).unwrap_or_default(),
             hash: shared.hashes.last(),

@@ -9,7 +9,7 @@ use aurochs_engine::image_format::Format;
 
 use crate::QUICK;
 use crate::archive::{self, Place};
-use crate::volume::{Memory, restoring};
+use crate::volume::{Memory, holding, restoring};
 
 #[tokio::test]
 async fn every_backup_restores_to_the_hash_of_its_manifest() {
@@ -44,8 +44,8 @@ async fn every_backup_restores_over_every_other() {
                 let sink = Memory::empty(after.restored_size);
                 let first = restoring(&before.volume, &before.backup);
                 restore_with(&place.store, &first, &sink, &Progress::default(), QUICK).await.unwrap();
-                let next =
-                    RestoreRequest { previous: Some(before.backup.clone()), ..restoring(&after.volume, &after.backup) };
+                let previous = holding(&place.store, &before.volume, &before.backup, after.restored_size).await;
+                let next = RestoreRequest { previous, ..restoring(&after.volume, &after.backup) };
                 let restored = restore_with(&place.store, &next, &sink, &Progress::default(), QUICK).await.unwrap();
                 let what = format!("{name}: {} over {}", after.backup, before.backup);
                 assert_eq!(sink.sha256(), after.restored_sha256, "{what}");

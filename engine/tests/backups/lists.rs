@@ -5,6 +5,8 @@ use std::fs::{self, File};
 
 use aurochs_engine::backup::{self, BackupError, ListedBackup, Read, layout};
 
+use futures::StreamExt;
+
 use crate::archive::Place;
 
 fn versions(listed: &[ListedBackup]) -> BTreeMap<String, String> {
@@ -94,4 +96,35 @@ async fn names_that_lead_elsewhere_are_refused() {
         let refused = backup::delete_backup(&place.store, "v0", name).await;
         assert!(matches!(refused, Err(BackupError::InvalidName { .. })), "{refused:?}");
     }
+}
+
+/// What cannot be read now is told, and all the others are read.
+#[tokio::test]
+async fn a_record_that_cannot_be_read_keeps_no_other_from_being_read() {
+    let (place, _) = Place::golden("b02-gzip").await;
+    let folder = place.path(&layout::backups("vol-gzip"));
+    // Its first byte cannot be read, whoever tries.
+    std::os::unix::fs::symlink("/proc/self/mem", folder.join("backup_unreadable.cfg")).unwrap();
+    let records = backup::read_backups(&place.store, "vol-gzip", &BTreeMap::new()).await.unwrap();
+    assert_eq!(records.names.len(), 4);
+    let read: Vec<_> = records.read.collect().await;
+    for (name, read) in &read {
+        assert_eq!(read.is_err(), name == "unreadable", "{name}: {read:?}");
+    }
+    assert_eq!(read.len(), 4);
+    let all = backup::list_backups(&place.store, "vol-gzip", &BTreeMap::new()).await;
+    assert!(matches!(all, Err(BackupError::Store(_))), "{all:?}");
+}
+
+/// A record that is no record is not taken into memory.
+#[tokio::test]
+async fn what_is_too_large_for_a_record_is_damaged() {
+    let (place, _) = Place::golden("b02-gzip").await;
+    let path = place.path(&layout::volume_record("vol-gzip"));
+    let mut text = fs::read(&path).unwrap();
+    text.resize(2 << 20, b' ');
+    fs::write(&path, &text).unwrap();
+    let read = backup::read_volume(&place.store, "vol-gzip", None).await.unwrap();
+    let Read::Damaged(error) = &read.record else { panic!("{read:?}") };
+    assert!(error.to_string().contains("larger than"), "{error}");
 }

@@ -4,12 +4,17 @@ use std::sync::atomic::Ordering;
 
 use aurochs_engine::backup::block::Checksum;
 use aurochs_engine::backup::create::create_with;
+use aurochs_engine::backup::delete::delete_volume_with;
 use aurochs_engine::backup::restore::restore_with;
-use aurochs_engine::backup::{self, BackupError, BackupRecord, CreateRequest, Mode, Progress, RestoreRequest, layout};
+use aurochs_engine::backup::{
+    self, BackupError, BackupRecord, CreateRequest, Held, Mode, Progress, RestoreRequest, layout,
+};
+
+use time::format_description::well_known::Rfc3339;
 
 use crate::QUICK;
 use crate::archive::Place;
-use crate::volume::{MIB, Memory, Snapshot, content, noise, request, restoring};
+use crate::volume::{MIB, Memory, Snapshot, content, holding, noise, request, restoring};
 
 /// A target with one backup of `content`.
 async fn backed_up(content: &[u8]) -> Place {
@@ -68,7 +73,8 @@ async fn what_no_block_covers_any_more_becomes_zeros() {
     let place = backed_up(&first).await;
     add(&place, "b2", "s2", &Snapshot::of(second.clone())).await;
     let sink = Memory::of(first.clone());
-    let request = RestoreRequest { previous: Some("b1".to_owned()), ..restoring("vol", "b2") };
+    let previous = holding(&place.store, "vol", "b1", 6 * MIB).await;
+    let request = RestoreRequest { previous, ..restoring("vol", "b2") };
     let restored = restore_with(&place.store, &request, &sink, &Progress::default(), QUICK).await.unwrap();
     assert!(*sink.content.lock().unwrap() == second);
     assert_eq!((restored.fetched_bytes, restored.zeroed_bytes), (2 * MIB, 2 * MIB));
@@ -85,10 +91,62 @@ async fn where_the_backup_restored_before_is_gone_everything_is_compared() {
     let new = content(6, &[(0, 1), (2, 3)]);
     let place = backed_up(&new).await;
     let sink = Memory::of(old);
-    let request = RestoreRequest { previous: Some("gone".to_owned()), sink_is_empty: true, ..restoring("vol", "b1") };
+    let previous = Some(Held { backup: "gone".to_owned(), size: 6 * MIB, ..Held::default() });
+    let request = RestoreRequest { previous, sink_is_empty: true, ..restoring("vol", "b1") };
     let restored = restore_with(&place.store, &request, &sink, &Progress::default(), QUICK).await.unwrap();
     assert!(*sink.content.lock().unwrap() == new);
     assert_eq!((restored.is_incremental, restored.kept_bytes, restored.fetched_bytes), (false, MIB, MIB));
+}
+
+/// The backup was deleted, and made again of other data under its name; so was the whole volume. What the sink holds is
+/// the first one, and the difference to the second one says nothing of that.
+#[tokio::test]
+async fn a_backup_of_the_same_name_is_not_the_one_restored_before() {
+    let held = content(6, &[(0, 1), (1, 2), (4, 7)]);
+    let again = content(6, &[(0, 1), (1, 3), (5, 8)]);
+    let newest = content(6, &[(0, 9), (1, 3), (5, 8)]);
+    let place = backed_up(&held).await;
+    let before = holding(&place.store, "vol", "b1", 6 * MIB).await.unwrap();
+    delete_volume_with(&place.store, "vol", QUICK).await.unwrap();
+    add(&place, "b1", "s1", &Snapshot::of(again.clone())).await;
+    complete_at(&place, "b1", "2042-01-01T00:00:00Z");
+    let source = Snapshot::of(newest.clone()).since("s1", &[(0, MIB)]);
+    add(&place, "b2", "s2", &source).await;
+    for created in [before.created.as_str(), ""] {
+        for (backup, expected) in [("b1", &again), ("b2", &newest)] {
+            let sink = Memory::of(held.clone());
+            let previous = Some(Held { created: created.to_owned(), ..before.clone() });
+            let request = RestoreRequest { previous, ..restoring("vol", backup) };
+            let restored = restore_with(&place.store, &request, &sink, &Progress::default(), QUICK).await.unwrap();
+            assert!(!restored.is_incremental, "{backup} over {created:?}");
+            assert!(*sink.content.lock().unwrap() == *expected, "{backup} over {created:?}");
+        }
+    }
+    let one_that_is_meant = RestoreRequest { created: before.created, ..restoring("vol", "b1") };
+    let sink = Memory::empty(6 * MIB);
+    let refused = restore_with(&place.store, &one_that_is_meant, &sink, &Progress::default(), QUICK).await;
+    assert!(matches!(refused, Err(BackupError::Replaced { .. })), "{refused:?}");
+    assert_eq!(sink.written.load(Ordering::Relaxed), 0);
+}
+
+/// The record of a backup tells that it was complete then.
+fn complete_at(place: &Place, backup: &str, time: &str) {
+    let path = place.path(&layout::backup_record("vol", backup));
+    let mut record = BackupRecord::decode("", &std::fs::read(&path).unwrap()).unwrap();
+    time.clone_into(&mut record.created_time);
+    std::fs::write(&path, record.encode().unwrap()).unwrap();
+}
+
+/// A volume that was deleted and made again may be smaller. What lies behind its end in the sink is the old one's.
+#[tokio::test]
+async fn nothing_is_left_behind_the_end_of_a_volume_that_became_smaller() {
+    let place = backed_up(&content(4, &[(0, 1), (3, 2)])).await;
+    let sink = Memory::of(content(8, &[(0, 5), (4, 6), (7, 7)]));
+    let previous = Some(Held { backup: "gone".to_owned(), size: 8 * MIB, ..Held::default() });
+    let request = RestoreRequest { previous, ..restoring("vol", "b1") };
+    let restored = restore_with(&place.store, &request, &sink, &Progress::default(), QUICK).await.unwrap();
+    assert_eq!((restored.size, restored.zeroed_bytes), (4 * MIB, 2 * MIB));
+    assert!(*sink.content.lock().unwrap() == content(8, &[(0, 1), (3, 2)]));
 }
 
 #[tokio::test]
@@ -101,7 +159,8 @@ async fn backups_with_blocks_of_two_sizes_are_never_mixed() {
     let created = create_with(&place.store, &wide, &source, &Progress::default(), QUICK).await.unwrap();
     assert!(!created.is_incremental);
     let sink = Memory::of(first);
-    let next = RestoreRequest { previous: Some("b1".to_owned()), ..restoring("vol", "b2") };
+    let previous = holding(&place.store, "vol", "b1", 8 * MIB).await;
+    let next = RestoreRequest { previous, ..restoring("vol", "b2") };
     let restored = restore_with(&place.store, &next, &sink, &Progress::default(), QUICK).await.unwrap();
     assert!(!restored.is_incremental);
     assert!(*sink.content.lock().unwrap() == second);
@@ -176,6 +235,13 @@ async fn a_backup_that_dies_goes_on_without_storing_again() {
     let before = place.files();
     create_with(&place.store, &request, &source, &Progress::default(), QUICK).await.unwrap();
     assert!(place.files() == before);
+    // A snapshot of that name that was taken after the backup is another one.
+    let begun = time::OffsetDateTime::parse(&created.snapshot_created_at, &Rfc3339).unwrap();
+    source.taken_at = Some(begun + time::Duration::milliseconds(900));
+    create_with(&place.store, &request, &source, &Progress::default(), QUICK).await.unwrap();
+    source.taken_at = Some(begun + time::Duration::seconds(1));
+    let refused = create_with(&place.store, &request, &source, &Progress::default(), QUICK).await;
+    assert!(matches!(refused, Err(BackupError::ExistsOfEarlier { .. })), "{refused:?}");
     let other = CreateRequest { snapshot: "s2".to_owned(), ..request };
     let refused = create_with(&place.store, &other, &source, &Progress::default(), QUICK).await;
     assert!(matches!(refused, Err(BackupError::Exists { .. })), "{refused:?}");
@@ -210,6 +276,10 @@ async fn sizes_that_cannot_be_are_refused_before_anything_is_written() {
         let refused = create_with(&place.store, &request, &source, &Progress::default(), QUICK).await;
         assert!(matches!(refused, Err(BackupError::BlockSize { .. })), "{block_size} {size}: {refused:?}");
     }
+    let labels = [("note".to_owned(), "x".repeat(300 << 10))].into();
+    let request_with_labels = CreateRequest { labels, ..request("vol", "b1", "s1", 3 * MIB) };
+    let refused = create_with(&place.store, &request_with_labels, &source, &Progress::default(), QUICK).await;
+    assert!(matches!(refused, Err(BackupError::Labels { .. })), "{refused:?}");
     assert!(place.files().is_empty());
     let (request, sink) = (restoring("vol", "b1"), Memory::empty(MIB));
     let nowhere = restore_with(&place.store, &request, &sink, &Progress::default(), QUICK).await;

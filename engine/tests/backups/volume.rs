@@ -7,12 +7,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use aurochs_engine::backup::block::Compression;
 use aurochs_engine::backup::source::Ranges;
 use aurochs_engine::backup::{
-    Base, BlockSink, BlockSource, CreateRequest, Mode, RestoreRequest, SinkError, SourceError,
+    BackupRecord, Base, BlockSink, BlockSource, CreateRequest, Held, Mode, RestoreRequest, SinkError, SourceError,
+    Store,
 };
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use sha2::{Digest, Sha256};
+use time::OffsetDateTime;
 
 pub(crate) const MIB: u64 = 1 << 20;
 
@@ -24,6 +26,7 @@ pub(crate) struct Snapshot {
     /// What changed since each ancestor.
     pub(crate) changed: BTreeMap<String, Vec<(u64, u64)>>,
     pub(crate) reads: AtomicU64,
+    pub(crate) taken_at: Option<OffsetDateTime>,
     /// Reads at or after this many bytes fail.
     pub(crate) broken_from: u64,
 }
@@ -35,6 +38,7 @@ impl Snapshot {
             data: data.to_vec(),
             changed: BTreeMap::new(),
             reads: AtomicU64::default(),
+            taken_at: None,
             broken_from: u64::MAX,
         }
     }
@@ -56,6 +60,10 @@ impl Snapshot {
 impl BlockSource for Snapshot {
     fn size(&self) -> u64 {
         self.content.len() as u64
+    }
+
+    fn taken_at(&self) -> Option<OffsetDateTime> {
+        self.taken_at
     }
 
     fn ranges<'call>(
@@ -187,6 +195,12 @@ pub(crate) fn request(volume: &str, backup: &str, snapshot: &str, size: u64) -> 
         storage_class: String::new(),
         concurrency: 0,
     }
+}
+
+/// A sink of `size` bytes that holds this backup as the store has it now.
+pub(crate) async fn holding(store: &Store, volume: &str, backup: &str, size: u64) -> Option<Held> {
+    let created = BackupRecord::load_complete(store, volume, backup).await.unwrap().created_time;
+    Some(Held { backup: backup.to_owned(), created, size })
 }
 
 pub(crate) fn restoring(volume: &str, backup: &str) -> RestoreRequest {

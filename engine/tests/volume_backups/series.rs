@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use aurochs_engine::backup::Mode;
+use aurochs_engine::backup::{BackupRecord, Mode, layout};
 use aurochs_engine::disk::AlignedBuf;
 use aurochs_engine::frontend::{BlockDevice, Durability};
 use aurochs_engine::grpc::engine_v1::EngineStatus;
@@ -192,4 +192,44 @@ async fn a_standby_volume_grows_with_its_source_and_does_without_a_backup_that_i
     standby.restore(shelf.restore("b3")).await;
     assert_same(&all(&standby).await, &last, "what could only be compared");
     assert_eq!(standby.status().last_restored_backup, "b3");
+}
+
+/// The backup that a standby volume holds was deleted, and the name given to another one: nothing that was known of the first
+/// says anything about the second.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_standby_volume_does_not_take_a_backup_for_another_of_its_name() {
+    let source = Parties::new(SIZE, 1).await;
+    let engine = source.attach().await.unwrap();
+    let shelf = Shelf::new(source.root.path());
+    let mut story = Story::of(&engine, SIZE);
+    story.begin("s1").await;
+    engine.back_up(shelf.backup("b1", "s1")).await;
+    let target = Parties::new(SIZE, 1).await;
+    let standby = target.attach().await.unwrap();
+    let first = standby.restore(shelf.restore("b1")).await;
+    let status = standby.status();
+    assert!(!status.last_restored_created.is_empty() && first.created == status.last_restored_created, "{first:?}");
+
+    std::fs::remove_dir_all(source.root.path().join("shelf/backupstore")).unwrap();
+    story.write(3 * MIB, noise(12, MIB)).await;
+    story.zero(6 * MIB, MIB).await;
+    let again = story.snapshot("s2").await;
+    engine.back_up(shelf.backup("b1", "s2")).await;
+    // Also where both were made in one second.
+    let path = source.root.path().join("shelf").join(layout::backup_record("v-stored", "b1"));
+    let mut record = BackupRecord::decode("", &std::fs::read(&path).unwrap()).unwrap();
+    record.created_time = "2042-01-01T00:00:00Z".to_owned();
+    std::fs::write(&path, record.encode().unwrap()).unwrap();
+
+    let second = standby.restore(shelf.restore("b1")).await;
+    assert_ne!(second.snapshot, first.snapshot, "it is not the one that is there");
+    assert_same(&all(&standby).await, &again, "the later backup of that name");
+    assert_eq!(standby.status().last_restored_created, "2042-01-01T00:00:00Z");
+    // And the difference to the next one is told from the second.
+    story.write(0, noise(13, MIB)).await;
+    let last = story.snapshot("s3").await;
+    engine.back_up(shelf.backup("b2", "s3")).await;
+    let third = standby.restore(shelf.restore("b2")).await;
+    assert_eq!(third.planned_bytes, MIB, "{third:?}");
+    assert_same(&all(&standby).await, &last, "the next backup");
 }

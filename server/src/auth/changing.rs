@@ -13,10 +13,11 @@ use super::client::Client;
 use crate::audit::{Act, Audit, input};
 use crate::error::{ApiError, ErrorKind};
 use crate::nouns::access::Asked;
+use crate::routes::backing_image::upload;
 use crate::routes::body;
 
 /// Lets a change be done that is in the log; one that can't get there is refused. The body is read here: what was sent is
-/// a part of who did what.
+/// a part of who did what. Only an upload is left to its handler, being larger than memory; of it the query is kept.
 pub(super) async fn run(
     audit: &Audit,
     user: User,
@@ -25,13 +26,18 @@ pub(super) async fn run(
     request: Request,
     next: Next,
 ) -> Response {
-    let (parts, body) = request.into_parts();
-    let whole = body::whole(Request::from_parts(parts.clone(), body)).await;
-    let (sent, refusal) = match whole {
-        Ok(sent) => (sent, None),
-        Err(error) => (Bytes::new(), Some(error)),
+    let (mut request, sent, refusal) = if upload::is_one(&request) {
+        let query = query_fields(request.uri().query().unwrap_or_default());
+        (request, Bytes::from(query), None)
+    } else {
+        let (parts, body) = request.into_parts();
+        let whole = body::whole(Request::from_parts(parts.clone(), body)).await;
+        let (sent, refusal) = match whole {
+            Ok(sent) => (sent, None),
+            Err(error) => (Bytes::new(), Some(error)),
+        };
+        (Request::from_parts(parts, Body::from(sent.clone())), sent, refusal)
     };
-    let mut request = Request::from_parts(parts, Body::from(sent.clone()));
     let act = act(&user, client, &request, Some(asked), &sent);
     let pending = match audit.begin(act).await {
         Ok(pending) => pending,

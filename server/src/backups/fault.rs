@@ -47,6 +47,12 @@ impl Fault {
         Self::new("read", message, "Look at this file in the target; everything else can be used")
     }
 
+    /// The name is somebody else's.
+    #[must_use]
+    pub(super) fn taken(message: String) -> Self {
+        Self::new("", message, "Choose another name")
+    }
+
     /// What is shown of a target is not of the address that it has now.
     #[must_use]
     pub(crate) fn moved(target: &str) -> Self {

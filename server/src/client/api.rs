@@ -1,15 +1,20 @@
 //! Things of the `api` crate at the addresses that their types give, each with the JSON that it was read from.
 
+use std::io;
+
 use aurochs_api::action::{Acted, Action};
 use aurochs_api::describe::Shaped;
 use aurochs_api::schema::{Resource, plural};
+use bytes::Bytes;
 use reqwest::{Method, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::sync::mpsc;
 
 use super::failure::{Failure, Kind};
 use super::http::{Http, segment};
+use super::upload::Pieces;
 
 /// A thing, and the very object that the API sent.
 #[derive(Clone, Debug)]
@@ -99,6 +104,16 @@ impl Api {
     /// Any address, as text.
     pub(super) async fn text(&self, method: Method, path: &str, input: Option<&Value>) -> Result<String, Failure> {
         self.http.text(method, path, input).await
+    }
+
+    /// Sends a file of this size to any address.
+    pub(super) async fn upload(
+        &self,
+        path: &str,
+        pieces: mpsc::Receiver<io::Result<Bytes>>,
+        size: u64,
+    ) -> Result<(), Failure> {
+        self.http.upload(path, Pieces::new(pieces, size)).await
     }
 
     pub(super) async fn download(&self, path: &str) -> Result<Response, Failure> {

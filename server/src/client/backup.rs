@@ -1,8 +1,11 @@
 //! `aurochs backup`: of volumes, in all targets.
 
-use aurochs_api::backup::{Backup, BackupInput, BackupState};
-use aurochs_api::backup_volume::{BackupDelete, BackupVolume};
+mod files;
+
+use aurochs_api::backup::{Backup, BackupInput, BackupState, BackupVerifyInput};
+use aurochs_api::backup_volume::{BackupDelete, BackupVerify, BackupVolume};
 use aurochs_api::cause::Cause;
+use aurochs_api::job::Job;
 use aurochs_api::schema::Resource;
 use aurochs_api::size::ByteSize;
 use aurochs_api::snapshot::{SnapshotCr, SnapshotCrInput, SnapshotInput};
@@ -17,7 +20,7 @@ use super::list::{List, Listed, Show};
 use super::progress::Progress;
 use super::table::{Cell, Column, Tone};
 use super::wait::{Look, Waiting};
-use super::{Client, Run, age, causes, volume, words};
+use super::{Client, Run, age, causes, job, volume, words};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -37,6 +40,11 @@ pub enum Command {
     /// List the volumes that have backups
     #[command(after_help = "Example:\n  aurochs backup volumes")]
     Volumes(List),
+    /// Read a backup, or some of its blocks, to see whether it could be restored
+    Verify(Verify),
+    /// Look at files inside a backup, and take them out
+    #[command(subcommand)]
+    Files(files::Command),
 }
 
 #[derive(Debug, Args)]
@@ -109,6 +117,23 @@ pub struct Restore {
     /// It can be attached at once: its data comes on demand, and in the background
     #[arg(long, conflicts_with = "standby")]
     instant: bool,
+    #[command(flatten)]
+    waiting: Waiting,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  aurochs backup verify backup-0123456789abcdef
+  aurochs backup verify backup-0123456789abcdef --sample 100
+
+It is a job, which reads the blocks out of the target and changes nothing.")]
+pub struct Verify {
+    /// Name of the backup
+    name: String,
+    /// Blocks to read, chosen by chance; all without it
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u64).range(1..))]
+    sample: Option<u64>,
     #[command(flatten)]
     waiting: Waiting,
 }
@@ -238,6 +263,8 @@ impl Run for Command {
             Self::Delete(verb) => verb.run(client).await,
             Self::Restore(verb) => verb.run(client).await,
             Self::Volumes(list) => list.all::<BackupVolume>(client).await,
+            Self::Verify(verb) => verb.run(client).await,
+            Self::Files(verb) => verb.run(client).await,
         }
     }
 }
@@ -324,22 +351,43 @@ fn progress(backup: &Backup, what: &str) -> Progress {
     }
 }
 
+/// The backup volume that it belongs to.
+async fn volume_of(client: &Client, backup: &Backup) -> Result<String, Failure> {
+    let volumes = client.api.list::<BackupVolume>().await?;
+    let is_it = |seen: &&Seen<BackupVolume>| {
+        let volume = &seen.thing.data;
+        volume.volume_name == backup.volume_name && volume.backup_target_name == backup.backup_target_name
+    };
+    volumes.iter().find(is_it).map(|seen| seen.thing.data.name.clone()).ok_or_else(|| {
+        Failure::refused(format!("backup {} has no backup volume yet", backup.name), "Try again in a moment.")
+    })
+}
+
 impl Run for Delete {
     async fn run(self, client: &Client) -> Result<(), Failure> {
         let name = &self.name;
         let found = client.api.get::<Backup>(name).await?.thing.data;
         let (volume, target) = (&found.volume_name, &found.backup_target_name);
         self.confirmation.ask(&format!("Backup {name} of volume {volume} in {target} can't be brought back."))?;
-        let volumes = client.api.list::<BackupVolume>().await?;
-        let is_it = |seen: &&Seen<BackupVolume>| {
-            seen.thing.data.volume_name == *volume && seen.thing.data.backup_target_name == *target
-        };
-        let of = volumes.iter().find(is_it).map(|seen| seen.thing.data.name.clone()).ok_or_else(|| {
-            Failure::refused(format!("backup {name} has no backup volume yet"), "Try again in a moment.")
-        })?;
+        let of = volume_of(client, &found).await?;
         let input = BackupInput { name: name.clone() };
         let answer = client.api.act::<BackupDelete>(&of, &input).await?;
         client.output.done(&answer, name, &format!("Backup {name} of volume {volume} is being deleted."))
+    }
+}
+
+impl Run for Verify {
+    async fn run(self, client: &Client) -> Result<(), Failure> {
+        let name = &self.name;
+        let found = client.api.get::<Backup>(name).await?.thing.data;
+        let of = volume_of(client, &found).await?;
+        let input = BackupVerifyInput { name: name.clone(), sample: self.sample.unwrap_or_default() };
+        let begun: Seen<Job> = seen(client.api.act::<BackupVerify>(&of, &input).await?)?;
+        let id = begun.thing.id;
+        if !self.waiting.is_wanted() {
+            return client.output.done(&begun.raw, &id, &format!("Job {id} verifies backup {name}."));
+        }
+        job::watch(client, &id, self.waiting.patience()).await
     }
 }
 

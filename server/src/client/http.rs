@@ -7,6 +7,7 @@ use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::Value;
 
 use super::failure::{Failure, Kind};
+use super::upload::Pieces;
 
 /// A little longer than the manager itself takes for an answer at most.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(70);
@@ -44,6 +45,12 @@ impl Http {
         };
         let response = self.answer(request).await?;
         response.text().await.map_err(|error| self.unreachable(&error))
+    }
+
+    /// A body that can be long; it takes as long as it takes.
+    pub(super) async fn upload(&self, path: &str, pieces: Pieces) -> Result<(), Failure> {
+        let request = self.request(Method::POST, path).header("content-type", "application/octet-stream");
+        self.answer(request.body(reqwest::Body::wrap(pieces))).await.map(drop)
     }
 
     /// An answer that can be long, such as a file.

@@ -245,21 +245,25 @@ async fn logs(client: &Client, name: &str) -> Result<(), Failure> {
 
 impl Run for Watch {
     async fn run(self, client: &Client) -> Result<(), Failure> {
-        let name = &self.job;
-        let look = async || {
-            let seen = client.api.get::<Job>(name).await?;
-            let job = &seen.thing.data;
-            if job.state == JobState::Running { Ok(Look::GoesOn(progress(job))) } else { Ok(Look::Done(seen)) }
-        };
-        let seen = self.patience.until(&format!("job {name}"), look).await?;
-        let job = &seen.thing.data;
-        let word = job.state.word();
-        if job.state == JobState::Succeeded {
-            return client.output.done(&seen.raw, name, &format!("Job {name} has {word}."));
-        }
-        let why = [job.message.as_str(), causes::cell_text(&job.causes)].into_iter().find(|why| !why.is_empty());
-        let message =
-            format!("job {name} ({} of {}) {word}: {}", job.kind.word(), job.object, why.unwrap_or("nobody knows why"));
-        Err(Failure::refused(message, job.next_step.clone()))
+        watch(client, &self.job, &self.patience).await
     }
+}
+
+/// Until it ends; fails when the job fails.
+pub(super) async fn watch(client: &Client, name: &str, patience: &Patience) -> Result<(), Failure> {
+    let look = async || {
+        let seen = client.api.get::<Job>(name).await?;
+        let job = &seen.thing.data;
+        if job.state == JobState::Running { Ok(Look::GoesOn(progress(job))) } else { Ok(Look::Done(seen)) }
+    };
+    let seen = patience.until(&format!("job {name}"), look).await?;
+    let job = &seen.thing.data;
+    let word = job.state.word();
+    if job.state == JobState::Succeeded {
+        return client.output.done(&seen.raw, name, &format!("Job {name} has {word}."));
+    }
+    let why = [job.message.as_str(), causes::cell_text(&job.causes)].into_iter().find(|why| !why.is_empty());
+    let message =
+        format!("job {name} ({} of {}) {word}: {}", job.kind.word(), job.object, why.unwrap_or("nobody knows why"));
+    Err(Failure::refused(message, job.next_step.clone()))
 }

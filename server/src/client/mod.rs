@@ -12,6 +12,7 @@
 mod age;
 mod api;
 mod audit;
+mod backing_image;
 mod backup;
 mod backup_target;
 mod causes;
@@ -23,6 +24,7 @@ mod duration;
 mod engine_image;
 mod event;
 mod failure;
+mod files;
 mod http;
 mod instance_manager;
 mod job;
@@ -41,7 +43,9 @@ mod search;
 mod setting;
 mod snapshot;
 mod support_bundle;
+mod system_backup;
 mod table;
+mod upload;
 mod volume;
 mod wait;
 mod whatif;
@@ -101,6 +105,10 @@ pub enum Command {
     Backup(Noun<backup::Command>),
     /// Backup targets, where backups are kept: list, create, change, test, read again
     BackupTarget(Noun<backup_target::Command>),
+    /// System backups, of everything but volumes' data: list, make, delete, restore
+    SystemBackup(Noun<system_backup::Command>),
+    /// Backing images, what volumes can stand on: list, create, upload, back up, remove
+    BackingImage(Noun<backing_image::Command>),
     /// Ask any address of the API, for what has no command of its own
     Api(Alone<raw::Request>),
     /// Print the completion script of a shell
@@ -169,6 +177,8 @@ impl Command {
             Self::SupportBundle(noun) => of_noun(noun).await,
             Self::Backup(noun) => of_noun(noun).await,
             Self::BackupTarget(noun) => of_noun(noun).await,
+            Self::SystemBackup(noun) => of_noun(noun).await,
+            Self::BackingImage(noun) => of_noun(noun).await,
             Self::Api(alone) => of_alone(alone).await,
             Self::Completion(shell) => shell.print(program),
         };

@@ -10,7 +10,7 @@ use super::backup_target::{forget, sync};
 use super::queue::WorkQueue;
 use super::runtime::{self, Controller, Next, pause_after};
 use super::{Context, Error};
-use crate::backups::{Fault, remote};
+use crate::backups::{Deletion, Fault, remote};
 use crate::events::{EventType, ObjectRef, Reason};
 use crate::resources::backup::DELETE_CUSTOM_RESOURCE_ONLY;
 use crate::resources::backup_volume::BackupVolumeStatus;
@@ -51,20 +51,28 @@ impl Controller for BackupVolumes {
             self.delete(&volume).await
         } else if spec.sync_requested_at != volume.status.answered_request {
             let read = sync::one(context, &spec.backup_target_name, &spec.volume_name).await;
-            // What was asked for is answered, be it with an error.
+            // What was asked for is answered, be it with an error; that is there when the answer is.
+            let told = match &read {
+                Err(Error::Target(fault)) => Some(self.tell(&volume, fault).await?),
+                _ => None,
+            };
             let request = spec.sync_requested_at.clone();
             let change = |status: &mut BackupVolumeStatus| status.answered_request.clone_from(&request);
             match context.store.modify_status::<BackupVolume>(name, change).await {
                 Err(error) if !error.is_not_found() => return Err(error.into()),
-                _ => read,
+                _ => {}
+            }
+            match told {
+                Some(next) => return Ok(next),
+                None => read.map(|()| Next::Wait),
             }
         } else {
-            Ok(())
+            Ok(Next::Wait)
         };
         match done {
-            Ok(()) => {
+            Ok(next) => {
                 self.forget(name);
-                Ok(Next::Wait)
+                Ok(next)
             }
             Err(Error::Target(fault)) => self.tell(&volume, &fault).await,
             Err(error) => Err(error),
@@ -78,7 +86,7 @@ impl BackupVolumes {
     }
 
     /// Everything of the volume in the target, then what stood for it here.
-    async fn delete(&self, volume: &Object<BackupVolume>) -> Result<(), Error> {
+    async fn delete(&self, volume: &Object<BackupVolume>) -> Result<Next, Error> {
         let (context, spec) = (&self.context, &volume.spec);
         let is_only_forgotten = volume.metadata.labels.contains_key(DELETE_CUSTOM_RESOURCE_ONLY);
         let target = context.store.find::<BackupTarget>(&spec.backup_target_name).await?;
@@ -89,15 +97,19 @@ impl BackupVolumes {
             if target.status.synced_url != target.spec.backup_target_url {
                 return Err(Error::Target(Fault::moved(target.name())));
             }
-            let _one_at_a_time = context.backups.step(target.name(), &spec.volume_name).await;
-            let _turn = context.backups.deletion().await;
+            let Some(_turn) = context.backups.deletion(target.name(), &spec.volume_name) else {
+                return Ok(Next::After(Deletion::pause()));
+            };
             let store = context.backups.store(target.name(), &target.spec).await?;
             remote::delete_volume(&store, &spec.volume_name).await?;
             let message = format!("All backups of {} are removed from {}.", spec.volume_name, target.name());
             context.events.emit(&ObjectRef::from(volume), Reason::Delete, EventType::Normal, &message);
         }
+        let in_step = context.backups.step(&spec.backup_target_name, &spec.volume_name).await;
         forget::volume(context, volume).await?;
-        super::backup::last_backup::note_all(context, &spec.backup_target_name, &spec.volume_name).await
+        drop(in_step);
+        super::backup::last_backup::note_all(context, &spec.backup_target_name, &spec.volume_name).await?;
+        Ok(Next::Wait)
     }
 
     async fn tell(&self, volume: &Object<BackupVolume>, fault: &Fault) -> Result<Next, Error> {

@@ -14,17 +14,25 @@
 //! | [`job`] | engines, volumes, nodes | nothing; what takes long is told to [`crate::jobs`] |
 //! | [`instance_manager`] | running processes | instance manager resources |
 //! | [`snapshot`] | engine status | snapshot resources |
+//! | [`backing_image`] | images, replicas, disks | images with their copies, the files beneath |
+//! | [`backup_backing_image`] | backups of images that are asked for, or go | their status, what of them is in the store |
 //! | [`backup_target`] | backup targets, what is in their stores | their status, backup volumes and backups that were found |
 //! | [`backup_volume`] | backup volumes that go | what of them is in the store |
 //! | [`backup`] | backups that are asked for, or go | their status, what is in the store, the volume's last backup |
+//! | [`system_backup`] | what a restore brings back | backups of volumes, the zip in the store |
+//! | [`system_restore`] | a zip in the store | settings, targets, recurring jobs and volumes that it tells of |
 //! | [`setting`] | settings | defaults, the copy in memory |
 
 pub mod attachment;
+pub mod backing_image;
 pub mod backup;
+pub mod backup_backing_image;
 pub mod backup_target;
 pub mod backup_volume;
 #[cfg(test)]
 pub(crate) mod bench;
+#[cfg(test)]
+pub(crate) mod bench_target;
 pub mod drain;
 pub mod engine;
 pub mod engine_image;
@@ -37,6 +45,8 @@ pub mod replica;
 pub mod runtime;
 pub mod setting;
 pub mod snapshot;
+pub mod system_backup;
+pub mod system_restore;
 pub mod tickets;
 pub mod volume;
 
@@ -132,9 +142,13 @@ impl Controllers {
         tasks.extend(volume::start(context));
         tasks.extend(attachment::start(context));
         tasks.extend(snapshot::start(context));
+        tasks.extend(backing_image::start(context));
         tasks.extend(backup_target::start(context));
         tasks.extend(backup_volume::start(context));
+        tasks.extend(backup_backing_image::start(context));
         tasks.extend(backup::start(context));
+        tasks.extend(system_backup::start(context));
+        tasks.extend(system_restore::start(context));
         tasks.extend(job::start(context));
         Ok(Self { tasks })
     }

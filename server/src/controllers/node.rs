@@ -13,7 +13,7 @@ mod looks;
 mod status;
 mod trouble;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ use super::{Context, Error, orphan};
 use crate::events::{EventType, Reason};
 use crate::instance::{Answering, InstanceChange};
 use crate::resources::node::{DiskSpec, NodeSpec, NodeStatus, READY};
-use crate::resources::{Engine, LABEL_NODE, Metadata, Node, Object, Replica, condition};
+use crate::resources::{BackingImage, Engine, LABEL_NODE, Metadata, Node, Object, Replica, condition};
 use crate::scheduling::space;
 use crate::settings::Name;
 use default_disks::Wish;
@@ -56,6 +56,7 @@ pub fn start(context: &Context) -> Vec<JoinHandle<()>> {
         }),
         feed_from_wishes(context, &queue),
         feed_from_placements(context, &queue),
+        feed_from_images(context, &queue),
         runtime::feed_from_settings::<Node>(&context.store, &context.settings, &queue),
         runtime::run(Arc::new(nodes), queue),
     ]
@@ -94,6 +95,29 @@ fn feed_from_placements(context: &Context, queue: &WorkQueue) -> JoinHandle<()> 
             };
             if before.as_ref() != Some(&place) && !place.0.is_empty() {
                 queue.add(&place.0);
+            }
+        }
+    })
+}
+
+/// A file of an image that came, went or became known: what is promised on disks changes.
+fn feed_from_images(context: &Context, queue: &WorkQueue) -> JoinHandle<()> {
+    let (mut watch, store, queue) = (context.store.watch::<BackingImage>(), context.store.clone(), queue.clone());
+    tokio::spawn(async move {
+        let mut known: BTreeMap<String, (BTreeSet<String>, u64)> = BTreeMap::new();
+        while let Some(event) = watch.next().await {
+            let image = event.object();
+            let disks: BTreeSet<String> = image.status.disk_file_status_map.keys().cloned().collect();
+            let now = (disks, image.status.real_size.bytes());
+            let before = match &event {
+                crate::store::WatchEvent::Applied(_) => known.insert(image.name().to_owned(), now.clone()),
+                crate::store::WatchEvent::Deleted(_) => known.remove(image.name()),
+            };
+            if before.as_ref() == Some(&now) && matches!(event, crate::store::WatchEvent::Applied(_)) {
+                continue;
+            }
+            for node in store.list_shared::<Node>().await.unwrap_or_default() {
+                queue.add(node.name());
             }
         }
     })
@@ -302,8 +326,10 @@ impl Nodes {
         let sharing = looks::sharing(context, name, &others, findings.looks);
         let identities = looks::identities(name, &others);
         let default_path = looks::default_path(context, name);
+        let images = context.store.list_shared::<BackingImage>().await?;
         let around = disk::Surroundings {
             replicas: &replicas,
+            images: &images,
             sharing: &sharing,
             identities: &identities,
             default_path: default_path.as_deref(),

@@ -21,13 +21,17 @@ use crate::events::{EventType, ObjectRef, Reason};
 use crate::instance::{Answering, CHANGE_TIMEOUT, InstanceChange, Seen, record, rpc, within};
 use crate::resources::engine::InstanceState;
 use crate::resources::replica::ReplicaStatus;
-use crate::resources::{Engine, LABEL_VOLUME, Node, Object, Replica, Volume, condition};
+use crate::resources::volume::{CONDITION_WAIT_FOR_BACKING_IMAGE, REASON_WAITING_FOR_BACKING_IMAGE};
+use crate::resources::{BackingImage, Engine, LABEL_VOLUME, Node, Object, Replica, Volume, condition};
 
 /// Time a replica gets to close its files; it has no writes in flight, its engine is gone.
 const STOP_GRACE_SECONDS: u32 = 30;
 
 /// How soon to look again whether another replica has the data of one that is to go.
 const LAST_DATA_PAUSE: Duration = Duration::from_secs(10);
+
+/// How soon to look again whether the image is on the disk.
+const IMAGE_PAUSE: Duration = Duration::from_secs(1);
 
 /// How soon to look again whether a silent node was given up; one that answers again wakes us.
 const SILENT_NODE_PAUSE: Duration = Duration::from_secs(30);
@@ -72,10 +76,13 @@ impl Controller for Replicas {
             return Ok(Next::After(Duration::from_millis(500)));
         }
         let seen = self.context.instances.see(&replica.spec.node_id, name);
+        let starts = replica.spec.desire_state == InstanceState::Running
+            && seen == Seen::Absent
+            && replica.status.current_state == InstanceState::Stopped;
+        let backing_file = if starts { self.backing_file(&replica).await? } else { Some(String::new()) };
+        let Some(backing_file) = backing_file else { return Ok(Next::After(IMAGE_PAUSE)) };
         let seen = match (replica.spec.desire_state, seen) {
-            (InstanceState::Running, Seen::Absent) if replica.status.current_state == InstanceState::Stopped => {
-                self.start(&replica).await?
-            }
+            (InstanceState::Running, Seen::Absent) if starts => self.start(&replica, backing_file).await?,
             (InstanceState::Stopped, Seen::Present(_)) => self.stop(&replica).await?,
             (_, seen) => seen,
         };
@@ -93,7 +100,34 @@ impl Controller for Replicas {
 }
 
 impl Replicas {
-    async fn start(&self, replica: &Object<Replica>) -> Result<Seen, Error> {
+    /// The file that the replica stands on; empty for none, and nothing while it is not whole on the replica's disk.
+    async fn backing_file(&self, replica: &Object<Replica>) -> Result<Option<String>, Error> {
+        let (store, name) = (&self.context.store, &replica.spec.backing_image);
+        if name.is_empty() {
+            return Ok(Some(String::new()));
+        }
+        let image = store.find::<BackingImage>(name).await?.filter(|image| !image.status.uuid.is_empty());
+        let (file, obstacle) = match image.filter(|image| image.is_ready_on(&replica.spec.disk_id)) {
+            None => (None, format!("backing image {name} is not on its disk yet")),
+            // The image became known after the volume was made.
+            Some(image) if image.status.virtual_size > replica.spec.volume_size => {
+                let (needs, has) = (image.status.virtual_size, replica.spec.volume_size);
+                (None, format!("backing image {name} has {needs}, and the volume only {has}: expand it"))
+            }
+            Some(image) => (Some(image.file_on(&replica.spec.disk_path)), String::new()),
+        };
+        let (value, reason, message) = match &file {
+            Some(_) => (ConditionStatus::False, "", String::new()),
+            None => (ConditionStatus::True, REASON_WAITING_FOR_BACKING_IMAGE, obstacle),
+        };
+        let tell = |status: &mut ReplicaStatus| {
+            condition::set(&mut status.conditions, CONDITION_WAIT_FOR_BACKING_IMAGE, value, reason, &message);
+        };
+        store.modify_status::<Replica>(replica.name(), tell).await?;
+        Ok(file)
+    }
+
+    async fn start(&self, replica: &Object<Replica>, backing_file: String) -> Result<Seen, Error> {
         let node = &replica.spec.node_id;
         let request = InstanceStartRequest {
             name: replica.name().to_owned(),
@@ -104,6 +138,7 @@ impl Replicas {
                 revision_counter: !replica.spec.revision_counter_disabled,
                 must_exist: replica.spec.holds_data(),
                 disk_uuid: replica.spec.disk_id.clone(),
+                backing_file,
                 ..Arguments::default()
             })),
         };

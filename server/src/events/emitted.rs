@@ -9,18 +9,15 @@ const NOT_EMITTED: &[(&str, &str)] = &[
     ("FailedSwitchover", "the v2 data engine"),
     ("FailedUpgradePostCheck", "Longhorn's upgrader"),
     ("FailedUpgradePreCheck", "Longhorn's upgrader"),
-    ("Fetched", "system backups"),
-    ("Fetching", "system backups"),
+    ("Fetching", "nothing: a system backup is fetched in a moment, and is told as `Fetched`"),
     ("MigrationFailed", "live migration"),
     ("PassedUpgradeCheck", "Longhorn's upgrader"),
-    ("RolloutSkipped", "system backups"),
     ("ShardFailed", "the v2 data engine"),
     ("StaleInstance", "nothing: a process that no resource names is an orphan, and is told as `Orphaned`"),
     ("Switchover", "the v2 data engine"),
     ("Synced", "backups"),
     ("Syncing", "backups"),
     ("Upgrade", "live upgrade"),
-    ("Uploaded", "system backups"),
 ];
 
 /// Every word after `Reason::` in code outside of this module and of tests.

@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
-use super::{CancelOnDrop, Place, refusal};
+use super::{CancelOnDrop, Disk, Place, refusal};
 use crate::error::{ApiError, ErrorKind};
 
 /// Bytes of one piece, and pieces that wait for the network.
@@ -77,7 +77,7 @@ impl Wanted {
 /// Opens the file and answers with it. The reading goes on while the answer is sent.
 pub(crate) async fn answer(
     place: Place,
-    disk: impl ReadAt + Send + 'static,
+    disk: Disk,
     partition: Option<u32>,
     path: ImagePath,
     wanted: Wanted,
@@ -86,13 +86,14 @@ pub(crate) async fn answer(
     let guard = CancelOnDrop(cancel.clone());
     let (pieces, sent) = mpsc::channel(PIECES_WAITING);
     let (tell, told) = oneshot::channel();
+    let Disk { origin, content } = disk;
     tokio::task::spawn_blocking(move || {
         let _place = place;
         let sending = Sending { pieces, piece: Vec::with_capacity(PIECE) };
-        send(Box::new(disk), partition, &path, wanted, &cancel, tell, sending);
+        send(content, partition, &path, wanted, &cancel, tell, sending);
     });
-    let head = told.await.map_err(|error| ApiError::internal("opening a file in a snapshot", error))?;
-    let head = head.map_err(|error| refusal(&error))?;
+    let head = told.await.map_err(|error| ApiError::internal("opening a file", error))?;
+    let head = head.map_err(|error| refusal(&error, origin))?;
     let body = Body::from_stream(futures::stream::unfold((sent, guard), |(mut sent, guard)| async move {
         sent.recv().await.map(|piece: io::Result<Bytes>| (piece, (sent, guard)))
     }));
@@ -165,7 +166,7 @@ impl Sending {
         let done = done.and_then(|()| self.flush().map_err(BrowseError::Sink));
         let Err(error) = done else { return };
         if !self.pieces.is_closed() {
-            tracing::warn!(%error, "a file in a snapshot could not be sent to its end");
+            tracing::warn!(%error, "a file out of a snapshot or backup could not be sent to its end");
             let _ = self.pieces.blocking_send(Err(io::Error::other(error)));
         }
     }

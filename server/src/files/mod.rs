@@ -1,7 +1,7 @@
-//! Files out of snapshots: whoever looks at them, one at a time, and what they are given.
+//! Files out of snapshots and backups: whoever looks at them, one at a time, and what they are given.
 //!
-//! 1. [`Files`] — how many may look at a time;
-//! 2. [`look`] — opens the file system in a snapshot and asks it something, on a thread that may wait;
+//! 1. [`Files`] — how many may look at a time; [`Disk`] — what they look at;
+//! 2. [`look`] — opens the file system in it and asks it something, on a thread that may wait;
 //! 3. [`download`] — a file, or a folder as a tar, as the body of an answer.
 //!
 //! Nothing outlives who asked: when an answer is dropped, the reading ends at its next block.
@@ -12,14 +12,16 @@ mod failure;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aurochs_engine::backup::browse::source::{BackupSource, SnapshotSource};
 use aurochs_engine::backup::browse::{BrowseError, Browser, Cancel, ReadAt};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-pub(crate) use failure::refusal;
+pub(crate) use failure::{Origin, refusal};
 
 use crate::error::{ApiError, ErrorKind};
 
-/// Each has a thread and up to 32 MiB of the disk in memory, and takes of what the volume's replicas can read.
+/// Each has a thread and up to 32 MiB of the disk in memory (of a backup 48, and some blocks on their way), and takes of what
+/// the volume's replicas, or the backup target, can give.
 const READERS_MAXIMUM: usize = 4;
 /// A place is waited for so long: lists take a moment.
 const PLACE_PATIENCE: Duration = Duration::from_secs(10);
@@ -32,6 +34,22 @@ pub struct Files(Arc<Semaphore>);
 impl Default for Files {
     fn default() -> Self {
         Self(Arc::new(Semaphore::new(READERS_MAXIMUM)))
+    }
+}
+
+/// A disk to look at, and where it comes from.
+pub(crate) struct Disk {
+    pub(crate) origin: Origin,
+    pub(crate) content: Box<dyn ReadAt + Send>,
+}
+
+impl Disk {
+    pub(crate) fn of_snapshot(content: SnapshotSource) -> Self {
+        Self { origin: Origin::Snapshot, content: Box::new(content) }
+    }
+
+    pub(crate) fn of_backup(content: BackupSource) -> Self {
+        Self { origin: Origin::Backup, content: Box::new(content) }
     }
 }
 
@@ -48,7 +66,7 @@ impl Files {
         match tokio::time::timeout(PLACE_PATIENCE, asked).await {
             Ok(Ok(permit)) => Ok(Place { _permit: permit }),
             _ => {
-                let message = format_args!("{READERS_MAXIMUM} others are reading files out of snapshots");
+                let message = format_args!("{READERS_MAXIMUM} others are reading files out of snapshots and backups");
                 let error = ApiError::new(ErrorKind::TooManyRequests, message, "Try again when a download has ended.");
                 Err(error.retry_after(RETRY_AFTER))
             }
@@ -69,16 +87,17 @@ impl Drop for CancelOnDrop {
 /// Opens the file system on a disk, and asks.
 pub(crate) async fn look<T: Send + 'static>(
     place: Place,
-    disk: impl ReadAt + Send + 'static,
+    disk: Disk,
     partition: Option<u32>,
     ask: impl FnOnce(&Browser) -> Result<T, BrowseError> + Send + 'static,
 ) -> Result<T, ApiError> {
     let cancel = Cancel::default();
     let _guard = CancelOnDrop(cancel.clone());
+    let Disk { origin, content } = disk;
     let looking = tokio::task::spawn_blocking(move || {
         let _place = place;
-        ask(&Browser::open(Box::new(disk), partition, &cancel)?)
+        ask(&Browser::open(content, partition, &cancel)?)
     });
     let answer = looking.await.map_err(|error| ApiError::internal("looking into a file system", error))?;
-    answer.map_err(|error| refusal(&error))
+    answer.map_err(|error| refusal(&error, origin))
 }

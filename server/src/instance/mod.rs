@@ -134,6 +134,12 @@ impl Clients {
         }
     }
 
+    /// Address of a node's instance manager, for another one that is to speak to it.
+    pub fn address(&self, node: &str) -> Result<&str, ClientError> {
+        let address = self.inner.managers.get(node).map(String::as_str);
+        address.ok_or_else(|| ClientError::UnknownNode(node.to_owned()))
+    }
+
     /// The instance manager of a node.
     pub fn manager(&self, node: &str) -> Result<InstanceManagerClient<Channel>, ClientError> {
         let address = self.inner.managers.get(node).ok_or_else(|| ClientError::UnknownNode(node.to_owned()))?;

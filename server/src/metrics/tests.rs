@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use aurochs_api::backing_image::FileState;
 use aurochs_api::condition::ConditionStatus;
 use aurochs_api::size::ByteSize;
 use aurochs_api::volume::{RebuildStatus, Robustness, VolumeState};
@@ -21,7 +22,8 @@ use crate::resources::replica::ReplicaSpec;
 use crate::resources::snapshot::SnapshotSpec;
 use crate::resources::volume::VolumeSpec;
 use crate::resources::{
-    Backup, BackupTarget, BackupVolume, Engine, InstanceManager, Node, Object, Replica, Snapshot, Volume, condition,
+    BackingImage, Backup, BackupBackingImage, BackupTarget, BackupVolume, Engine, InstanceManager, Node, Object,
+    Replica, Snapshot, Volume, condition,
 };
 use crate::store::Store;
 use crate::store::sqlite::Sqlite;
@@ -66,6 +68,13 @@ async fn store(directory: &tempfile::TempDir) -> Store {
     let spec = SnapshotSpec { volume: "data".into(), ..SnapshotSpec::default() };
     store.create(&Object::<Snapshot>::new("s-1", spec)).await.unwrap();
     store.create(&Object::<BackupTarget>::new("default", Default::default())).await.unwrap();
+    store.create(&Object::<BackingImage>::new("debian", Default::default())).await.unwrap();
+    let change = |status: &mut crate::resources::backing_image::BackingImageStatus| {
+        status.real_size = ByteSize(12);
+        status.disk_file_status_map.entry("d-uuid".into()).or_default().state = FileState::Ready;
+    };
+    store.modify_status::<BackingImage>("debian", change).await.unwrap();
+    store.create(&Object::<BackupBackingImage>::new("debian-1", Default::default())).await.unwrap();
     let spec = BackupVolumeSpec {
         volume_name: "data".into(),
         backup_target_name: "default".into(),
@@ -88,6 +97,7 @@ async fn store(directory: &tempfile::TempDir) -> Store {
         condition::set(&mut status.conditions, "Ready", ConditionStatus::True, "", "");
         let mut disk =
             DiskStatus { storage_maximum: ByteSize(100), storage_available: ByteSize(30), ..DiskStatus::default() };
+        disk.disk_uuid = "d-uuid".into();
         condition::set(&mut disk.conditions, "Schedulable", ConditionStatus::False, "DiskPressure", "full");
         status.disk_status.insert("d-1".into(), disk);
     };
@@ -155,6 +165,9 @@ async fn the_numbers_are_those_of_the_resources() {
         ("longhorn_volume_actual_size_bytes", &[volume], 3_221_225_472.0),
         ("longhorn_backup_state", &[volume, ("backup", "backup-1")], 3.0),
         ("longhorn_backup_uploaded_data_size_bytes", &[volume, ("backup", "backup-1")], 77.0),
+        ("longhorn_backing_image_actual_size_bytes", &[("backing_image", "debian"), ("disk", "d-1")], 12.0),
+        ("longhorn_backing_image_state", &[("backing_image", "debian"), ("node", "node-1")], 4.0),
+        ("longhorn_backup_backing_image_state", &[("backup_backing_image", "debian-1")], 0.0),
         ("longhorn_backup_volume_backups_count", &[("backup_volume", "data-1")], 1.0),
         ("longhorn_volume_state", &[volume, ("state", "attached")], 1.0),
         ("longhorn_volume_state", &[volume, ("state", "detached")], 0.0),

@@ -90,6 +90,19 @@ impl Handled {
         Self { name, run: Box::new(run) }
     }
 
+    /// Of one that reads its body itself, while it comes.
+    pub(super) fn streaming<F, R>(name: &'static str, handler: F) -> Self
+    where
+        F: Fn(Target, Request) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<(), ApiError>> + Send + 'static,
+    {
+        let run = move |target: Target, request: Request| -> Answering {
+            let done = handler(target, request);
+            Box::pin(async move { done.await.map(Answer::respond) })
+        };
+        Self { name, run: Box::new(run) }
+    }
+
     pub(super) fn later(name: &'static str, noun: &'static str, feature: Feature) -> Self {
         let run = move |target: Target, _: Request| -> Answering {
             let tried = format!("{name} of {noun} {}", target.name);

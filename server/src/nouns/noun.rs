@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use aurochs_api::action::{Acted, Action, Offer};
 use aurochs_api::describe::{Described, Shape, Shaped, Wire};
+use axum::extract::Request;
 use axum::handler::Handler;
 use axum::http::Method;
 use axum::routing::{MethodFilter, MethodRouter, on};
@@ -484,6 +485,18 @@ impl<T: Acted> Builder<T> {
         R: Future<Output = Result<A::Output, ApiError>> + Send + 'static,
     {
         self.handled.push(Handled::new(A::OFFER.name, handler));
+        self
+    }
+
+    /// The handler of an action that reads its body itself, while it comes.
+    #[must_use]
+    pub fn act_streaming<A, F, R>(mut self, handler: F) -> Self
+    where
+        A: Action<On = T>,
+        F: Fn(Target, Request) -> R + Send + Sync + 'static,
+        R: Future<Output = Result<(), ApiError>> + Send + 'static,
+    {
+        self.handled.push(Handled::streaming(A::OFFER.name, handler));
         self
     }
 

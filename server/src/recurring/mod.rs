@@ -4,7 +4,7 @@
 //! 2. [`due`] — when a job is to run, from what is stored of it;
 //! 3. [`controller`] — begins a run, goes on with one after a restart, notes its end;
 //! 4. [`run`] — a run: [`choice`] of the volumes, [`part`] for each: [`take`] a snapshot if there is [`new_data`], give up what
-//!    is beyond [`retain`], [`purge`], trim, [`backup`]; [`reach`] for the engine, [`history`] for people;
+//!    is beyond [`retain`], [`purge`], trim, [`backup`]; [`system_backup`] is of no volume; [`reach`] for the engine, [`history`] for people;
 //! 5. [`saved`] — a volume's jobs as its backups tell them.
 //!
 //! Invariants: a moment gets at most one run, and several missed ones get one; no two runs of a job at once; a run takes at
@@ -26,6 +26,7 @@ pub mod reach;
 pub mod retain;
 pub mod run;
 pub mod saved;
+mod system_backup;
 mod take;
 #[cfg(test)]
 mod tests;

@@ -47,7 +47,7 @@ impl Part {
             }
             Task::FilesystemTrim => self.trim().await,
             Task::Backup | Task::BackupForceCreate => backup::run(self).await,
-            Task::SystemBackup => Err(Trouble::Said("this version has no system backups yet".to_owned())),
+            Task::SystemBackup => Err(Trouble::Said("a system backup is of no volume".to_owned())),
         }
     }
 

@@ -1,7 +1,6 @@
 //! One run: the job's task on every volume that takes part, `concurrency` of them at once.
 //!
-//! A volume that fails is told, and the others go on. It is tried again where that may help; what can't be done yet in this
-//! version ends the run at once, before anything is touched.
+//! A volume that fails is told, and the others go on. It is tried again where that may help.
 
 use std::time::Duration;
 
@@ -12,9 +11,9 @@ use super::choice;
 use super::history::Entry;
 use super::part::Part;
 use super::reach;
+use super::system_backup;
 use super::trouble::Trouble;
 use crate::controllers::Context;
-use crate::feature::Feature;
 use crate::jobs::Level;
 use crate::resources::recurring_job::{RecurringRun, Task};
 use crate::resources::{Object, RecurringJob, Volume};
@@ -60,27 +59,10 @@ impl Ended {
     }
 }
 
-/// What the task needs and this version lacks.
-#[must_use]
-pub const fn missing(task: Task) -> Option<Feature> {
-    match task {
-        Task::SystemBackup => Some(Feature::SystemBackups),
-        Task::Snapshot
-        | Task::SnapshotForceCreate
-        | Task::SnapshotCleanup
-        | Task::SnapshotDelete
-        | Task::FilesystemTrim
-        | Task::Backup
-        | Task::BackupForceCreate => None,
-    }
-}
-
 /// Does all of it. Cut off anywhere, it can be begun again.
 pub async fn execute(context: &Context, job: &Object<RecurringJob>, run: &RecurringRun, entry: &Entry) -> Ended {
-    if let Some(feature) = missing(job.spec.task) {
-        let message =
-            format!("the task {} is not done: this version has no {} yet", job.spec.task.word(), feature.words());
-        return Ended::Failed { message, next_step: feature.next_step().to_owned() };
+    if job.spec.task == Task::SystemBackup {
+        return system_backup::execute(context, job, run, entry).await;
     }
     let parts = match parts(context, job, run, entry).await {
         Ok(parts) => parts,
@@ -195,13 +177,5 @@ mod tests {
         assert_eq!(ended(3, &[]), Ended::Succeeded("done for 3 volumes".into()));
         let some = ended(3, &["b".to_owned()]);
         assert_eq!((some.word(), some.message()), ("failed", "1 of 3 volumes failed: b".to_owned()));
-    }
-
-    #[test]
-    fn system_backups_are_named_as_what_is_missing() {
-        assert!(missing(Task::SystemBackup).is_some_and(|feature| feature.words().contains("backups")));
-        for task in [Task::Backup, Task::BackupForceCreate, Task::SnapshotDelete] {
-            assert_eq!(missing(task), None);
-        }
     }
 }

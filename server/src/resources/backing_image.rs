@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 pub use aurochs_api::backing_image::{BackingImageDiskFileStatus, FileState, SourceType};
+use aurochs_api::cause::Cause;
 use aurochs_api::size::{ByteSize, as_number};
 use serde::{Deserialize, Serialize};
 
-use super::Kind;
+use super::{Kind, Object};
 
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BackingImage;
@@ -64,4 +65,30 @@ pub struct BackingImageStatus {
     pub real_size: ByteSize,
     pub v2_first_copy_disk: String,
     pub v2_first_copy_status: String,
+    /// Ours: why it is not as wished, worst first.
+    pub causes: Vec<Cause>,
+}
+
+/// Where images lie below a disk.
+const DIRECTORY: &str = "backing-images";
+
+impl Object<BackingImage> {
+    /// What its content has to be: what it was, else what somebody said; empty for anything.
+    #[must_use]
+    pub fn wished_checksum(&self) -> &str {
+        if self.status.checksum.is_empty() { &self.spec.checksum } else { &self.status.checksum }
+    }
+
+    /// Whether the disk has all of it.
+    #[must_use]
+    pub fn is_ready_on(&self, disk_uuid: &str) -> bool {
+        self.status.disk_file_status_map.get(disk_uuid).is_some_and(|copy| copy.state == FileState::Ready)
+    }
+
+    /// The file on the disk at this path.
+    #[must_use]
+    pub fn file_on(&self, disk_path: &str) -> String {
+        let (disk, name, uuid) = (disk_path.trim_end_matches('/'), self.name(), &self.status.uuid);
+        format!("{disk}/{DIRECTORY}/{name}-{uuid}/backing")
+    }
 }

@@ -6,7 +6,8 @@ use aurochs_api::backup::BackupState;
 use aurochs_api::size::{ByteSize, as_number};
 use serde::{Deserialize, Serialize};
 
-use super::Kind;
+use super::backup::DELETE_CUSTOM_RESOURCE_ONLY;
+use super::{Kind, Object};
 
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BackupBackingImage;
@@ -55,4 +56,18 @@ pub struct BackupBackingImageStatus {
     pub secret_namespace: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub last_synced_at: String,
+    /// Ours: what tells the record in the store from a changed one.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub record_version: String,
+    /// Ours: what a person can do about `error`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub next_step: String,
+}
+
+impl Object<BackupBackingImage> {
+    /// Whether what is in the target stays when this goes.
+    #[must_use]
+    pub fn is_only_forgotten(&self) -> bool {
+        self.metadata.labels.contains_key(DELETE_CUSTOM_RESOURCE_ONLY)
+    }
 }

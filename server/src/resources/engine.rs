@@ -188,6 +188,9 @@ pub struct EngineStatus {
     pub restore: Option<RestoreProgress>,
     /// Ours: the volume, in the backup store, of the backup in `lastRestoredBackup`.
     pub last_restored_volume: String,
+    /// Ours: when that backup was complete, as its record had it: names are used again. Empty where nobody knows.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub last_restored_created: String,
     /// Ours: a restore of this backup has begun and is not complete; empty for none.
     pub unfinished_restore: String,
     /// Ours: the last hash of a snapshot since the engine started.
@@ -266,6 +269,9 @@ pub struct RestoreProgress {
     /// Why it failed.
     pub error: String,
     pub next_step: String,
+    /// When the backup was complete; empty until its record is read.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub created: String,
     /// Only the difference to this one is written; empty where all of it is.
     pub previous_backup: String,
     pub started_at: String,

@@ -36,6 +36,7 @@ pub const CONDITION_OFFLINE_REBUILDING: &str = "OfflineRebuilding";
 pub const REASON_OFFLINE_REBUILDING: &str = "OfflineRebuildingInProgress";
 /// Condition: the image that it stands on is not there yet.
 pub const CONDITION_WAIT_FOR_BACKING_IMAGE: &str = "WaitForBackingImage";
+pub const REASON_WAITING_FOR_BACKING_IMAGE: &str = "Waiting";
 /// Conditions that clients find on every volume, whether somebody has spoken of them or not.
 pub const CONDITIONS: [&str; 5] = [
     CONDITION_SCHEDULED,

@@ -50,6 +50,9 @@ pub enum AttacherType {
     VolumeExpansionController,
     VolumeRebuildingController,
     VolumeEvictionController,
+    /// An image is made of the volume.
+    #[serde(rename = "bim-ds-controller")]
+    BackingImageController,
     ShareManagerController,
     SalvageController,
     LonghornUpgrader,
@@ -59,7 +62,7 @@ pub enum AttacherType {
 
 impl AttacherType {
     /// The manager's own: nobody else asks in their name.
-    pub const CONTROLLERS: [Self; 9] = [
+    pub const CONTROLLERS: [Self; 10] = [
         Self::SnapshotController,
         Self::BackupController,
         Self::VolumeCloneController,
@@ -67,6 +70,7 @@ impl AttacherType {
         Self::VolumeExpansionController,
         Self::VolumeRebuildingController,
         Self::VolumeEvictionController,
+        Self::BackingImageController,
         Self::SalvageController,
         Self::LonghornUpgrader,
     ];
@@ -83,6 +87,7 @@ impl AttacherType {
             | Self::VolumeCloneController
             | Self::VolumeRebuildingController
             | Self::VolumeEvictionController
+            | Self::BackingImageController
             | Self::LonghornUpgrader
             | Self::Other => 800,
         }
@@ -107,6 +112,7 @@ impl AttacherType {
             Self::VolumeExpansionController => "volume-expansion-controller",
             Self::VolumeRebuildingController => "volume-rebuilding-controller",
             Self::VolumeEvictionController => "volume-eviction-controller",
+            Self::BackingImageController => "bim-ds-controller",
             Self::ShareManagerController => "share-manager-controller",
             Self::SalvageController => "salvage-controller",
             Self::LonghornUpgrader => "longhorn-upgrader",

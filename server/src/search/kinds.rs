@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aurochs_api::cause::Severity;
 use aurochs_api::search::{Found, FoundKind};
 use aurochs_api::volume::{Robustness, VolumeState};
 
@@ -13,7 +14,7 @@ use crate::resources::backup::{LABEL_BACKUP_TARGET, LABEL_BACKUP_VOLUME};
 use crate::resources::node::READY;
 use crate::resources::snapshot::visible_labels;
 use crate::resources::{
-    Backup, EngineImage, Kind, Node, Object, Orphan, RecurringJob, Snapshot, Volume, condition, timestamp,
+    BackingImage, Backup, EngineImage, Kind, Node, Object, Orphan, RecurringJob, Snapshot, Volume, condition, timestamp,
 };
 use crate::settings::{self, Settings};
 use crate::store::{Store, StoreError};
@@ -53,6 +54,7 @@ pub(super) async fn tell(
         FoundKind::Backup => of::<Backup>(store, place, words).await,
         FoundKind::RecurringJob => of::<RecurringJob>(store, place, words).await,
         FoundKind::EngineImage => of::<EngineImage>(store, place, words).await,
+        FoundKind::BackingImage => of::<BackingImage>(store, place, words).await,
         FoundKind::Orphan => of::<Orphan>(store, place, words).await,
         FoundKind::Setting => Ok(setting(settings, place, words)),
     }
@@ -327,6 +329,29 @@ impl Searched for EngineImage {
             name: image.name().to_owned(),
             context: image.spec.image.clone(),
             address: address("engineImage", image.name()),
+            ..Found::default()
+        }
+    }
+}
+
+impl Searched for BackingImage {
+    const KINDS: &'static [FoundKind] = &[FoundKind::BackingImage];
+
+    fn texts(image: &Object<Self>) -> Vec<Text> {
+        let status = &image.status;
+        vec![Text::new("uuid", &status.uuid), Text::new("checksum", &status.checksum)]
+    }
+
+    fn weight(image: &Object<Self>) -> Weight {
+        let attention = u8::from(image.status.causes.iter().any(|cause| cause.severity == Severity::Error));
+        Weight { attention, since: seconds(&image.metadata.creation_timestamp) }
+    }
+
+    fn tell(image: &Object<Self>, _: &Place) -> Found {
+        Found {
+            name: image.name().to_owned(),
+            context: line(&[&image.status.virtual_size.to_string()]),
+            address: address("backingImage", image.name()),
             ..Found::default()
         }
     }

@@ -28,7 +28,7 @@ use tokio::sync::Mutex;
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::TryRecvError;
 
-use crate::resources::{Backup, EngineImage, Kind, Node, Orphan, RecurringJob, Snapshot, Volume};
+use crate::resources::{BackingImage, Backup, EngineImage, Kind, Node, Orphan, RecurringJob, Snapshot, Volume};
 use crate::settings::Settings;
 use crate::store::{RawEvent, Store, StoreError};
 use shelf::{Best, Shelf};
@@ -55,6 +55,7 @@ struct Shelves {
     backups: Shelf<Backup>,
     recurring_jobs: Shelf<RecurringJob>,
     engine_images: Shelf<EngineImage>,
+    backing_images: Shelf<BackingImage>,
     orphans: Shelf<Orphan>,
 }
 
@@ -77,6 +78,7 @@ impl Index {
             backups: Shelf::default(),
             recurring_jobs: Shelf::default(),
             engine_images: Shelf::default(),
+            backing_images: Shelf::default(),
             orphans: Shelf::default(),
         };
         Self { store: store.clone(), settings: settings.clone(), shelves: Arc::new(Mutex::new(shelves)) }
@@ -99,6 +101,7 @@ impl Index {
             shelves.backups.collect(words, &mut best);
             shelves.recurring_jobs.collect(words, &mut best);
             shelves.engine_images.collect(words, &mut best);
+            shelves.backing_images.collect(words, &mut best);
             shelves.orphans.collect(words, &mut best);
         }
         settings::collect(words, &mut best);
@@ -156,6 +159,7 @@ impl Shelves {
         refresh(&mut self.backups, store, changed).await?;
         refresh(&mut self.recurring_jobs, store, changed).await?;
         refresh(&mut self.engine_images, store, changed).await?;
+        refresh(&mut self.backing_images, store, changed).await?;
         refresh(&mut self.orphans, store, changed).await
     }
 }

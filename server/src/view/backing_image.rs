@@ -26,6 +26,7 @@ impl Shown for BackingImage {
             data_engine: spec.data_engine.clone(),
             secret: spec.secret.clone(),
             secret_namespace: spec.secret_namespace.clone(),
+            causes: status.causes.clone(),
             deletion_timestamp: image.metadata.deletion_timestamp.clone().unwrap_or_default(),
         }
     }

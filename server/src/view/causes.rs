@@ -9,8 +9,11 @@ use crate::controllers::engine_image::default_image;
 use crate::controllers::orphan::{self, DATA_CLEANABLE, ERROR};
 use crate::resources::engine::InstanceState;
 use crate::resources::orphan::{OrphanType, PARAMETER_DATA_NAME, PARAMETER_DISK_NAME, PARAMETER_INSTANCE_NAME};
+use crate::resources::system_backup::SystemBackupState;
+use crate::resources::system_restore::SystemRestoreState;
 use crate::resources::{
-    Backup, BackupVolume, EngineImage, InstanceManager, Object, Orphan, Snapshot, SupportBundle, condition,
+    Backup, BackupVolume, EngineImage, InstanceManager, Object, Orphan, Snapshot, SupportBundle, SystemBackup,
+    SystemRestore, condition,
 };
 
 /// Ends a text that may have an end already.
@@ -147,6 +150,55 @@ pub(super) fn of_backup(backup: &Object<Backup>) -> Vec<Cause> {
     let next_step = if status.next_step.is_empty() { otherwise } else { &status.next_step };
     let message = format!("Backup {name} of {}: {}", backup.volume(), sentence(why));
     vec![Cause::new(code, severity, message, next_step).about([backup.volume(), name, backup.target()])]
+}
+
+/// Waits, failed, damaged in the target, or not to be removed from it.
+pub(super) fn of_system_backup(backup: &Object<SystemBackup>) -> Vec<Cause> {
+    let status = &backup.status;
+    let error = super::message_of(&status.conditions, "Error");
+    let (code, severity, why, otherwise) = match status.state {
+        SystemBackupState::Deleting if !status.waits_for.is_empty() => {
+            let otherwise = "It is tried again by itself; mend what it says.";
+            (CauseCode::BackupNotDeletable, Severity::Warning, status.waits_for.as_str(), otherwise)
+        }
+        SystemBackupState::Error => {
+            (CauseCode::BackupFailed, Severity::Error, error.as_str(), "Mend what it says, then make another one.")
+        }
+        _ if !status.waits_for.is_empty() => {
+            (CauseCode::BackupWaiting, Severity::Info, status.waits_for.as_str(), "It goes on by itself.")
+        }
+        _ => return Vec::new(),
+    };
+    let next_step = if status.next_step.is_empty() { otherwise } else { &status.next_step };
+    let message = format!("System backup {}: {}", backup.name(), sentence(why));
+    vec![Cause::new(code, severity, message, next_step).about([backup.name()])]
+}
+
+/// Failed, waits, or has left something out.
+pub(super) fn of_system_restore(restore: &Object<SystemRestore>) -> Vec<Cause> {
+    let (name, status) = (restore.name(), &restore.status);
+    let mut causes = Vec::new();
+    let mut tell = |code, severity, why: &str, otherwise: &str| {
+        let next_step = if status.next_step.is_empty() { otherwise } else { &status.next_step };
+        let message = format!("System restore {name}: {}", sentence(why));
+        causes.push(Cause::new(code, severity, message, next_step).about([name]));
+    };
+    let error = super::message_of(&status.conditions, "Error");
+    if status.state == SystemRestoreState::Error {
+        let otherwise = "Mend what it says, then restore again: what is there already stays.";
+        tell(CauseCode::RestoreFailed, Severity::Error, &error, otherwise);
+    } else if !status.waits_for.is_empty() {
+        tell(CauseCode::Restoring, Severity::Info, &status.waits_for, "It goes on by itself.");
+    }
+    if !status.left_out.is_empty() {
+        let count = status.left_out.len();
+        let message = format!("System restore {name} left {count} of what is in the backup out.");
+        let next_step = "Look at each of them; make by hand what is needed, or mend what it says and restore again.";
+        let detail = |text: &String| CauseDetail { text: text.clone(), ..CauseDetail::default() };
+        let cause = Cause::new(CauseCode::RestoreFailed, Severity::Warning, message, next_step).about([name]);
+        causes.push(cause.detailed(status.left_out.iter().map(detail).collect()));
+    }
+    causes
 }
 
 /// Not taken yet, lost, or not to be removed. What its status says is the reason and, after a full stop, what to do.

@@ -2,8 +2,9 @@
 
 use aurochs_api::system_backup::SystemBackup as SystemBackupView;
 
-use super::message_of;
 use super::shown::Shown;
+use super::{causes, message_of};
+use crate::resources::system_backup::CONDITION_ERROR;
 use crate::resources::{Object, SystemBackup};
 
 impl Shown for SystemBackup {
@@ -18,7 +19,10 @@ impl Shown for SystemBackup {
             manager_image: status.manager_image.clone(),
             state: status.state,
             created_at: status.created_at.clone(),
-            error: message_of(&status.conditions, "Error"),
+            error: message_of(&status.conditions, CONDITION_ERROR),
+            planned_bytes: status.planned_bytes,
+            done_bytes: status.done_bytes,
+            causes: causes::of_system_backup(backup),
         }
     }
 }

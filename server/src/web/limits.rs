@@ -9,14 +9,19 @@ use tracing::Instrument;
 
 use crate::error::{ApiError, ErrorKind};
 use crate::metrics;
+use crate::routes::backing_image::upload;
 
 /// No answer takes longer; Longhorn's own clients give up after ten seconds, its CSI plugin after a minute.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(55);
 /// Header that ties an answer to the lines in the log.
 pub(crate) const REQUEST_ID: &str = "x-request-id";
 
-/// Middleware: an answer in time, or 504. A WebSocket is past it as soon as it is open.
+/// Middleware: an answer in time, or 504. A WebSocket is past it as soon as it is open; an upload has a limit of its own,
+/// on how long nothing of it comes.
 pub async fn time(request: Request, next: Next) -> Response {
+    if upload::is_one(&request) {
+        return next.run(request).await;
+    }
     let path = request.uri().path().to_owned();
     match tokio::time::timeout(ANSWER_TIMEOUT, next.run(request)).await {
         Ok(response) => response,

@@ -17,6 +17,8 @@ struct Files {
     style: String,
     script: String,
     wasm: String,
+    /// Fetched where Chinese is chosen.
+    words: String,
 }
 
 impl Files {
@@ -24,7 +26,12 @@ impl Files {
     fn embedded() -> Option<Self> {
         let manifest = assets::manifest();
         let address = |name| manifest.file(name).map(|file| format!("assets/{file}"));
-        Some(Self { style: address("aurochs.css")?, script: address("aurochs.js")?, wasm: address("aurochs.wasm")? })
+        Some(Self {
+            style: address("aurochs.css")?,
+            script: address("aurochs.js")?,
+            wasm: address("aurochs.wasm")?,
+            words: address("words-zh.json")?,
+        })
     }
 }
 

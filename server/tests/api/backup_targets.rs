@@ -1,7 +1,7 @@
 //! Backup targets by the API. No controller runs here: what a target holds is the business of `tests/installed/backups`.
 
 use aurochs_server::backups::{Backups, credentials};
-use aurochs_server::resources::volume::VolumeSpec;
+use aurochs_server::resources::volume::{VolumeSpec, VolumeStatus};
 use aurochs_server::resources::{BackupTarget, Object, Volume};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
@@ -54,7 +54,7 @@ async fn targets_are_made_changed_and_deleted() {
     assert_eq!((made.status, &made.json()["backupTargetURL"]), (StatusCode::OK, &json!("s3://bucket@eu/path")));
     for (bad, status) in [
         (target("offsite", "s3://other@eu/"), StatusCode::CONFLICT),
-        (target("twin", "s3://bucket@eu/path/"), StatusCode::CONFLICT),
+        (target("twin", "s3://bucket@eu//path/"), StatusCode::CONFLICT),
         (target("", "s3://other@eu/"), StatusCode::UNPROCESSABLE_ENTITY),
         (target("Big", "s3://other@eu/"), StatusCode::UNPROCESSABLE_ENTITY),
         (target("bad", "ftp://host/path"), StatusCode::UNPROCESSABLE_ENTITY),
@@ -66,6 +66,13 @@ async fn targets_are_made_changed_and_deleted() {
     let path = "/v1/backuptargets/offsite?action=backupTargetUpdate";
     let changed = manager.post(path, target("offsite", "nfs://server:/b")).await;
     assert_eq!(changed.json()["backupTargetURL"], "nfs://server:/b");
+    // Mount options make no other place of it.
+    for twin in ["nfs://server:/b?nfsOptions=soft", "nfs://SERVER:/b/"] {
+        let refused = manager.post("/v1/backuptargets", target("twin", twin)).await;
+        assert!(refused.status == StatusCode::CONFLICT && refused.text.contains("offsite"), "{}", refused.text);
+    }
+    let same = manager.post(path, target("offsite", "nfs://server:/b?nfsOptions=soft")).await;
+    assert_eq!(same.json()["backupTargetURL"], "nfs://server:/b?nfsOptions=soft", "its own may change");
     let sync =
         manager.post("/v1/backuptargets/offsite?action=backupTargetSync", json!({"syncBackupTarget": true})).await;
     assert_eq!((sync.status, &sync.json()["type"]), (StatusCode::OK, &json!("backupTarget")));
@@ -120,6 +127,44 @@ async fn credentials_go_in_and_never_come_out() {
     assert!(!std::fs::read_to_string(&file).unwrap().contains(PLANTED));
 }
 
+/// What two targets share is changed by a person, in the file, and not by one of them for both.
+#[tokio::test]
+async fn credentials_that_another_target_uses_are_not_overwritten() {
+    let mut manager = Manager::start().await;
+    manager.set_backups(Backups::at(manager.directory.path()));
+    let with = |name: &str, url: &str, secret: &str, key: Option<&str>| {
+        let mut body = target(name, url);
+        body["credentialSecret"] = json!(secret);
+        if let Some(key) = key {
+            body["credentials"] = json!({"AWS_ACCESS_KEY_ID": "id", "AWS_SECRET_ACCESS_KEY": key});
+        }
+        body
+    };
+    let kept = || std::fs::read_to_string(manager.directory.path().join(credentials::FILE)).unwrap();
+    let first = with("first", "s3://bucket@eu/1", "shared", Some(PLANTED));
+    assert_eq!(manager.post("/v1/backuptargets", first).await.status, StatusCode::OK);
+    let second = with("second", "s3://bucket@eu/2", "shared", None);
+    assert_eq!(manager.post("/v1/backuptargets", second).await.status, StatusCode::OK);
+    let put = async |name: &str, body: Value| {
+        manager.call("PUT", &format!("/v1/backuptargets/{name}"), &body.to_string()).await
+    };
+    let mut none = with("second", "s3://bucket@eu/2", "shared", None);
+    none["credentials"] = json!({});
+    for refused in [
+        put("second", with("second", "s3://bucket@eu/2", "shared", Some("another-key"))).await,
+        put("first", with("first", "s3://bucket@eu/1", "shared", Some("another-key"))).await,
+        put("second", none).await,
+        manager.post("/v1/backuptargets", with("third", "s3://bucket@eu/3", "shared", Some("another-key"))).await,
+    ] {
+        assert!(refused.status == StatusCode::CONFLICT && refused.text.contains("shared"), "{}", refused.text);
+        assert!(kept().contains(PLANTED) && !kept().contains("another-key"));
+    }
+    // Without a name they are the target's own.
+    let own = put("second", with("second", "s3://bucket@eu/2", "", Some("another-key"))).await;
+    assert_eq!((own.status, &own.json()["credentialSecret"]), (StatusCode::OK, &json!("second")));
+    assert!(kept().contains(PLANTED) && kept().contains("another-key"));
+}
+
 #[tokio::test]
 async fn a_test_names_the_step_that_fails() {
     let manager = Manager::start().await;
@@ -157,4 +202,29 @@ async fn reading_all_targets_again_answers_with_them() {
     assert_eq!((sync.status, &sync.json()["type"]), (StatusCode::OK, &json!("backupTarget")));
     let stored: Object<BackupTarget> = manager.store().get("default").await.unwrap();
     assert!(stored.spec.sync_requested_at.is_empty(), "without an address there is nothing to read");
+}
+
+/// The target that is being restored from stays the volume's until all of it is there.
+#[tokio::test]
+async fn a_volume_that_is_being_filled_keeps_its_target() {
+    let manager = Manager::start().await;
+    manager.post("/v1/backuptargets", target("offsite", "vfs:///b")).await;
+    let from_backup = "vfs:///b?backup=one&volume=data".to_owned();
+    let spec = VolumeSpec { from_backup, backup_target_name: "default".into(), ..VolumeSpec::default() };
+    manager.store().create(&Object::<Volume>::new("filled", spec)).await.unwrap();
+    let path = "/v1/volumes/filled?action=updateBackupTargetName";
+    for (initiated, required) in [(false, false), (true, true)] {
+        let phase = |status: &mut VolumeStatus| {
+            (status.restore_initiated, status.restore_required) = (initiated, required);
+        };
+        manager.store().modify_status::<Volume>("filled", phase).await.unwrap();
+        let refused = manager.post(path, json!({"backupTargetName": "offsite"})).await;
+        assert!(refused.status.is_client_error() && refused.text.contains("being filled"), "{}", refused.text);
+        let kept = manager.store().get::<Volume>("filled").await.unwrap();
+        assert_eq!(kept.spec.backup_target_name, "default");
+    }
+    let done = |status: &mut VolumeStatus| status.restore_required = false;
+    manager.store().modify_status::<Volume>("filled", done).await.unwrap();
+    let changed = manager.post(path, json!({"backupTargetName": "offsite"})).await;
+    assert_eq!((changed.status, &changed.json()["backupTargetName"]), (StatusCode::OK, &json!("offsite")));
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aurochs_api::volume::VolumeState;
 use aurochs_server::resources::node::NodeSpec;
 use aurochs_server::resources::{Node, Object, Volume};
-use futures::StreamExt;
+use futures::{SinkExt, StreamExt};
 use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
@@ -90,6 +90,26 @@ async fn first_everything_then_changes_then_gone() {
     let volumes: Vec<_> = everything["volumes"].as_array().unwrap().iter().map(|volume| &volume["id"]).collect();
     assert_eq!(volumes, ["first"]);
     assert_eq!(everything["nodes"][0]["id"], "node-1");
+}
+
+#[tokio::test]
+async fn a_client_hears_that_a_list_it_follows_changed() {
+    let manager = Manager::start().await;
+    let address = manager.listen().await;
+    let mut socket = connect(address, "/v1/ws/live", credentials()).await.unwrap();
+    assert_eq!(next(&mut socket).await["event"], "everything");
+    for nonsense in ["nonsense", "{}", "{\"follow\": {}}"] {
+        socket.send(Message::text(nonsense)).await.unwrap();
+    }
+    socket.send(Message::text(r#"{"follow": ["recurringjobs", "audit", "backups"]}"#)).await.unwrap();
+    let following = next_that(&mut socket, |message| message["event"] == "following").await;
+    assert_eq!(following["lists"], serde_json::json!(["backups", "recurringjobs"]), "audit has no changes to tell");
+
+    let job = serde_json::json!({"name": "nightly", "task": "snapshot", "cron": "0 3 * * *", "retain": 1});
+    assert_eq!(manager.post("/v1/recurringjobs", job).await.status, 200);
+    let stale = next_that(&mut socket, |message| message["event"] == "stale").await;
+    assert_eq!(stale["lists"], serde_json::json!(["recurringjobs"]));
+    assert_eq!(manager.get("/v1/recurringjobs").await.json()["data"][0]["name"], "nightly");
 }
 
 #[tokio::test]

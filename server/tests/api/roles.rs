@@ -23,9 +23,11 @@ const READING_ACTIONS: [&str; 8] = [
 /// POSTs about the own session.
 const OWN_SESSION: [&str; 2] = ["/login", "/logout"];
 /// GETs that a viewer may not do: they tell what others did or what is in volumes, or change something.
-const REFUSED_READS: [&str; 5] = [
+const REFUSED_READS: [&str; 7] = [
     "/v1/audits",
     "/v1/audits/{name}",
+    "/v1/backupvolumes/{name}/files",
+    "/v1/backupvolumes/{name}/files/content",
     "/v1/supportbundles/{node}/{name}/download",
     "/v1/volumes/{name}/files",
     "/v1/volumes/{name}/files/content",

@@ -49,6 +49,10 @@ const OUR_FIELDS: &[&str] = &[
     "snapshot.imageMissing",
     "snapshotCR.causes",
     "supportBundle.causes",
+    "systemBackup.causes",
+    "systemBackup.doneBytes",
+    "systemBackup.plannedBytes",
+    "systemRestore.causes",
     "volume.causes",
     "volume.frontendInUse",
     "volume.frontendReason",
@@ -57,7 +61,8 @@ const OUR_FIELDS: &[&str] = &[
 ];
 
 /// Actions that Longhorn does not have.
-const OUR_ACTIONS: &[&str] = &["backupTarget.backupTargetTest", "recurringJob.recurringJobRun"];
+const OUR_ACTIONS: &[&str] =
+    &["backupTarget.backupTargetTest", "backupVolume.backupVerify", "recurringJob.recurringJobRun"];
 
 /// Inputs that Longhorn's actions name by a name that no type has.
 const NAMES_WITHOUT_A_TYPE: &[&str] = &["ReplicaAutoBalance", "UpdateBackupCompressionMethodInput"];

@@ -36,6 +36,8 @@ fn a_volume_is_backed_up_restored_and_followed() {
     assert!(shown.contains("shop") && shown.contains("offsite"), "{shown}");
     assert_eq!(row(&world.ok("backup volumes"), "data")[1], "offsite");
     world.ok("backup-target sync offsite");
+    assert!(world.ok(&format!("backup verify {name}")).contains("has succeeded"));
+    assert!(world.ok(&format!("backup verify {name} --sample 1 --no-wait")).contains("verifies backup"));
 
     assert!(world.ok(&format!("backup restore {name} copy --replicas 1")).contains("is restored"));
     world.ok("volume attach copy");

@@ -1,4 +1,4 @@
-//! Files out of a snapshot.
+//! Files out of a snapshot, and out of a backup of it.
 
 use std::fs;
 use std::path::Path;
@@ -56,4 +56,22 @@ fn a_file_is_taken_out_of_a_snapshot() {
     assert_eq!(String::from_utf8(listed.stdout).unwrap(), "etc/\netc/word\n");
     assert!(world.fails(4, "volume files get data /none --snapshot first").contains("there is no /none"));
     assert!(world.fails(4, "volume files ls data --snapshot none").contains("none"));
+    out_of_a_backup(&world, place.path());
+}
+
+fn out_of_a_backup(world: &World, place: &Path) {
+    let target = place.join("target");
+    fs::create_dir(&target).unwrap();
+    world.ok(&format!("backup-target set default --url vfs://{}", target.display()));
+    world.ok("backup-target test default");
+    world.ok("backup create data --snapshot first");
+    let name = world.ok("backup ls data -o name").trim().to_owned();
+    let table = world.ok(&format!("backup files ls {name}"));
+    assert_eq!(row(&table, "etc")[1], "directory", "{table}");
+    let file = place.join("out-of-a-backup");
+    let taken = world.ok(&format!("backup files get {name} /etc/word --file {}", file.display()));
+    assert!(taken.contains("has 3 B"), "{taken}");
+    assert_eq!(fs::read(&file).unwrap(), b"old");
+    assert!(world.fails(4, &format!("backup files ls {name} /none")).contains("there is no /none"));
+    assert!(world.fails(4, "backup files ls none").contains("none"));
 }

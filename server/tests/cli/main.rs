@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test says with a panic what is wrong")]
 
+mod backing_images;
 mod backups;
 mod failures;
 mod files;
@@ -18,6 +19,7 @@ mod output;
 mod questions;
 mod settings;
 mod snapshots;
+mod system_backups;
 mod unheard;
 mod volumes;
 mod walk;

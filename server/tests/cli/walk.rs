@@ -3,7 +3,8 @@
 use aurochs_server::client;
 use clap::{Command, Subcommand};
 
-const TESTS: [&str; 10] = [
+const TESTS: [&str; 12] = [
+    include_str!("backing_images.rs"),
     include_str!("backups.rs"),
     include_str!("failures.rs"),
     include_str!("files.rs"),
@@ -13,6 +14,7 @@ const TESTS: [&str; 10] = [
     include_str!("questions.rs"),
     include_str!("settings.rs"),
     include_str!("snapshots.rs"),
+    include_str!("system_backups.rs"),
     include_str!("volumes.rs"),
 ];
 

@@ -16,7 +16,7 @@ const IMAGE: usize = 24 << 20;
 const FILES: &str = "/v1/volumes/vol/files";
 
 /// A file system with these files.
-fn image(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
+pub(crate) fn image(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
     let place = tempfile::tempdir_in("/var/tmp").unwrap();
     let (source, image) = (place.path().join("source"), place.path().join("image"));
     for (name, content) in files {
@@ -36,14 +36,14 @@ fn image(files: &[(&str, Vec<u8>)]) -> Vec<u8> {
     std::fs::read(image).unwrap()
 }
 
-fn write(uri: &str, image: &[u8]) {
+pub(crate) fn write(uri: &str, image: &[u8]) {
     let mut nbd = Nbd::connect(uri).unwrap();
     for (index, piece) in image.chunks(1 << 20).enumerate() {
         nbd.write(index as u64 * MIB, piece).unwrap();
     }
 }
 
-fn noise(seed: u32) -> Vec<u8> {
+pub(crate) fn noise(seed: u32) -> Vec<u8> {
     (0..3_000_000_u32).map(|index| (index.wrapping_mul(2_654_435_761) ^ seed).to_le_bytes()[3]).collect()
 }
 
@@ -122,7 +122,7 @@ async fn old_files_are_listed_and_downloaded_while_the_volume_goes_on() {
     installation.stop().await;
 }
 
-fn unpack(tar: &[u8], place: &Path) {
+pub(crate) fn unpack(tar: &[u8], place: &Path) {
     let file = place.join("folder.tar");
     std::fs::write(&file, tar).unwrap();
     let output = Command::new("tar").arg("-xf").arg(&file).arg("-C").arg(place).output().unwrap();

@@ -25,4 +25,5 @@ mod recurring;
 mod s3_server;
 mod samples;
 mod snapshots;
+mod system;
 mod whatif;

@@ -6,7 +6,8 @@
 //! 3. `compile`: the crate `aurochs-ui` becomes one wasm file, optimised for size.
 //! 4. `bindings`: wasm-bindgen, as a library, writes the module that loads it.
 //! 5. `styles`: the style sheets become one; names of fonts and icons become content-hashed names.
-//! 6. `dist`: files get content-hashed names and compressed copies; `manifest.json` says which is which.
+//! 6. `words`: the files of each language besides English become one.
+//! 7. `dist`: files get content-hashed names and compressed copies; `manifest.json` says which is which.
 
 mod bindings;
 mod compile;
@@ -14,6 +15,7 @@ mod dist;
 mod fingerprint;
 mod styles;
 mod toolchain;
+mod words;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -35,6 +37,8 @@ enum PackError {
     Bindings(#[from] bindings::BindingsError),
     #[error(transparent)]
     Styles(#[from] styles::StylesError),
+    #[error(transparent)]
+    Words(#[from] words::WordsError),
     #[error(transparent)]
     Dist(#[from] dist::DistError),
 }
@@ -61,7 +65,8 @@ fn pack(root: &Path) -> Result<(), PackError> {
     println!("dashboard: compiling to wasm with {toolchain}");
     let wasm = timed("compiled", || compile::to_wasm(root, &toolchain))?;
     let bound = timed("bound to JavaScript", || bindings::generate(&wasm, root))?;
-    let assets = dist::read_assets(&root.join("assets"))?;
+    let mut assets = dist::read_assets(&root.join("assets"))?;
+    assets.insert("words-zh.json".to_owned(), words::merged(&root.join("assets/words/zh"))?);
     let styles = styles::concatenate(&root.join("assets/styles"))?;
     let page = Page { wasm: bound.wasm, script: bound.script, styles, assets };
     let laid = timed("hashed and compressed", || dist.lay(page, &fingerprint))?;

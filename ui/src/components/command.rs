@@ -6,6 +6,7 @@ use leptos::html;
 use leptos::prelude::*;
 
 use super::icon::{Icon, Pictogram};
+use crate::words::{fill, tr};
 
 /// A read-only field: it can be selected and scrolled, and a button copies it.
 #[component]
@@ -27,7 +28,7 @@ pub(crate) fn Command(
         }
     };
     let icon = move || if copied.get() { Icon::Check } else { Icon::Copy };
-    let copy_label = format!("Copy {}", label.to_lowercase());
+    let copy_label = fill("Copy {}", &[&label.to_lowercase()]);
     view! {
         <span class="command">
             <input
@@ -41,12 +42,12 @@ pub(crate) fn Command(
             <button type="button" class="ghost square" aria-label=copy_label on:click=copy>
                 {move || view! { <Pictogram icon=icon() /> }}
             </button>
-            <span class="sr-only" role="status">{move || copied.get().then_some("Copied")}</span>
+            <span class="sr-only" role="status">{move || copied.get().then(|| tr("Copied"))}</span>
         </span>
     }
 }
 
-fn copy_text(text: &str) -> bool {
+pub(crate) fn copy_text(text: &str) -> bool {
     let navigator = window().navigator();
     let there = js_sys::Reflect::get(&navigator, &"clipboard".into()).is_ok_and(|clipboard| !clipboard.is_undefined());
     if there {

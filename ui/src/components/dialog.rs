@@ -8,6 +8,7 @@ use wasm_bindgen::JsCast;
 use super::call::{Call, Failure};
 use super::icon::{Icon, Pictogram};
 use crate::hold::Hold;
+use crate::words::tr;
 
 /// The button that answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,14 +49,14 @@ pub(crate) fn Dialog(
             <form on:submit=submit novalidate autocomplete="off">
                 <header>
                     <h2 id="dialog-title">{move || title.get()}</h2>
-                    <button type="button" class="ghost square" aria-label="Close" on:click=close>
+                    <button type="button" class="ghost square" aria-label=tr("Close") on:click=close>
                         <Pictogram icon=Icon::Close />
                     </button>
                 </header>
                 <div class="body">{children()}</div>
                 <Failure error=call.error />
                 <footer>
-                    <button type="button" on:click=close>"Cancel"</button>
+                    <button type="button" on:click=close>{tr("Cancel")}</button>
                     <button
                         type="submit"
                         class=if tone == Tone::Danger { "danger" } else { "primary" }

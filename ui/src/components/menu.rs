@@ -7,6 +7,7 @@ use wasm_bindgen::JsCast;
 use web_sys::{HtmlElement, KeyboardEvent};
 
 use super::icon::{Icon, Pictogram};
+use crate::dialogs;
 use crate::hold::Hold;
 
 /// One entry. `refusal` is the reason why it can't be chosen now.
@@ -111,7 +112,7 @@ fn List(
         let pick = move |_| {
             if !refused {
                 close.run(());
-                choose.run(());
+                dialogs::outlive(|| choose.run(()));
             }
         };
         view! {
@@ -144,10 +145,11 @@ fn place(button: &HtmlElement, entries: usize) -> String {
     let right = (width - edge.right()).clamp(GAP_PIXELS, (width - WIDTH_PIXELS - GAP_PIXELS).max(GAP_PIXELS));
     #[expect(clippy::cast_precision_loss, reason = "a menu has a handful of entries")]
     let needed = entries as f64 * ENTRY_PIXELS;
-    if edge.bottom() + needed > height && edge.top() > needed {
-        format!("right:{right:.0}px;bottom:{:.0}px", height - edge.top() + GAP_PIXELS)
+    let (below, above) = (height - edge.bottom() - 2.0 * GAP_PIXELS, edge.top() - 2.0 * GAP_PIXELS);
+    if needed > below && above > below {
+        format!("right:{right:.0}px;bottom:{:.0}px;max-height:{above:.0}px", height - edge.top() + GAP_PIXELS)
     } else {
-        format!("right:{right:.0}px;top:{:.0}px", edge.bottom() + GAP_PIXELS)
+        format!("right:{right:.0}px;top:{:.0}px;max-height:{below:.0}px", edge.bottom() + GAP_PIXELS)
     }
 }
 

@@ -4,14 +4,16 @@ use aurochs_api::cause::CauseDetail;
 use aurochs_api::size::ByteSize;
 use leptos::prelude::*;
 
-use crate::words;
+use crate::words::{self, fill};
 
 /// What is missing, where the rule is about bytes.
 fn shortfall(detail: &CauseDetail) -> Option<String> {
     let (wanted, has) = (ByteSize(detail.wanted_bytes?), ByteSize(detail.has_bytes?));
     let missing = wanted.saturating_sub(has);
-    let missing = if missing == ByteSize::ZERO { String::new() } else { format!(", {missing} short") };
-    Some(format!("needs {wanted}, has {has}{missing}"))
+    Some(match missing {
+        ByteSize::ZERO => fill("needs {}, has {}", &[&wanted, &has]),
+        _ => fill("needs {}, has {}, {} short", &[&wanted, &has, &missing]),
+    })
 }
 
 /// One sentence needs no list that says it again.

@@ -1,61 +1,58 @@
 //! Questions to the user, one at a time. They live above the pages, so that a row that vanishes takes no dialog with it.
 
-mod attach;
-mod cancel_expansion;
-mod create_volume;
-mod delete_snapshot;
-mod delete_volumes;
-mod detach;
-mod expand;
-mod revert;
-mod salvage;
-mod take_snapshot;
+mod confirm;
+mod form;
+pub(crate) mod volume;
+
+use std::sync::OnceLock;
 
 use leptos::prelude::*;
 
-use attach::AttachDialog;
-use cancel_expansion::CancelExpansionDialog;
-use create_volume::CreateVolumeDialog;
-use delete_snapshot::DeleteSnapshotDialog;
-use delete_volumes::DeleteVolumesDialog;
-use detach::DetachDialog;
-use expand::ExpandDialog;
-use revert::RevertDialog;
-use salvage::SalvageDialog;
-use take_snapshot::TakeSnapshotDialog;
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Question {
-    CreateVolume,
-    Attach { volumes: Vec<String> },
-    Detach { volumes: Vec<String> },
-    DeleteVolumes { volumes: Vec<String> },
-    TakeSnapshot { volume: String },
-    Expand { volume: String },
-    CancelExpansion { volume: String },
-    Salvage { volume: String },
-    Revert { volume: String, snapshot: String },
-    DeleteSnapshot { volume: String, snapshot: String },
-}
+pub(crate) use confirm::{Confirm, ask_confirm};
+pub(crate) use form::{FormQuestion, Sending, ask_form};
 
 #[derive(Clone, Copy)]
-pub(crate) struct Questions(RwSignal<Option<Question>>);
+pub(crate) struct Questions {
+    opened: RwSignal<Option<Callback<(), AnyView>>>,
+}
+
+/// Those of the application: what handles a click knows no context.
+static QUESTIONS: OnceLock<Questions> = OnceLock::new();
+
+/// What lives as long as the application.
+static ROOT: OnceLock<Owner> = OnceLock::new();
+
+/// What is made here outlives the place that was clicked. A handler makes its callbacks for the view that it belongs to:
+/// those of a menu's entry would be gone with the menu, and the dialog that it opened with them.
+pub(crate) fn outlive(work: impl FnOnce()) {
+    match ROOT.get() {
+        Some(root) => root.with(work),
+        None => work(),
+    }
+}
 
 impl Questions {
     pub(crate) fn provide() {
-        provide_context(Self(RwSignal::new(None)));
+        let questions = Self { opened: RwSignal::new(None) };
+        // The application is mounted once.
+        _ = QUESTIONS.set(questions);
+        if let Some(owner) = Owner::current() {
+            _ = ROOT.set(owner);
+        }
+        provide_context(questions);
     }
 
     pub(crate) fn expect() -> Self {
-        expect_context()
+        QUESTIONS.get().copied().unwrap_or_else(expect_context)
     }
 
-    pub(crate) fn ask(self, question: Question) {
-        self.0.set(Some(question));
+    /// Shows any dialog; it ends with [`Questions::close`].
+    pub(crate) fn open(self, view: Callback<(), AnyView>) {
+        self.opened.set(Some(view));
     }
 
     pub(crate) fn close(self) {
-        self.0.set(None);
+        self.opened.set(None);
     }
 }
 
@@ -63,28 +60,5 @@ impl Questions {
 #[component]
 pub(crate) fn OpenQuestion() -> impl IntoView {
     let questions = Questions::expect();
-    move || {
-        questions.0.get().map(|question| match question {
-            Question::CreateVolume => view! { <CreateVolumeDialog /> }.into_any(),
-            Question::Attach { volumes } => view! { <AttachDialog volumes /> }.into_any(),
-            Question::Detach { volumes } => view! { <DetachDialog volumes /> }.into_any(),
-            Question::DeleteVolumes { volumes } => view! { <DeleteVolumesDialog volumes /> }.into_any(),
-            Question::TakeSnapshot { volume } => view! { <TakeSnapshotDialog volume /> }.into_any(),
-            Question::Expand { volume } => view! { <ExpandDialog volume /> }.into_any(),
-            Question::CancelExpansion { volume } => view! { <CancelExpansionDialog volume /> }.into_any(),
-            Question::Salvage { volume } => view! { <SalvageDialog volume /> }.into_any(),
-            Question::Revert { volume, snapshot } => view! { <RevertDialog volume snapshot /> }.into_any(),
-            Question::DeleteSnapshot { volume, snapshot } => {
-                view! { <DeleteSnapshotDialog volume snapshot /> }.into_any()
-            }
-        })
-    }
-}
-
-/// `the volume mysql-data`, `3 volumes`.
-fn subject(names: &[String]) -> String {
-    match names {
-        [name] => name.clone(),
-        names => crate::words::count(names.len(), "volume"),
-    }
+    move || questions.opened.get().map(|view| view.run(()))
 }

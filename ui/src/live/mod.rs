@@ -1,11 +1,15 @@
-//! The live state: the only owner of the WebSocket. Hands out one signal per resource.
+//! The live state: the only owner of the WebSocket. Hands out one signal per resource, and keeps the lists fresh that
+//! only some pages show ([`lists`]).
 //!
 //! connecting ──first message──► live ──close, silence──► reconnecting ──first message──► live
 
+pub(crate) mod lists;
+mod message;
 mod socket;
 mod table;
+mod thing;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use aurochs_api::instance_manager::InstanceManager;
 use aurochs_api::job::Job;
@@ -15,7 +19,9 @@ use aurochs_api::setting::Setting;
 use aurochs_api::volume::Volume;
 use leptos::prelude::*;
 
+pub(crate) use lists::{List, ListState, follow, follow_at};
 pub(crate) use table::{Row, Table};
+pub(crate) use thing::Thing;
 
 /// How fresh the state is.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -43,6 +49,9 @@ pub(crate) struct Live {
     pub(crate) jobs: Table<Job>,
 }
 
+/// That of the application: what handles a click knows no context.
+static LIVE: OnceLock<Live> = OnceLock::new();
+
 impl Live {
     /// Opens the stream and provides the state to everything below.
     pub(crate) fn start() -> Self {
@@ -55,13 +64,15 @@ impl Live {
             settings: Table::new(),
             jobs: Table::new(),
         };
+        // The application is mounted once.
+        _ = LIVE.set(live);
         provide_context(live);
         socket::open(live);
         live
     }
 
     pub(crate) fn expect() -> Self {
-        expect_context()
+        LIVE.get().copied().unwrap_or_else(expect_context)
     }
 
     fn apply(&self, messages: Vec<LiveMessage>) {
@@ -73,6 +84,7 @@ impl Live {
                     self.instance_managers.replace(all.instance_managers);
                     self.settings.replace(all.settings);
                     self.jobs.replace(all.jobs);
+                    lists::connected(!self.loaded.get_untracked());
                     self.loaded.set(true);
                 }
                 LiveMessage::Changed { items } => items.into_iter().for_each(|item| self.put(item)),
@@ -84,6 +96,8 @@ impl Live {
                     LiveKind::Job => self.jobs.remove(&id),
                 },
                 LiveMessage::Alive => {}
+                LiveMessage::Following { lists } => lists::following(lists),
+                LiveMessage::Stale { lists } => lists::stale(&lists),
             }
         }
         self.volumes.announce();

@@ -1,7 +1,7 @@
 //! The WebSocket: opens it, notices when it is dead, opens it again.
 
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use aurochs_api::live::LiveMessage;
@@ -11,7 +11,7 @@ use wasm_bindgen::JsCast;
 use wasm_bindgen::closure::Closure;
 use web_sys::{CloseEvent, Event, MessageEvent, WebSocket};
 
-use super::{Link, Live};
+use super::{Link, Live, message};
 use crate::{address, api, clock};
 
 /// The manager says `alive` every 15 seconds; two of them and some delay may be lost.
@@ -51,6 +51,20 @@ impl Drop for Connection {
     }
 }
 
+thread_local! {
+    static OPENED: RefCell<Weak<Socket>> = const { RefCell::new(Weak::new()) };
+}
+
+/// Says something to the manager; false when there is no connection.
+pub(super) fn say(text: &str) -> bool {
+    let opened = OPENED.with_borrow(Weak::upgrade);
+    opened.is_some_and(|opened| {
+        let current = opened.current.borrow();
+        let ready = current.as_ref().filter(|connection| connection.socket.ready_state() == WebSocket::OPEN);
+        ready.is_some_and(|connection| connection.socket.send_with_str(text).is_ok())
+    })
+}
+
 pub(super) fn open(live: Live) {
     let socket = Rc::new(Socket {
         live,
@@ -60,6 +74,7 @@ pub(super) fn open(live: Live) {
         heard_at: Cell::new(clock::now()),
         current: RefCell::default(),
     });
+    OPENED.set(Rc::downgrade(&socket));
     socket.connect();
     let watched = Rc::clone(&socket);
     set_interval(move || watched.watch(), WATCH_EVERY);
@@ -93,7 +108,7 @@ impl Socket {
     fn message(self: &Rc<Self>, event: &MessageEvent) {
         self.heard_at.set(clock::now());
         let Some(text) = event.data().as_string() else { return };
-        match serde_json::from_str::<LiveMessage>(&text) {
+        match message::read(&text) {
             Ok(message) => self.arrived.borrow_mut().push(message),
             Err(error) => {
                 leptos::logging::error!("a live message can't be read: {error}");

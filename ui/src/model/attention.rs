@@ -2,10 +2,12 @@
 
 use aurochs_api::cause::{Cause, CauseCode, Severity};
 use aurochs_api::node::Node;
+use aurochs_api::setting::Setting;
 use aurochs_api::volume::Volume;
 
 use super::filter::natural;
 use super::phase::Phase;
+use crate::address;
 
 /// What a cause belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,6 +15,18 @@ pub(crate) enum Subject {
     Volume { name: String, phase: Phase },
     Node { name: String },
     Disk { node: String, disk: String },
+    Setting { name: String, title: String },
+}
+
+impl Subject {
+    /// The page that is about it.
+    pub(crate) fn address(&self) -> String {
+        match self {
+            Self::Volume { name, .. } => address::volume(name),
+            Self::Node { name } | Self::Disk { node: name, .. } => format!("nodes/{name}"),
+            Self::Setting { name, .. } => format!("settings?q={name}"),
+        }
+    }
 }
 
 /// One line of "Needs attention".
@@ -32,13 +46,15 @@ pub(crate) enum Remedy {
     /// The nodes' disks decide.
     ShowDisks,
     ShowNode,
+    ShowSetting,
 }
 
 impl Attention {
-    /// Of each volume its worst cause, of nodes and disks every one.
+    /// Of each volume its worst cause, of nodes, disks and settings every one.
     pub(crate) fn collect<'a>(
         volumes: impl IntoIterator<Item = &'a Volume>,
         nodes: impl IntoIterator<Item = &'a Node>,
+        settings: impl IntoIterator<Item = &'a Setting>,
     ) -> Vec<Self> {
         let mut list: Vec<Self> = volumes.into_iter().filter_map(Self::of_volume).collect();
         for node in nodes {
@@ -48,6 +64,11 @@ impl Attention {
                 shape.causes.iter().map(move |cause| (subject.clone(), cause))
             });
             list.extend(of_node.chain(of_disks).map(|(subject, cause)| Self { subject, cause: cause.clone() }));
+        }
+        for setting in settings {
+            let subject =
+                Subject::Setting { name: setting.name.clone(), title: setting.definition.display_name.clone() };
+            list.extend(setting.causes.iter().map(|cause| Self { subject: subject.clone(), cause: cause.clone() }));
         }
         list.sort_by(|a, b| b.cause.severity.cmp(&a.cause.severity).then_with(|| natural(a.name(), b.name())));
         list
@@ -62,7 +83,10 @@ impl Attention {
 
     fn name(&self) -> &str {
         match &self.subject {
-            Subject::Volume { name, .. } | Subject::Node { name } | Subject::Disk { node: name, .. } => name,
+            Subject::Volume { name, .. }
+            | Subject::Node { name }
+            | Subject::Disk { node: name, .. }
+            | Subject::Setting { name, .. } => name,
         }
     }
 
@@ -72,6 +96,7 @@ impl Attention {
             Subject::Volume { name, .. } => format!("volume/{name}"),
             Subject::Node { name } => format!("node/{name}/{:?}", self.cause.code),
             Subject::Disk { node, disk } => format!("disk/{node}/{disk}/{:?}", self.cause.code),
+            Subject::Setting { name, .. } => format!("setting/{name}/{:?}", self.cause.code),
         }
     }
 
@@ -79,6 +104,7 @@ impl Attention {
         match (&self.subject, self.cause.code) {
             (Subject::Disk { .. }, _) => Remedy::ShowDisks,
             (Subject::Node { .. }, _) => Remedy::ShowNode,
+            (Subject::Setting { .. }, _) => Remedy::ShowSetting,
             (
                 Subject::Volume { .. },
                 CauseCode::InsufficientStorage
@@ -111,6 +137,7 @@ impl Attention {
                 | CauseCode::ExpansionWaiting
                 | CauseCode::BackupWaiting
                 | CauseCode::Restoring
+                | CauseCode::BackingImageWaiting
                 | CauseCode::SettingPending,
             ) => Remedy::Watch,
             (
@@ -134,6 +161,7 @@ impl Attention {
                 | CauseCode::BackupFailed
                 | CauseCode::BackupNotDeletable
                 | CauseCode::RestoreFailed
+                | CauseCode::BackingImageFailed
                 | CauseCode::Other,
             ) => Remedy::ShowVolume,
         }
@@ -173,9 +201,15 @@ mod tests {
             causes: vec![cause(CauseCode::NodeDown, Severity::Error)],
             ..Node::default()
         };
-        let list = Attention::collect(&volumes, [&node]);
+        let setting = Setting {
+            name: "taints".into(),
+            causes: vec![cause(CauseCode::SettingPending, Severity::Info)],
+            ..Setting::default()
+        };
+        let list = Attention::collect(&volumes, [&node], [&setting]);
         let keys: Vec<String> = list.iter().map(Attention::key).collect();
-        assert_eq!(keys, ["node/node-1/NodeDown", "volume/a", "volume/b"]);
+        assert_eq!(keys, ["node/node-1/NodeDown", "volume/a", "volume/b", "setting/taints/SettingPending"]);
+        assert_eq!(list[3].subject.address(), "settings?q=taints");
         assert_eq!(list[1].cause.severity, Severity::Warning);
         assert_eq!(list[2].remedy(), Remedy::Watch);
         assert_eq!(urgent(&list), 2);

@@ -64,18 +64,6 @@ impl Phase {
             Self::Detached => Group::Detached,
         }
     }
-
-    /// Worst first, for sorting by state.
-    pub(crate) fn rank(self) -> u8 {
-        match self {
-            Self::Faulted => 0,
-            Self::Degraded => 1,
-            Self::Rebuilding => 2,
-            Self::Creating | Self::Attaching | Self::Detaching | Self::Deleting | Self::Starting => 3,
-            Self::Healthy => 4,
-            Self::Detached => 5,
-        }
-    }
 }
 
 impl Group {

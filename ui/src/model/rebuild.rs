@@ -6,10 +6,7 @@ use aurochs_api::volume::{RebuildStatus, Volume};
 /// One running rebuild, with what the page shows of it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Rebuild {
-    pub(crate) volume: String,
     pub(crate) replica: String,
-    /// Node that gets the copy, empty when not known.
-    pub(crate) node: String,
     pub(crate) from: Vec<String>,
     pub(crate) percent: u32,
     pub(crate) done: ByteSize,
@@ -31,9 +28,7 @@ impl Rebuild {
             found.map(|replica| replica.host_id.clone()).unwrap_or_default()
         };
         Self {
-            volume: volume.name.clone(),
             replica: status.replica.clone(),
-            node: node_of(&status.replica),
             from: status.from_replica_list.iter().map(|replica| node_of(replica)).filter(|n| !n.is_empty()).collect(),
             percent: status.progress.min(100),
             done: status.done_bytes,
@@ -84,8 +79,8 @@ mod tests {
         let running = Rebuild::running(&volume);
         assert_eq!(running.len(), 1);
         assert_eq!(
-            (running[0].node.as_str(), running[0].from.as_slice()),
-            ("node-3", ["node-1".to_owned()].as_slice())
+            (running[0].replica.as_str(), running[0].from.as_slice()),
+            ("v-r-3", ["node-1".to_owned()].as_slice())
         );
         assert_eq!(running[0].seconds_left(), Some(43));
         assert_eq!(Rebuild { bytes_per_second: 0, ..running[0].clone() }.seconds_left(), None);

@@ -1,26 +1,35 @@
-//! One volume: why → replicas on their nodes → snapshot tree → how to use it.
+//! One volume: why → replicas on their nodes → snapshot tree → how to use it, and by tab what it did, what keeps copies of
+//! it, what can be changed of it, what happened to it.
 
 use std::sync::Arc;
 
-use aurochs_api::volume::Volume;
+use aurochs_api::volume::{Volume, VolumeState};
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 
 use super::titled;
 use crate::components::badge::Badge;
 use crate::components::menu::Menu;
+use crate::components::page::{PageHead, Tab, Tabs};
 use crate::components::skeleton::Skeleton;
-use crate::dialogs::Questions;
 use crate::live::Live;
-use crate::model::action::{Action, refusal};
+use crate::model::action::{Action, is_restoring, refusal};
 use crate::model::phase::Phase;
-use crate::panels::details::DetailsPanel;
+use crate::panels::activity::{EventsPanel, TicketsPanel, VolumeJobsPanel};
+use crate::panels::details::{DetailsPanel, FactsPanel};
+use crate::panels::performance::{LastHour, PerformancePanel};
+use crate::panels::protection::{BackupsPanel, RecurringPanel};
 use crate::panels::replicas::ReplicasPanel;
 use crate::panels::snapshots::SnapshotsPanel;
 use crate::panels::use_it::UseItPanel;
-use crate::panels::volume_actions::{entries, question};
+use crate::panels::volume_actions::entries_of;
+use crate::panels::volume_settings::VolumeSettingsPanel;
 use crate::panels::why::WhyPanel;
-use crate::words;
+use crate::role::may_write;
+use crate::words::{self, fill, tr};
+use crate::{address, dialogs};
+
+type Followed = Memo<Option<Arc<Volume>>>;
 
 #[component]
 pub(crate) fn VolumePage() -> impl IntoView {
@@ -30,72 +39,139 @@ pub(crate) fn VolumePage() -> impl IntoView {
     titled(move || name.get());
     let volume = live.volume(move || name.get());
     let found = Memo::new(move |_| volume.with(Option::is_some));
+    leave_when_deleted(volume);
     view! {
         <Show when=move || live.loaded.get() fallback=move || view! { <Loading name /> }>
             <Show when=move || found.get() fallback=move || view! { <NotFound name /> }>
                 <Header name volume />
                 <WhyPanel volume />
-                <div class="grid21">
-                    <div class="stack">
-                        <ReplicasPanel volume />
-                        <SnapshotsPanel volume />
-                    </div>
-                    <div class="stack">
-                        <UseItPanel volume />
-                        <DetailsPanel volume />
-                    </div>
-                </div>
+                <Tabs tabs=tabs(name, volume) />
             </Show>
         </Show>
     }
 }
 
+fn tabs(name: Memo<String>, volume: Followed) -> Vec<Tab> {
+    let tab = |key, label, view: ViewFn| Tab { key, label, view };
+    vec![
+        tab("overview", "Overview", ViewFn::from(move || view! { <Overview name volume /> })),
+        tab("performance", "Performance", ViewFn::from(move || view! { <PerformancePanel name /> })),
+        tab(
+            "backups",
+            "Backups and jobs",
+            ViewFn::from(move || view! { <BackupsPanel volume /><RecurringPanel volume /> }),
+        ),
+        tab(
+            "settings",
+            "Settings",
+            ViewFn::from(move || {
+                view! {
+                    <div class="grid21"><VolumeSettingsPanel volume /><FactsPanel volume /></div>
+                }
+            }),
+        ),
+        tab(
+            "activity",
+            "Activity",
+            ViewFn::from(move || view! { <EventsPanel volume /><VolumeJobsPanel name /><TicketsPanel volume /> }),
+        ),
+    ]
+}
+
 #[component]
-fn Header(name: Memo<String>, volume: Memo<Option<Arc<Volume>>>) -> impl IntoView {
-    let questions = Questions::expect();
-    let phase =
-        Memo::new(move |_| volume.with(|volume| volume.as_ref().map_or(Phase::Starting, |volume| Phase::of(volume))));
-    let place = Memo::new(move |_| {
-        volume.with(|volume| {
-            let volume = volume.as_ref().filter(|volume| !volume.node().is_empty())?;
-            let mode = if volume.disable_frontend { ", maintenance mode" } else { "" };
-            Some(format!("attached to {}{mode}", volume.node()))
-        })
-    });
-    let menu = Callback::new(move |()| {
-        volume.with_untracked(|volume| volume.as_ref().map(|volume| entries(volume, questions)).unwrap_or_default())
-    });
-    let size = move || volume.with(|volume| volume.as_ref().map(|volume| volume.size.to_string()));
+fn Overview(name: Memo<String>, volume: Followed) -> impl IntoView {
     view! {
-        <div class="head">
-            <a class="dim crumb" href="volumes">"Volumes"</a>
-            <span class="dim" aria-hidden="true">"/"</span>
-            <h1 class="name">{move || name.get()}</h1>
-            <span data-testid="volume-state">
-                <Badge mark=Signal::derive(move || phase.get().into()) text=Signal::derive(move || words::phase(phase.get()).to_owned()) />
-            </span>
-            <span class="dim">{size}{move || place.get().map(|place| format!(", {place}"))}</span>
-            <div class="right">
-                <MainAction volume />
-                {move || view! { <Menu label=format!("More actions for {}", name.get()) text="More" entries=menu /> }}
+        <div class="grid21">
+            <div class="stack">
+                <ReplicasPanel volume />
+                <SnapshotsPanel volume />
+            </div>
+            <div class="stack">
+                <UseItPanel volume />
+                <LastHour name />
+                <DetailsPanel volume />
             </div>
         </div>
     }
 }
 
-/// The one thing that is most likely wanted: salvage when nothing else helps, a size taken back that it can't get, attach
-/// when it is idle, detach when it is in use.
+/// Who saw it going has nothing to read here when it is gone. Somebody who comes later is told that it is not there.
+fn leave_when_deleted(volume: Followed) {
+    Effect::new(move |before: Option<bool>| match volume.get() {
+        Some(volume) => volume.state == VolumeState::Deleting,
+        None => {
+            if before == Some(true) {
+                address::go("volumes");
+            }
+            false
+        }
+    });
+}
+
 #[component]
-fn MainAction(volume: Memo<Option<Arc<Volume>>>) -> impl IntoView {
-    let questions = Questions::expect();
+fn Header(name: Memo<String>, volume: Followed) -> impl IntoView {
+    let menu = Callback::new(move |()| entries_of(&[name.get_untracked()]));
+    let actions = move || {
+        may_write().then(|| view! {
+            <MainAction volume />
+            {move || view! { <Menu label=fill("More actions for {}", &[&name.get()]) text=tr("More") entries=menu /> }}
+        })
+    };
+    view! {
+        <PageHead
+            title=name
+            crumbs=vec![("volumes", "Volumes")]
+            note=ViewFn::from(move || view! { <State volume /> })
+            actions=ViewFn::from(move || actions)
+        />
+    }
+}
+
+/// How it is, how large, where, and what is special about it.
+#[component]
+fn State(volume: Followed) -> impl IntoView {
+    let phase =
+        Memo::new(move |_| volume.with(|volume| volume.as_ref().map_or(Phase::Starting, |volume| Phase::of(volume))));
+    let place = Memo::new(move |_| {
+        volume.with(|volume| {
+            let volume = volume.as_ref().filter(|volume| !volume.node().is_empty())?;
+            Some(fill(", attached to {}", &[&volume.node()]))
+        })
+    });
+    let tags = Memo::new(move |_| volume.with(|volume| volume.as_ref().map(|volume| tags(volume)).unwrap_or_default()));
+    let size = move || volume.with(|volume| volume.as_ref().map(|volume| volume.size.to_string()));
+    view! {
+        <span data-testid="volume-state">
+            <Badge mark=Signal::derive(move || phase.get().into()) text=Signal::derive(move || words::phase(phase.get()).to_owned()) />
+        </span>
+        <span class="dim">{size}{move || place.get()}</span>
+        {move || tags.get().into_iter().map(|tag| view! { <span class="tag">{tag}</span> }).collect_view()}
+    }
+}
+
+fn tags(volume: &Volume) -> Vec<&'static str> {
+    let attached = !volume.node().is_empty();
+    let tags = [
+        (volume.disable_frontend && attached && !volume.standby, tr("maintenance")),
+        (volume.standby, tr("standby")),
+        (is_restoring(volume), tr("restoring")),
+        (volume.encrypted, tr("encrypted")),
+    ];
+    tags.into_iter().filter(|(is, _)| *is).map(|(_, tag)| tag).collect()
+}
+
+/// The one thing that is most likely wanted: salvage when nothing else helps, a size taken back that it can't get, activate a
+/// standby volume, attach when it is idle, detach when it is in use.
+#[component]
+fn MainAction(volume: Followed) -> impl IntoView {
     let offered = Memo::new(move |_| {
         let volume = volume.get()?;
-        let likely = [Action::Salvage, Action::CancelExpansion, Action::Attach, Action::Detach];
+        let likely = [Action::Salvage, Action::CancelExpansion, Action::Activate, Action::Attach, Action::Detach];
         likely.into_iter().find(|action| refusal(*action, &volume).is_none())
     });
     let ask = move |action: Action| {
         if let Some(volume) = volume.get_untracked() {
-            questions.ask(question(action, &volume.name));
+            dialogs::volume::ask(action, vec![volume.name.clone()]);
         }
     };
     move || {
@@ -112,7 +188,7 @@ fn MainAction(volume: Memo<Option<Arc<Volume>>>) -> impl IntoView {
 #[component]
 fn Loading(name: Memo<String>) -> impl IntoView {
     view! {
-        <div class="head"><a class="dim crumb" href="volumes">"Volumes"</a><span class="dim">"/"</span><h1>{move || name.get()}</h1></div>
+        <PageHead title=name crumbs=vec![("volumes", "Volumes")] />
         <div class="grid21">
             <section class="card"><Skeleton lines=8 /></section>
             <section class="card"><Skeleton lines=5 /></section>
@@ -123,11 +199,11 @@ fn Loading(name: Memo<String>) -> impl IntoView {
 #[component]
 fn NotFound(name: Memo<String>) -> impl IntoView {
     view! {
-        <div class="head"><a class="dim crumb" href="volumes">"Volumes"</a><span class="dim">"/"</span><h1>{move || name.get()}</h1></div>
+        <PageHead title=name crumbs=vec![("volumes", "Volumes")] />
         <section class="card empty">
-            <h2 class="title">"There is no volume of this name"</h2>
-            <p class="dim">"It may have been deleted, or the address has a typing error."</p>
-            <div><a class="button" href="volumes">"Show all volumes"</a></div>
+            <h2 class="title">{tr("There is no volume of this name")}</h2>
+            <p class="dim">{tr("It may have been deleted, or the address has a typing error.")}</p>
+            <div><a class="button" href="volumes">{tr("Show all volumes")}</a></div>
         </section>
     }
 }

@@ -1,4 +1,4 @@
-//! "Needs attention": causes of volumes, nodes and disks, worst first, with the one button that helps.
+//! {tr("Needs attention")}: causes of volumes, nodes and disks, worst first, with the one button that helps.
 
 use aurochs_api::cause::Severity;
 use leptos::prelude::*;
@@ -6,8 +6,8 @@ use leptos::prelude::*;
 use crate::components::badge::{Badge, Shape};
 use crate::live::Live;
 use crate::model::attention::{Attention, Remedy, Subject, urgent};
-use crate::words::Mark;
-use crate::{address, words};
+use crate::words;
+use crate::words::{Mark, fill, tr};
 
 /// More than these wait behind a button, so that the rest of the page stays in sight.
 const SHOWN_AT_FIRST: usize = 6;
@@ -16,8 +16,12 @@ const SHOWN_AT_FIRST: usize = 6;
 pub(crate) fn AttentionPanel() -> impl IntoView {
     let live = Live::expect();
     let list = Memo::new(move |_| {
-        let (volumes, nodes) = (live.volumes.all(), live.nodes.all());
-        Attention::collect(volumes.iter().map(AsRef::as_ref), nodes.iter().map(AsRef::as_ref))
+        let (volumes, nodes, settings) = (live.volumes.all(), live.nodes.all(), live.settings.all());
+        Attention::collect(
+            volumes.iter().map(AsRef::as_ref),
+            nodes.iter().map(AsRef::as_ref),
+            settings.iter().map(AsRef::as_ref),
+        )
     });
     let all_shown = RwSignal::new(false);
     let shown = move || list.with(|list| if all_shown.get() { list.len() } else { list.len().min(SHOWN_AT_FIRST) });
@@ -30,7 +34,7 @@ pub(crate) fn AttentionPanel() -> impl IntoView {
     view! {
         <section class="card attention" aria-labelledby="attention-title" data-testid="attention">
             <div class="head">
-                <h2 id="attention-title">"Needs attention"</h2>
+                <h2 id="attention-title">{tr("Needs attention")}</h2>
                 {move || Some(list.with(|list| urgent(list))).filter(|number| *number > 0).map(|number| view! { <span class="xs">{number}</span> })}
             </div>
             <Show when=move || !list.with(Vec::is_empty) fallback=AllWell>
@@ -40,7 +44,7 @@ pub(crate) fn AttentionPanel() -> impl IntoView {
             </Show>
             {move || (hidden() > 0).then(|| view! {
                 <button type="button" class="ghost more" on:click=move |_| all_shown.set(true)>
-                    {move || format!("Show {} more", hidden())}
+                    {move || fill("Show {} more", &[&hidden()])}
                 </button>
             })}
         </section>
@@ -51,8 +55,8 @@ pub(crate) fn AttentionPanel() -> impl IntoView {
 fn AllWell() -> impl IntoView {
     let live = Live::expect();
     let sentence = move || match live.volumes.len() {
-        0 => "Nothing does. All nodes and disks are as they should be.",
-        _ => "Nothing does. All volumes, nodes and disks are as they should be.",
+        0 => tr("Nothing does. All nodes and disks are as they should be."),
+        _ => tr("Nothing does. All volumes, nodes and disks are as they should be."),
     };
     view! {
         <p class="calm"><span class="dot healthy"><Shape mark=Signal::stored(Mark::Healthy) /></span>{sentence}</p>
@@ -62,25 +66,18 @@ fn AllWell() -> impl IntoView {
 #[component]
 fn Line(line: Attention) -> impl IntoView {
     let remedy = line.remedy();
-    let (mark, word, name, target): (Mark, &str, String, String) = match &line.subject {
-        Subject::Volume { name, phase } => ((*phase).into(), words::phase(*phase), name.clone(), address::volume(name)),
-        Subject::Node { name } => {
-            (Mark::of(&line.cause), words::severity(line.cause.severity), name.clone(), "nodes".to_owned())
-        }
-        Subject::Disk { node, disk } => (
-            Mark::of(&line.cause),
-            words::severity(line.cause.severity),
-            format!("{node} / {disk}"),
-            "nodes".to_owned(),
-        ),
+    let by_cause = || (Mark::of(&line.cause), words::severity(line.cause.severity));
+    let (mark, word, name) = match &line.subject {
+        Subject::Volume { name, phase } => ((*phase).into(), words::phase(*phase), name.clone()),
+        Subject::Node { name } => (by_cause().0, by_cause().1, name.clone()),
+        Subject::Disk { node, disk } => (by_cause().0, by_cause().1, format!("{node} / {disk}")),
+        Subject::Setting { title, .. } => (by_cause().0, by_cause().1, title.clone()),
     };
-    let target = match remedy {
-        Remedy::ShowVolume | Remedy::Watch => target,
-        Remedy::ShowDisks | Remedy::ShowNode => "nodes".to_owned(),
-    };
-    let name_target = match &line.subject {
-        Subject::Volume { name, .. } => address::volume(name),
-        Subject::Node { .. } | Subject::Disk { .. } => "nodes".to_owned(),
+    let name_target = line.subject.address();
+    // What is wrong with a volume may have to be mended at its nodes.
+    let target = match (&line.subject, remedy) {
+        (Subject::Volume { .. }, Remedy::ShowDisks | Remedy::ShowNode) => "nodes".to_owned(),
+        _ => name_target.clone(),
     };
     // A detached volume with a cause is not fine because it is detached.
     let (mark, word) = match (mark, line.cause.severity) {
@@ -89,7 +86,8 @@ fn Line(line: Attention) -> impl IntoView {
         }
         other => (other.0, word),
     };
-    let next_step = if line.cause.next_step.is_empty() { "Nothing to do.".to_owned() } else { line.cause.next_step };
+    let next_step =
+        if line.cause.next_step.is_empty() { tr("Nothing to do.").to_owned() } else { line.cause.next_step };
     view! {
         <li class="attn">
             <Badge mark=Signal::stored(mark) text=word.to_owned() />

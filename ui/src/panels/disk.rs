@@ -1,22 +1,29 @@
 //! One disk: what is on it, what is promised, what keeps it from being used.
 
-use aurochs_api::node::{Disk, DiskHealth};
+use std::sync::Arc;
+
+use aurochs_api::node::{Disk, DiskHealth, Node};
 use aurochs_api::size::ByteSize;
 use leptos::prelude::*;
 
+use super::nodes::acts::Acts;
+use super::nodes::figures::Figures;
 use crate::address;
 use crate::components::badge::{Badge, Shape};
 use crate::components::bar::{Bar, Part, share};
+use crate::components::menu::Menu;
 use crate::components::places::Places;
 use crate::live::Live;
-use crate::words::{self, Mark};
+use crate::role::may_write;
+use crate::words::{self, Mark, fill, tr};
 
 /// The word for a disk.
 fn state(disk: &Disk) -> (Mark, &'static str) {
-    match (disk.allow_scheduling, disk.is_schedulable()) {
-        (false, _) => (Mark::Idle, "Disabled"),
-        (true, true) => (Mark::Healthy, "Schedulable"),
-        (true, false) => (Mark::Degraded, "Unschedulable"),
+    match (disk.eviction_requested, disk.allow_scheduling, disk.is_schedulable()) {
+        (true, _, _) => (Mark::Progress, tr("Being emptied")),
+        (false, false, _) => (Mark::Idle, tr("Disabled")),
+        (false, true, true) => (Mark::Healthy, tr("Schedulable")),
+        (false, true, false) => (Mark::Degraded, tr("Unschedulable")),
     }
 }
 
@@ -24,9 +31,9 @@ fn state(disk: &Disk) -> (Mark, &'static str) {
 fn parts(disk: &Disk) -> [(&'static str, &'static str, ByteSize); 3] {
     let parts = disk.parts();
     [
-        ("Used", "bar-used", parts.used),
-        ("Reserved", "bar-reserved", parts.reserved),
-        ("Free", "bar-schedulable", parts.schedulable),
+        (tr("Used"), "bar-used", parts.used),
+        (tr("Reserved"), "bar-reserved", parts.reserved),
+        (tr("Free"), "bar-schedulable", parts.schedulable),
     ]
 }
 
@@ -44,13 +51,14 @@ fn health(disk: &Disk) -> Option<(Mark, String)> {
     let line = |device: &DiskHealth| {
         let heat = if device.temperature > 0 { format!(", {} °C", device.temperature) } else { String::new() };
         let name = [device.model_name.as_str(), device.disk_name.as_str()].into_iter().find(|name| !name.is_empty());
-        format!("{} {}{heat}", name.unwrap_or("device"), words::disk_health(&device.health_status))
+        format!("{} {}{heat}", name.unwrap_or(tr("device")), words::disk_health(&device.health_status))
     };
     Some((mark(&worst.health_status), devices.map(line).collect::<Vec<_>>().join(" · ")))
 }
 
 #[component]
-pub(crate) fn DiskPart(name: String, disk: Disk) -> impl IntoView {
+pub(crate) fn DiskPart(node: Arc<Node>, name: String, disk: Disk) -> impl IntoView {
+    let acts = Acts::expect();
     let (mark, word) = state(&disk);
     let whole = disk.storage_maximum.bytes();
     let bar: Vec<Part> =
@@ -60,8 +68,6 @@ pub(crate) fn DiskPart(name: String, disk: Disk) -> impl IntoView {
             <div><dt style=format!("--c:var(--{colour})")>{name}</dt><dd>{size.to_string()}</dd></div>
         }
     });
-    let scheduled =
-        format!("{} promised to {}", disk.storage_scheduled, words::count(disk.scheduled_replica.len(), "replica"));
     let causes = disk
         .causes
         .iter()
@@ -70,24 +76,33 @@ pub(crate) fn DiskPart(name: String, disk: Disk) -> impl IntoView {
         });
     let health = health(&disk);
     let tags = disk.tags.iter().map(|tag| view! { <span class="tag">{tag.clone()}</span> }).collect_view();
+    let entries = {
+        let (node, name) = (node.clone(), name.clone());
+        Callback::new(move |()| acts.of_disk(&node, &name))
+    };
+    let label = fill("Actions for {}", &[&name]);
     view! {
         <div class="disk" data-testid=format!("disk-{name}")>
             <div class="head">
                 <strong>{name.clone()}</strong>
                 <span class="xs mono path" title=disk.path.clone()>{disk.path.clone()}</span>
                 {tags}
-                <span class="right"><Badge mark=Signal::stored(mark) text=word.to_owned() /></span>
+                <span class="right">
+                    <Badge mark=Signal::stored(mark) text=word.to_owned() />
+                    {move || may_write().then(|| view! { <Menu label=label.clone() entries /> })}
+                </span>
             </div>
+            <Figures disks=vec![disk.clone()] />
             <Bar parts=Signal::stored(bar) />
             <dl class="legend">
                 {legend.collect_view()}
-                <div><dt class="plain">"Total"</dt><dd>{disk.storage_maximum.to_string()}</dd></div>
+                <div><dt class="plain">{tr("Total")}</dt><dd>{disk.storage_maximum.to_string()}</dd></div>
             </dl>
             {health.map(|(mark, text)| view! {
                 <p class="xs health"><span class=format!("dot {}", mark.class())><Shape mark=Signal::stored(mark) /></span>" "{text}</p>
             })}
             <details class="placed">
-                <summary class="xs">{scheduled}</summary>
+                <summary class="xs">{fill("{} promised to {} replicas", &[&disk.storage_scheduled, &disk.scheduled_replica.len()])}</summary>
                 <PlacedReplicas replicas=disk.scheduled_replica.into_iter().collect() />
             </details>
             <ul class="reasons">{causes.collect_view()}</ul>

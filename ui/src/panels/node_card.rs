@@ -1,154 +1,164 @@
-//! One node: what it can do, what it can't and why, and its disks.
+//! One node in the list: a line to compare, and below it, when it is open, why it is not as wished, its disks and what the
+//! machine can do.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use aurochs_api::cause::Cause;
-use aurochs_api::condition::{Condition, ConditionStatus};
-use aurochs_api::node::{FrontendOffer, Node};
+use aurochs_api::node::Node;
 use leptos::prelude::*;
 
 use super::disk::DiskPart;
-use crate::components::badge::{Badge, Shape};
+use super::nodes::acts::Acts;
+use super::nodes::figures::Figures;
+use super::nodes::machine::{Conditions, Frontends};
+use crate::components::badge::Badge;
+use crate::components::menu::Menu;
 use crate::components::places::Places;
-use crate::live::{Live, Row};
-use crate::words::{self, Mark, process_mark};
+use crate::live::Row;
+use crate::role::may_write;
+use crate::words::{self, Mark, fill, tr};
+
+/// Which nodes are open, and which are selected.
+#[derive(Clone, Copy)]
+pub(crate) struct Choice {
+    pub(crate) open: RwSignal<BTreeSet<String>>,
+    pub(crate) selected: RwSignal<BTreeSet<String>>,
+}
+
+impl Choice {
+    fn toggle(set: RwSignal<BTreeSet<String>>, name: &str) {
+        set.update(|set| {
+            if !set.remove(name) {
+                set.insert(name.to_owned());
+            }
+        });
+    }
+}
+
+/// The one badge of a node.
+pub(crate) fn state(node: &Node) -> (Mark, String) {
+    let status = node.status();
+    let mark = if node.eviction_requested || node.auto_evicting { Mark::Progress } else { status.into() };
+    let word = match (node.eviction_requested, node.auto_evicting, node.cordoned) {
+        (true, _, _) | (_, true, _) => tr("Being emptied").to_owned(),
+        (_, _, true) => tr("Cordoned").to_owned(),
+        _ => words::node_status(status).to_owned(),
+    };
+    (mark, word)
+}
 
 #[component]
-pub(crate) fn NodeCard(row: Row<Node>) -> impl IntoView {
-    let node = RwSignal::from(row);
+pub(crate) fn NodeCard(row: Row<Node>, choice: Choice) -> impl IntoView {
+    let node: Signal<Arc<Node>> = RwSignal::from(row).into();
     let name = node.with_untracked(|node| node.name.clone());
-    let status = Memo::new(move |_| node.with(|node| node.status()));
-    let about = move || {
-        node.with(|node| {
-            let zone = if node.zone.is_empty() { String::new() } else { format!("zone {}", node.zone) };
-            [node.address.clone(), node.region.clone(), zone]
-                .into_iter()
-                .filter(|part| !part.is_empty())
-                .collect::<Vec<_>>()
-                .join(" · ")
-        })
-    };
-    let tags = move || {
-        node.with(|node| node.tags.iter().map(|tag| view! { <span class="tag">{tag.clone()}</span> }).collect_view())
-    };
+    let (of_open, of_label) = (name.clone(), name.clone());
+    let is_open = Memo::new(move |_| choice.open.with(|open| open.contains(&of_open)));
     let causes = Memo::new(move |_| node.with(|node| node.causes.clone()));
-    let disks = Memo::new(move |_| node.with(|node| node.disks.clone()));
     view! {
-        <section class="card node-card" aria-label=name.clone() data-testid=format!("node-{name}")>
-            <div class="head">
-                <h2 class="title">{name.clone()}</h2>
-                <Badge
-                    mark=Signal::derive(move || status.get().into())
-                    text=Signal::derive(move || words::node_status(status.get()).to_owned())
-                />
-                <span class="dim">{about}</span>
-                {tags}
-            </div>
+        <section class="card node-card" aria-label=of_label data-testid=format!("node-{name}")>
+            <Line node choice is_open />
             <ul class="reasons">
                 {move || causes.get().into_iter().map(|cause| view! { <Reason cause /> }).collect_view()}
             </ul>
-            <div class="node-columns">
-                <Abilities node />
-                <div class="disks">
-                    {move || disks.get().into_iter().map(|(name, disk)| view! { <DiskPart name disk /> }).collect_view()}
-                    {move || disks.with(|disks| disks.is_empty()).then(|| view! { <p class="dim">"No disk."</p> })}
-                </div>
-            </div>
+            {move || is_open.get().then(|| view! { <Inside node /> })}
         </section>
     }
 }
 
 #[component]
-fn Reason(cause: Cause) -> impl IntoView {
-    let class = Mark::of(&cause).class();
+fn Line(node: Signal<Arc<Node>>, choice: Choice, is_open: Memo<bool>) -> impl IntoView {
+    let acts = Acts::expect();
+    let name = node.with_untracked(|node| node.name.clone());
+    let (picked, opened, href) = (name.clone(), name.clone(), format!("nodes/{name}"));
+    let state = Memo::new(move |_| node.with(|node| state(node)));
+    let about = move || {
+        node.with(|node| {
+            let zone = if node.zone.is_empty() { String::new() } else { fill("zone {}", &[&node.zone]) };
+            let parts = [node.address.clone(), node.region.clone(), zone];
+            parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
+        })
+    };
+    let tags = move || {
+        node.with(|node| node.tags.iter().map(|tag| view! { <span class="tag">{tag.clone()}</span> }).collect_view())
+    };
+    let disks = Memo::new(move |_| node.with(|node| node.disks.values().cloned().collect::<Vec<_>>()));
+    let replicas = move || disks.with(|disks| disks.iter().map(|disk| disk.scheduled_replica.len()).sum::<usize>());
+    let entries = Callback::new(move |()| acts.of_node(&node.get_untracked()));
+    let select = {
+        let is_picked = picked.clone();
+        let label = fill("Select {}", &[&picked]);
+        move || {
+            let (name, is_picked) = (picked.clone(), is_picked.clone());
+            may_write().then(|| {
+                view! {
+                    <input type="checkbox" aria-label=label.clone()
+                        prop:checked=move || choice.selected.with(|selected| selected.contains(&is_picked))
+                        on:change=move |_| Choice::toggle(choice.selected, &name) />
+                }
+            })
+        }
+    };
+    let menu_label = fill("Actions for {}", &[&name]);
+    let more = fill("Disks of {}", &[&name]);
     view! {
-        <li class=class>
-            {cause.message}" "<span class="dim">{cause.next_step}</span>
-            <Places details=cause.details />
-        </li>
-    }
-}
-
-/// Conditions, instance manager and frontends, one line each with the reason where something is missing.
-#[component]
-fn Abilities(node: RwSignal<Arc<Node>>) -> impl IntoView {
-    let conditions = Memo::new(move |_| node.with(|node| node.conditions.values().cloned().collect::<Vec<_>>()));
-    let offers = Memo::new(move |_| node.with(|node| node.frontends.clone()));
-    view! {
-        <div class="abilities">
-            <h3>"Conditions"</h3>
-            <ul class="checks">
-                {move || conditions.get().into_iter().map(|condition| view! { <ConditionLine condition /> }).collect_view()}
-                <InstanceManagerLine node />
-            </ul>
-            <Show when=move || !offers.with(Vec::is_empty)>
-                <h3>"Frontends"</h3>
-                <ul class="checks">
-                    {move || offers.get().into_iter().map(|offer| view! { <OfferLine offer /> }).collect_view()}
-                </ul>
-            </Show>
+        <div class="node-line">
+            <div class="head">
+                {select}
+                <button type="button" class="ghost square fold" aria-expanded=move || is_open.get().to_string() aria-label=more on:click=move |_| Choice::toggle(choice.open, &opened)>
+                    <svg class="icon" viewBox="0 0 16 16" stroke-width="1.6" aria-hidden="true"><path d="M4 6l4 4 4-4" /></svg>
+                </button>
+                <h2 class="title"><a href=href>{name}</a></h2>
+                <Badge mark=Signal::derive(move || state.get().0) text=Signal::derive(move || state.get().1) />
+                <span class="dim about">{about}</span>
+                {tags}
+            </div>
+            <span class="num replicas"><span class="xs">{tr("Replicas")}" "</span>{replicas}</span>
+            {move || view! { <Figures disks=disks.get() /> }}
+            <span class="act">{move || may_write().then(|| view! { <Menu label=menu_label.clone() entries /> })}</span>
         </div>
     }
 }
 
 #[component]
-fn Check(mark: Mark, text: String, reason: String) -> impl IntoView {
-    let reason = (!reason.is_empty()).then(|| view! { <span class="xs">{reason}</span> });
+fn Inside(node: Signal<Arc<Node>>) -> impl IntoView {
     view! {
-        <li>
-            <span class=format!("dot {}", mark.class())><Shape mark=Signal::stored(mark) /></span>
-            <span>{text}{reason}</span>
-        </li>
+        <div class="node-columns">
+            <div class="abilities">
+                <h3>{tr("Conditions")}</h3>
+                <Conditions node />
+                <h3>{tr("Frontends")}</h3>
+                <Frontends node />
+            </div>
+            <Disks node />
+        </div>
+    }
+}
+
+/// All disks of a node.
+#[component]
+pub(crate) fn Disks(node: Signal<Arc<Node>>) -> impl IntoView {
+    // The node's own figures and probes move all the time; only what is drawn draws anew.
+    let disks = Memo::new(move |_| node.with(|node| (node.status(), node.disks.clone())));
+    view! {
+        <div class="disks">
+            {move || {
+                let (_, disks) = disks.get();
+                let node = node.get_untracked();
+                disks.into_iter().map(|(name, disk)| view! { <DiskPart node=node.clone() name disk /> }).collect_view()
+            }}
+            {move || disks.with(|(_, disks)| disks.is_empty()).then(|| view! { <p class="dim">{tr("No disk. Add one, and replicas can be placed here.")}</p> })}
+        </div>
     }
 }
 
 #[component]
-fn ConditionLine(condition: Condition) -> impl IntoView {
-    let (mark, word) = match condition.status {
-        ConditionStatus::True => (Mark::Healthy, ""),
-        // What only some uses of volumes need does not make the node worse.
-        ConditionStatus::False if !matches!(condition.kind.as_str(), "Ready" | "Schedulable") => (Mark::Idle, ": no"),
-        ConditionStatus::False => (Mark::Faulted, ": no"),
-        ConditionStatus::Unknown => (Mark::Progress, ": not known"),
-    };
-    // A condition that holds needs no explanation.
-    let reason = match condition.status {
-        ConditionStatus::True => String::new(),
-        ConditionStatus::False | ConditionStatus::Unknown if condition.message.is_empty() => condition.reason.clone(),
-        ConditionStatus::False | ConditionStatus::Unknown => condition.message.clone(),
-    };
-    view! { <Check mark text=format!("{}{word}", words::condition(&condition.kind)) reason /> }
-}
-
-#[component]
-fn InstanceManagerLine(node: RwSignal<Arc<Node>>) -> impl IntoView {
-    let live = Live::expect();
-    let line = Memo::new(move |_| {
-        let name = node.with(|node| node.name.clone());
-        let manager = live.instance_managers.all().into_iter().find(|manager| manager.node_id == name)?;
-        let running = (manager.instance_engines.len(), manager.instance_replicas.len());
-        Some((manager.current_state.clone(), running))
-    });
-    move || {
-        line.get().map(|(state, (engines, replicas))| {
-            let text = format!("Instance manager {state}");
-            let reason = format!("{}, {}", words::count(engines, "engine"), words::count(replicas, "replica"));
-            view! { <Check mark=process_mark(&state) text reason /> }
-        })
-    }
-}
-
-#[component]
-fn OfferLine(offer: FrontendOffer) -> impl IntoView {
-    let mark = if offer.available { Mark::Healthy } else { Mark::Idle };
-    let question = if offer.available { "What it is" } else { "Why not" };
+pub(crate) fn Reason(cause: Cause) -> impl IntoView {
+    let class = Mark::of(&cause).class();
     view! {
-        <li>
-            <span class=format!("dot {}", mark.class())><Shape mark=Signal::stored(mark) /></span>
-            <details class="why-frontend">
-                <summary>{words::frontend(&offer.kind).to_owned()}<span class="xs">{question}</span></summary>
-                <p class="xs">{offer.reason}</p>
-            </details>
+        <li class=class>
+            {cause.message}" "<span class="dim">{cause.next_step}</span>
+            <Places details=cause.details />
         </li>
     }
 }

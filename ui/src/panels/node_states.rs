@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use crate::components::badge::Badge;
 use crate::components::bar::{Bar, Part, share};
 use crate::live::Live;
-use crate::words;
+use crate::words::{self, node_key, tr};
 
 const SHOWN: [(NodeStatus, &str); 5] = [
     (NodeStatus::Schedulable, "healthy"),
@@ -36,7 +36,7 @@ pub(crate) fn NodeStatesPanel() -> impl IntoView {
             shown.get().then(|| {
                 view! {
                     <li>
-                        <a href="nodes">
+                        <a href=format!("nodes?status={}", node_key(status))>
                             <Badge mark=Signal::stored(status.into()) text=words::node_status(status).to_owned() />
                             <strong class="num">{move || counts.get()[index]}</strong>
                         </a>
@@ -47,7 +47,7 @@ pub(crate) fn NodeStatesPanel() -> impl IntoView {
     };
     view! {
         <section class="card" aria-labelledby="nodes-title">
-            <h2 id="nodes-title">"Nodes"</h2>
+            <h2 id="nodes-title">{tr("Nodes")}</h2>
             <p class="big">{move || words::grouped(live.nodes.len())}</p>
             <Bar parts />
             <ul class="states">{SHOWN.into_iter().enumerate().map(line).collect_view()}</ul>

@@ -1,17 +1,25 @@
-//! The snapshot tree of a volume.
+//! The snapshots of a volume, as a tree and as a list, with everything that can be done with one.
 
 use std::sync::Arc;
 
+use aurochs_api::snapshot::Snapshot;
 use aurochs_api::volume::{Volume, VolumeState};
 use leptos::prelude::*;
+use leptos::task::spawn_local;
+use serde_json::json;
 
+use super::snapshot_list::SnapshotList;
+use crate::components::bar::Progress;
 use crate::components::menu::{Entry, Menu};
 use crate::components::when::When;
-use crate::dialogs::{Question, Questions};
+use crate::dialogs;
 use crate::hold::Hold;
+use crate::live::Thing;
 use crate::model::action::{Action, refusal};
 use crate::model::snapshot_tree::{LayerKind, Stem, TreeRow, has_system, kind, rows};
-use crate::words;
+use crate::role::may_write;
+use crate::words::{self, fill, tr};
+use crate::{address, api};
 
 const ROW_PIXELS: usize = 48;
 const COLUMN_PIXELS: usize = 16;
@@ -21,119 +29,290 @@ const FIRST_PIXELS: usize = 12;
 pub(crate) fn SnapshotsPanel(volume: Memo<Option<Arc<Volume>>>) -> impl IntoView {
     let hold = Hold::expect();
     let system = RwSignal::new(false);
+    let as_list = RwSignal::new(false);
+    let layers = layers(volume);
     let tree = Memo::new(move |before: Option<&Vec<TreeRow>>| match (hold.is_held(), before) {
         // Rows must not move under an open menu.
         (true, Some(before)) => before.clone(),
-        _ => volume.get().map(|volume| rows(&volume.snapshots, system.get())).unwrap_or_default(),
+        _ => layers.with(|layers| rows(layers, system.get())),
     });
-    let some_system = Memo::new(move |_| volume.get().is_some_and(|volume| has_system(&volume.snapshots)));
-    let detached = Memo::new(move |_| volume.get().is_some_and(|volume| volume.state == VolumeState::Detached));
+    let some_system = Memo::new(move |_| layers.with(|layers| has_system(layers)));
+    let rows = Signal::derive(move || tree.get().into_iter().map(|row| row.snapshot).collect::<Vec<_>>());
+    let keys = move || tree.with(|tree| tree.iter().map(|row| row.snapshot.name.clone()).collect::<Vec<_>>());
+    let layer = move |name: String| {
+        let row = Memo::new(move |_| tree.with(|tree| tree.iter().find(|row| row.snapshot.name == name).cloned()));
+        view! { <Layer row volume /> }
+    };
     view! {
         <section class="card" aria-labelledby="snapshots-title" data-testid="snapshots">
             <div class="head">
-                <h2 id="snapshots-title">"Snapshots"</h2>
+                <h2 id="snapshots-title">{tr("Snapshots")}</h2>
                 <div class="right">
                     <Show when=move || some_system.get()>
                         <label class="check small">
                             <input type="checkbox" bind:checked=system />
-                            <span>"Show system snapshots"</span>
+                            <span>{tr("Show system snapshots")}</span>
                         </label>
                     </Show>
-                    <TakeSnapshot volume />
+                    <div class="segments" role="group" aria-label=tr("How snapshots are shown")>
+                        <button type="button" aria-pressed=move || (!as_list.get()).to_string() on:click=move |_| as_list.set(false)>{tr("Tree")}</button>
+                        <button type="button" aria-pressed=move || as_list.get().to_string() on:click=move |_| as_list.set(true)>{tr("List")}</button>
+                    </div>
+                    <Buttons volume />
                 </div>
             </div>
-            <Show when=move || !tree.with(Vec::is_empty) fallback=move || view! { <NoTree detached /> }>
-                <ol class="tree" aria-label="Snapshot tree, newest first">
-                    {move || tree.get().into_iter().map(|row| view! { <Layer row volume /> }).collect_view()}
-                </ol>
+            <Purging volume />
+            <Show when=move || !tree.with(Vec::is_empty) fallback=move || view! { <NoTree volume /> }>
+                <Show
+                    when=move || as_list.get()
+                    fallback=move || view! {
+                        <ol class="tree" aria-label=tr("Snapshot tree, newest first")>
+                            <For each=keys key=Clone::clone children=layer />
+                        </ol>
+                    }
+                >
+                    <SnapshotList rows volume />
+                </Show>
             </Show>
         </section>
     }
 }
 
+/// What the engine tells; of a volume that nobody uses, what the manager remembers.
+fn layers(volume: Memo<Option<Arc<Volume>>>) -> Signal<Vec<Snapshot>> {
+    let remembered = RwSignal::new(Vec::<Snapshot>::new());
+    let detached = Memo::new(move |_| {
+        let volume = volume.get()?;
+        // Whatever changes the volume may have come with a snapshot: the list is small.
+        (volume.state == VolumeState::Detached).then_some(volume)
+    });
+    Effect::new(move |_| {
+        let Some(volume) = detached.get() else { return };
+        let address = format!("{}?action=snapshotCRList", api::address_of("volumes", &volume.name));
+        spawn_local(async move {
+            // Without an answer the panel says that the volume has to be attached.
+            if let Ok(found) = api::post(&address, &json!({})).await {
+                _ = remembered.try_set(found.items("data").iter().filter_map(of_resource).collect());
+            }
+        });
+    });
+    Signal::derive(move || match (detached.with(Option::is_some), volume.get()) {
+        (true, _) => remembered.get(),
+        (false, Some(volume)) => volume.snapshots.clone(),
+        (false, None) => Vec::new(),
+    })
+}
+
+/// Resources of layers that somebody else took are named `<volume>.<layer>`; the tree is that of the layers.
+fn of_resource(found: &Thing) -> Option<Snapshot> {
+    let prefix = format!("{}.", found.text("volume"));
+    let own = |path: &str| {
+        let name = found.text(path);
+        name.strip_prefix(&prefix).unwrap_or(name).to_owned()
+    };
+    let label = |(key, value): (String, Thing)| (key, value.json().as_str().unwrap_or_default().to_owned());
+    let created = found.text("creationTime");
+    (!created.is_empty()).then(|| Snapshot {
+        name: own("name"),
+        parent: own("parent"),
+        removed: found.flag("markRemoved"),
+        usercreated: found.flag("userCreated"),
+        created: created.to_owned(),
+        size: found.bytes("size"),
+        labels: Some(found.map("labels").into_iter().map(label).collect()),
+        ..Snapshot::default()
+    })
+}
+
 #[component]
-fn NoTree(detached: Memo<bool>) -> impl IntoView {
-    let sentence = move || match detached.get() {
-        true => "Attach the volume to see its snapshots: its replicas keep them.",
-        false => "The tree appears as soon as the engine runs.",
+fn NoTree(volume: Memo<Option<Arc<Volume>>>) -> impl IntoView {
+    let sentence = move || match volume.get().map(|volume| volume.state) {
+        Some(VolumeState::Detached) => tr("It has no snapshot. Attach it to take one."),
+        _ => tr("The tree appears as soon as the engine runs."),
     };
     view! { <p class="calm dim">{sentence}</p> }
 }
 
 #[component]
-fn TakeSnapshot(volume: Memo<Option<Arc<Volume>>>) -> impl IntoView {
-    let questions = Questions::expect();
-    let reason = Memo::new(move |_| volume.get().and_then(|volume| refusal(Action::TakeSnapshot, &volume)));
-    let ask = move |_| {
-        if let Some(volume) = volume.get_untracked() {
-            questions.ask(Question::TakeSnapshot { volume: volume.name.clone() });
+fn Buttons(volume: Memo<Option<Arc<Volume>>>) -> impl IntoView {
+    let button = move |action: Action, label: &'static str| {
+        let reason = Memo::new(move |_| volume.get().and_then(|volume| refusal(action, &volume)));
+        let ask = move |_| {
+            if let Some(volume) = volume.get_untracked() {
+                dialogs::volume::ask(action, vec![volume.name.clone()]);
+            }
+        };
+        view! {
+            <button type="button" disabled=move || reason.get().is_some() title=move || reason.get().map(words::refusal) on:click=ask>
+                {label}
+            </button>
         }
     };
+    let purge = move |_| {
+        if let Some(volume) = volume.get_untracked() {
+            dialogs::volume::purge(volume.name.clone());
+        }
+    };
+    // The engine merges layers; what nobody serves stays as it is.
+    let can_purge =
+        Memo::new(move |_| volume.get().is_some_and(|volume| refusal(Action::TakeSnapshot, &volume).is_none()));
+    move || {
+        may_write().then(|| {
+            view! {
+                <button type="button" disabled=move || !can_purge.get() on:click=purge>{tr("Purge")}</button>
+                {button(Action::BackUp, tr("Back up"))}
+                {button(Action::TakeSnapshot, tr("Take snapshot"))}
+            }
+        })
+    }
+}
+
+/// How far the merging of deleted snapshots is: as far as the slowest replica.
+#[component]
+fn Purging(volume: Memo<Option<Arc<Volume>>>) -> impl IntoView {
+    let progress = Memo::new(move |_| {
+        let volume = volume.get()?;
+        volume.purge_status.iter().flatten().filter(|row| row.is_purging).map(|row| row.progress.min(100)).min()
+    });
+    let percent = Signal::derive(move || progress.get().unwrap_or_default());
     view! {
-        <button type="button" disabled=move || reason.get().is_some() title=move || reason.get().map(words::refusal) on:click=ask>
-            "Take snapshot"
-        </button>
+        <Show when=move || progress.get().is_some()>
+            <div class="repair" data-testid="purging">
+                <span>{tr("Deleted snapshots are being merged")}</span>
+                <span class="num">{move || percent.get()}" %"</span>
+                <Progress percent label=tr("Purge").to_owned() />
+            </div>
+        </Show>
     }
 }
 
 #[component]
-fn Layer(row: TreeRow, volume: Memo<Option<Arc<Volume>>>) -> impl IntoView {
-    let kind = kind(&row.snapshot);
+fn Layer(row: Memo<Option<TreeRow>>, volume: Memo<Option<Arc<Volume>>>) -> impl IntoView {
+    let Some(first) = row.get_untracked() else { return ().into_any() };
+    let (name, kind) = (first.snapshot.name.clone(), kind(&first.snapshot));
     let head = kind == LayerKind::Head;
-    let name = if head { "Volume head".to_owned() } else { row.snapshot.name.clone() };
-    let created = row.snapshot.created.clone();
-    let labels = row.snapshot.labels.clone().unwrap_or_default();
-    let labels =
-        labels.into_iter().map(|(key, value)| view! { <span class="tag">{key}": "{value}</span> }).collect_view();
-    let note = words::layer_kind(kind);
-    let snapshot = row.snapshot.name.clone();
-    let menu = (!head).then(|| view! { <LayerMenu snapshot kind volume /> });
+    let title = if head { tr("Volume head").to_owned() } else { name.clone() };
+    let snapshot = move || row.get().map(|row| row.snapshot).unwrap_or_default();
+    let removed = move || row.get().is_some_and(|row| row.snapshot.removed);
+    let note = move || {
+        let snapshot = snapshot();
+        let damaged = if snapshot.image_missing { tr("its file is missing") } else { "" };
+        [words::layer_kind(self::kind(&snapshot)), damaged]
+            .into_iter()
+            .filter(|note| !note.is_empty())
+            .collect::<Vec<_>>()
+            .join(" · ")
+    };
+    let labels = move || {
+        let labels = snapshot().labels.unwrap_or_default();
+        labels.into_iter().map(|(key, value)| view! { <span class="tag">{key}": "{value}</span> }).collect_view()
+    };
+    let created = Signal::derive(move || snapshot().created);
+    let size = move || snapshot().size.to_string();
+    let when = (!head).then(|| view! { <When text=created /> });
+    let graph = move || row.get().map(|row| view! { <Graph row /> });
+    let menu = (!head).then(|| view! { <LayerMenu row volume /> });
     view! {
-        <li class="layer" class:removed=kind == LayerKind::Removed data-testid=format!("snapshot-{}", row.snapshot.name)>
-            <Graph row=row.clone() />
+        <li class="layer" class:removed=removed data-testid=format!("snapshot-{name}")>
+            {graph}
             <div class="text">
-                <strong>{name}</strong>
+                <strong title=name.clone()>{title}</strong>
                 {labels}
-                <div class="xs">
-                    {(!head).then(|| view! { <When text=Signal::stored(created) /> })}
-                    {(!head && !note.is_empty()).then_some(" · ")}
-                    {note}
-                </div>
+                <div class="xs">{when}{move || (!head && !note().is_empty()).then_some(" · ")}{note}</div>
             </div>
-            <span class="num dim">{row.snapshot.size.to_string()}</span>
+            <Sending name=name.clone() volume />
+            <span class="num dim">{size}</span>
             {menu}
         </li>
     }
+    .into_any()
+}
+
+/// How far the backup of this snapshot is, where one runs.
+#[component]
+fn Sending(name: String, volume: Memo<Option<Arc<Volume>>>) -> impl IntoView {
+    let progress = Memo::new(move |_| {
+        let volume = volume.get()?;
+        let mut running = volume.backup_status.iter().filter(|row| row.snapshot == name && row.error.is_empty());
+        running.find(|row| row.progress < 100).map(|row| row.progress)
+    });
+    let percent = Signal::derive(move || progress.get().unwrap_or_default());
+    view! {
+        <span class="sending">
+            <Show when=move || progress.get().is_some()>
+                <span class="xs">{move || fill("backup {} %", &[&percent.get()])}</span>
+                <Progress percent label=tr("Backup").to_owned() />
+            </Show>
+        </span>
+    }
 }
 
 #[component]
-fn LayerMenu(snapshot: String, kind: LayerKind, volume: Memo<Option<Arc<Volume>>>) -> impl IntoView {
-    let questions = Questions::expect();
-    let label = format!("Actions for {snapshot}");
+fn LayerMenu(row: Memo<Option<TreeRow>>, volume: Memo<Option<Arc<Volume>>>) -> impl IntoView {
+    let label = row.get_untracked().map(|row| fill("Actions for {}", &[&row.snapshot.name])).unwrap_or_default();
     let entries = Callback::new(move |()| {
-        let name = volume.get_untracked().map(|volume| volume.name.clone()).unwrap_or_default();
-        let ask = |question: Question| Callback::new(move |()| questions.ask(question.clone()));
-        let (revert_refusal, delete_refusal) = match kind {
-            LayerKind::Removed => (Some("It is deleted".to_owned()), Some("It is deleted already".to_owned())),
-            LayerKind::System => (Some("It was made by the system".to_owned()), None),
-            LayerKind::User | LayerKind::Head => (None, None),
-        };
-        vec![
-            Entry {
-                label: "Revert…".to_owned(),
-                refusal: revert_refusal,
-                danger: false,
-                choose: ask(Question::Revert { volume: name.clone(), snapshot: snapshot.clone() }),
-            },
-            Entry {
-                label: "Delete…".to_owned(),
-                refusal: delete_refusal,
-                danger: true,
-                choose: ask(Question::DeleteSnapshot { volume: name, snapshot: snapshot.clone() }),
-            },
-        ]
+        let (Some(row), Some(volume)) = (row.get_untracked(), volume.get_untracked()) else { return Vec::new() };
+        layer_entries(&row.snapshot, &volume)
     });
-    view! { <Menu label entries /> }
+    move || may_write().then(|| view! { <Menu label=label.clone() entries /> })
+}
+
+/// Everything that can be done with a snapshot, those that are impossible now with their reason.
+pub(super) fn layer_entries(snapshot: &Snapshot, volume: &Arc<Volume>) -> Vec<Entry> {
+    let kind = kind(snapshot);
+    let (name, of) = (snapshot.name.clone(), volume.name.clone());
+    let running = volume.state == VolumeState::Attached;
+    let gone = (kind == LayerKind::Removed).then(|| tr("It is deleted"));
+    let by_system = (kind == LayerKind::System).then(|| tr("It was made by the system"));
+    let used = |action: Action| refusal(action, volume).map(words::refusal);
+    let entry = |label: &str, refusal: Option<&str>, danger: bool, choose: Callback<()>| Entry {
+        label: label.to_owned(),
+        refusal: refusal.map(str::to_owned),
+        danger,
+        choose,
+    };
+    let (revert, back_up, delete) =
+        ((of.clone(), name.clone()), (of.clone(), name.clone()), (of.clone(), name.clone()));
+    let source = (Arc::clone(volume), name.clone());
+    let files = format!("files?volume={}&snapshot={}", encoded(&of), encoded(&name));
+    vec![
+        entry(
+            tr("Revert…"),
+            gone.or(by_system).or_else(|| used(Action::TakeSnapshot)),
+            false,
+            Callback::new(move |()| dialogs::volume::revert(revert.0.clone(), revert.1.clone())),
+        ),
+        entry(
+            tr("Back up…"),
+            gone.or(by_system).or_else(|| used(Action::BackUp)),
+            false,
+            Callback::new(move |()| dialogs::volume::back_up_snapshot(back_up.0.clone(), back_up.1.clone())),
+        ),
+        entry(
+            tr("Clone…"),
+            gone.or_else(|| used(Action::Clone)),
+            false,
+            Callback::new(move |()| {
+                dialogs::volume::create_like(dialogs::volume::clone_of(&source.0, Some(source.1.as_str())))
+            }),
+        ),
+        entry(
+            tr("Files"),
+            gone.or_else(|| (!running).then(|| tr("Attach it first"))),
+            false,
+            Callback::new(move |()| address::go(&files)),
+        ),
+        entry(
+            tr("Delete…"),
+            gone.or_else(|| volume.standby.then(|| tr("It follows a backup: activate it first"))),
+            true,
+            Callback::new(move |()| dialogs::volume::delete_snapshot(delete.0.clone(), delete.1.clone(), running)),
+        ),
+    ]
+}
+
+fn encoded(text: &str) -> String {
+    js_sys::encode_uri_component(text).into()
 }
 
 /// The lines of one row: those that run through, its own, and the dot.

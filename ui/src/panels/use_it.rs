@@ -5,8 +5,9 @@ use std::sync::Arc;
 use aurochs_api::volume::{Volume, VolumeState};
 use leptos::prelude::*;
 
+use super::manifest::Manifest;
 use crate::components::command::Command;
-use crate::words;
+use crate::words::{self, tr};
 
 /// One thing to take along, with its name.
 type Line = (&'static str, String);
@@ -16,20 +17,21 @@ pub(crate) fn UseItPanel(volume: Memo<Option<Arc<Volume>>>) -> impl IntoView {
     let facts = Memo::new(move |_| volume.get().map(|volume| Facts::of(&volume)));
     view! {
         <section class="card" aria-labelledby="use-title" data-testid="use-it">
-            <h2 id="use-title">"Use it"</h2>
+            <h2 id="use-title">{tr("Use it")}</h2>
             {move || facts.get().map(|facts| {
-                let note = facts.note.map(|note| view! { <p class="dim">{note}</p> });
+                let note = facts.note.map(|note| view! { <p class="dim">{tr(note)}</p> });
                 let frontend = facts.frontend.map(|(name, reason)| view! {
-                    <div class="fact"><span class="label">"Frontend"</span><details class="why-frontend">
-                        <summary>{name}<span class="xs">"Why this one"</span></summary>
+                    <div class="fact"><span class="label">{tr("Frontend")}</span><details class="why-frontend">
+                        <summary>{name}<span class="xs">{tr("Why this one")}</span></summary>
                         <p class="xs">{reason}</p>
                     </details></div>
                 });
                 let lines = facts.lines.into_iter().map(|(label, text)| view! {
-                    <div class="fact"><span class="label">{label}</span><Command label text /></div>
+                    <div class="fact"><span class="label">{tr(label)}</span><Command label=tr(label) text /></div>
                 });
                 view! { {note}{frontend}{lines.collect_view()} }
             })}
+            <Manifest volume />
         </section>
     }
 }

@@ -1,45 +1,57 @@
-//! The entries of a volume's menu.
+//! The entries of a volume's menu, and of the menu of several selected ones.
+
+use std::sync::Arc;
 
 use aurochs_api::volume::Volume;
 use leptos::prelude::*;
 
 use crate::components::menu::Entry;
-use crate::dialogs::{Question, Questions};
-use crate::model::action::{Action, Refusal, refusal};
+use crate::dialogs;
+use crate::live::Live;
+use crate::model::action::{Action, refusal};
+use crate::role::may_write;
 use crate::words;
 
-/// Those that are of use in trouble alone stand there in that trouble alone.
-fn is_listed(action: Action, refusal: Option<Refusal>) -> bool {
-    match action {
-        Action::CancelExpansion => refusal != Some(Refusal::NotExpanding),
-        Action::Salvage => refusal != Some(Refusal::NotFaulted),
-        _ => true,
+/// One name: the row menu. Several: what can be asked of them together. Nothing for those who may only look.
+pub(crate) fn entries_of(names: &[String]) -> Vec<Entry> {
+    let live = Live::expect();
+    let volumes: Vec<Arc<Volume>> =
+        names.iter().filter_map(|name| live.volumes.row(name)).map(|row| row.get_untracked()).collect();
+    match volumes.as_slice() {
+        [] => Vec::new(),
+        _ if !untrack(may_write) => Vec::new(),
+        [volume] => entries(volume),
+        several => several_entries(several),
     }
 }
 
-/// All actions, those that are impossible now with their reason.
-pub(crate) fn entries(volume: &Volume, questions: Questions) -> Vec<Entry> {
+/// All actions of a volume, those that are impossible now with their reason.
+fn entries(volume: &Volume) -> Vec<Entry> {
     let entry = |action: Action| {
-        let (question, refusal) = (question(action, &volume.name), refusal(action, volume));
-        is_listed(action, refusal).then(|| Entry {
-            label: words::action(action).to_owned(),
-            refusal: refusal.map(|refusal| words::refusal(refusal).to_owned()),
-            danger: matches!(action, Action::Delete | Action::Salvage),
-            choose: Callback::new(move |()| questions.ask(question.clone())),
-        })
+        let refusal = refusal(action, volume);
+        let reason = refusal.map(|refusal| words::refusal(refusal).to_owned());
+        action.is_listed(refusal).then(|| entry(action, vec![volume.name.clone()], reason))
     };
     Action::ALL.into_iter().filter_map(entry).collect()
 }
 
-pub(crate) fn question(action: Action, volume: &str) -> Question {
-    let volumes = vec![volume.to_owned()];
-    match action {
-        Action::Attach => Question::Attach { volumes },
-        Action::Detach => Question::Detach { volumes },
-        Action::TakeSnapshot => Question::TakeSnapshot { volume: volume.to_owned() },
-        Action::Expand => Question::Expand { volume: volume.to_owned() },
-        Action::CancelExpansion => Question::CancelExpansion { volume: volume.to_owned() },
-        Action::Salvage => Question::Salvage { volume: volume.to_owned() },
-        Action::Delete => Question::DeleteVolumes { volumes },
+/// Off as soon as one of them can't take part, with the name of that one.
+fn several_entries(volumes: &[Arc<Volume>]) -> Vec<Entry> {
+    let names: Vec<String> = volumes.iter().map(|volume| volume.name.clone()).collect();
+    let entry = |action: Action| {
+        let refused = volumes.iter().find_map(|volume| Some((volume, refusal(action, volume)?)));
+        let is_listed = volumes.iter().any(|volume| action.is_listed(refusal(action, volume)));
+        let reason = refused.map(|(volume, why)| format!("{}: {}", volume.name, words::refusal(why)));
+        is_listed.then(|| entry(action, names.clone(), reason))
+    };
+    Action::BULK.into_iter().filter_map(entry).collect()
+}
+
+fn entry(action: Action, names: Vec<String>, refusal: Option<String>) -> Entry {
+    Entry {
+        label: words::action(action).to_owned(),
+        refusal,
+        danger: action.is_dangerous(),
+        choose: Callback::new(move |()| dialogs::volume::ask(action, names.clone())),
     }
 }

@@ -1,28 +1,28 @@
-//! Above the list: which volumes are in it.
+//! Above the list: volumes by state. A chip shows those alone.
 
 use leptos::prelude::*;
 
 use super::volume_states::counts;
 use crate::components::badge::Shape;
-use crate::components::icon::{Icon, Pictogram};
+use crate::components::table::TableQuery;
 use crate::live::Live;
 use crate::model::phase::Group;
 use crate::words;
+use crate::words::tr;
 
 #[component]
-pub(crate) fn VolumeFilters(
-    #[prop(into)] group: Signal<Option<Group>>,
-    choose: Callback<Option<Group>>,
-    text: RwSignal<String>,
-) -> impl IntoView {
+pub(crate) fn StateChips() -> impl IntoView {
+    let query = TableQuery::expect();
     let counts = counts(Live::expect());
+    let chosen = Memo::new(move |_| query.get("status").and_then(|key| Group::from_key(&key)));
+    let choose = move |group: Option<Group>| query.choose("status", group.map_or("", Group::key));
     let chip = move |index: usize, this: Group| {
         view! {
             <button
                 type="button"
                 class="chip"
-                aria-pressed=move || (group.get() == Some(this)).to_string()
-                on:click=move |_| choose.run((group.get_untracked() != Some(this)).then_some(this))
+                aria-pressed=move || (chosen.get() == Some(this)).to_string()
+                on:click=move |_| choose((chosen.get_untracked() != Some(this)).then_some(this))
                 data-testid=format!("filter-{}", this.key())
             >
                 <Shape mark=Signal::stored(this.into()) />
@@ -35,23 +35,17 @@ pub(crate) fn VolumeFilters(
         <button
             type="button"
             class="chip"
-            aria-pressed=move || group.get().is_none().to_string()
-            on:click=move |_| choose.run(None)
+            aria-pressed=move || chosen.get().is_none().to_string()
+            on:click=move |_| choose(None)
         >
-            "All"
+            {tr("All")}
             <span class="num">{move || words::grouped(counts.get().iter().sum())}</span>
         </button>
     };
     view! {
-        <div class="filters">
-            <div class="chips" role="group" aria-label="Filter by state">
-                {all}
-                {Group::ALL.into_iter().enumerate().map(|(index, group)| chip(index, group)).collect_view()}
-            </div>
-            <label class="search">
-                <Pictogram icon=Icon::Search />
-                <input type="search" aria-label="Filter by name" placeholder="Filter by name" spellcheck="false" bind:value=text />
-            </label>
+        <div class="chips" role="group" aria-label=tr("Filter by state")>
+            {all}
+            {Group::ALL.into_iter().enumerate().map(|(index, group)| chip(index, group)).collect_view()}
         </div>
     }
 }

@@ -6,7 +6,7 @@ use crate::components::badge::Badge;
 use crate::components::bar::{Bar, Part, share};
 use crate::live::Live;
 use crate::model::phase::{Group, Phase};
-use crate::words;
+use crate::words::{self, tr};
 
 /// Volumes per group, in the order of [`Group::ALL`].
 pub(crate) fn counts(live: Live) -> Memo<[usize; 5]> {
@@ -55,7 +55,7 @@ pub(crate) fn VolumeStatesPanel() -> impl IntoView {
     };
     view! {
         <section class="card" aria-labelledby="volumes-title">
-            <h2 id="volumes-title">"Volumes"</h2>
+            <h2 id="volumes-title">{tr("Volumes")}</h2>
             <p class="big">{move || words::grouped(live.volumes.len())}</p>
             <Bar parts />
             <ul class="states">{Group::ALL.into_iter().enumerate().map(line).collect_view()}</ul>

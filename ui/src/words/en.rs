@@ -1,11 +1,11 @@
-//! English.
+//! Typed states in English, the key of the other language.
 
 use aurochs_api::cause::{CauseCode, Severity};
 use aurochs_api::node::NodeStatus;
 use aurochs_api::size::ByteSize;
 
+use super::tr::{fill, is_chinese, tr};
 use crate::live::Link;
-use crate::model::action::{Action, Refusal};
 use crate::model::attention::Remedy;
 use crate::model::phase::{Group, Phase};
 use crate::model::placement::Forecast;
@@ -15,7 +15,7 @@ use crate::model::snapshot_tree::LayerKind;
 use crate::theme::Theme;
 
 pub(crate) fn phase(phase: Phase) -> &'static str {
-    match phase {
+    tr(match phase {
         Phase::Creating => "Creating",
         Phase::Attaching => "Attaching",
         Phase::Detaching => "Detaching",
@@ -26,76 +26,76 @@ pub(crate) fn phase(phase: Phase) -> &'static str {
         Phase::Degraded => "Degraded",
         Phase::Faulted => "Faulted",
         Phase::Detached => "Detached",
-    }
+    })
 }
 
 pub(crate) fn link(link: Link) -> &'static str {
-    match link {
+    tr(match link {
         Link::Connecting => "Connecting…",
         Link::Live => "Live",
         Link::Reconnecting { .. } => "Reconnecting…",
-    }
+    })
 }
 
 pub(crate) fn theme(theme: Theme) -> &'static str {
-    match theme {
+    tr(match theme {
         Theme::Auto => "Theme as the system has it",
         Theme::Light => "Light theme",
         Theme::Dark => "Dark theme",
-    }
+    })
 }
 
 pub(crate) fn group(group: Group) -> &'static str {
-    match group {
+    tr(match group {
         Group::Healthy => "Healthy",
         Group::Degraded => "Degraded",
         Group::InProgress => "In progress",
         Group::Faulted => "Faulted",
         Group::Detached => "Detached",
-    }
+    })
 }
 
 pub(crate) fn node_status(status: NodeStatus) -> &'static str {
-    match status {
+    tr(match status {
         NodeStatus::Schedulable => "Schedulable",
         NodeStatus::Unschedulable => "Unschedulable",
         NodeStatus::Disabled => "Disabled",
         NodeStatus::Down => "Down",
         NodeStatus::Unknown => "Unknown",
-    }
+    })
 }
 
 pub(crate) fn replica_phase(phase: ReplicaPhase) -> &'static str {
-    match phase {
+    tr(match phase {
         ReplicaPhase::Healthy => "Healthy",
         ReplicaPhase::Rebuilding => "Rebuilding",
         ReplicaPhase::Failed => "Failed",
         ReplicaPhase::Stopped => "Stopped",
         ReplicaPhase::Starting => "Starting",
-    }
+    })
 }
 
 /// What a device says of its health (SMART).
 pub(crate) fn disk_health(status: &str) -> &'static str {
-    match status {
+    tr(match status {
         "PASSED" => "is healthy",
         "WARNING" => "has warnings",
         "FAILED" => "has failed or is about to",
         _ => "says nothing of its health",
-    }
+    })
 }
 
 pub(crate) fn severity(severity: Severity) -> &'static str {
-    match severity {
+    tr(match severity {
         Severity::Info => "Note",
         Severity::Warning => "Warning",
         Severity::Error => "Problem",
-    }
+    })
 }
 
 /// A cause in two or three words, above its sentence.
 pub(crate) fn cause(code: CauseCode) -> &'static str {
-    match code {
+    tr(match code {
         CauseCode::InsufficientStorage => "Not enough storage",
         CauseCode::NotEnoughNodes => "Not enough nodes",
         CauseCode::NodeDown => "Node down",
@@ -140,77 +140,47 @@ pub(crate) fn cause(code: CauseCode) -> &'static str {
         CauseCode::BackupNotDeletable => "Backup stays",
         CauseCode::Restoring => "Being restored",
         CauseCode::RestoreFailed => "Restore failed",
+        CauseCode::BackingImageWaiting => "Waits for image",
+        CauseCode::BackingImageFailed => "Image not made",
         CauseCode::Other => "Something else",
-    }
+    })
 }
 
 pub(crate) fn remedy(remedy: Remedy) -> &'static str {
-    match remedy {
+    tr(match remedy {
         Remedy::ShowVolume => "Show volume",
         Remedy::Watch => "Watch",
         Remedy::ShowDisks => "Show disks",
         Remedy::ShowNode => "Show nodes",
-    }
+        Remedy::ShowSetting => "Show setting",
+    })
 }
 
 pub(crate) fn layer_kind(kind: LayerKind) -> &'static str {
-    match kind {
+    tr(match kind {
         LayerKind::Head => "writing now",
         LayerKind::User => "",
         LayerKind::System => "by the system",
         LayerKind::Removed => "deleted, goes when its data is merged",
-    }
+    })
 }
 
 pub(crate) fn step(step: Step) -> &'static str {
-    match step {
+    tr(match step {
         Step::Keep => "Take a snapshot of the present",
         Step::Detach | Step::DetachAgain => "Detach",
         Step::AttachForMaintenance => "Attach in maintenance mode",
         Step::Revert => "Go back to the snapshot",
         Step::AttachAsBefore => "Attach as before",
-    }
-}
-
-/// Name of a menu entry or button.
-pub(crate) fn action(action: Action) -> &'static str {
-    match action {
-        Action::Attach => "Attach…",
-        Action::Detach => "Detach…",
-        Action::TakeSnapshot => "Take snapshot…",
-        Action::Expand => "Expand…",
-        Action::CancelExpansion => "Cancel expansion…",
-        Action::Salvage => "Salvage…",
-        Action::Delete => "Delete…",
-    }
-}
-
-/// Why an entry can't be chosen now.
-pub(crate) fn refusal(refusal: Refusal) -> &'static str {
-    match refusal {
-        Refusal::AlreadyAttached => "It is attached already",
-        Refusal::NotAttached => "It is not attached",
-        Refusal::SnapshotNeedsEngine => "Attach it first",
-        Refusal::NoUsableReplica => "No usable replica",
-        Refusal::NotExpanding => "No expansion waits",
-        Refusal::Growing => "It is growing now",
-        Refusal::NotFaulted => "It is not faulted",
-        Refusal::SalvageWaitsForDetach => "Wait until it is detached",
-        Refusal::DetachFirst => "Detach it first",
-        Refusal::Busy(phase) => match phase {
-            Phase::Creating => "It is being created",
-            Phase::Attaching => "It is being attached",
-            Phase::Detaching => "It is being detached",
-            Phase::Deleting => "It is being deleted",
-            Phase::Starting => "It is starting",
-            Phase::Rebuilding => "It is being rebuilt",
-            Phase::Healthy | Phase::Degraded | Phase::Faulted | Phase::Detached => "Not possible now",
-        },
-    }
+    })
 }
 
 /// `1 volume`, `3 volumes`.
-pub(crate) fn count(number: usize, one: &str) -> String {
+pub(crate) fn count(number: usize, one: &'static str) -> String {
+    if is_chinese() {
+        // Nouns have no plural, and a word that counts them belongs to the noun's own translation.
+        return format!("{} {}", grouped(number), tr(one));
+    }
     let ending = if number == 1 { "" } else { "s" };
     format!("{} {one}{ending}", grouped(number))
 }
@@ -231,34 +201,34 @@ pub(crate) fn grouped(number: usize) -> String {
 /// `node-1, node-2 and 3 more`.
 pub(crate) fn names(names: &[String], most: usize) -> String {
     match names.len() {
-        number if number > most => format!("{} and {} more", names[..most].join(", "), number - most),
-        _ => names.join(", "),
+        number if number > most => fill("{} and {} more", &[&names[..most].join(tr(", ")), &(number - most)]),
+        _ => names.join(tr(", ")),
     }
 }
 
 /// How long ago: `just now`, `40 s ago`, `4 min ago`, `2 h ago`, `3 d ago`.
 pub(crate) fn age(seconds: i64) -> String {
     match seconds {
-        ..5 => "just now".to_owned(),
-        5..60 => format!("{} s ago", seconds / 5 * 5),
-        60..3600 => format!("{} min ago", seconds / 60),
-        3600..86_400 => format!("{} h ago", seconds / 3600),
-        86_400.. => format!("{} d ago", seconds / 86_400),
+        ..5 => tr("just now").to_owned(),
+        5..60 => fill("{} s ago", &[&(seconds / 5 * 5)]),
+        60..3600 => fill("{} min ago", &[&(seconds / 60)]),
+        3600..86_400 => fill("{} h ago", &[&(seconds / 3600)]),
+        86_400.. => fill("{} d ago", &[&(seconds / 86_400)]),
     }
 }
 
 /// A span of time to come: `38 s`, `4 min`, `2 h 5 min`.
 pub(crate) fn span(seconds: u64) -> String {
     match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min", seconds.div_ceil(60)),
-        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        0..60 => fill("{} s", &[&seconds]),
+        60..3600 => fill("{} min", &[&seconds.div_ceil(60)]),
+        _ => fill("{} h {} min", &[&(seconds / 3600), &(seconds % 3600 / 60)]),
     }
 }
 
 /// `2 of 3`.
 pub(crate) fn of(usable: usize, wished: u32) -> String {
-    format!("{usable} of {wished}")
+    fill("{} of {}", &[&usable, &wished])
 }
 
 /// Progress in bytes, with the rate when there is one: `1.2 GiB of 1.9 GiB, 32 MiB/s`.
@@ -266,8 +236,8 @@ pub(crate) fn transferred(done: ByteSize, planned: ByteSize, bytes_per_second: u
     let rate = ByteSize(bytes_per_second);
     match (planned.bytes(), bytes_per_second) {
         (0, _) => String::new(),
-        (_, 0) => format!("{done} of {planned}"),
-        _ => format!("{done} of {planned}, {rate}/s"),
+        (_, 0) => fill("{} of {}", &[&done, &planned]),
+        _ => fill("{} of {}, {}/s", &[&done, &planned, &rate]),
     }
 }
 
@@ -276,25 +246,31 @@ pub(crate) fn forecast(forecast: &Forecast) -> (bool, String) {
     let Forecast { replicas, size, nodes } = forecast;
     let wished = *replicas as usize;
     match nodes.len() {
-        0 => (true, format!("No node has room for {size} now. The volume would wait until one has.")),
+        0 => (true, fill("No node has room for {} now. The volume would wait until one has.", &[size])),
         found if found < wished => {
-            let missing = wished - found;
-            let waits = if missing == 1 { "One replica waits" } else { "The others wait" };
-            (true, format!("{found} × {size} on {}. {waits} until another node has room.", nodes.join(", ")))
+            let places: [&dyn std::fmt::Display; 3] = [&found, size, &nodes.join(tr(", "))];
+            let text = match wished - found {
+                1 => fill("{} × {} on {}. One replica waits until another node has room.", &places),
+                _ => fill("{} × {} on {}. The others wait until another node has room.", &places),
+            };
+            (true, text)
         }
-        found if found == wished => (false, format!("{wished} × {size} on {}.", nodes.join(", "))),
-        found => (false, format!("{wished} × {size} on {wished} of {found} nodes with room: {}.", names(nodes, 4))),
+        found if found == wished => (false, fill("{} × {} on {}.", &[&wished, size, &nodes.join(tr(", "))])),
+        found => {
+            let places: [&dyn std::fmt::Display; 4] = [&wished, size, &found, &names(nodes, 4)];
+            (false, fill("{0} × {1} on {0} of {2} nodes with room: {3}.", &places))
+        }
     }
 }
 
 pub(crate) fn frontend(frontend: &str) -> &str {
     match frontend {
-        "blockdev" => "Block device",
-        "iscsi" => "iSCSI",
-        "ublk" => "ublk",
-        "nbd" => "NBD",
-        "fuse" | "fuse-loop" | "fuse_loop" => "FUSE and loop device",
-        "" => "None",
+        "blockdev" => tr("Block device"),
+        "iscsi" => tr("iSCSI"),
+        "ublk" => tr("ublk"),
+        "nbd" => tr("NBD"),
+        "fuse" | "fuse-loop" | "fuse_loop" => tr("FUSE and loop device"),
+        "" => tr("None"),
         other => other,
     }
 }
@@ -303,13 +279,13 @@ pub(crate) fn frontend(frontend: &str) -> &str {
 pub(crate) fn condition(kind: &str) -> &str {
     match kind {
         // True means that it is not running.
-        "Multipathd" => "No multipathd",
-        "MountPropagation" => "Mount propagation",
-        "RequiredPackages" => "Required packages",
-        "KernelModulesLoaded" => "Kernel modules",
-        "NFSClientInstalled" => "NFS client",
-        "HugePagesAvailable" => "Huge pages",
-        "DiskFilesystem" => "File system",
+        "Multipathd" => tr("No multipathd"),
+        "MountPropagation" => tr("Mount propagation"),
+        "RequiredPackages" => tr("Required packages"),
+        "KernelModulesLoaded" => tr("Kernel modules"),
+        "NFSClientInstalled" => tr("NFS client"),
+        "HugePagesAvailable" => tr("Huge pages"),
+        "DiskFilesystem" => tr("File system"),
         other => other,
     }
 }
@@ -317,9 +293,9 @@ pub(crate) fn condition(kind: &str) -> &str {
 /// Longhorn's short names of access modes.
 pub(crate) fn access_mode(mode: &str) -> &str {
     match mode {
-        "rwo" => "One node (rwo)",
-        "rwop" => "One pod (rwop)",
-        "rwx" => "Many nodes (rwx)",
+        "rwo" => tr("One node (rwo)"),
+        "rwop" => tr("One pod (rwop)"),
+        "rwx" => tr("Many nodes (rwx)"),
         "" => "–",
         other => other,
     }
@@ -327,9 +303,9 @@ pub(crate) fn access_mode(mode: &str) -> &str {
 
 pub(crate) fn data_locality(locality: &str) -> &str {
     match locality {
-        "" | "disabled" => "Any node",
-        "best-effort" => "Best effort on the attached node",
-        "strict-local" => "Only on the attached node",
+        "" | "disabled" => tr("Any node"),
+        "best-effort" => tr("Best effort on the attached node"),
+        "strict-local" => tr("Only on the attached node"),
         other => other,
     }
 }

@@ -1,8 +1,16 @@
 //! Typed states as text: the only place. Each function matches exhaustively, so a new state does not compile without its
-//! wording. A second language is a second module with the same functions; here is where the choice between them goes.
+//! wording. Every text goes through [`tr`] or [`fill`], which know the second language.
 
+#[cfg(test)]
+mod complete;
 mod en;
 mod mark;
+mod ops;
+mod tr;
+mod volume;
 
 pub(crate) use en::*;
 pub(crate) use mark::{Mark, process_mark};
+pub(crate) use ops::*;
+pub(crate) use tr::{fill, is_chinese, label, speak_chinese, tr};
+pub(crate) use volume::*;

@@ -20,7 +20,7 @@ const WRITTEN: u64 = 256 << 20;
 const JOBS: [&str; 4] = ["rw4k-q32", "rr4k-q32", "sw1m-q4", "sr1m-q4"];
 
 pub(crate) async fn measure(settings: &Settings, workplace: &Workplace) -> Memory {
-    let (storage, offer) = (Storage::Disk, Offer { iscsi: false, block_device: true });
+    let (storage, offer) = (Storage::Disk, Offer { iscsi: false, block_device: true, ..Offer::default() });
     let spec = Spec { name: "memory", size: SIZE, copies: 3, storage, offer };
     let volume = Volume::start(settings, workplace, &spec).await;
     let pids: Vec<u32> = volume.counted().iter().map(|server| server.pid).collect();

@@ -128,7 +128,7 @@ async fn start_volumes(
             continue;
         }
         let name = format!("bench-{copies}");
-        let offer = Offer { iscsi: with_iscsi, block_device: device.is_some() };
+        let offer = Offer { iscsi: with_iscsi, block_device: device.is_some(), ..Offer::default() };
         let spec = Spec { name: &name, size: settings.size(), copies, storage: Storage::Disk, offer };
         let volume = Volume::start(settings, workplace, &spec).await;
         images.fill(&volume.nbd_uri).await;

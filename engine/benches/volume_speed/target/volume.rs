@@ -35,6 +35,8 @@ pub(crate) enum Storage {
 pub(crate) struct Offer {
     pub(crate) iscsi: bool,
     pub(crate) block_device: bool,
+    /// No way at all, not even NBD: what changes the volume as a whole wants it for itself.
+    pub(crate) nothing: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -83,7 +85,9 @@ impl Volume {
         let begin = Instant::now();
         let mut engine = Server::start("engine", place.join("engine.log"), &settings.engine, arguments);
         // The NBD server is the last that is started.
-        engine.listening(nbd).await;
+        if !spec.offer.nothing {
+            engine.listening(nbd).await;
+        }
         let engine_start = begin.elapsed();
         let client = EngineClient::new(aurochs_engine::grpc::connect(&listen).unwrap());
         let is_up = async |client: &EngineClient<Channel>| {
@@ -209,7 +213,12 @@ fn engine_arguments(
     add("--name", format!("{}-e-{EPOCH}", spec.name));
     add("--size", spec.size.to_string());
     add("--epoch", EPOCH.to_string());
-    add("--frontend", if spec.offer.block_device { "blockdev" } else { "nbd" }.to_owned());
+    let frontend = match spec.offer {
+        Offer { nothing: true, .. } => "",
+        Offer { block_device: true, .. } => "blockdev",
+        _ => "nbd",
+    };
+    add("--frontend", frontend.to_owned());
     add("--listen", (*listen).to_owned());
     add("--keeper", (*keeper).to_owned());
     add("--run-directory", place.join("run").display().to_string());

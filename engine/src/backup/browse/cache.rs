@@ -18,6 +18,12 @@ pub trait ReadAt {
     /// In bytes.
     fn size(&self) -> u64;
 
+    /// Told once, before the first read: a source that may wait for long gives up soon after `cancel` is told. Others are
+    /// asked nothing more then.
+    fn obey(&mut self, cancel: &Cancel) {
+        let _ = cancel;
+    }
+
     /// Fills the buffer. It begins at a multiple of [`CHUNK`], and is as long as one or ends with the disk.
     ///
     /// # Errors
@@ -34,10 +40,15 @@ impl Cancel {
         self.0.store(true, Ordering::Relaxed);
     }
 
+    #[must_use]
+    pub fn is_told(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
     /// # Errors
     /// [`BrowseError::Cancelled`]
     pub fn check(&self) -> Result<(), BrowseError> {
-        if self.0.load(Ordering::Relaxed) { Err(BrowseError::Cancelled) } else { Ok(()) }
+        if self.is_told() { Err(BrowseError::Cancelled) } else { Ok(()) }
     }
 }
 
@@ -62,7 +73,8 @@ struct Chunk {
 
 impl Cached {
     #[must_use]
-    pub fn new(source: Box<dyn ReadAt>, cancel: Cancel) -> Self {
+    pub fn new(mut source: Box<dyn ReadAt>, cancel: Cancel) -> Self {
+        source.obey(&cancel);
         Self { source, cancel, kept: RefCell::default() }
     }
 
@@ -113,7 +125,10 @@ impl Cached {
         let start = index * CHUNK;
         let length = usize::try_from(CHUNK.min(self.size().saturating_sub(start))).unwrap_or(0);
         data.resize(length, 0);
-        self.source.read_at(start, &mut data).map_err(BrowseError::from)?;
+        let read = self.source.read_at(start, &mut data);
+        // What the source says then is that it gave up.
+        self.cancel.check()?;
+        read.map_err(BrowseError::from)?;
         let taken = take(&data);
         kept.chunks.insert(index, Chunk { used: clock, data: data.into_boxed_slice() });
         Ok(taken)

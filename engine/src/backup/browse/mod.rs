@@ -5,7 +5,7 @@
 //! 2. [`cache`] — at most 32 MiB of them, and the end of all reading when whoever asked has gone;
 //! 3. [`partition`] and [`detect`] — where on the disk a file system is, and which one;
 //! 4. [`ext`] (ext2, ext3, ext4) and [`fat`] — how it is read, behind [`FileSystem`];
-//! 5. [`Browser`] — what people ask: a path, a list, a file, a folder as [`tar`].
+//! 5. [`Browser`] — what people ask: a path, a list, a file, a folder as [`tar`]; [`name_text`] — names as text.
 //!
 //! Invariants:
 //! - **The image is not trusted.** It may be damaged, or made to do harm. Every length is checked before memory is taken for
@@ -26,6 +26,7 @@ mod error;
 mod ext;
 mod fat;
 mod filesystem;
+pub mod name_text;
 pub mod partition;
 mod path;
 pub mod source;

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::error::BrowseError;
+use super::name_text;
 
 /// Deeper ones are not looked for.
 pub(super) const DEPTH_MAXIMUM: usize = 256;
@@ -54,13 +55,13 @@ impl ImagePath {
     }
 }
 
-/// For people: what is no UTF-8 is replaced.
+/// As text that leads back to it ([`name_text::meant`]), also where a name is no UTF-8.
 impl fmt::Display for ImagePath {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() {
             return formatter.write_str("/");
         }
-        self.0.iter().try_for_each(|name| write!(formatter, "/{}", String::from_utf8_lossy(name)))
+        self.0.iter().try_for_each(|name| write!(formatter, "/{}", name_text::shown(name)))
     }
 }
 

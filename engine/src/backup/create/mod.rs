@@ -18,7 +18,7 @@ use super::lock::{Lock, LockKind, LockTimes};
 use super::source::BlockSource;
 use super::store::Store;
 use super::volume_record::VolumeRecord;
-use super::{BackupError, Progress, layout, names, store_access};
+use super::{BackupError, Progress, labels, layout, names, store_access};
 use crate::crash_point;
 
 /// Longhorn's default, in bytes.
@@ -81,7 +81,7 @@ pub struct Created {
 }
 
 /// Makes a backup. Dropping the future cancels it; what it stored stays for the next try under the same name, which
-/// does not store it again. A backup that is complete under that name, of the same snapshot, is left as it is.
+/// does not store it again. A backup that is complete under that name, of the very same snapshot, is left as it is.
 ///
 /// ```text
 ///   lock ─► volume.cfg ─► base, changed blocks ─► record "in progress" ─► blocks ─► record ─► volume.cfg ─► unlock
@@ -115,6 +115,7 @@ pub async fn create_with(
     names::check("volume", &request.volume)?;
     names::check("backup", &request.backup)?;
     check_block_size(request, source.size())?;
+    labels::check(&request.labels)?;
     let started = store_access::now_text();
     // Getting the lock takes seconds; meanwhile it is found out how much there is to do.
     let (lock, draft) = tokio::join!(
@@ -184,7 +185,7 @@ async fn make(
 ) -> Result<Created, BackupError> {
     let volume = begin_volume(store, request, started).await?;
     let compression = volume.compression()?;
-    if let Some(record) = find_complete(store, request).await? {
+    if let Some(record) = find_complete(store, request, source).await? {
         finish_volume(store, request, &record, 0).await?;
         return Ok(created(&record, 0, 0));
     }
@@ -252,16 +253,27 @@ async fn begin_volume(store: &Store, request: &CreateRequest, started: &str) -> 
     Ok(record)
 }
 
-/// A backup of that name that was completed, perhaps by a process that died right after.
-async fn find_complete(store: &Store, request: &CreateRequest) -> Result<Option<BackupRecord>, BackupError> {
+/// A backup of that name that was completed, perhaps by a process that died right after. One that was begun before the
+/// snapshot was taken is of another snapshot: names are used again.
+async fn find_complete(
+    store: &Store,
+    request: &CreateRequest,
+    source: &dyn BlockSource,
+) -> Result<Option<BackupRecord>, BackupError> {
     let Some(record) = BackupRecord::find(store, &request.volume, &request.backup).await? else { return Ok(None) };
     if record.is_in_progress() {
         return Ok(None);
     }
-    if record.snapshot_name == request.snapshot {
-        return Ok(Some(record));
+    let (backup, snapshot) = (request.backup.clone(), record.snapshot_name.clone());
+    if snapshot != request.snapshot {
+        return Err(BackupError::Exists { backup, snapshot });
     }
-    Err(BackupError::Exists { backup: request.backup.clone(), snapshot: record.snapshot_name })
+    // Records have whole seconds.
+    let taken = source.taken_at().map(|taken| taken.replace_nanosecond(0).unwrap_or(taken));
+    match (taken, store_access::parse_time(&record.snapshot_created_at)) {
+        (Some(taken), Some(begun)) if taken > begun => Err(BackupError::ExistsOfEarlier { backup, snapshot }),
+        _ => Ok(Some(record)),
+    }
 }
 
 /// The volume's record tells of the backup. It is read again: another backup may have changed it meanwhile.

@@ -28,14 +28,28 @@ use super::{BackupError, Progress, names};
 pub struct RestoreRequest {
     pub volume: String,
     pub backup: String,
-    /// The backup that the sink holds, wholly and unchanged: only what differs from it is looked at. Where that backup
-    /// is gone meanwhile, or has blocks of another size, everything is compared.
-    pub previous: Option<String>,
+    /// When that backup was complete, as its record told when somebody looked. Nothing is restored where the name was
+    /// given to another one since. Empty: whichever has the name now.
+    pub created: String,
+    /// What the sink holds, if that is not nothing, and not parts of this very backup.
+    pub previous: Option<Held>,
     /// The sink reads as zeros everywhere, so nothing is read from it. Never true for a restore that goes on after it
     /// was interrupted, or for a volume with a backing image.
     pub sink_is_empty: bool,
     /// Blocks in work at the same time, as far as memory allows; 0: as many as this machine can use.
     pub concurrency: usize,
+}
+
+/// What a sink holds before a restore.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// This backup of the same volume, wholly and unchanged: only what differs from it is looked at. Where it is gone
+    /// meanwhile, has blocks of another size, or is not surely the one that is in the store, everything is compared.
+    pub backup: String,
+    /// When it was complete, as its record told then. Names are used again: one without a time may be any of that name.
+    pub created: String,
+    /// Bytes of the sink. There may be more than the volume has now, where that was deleted and made again.
+    pub size: u64,
 }
 
 /// What a restore did. The sink is flushed.
@@ -101,22 +115,28 @@ struct Work {
     /// The backup that the sink holds, if a difference to it can be told.
     previous: Option<BackupRecord>,
     sink_holds_something: bool,
+    /// Bytes that are looked at: the volume's, or more where the sink has more and holds something.
+    reach: u64,
 }
 
 impl Work {
     async fn load(store: &Store, request: &RestoreRequest) -> Result<Self, BackupError> {
         let size = VolumeRecord::load(store, &request.volume).await?.size;
         let record = BackupRecord::load_complete(store, &request.volume, &request.backup).await?;
+        if !request.created.is_empty() && record.created_time != request.created {
+            return Err(BackupError::Replaced { backup: request.backup.clone() });
+        }
         record.check_within(size)?;
         let block_size = record.block_size()?;
         let previous = find_previous(store, request, block_size).await?;
-        Ok(Self { size, record, block_size, previous, sink_holds_something: request.previous.is_some() })
+        let reach = request.previous.as_ref().map_or(size, |held| held.size.max(size));
+        Ok(Self { size, record, block_size, previous, sink_holds_something: request.previous.is_some(), reach })
     }
 
     fn steps(&self) -> Box<dyn Iterator<Item = Step> + Send + '_> {
         let before = match &self.previous {
             Some(previous) => Before::Backup(previous.blocks.entries()),
-            None if self.sink_holds_something => Before::Anything { size: self.size, block_size: self.block_size },
+            None if self.sink_holds_something => Before::Anything { size: self.reach, block_size: self.block_size },
             None => Before::Nothing,
         };
         steps(self.record.blocks.entries(), before)
@@ -141,7 +161,7 @@ async fn fill(
         sink,
         sink_is_empty: request.sink_is_empty && request.previous.is_none(),
         block_size: work.block_size,
-        size: work.size,
+        size: work.reach,
         progress,
         zeros: OnceLock::new(),
         fetched: AtomicU64::default(),
@@ -171,12 +191,18 @@ async fn find_previous(
     request: &RestoreRequest,
     block_size: u64,
 ) -> Result<Option<BackupRecord>, BackupError> {
-    let Some(previous) = request.previous.as_deref().filter(|name| names::is_valid(name)) else { return Ok(None) };
-    match BackupRecord::load_complete(store, &request.volume, previous).await {
+    let Some(held) = request.previous.as_ref().filter(|held| names::is_valid(&held.backup)) else { return Ok(None) };
+    match BackupRecord::load_complete(store, &request.volume, &held.backup).await {
+        Ok(record) if record.created_time != held.created => {
+            let (volume, previous) = (&request.volume, &held.backup);
+            tracing::info!(volume, previous, "the backup restored before may be another one: everything is compared");
+            Ok(None)
+        }
         Ok(record) => Ok(Some(record).filter(|record| record.block_size().is_ok_and(|size| size == block_size))),
         Err(BackupError::Store(error)) => Err(error.into()),
         Err(error) => {
-            tracing::info!(volume = request.volume, previous, %error, "the backup restored before is gone: everything is compared");
+            let (volume, previous) = (&request.volume, &held.backup);
+            tracing::info!(volume, previous, %error, "the backup restored before is gone: everything is compared");
             Ok(None)
         }
     }

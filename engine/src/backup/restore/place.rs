@@ -27,7 +27,7 @@ pub(super) struct Places<'call> {
     pub(super) sink: &'call dyn BlockSink,
     pub(super) sink_is_empty: bool,
     pub(super) block_size: u64,
-    /// Bytes of the volume.
+    /// Bytes of the volume, or of the sink where that has more and they are looked at, too.
     pub(super) size: u64,
     pub(super) progress: &'call Progress,
     /// Checksum of a block of zeros.

@@ -111,6 +111,9 @@ const CODES: [(&str, ErrorKind); 46] = [
     ("InternalError", ErrorKind::Unreachable),
 ];
 
+/// Azure says `AuthorizationFailure` where its network rules let nobody in, Azurite where the key is wrong: the words tell.
+const WRONG_KEY: &str = "failed to authenticate";
+
 /// The meaning of an answer that is not good: of its code, where it has one, and of its status else.
 pub(crate) fn refused(status: StatusCode, headers: &HeaderMap, body: &[u8], credentials: &Credentials) -> Failure {
     let text = String::from_utf8_lossy(body);
@@ -125,6 +128,9 @@ pub(crate) fn refused(status: StatusCode, headers: &HeaderMap, body: &[u8], cred
         ErrorKind::NotFound if !body.is_empty() => ErrorKind::Other,
         kind => kind,
     });
+    if code == "AuthorizationFailure" && words.contains(WRONG_KEY) {
+        kind = ErrorKind::Credentials;
+    }
     // Azure has no code of its own for it.
     if kind == ErrorKind::Credentials
         && (detail.contains("Request date header too old") || words.contains("date header too old"))
@@ -177,6 +183,8 @@ fn kind_of_status(status: StatusCode) -> ErrorKind {
     }
 }
 
+const AZURE_KEYS: &str = "correct AZBLOB_ACCOUNT_NAME and AZBLOB_ACCOUNT_KEY in the target's credentials";
+
 /// Where the next step is not that of the kind.
 fn next_step(status: StatusCode, code: &str, text: &str, headers: &HeaderMap) -> Option<String> {
     let misplaced = matches!(code, "AuthorizationHeaderMalformed" | "PermanentRedirect" | "TemporaryRedirect")
@@ -190,7 +198,8 @@ fn next_step(status: StatusCode, code: &str, text: &str, headers: &HeaderMap) ->
     let step = match code {
         "InvalidAccessKeyId" | "XAdminUserNotFound" => "correct AWS_ACCESS_KEY_ID in the target's credentials",
         "SignatureDoesNotMatch" => "correct AWS_SECRET_ACCESS_KEY in the target's credentials",
-        "AuthenticationFailed" => "correct AZBLOB_ACCOUNT_NAME and AZBLOB_ACCOUNT_KEY in the target's credentials",
+        "AuthenticationFailed" => AZURE_KEYS,
+        "AuthorizationFailure" if text.contains(WRONG_KEY) => AZURE_KEYS,
         _ if status == StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
             "correct name and password in HTTP_PROXY or HTTPS_PROXY"
         }

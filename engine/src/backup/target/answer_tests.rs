@@ -55,6 +55,19 @@ fn a_clock_that_azure_refuses_is_told_from_a_key() {
     assert_eq!(refusal(403, &s3("AuthenticationFailed", "x")).kind, ErrorKind::Credentials);
 }
 
+/// Azurite's answer to a wrong key, and Azure's to an address that its network rules don't know.
+#[test]
+fn a_wrong_key_is_told_from_a_closed_door() {
+    let azurite = "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"yes\"?>\n<Error>\n  <Code>AuthorizationFailure</Code>\n  \
+        <Message>Server failed to authenticate the request. Make sure the value of the Authorization header is formed correctly \
+        including the signature.\nRequestId:6ad2ff2e-4d0c-4c9a-8a3d-0a1b2c3d4e5f\nTime:2026-11-22T08:00:00.000Z</Message>\n</Error>";
+    let failure = refusal(403, azurite);
+    assert_eq!(failure.kind, ErrorKind::Credentials, "{failure}");
+    assert!(failure.next_step.unwrap().contains("AZBLOB_ACCOUNT_KEY"));
+    let azure = refusal(403, &s3("AuthorizationFailure", "This request is not authorized to perform this operation."));
+    assert_eq!((azure.kind, azure.next_step), (ErrorKind::Denied, None));
+}
+
 #[test]
 fn a_server_that_repeats_a_secret_is_not_quoted() {
     let failure = refusal(400, &s3("Odd", "your secret &quot;hunter2&quot; is\nodd"));

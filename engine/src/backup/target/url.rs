@@ -64,6 +64,9 @@ pub struct UrlError {
     example: &'static str,
 }
 
+/// Where Azure's storage is unless a URL says something else.
+const AZURE_SUFFIX: &str = "core.windows.net";
+
 const S3_EXAMPLE: &str = "s3://bucket@region/path";
 const NFS_EXAMPLE: &str = "nfs://server:/path";
 const CIFS_EXAMPLE: &str = "cifs://server/share/path";
@@ -80,6 +83,13 @@ impl TargetUrl {
     #[must_use]
     pub fn place(&self) -> &Place {
         &self.place
+    }
+
+    /// Whether both lead to one place: mount options, slashes too many and the case of a server's name make no difference.
+    /// (Two regions of a bucket do: they may be the names that people gave to two stores of their own.)
+    #[must_use]
+    pub fn is_same_place(&self, other: &Self) -> bool {
+        self.place.plain() == other.place.plain()
     }
 }
 
@@ -111,6 +121,26 @@ struct Parts<'a> {
 }
 
 impl Place {
+    /// Without what does not matter to where it leads.
+    fn plain(&self) -> Self {
+        let server = |server: &str| server.to_ascii_lowercase();
+        let plain = |path: &str| path.split('/').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/");
+        match self.clone() {
+            Self::Nfs { server: name, path, .. } => {
+                Self::Nfs { server: server(&name), path: plain(&path), options: None }
+            }
+            Self::Cifs { server: name, path, .. } => {
+                Self::Cifs { server: server(&name), path: plain(&path), options: None }
+            }
+            Self::Azure { container, suffix, prefix } => {
+                let suffix = Some(suffix.unwrap_or_else(|| AZURE_SUFFIX.to_owned()));
+                Self::Azure { container, suffix, prefix }
+            }
+            // Prefixes have no slashes too many, and paths compare without them.
+            other @ (Self::S3 { .. } | Self::Local { .. }) => other,
+        }
+    }
+
     fn parse(text: &str) -> Result<Self, UrlError> {
         let refuse = |why: &str| UrlError { text: shown(text), why: why.to_owned(), example: ANY_EXAMPLE };
         let (scheme, rest) = text.split_once("://").ok_or_else(|| refuse("it has no scheme"))?;

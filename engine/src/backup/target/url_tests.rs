@@ -117,3 +117,33 @@ proptest::proptest! {
         }
     }
 }
+
+#[test]
+fn one_place_has_many_addresses() {
+    let same = |one: &str, other: &str| {
+        let (one, other): (TargetUrl, TargetUrl) = (one.parse().unwrap(), other.parse().unwrap());
+        assert_eq!(one.is_same_place(&other), other.is_same_place(&one));
+        one.is_same_place(&other)
+    };
+    for (one, other) in [
+        ("nfs://server:/path", "nfs://server:/path?nfsOptions=soft,timeo=330"),
+        ("nfs://server:/path?nfsOptions=nfsvers=4.2", "nfs://SERVER:/path//?nfsOptions=nfsvers=4.1"),
+        ("cifs://server/share/path", "cifs://server/share/path/?cifsOptions=vers=3.0"),
+        ("azblob://container/path", "azblob://container@core.windows.net/path/"),
+        ("s3://bucket@region/path", "s3://bucket@region/path/"),
+        ("vfs:///a/b", "vfs:///a//b/"),
+    ] {
+        assert!(same(one, other), "{one} {other}");
+    }
+    for (one, other) in [
+        ("nfs://server:/path", "nfs://server:/path/below"),
+        ("nfs://server:/path", "nfs://other:/path"),
+        ("nfs://server:/path", "cifs://server/path"),
+        ("s3://bucket@here/path", "s3://bucket@there/path"),
+        ("s3://bucket@here/path", "s3://bucket@here/Path"),
+        ("azblob://container@one/path", "azblob://container@two/path"),
+        ("vfs:///a", "vfs:///b"),
+    ] {
+        assert!(!same(one, other), "{one} {other}");
+    }
+}

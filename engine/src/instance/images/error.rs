@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use nix::libc;
 
 use crate::backing::BackingError;
+use crate::backup::BackupError;
 use crate::image_format::ExportError;
 use crate::instance::disk::DiskError;
 
@@ -44,6 +45,8 @@ pub enum ImageError {
     Export(ExportError),
     #[error("{told} bytes were announced and {found} came; send all of them again")]
     Length { told: u64, found: u64 },
+    #[error(transparent)]
+    Backup(#[from] BackupError),
     #[error("it was given up before its end")]
     GivenUp,
 }

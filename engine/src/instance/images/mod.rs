@@ -6,7 +6,8 @@
 //! | `record` | `backing.cfg`, Longhorn's description beside the file |
 //! | `sink` | the way of content onto the disk: in order, hashed, with holes for zeros |
 //! | `seal` | what makes a written file an image |
-//! | `download`, `upload`, `export`, `copy` | where content comes from |
+//! | `download`, `upload`, `export`, `copy`, `restore` | where content comes from |
+//! | `backup` | the way of content into a backup target |
 //! | `works` | what is being made, and what could not be |
 //! | `listing`, `reading` | what there is, and its content |
 //! | `rpc` | errors as messages |
@@ -26,6 +27,7 @@
 //! - nothing is written on another disk than the wished one, nor on the file system below a mount that is missing;
 //! - memory does not depend on the size of an image.
 
+mod backup;
 mod copy;
 mod download;
 mod error;
@@ -35,6 +37,7 @@ mod place;
 mod progress;
 mod reading;
 mod record;
+mod restore;
 mod rpc;
 mod seal;
 mod sink;
@@ -47,5 +50,6 @@ pub use error::ImageError;
 pub use place::Place;
 pub use works::Images;
 
+pub(in crate::instance) use backup::back_up;
 pub(in crate::instance) use reading::parts;
 pub(in crate::instance) use rpc::image_status;

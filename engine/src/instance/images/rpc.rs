@@ -23,6 +23,8 @@ pub(in crate::instance) fn image_status(error: &ImageError) -> Status {
         | ImageError::Unusable(_)
         | ImageError::Source(_)
         | ImageError::Export(_) => Status::failed_precondition(message),
+        ImageError::Backup(error) if error.is_transient() => Status::unavailable(message),
+        ImageError::Backup(_) => Status::failed_precondition(message),
         ImageError::Io { .. } | ImageError::GivenUp => Status::internal(message),
     }
 }

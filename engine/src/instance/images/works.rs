@@ -12,7 +12,7 @@ use tokio::task::{AbortHandle, JoinHandle};
 
 use super::progress::Progress;
 use super::record::Record;
-use super::{ImageError, Place, copy, download, export, seal};
+use super::{ImageError, Place, copy, download, export, restore, seal};
 use crate::grpc::instance_v1::image_prepare_request::Source;
 use crate::grpc::instance_v1::{Image, ImagePrepareRequest, ImageState};
 
@@ -246,6 +246,7 @@ async fn make(place: Place, expected: String, source: Source, progress: Progress
         Source::Download(from) => download::run(&from.url, &place, &progress).await?,
         Source::Export(from) => export::run(from, &place, &progress).await?,
         Source::Copy(from) => copy::run(from, &place, &progress).await?,
+        Source::Restore(from) => restore::run(from, &place, &progress).await?,
     };
     blocking(move || {
         let sealed = seal::seal(&place, &expected, &written);

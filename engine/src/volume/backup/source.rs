@@ -30,6 +30,7 @@ pub(super) struct SnapshotSource {
     volume: Volume,
     name: String,
     size: u64,
+    taken_at: Option<OffsetDateTime>,
     crossing: Crossing,
     /// Another snapshot of this name was taken.
     replaced: Arc<AtomicBool>,
@@ -42,8 +43,13 @@ impl SnapshotSource {
         // Before the look: what takes the name from now on is noticed.
         let replaced = volume.shared.passes.begin(name);
         let facts = volume.snapshot_facts(&SnapshotSelection::all_of(name), 0).await?;
+        volume.look_at_layers().await;
+        let file_name = image(name);
+        let layers = volume.shared.layers.get();
+        let layer = layers.iter().find(|layer| layer.file_name == file_name);
+        let taken_at = layer.and_then(|layer| OffsetDateTime::parse(&layer.created, &Rfc3339).ok());
         let crossing = Crossing::from_here(PARALLEL);
-        Ok(Self { volume: volume.clone(), name: name.to_owned(), size: facts.size, crossing, replaced })
+        Ok(Self { volume: volume.clone(), name: name.to_owned(), size: facts.size, taken_at, crossing, replaced })
     }
 
     /// Resolves when nothing is read any more; the replicas need not keep the snapshot's files open any longer then.
@@ -94,6 +100,10 @@ impl BlockSource for SnapshotSource {
         self.size
     }
 
+    fn taken_at(&self) -> Option<OffsetDateTime> {
+        self.taken_at
+    }
+
     fn ranges<'call>(
         &'call self,
         base: Option<&'call Base>,
@@ -135,10 +145,13 @@ pub(in crate::volume) fn pieces(offset: u64, length: u32) -> impl Iterator<Item 
     starts.map(move |at| (offset + u64::from(at), piece.min(length - at)))
 }
 
+fn image(snapshot: &str) -> String {
+    format!("volume-snap-{snapshot}.img")
+}
+
 /// Whether the snapshot `name` stands on the very snapshot that was backed up before, and that one is still a snapshot.
 fn is_ancestor(layers: &[LayerInfo], name: &str, base: &Base) -> bool {
     let by_name: HashMap<&str, &LayerInfo> = layers.iter().map(|layer| (layer.file_name.as_str(), layer)).collect();
-    let image = |name: &str| format!("volume-snap-{name}.img");
     let wanted = image(&base.snapshot);
     let mut next = by_name.get(image(name).as_str()).copied();
     for _ in layers {

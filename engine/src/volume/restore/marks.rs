@@ -13,6 +13,10 @@
 //!   is hidden only by the restored snapshot on top of everything.
 //!
 //! So one look at the layers tells where a restore was, whatever ended the engine that ran it.
+//!
+//! A backup is known by its names **and the time when it was complete**: one that was deleted and made again under the same
+//! name is another one. Marks of earlier versions have no time. What they name is never taken for the backup that is in
+//! the store now, so everything is compared where they stand; that costs reading, and leaves a mark with a time.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -21,33 +25,45 @@ use crate::replica::LayerInfo;
 
 const RESTORED_BACKUP: &str = "aurochs.io/restored-backup";
 const RESTORED_VOLUME: &str = "aurochs.io/restored-volume";
+const RESTORED_CREATED: &str = "aurochs.io/restored-backup-created";
 const RESTORING_BACKUP: &str = "aurochs.io/restoring-backup";
 const RESTORING_VOLUME: &str = "aurochs.io/restoring-volume";
+const RESTORING_CREATED: &str = "aurochs.io/restoring-backup-created";
 
 /// A backup, in the words of the backup store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BackupName {
     pub(crate) volume: String,
     pub(crate) backup: String,
+    /// When it was complete, as its record has it; empty where nobody knows.
+    pub(crate) created: String,
 }
 
 impl BackupName {
     /// Labels of the snapshot that holds it.
     pub(crate) fn restored(&self) -> BTreeMap<String, String> {
-        self.labels(RESTORED_BACKUP, RESTORED_VOLUME)
+        self.labels([RESTORED_BACKUP, RESTORED_VOLUME, RESTORED_CREATED])
     }
 
     /// Labels of the snapshot above which it is on its way.
     pub(crate) fn restoring(&self) -> BTreeMap<String, String> {
-        self.labels(RESTORING_BACKUP, RESTORING_VOLUME)
+        self.labels([RESTORING_BACKUP, RESTORING_VOLUME, RESTORING_CREATED])
     }
 
-    fn labels(&self, backup: &str, volume: &str) -> BTreeMap<String, String> {
-        [(backup.to_owned(), self.backup.clone()), (volume.to_owned(), self.volume.clone())].into()
+    /// Whether both are surely one backup. Of one without a time nobody can tell.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        !self.created.is_empty() && self == other
     }
 
-    fn of(labels: &BTreeMap<String, String>, backup: &str, volume: &str) -> Option<Self> {
-        Some(Self { volume: labels.get(volume)?.clone(), backup: labels.get(backup)?.clone() })
+    fn labels(&self, [backup, volume, created]: [&str; 3]) -> BTreeMap<String, String> {
+        let labels = [(backup, &self.backup), (volume, &self.volume), (created, &self.created)];
+        let told = labels.into_iter().filter(|(_, value)| !value.is_empty());
+        told.map(|(label, value)| (label.to_owned(), value.clone())).collect()
+    }
+
+    fn of(labels: &BTreeMap<String, String>, [backup, volume, created]: [&str; 3]) -> Option<Self> {
+        let created = labels.get(created).cloned().unwrap_or_default();
+        Some(Self { volume: labels.get(volume)?.clone(), backup: labels.get(backup)?.clone(), created })
     }
 }
 
@@ -84,8 +100,10 @@ impl Marks {
             let snapshot = || snapshot_name(&layer.file_name).to_owned();
             // A user's own labels say nothing.
             let speaks = !layer.removed && !layer.user_created;
-            let restored = BackupName::of(&layer.labels, RESTORED_BACKUP, RESTORED_VOLUME).filter(|_| speaks);
-            let restoring = BackupName::of(&layer.labels, RESTORING_BACKUP, RESTORING_VOLUME).filter(|_| speaks);
+            let restored = BackupName::of(&layer.labels, [RESTORED_BACKUP, RESTORED_VOLUME, RESTORED_CREATED]);
+            let restored = restored.filter(|_| speaks);
+            let restoring = BackupName::of(&layer.labels, [RESTORING_BACKUP, RESTORING_VOLUME, RESTORING_CREATED]);
+            let restoring = restoring.filter(|_| speaks);
             match (restored, restoring) {
                 (Some(of), _) if marks.restored.is_none() => marks.restored = Some(Mark { snapshot: snapshot(), of }),
                 (None, Some(of)) if marks.restored.is_none() && marks.restoring.is_none() => {
@@ -132,7 +150,7 @@ mod tests {
     use super::*;
 
     fn name(backup: &str) -> BackupName {
-        BackupName { volume: "v".to_owned(), backup: backup.to_owned() }
+        BackupName { volume: "v".to_owned(), backup: backup.to_owned(), created: format!("time of {backup}") }
     }
 
     /// Layers from the root to the head: file name, labels, bytes.
@@ -180,6 +198,22 @@ mod tests {
         assert_eq!(untouched.needed(), ["a"], "a purge would take what tells which backup it is");
         assert!(at(4096).has_other_data);
         assert!(at(4096).needed().is_empty(), "its data goes on in the layers above");
+    }
+
+    #[test]
+    fn a_backup_made_again_under_its_name_is_another_one() {
+        let again = BackupName { created: "later".to_owned(), ..name("b1") };
+        let told = |of: &BackupName| {
+            let found = Marks::of(&layers(&[("a", of.restored(), 4096), ("head", none(), 0)]));
+            found.restored.unwrap().of
+        };
+        assert_eq!((told(&name("b1")), told(&again)), (name("b1"), again.clone()));
+        assert!(name("b1").is(&name("b1")) && !again.is(&name("b1")));
+        let mut old = name("b1").restored();
+        old.remove(RESTORED_CREATED);
+        let found = Marks::of(&layers(&[("a", old, 4096), ("head", none(), 0)])).restored.unwrap().of;
+        assert_eq!((found.backup.as_str(), found.created.as_str()), ("b1", ""), "marks without a time are read");
+        assert!(!found.is(&name("b1")) && !found.is(&found), "and nobody can tell which one it was");
     }
 
     #[test]

@@ -38,7 +38,7 @@ use crate::backup::backup_record::BackupRecord;
 use crate::backup::lock::LockTimes;
 use crate::backup::restore::restore_with;
 use crate::backup::volume_record::VolumeRecord;
-use crate::backup::{self, BackupError, Progress, Store, Target};
+use crate::backup::{self, BackupError, Held, Progress, Store, Target};
 use crate::crash_point;
 use marks::{BackupName, Marks};
 use plan::Plan;
@@ -62,7 +62,8 @@ impl RestoreRequest {
     /// Backup `backup` of the backup volume `volume`.
     #[must_use]
     pub fn new(target: Target, volume: &str, backup: &str) -> Self {
-        let name = BackupName { volume: volume.to_owned(), backup: backup.to_owned() };
+        // Its time is known when its record is read.
+        let name = BackupName { volume: volume.to_owned(), backup: backup.to_owned(), created: String::new() };
         Self { target, name, concurrency: 0, lock_times: LockTimes::default(), instant: None }
     }
 }
@@ -139,7 +140,7 @@ impl Volume {
         // Nothing of this restore lands behind the back of the next one.
         crossing.drained().await;
         match fetched? {
-            Fetched::Blocks => Ok(self.complete(&request.name).await?),
+            Fetched::Blocks(restored) => Ok(self.complete(&restored).await?),
             Fetched::Nothing => {
                 let held = Marks::of(&self.shared.layers.get()).restored;
                 Ok(held.map(|mark| mark.snapshot).unwrap_or_default())
@@ -163,8 +164,8 @@ impl Volume {
 }
 
 enum Fetched {
-    /// Every block of the backup, verified, on all members.
-    Blocks,
+    /// Every block of this backup, verified, on all members.
+    Blocks(BackupName),
     /// The volume was that backup before.
     Nothing,
 }
@@ -180,27 +181,32 @@ struct Fetch {
 
 impl Fetch {
     async fn all(self) -> Result<Fetched, Ended> {
-        let RestoreRequest { target, name, concurrency, lock_times, .. } = self.request;
+        let RestoreRequest { target, mut name, concurrency, lock_times, .. } = self.request;
         let store = Store::open(&target).await.map_err(BackupError::from)?;
         // Before anything is touched: whether there is such a backup, and how large it becomes.
-        let size = backup_size(&store, &name).await?;
+        let (size, created) = backup_facts(&store, &name).await?;
+        // From here on this very backup is meant, and no other one that gets its name.
+        name.created = created;
+        self.told.wants(&name.created);
         let (volume, wanted) = (self.volume.clone(), name.clone());
         let ready = self.sink.crossing().run(async move { volume.make_ready(&wanted, size).await }).await??;
         let Some(ready) = ready else { return Ok(Fetched::Nothing) };
-        let previous = ready.previous.map(|previous| previous.backup);
-        self.told.is(previous.as_deref().unwrap_or_default(), ready.resumed);
+        let size = self.volume.shared.size();
+        let previous = ready.previous.map(|held| Held { backup: held.backup, created: held.created, size });
+        self.told.is(previous.as_ref().map_or("", |held| &held.backup), ready.resumed);
         if let Some(snapshot) = ready.image_alone {
             self.sink.stands_on_image(snapshot);
         }
         let request = backup::RestoreRequest {
-            volume: name.volume,
-            backup: name.backup,
+            volume: name.volume.clone(),
+            backup: name.backup.clone(),
+            created: name.created.clone(),
             previous,
             sink_is_empty: ready.is_empty,
             concurrency,
         };
         restore_with(&store, &request, self.sink.as_ref(), &self.progress, lock_times).await?;
-        Ok(Fetched::Blocks)
+        Ok(Fetched::Blocks(name))
     }
 }
 
@@ -211,9 +217,9 @@ impl Shared {
     }
 }
 
-/// Bytes that a restore of this backup takes, which is there and complete.
-async fn backup_size(store: &Store, name: &BackupName) -> Result<u64, BackupError> {
-    let record = VolumeRecord::load(store, &name.volume).await?;
-    BackupRecord::load_complete(store, &name.volume, &name.backup).await?;
-    Ok(record.size)
+/// Bytes that a restore of this backup takes, which is there and complete, and when it was complete.
+async fn backup_facts(store: &Store, name: &BackupName) -> Result<(u64, String), BackupError> {
+    let volume = VolumeRecord::load(store, &name.volume).await?;
+    let record = BackupRecord::load_complete(store, &name.volume, &name.backup).await?;
+    Ok((volume.size, record.created_time))
 }

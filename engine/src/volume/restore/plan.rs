@@ -10,7 +10,7 @@ pub(super) enum Plan {
     Nothing { snapshot: String },
     /// The volume is empty.
     Full,
-    /// The volume is an older backup.
+    /// The volume is another backup, an older one or one that had the same name.
     Incremental { from: Mark },
     /// The restore of this very backup broke off.
     Resume { from: Option<Mark> },
@@ -32,12 +32,12 @@ impl Plan {
             return refuse(format!("volume {volume} holds backup {} of volume {:?}", of.backup, of.volume));
         }
         match (restoring, restored) {
-            (Some(marker), from) if marker.of == *wanted => Ok(Self::Resume { from }),
+            (Some(marker), from) if marker.of.is(wanted) => Ok(Self::Resume { from }),
             (Some(marker), from) => Ok(Self::Instead { marker, from }),
             (None, Some(held)) if has_other_data => {
                 refuse(format!("volume {volume} was used since backup {} was restored into it", held.of.backup))
             }
-            (None, Some(held)) if held.of == *wanted => Ok(Self::Nothing { snapshot: held.snapshot }),
+            (None, Some(held)) if held.of.is(wanted) => Ok(Self::Nothing { snapshot: held.snapshot }),
             (None, Some(from)) => Ok(Self::Incremental { from }),
             (None, None) if has_other_data => refuse(format!("volume {volume} holds data or snapshots")),
             (None, None) => Ok(Self::Full),
@@ -59,7 +59,8 @@ mod tests {
     use super::*;
 
     fn mark(backup: &str, volume: &str) -> Mark {
-        let of = BackupName { volume: volume.to_owned(), backup: backup.to_owned() };
+        let created = format!("time of {backup}");
+        let of = BackupName { volume: volume.to_owned(), backup: backup.to_owned(), created };
         Mark { snapshot: format!("snap-{backup}"), of }
     }
 
@@ -79,6 +80,19 @@ mod tests {
         let other = mark("b3", "v");
         let instead = Plan::Instead { marker: other.clone(), from: old.clone() };
         assert_eq!(plan(old, Some(other), false), Ok(instead));
+    }
+
+    /// A name that was used again, and a mark of an earlier version, which has no time.
+    #[test]
+    fn a_backup_of_the_same_name_is_not_taken_for_the_wanted_one() {
+        for created in ["earlier", ""] {
+            let mut same_name = mark("b2", "v");
+            created.clone_into(&mut same_name.of.created);
+            let held = Some(same_name.clone());
+            assert_eq!(plan(held.clone(), None, false), Ok(Plan::Incremental { from: same_name.clone() }), "{created}");
+            let instead = Plan::Instead { marker: same_name.clone(), from: Some(mark("b1", "v")) };
+            assert_eq!(plan(Some(mark("b1", "v")), held, false), Ok(instead), "{created}: what came of it goes first");
+        }
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub(crate) struct Restores {
 
 #[derive(Default)]
 struct Last {
+    /// Counts the restores: what an earlier one has to tell of its end is not told of the next one.
+    number: u64,
     /// Without what `running` knows better.
     shown: RestoreStatus,
     running: Option<(Progress, Instant)>,
@@ -42,6 +44,7 @@ impl Last {
 /// Hand on the running restore. Whatever becomes of its holder, the restore does not look running for ever.
 pub(super) struct Running {
     restores: Restores,
+    number: u64,
     pub(super) progress: Progress,
     pub(super) cancelled: watch::Receiver<bool>,
 }
@@ -75,10 +78,13 @@ impl Restores {
             started_at: now(),
             ..RestoreStatus::default()
         };
-        *self.lock() = Last { shown, running: Some((progress.clone(), Instant::now())) };
+        let mut last = self.lock();
+        let number = last.number + 1;
+        *last = Last { number, shown, running: Some((progress.clone(), Instant::now())) };
+        // Under the lock, as in the end of the one before: both tell of the same restore.
         self.cancelled.send_replace(false);
         self.runs.send_replace(true);
-        Running { restores: self.clone(), progress, cancelled: self.cancelled.subscribe() }
+        Running { restores: self.clone(), number, progress, cancelled: self.cancelled.subscribe() }
     }
 
     /// Asks a running restore to end, and waits until it has.
@@ -93,6 +99,11 @@ impl Restores {
 pub(super) struct Teller(Restores);
 
 impl Teller {
+    /// When the backup that is restored was complete.
+    pub(super) fn wants(&self, created: &str) {
+        created.clone_into(&mut self.0.lock().shown.created);
+    }
+
     pub(super) fn is(&self, previous: &str, resumed: bool) {
         let mut last = self.0.lock();
         previous.clone_into(&mut last.shown.previous_backup);
@@ -105,9 +116,12 @@ impl Running {
         Teller(self.restores.clone())
     }
 
-    /// With the snapshot that holds the backup.
+    /// With the snapshot that holds the backup. Says nothing where the next restore has begun already.
     pub(super) fn end(&self, outcome: &Result<String, Ended>) {
         let mut last = self.restores.lock();
+        if last.number != self.number || last.running.is_none() {
+            return;
+        }
         let mut shown = last.status();
         last.running = None;
         shown.ended_at = now();
@@ -127,9 +141,42 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if self.restores.lock().running.is_some() {
-            self.end(&Err(Ended::given_up()));
+        self.end(&Err(Ended::given_up()));
+        let last = self.restores.lock();
+        if last.number == self.number {
+            self.restores.runs.send_replace(false);
         }
-        self.restores.runs.send_replace(false);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backup::Target;
+
+    fn request(backup: &str) -> RestoreRequest {
+        let target =
+            Target { url: "vfs:///nowhere".parse().unwrap(), credentials: crate::backup::Credentials::default() };
+        RestoreRequest::new(target, "v", backup)
+    }
+
+    /// The right to work on the volume is given back before the end is told, so that the next one may begin in between.
+    #[test]
+    fn the_end_of_one_restore_is_not_told_of_the_next() {
+        let restores = Restores::default();
+        let first = restores.begin(&request("b1"));
+        let second = restores.begin(&request("b2"));
+        first.end(&Ok("snapshot-of-b1".to_owned()));
+        drop(first);
+        let told = restores.status().unwrap();
+        assert_eq!((told.backup.as_str(), told.state()), ("b2", TransferState::TransferInProgress), "{told:?}");
+        assert!(*restores.runs.borrow(), "it runs, and whoever ends it waits for it");
+        second.end(&Ok("snapshot-of-b2".to_owned()));
+        drop(second);
+        let told = restores.status().unwrap();
+        assert_eq!((told.snapshot.as_str(), told.state()), ("snapshot-of-b2", TransferState::TransferComplete));
+        assert!(!*restores.runs.borrow());
+        drop(restores.begin(&request("b3")));
+        assert_eq!(restores.status().unwrap().state(), TransferState::TransferFailed, "one that nobody ended");
     }
 }

@@ -11,7 +11,7 @@ use crate::controllers::volume::family;
 use crate::controllers::{Context, Error};
 use crate::instance::{CHANGE_TIMEOUT, ClientError, LOOK_TIMEOUT, rpc, within};
 use crate::resources::backup::BackupMode;
-use crate::resources::{Backup, BackupTarget, Engine, Object, Volume};
+use crate::resources::{BackingImage, Backup, BackupTarget, Engine, Object, Volume};
 use crate::settings::Name;
 
 /// What is under way when a cancel comes is ended first; each request to the store ends within its own limit.
@@ -43,6 +43,10 @@ pub(super) async fn begin(
     volume: &Object<Volume>,
     target: &Object<BackupTarget>,
 ) -> Result<Result<BackupStatus, String>, Error> {
+    let image = match volume.spec.backing_image.as_str() {
+        "" => None,
+        image => context.store.find::<BackingImage>(image).await?,
+    };
     let values = context.backups.credentials_of(&target.spec)?.into_iter().collect();
     let block_size = backup.spec.backup_block_size.parse::<u64>().unwrap_or(volume.spec.backup_block_size.bytes());
     let request = BackupCreateRequest {
@@ -58,7 +62,7 @@ pub(super) async fn begin(
         },
         labels: backup.spec.labels.clone().into_iter().collect(),
         backing_image: volume.spec.backing_image.clone(),
-        backing_image_checksum: String::new(),
+        backing_image_checksum: image.map(|image| image.status.checksum).unwrap_or_default(),
         storage_class: String::new(),
         concurrency: u32::try_from(context.settings.number(Name::BackupConcurrentLimit)).unwrap_or_default(),
         volume: backup.volume().to_owned(),

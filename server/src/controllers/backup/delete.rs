@@ -4,7 +4,7 @@
 //! forgotten here ([`crate::controllers::backup_target::forget`]).
 
 use super::{Made, calls, end, last_backup, purpose};
-use crate::backups::{Fault, remote};
+use crate::backups::{Deletion, Fault, remote};
 use crate::controllers::Error;
 use crate::controllers::backup_target::sync;
 use crate::controllers::runtime::Next;
@@ -13,6 +13,14 @@ use crate::events::{EventType, ObjectRef, Reason};
 use crate::resources::backup::{BackupState, BackupStatus};
 use crate::resources::{Backup, BackupTarget, Object};
 use crate::settings::Name;
+
+/// What became of an attempt to remove a backup from its target.
+enum Removal {
+    /// It is not there, or nothing was ever put there.
+    Done,
+    /// It has no turn yet.
+    Waits,
+}
 
 impl Made {
     pub(super) async fn delete(&self, backup: &Object<Backup>) -> Result<Next, Error> {
@@ -28,7 +36,8 @@ impl Made {
         }
         if !backup.is_only_forgotten() {
             match self.remove(backup).await {
-                Ok(()) => {}
+                Ok(Removal::Done) => {}
+                Ok(Removal::Waits) => return Ok(Next::After(Deletion::pause())),
                 Err(Error::Target(fault)) => return self.stays(backup, &fault).await,
                 Err(error) => return Err(error),
             }
@@ -36,7 +45,9 @@ impl Made {
                 end::delete_snapshot(context, backup).await?;
             }
         }
+        let in_step = context.backups.step(backup.target(), backup.volume()).await;
         context.store.remove_finalizer::<Backup>(name).await?;
+        drop(in_step);
         self.memory.forget(name);
         if backup.is_only_forgotten() {
             return last_backup::note_all(context, backup.target(), backup.volume()).await.map(|()| Next::Wait);
@@ -51,27 +62,28 @@ impl Made {
     }
 
     /// Where its target has no address any more there is nothing that could be removed.
-    async fn remove(&self, backup: &Object<Backup>) -> Result<(), Error> {
+    async fn remove(&self, backup: &Object<Backup>) -> Result<Removal, Error> {
         let context = &self.context;
         // An attempt that never began left nothing.
         if backup.is_own() && backup.status.started_at.is_empty() && backup.status.record_version.is_empty() {
-            return Ok(());
+            return Ok(Removal::Done);
         }
         let target = context.store.find::<BackupTarget>(backup.target()).await?;
-        let Some(target) = target.filter(|target| !target.spec.backup_target_url.is_empty()) else { return Ok(()) };
+        let Some(target) = target.filter(|target| !target.spec.backup_target_url.is_empty()) else {
+            return Ok(Removal::Done);
+        };
         // Its address was changed, and the resources of the old one go: nothing is removed at the new one in their name.
         if target.status.synced_url != target.spec.backup_target_url {
             return Err(Error::Target(Fault::moved(target.name())));
         }
         let tell = |status: &mut BackupStatus| status.state = BackupState::Deleting;
         context.store.modify_status::<Backup>(backup.name(), tell).await?;
-        let _one_at_a_time = context.backups.step(target.name(), backup.volume()).await;
-        let _turn = context.backups.deletion().await;
+        let Some(_turn) = context.backups.deletion(target.name(), backup.volume()) else { return Ok(Removal::Waits) };
         let store = context.backups.store(target.name(), &target.spec).await?;
         remote::delete_backup(&store, backup.volume(), backup.name_in_target()).await?;
         let message = format!("Backup {} of {} is removed from {}.", backup.name(), backup.volume(), target.name());
         context.events.emit(&ObjectRef::from(backup), Reason::Delete, EventType::Normal, &message);
-        Ok(())
+        Ok(Removal::Done)
     }
 
     async fn stays(&self, backup: &Object<Backup>, fault: &Fault) -> Result<Next, Error> {

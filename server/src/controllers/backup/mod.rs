@@ -22,6 +22,8 @@ mod end;
 pub mod last_backup;
 mod memory;
 mod run;
+#[cfg(test)]
+mod tests;
 mod turn;
 
 use std::sync::Arc;

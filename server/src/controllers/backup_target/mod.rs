@@ -38,9 +38,6 @@ use crate::resources::{BackupTarget, Object, condition, timestamp};
 pub use default::ensure_default;
 use due::{Attempt, Due};
 
-/// Ten thousand backups that are all new take minutes over a slow line; a reading that does not end is begun anew.
-const READ_TIMEOUT: Duration = Duration::from_secs(3600);
-
 struct Targets {
     context: Context,
     /// The last reading of each target, in this manager's life.
@@ -73,7 +70,7 @@ impl Controller for Targets {
         let url = &target.spec.backup_target_url;
         if target.status.synced_url != *url && !target.status.synced_url.is_empty() {
             forget::all_of(context, name).await?;
-            context.backups.close(name);
+            self.leave(&target, url).await?;
         }
         if url.is_empty() {
             // Also those that an earlier version, or a crash, left behind.
@@ -97,12 +94,11 @@ impl Targets {
 
     async fn read(&self, target: &Object<BackupTarget>) -> Result<Next, Error> {
         let (context, name) = (&self.context, target.name());
-        let reading = sync::target(context, target, |keys| self.tell_available(target, keys));
-        let outcome = match tokio::time::timeout(READ_TIMEOUT, reading).await {
-            Ok(Err(Error::Target(fault))) => Err(fault),
-            Ok(Err(error)) => return Err(error),
-            Ok(Ok(())) => Ok(()),
-            Err(_) => Err(Fault::timeout(format_args!("reading backup target {name}"), READ_TIMEOUT)),
+        // However long it takes: each volume of it has its limit, and what was read of it is shown by then.
+        let outcome = match sync::target(context, target, |keys| self.tell_available(target, keys)).await {
+            Err(Error::Target(fault)) => Err(fault),
+            Err(error) => return Err(error),
+            Ok(()) => Ok(()),
         };
         let failures = match (&outcome, self.attempts().get(name)) {
             (Ok(()), _) => 0,
@@ -194,8 +190,23 @@ impl Targets {
         if secret == name && !is_shared {
             context.backups.credentials().remove(secret)?;
         }
-        context.backups.close(name);
+        self.leave(target, "").await?;
         context.store.remove_finalizer::<BackupTarget>(name).await?;
         Ok(Next::Wait)
+    }
+
+    /// What was read last is not used any more by this target, which has this address from now on.
+    async fn leave(&self, target: &Object<BackupTarget>, next: &str) -> Result<(), Error> {
+        let context = &self.context;
+        context.backups.close(target.name());
+        let all = context.store.list::<BackupTarget>().await?;
+        let others = all.iter().filter(|other| other.name() != target.name());
+        let wanted: Vec<&str> = others.map(|other| other.spec.backup_target_url.as_str()).chain([next]).collect();
+        let before = [&target.status.synced_url, &target.spec.backup_target_url];
+        // One that was never read may have been opened, too.
+        if let Some(before) = before.into_iter().find(|before| !before.is_empty()) {
+            context.backups.leave(before, &wanted).await;
+        }
+        Ok(())
     }
 }

@@ -7,7 +7,8 @@
 //! | a record without a time of completion | there, as not complete |
 //! | nothing | goes, if it was there as complete before the store was listed |
 //!
-//! A record that has the version that the resource was made from is not read again.
+//! A record that has the version that the resource was made from is not read again. What can't be read of one volume now is
+//! told by that volume's resource, and is read the next time; everything else is brought into step all the same.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +19,7 @@ use super::forget;
 use crate::backups::remote::{self, BackupFacts, Listed, Read, VolumeFacts};
 use crate::backups::{Fault, names};
 use crate::controllers::backup::last_backup;
-use crate::controllers::{Context, Error};
+use crate::controllers::{Context, Error, backup_backing_image, system_backup};
 use crate::resources::backup::{
     ANNOTATION_BACKUP, BackupMode, BackupSpec, BackupState, BackupStatus, LABEL_BACKUP_TARGET, LABEL_BACKUP_VOLUME,
 };
@@ -32,6 +33,8 @@ const VOLUMES_AT_ONCE: usize = 8;
 const ERROR: &str = "error";
 
 /// Reads a whole target. `available` is told as soon as the target has answered, with the names of its credentials.
+///
+/// Fails where the target itself can't be used. A volume of it that can't be read in time is that volume's fault.
 pub(super) async fn target<F>(
     context: &Context,
     target: &Object<BackupTarget>,
@@ -55,12 +58,41 @@ where
         .collect();
     let store = &store;
     let mut passes = stream::iter(all)
-        .map(|(one, has_folder)| async move { in_step(context, name, store, &one, has_folder).await })
+        .map(|(one, has_folder)| async move {
+            let ended = in_step(context, name, store, &one, has_folder).await;
+            (one, ended)
+        })
         .buffer_unordered(VOLUMES_AT_ONCE);
-    while let Some(ended) = passes.next().await {
-        ended?;
+    let mut failed: Vec<(String, Fault)> = Vec::new();
+    while let Some((one, ended)) = passes.next().await {
+        match ended {
+            Ok(()) => {}
+            Err(Error::Target(fault)) => {
+                // With each volume anew: a server that went away is not asked for everything that it had.
+                remote::answers(store).await?;
+                failed.push((one, fault));
+            }
+            Err(error) => return Err(error),
+        }
     }
-    Ok(())
+    for (one, fault) in &failed {
+        tracing::warn!(target = name, volume = one, %fault, "a volume of a backup target could not be read");
+        tell_failed(context, name, store, one, fault).await?;
+    }
+    drop(passes);
+    backup_backing_image::sync::target(context, target, store).await?;
+    system_backup::sync::target(context, name, store).await
+}
+
+/// A volume that could not be read, or not wholly, while its target can be used.
+async fn tell_failed(context: &Context, target: &str, store: &Store, volume: &str, fault: &Fault) -> Result<(), Error> {
+    let _one_at_a_time = context.backups.step(target, volume).await;
+    let pass = Pass { context, target, store, volume, has_folder: true };
+    let resource = context.store.find::<BackupVolume>(&pass.name()).await?;
+    if resource.as_ref().is_some_and(Object::is_deleting) {
+        return Ok(());
+    }
+    pass.tell_damaged(resource.as_ref(), fault).await
 }
 
 /// The same for one volume in an open target.
@@ -115,8 +147,9 @@ impl Pass<'_> {
             (Err(fault), _) | (_, Err(fault)) if fault.is_transient => return Err(fault.into()),
             (Err(fault), _) | (_, Err(fault)) => return self.tell_damaged(resource.as_ref(), &fault).await,
         };
+        self.unmark(resource.as_ref(), &known, record.is_some(), &listed.names).await?;
         let Some(record) = record else {
-            if listed.is_empty() && !self.has_folder {
+            if listed.names.is_empty() && !self.has_folder {
                 return self.forget(resource.as_ref(), &known).await;
             }
             let fault = Fault::damaged(format!("the folder of {} has no volume.cfg", self.volume));
@@ -126,13 +159,48 @@ impl Pass<'_> {
             Some(resource) => resource,
             None => self.create().await?,
         };
-        let resource = self.tell_volume(&resource, &record, &listed).await?;
-        for one in &listed {
+        let asked = resource.spec.sync_requested_at.clone();
+        let resource = self.tell_volume(&resource, &record, &listed.read).await?;
+        for one in &listed.read {
             self.tell_backup(&resource, &known, one).await?;
         }
-        let there: BTreeSet<&str> = listed.iter().map(|listed| listed.name.as_str()).collect();
+        let there: BTreeSet<&str> = listed.names.iter().map(String::as_str).collect();
         for one in known.iter().filter(|one| is_gone(one, &there)) {
             forget::backup(self.context, one).await?;
+        }
+        match listed.fault {
+            // What was read is kept: the next time goes on behind it.
+            Some(fault) => Err(fault.into()),
+            None => self.answer(&resource, &asked).await,
+        }
+    }
+
+    /// Last of all: whoever asked looks at the backups, too, as soon as there is an answer.
+    async fn answer(&self, resource: &Object<BackupVolume>, asked: &str) -> Result<(), Error> {
+        if resource.status.answered_request == asked {
+            return Ok(());
+        }
+        let change = |status: &mut BackupVolumeStatus| asked.clone_into(&mut status.answered_request);
+        match self.context.store.modify_status::<BackupVolume>(resource.name(), change).await {
+            Err(error) if !error.is_not_found() => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// What was about to be forgotten when a manager ended, and is in the store after all, is no less than the others: its
+    /// deletion is one in the store again.
+    async fn unmark(
+        &self,
+        resource: Option<&Object<BackupVolume>>,
+        known: &[Object<Backup>],
+        has_record: bool,
+        there: &BTreeSet<String>,
+    ) -> Result<(), Error> {
+        if let Some(resource) = resource.filter(|_| has_record) {
+            forget::unmark(self.context, resource).await?;
+        }
+        for backup in known.iter().filter(|backup| there.contains(backup.name_in_target())) {
+            forget::unmark(self.context, backup).await?;
         }
         Ok(())
     }
@@ -207,7 +275,6 @@ impl Pass<'_> {
                 next.record_version.clone_from(version);
             }
         }
-        next.answered_request.clone_from(&resource.spec.sync_requested_at);
         if next == resource.status {
             return Ok(resource.clone());
         }
@@ -413,3 +480,7 @@ mod tests {
         assert_eq!((status.state, status.messages["error"].as_str()), (BackupState::Error, "it is no JSON"));
     }
 }
+
+#[cfg(test)]
+#[path = "sync_tests.rs"]
+mod passes;

@@ -60,6 +60,7 @@ pub(crate) fn applied(before: &EngineStatus, message: &engine_v1::EngineStatus, 
         restore_status: restores(message),
         last_restored_backup: message.last_restored_backup.clone(),
         last_restored_volume: message.last_restored_volume.clone(),
+        last_restored_created: message.last_restored_created.clone(),
         unfinished_restore: message.unfinished_restore.clone(),
         ..before.clone()
     };
@@ -200,6 +201,7 @@ fn restore(restore: &engine_v1::RestoreStatus) -> RestoreProgress {
         bytes_per_second: restore.bytes_per_second,
         error: restore.error.clone(),
         next_step: restore.next_step.clone(),
+        created: restore.created.clone(),
         previous_backup: restore.previous_backup.clone(),
         started_at: restore.started_at.clone(),
         instant: restore.instant,

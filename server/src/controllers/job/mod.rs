@@ -3,7 +3,7 @@
 //! 1. [`engine`] — rebuilds, purges and hashes, from an engine's status; [`reason`] — why a replica is rebuilt;
 //! 2. [`volume`] — copies and expansions, from a volume and its engine; [`evacuation`] — replicas that leave a disk or a node;
 //!    ([`touched`]: which of them to look at);
-//! 3. [`backup`] — backups, and their deletion;
+//! 3. [`backup`] — backups, and their deletion; [`system`] — the same of the system, and its restores;
 //! 4. [`work`] — what is seen against what was seen before: a pure choice of what to tell; [`teller`] — tells it.
 //!
 //! Nothing here does any of the work, but for ending it where a person asked for that ([`cancel`]). What was seen last is
@@ -14,6 +14,7 @@ mod cancel;
 mod engine;
 mod evacuation;
 mod reason;
+mod system;
 mod teller;
 mod touched;
 mod volume;
@@ -36,14 +37,40 @@ pub mod keys {
     }
 
     #[must_use]
+    pub fn backup_backing_image(backup: &str) -> String {
+        format!("backup-backing-image/{backup}/create")
+    }
+
+    #[must_use]
     pub fn backup_deletion(backup: &str) -> String {
         format!("backup/{backup}/delete")
+    }
+
+    /// Of a backup that is read to see whether it could be restored.
+    #[must_use]
+    pub fn verification(backup: &str) -> String {
+        format!("backup-verification/{backup}")
     }
 
     /// Of all backups of a volume.
     #[must_use]
     pub fn backup_volume_deletion(backup_volume: &str) -> String {
         format!("backup-volume/{backup_volume}/delete")
+    }
+
+    #[must_use]
+    pub fn system_backup(system_backup: &str) -> String {
+        format!("system-backup/{system_backup}/create")
+    }
+
+    #[must_use]
+    pub fn system_backup_deletion(system_backup: &str) -> String {
+        format!("system-backup/{system_backup}/delete")
+    }
+
+    #[must_use]
+    pub fn system_restore(system_restore: &str) -> String {
+        format!("system-restore/{system_restore}/restore")
     }
 
     #[must_use]
@@ -62,6 +89,11 @@ pub mod keys {
         format!("volume/{volume}/expansion/{bytes}")
     }
 
+    #[must_use]
+    pub fn backing_image(image: &str) -> String {
+        format!("backing-image/{image}")
+    }
+
     /// Of a whole node, or of one of its disks.
     #[must_use]
     pub fn evacuation(node: &str, disk: Option<&str>) -> String {
@@ -78,5 +110,6 @@ pub fn start(context: &Context) -> Vec<JoinHandle<()>> {
         tokio::spawn(volume::follow(context.clone())),
         tokio::spawn(evacuation::follow(context.clone())),
         tokio::spawn(backup::follow(context.clone())),
+        tokio::spawn(system::follow(context.clone())),
     ]
 }

@@ -1,6 +1,7 @@
 //! A disk's figures and conditions, from what its instance manager found.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use aurochs_api::cause::{Cause, CauseCode, CauseDetail, Severity};
 use aurochs_api::condition::ConditionStatus;
@@ -9,7 +10,7 @@ use aurochs_engine::grpc::instance_v1::DiskInspectReply;
 
 use super::trouble::{self, Look, Recorded, Trouble};
 use crate::resources::node::{DiskSpec, DiskStatus, ERROR, NodeSpec, NodeStatus, READY, SCHEDULABLE};
-use crate::resources::{Object, Replica, condition};
+use crate::resources::{BackingImage, Object, Replica, condition};
 use crate::scheduling::space::{DiskSpace, Limits, Shortage};
 
 /// Free space that moved by less than this part of the disk is not written: the store is no place for counters.
@@ -19,6 +20,7 @@ const NOTICEABLE_PART: u64 = 1000;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Surroundings<'a> {
     pub(super) replicas: &'a [Object<Replica>],
+    pub(super) images: &'a [Arc<Object<BackingImage>>],
     /// File system to how many disks of all nodes lie on it.
     pub(super) sharing: &'a BTreeMap<String, u64>,
     /// Identities that are recorded for disks of other nodes: UUID to node and disk.
@@ -60,7 +62,7 @@ pub(super) fn apply(
             }
             (None, Look::NodeSilent(_) | Look::Failed(_)) => {}
         }
-        count_scheduled(disk, around.replicas);
+        count_scheduled(disk, around.replicas, around.images);
         tell_schedulable(disk, disk_spec, around.limits);
         disk.causes.extend(being_emptied(disk, node, spec.eviction_requested || disk_spec.eviction_requested));
     }
@@ -177,11 +179,16 @@ fn same_path(one: &str, other: &str) -> bool {
     std::path::Path::new(one) == std::path::Path::new(other)
 }
 
-fn count_scheduled(disk: &mut DiskStatus, replicas: &[Object<Replica>]) {
+/// Longhorn's sum: what replicas may grow to, and what the files of images take.
+fn count_scheduled(disk: &mut DiskStatus, replicas: &[Object<Replica>], images: &[Arc<Object<BackingImage>>]) {
     let here = replicas.iter().filter(|replica| replica.spec.disk_id == disk.disk_uuid && !disk.disk_uuid.is_empty());
     disk.scheduled_replica =
         here.map(|replica| (replica.name().to_owned(), replica.spec.volume_size.bytes())).collect();
-    disk.storage_scheduled = disk.scheduled_replica.values().map(|&bytes| ByteSize(bytes)).sum();
+    let on = |image: &&Arc<Object<BackingImage>>| image.status.disk_file_status_map.contains_key(&disk.disk_uuid);
+    let bytes = |image: &Arc<Object<BackingImage>>| (image.name().to_owned(), image.status.real_size.bytes());
+    disk.scheduled_backing_image = images.iter().filter(on).map(bytes).collect();
+    let promised = disk.scheduled_replica.values().chain(disk.scheduled_backing_image.values());
+    disk.storage_scheduled = promised.map(|&bytes| ByteSize(bytes)).sum();
 }
 
 fn tell_schedulable(disk: &mut DiskStatus, spec: &DiskSpec, limits: Limits) {
@@ -344,6 +351,7 @@ mod tests {
             .collect();
         let sharing = [("fs".to_owned(), 3)].into();
         let around = Surroundings {
+            images: &[],
             replicas: &[],
             sharing: &sharing,
             identities: &identities,

@@ -39,7 +39,7 @@ pub fn rules(settings: &Settings) -> Rules {
 }
 
 /// Reads all nodes. The promise of the replica `without` is not counted: the answer is as if it had no place.
-pub(super) async fn read(context: &Context, without: Option<&str>) -> Result<Vec<NodeView>, Error> {
+pub(in crate::controllers) async fn read(context: &Context, without: Option<&str>) -> Result<Vec<NodeView>, Error> {
     let nodes = context.store.list::<Node>().await?;
     let mut replicas = context.store.list::<Replica>().await?;
     replicas.retain(|replica| without.is_none_or(|without| replica.name() != without));
@@ -80,6 +80,9 @@ fn view(node: &Object<Node>, promised: &BTreeMap<&str, ByteSize>) -> NodeView {
     let disks = node.spec.disks.iter().map(|(name, spec)| {
         let status = node.status.disk_status.get(name).cloned().unwrap_or_default();
         let promised = promised.get(status.disk_uuid.as_str()).copied().unwrap_or_default();
+        // Images move seldom: what the node told last is good enough.
+        let images: u64 = status.scheduled_backing_image.values().sum();
+        let promised = promised.saturating_add(ByteSize(images));
         disk_view(name, spec, status, promised)
     });
     NodeView {

@@ -120,6 +120,7 @@ pub(super) fn new_replica(volume: &Object<Volume>) -> Object<Replica> {
         data_engine: volume.spec.data_engine.clone(),
         image: engine_image::default_image(),
         revision_counter_disabled: volume.spec.revision_counter_disabled,
+        backing_image: volume.spec.backing_image.clone(),
         snapshot_max_count: volume.spec.snapshot_max_count,
         snapshot_max_size: volume.spec.snapshot_max_size,
         ..ReplicaSpec::default()

@@ -9,6 +9,7 @@
 //! 7. [`status`] — state, robustness and causes, written when they changed.
 
 mod attempts;
+mod backing_image;
 mod balance;
 mod causes;
 pub(crate) mod clone;
@@ -190,6 +191,7 @@ impl Volumes {
         let ended = restore::step(self, volume, family, findings).await;
         findings.bear_silence(name, ended)?;
         default_group::step(self, volume, family, findings).await?;
+        backing_image::step(self, volume, family, findings).await?;
         image::step(self, volume, family, findings).await?;
         limits::step(self, volume, family, findings).await?;
         stale::step(self, volume, family, findings).await?;

@@ -6,10 +6,10 @@
 use aurochs_api::size::ByteSize;
 
 use super::super::Error;
-use super::cluster;
 use super::expansion::present_size;
 use super::family::{Family, new_replica};
 use super::{Findings, SCHEDULING_RETRY, Volumes};
+use super::{backing_image, cluster};
 use crate::resources::replica::REBUILD_RETRIES_MAXIMUM;
 use crate::resources::volume::{DataLocality, REASON_LOCAL_SCHEDULING_FAILURE, REASON_SCHEDULING_FAILURE, VolumeSpec};
 use crate::resources::{LABEL_NODE, Object, Replica, Volume};
@@ -194,7 +194,8 @@ async fn find(
 ) -> Result<Result<Place, NoPlace>, Error> {
     let context = &volumes.context;
     let nodes = cluster::read(context, None).await?;
-    let request = asked(volume, family, wanted, &context.settings);
+    let mut request = asked(volume, family, wanted, &context.settings);
+    backing_image::bind(&mut request, backing_image::of(volumes, &volume.spec).await?.as_ref());
     Ok(place(&request, &nodes, &cluster::rules(&context.settings)))
 }
 

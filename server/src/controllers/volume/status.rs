@@ -9,7 +9,7 @@ use super::fault::Recovery;
 use super::placement::SchedulingFailure;
 use super::state::{EnginePhase, Step};
 use super::transitions::{self, Happened};
-use super::{Findings, causes, expansion};
+use super::{Findings, backing_image, causes, expansion};
 use crate::resources::volume::{CONDITION_SCHEDULED, Robustness, VolumeState, VolumeStatus};
 use crate::resources::{Object, Volume, condition, timestamp};
 
@@ -86,6 +86,7 @@ pub(super) async fn write(
         note_moments(status, robustness, happened, step.state, &now);
         status.robustness = robustness;
         tell_scheduled(status, scheduling.as_ref());
+        backing_image::tell(status, family);
         keep_unless_changed(&mut status.causes, &causes);
     };
     let stored = context.store.modify_status::<Volume>(volume.name(), change).await?;

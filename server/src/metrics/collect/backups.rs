@@ -61,7 +61,7 @@ fn bytes(text: &str) -> f64 {
     text.parse::<u64>().unwrap_or_default() as f64
 }
 
-const fn number(state: BackupState) -> u8 {
+pub(super) const fn number(state: BackupState) -> u8 {
     match state {
         BackupState::New => 0,
         BackupState::Pending => 1,

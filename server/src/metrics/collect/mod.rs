@@ -1,5 +1,6 @@
 //! A scrape: the page made of what the store, the kept numbers and the machine tell now.
 
+mod backing_images;
 mod backups;
 mod disks;
 mod engines;
@@ -20,7 +21,8 @@ use serde::Serialize;
 use super::page::{Family, Page};
 use super::{jobs, requests, work};
 use crate::resources::{
-    Backup, BackupTarget, BackupVolume, Engine, InstanceManager, Node, Object, Replica, Snapshot, Volume,
+    BackingImage, Backup, BackupBackingImage, BackupTarget, BackupVolume, Engine, InstanceManager, Node, Object,
+    Replica, Snapshot, Volume,
 };
 use crate::store::{Store, StoreError};
 
@@ -37,6 +39,8 @@ struct World {
     backups: Vec<Arc<Object<Backup>>>,
     backup_volumes: Vec<Arc<Object<BackupVolume>>>,
     backup_targets: Vec<Arc<Object<BackupTarget>>>,
+    backing_images: Vec<Arc<Object<BackingImage>>>,
+    backup_backing_images: Vec<Arc<Object<BackupBackingImage>>>,
 }
 
 /// The whole page.
@@ -51,6 +55,8 @@ pub async fn page(store: &Store) -> Result<String, StoreError> {
         backups: store.list_shared().await?,
         backup_volumes: store.list_shared().await?,
         backup_targets: store.list_shared().await?,
+        backing_images: store.list_shared().await?,
+        backup_backing_images: store.list_shared().await?,
     };
     let mut page = Page::default();
     volumes::write(&mut page, &world);
@@ -58,6 +64,7 @@ pub async fn page(store: &Store) -> Result<String, StoreError> {
     replicas::write(&mut page, &world);
     snapshots::write(&mut page, &world);
     backups::write(&mut page, &world);
+    backing_images::write(&mut page, &world);
     nodes::write(&mut page, &world);
     disks::write(&mut page, &world);
     instance_managers::write(&mut page, &world);

@@ -1,8 +1,12 @@
-//! Backing images. None can be made yet.
+//! Backing images.
 
+pub mod back_up;
+pub mod cleanup;
 pub mod create;
 pub mod delete;
 pub mod download;
+pub mod update_min_number_of_copies;
+pub mod upload;
 
 use aurochs_api::backing_image::{
     BackingImage as BackingImageView, BackingImageCleanup, BackingImageCreateInput, BackupBackingImageCreate,
@@ -11,11 +15,10 @@ use aurochs_api::backing_image::{
 use axum::http::Method;
 
 use super::shown;
-use crate::feature::Feature;
 use crate::nouns::Noun;
 use crate::resources::BackingImage;
 
-/// What there is was left by others; it is shown, and not touched.
+/// Who may look at images may not therefore read what is in them: a download is for admins, and in the audit log.
 pub fn noun() -> Noun {
     Noun::of::<BackingImageView>()
         .list(shown::list::<BackingImage>)
@@ -24,9 +27,10 @@ pub fn noun() -> Noun {
         .get(shown::get::<BackingImage>)
         .delete(delete::handle)
         .route(Method::GET, "/{name}/download", download::handle)
-        .act_later::<BackingImageCleanup>(Feature::BackingImages)
-        .act_later::<Upload>(Feature::BackingImages)
-        .act_later::<BackupBackingImageCreate>(Feature::BackingImages)
-        .act_later::<UpdateMinNumberOfCopies>(Feature::BackingImages)
+        .that_changes()
+        .act::<BackingImageCleanup, _, _>(cleanup::handle)
+        .act_streaming::<Upload, _, _>(upload::handle)
+        .act::<BackupBackingImageCreate, _, _>(back_up::handle)
+        .act::<UpdateMinNumberOfCopies, _, _>(update_min_number_of_copies::handle)
         .done()
 }

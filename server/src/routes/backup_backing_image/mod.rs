@@ -1,21 +1,21 @@
-//! Backups of backing images. None can be made yet.
+//! Backups of backing images.
 
 pub mod delete;
+pub mod restore;
 
 use aurochs_api::backup_backing_image::{BackupBackingImage as BackupBackingImageView, BackupBackingImageRestore};
 
 use super::shown;
-use crate::feature::Feature;
 use crate::nouns::Noun;
 use crate::resources::BackupBackingImage;
 
-/// What there is was left by others; it is shown, and not touched.
+/// Made by an action of their image.
 pub fn noun() -> Noun {
     Noun::of::<BackupBackingImageView>()
         .list(shown::list::<BackupBackingImage>)
         .streamed(&["backupbackingimages"])
         .get(shown::get::<BackupBackingImage>)
         .delete(delete::handle)
-        .act_later::<BackupBackingImageRestore>(Feature::BackingImages)
+        .act::<BackupBackingImageRestore, _, _>(restore::handle)
         .done()
 }

@@ -4,7 +4,7 @@ use aurochs_api::backup_target::BackupTargetInput;
 use aurochs_engine::backup::TargetUrl;
 
 use super::poll_interval;
-use crate::backups::credentials;
+use crate::backups::{credentials, is_at};
 use crate::error::{ApiError, ErrorKind};
 use crate::resources::backup_target::BackupTargetSpec;
 use crate::resources::{BackupTarget, Object, Volume};
@@ -69,18 +69,45 @@ pub(super) fn spec(
     })
 }
 
+/// The same for one that a system backup tells of.
+pub(crate) fn found(target: &str, input: &BackupTargetInput) -> Result<BackupTargetSpec, ApiError> {
+    name(target)?;
+    // No backup of a system has credentials in it.
+    let input = BackupTargetInput { credentials: None, ..input.clone() };
+    spec(target, &BackupTargetSpec::default(), &input)
+}
+
 /// Two targets that are one would show each backup twice, and delete it for both.
-pub(super) async fn is_alone(store: &Store, name: &str, url: &str) -> Result<(), ApiError> {
-    let same = |text: &str| text.trim_end_matches('/') == url.trim_end_matches('/');
+pub(crate) async fn is_alone(store: &Store, name: &str, url: &str) -> Result<(), ApiError> {
+    let Ok(place) = url.parse::<TargetUrl>() else { return Ok(()) };
     let others = store.list::<BackupTarget>().await?;
-    let other = others.iter().find(|other| other.name() != name && same(&other.spec.backup_target_url));
-    match other.filter(|_| !url.is_empty()) {
+    let is_it = |other: &&Object<BackupTarget>| other.name() != name && is_at(&other.spec.backup_target_url, &place);
+    match others.iter().find(is_it) {
         None => Ok(()),
         Some(other) => {
-            let message = format_args!("backup target {} has the address {url} already", other.name());
+            let (other, address) = (other.name(), &other.spec.backup_target_url);
+            let message =
+                format_args!("backup target {other} is at the same place as {url}, with the address {address}");
             Err(ApiError::new(ErrorKind::Conflict, message, "Use that one, or give another path."))
         }
     }
+}
+
+/// Credentials that are given with a target are that target's own: nobody else's are changed with them. (A secret that
+/// several targets name is written by a person, into the file.)
+pub(super) async fn owns_secret(store: &Store, name: &str, secret: &str) -> Result<(), ApiError> {
+    let others = store.list::<BackupTarget>().await?;
+    let uses_it = |other: &&Object<BackupTarget>| other.name() != name && other.spec.credential_secret == secret;
+    let users: Vec<&str> = others.iter().filter(uses_it).map(Object::name).collect();
+    if users.is_empty() || secret.is_empty() {
+        return Ok(());
+    }
+    let users = users.join(", ");
+    let message = format_args!(
+        "the credentials of backup target {name} would be kept as {secret}, and those are also the credentials of {users}"
+    );
+    let next_step = "Give credentialSecret a name of its own, or leave the credentials out.";
+    Err(ApiError::new(ErrorKind::Conflict, message, next_step))
 }
 
 /// A standby volume follows what is in its target.

@@ -32,6 +32,7 @@ pub async fn handle(
     check::is_alone(&store, &input.name, &spec.backup_target_url).await?;
     // The secret first: a target without it would fail before it has it.
     if let Some(given) = input.credentials.filter(|given| !given.is_empty()) {
+        check::owns_secret(&store, &input.name, &spec.credential_secret).await?;
         backups.credentials().set(&spec.credential_secret, &given)?;
     }
     let made = store.create(&Object::<BackupTarget>::new(&input.name, spec)).await?;

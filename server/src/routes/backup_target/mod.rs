@@ -1,6 +1,6 @@
 //! Backup targets: where backups are kept.
 
-mod check;
+pub(crate) mod check;
 pub mod create;
 pub mod delete;
 pub mod poll_interval;

@@ -51,6 +51,7 @@ async fn change(
     }
     let mut is_asked_for = spec.credential_secret != before.spec.credential_secret;
     if let Some(given) = &input.credentials {
+        check::owns_secret(store, name, &spec.credential_secret).await?;
         match (given.is_empty(), spec.credential_secret.is_empty()) {
             (false, _) => backups.credentials().set(&spec.credential_secret, given)?,
             (true, false) => backups.credentials().remove(&spec.credential_secret)?,

@@ -60,12 +60,17 @@ async fn find(target: &Target, name: &str) -> Result<Option<Object<Backup>>, Api
     Ok(found.filter(is_of_it))
 }
 
+/// The backup of this name; 404 where the volume has none.
+pub(super) async fn known(target: &Target, name: &str) -> Result<Object<Backup>, ApiError> {
+    find(target, name).await?.ok_or_else(|| {
+        let message = format_args!("backup volume {} has no backup named {name:?}", target.name);
+        ApiError::new(ErrorKind::NotFound, message, "backupList tells their names.")
+    })
+}
+
 /// Answers with the backup.
 pub async fn get(target: Target, input: BackupInput) -> Result<Resource<BackupView>, ApiError> {
-    let found = find(&target, &input.name).await?.ok_or_else(|| {
-        let message = format_args!("backup volume {} has no backup named {:?}", target.name, input.name);
-        ApiError::new(ErrorKind::NotFound, message, "backupList tells their names.")
-    })?;
+    let found = known(&target, &input.name).await?;
     Ok(resource(&found, Links::of(&target.url)))
 }
 

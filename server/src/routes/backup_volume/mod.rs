@@ -4,12 +4,13 @@ pub mod actions;
 pub mod delete;
 pub mod sync_all;
 pub mod update;
+pub mod verify;
 
 use aurochs_api::backup::BackupListOutput;
 use aurochs_api::backup_target::SyncBackupResource;
 use aurochs_api::backup_volume::{
-    BackupDelete, BackupGet, BackupList, BackupListByVolume, BackupVolume as BackupVolumeView, BackupVolumeListOutput,
-    BackupVolumeSync,
+    BackupDelete, BackupGet, BackupList, BackupListByVolume, BackupVerify, BackupVolume as BackupVolumeView,
+    BackupVolumeListOutput, BackupVolumeSync,
 };
 
 use super::shown;
@@ -30,6 +31,7 @@ pub fn noun() -> Noun {
         .act::<BackupGet, _, _>(actions::get)
         .act::<BackupDelete, _, _>(actions::delete)
         .act::<BackupVolumeSync, _, _>(actions::sync)
+        .act::<BackupVerify, _, _>(verify::handle)
         .with::<BackupListOutput>()
         .with::<BackupVolumeListOutput>()
         .done()

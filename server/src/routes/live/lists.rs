@@ -67,6 +67,11 @@ impl List {
     }
 }
 
+/// The kinds whose changes change the list with this plural; none when it can't be followed.
+pub(super) fn sources(plural: &str) -> Option<&'static [&'static str]> {
+    List::named(plural).map(|list| list.sources)
+}
+
 /// `/v1/ws/{resource}`
 pub async fn handle(
     state: State<App>,
@@ -180,7 +185,12 @@ impl Follower {
                 () = &mut changed => return true,
                 () = &mut repeat => return true,
                 event = self.client.event() => {
-                    let alive = event == Event::Alive && self.client.ping().await;
+                    let alive = match event {
+                        Event::Alive => self.client.ping().await,
+                        // Longhorn's streams have no requests.
+                        Event::Said(_) => true,
+                        Event::Closed => false,
+                    };
                     if !alive {
                         return false;
                     }

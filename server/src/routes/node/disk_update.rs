@@ -17,7 +17,7 @@ use crate::feature::Feature;
 use crate::jobs::StartedBy;
 use crate::nouns::action::Target;
 use crate::resources::node::{DiskSpec, DiskType};
-use crate::resources::{LABEL_NODE, Node, Object, Replica};
+use crate::resources::{BackingImage, LABEL_NODE, Node, Object, Replica};
 use crate::store::Store;
 use crate::view::envelope::Links;
 use crate::view::node;
@@ -131,7 +131,7 @@ fn checked(node: &Object<Node>, disk: &str, wish: &DiskWish) -> Result<DiskSpec,
     })
 }
 
-/// A disk goes only when no replica is on it and none can come. The replicas themselves are counted: what a node tells of
+/// A disk goes only when no replica and no backing image is on it and none can come. The replicas themselves are counted: what a node tells of
 /// its disks may be a moment old.
 async fn check_removed(store: &Store, node: &Object<Node>, disks: &BTreeMap<String, DiskSpec>) -> Result<(), ApiError> {
     let removed: Vec<_> = node.spec.disks.iter().filter(|(name, _)| !disks.contains_key(*name)).collect();
@@ -139,12 +139,21 @@ async fn check_removed(store: &Store, node: &Object<Node>, disks: &BTreeMap<Stri
         return Ok(());
     }
     let replicas = store.list_labelled::<Replica>(LABEL_NODE, node.name()).await?;
+    let images = store.list_shared::<BackingImage>().await?;
     for (name, before) in removed {
         let uuid = node.status.disk_status.get(name).map(|status| status.disk_uuid.as_str()).unwrap_or_default();
         let is_there = |replica: &&Object<Replica>| {
             replica.spec.disk_path == before.path || (!uuid.is_empty() && replica.spec.disk_id == uuid)
         };
+        let image = images.iter().find(|image| {
+            image.spec.disk_file_spec_map.contains_key(uuid) || image.status.disk_file_status_map.contains_key(uuid)
+        });
         let (why, next_step) = match (replicas.iter().filter(is_there).count(), before.allow_scheduling) {
+            (0, false) if image.is_some() => {
+                let name = image.map(|image| image.name().to_owned()).unwrap_or_default();
+                let next_step = "Evict the disk, or take the copy away with backingImageCleanup.";
+                (format!("a copy of backing image {name} is on it"), next_step)
+            }
             (0, false) => continue,
             (0, true) => ("its scheduling is switched on".to_owned(), "Switch its scheduling off first."),
             (1, _) => ("1 replica is on it".to_owned(), "Switch its scheduling off and evict its replica first."),

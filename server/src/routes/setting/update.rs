@@ -26,22 +26,34 @@ pub async fn handle(
     Body(update): Body<SettingUpdate>,
 ) -> Result<get::Answer, ApiError> {
     let row = settings::definition(&name).ok_or_else(|| ApiError::not_found("setting", &name))?;
-    let value = settings::check(&name, &update.value)?;
+    let stored = put(&store, &settings, &name, &update.value).await?;
+    Ok(Json(setting::resource(row, Some(&stored), Links::of(&url))))
+}
+
+/// Checks a value, alone and beside the others, and stores it; it is in force when this returns.
+pub(crate) async fn put(
+    store: &Store,
+    settings: &Settings,
+    name: &str,
+    value: &str,
+) -> Result<Object<Setting>, ApiError> {
+    let row = settings::definition(name).ok_or_else(|| ApiError::not_found("setting", name))?;
+    let value = settings::check(name, value)?;
     let one_at_a_time = settings.writing().await;
     check::against_others(row.name, &value, |other| settings.text(other))?;
     if row.name == Name::V1DataEngine && value == "false" {
-        refuse_while_engines_run(&store).await?;
+        refuse_while_engines_run(store).await?;
     }
-    let stored = match store.modify::<Setting>(&name, |setting| setting.spec.value.clone_from(&value)).await {
+    let stored = match store.modify::<Setting>(name, |setting| setting.spec.value.clone_from(&value)).await {
         Err(StoreError::NotFound { .. }) => {
-            store.create(&Object::new(&name, SettingSpec { value: value.clone() })).await
+            store.create(&Object::new(name, SettingSpec { value: value.clone() })).await
         }
         result => result,
     }?;
     settings.take(&stored);
     drop(one_at_a_time);
     tracing::info!(setting = name, value, "changed");
-    Ok(Json(setting::resource(row, Some(&stored), Links::of(&url))))
+    Ok(stored)
 }
 
 /// How many of the volumes in the way are named.

@@ -1,4 +1,4 @@
-//! Backups of the system's configuration. None can be made yet.
+//! Backups of the system: its resources, in the target named `default`.
 
 pub mod create;
 pub mod delete;
@@ -9,7 +9,7 @@ use super::shown;
 use crate::nouns::Noun;
 use crate::resources::SystemBackup;
 
-/// What there is was left by others; it is shown, and not touched.
+/// Those that are found in the target are listed with those that are made here.
 pub fn noun() -> Noun {
     Noun::of::<SystemBackupView>()
         .list(shown::list::<SystemBackup>)

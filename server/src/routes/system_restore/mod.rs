@@ -1,4 +1,4 @@
-//! Restores of the system's configuration. None can be made yet.
+//! Restores of the system from a system backup.
 
 pub mod create;
 pub mod delete;
@@ -9,7 +9,7 @@ use super::shown;
 use crate::nouns::Noun;
 use crate::resources::SystemRestore;
 
-/// What there is was left by others; it is shown, and not touched.
+/// They stay, as a record of what was done, until somebody deletes them.
 pub fn noun() -> Noun {
     Noun::of::<SystemRestoreView>()
         .list(shown::list::<SystemRestore>)

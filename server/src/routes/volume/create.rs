@@ -8,7 +8,7 @@ use axum::Json;
 use axum::extract::State;
 
 use super::action::invalid;
-use super::{backup_target, data_source, from_backup, get, new_volume, recurring_job, room, rules};
+use super::{backing_image, backup_target, data_source, from_backup, get, new_volume, recurring_job, room, rules};
 use crate::auth::User;
 use crate::backups::Backups;
 use crate::controllers::job::keys;
@@ -35,12 +35,17 @@ pub async fn handle(
     let name: VolumeName = input.name.parse().map_err(|error| invalid(error, "Choose another name."))?;
     rules::engine_on(&settings, format_args!("volume {name} is not created"))?;
     let origin = from_backup::of(&store, &backups, &mut input).await?;
+    if input.backing_image.is_empty() && !input.data_source.is_empty() {
+        input.backing_image = backing_image::of_source(&store, &input.data_source).await?;
+    }
     let spec = new_volume::spec(&input, &settings)?;
     if let Some(origin) = &origin {
         origin.check(&spec)?;
+        backing_image::check_origin(&store, &spec, &origin.volume).await?;
     }
     backup_target::check(&store, &spec.backup_target_name).await?;
     data_source::check(&store, &spec).await?;
+    backing_image::check(&store, &spec).await?;
     room::check_size(&store, &settings, &name, spec.size).await?;
     room::check_selectors(&store, &spec).await?;
     let mut volume = Object::<Volume>::new(name.as_str(), spec);

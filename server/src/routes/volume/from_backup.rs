@@ -5,8 +5,8 @@ use aurochs_api::volume::{SizeText, VolumeCreateInput};
 use aurochs_engine::backup::BackupUrl;
 
 use super::action::invalid;
-use crate::backups::Backups;
 use crate::backups::remote::{self, BackupFacts, Read, VolumeFacts};
+use crate::backups::{Backups, is_at};
 use crate::error::{ApiError, ErrorKind};
 use crate::recurring::saved;
 use crate::resources::backup::{LABEL_ACCESS_MODE, LABEL_RECURRING_JOBS};
@@ -17,12 +17,12 @@ use crate::store::Store;
 
 /// What the store says of it.
 pub(super) struct Origin {
-    volume: VolumeFacts,
+    pub(super) volume: VolumeFacts,
     backup: BackupFacts,
 }
 
-/// None for a volume of no backup. What the wish leaves open is taken from the backup: size, target, access mode, and for a
-/// volume that is to follow it the size of its blocks.
+/// None for a volume of no backup. What the wish leaves open is taken from the backup: size, target, access mode, backing image, and for
+/// a volume that is to follow it the size of its blocks.
 pub(super) async fn of(
     store: &Store,
     backups: &Backups,
@@ -61,16 +61,14 @@ pub(super) async fn of(
 
 /// Credentials belong to targets: an address that is none of theirs has none.
 async fn target(store: &Store, named: &str, url: &BackupUrl) -> Result<Object<BackupTarget>, ApiError> {
-    let plain = |text: &str| text.trim_end_matches('/').to_owned();
-    let wanted = plain(url.target.as_str());
+    let wanted = &url.target;
     let targets = store.list::<BackupTarget>().await?;
-    let fits = |target: &&Object<BackupTarget>| {
-        plain(&target.spec.backup_target_url) == wanted && (named.is_empty() || named == target.name())
-    };
+    let is_there = |target: &&Object<BackupTarget>| is_at(&target.spec.backup_target_url, wanted);
+    let is_named = |target: &&Object<BackupTarget>| named.is_empty() || named == target.name();
     targets
         .iter()
-        .find(fits)
-        .or_else(|| targets.iter().find(|target| plain(&target.spec.backup_target_url) == wanted))
+        .find(|target| is_there(target) && is_named(target))
+        .or_else(|| targets.iter().find(is_there))
         .cloned()
         .ok_or_else(|| {
             let message = format_args!("fromBackup is at {wanted}, which is the address of no backup target");
@@ -83,6 +81,9 @@ fn fill(input: &mut VolumeCreateInput, target: &Object<BackupTarget>, volume: &V
     input.size = SizeText(volume.size.to_string());
     if input.backup_target_name.is_empty() || input.standby {
         target.name().clone_into(&mut input.backup_target_name);
+    }
+    if input.backing_image.is_empty() {
+        input.backing_image.clone_from(&volume.backing_image_name);
     }
     if let Some(mode) = backup.labels.get(LABEL_ACCESS_MODE).filter(|_| input.access_mode.text().is_empty()) {
         input.access_mode = mode.clone().into();

@@ -3,6 +3,7 @@
 pub mod action;
 pub mod activate;
 pub mod attach;
+pub(crate) mod backing_image;
 mod backup_target;
 pub mod cancel_expansion;
 pub mod create;

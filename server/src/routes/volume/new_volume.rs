@@ -31,6 +31,14 @@ pub(super) fn spec(input: &VolumeCreateInput, settings: &Settings) -> Result<Vol
     Ok(spec)
 }
 
+/// A spec that a system backup tells of, in which no default is missing.
+pub(crate) fn check_found(name: &str, spec: &VolumeSpec, settings: &Settings) -> Result<(), ApiError> {
+    size(&spec.size.bytes().to_string())?;
+    check(spec)?;
+    refuse_what_is_missing(name, spec)?;
+    check_enabled(spec, settings)
+}
+
 // === defaults: "Volume defaults set by the mutator" ===
 
 fn with_defaults(input: &VolumeCreateInput, settings: &Settings) -> Result<VolumeSpec, ApiError> {
@@ -247,7 +255,6 @@ fn refuse_what_is_missing(name: &str, spec: &VolumeSpec) -> Result<(), ApiError>
         (spec.encrypted, "encrypted", Feature::Encryption),
         (spec.migratable, "migratable", Feature::Migration),
         (spec.access_mode == AccessMode::Rwx, "accessMode rwx", Feature::SharedVolumes),
-        (!spec.backing_image.is_empty(), "backingImage", Feature::BackingImages),
         (spec.clone_mode == CloneMode::LinkedClone, "cloneMode linked-clone", Feature::LinkedClones),
     ] {
         if wished {

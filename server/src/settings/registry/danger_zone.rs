@@ -8,7 +8,7 @@ use crate::settings::definition::{
 };
 
 pub(super) const ROWS: &[Definition] = &[
-    int_from(Name::ConcurrentBackingImageReplenishPerNodeLimit, 0, "5").later(Feature::BackingImages).says(
+    int_from(Name::ConcurrentBackingImageReplenishPerNodeLimit, 0, "5").says(
         "Concurrent Backing Image Replenish Per Node Limit",
         "How many copies of backing images are made on one node at the same time; 0 makes none.",
     ),

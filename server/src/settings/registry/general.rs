@@ -20,9 +20,8 @@ pub(super) const ROWS: &[Definition] = &[
          one of them can be used. Off: it stays faulted until a person salvages it.",
     ),
     int_from(Name::BackingImageCleanupWaitInterval, 0, "60")
-        .later(Feature::BackingImages)
         .says("Backing Image Cleanup Wait Interval", "Minutes for which a copy that nobody uses stays on a disk."),
-    int_from(Name::BackingImageRecoveryWaitInterval, 0, "300").later(Feature::BackingImages).says(
+    int_from(Name::BackingImageRecoveryWaitInterval, 0, "300").says(
         "Backing Image Recovery Wait Interval",
         "Seconds before a backing image all of whose copies failed is fetched again.",
     ),
@@ -56,7 +55,6 @@ pub(super) const ROWS: &[Definition] = &[
         "Directory of a new node where its first disk is made. In standalone mode the disks are in the data directory.",
     ),
     int_from(Name::DefaultMinNumberOfBackingImageCopies, 1, "3")
-        .later(Feature::BackingImages)
         .says("Default Minimum Number of BackingImage Copies", "Copies of backing images that don't say."),
     int_between(Name::DefaultNvmeTcpNrIoQueues, 0, 128, r#"{"v2":"0"}"#)
         .per_engine()

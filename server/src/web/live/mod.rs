@@ -3,9 +3,10 @@
 //! ```text
 //! store watches, jobs ─► World ─► views of what was touched ─► differs from what was told? ─► text, once for all ─► clients
 //! ```
-//! Longhorn's streams send whole lists: [`revisions`] tells that one changed, [`streams`] has its text.
+//! Of lists that are not in it a client hears that they changed ([`follow`]). Longhorn's streams send whole lists: [`revisions`] tells that one changed, [`streams`] has its text.
 
 mod everything;
+pub(crate) mod follow;
 pub mod hub;
 mod jobs;
 pub mod revisions;

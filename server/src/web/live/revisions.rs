@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use crate::store::Store;
 
 /// Changes by plural of the kind. What the store did not announce (a gap) counts for all.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Revisions(watch::Sender<Counts>);
 
 #[derive(Clone, Debug, Default)]

@@ -15,6 +15,7 @@ use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 use super::Live;
 use super::everything::everything;
+use super::follow::Followed;
 use super::hub::text;
 use super::upgrade::WebSocket;
 use crate::auth::session::TokenHash;
@@ -42,10 +43,12 @@ pub(crate) struct Client {
 }
 
 /// What happened on the client's side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Event {
     /// Time for a sign of life.
     Alive,
+    /// The client said something. Its length is bounded by the connection.
+    Said(Utf8Bytes),
     /// The socket is closed, by either side.
     Closed,
 }
@@ -93,7 +96,7 @@ impl Client {
         matches!(tokio::time::timeout(SEND_TIMEOUT, self.socket.send(message)).await, Ok(Ok(())))
     }
 
-    /// Waits for something to do. Safe to cancel. What the client says is read and dropped.
+    /// Waits for something to do. Safe to cancel.
     pub(crate) async fn event(&mut self) -> Event {
         loop {
             let log_out = tokio::select! {
@@ -110,6 +113,7 @@ impl Client {
                 },
                 message = self.socket.next() => match message {
                     Some(Ok(Message::Close(_)) | Err(_)) | None => return Event::Closed,
+                    Some(Ok(Message::Text(said))) => return Event::Said(said),
                     Some(Ok(_)) => continue,
                 },
             };
@@ -124,7 +128,7 @@ impl Client {
 }
 
 /// Serves `/v1/ws/live` until one side is gone.
-pub(crate) async fn run(mut client: Client, live: Live) {
+pub(crate) async fn run(mut client: Client, live: Live, mut followed: Followed) {
     'everything: loop {
         // The turn is for making the text. Sending it takes as long as the client needs, and others don't wait for that;
         // what is bounded instead is how much of such texts there is.
@@ -142,8 +146,13 @@ pub(crate) async fn run(mut client: Client, live: Live) {
             let message = tokio::select! {
                 event = client.event() => match event {
                     Event::Alive => text(&LiveMessage::Alive),
+                    Event::Said(said) => match followed.follow(&said) {
+                        Some(answer) => text(&answer),
+                        None => continue,
+                    },
                     Event::Closed => return,
                 },
+                stale = followed.stale() => text(&stale),
                 message = messages.recv() => match message {
                     Ok(message) => message,
                     // Too slow: what it missed is gone, so it gets everything again.

@@ -19,7 +19,7 @@ use crate::error::{ApiError, ErrorKind};
 /// A client's WebSocket.
 pub(crate) type WebSocket = WebSocketStream<TokioIo<Upgraded>>;
 
-/// Nobody has anything to say to us here.
+/// Clients say which lists they follow, and nothing else.
 const INCOMING_LIMIT_BYTES: usize = 4096;
 /// Frames are handed to the socket when this much has gathered.
 const WRITE_BUFFER_BYTES: usize = 64 << 10;

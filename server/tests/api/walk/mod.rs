@@ -226,13 +226,17 @@ async fn walk_hidden(walk: &mut Walk) {
         walk.ask("DELETE", bundle, "").await;
     }
     walk.ask("GET", "/v1/backingimages/nothing/download", "").await;
-    for files in ["/v1/volumes/attached/files", "/v1/volumes/nothing/files"] {
+    let of_backups = ["/v1/backupvolumes/data-default/files", "/v1/backupvolumes/nothing/files"];
+    for files in ["/v1/volumes/attached/files", "/v1/volumes/nothing/files"].into_iter().chain(of_backups) {
         for query in [
             "",
             "?",
             "?snapshot=s",
             "?snapshot=s&path=/x",
             "?snapshot=s&path=..",
+            "?backup=b",
+            "?backup=b&path=/x",
+            "?backup=..%2f..&path=..",
             "?path=%00",
             "?%ff=%ff",
             "?limit=0",
@@ -241,7 +245,7 @@ async fn walk_hidden(walk: &mut Walk) {
         ] {
             for path in [format!("{files}{query}"), format!("{files}/content{query}")] {
                 let answer = walk.ask("GET", &path, "").await;
-                assert_ne!(answer.status, 200, "{path}: there is no engine");
+                assert_ne!(answer.status, 200, "{path}: there is no engine, and no target");
             }
         }
     }
@@ -320,7 +324,7 @@ async fn whatever_is_asked_the_answer_is_good_or_a_clear_refusal() {
             assert!(met, "{method} {pattern} was never asked");
         }
     }
-    for missing in ["backing images", "system backups", "Kubernetes mode"] {
+    for missing in ["encrypted volumes", "Kubernetes mode"] {
         assert!(walk.missing.contains(missing), "{missing} is not named: {:?}", walk.missing);
     }
     assert!(walk.count > 3000, "only {} requests", walk.count);

@@ -1,11 +1,14 @@
 //! Backups of a real installation in a directory as target: made, listed, restored, deleted, followed, with managers that end in
 //! between.
 
+mod backing_images;
+mod files;
 mod foreign;
 mod instant;
 mod recurring;
 mod s3;
 mod standby;
+mod verification;
 mod whole_life;
 
 use std::path::PathBuf;
@@ -18,21 +21,21 @@ use crate::installation::{Installation, MIB, SIZE, VOLUME};
 use crate::nbd::Nbd;
 
 /// A directory that is a target, beside the installation's own.
-struct Target {
-    directory: tempfile::TempDir,
+pub(crate) struct Target {
+    pub(crate) directory: tempfile::TempDir,
 }
 
 impl Target {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { directory: tempfile::tempdir_in("/var/tmp").unwrap() }
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("vfs://{}", self.directory.path().display())
     }
 
     /// All files below, the names of whom end so.
-    fn files(&self, ending: &str) -> Vec<PathBuf> {
+    pub(crate) fn files(&self, ending: &str) -> Vec<PathBuf> {
         let (mut found, mut left) = (Vec::new(), vec![self.directory.path().to_owned()]);
         while let Some(directory) = left.pop() {
             for entry in std::fs::read_dir(directory).into_iter().flatten().flatten() {
@@ -51,7 +54,7 @@ impl Target {
 
 impl Installation {
     /// The default target gets an address, and is read.
-    async fn set_target(&self, url: &str) {
+    pub(crate) async fn set_target(&self, url: &str) {
         let body = json!({"name": "default", "backupTargetURL": url, "pollInterval": "3600"});
         self.call("PUT", "/v1/backuptargets/default", body).await;
         let what = format!("the target {url} is read");
@@ -98,7 +101,7 @@ impl Installation {
         self.store().get(backup).await.unwrap()
     }
 
-    async fn backups(&self) -> Vec<Object<Backup>> {
+    pub(crate) async fn backups(&self) -> Vec<Object<Backup>> {
         self.store().list().await.unwrap()
     }
 
@@ -113,7 +116,7 @@ impl Installation {
         self.call("POST", "/v1/volumes", body).await;
     }
 
-    async fn until_restored(&self, volume: &str) -> Object<Volume> {
+    pub(crate) async fn until_restored(&self, volume: &str) -> Object<Volume> {
         self.until(&format!("{volume} is restored and let go"), async |store| {
             let volume = store.get::<Volume>(volume).await.unwrap();
             volume.is_restored() && volume.status.state == aurochs_server::resources::volume::VolumeState::Detached
@@ -123,7 +126,7 @@ impl Installation {
     }
 
     /// Everything that a volume shows; it is attached for it, and detached afterwards.
-    async fn content(&self, volume: &str) -> Vec<u8> {
+    pub(crate) async fn content(&self, volume: &str) -> Vec<u8> {
         let path = |action: &str| format!("/v1/volumes/{volume}?action={action}");
         self.call("POST", &path("attach"), json!({"hostId": "node-1"})).await;
         let name = format!("{volume}-e-0");
@@ -138,7 +141,7 @@ impl Installation {
     }
 
     /// What the test's own volume shows, while it is attached.
-    async fn own_content(&self) -> Vec<u8> {
+    pub(crate) async fn own_content(&self) -> Vec<u8> {
         read(&self.engine().await.status.nbd_uri)
     }
 }

@@ -1,6 +1,6 @@
 //! A standby volume follows the backups of another installation, and is activated when that is lost.
 
-use aurochs_server::resources::Volume;
+use aurochs_server::resources::{Engine, Volume};
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ const STANDBY: &str = "dr";
 impl Installation {
     async fn until_it_holds(&self, backup: &str) {
         self.until(&format!("{STANDBY} holds {backup}"), async |store| {
-            let engine = store.get::<aurochs_server::resources::Engine>(&format!("{STANDBY}-e-0")).await;
+            let engine = store.get::<Engine>(&format!("{STANDBY}-e-0")).await;
             engine.is_ok_and(|engine| {
                 engine.status.last_restored_backup == backup && engine.status.unfinished_restore.is_empty()
             })
@@ -86,5 +86,39 @@ async fn an_activation_does_not_wait_for_a_target_that_is_gone() {
     assert!(installation.content(STANDBY).await == content);
     let volume = installation.store().get::<Volume>(STANDBY).await.unwrap();
     assert!(volume.is_restored() && !volume.spec.standby);
+    installation.stop().await;
+}
+
+/// Disaster is also when a node is gone: what is left has all data, and is used.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_activation_does_not_wait_for_a_node_that_is_gone() {
+    let target = Target::new();
+    let mut installation = Installation::with_volume(2, "nbd").await;
+    installation.attach_by_api(false).await;
+    installation.set_target(&target.url()).await;
+    installation.write(0, 8 * MIB, 1).await;
+    let first = installation.back_up("one").await;
+    let content = installation.own_content().await;
+    let standby = json!({"standby": true, "frontend": "", "numberOfReplicas": 2});
+    installation.restore(STANDBY, &first.status.url, standby).await;
+    installation.until_it_holds(first.name()).await;
+    let engine = installation.store().get::<Engine>(&format!("{STANDBY}-e-0")).await.unwrap();
+    let away = if engine.spec.node_id == "node-1" { "node-2" } else { "node-1" };
+    installation.freeze_node(away).await;
+    drop(target);
+    installation.sync().await;
+    installation.call("POST", &format!("/v1/volumes/{STANDBY}?action=activate"), json!({"frontend": "nbd"})).await;
+    let volume = installation.until_restored(STANDBY).await;
+    assert!(!volume.spec.standby && !volume.status.is_standby);
+    let told = installation.call("GET", "/v1/events", Value::Null).await;
+    let words =
+        |event: &&Value| event["event"]["message"].as_str().is_some_and(|text| text.contains("is activated with"));
+    let told = told["data"].as_array().unwrap().iter().filter(words).collect::<Vec<_>>();
+    assert_eq!(told.len(), 1, "it is told once: {told:?}");
+    assert_eq!(told[0]["event"]["count"].as_u64().unwrap_or(1), 1, "{told:?}");
+    if engine.spec.node_id == "node-1" {
+        assert!(installation.content(STANDBY).await == content);
+    }
+    installation.thaw();
     installation.stop().await;
 }

@@ -48,6 +48,18 @@ impl Installation {
         (status, axum::body::to_bytes(response.into_body(), 4 << 20).await.unwrap())
     }
 
+    /// A POST of something that is no JSON; the message of a refusal, nothing otherwise.
+    pub(crate) async fn send(&self, path: &str, kind: &str, body: Vec<u8>) -> (StatusCode, String) {
+        let service = router::service(self.manager.as_ref().unwrap().app.clone());
+        let request = Request::builder().method("POST").uri(path).header(header::HOST, "manager");
+        let request = request.header(header::AUTHORIZATION, &self.authorization).header(header::CONTENT_TYPE, kind);
+        let response = service.oneshot(request.body(Body::from(body)).unwrap()).await.unwrap();
+        let status = response.status();
+        let bytes = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        let answer: Value = serde_json::from_slice(&bytes).unwrap_or_default();
+        (status, answer["message"].as_str().unwrap_or_default().to_owned())
+    }
+
     /// What has to work.
     pub(crate) async fn call(&self, method: &str, path: &str, body: Value) -> Value {
         let (status, answer) = self.answer(method, path, body).await;

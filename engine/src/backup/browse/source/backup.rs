@@ -3,16 +3,20 @@
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::io;
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::runtime::Handle;
 
-use super::super::cache::ReadAt;
+use super::super::cache::{Cancel, ReadAt};
 use crate::backup::fetch::Fetcher;
 use crate::backup::{BackupError, BackupRecord, Store, VolumeRecord, names};
 
 /// Bytes of blocks that are kept: what is asked for next is most often in the same one.
 const KEPT_BYTES: u64 = 16 << 20;
+/// How often it is looked, while a block is waited for, whether anybody still waits for it: a store that does not answer is
+/// asked for minutes.
+const LOOK_PERIOD: Duration = Duration::from_millis(200);
 
 /// One backup.
 pub struct BackupSource {
@@ -21,6 +25,7 @@ pub struct BackupSource {
     record: BackupRecord,
     size: u64,
     block_size: u64,
+    cancel: Cancel,
     /// Blocks by the index in the record, the last used first.
     kept: RefCell<VecDeque<(usize, Bytes)>>,
 }
@@ -46,6 +51,7 @@ impl BackupSource {
             size: volume_record.size,
             block_size: record.block_size()?,
             record,
+            cancel: Cancel::default(),
             kept: RefCell::default(),
         })
     }
@@ -61,16 +67,33 @@ impl BackupSource {
         // Before the next one comes: the largest blocks are larger than all that is to be kept.
         kept.truncate(usize::try_from(KEPT_BYTES / self.block_size).unwrap_or(0).saturating_sub(1));
         let entry = self.record.blocks.entries().get(index).ok_or(io::ErrorKind::NotFound)?;
-        let fetched = self.runtime.block_on(self.fetcher.fetch(entry.checksum, self.block_size));
-        let content = fetched.map_err(io::Error::other)?.content;
+        let fetching = self.fetcher.fetch(entry.checksum, self.block_size);
+        let fetched = self.runtime.block_on(async {
+            tokio::select! {
+                fetched = fetching => fetched.map_err(io::Error::other),
+                () = told(&self.cancel) => Err(io::Error::other("nobody waits for it any more")),
+            }
+        });
+        let content = fetched?.content;
         kept.push_front((index, content.clone()));
         Ok(content)
+    }
+}
+
+/// Returns once it is.
+async fn told(cancel: &Cancel) {
+    while !cancel.is_told() {
+        tokio::time::sleep(LOOK_PERIOD).await;
     }
 }
 
 impl ReadAt for BackupSource {
     fn size(&self) -> u64 {
         self.size
+    }
+
+    fn obey(&mut self, cancel: &Cancel) {
+        self.cancel = cancel.clone();
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {

@@ -74,12 +74,15 @@ pub(super) async fn begin(
             return Ok(Err(why));
         }
     }
+    let target = context.store.find::<Volume>(&family.engine.spec.volume_name).await?;
+    let target_image = target.map(|target| target.spec.backing_image).unwrap_or_default();
     let request = SnapshotCloneRequest {
         source_address: from.status.address.clone(),
         source_volume: source.name().to_owned(),
         source_snapshot: snapshot.to_owned(),
         snapshot: snapshot.to_owned(),
-        include_backing_file: false,
+        // A copy that stands on the same image has what the image holds already.
+        include_backing_file: target_image != source.spec.backing_image,
     };
     let engine = family.engine.name();
     let begun = client(context, &family.engine)?.snapshot_clone(within(CHANGE_TIMEOUT, request)).await;

@@ -1,5 +1,6 @@
 //! What the engine of a volume is asked about its restore.
 
+use aurochs_api::snapshot::Snapshot;
 use aurochs_engine::grpc::engine_v1::{BackupCredentials, BackupRestoreRequest, SnapshotNameRequest, StatusRequest};
 
 use super::wish::Wanted;
@@ -10,8 +11,9 @@ use crate::resources::engine::EngineStatus;
 use crate::resources::{BackupTarget, Engine, Object};
 use crate::settings::Name;
 
-/// Label of the layer that holds a backup: its name.
+/// Labels of the layer that holds a backup: its name, and when it was complete.
 const LABEL_RESTORED: &str = "aurochs.io/restored-backup";
+const LABEL_RESTORED_CREATED: &str = "aurochs.io/restored-backup-created";
 
 /// What the engine itself tells now: what is stored of it lags by a moment.
 pub(super) async fn told(context: &Context, engine: &Object<Engine>) -> Result<EngineStatus, Error> {
@@ -27,13 +29,7 @@ pub(super) async fn give_up_difference(
     engine: &Object<Engine>,
     told: &EngineStatus,
 ) -> Result<(), Error> {
-    let is_it = |layer: &&aurochs_api::snapshot::Snapshot| {
-        let labels = layer.labels.iter().flatten();
-        !layer.removed
-            && labels.into_iter().any(|(key, value)| key == LABEL_RESTORED && *value == told.last_restored_backup)
-    };
-    let held = told.snapshots.values().find(is_it);
-    let Some(held) = held else {
+    let Some(held) = told.snapshots.values().find(|layer| holds(layer, told)) else {
         return Err(Error::Other(format!(
             "engine {} has no layer of backup {}",
             engine.name(),
@@ -48,6 +44,14 @@ pub(super) async fn give_up_difference(
         told.last_restored_backup
     )))?;
     Ok(())
+}
+
+/// Whether this layer is the one of the last restored backup: of two that had its name, the very one.
+fn holds(layer: &Snapshot, told: &EngineStatus) -> bool {
+    let label = |key: &str| layer.labels.as_ref().and_then(|labels| labels.get(key)).map_or("", String::as_str);
+    !layer.removed
+        && label(LABEL_RESTORED) == told.last_restored_backup
+        && label(LABEL_RESTORED_CREATED) == told.last_restored_created
 }
 
 /// Has the engine begin, or go on with what broke off; `instant`: for a volume that is used meanwhile. The inner error is a refusal.
@@ -73,5 +77,24 @@ pub(super) async fn begin(
         Err(error) if error.is_unreachable() => Err(error.into()),
         Err(error) => Ok(Err(error.to_string())),
         Ok(_) => Ok(Ok(())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_layers_with_one_name_the_one_that_is_told_of() {
+        let layer = |created: Option<&str>| {
+            let labels = [(LABEL_RESTORED, Some("b1")), (LABEL_RESTORED_CREATED, created)];
+            let labels = labels.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?.to_owned())));
+            Snapshot { labels: Some(labels.collect()), ..Snapshot::default() }
+        };
+        let mut told = EngineStatus { last_restored_backup: "b1".into(), ..EngineStatus::default() };
+        assert!(holds(&layer(None), &told) && !holds(&layer(Some("later")), &told));
+        told.last_restored_created = "later".into();
+        assert!(holds(&layer(Some("later")), &told) && !holds(&layer(None), &told));
+        assert!(!holds(&Snapshot { removed: true, ..layer(Some("later")) }, &told));
     }
 }

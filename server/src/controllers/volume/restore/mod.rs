@@ -9,30 +9,33 @@
 //!                       activate: target read once more ──────┴─► newest backup there, replicas whole ──► usable
 //! ```
 //! 1. [`wish`] — which backup, and whether it is there: pure; 2. [`turn`] — how many may be filled on a node at once;
-//! 3. [`calls`] — what the engine is asked; 4. [`instant`] — a volume that is used while its data comes.
+//! 3. [`wholeness`] — which replicas an activation waits for; 4. [`calls`] — what the engine is asked;
+//! 5. [`instant`] — a volume that is used while its data comes.
 //!
 //! Invariants:
 //! - a volume that is not filled is attached by nobody else (`attach` refuses), has no snapshots of users, and is not backed
 //!   up: nobody sees half of a backup, and nothing but backups goes into a volume that follows one;
 //! - whether the backup is there, the engine says, from the labels of its own layers; nothing of it is remembered here. A
 //!   manager, an engine or a replica that dies in between costs no more than looking again at what is there;
-//! - an activation never waits for a target that does not answer: disaster is when it does not.
+//! - an activation never waits for a target that does not answer, nor for a replica whose node is silent: disaster is when
+//!   they don't.
 
 mod calls;
 mod instant;
 mod turn;
+mod wholeness;
 mod wish;
 
 use std::time::Duration;
 
 use aurochs_api::cause::{Cause, CauseCode, Severity};
 use aurochs_api::condition::ConditionStatus;
-use aurochs_api::volume::Robustness;
 use aurochs_engine::backup::BackupUrl;
 
-use self::wish::{Phase, Wanted};
+use self::wish::{Newest, Phase, Wanted};
 use super::family::Family;
 use super::{Findings, Volumes};
+use crate::backups::is_at;
 use crate::controllers::tickets::{self, Purpose, Standing};
 use crate::controllers::{Context, Error};
 use crate::events::{EventType, ObjectRef, Reason};
@@ -121,7 +124,7 @@ impl Restore<'_> {
             Ok(told) => told,
             Err(error) => return self.bear_silence(&error, findings),
         };
-        let wanted = self.no_older(wanted, &told).await?;
+        let wanted = wish::no_older(wanted, &told, Phase::of(self.volume), self.newest().await?.as_ref());
         if self.is_instant() && wish::is_usable(&told, &wanted) {
             return self.usable(&wanted, &told).await;
         }
@@ -213,11 +216,10 @@ impl Restore<'_> {
                 findings.look_again_in(FOLLOW_PAUSE);
                 Ok(())
             }
-            Phase::Activating if !self.is_whole() => {
-                findings.causes.push(self.underway("it waits until its replicas are whole"));
-                findings.look_again_in(LOOK_AGAIN);
-                Ok(())
-            }
+            Phase::Activating => match self.awaited() {
+                Some(replica) => self.wait_for(&replica, "", findings),
+                None => self.finish().await,
+            },
             _ => self.finish().await,
         }
     }
@@ -252,17 +254,20 @@ impl Restore<'_> {
         };
         let holds_something = !told.last_restored_backup.is_empty();
         let target = self.context.store.find::<BackupTarget>(&self.volume.spec.backup_target_name).await?;
+        let is_read_again = self.is_read_again().await?;
+        // What is wanted was read just now: the rest of a large target is not waited for.
+        let is_read_well = is_read_again && self.is_read_well(target.as_ref()).await?;
         if let Some(target) = &target
+            && !is_read_well
             && target.spec.sync_requested_at != target.status.answered_request
         {
             findings.causes.push(self.underway("its target is read once more, for a newer backup"));
             findings.look_again_in(LOOK_AGAIN);
             return Ok(());
         }
-        let is_read_again = self.is_read_again().await?;
         let why = match &target {
             None => Some("its backup target is gone".to_owned()),
-            Some(target) if !target.status.available => {
+            Some(target) if !target.status.available && !is_read_well => {
                 let told = condition::find(&target.status.conditions, CONDITION_UNAVAILABLE);
                 Some(told.map(|told| told.message.clone()).unwrap_or_default())
             }
@@ -273,20 +278,24 @@ impl Restore<'_> {
         };
         match why {
             Some(why) if holds_something => {
-                let held = &told.last_restored_backup;
-                let message = format!(
-                    "Volume {} is activated with backup {held}: whether there is a newer one can't be told ({}).",
-                    self.name(),
-                    why.trim_end_matches('.')
-                );
+                let why = format!("whether there is a newer backup can't be told ({})", why.trim_end_matches('.'));
                 if !told.unfinished_restore.is_empty() {
                     if let Err(error) = calls::give_up_difference(self.context, &self.family.engine, &told).await {
                         return self.bear_silence(&error, findings);
                     }
-                    return self.wait_for_replicas(findings);
+                    findings.causes.push(self.underway("what came of a newer backup is taken back"));
+                    findings.look_again_in(LOOK_AGAIN);
+                    return Ok(());
                 }
+                if let Some(replica) = self.awaited() {
+                    return self.wait_for(&replica, &format!("{why}; "), findings);
+                }
+                self.finish().await?;
+                // Behind it: told once, however often it was looked at.
+                let held = &told.last_restored_backup;
+                let message = format!("Volume {} is activated with backup {held}: {why}.", self.name());
                 self.emit(Reason::Restored, EventType::Warning, &message);
-                if self.is_whole() { self.finish().await } else { self.wait_for_replicas(findings) }
+                Ok(())
             }
             _ if !is_read_again => {
                 findings.causes.push(self.underway("its target is read once more, for a newer backup"));
@@ -297,8 +306,13 @@ impl Restore<'_> {
         }
     }
 
-    fn wait_for_replicas(&self, findings: &mut Findings) -> Result<(), Error> {
-        findings.causes.push(self.underway("it waits until its replicas are whole"));
+    /// A replica that the activation waits for.
+    fn awaited(&self) -> Option<String> {
+        wholeness::awaited(self.context, self.volume, self.family).map(str::to_owned)
+    }
+
+    fn wait_for(&self, replica: &str, besides: &str, findings: &mut Findings) -> Result<(), Error> {
+        findings.causes.push(self.underway(&format!("{besides}it waits until replica {replica} has all data")));
         findings.look_again_in(LOOK_AGAIN);
         Ok(())
     }
@@ -310,6 +324,13 @@ impl Restore<'_> {
         Ok(*sync_requested_at == followed.status.answered_request)
     }
 
+    /// Whether the last reading of the backup volume met no error.
+    async fn is_read_well(&self, target: Option<&Object<BackupTarget>>) -> Result<bool, Error> {
+        let has_address = target.is_some_and(|target| !target.spec.backup_target_url.is_empty());
+        let followed = self.backup_volume().await?;
+        Ok(has_address && followed.is_some_and(|followed| followed.status.messages.is_empty()))
+    }
+
     async fn backup_volume(&self) -> Result<Option<Object<BackupVolume>>, StoreError> {
         let Some(volume) = self.volume.followed_volume() else { return Ok(None) };
         let name = crate::backups::names::backup_volume(&volume, &self.volume.spec.backup_target_name);
@@ -317,27 +338,23 @@ impl Restore<'_> {
     }
 
     async fn wanted(&self) -> Result<Option<Wanted>, Error> {
-        Ok(wish::wanted(self.volume, self.newest().await?.as_deref()))
+        Ok(wish::wanted(self.volume, self.newest().await?.as_ref()))
     }
 
     /// The newest backup of what a standby volume follows, where its target tells of one.
-    async fn newest(&self) -> Result<Option<String>, StoreError> {
+    async fn newest(&self) -> Result<Option<Newest>, StoreError> {
         if !matches!(Phase::of(self.volume), Phase::Following | Phase::Activating) {
             return Ok(None);
         }
-        let newest = self.backup_volume().await?.map(|found| found.status.last_backup_name);
-        Ok(newest.filter(|newest| !newest.is_empty()))
-    }
-
-    /// A standby volume whose target tells of no backup stays with what it holds, and does not go back to the one that it
-    /// was made of.
-    async fn no_older(&self, wanted: Wanted, told: &EngineStatus) -> Result<Wanted, StoreError> {
-        let holds_another = !told.last_restored_backup.is_empty() && told.last_restored_volume == wanted.volume;
-        let is_standby = matches!(Phase::of(self.volume), Phase::Following | Phase::Activating);
-        if is_standby && holds_another && self.newest().await?.is_none() {
-            return Ok(Wanted { backup: told.last_restored_backup.clone(), ..wanted });
+        let Some(found) = self.backup_volume().await? else { return Ok(None) };
+        let BackupVolumeSpec { volume_name, backup_target_name, .. } = &found.spec;
+        let backup = found.status.last_backup_name;
+        if backup.is_empty() {
+            return Ok(None);
         }
-        Ok(wanted)
+        let record = request::backup(&self.context.store, &backup, volume_name, backup_target_name).await?;
+        let created = record.map(|record| record.status.backup_created_at).unwrap_or_default();
+        Ok(Some(Newest { backup, created }))
     }
 
     /// The target that `fromBackup` names; the volume's own backups may go to another one. The volume's where none has
@@ -345,19 +362,12 @@ impl Restore<'_> {
     async fn source(&self, wanted: &Wanted) -> Result<Option<Object<BackupTarget>>, StoreError> {
         let named = self.context.store.find::<BackupTarget>(&wanted.target).await?;
         let Ok(url) = self.volume.spec.from_backup.parse::<BackupUrl>() else { return Ok(named) };
-        let plain = |text: &str| text.trim_end_matches('/').to_owned();
-        let address = plain(url.target.as_str());
-        let is_there = |target: &Object<BackupTarget>| plain(&target.spec.backup_target_url) == address;
+        let is_there = |target: &Object<BackupTarget>| is_at(&target.spec.backup_target_url, &url.target);
         if named.as_ref().is_some_and(is_there) {
             return Ok(named);
         }
         let targets = self.context.store.list::<BackupTarget>().await?;
         Ok(targets.into_iter().find(|target| is_there(target)).or(named))
-    }
-
-    fn is_whole(&self) -> bool {
-        let wished = usize::try_from(self.volume.spec.number_of_replicas).unwrap_or(usize::MAX);
-        self.family.serving() >= wished || self.volume.status.robustness == Robustness::Healthy
     }
 
     // === what is told ===

@@ -236,7 +236,6 @@ fn what_is_missing_is_refused_by_name() {
     for (words, change) in [
         ("encrypted volumes", (|wish| wish.encrypted = true) as fn(&mut VolumeCreateInput)),
         ("ReadWriteMany", |wish| wish.access_mode = "rwx".into()),
-        ("backing images", |wish| wish.backing_image = "image".to_owned()),
         ("v2 data engine", |wish| wish.ublk_queue_depth = 32),
         ("v2 data engine", |wish| wish.nvme_tcp_nr_io_queues = 1),
         ("v2 data engine", |wish| {

@@ -1,0 +1,73 @@
+//! How fast hashing and compressing go on this machine, with nothing else to do.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::Instant;
+
+use aurochs_engine::backup::block::{self, Checksum, Compression, Hasher};
+use bytes::Bytes;
+
+use crate::content::{BLOCK, Content};
+use crate::report::Figure;
+use crate::settings::Settings;
+
+/// Of the volume: so much is enough for a steady figure.
+const BYTES_MAXIMUM: u64 = 1 << 30;
+
+pub(crate) fn measure(settings: &Settings) -> Vec<Figure> {
+    let content = Content::new(settings.size().min(BYTES_MAXIMUM));
+    let cores = cores();
+    let hash = |number: u64| assert_ne!(checksum(&content.block(number)), Checksum::of(b""));
+    let compress = |number: u64| drop(block::encode(Compression::Lz4, content.block(number)).unwrap());
+    let both = |number: u64| {
+        let pieces = content.block(number);
+        (checksum(&pieces), block::encode(Compression::Lz4, pieces).unwrap())
+    };
+    // What a restore has to do with each block: a few, decoded over and over.
+    let stored: Vec<(Checksum, Bytes)> =
+        (0..8).map(|number| both(number)).map(|(sum, file)| (sum, file.into())).collect();
+    let decode = |number: u64| {
+        let (checksum, file) = &stored[number as usize % stored.len()];
+        drop(block::decode(Compression::Lz4, file, BLOCK, checksum).unwrap());
+    };
+    let mut figures = Vec::new();
+    for (threads, where_) in [(1, "one core"), (cores, "all cores")] {
+        let mut add = |what: &str, mib_per_second| {
+            figures.push(Figure::rate(&format!("{what}, {where_}"), mib_per_second));
+        };
+        add("SHA-512", rate(threads, content.size(), &hash));
+        add("LZ4 compress", rate(threads, content.size(), &compress));
+        add("hash and compress", rate(threads, content.size(), &|number| drop(both(number))));
+        add("uncompress and hash", rate(threads, content.size(), &decode));
+    }
+    figures
+}
+
+pub(crate) fn cores() -> usize {
+    thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn checksum(pieces: &[Bytes]) -> Checksum {
+    let mut hasher = Hasher::default();
+    pieces.iter().for_each(|piece| hasher.update(piece));
+    hasher.finish()
+}
+
+/// MiB a second of `work` on all blocks, each once, by so many threads.
+fn rate(threads: usize, bytes: u64, work: &(dyn Fn(u64) + Sync)) -> f64 {
+    let (next, begin) = (AtomicU64::new(0), Instant::now());
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= bytes / BLOCK {
+                        return;
+                    }
+                    work(number);
+                }
+            });
+        }
+    });
+    bytes as f64 / f64::from(1 << 20) / begin.elapsed().as_secs_f64()
+}

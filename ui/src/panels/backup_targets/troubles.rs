@@ -1,0 +1,20 @@
+//! Targets that can't be used now, with the reason: what backups wait for.
+
+use leptos::prelude::*;
+
+use crate::components::causes::WhyList;
+use crate::live::{Thing, follow};
+use crate::words::tr;
+
+#[component]
+pub(crate) fn Troubles() -> impl IntoView {
+    let targets = follow("backuptargets");
+    let causes = Memo::new(move |_| targets.all().iter().flat_map(Thing::causes).collect::<Vec<_>>());
+    view! {
+        <Show when=move || !causes.with(Vec::is_empty)>
+            <section class="card why edge-degraded" aria-label=tr("Targets that can't be used")>
+                {move || view! { <WhyList causes=causes.get() /> }}
+            </section>
+        </Show>
+    }
+}

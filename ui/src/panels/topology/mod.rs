@@ -1,0 +1,3 @@
+//! Parts of the page of the topology.
+
+pub(crate) mod picture;
