@@ -15,7 +15,7 @@ use super::{LOOK_AGAIN, REASON_FAILURE, REASON_IN_PROGRESS, RETRIED, Restore, TU
 use crate::controllers::Error;
 use crate::controllers::volume::Findings;
 use crate::events::{EventType, Reason};
-use crate::resources::engine::{EngineStatus, RestorePhase, RestoreProgress};
+use crate::resources::engine::{EngineStatus, InstanceState, RestorePhase, RestoreProgress};
 use crate::resources::volume::VolumeStatus;
 
 impl Restore<'_> {
@@ -53,6 +53,11 @@ impl Restore<'_> {
             Ok(told) => told,
             Err(error) => return self.bear_silence(&error, findings),
         };
+        // One that starts or stops tells nothing of its volume, which says nothing about it.
+        if told.current_state != InstanceState::Running {
+            findings.look_again_in(LOOK_AGAIN);
+            return Ok(());
+        }
         match told.restore.filter(|restore| restore.instant) {
             Some(restore) if restore.phase != RestorePhase::Complete => self.go_on(&restore, findings).await,
             // An engine that started after the end knows nothing of it.
