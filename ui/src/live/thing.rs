@@ -93,7 +93,7 @@ impl Thing {
 
     /// Why it is not as wished.
     pub(crate) fn causes(&self) -> Vec<Cause> {
-        let cause = |value: &Value| serde_json::from_value(value.clone()).ok();
+        let cause = |value: &Value| serde_json::from_str(&value.to_string()).ok();
         let causes = self.at("causes").and_then(Value::as_array);
         causes.map(|causes| causes.iter().filter_map(cause).collect()).unwrap_or_default()
     }

@@ -11,7 +11,7 @@ const ROW_PIXELS: f64 = 40.0;
 const NARROW_ROW_PIXELS: f64 = 64.0;
 const HEAD_PIXELS: f64 = 36.0;
 /// Rows drawn beyond the view on either side: scrolling shows them before the next frame draws more.
-const BEYOND: usize = 12;
+const BEYOND: usize = 6;
 /// Rows come and go in groups, so that not every pixel of scrolling changes the list.
 const GROUP: usize = 8;
 
@@ -103,9 +103,9 @@ mod tests {
 
     #[test]
     fn rows_in_view() {
-        assert_eq!(span(0.0, 800.0, 40.0, 10_000), (0, 40));
-        assert_eq!(span(40_000.0, 40_800.0, 40.0, 10_000), (984, 1040));
-        assert_eq!(span(399_600.0, 400_400.0, 40.0, 10_000), (9976, 10_000));
+        assert_eq!(span(0.0, 800.0, 40.0, 10_000), (0, 32));
+        assert_eq!(span(40_000.0, 40_800.0, 40.0, 10_000), (992, 1032));
+        assert_eq!(span(399_600.0, 400_400.0, 40.0, 10_000), (9984, 10_000));
         assert_eq!(span(-500.0, -1.0, 40.0, 3), (0, 3), "a table below the view has its first rows");
         assert_eq!(span(9999.0, 12_000.0, 40.0, 0), (0, 0));
     }
