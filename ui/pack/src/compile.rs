@@ -9,6 +9,14 @@ use crate::toolchain::{TARGET, Toolchain};
 
 const PACKAGE: &str = "aurochs-ui";
 const PROFILE: &str = "wasm";
+const QUICK_PROFILE: &str = "wasm-quick";
+
+/// Set to try a change in a minute: neither optimised nor well compressed, so several times the size.
+const QUICK: &str = "AUROCHS_UI_QUICK";
+
+pub(crate) fn is_quick() -> bool {
+    std::env::var_os(QUICK).is_some_and(|value| !value.is_empty())
+}
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CompileError {
@@ -24,7 +32,14 @@ pub(crate) enum CompileError {
 pub(crate) fn to_wasm(root: &Path, toolchain: &Toolchain) -> Result<PathBuf, CompileError> {
     let output = toolchain
         .cargo_build(root)
-        .args(["--locked", "--package", PACKAGE, "--lib", "--profile", PROFILE])
+        .args([
+            "--locked",
+            "--package",
+            PACKAGE,
+            "--lib",
+            "--profile",
+            if is_quick() { QUICK_PROFILE } else { PROFILE },
+        ])
         .args(["--message-format", "json-render-diagnostics"])
         .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", path_flags(root))
         // Flags from outside would silently replace the ones above and change the published bytes.

@@ -192,7 +192,11 @@ fn is_compressible(file: &str) -> bool {
 }
 
 fn brotli_of(bytes: &[u8]) -> io::Result<Vec<u8>> {
-    let parameters = brotli::enc::BrotliEncoderParams { quality: 11, lgwin: 24, ..Default::default() };
+    let parameters = brotli::enc::BrotliEncoderParams {
+        quality: if crate::compile::is_quick() { 3 } else { 11 },
+        lgwin: 24,
+        ..Default::default()
+    };
     let mut packed = Vec::new();
     brotli::BrotliCompress(&mut &*bytes, &mut packed, &parameters)?;
     Ok(packed)

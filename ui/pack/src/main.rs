@@ -55,7 +55,10 @@ fn main() -> ExitCode {
 
 fn pack(root: &Path) -> Result<(), PackError> {
     let toolchain = Toolchain::choose(root)?;
-    let fingerprint = fingerprint::of_inputs(root, &toolchain)?;
+    let mut fingerprint = fingerprint::of_inputs(root, &toolchain)?;
+    if compile::is_quick() {
+        fingerprint.push_str(" quick");
+    }
     let dist = Dist::at(root.join("ui/dist"));
     if dist.is_current(&fingerprint) {
         println!("dashboard: up to date in ui/dist");
