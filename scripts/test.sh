@@ -49,12 +49,35 @@ for file in e2e/tests/*.rs; do
   name=$(basename "$file" .rs)
   [ "$name" = api_properties ] || e2e_tests+=(--test "$name")
 done
+# Those that mostly wait: for processes, for minutes of the clock, for what is looked at now and then.
+waiting=(api cli crashes installed)
+working=(--lib --bins)
+for file in {api,engine,server,ui}/tests/*.rs {api,engine,server,ui}/tests/*/main.rs; do
+  name=${file%/main.rs} name=$(basename "$name" .rs)
+  [ ! -e "$file" ] || [[ " ${waiting[*]} " = *" $name "* ]] || working+=(--test "$name")
+done
 
 lint() { cargo clippy "${everything[@]}" --all-targets --quiet -- -D warnings; }
 compile() { cargo build "${everything[@]}" --bins && cargo test "${everything[@]}" --no-run --quiet; }
 # Random histories of all operations; `make soak` runs more.
 export AUROCHS_HISTORIES=${AUROCHS_HISTORIES:-2000}
-unit_tests() { cargo test --locked --workspace --exclude aurochs-e2e --quiet --no-fail-fast; }
+most=(--workspace --exclude aurochs-e2e --locked --quiet --no-fail-fast)
+# Both at once: what one half waits the other half works. The waiting half's output comes when it is over.
+unit_tests() {
+  local outcome=0 beside
+  # A group of its own, which goes with this (part's) subshell: what is in the background is not asked to stop otherwise.
+  set -m
+  RUST_TEST_THREADS=$(($(nproc) * 3)) cargo test "${most[@]}" "${waiting[@]/#/--test=}" >"$logs/waiting" 2>&1 </dev/null &
+  beside=$!
+  set +m
+  trap 'kill -- "-$beside" 2>/dev/null' EXIT
+  cargo test "${most[@]}" "${working[@]}" || outcome=1
+  cargo test "${most[@]}" --doc || outcome=1
+  wait "$beside" || outcome=1
+  trap - EXIT
+  cat "$logs/waiting"
+  return "$outcome"
+}
 process_tests() { cargo test "${everything[@]}" "${e2e_tests[@]}" --no-fail-fast -- --test-threads=1; }
 property_tests() { cargo test "${everything[@]}" --test api_properties; }
 browser_tests() {
