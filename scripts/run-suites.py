@@ -19,7 +19,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 # What takes longest, by far; the rest in cargo's order.
-FIRST = ["installed", "crashes", "histories", "crash_points"]
+FIRST = ["installed", "crashes", "histories", "instant_restore", "crash_points", "cli", "api"]
+# Those whose tests mostly wait, for processes and for minutes of the clock: more of them at once than processors.
+WAITING = {"installed", "cli", "api"}
 # A suite that hangs is killed and shown; the longest takes six minutes alone.
 PATIENCE_SECONDS = 25 * 60
 
@@ -50,6 +52,8 @@ def run(suite, said):
     name, program, directory = suite
     start = time.monotonic()
     environment = dict(os.environ, CARGO_MANIFEST_DIR=directory)
+    if name in WAITING:
+        environment.setdefault("RUST_TEST_THREADS", str(2 * (os.cpu_count() or 1)))
     process = subprocess.Popen(
         [program, "--quiet"], cwd=directory, env=environment, stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
