@@ -5,7 +5,7 @@ use leptos::prelude::*;
 
 use super::badge::Badge;
 use super::places::Places;
-use crate::words;
+use crate::{clock, words};
 
 #[component]
 pub(crate) fn WhyList(causes: Vec<Cause>) -> impl IntoView {
@@ -20,7 +20,7 @@ pub(crate) fn Why(cause: Cause) -> impl IntoView {
         <div class="attn">
             <Badge mark=Signal::stored(mark) text=words />
             <div>
-                <strong>{cause.message}</strong>
+                <strong>{clock::localized(&cause.message)}</strong>
                 {next_step}
                 <Places details=cause.details />
             </div>

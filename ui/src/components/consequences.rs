@@ -54,6 +54,8 @@ pub(crate) fn Consequences(#[prop(into)] address: Signal<String>) -> impl IntoVi
 
 fn foreseen(answer: &Thing) -> AnyView {
     let mark = match answer.text("verdict") {
+        // What goes for ever is no good news.
+        "fine" if answer.items("volumes").iter().any(|volume| volume.flag("deleted")) => Mark::Idle,
         "fine" => Mark::Healthy,
         "incomplete" => Mark::Degraded,
         "refused" | "dataLoss" => Mark::Faulted,
