@@ -15,7 +15,8 @@ pub(crate) fn WhyList(causes: Vec<Cause>) -> impl IntoView {
 #[component]
 pub(crate) fn Why(cause: Cause) -> impl IntoView {
     let (mark, words) = (words::Mark::of(&cause), words::cause(cause.code).to_owned());
-    let next_step = (!cause.next_step.is_empty()).then(|| view! { <div class="next">{cause.next_step}</div> });
+    let next_step =
+        (!cause.next_step.is_empty()).then(|| view! { <div class="next">{clock::localized(&cause.next_step)}</div> });
     view! {
         <div class="attn">
             <Badge mark=Signal::stored(mark) text=words />
