@@ -36,10 +36,10 @@ pub(super) fn width(index: usize, kind: Kind) -> u32 {
         _ if index == 0 => 200,
         Kind::Text => 140,
         Kind::Long => 340,
-        Kind::Number => 90,
+        Kind::Number => 80,
         Kind::Bytes => 100,
         Kind::Time => 110,
-        Kind::State => 150,
+        Kind::State => 130,
         Kind::Custom => 160,
     }
 }
