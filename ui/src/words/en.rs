@@ -222,7 +222,8 @@ pub(crate) fn span(seconds: u64) -> String {
     match seconds {
         0..60 => fill("{} s", &[&seconds]),
         60..3600 => fill("{} min", &[&seconds.div_ceil(60)]),
-        _ => fill("{} h {} min", &[&(seconds / 3600), &(seconds % 3600 / 60)]),
+        3600..172_800 => fill("{} h {} min", &[&(seconds / 3600), &(seconds % 3600 / 60)]),
+        _ => fill("{} d {} h", &[&(seconds / 86_400), &(seconds % 86_400 / 3600)]),
     }
 }
 
@@ -342,6 +343,7 @@ mod tests {
         assert_eq!(span(38), "38 s");
         assert_eq!(span(61), "2 min");
         assert_eq!(span(7500), "2 h 5 min");
+        assert_eq!(span(6 * 86_400 + 14 * 3600 + 2880), "6 d 14 h");
     }
 
     #[test]
