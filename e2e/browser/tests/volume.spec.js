@@ -2,81 +2,11 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { expect, test } from "../fixtures/installation.js";
-
-const MIB = 1 << 20;
-
-async function logIn(page, installation, user = installation.user, password = installation.password) {
-  await page.goto(installation.url);
-  await page.getByLabel("User").fill(user);
-  await page.getByLabel("Password").fill(password);
-  await page.getByRole("button", { name: "Log in" }).click();
-  await expect(page.locator("[data-testid=live-state]").first()).toBeAttached();
-}
-
-/** Calls of the API beside the browser. This client calls itself a browser, and one that does not ask for JSON gets a page. */
-function apiOf(page, installation) {
-  const login = Buffer.from(`${installation.user}:${installation.password}`).toString("base64");
-  const headers = { accept: "application/json", authorization: `Basic ${login}` };
-  const call = (method) => async (path, data) => {
-    const answer = await page.request[method](`${installation.url}v1/${path}`, { headers, data });
-    expect(answer.ok(), `${method} ${path}: ${answer.status()} ${await answer.text()}`).toBe(true);
-    const text = await answer.text();
-    return text ? JSON.parse(text) : null;
-  };
-  const [get, post, put, remove] = ["get", "post", "put", "delete"].map(call);
-  const state = async (name) => (await get(`volumes/${name}`)).state;
-  return {
-    get, post, put, remove,
-    async volume(name, more = {}) {
-      await post("volumes", { name, size: `${64 * MIB}`, numberOfReplicas: 3, ...more });
-      await expect.poll(() => state(name), { timeout: 60_000 }).toBe("detached");
-    },
-    async attach(name, node = "node-1") {
-      await post(`volumes/${name}?action=attach`, { hostId: node });
-      await expect.poll(async () => (await get(`volumes/${name}`)).robustness, { timeout: 60_000 }).toBe("healthy");
-    },
-    async gone(name) {
-      const all = async () => (await get("volumes")).data.map((volume) => volume.name);
-      if (!(await all()).includes(name)) return;
-      if (await state(name) === "attached") await post(`volumes/${name}?action=detach`, { forceDetach: true });
-      await expect.poll(() => state(name), { timeout: 60_000 }).not.toBe("attached");
-      await remove(`volumes/${name}`);
-      await expect.poll(all, { timeout: 60_000 }).not.toContain(name);
-    },
-  };
-}
-
-/** Answers the open dialog and waits until it closes; one that refuses stays, and its reason is what the test then tells. */
-async function answer(page, timeout = 30_000) {
-  const dialog = page.getByRole("dialog");
-  const refusal = dialog.getByTestId("failure");
-  await page.getByTestId("dialog-answer").click();
-  let outcome;
-  await expect.poll(async () => {
-    const reasons = await refusal.allInnerTexts();
-    return (outcome = reasons.join() || (await dialog.isVisible() ? "open" : "closed"));
-  }, { timeout }).not.toBe("open");
-  expect(outcome).toBe("closed");
-}
-
-async function choose(page, name) {
-  await page.getByRole("button", { name: /^More actions for/ }).click();
-  await page.getByRole("menuitem", { name }).click();
-}
-
-async function expectNoOverflow(page) {
-  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-  expect(overflow).toBeLessThanOrEqual(0);
-}
-
-const open = (page, installation, volume, tab = "") =>
-  page.goto(`${installation.url}volumes/${volume}${tab && `?tab=${tab}`}`);
+import { MIB, answer, choose, expectNoOverflow, logIn, open, volumes } from "../fixtures/volumes.js";
 
 test("every action of a volume's menu", async ({ page, installation, shoot }, info) => {
   test.setTimeout(300_000);
-  const problems = [];
-  page.on("pageerror", (error) => problems.push(error.message));
-  const api = apiOf(page, installation);
+  const api = volumes(page, installation);
   const volume = `all-${info.project.name}-${process.pid}`;
   const copy = `cloned-${volume}`;
   const job = `nightly-${info.project.name}`;
@@ -193,7 +123,6 @@ test("every action of a volume's menu", async ({ page, installation, shoot }, in
     await shoot("volume-delete");
     await answer(page);
     await expect(page).toHaveURL(`${installation.url}volumes`, { timeout: 60_000 });
-    expect(problems).toEqual([]);
   } finally {
     await api.gone(volume);
     await api.gone(copy);
@@ -202,9 +131,7 @@ test("every action of a volume's menu", async ({ page, installation, shoot }, in
 
 test("the page of a volume, tab by tab", async ({ page, installation, shoot }, info) => {
   test.setTimeout(240_000);
-  const problems = [];
-  page.on("pageerror", (error) => problems.push(error.message));
-  const api = apiOf(page, installation);
+  const api = volumes(page, installation);
   const volume = `page-${info.project.name}-${process.pid}`;
   const copy = `cloned-${volume}`;
   await logIn(page, installation);
@@ -293,7 +220,6 @@ test("the page of a volume, tab by tab", async ({ page, installation, shoot }, i
     await expectNoOverflow(page);
     await page.reload();
     await expect(page.getByTestId("events")).toBeVisible();
-    expect(problems).toEqual([]);
   } finally {
     await api.gone(copy);
     await api.gone(volume);
@@ -301,7 +227,7 @@ test("the page of a volume, tab by tab", async ({ page, installation, shoot }, i
 });
 
 test("a new volume with everything said", async ({ page, installation, shoot }, info) => {
-  const api = apiOf(page, installation);
+  const api = volumes(page, installation);
   const volume = `said-${info.project.name}-${process.pid}`;
   await logIn(page, installation);
   await page.goto(`${installation.url}volumes`);
@@ -328,7 +254,7 @@ test("a new volume with everything said", async ({ page, installation, shoot }, 
 });
 
 test("who may only look sees no button that the manager would refuse", async ({ page, installation, shoot }, info) => {
-  const api = apiOf(page, installation);
+  const api = volumes(page, installation);
   const volume = `look-${info.project.name}-${process.pid}`;
   const { user, password } = await installation.addViewer();
   await api.volume(volume);
@@ -351,7 +277,7 @@ test("who may only look sees no button that the manager would refuse", async ({ 
 
 for (const scheme of ["light", "dark"]) {
   test(`pictures, ${scheme}`, async ({ page, installation, shoot }, info) => {
-    const api = apiOf(page, installation);
+    const api = volumes(page, installation);
     const volume = `seen-${scheme}-${info.project.name}`;
     await page.emulateMedia({ colorScheme: scheme });
     await logIn(page, installation);
