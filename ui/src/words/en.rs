@@ -270,6 +270,8 @@ pub(crate) fn frontend(frontend: &str) -> &str {
         "iscsi" => tr("iSCSI"),
         "ublk" => tr("ublk"),
         "nbd" => tr("NBD"),
+        "nbd-kernel" => tr("NBD in the kernel"),
+        "iscsi-kernel" => tr("iSCSI in the kernel"),
         "fuse" | "fuse-loop" | "fuse_loop" => tr("FUSE and loop device"),
         "" => tr("None"),
         other => other,
