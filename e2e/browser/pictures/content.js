@@ -39,13 +39,14 @@ export async function backedUp(ask, installation) {
     credentials: { AWS_ACCESS_KEY_ID: "id", AWS_SECRET_ACCESS_KEY: "secret", AWS_ENDPOINTS: "http://127.0.0.1:9" } });
   const state = (name) => async () => (await ask("GET", `volumes/${name}`)).state;
   const image = await fileSystem(place);
-  for (const [name, target] of [["mysql-data", "offsite"], ["postgres-main", "default"]]) {
+  const volumes = [["orders-db", "offsite", ["before-upgrade", "monday"]], ["wiki-data", "default", ["release-4", "tuesday"]]];
+  for (const [name, target, snapshots] of volumes) {
     if (!await once(ask, "volumes", name, { name, size: "64Mi", numberOfReplicas: 2, backupTargetName: target })) continue;
     await expect.poll(state(name)).toBe("detached");
     await ask("POST", `volumes/${name}?action=attach`, { hostId: "node-1" });
     await expect.poll(state(name)).toBe("attached");
     execFileSync("dd", [`if=${image}`, `of=/dev/longhorn/${name}`, "bs=1M", "oflag=direct", "conv=fsync"], { stdio: "ignore" });
-    for (const snapshot of ["before-upgrade", "nightly"]) {
+    for (const snapshot of snapshots) {
       await ask("POST", `volumes/${name}?action=snapshotCRCreate`, { name: snapshot });
       await expect.poll(async () => {
         const { data } = await ask("POST", `volumes/${name}?action=snapshotCRList`, {});
@@ -77,7 +78,7 @@ export async function recurringJobs(ask) {
 export async function systemAndImage(ask) {
   await once(ask, "systembackups", "before-upgrade", { name: "before-upgrade", volumeBackupPolicy: "if-not-present" });
   await once(ask, "backingimages", "base-system", { name: "base-system", sourceType: "export-from-volume", minNumberOfCopies: 2,
-    parameters: { "volume-name": "mysql-data", "export-type": "raw" } });
+    parameters: { "volume-name": "orders-db", "export-type": "raw" } });
   await expect.poll(async () => (await ask("GET", "systembackups")).data.map(({ state }) => state)).toEqual(["Ready"]);
   await expect.poll(async () => {
     const { diskFileStatusMap } = await ask("GET", "backingimages/base-system");

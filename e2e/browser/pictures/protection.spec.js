@@ -5,11 +5,11 @@ import { api, logIn, visit } from "../fixtures/dashboard.js";
 import { backedUp, orphan, recurringJobs, systemAndImage } from "./content.js";
 
 const PAGES = [
-  ["backups", "backups"], ["backup-volume", "backups/offsite/mysql-data"], ["backup-targets", "backup-targets"],
-  ["files", "files?volume=mysql-data&snapshot=before-upgrade&path=/mysql"], ["files-choose", "files"],
+  ["backups", "backups"], ["backup-volume", "backups/offsite/orders-db"], ["backup-targets", "backup-targets"],
+  ["files", "files?volume=orders-db&snapshot=before-upgrade&path=/mysql"], ["files-choose", "files"],
   ["recurring-jobs", "recurring-jobs"], ["system-backups", "system-backups"], ["system-restores", "system-backups?tab=restores"],
   ["backing-images", "backing-images"], ["backing-image-backups", "backing-images?tab=backups"],
-  ["nodes", "nodes"], ["node", "nodes/node-1"], ["topology", "topology?volume=mysql-data"], ["topology-table", "topology?tab=table"],
+  ["nodes", "nodes"], ["node", "nodes/node-1"], ["topology", "topology?volume=orders-db"], ["topology-table", "topology?tab=table"],
   ["settings", "settings"], ["notifications", "settings?tab=notifications"], ["access", "settings?tab=access"],
   ["orphans", "orphans"], ["orphan-instances", "orphans?tab=instances"], ["engine-images", "engine-images"],
   ["instance-managers", "instance-managers"], ["jobs", "jobs"], ["events", "events"], ["audit", "audit"], ["support", "support"],
@@ -31,9 +31,9 @@ const DIALOGS = [
   }],
   ["new-job", "recurring-jobs", press("New job")],
   ["history", "recurring-jobs", (page) => choose(page, "recurring-jobs-nightly", "History…")],
-  ["restore", "backups/offsite/mysql-data", (page) => choose(page, "backups-of-volume-", "Restore…")],
-  ["standby", "backups/offsite/mysql-data", (page) => choose(page, "backups-of-volume-", "Create standby volume…")],
-  ["delete-backup", "backups/offsite/mysql-data", (page) => choose(page, "backups-of-volume-", "Delete…")],
+  ["restore", "backups/offsite/orders-db", (page) => choose(page, "backups-of-volume-", "Restore…")],
+  ["standby", "backups/offsite/orders-db", (page) => choose(page, "backups-of-volume-", "Create standby volume…")],
+  ["delete-backup", "backups/offsite/orders-db", (page) => choose(page, "backups-of-volume-", "Delete…")],
   ["backup-menu", "backups", (page) => row(page, "backup-volumes-").getByRole("button", { name: /^Actions for/ }).click()],
   ["new-system-backup", "system-backups", press("Back up the system")],
   ["restore-system", "system-backups", (page) => choose(page, "system-backups-before", "Restore…")],

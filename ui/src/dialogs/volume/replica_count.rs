@@ -33,7 +33,8 @@ pub(super) fn ask(names: Vec<String>) {
             let of = of.clone();
             let address = Signal::derive(move || {
                 let wished = values.with(typed).filter(|wished| *wished != present);
-                let address = wished.and_then(|wished| what_if("replicaCount", &of, &format!("&replicaCount={wished}")));
+                let address =
+                    wished.and_then(|wished| what_if("replicaCount", &of, &format!("&replicaCount={wished}")));
                 address.unwrap_or_default()
             });
             view! { <Consequences address /> }.into_any()
