@@ -269,7 +269,7 @@ test("a new volume with everything said", async ({ page, installation, shoot }, 
     await page.locator("#field-numberOfReplicas").fill("2");
     await page.locator("#field-dataLocality").selectOption("best-effort");
     await expect(page.getByRole("dialog")).toContainText("2 × 2 GiB");
-    await page.getByText("Advanced", { exact: true }).click();
+    await page.getByRole("dialog").getByText("Advanced", { exact: true }).click();
     await page.locator("#field-backupBlockSize").selectOption("16777216");
     await page.locator("#field-snapshotMaxCount").fill("9");
     await page.locator("#field-replicaAutoBalance").selectOption("best-effort");
