@@ -5,7 +5,7 @@ import { expect, test } from "../fixtures/installation.js";
 import { MIB, answer, choose, expectNoOverflow, logIn, open, volumes } from "../fixtures/volumes.js";
 
 test("every action of a volume's menu", async ({ page, installation, quiet, shoot }, info) => {
-  test.setTimeout(300_000);
+  test.setTimeout(480_000);
   const api = volumes(page, installation);
   const volume = `all-${info.project.name}-${process.pid}`;
   const copy = `cloned-${volume}`;
@@ -160,7 +160,7 @@ test("every action of a volume's menu", async ({ page, installation, quiet, shoo
 });
 
 test("the page of a volume, tab by tab", async ({ page, installation, quiet, shoot }, info) => {
-  test.setTimeout(240_000);
+  test.setTimeout(300_000);
   const api = volumes(page, installation);
   const volume = `page-${info.project.name}-${process.pid}`;
   const copy = `cloned-${volume}`;
