@@ -12,7 +12,7 @@ pub(crate) fn Troubles() -> impl IntoView {
     let causes = Memo::new(move |_| targets.all().iter().flat_map(Thing::causes).collect::<Vec<_>>());
     view! {
         <Show when=move || !causes.with(Vec::is_empty)>
-            <section class="card why edge-degraded" aria-label=tr("Targets that can't be used")>
+            <section class="card why edge-faulted" aria-label=tr("Targets that can't be used")>
                 {move || view! { <WhyList causes=causes.get() /> }}
             </section>
         </Show>
