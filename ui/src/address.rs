@@ -14,10 +14,12 @@ pub(crate) fn root_path() -> String {
     path_of(&base).trim_end_matches('/').to_owned()
 }
 
-/// Address of the live stream.
-pub(crate) fn live_stream() -> String {
+/// Address of the live stream. The proof (`Session::stream_proof`) is needed where a proxy hides that this page asks; empty
+/// for none.
+pub(crate) fn live_stream(proof: &str) -> String {
     let base = document().base_uri().ok().flatten().unwrap_or_default();
-    stream_below(&base, "v1/ws/live")
+    let stream = stream_below(&base, "v1/ws/live");
+    if proof.is_empty() { stream } else { format!("{stream}?proof={proof}") }
 }
 
 /// The server answers every page with the login form when the session has ended.

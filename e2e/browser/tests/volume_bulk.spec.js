@@ -1,4 +1,5 @@
 // Several volumes at once: what is asked of all of them is asked once, and each of them does it.
+import { execFileSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { expect, test } from "../fixtures/installation.js";
 import { MIB, answer, expectNoOverflow, logIn, volumes } from "../fixtures/volumes.js";
@@ -37,6 +38,8 @@ test("what can be asked of several volumes together", async ({ page, installatio
     await answer(page);
     await expect.poll(() => each(({ robustness }) => robustness), { timeout: 60_000 }).toEqual(["healthy", "healthy"]);
     for (const name of names) await expect(page.getByTestId(`volume-${name}`)).toContainText("Healthy");
+    // What holds data wants to be named before it is deleted.
+    execFileSync("dd", ["if=/dev/urandom", `of=/dev/longhorn/${names[0]}`, "bs=1M", "count=4", "oflag=direct"], { stdio: "ignore" });
 
     await choose("Replica count…");
     await page.locator("#field-replicaCount").fill("3");

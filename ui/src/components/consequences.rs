@@ -54,6 +54,10 @@ pub(crate) fn Consequences(#[prop(into)] address: Signal<String>) -> impl IntoVi
 
 fn foreseen(answer: &Thing) -> AnyView {
     let mark = match answer.text("verdict") {
+        // Possible is not harmless: somebody loses something.
+        "fine" if answer.items("volumes").iter().any(|volume| volume.flag("deleted") || volume.flag("interrupted")) => {
+            Mark::Idle
+        }
         "fine" => Mark::Healthy,
         "incomplete" => Mark::Degraded,
         "refused" | "dataLoss" => Mark::Faulted,

@@ -173,7 +173,7 @@ fn row(of: &RecurringJobRef, jobs: List) -> Thing {
 fn recurring_columns() -> Vec<Column> {
     vec![
         column("title", "Name", Kind::Text, |row| Value::text(row.text("title"))),
-        column("does", "Does", Kind::Text, |row| Value::text(row.text("does"))),
+        column("does", "Does", Kind::Long, |row| Value::text(row.text("does"))),
         column("schedule", "When", Kind::Text, |row| Value::text(row.text("schedule"))),
         Column {
             view: Some(next_run),

@@ -41,10 +41,10 @@ pub(super) fn width(index: usize, column: &Shown) -> u32 {
         Kind::Text => 140,
         Kind::Wide => 210,
         Kind::Long => 340,
-        Kind::Number => 90,
+        Kind::Number => 80,
         Kind::Bytes => 100,
         Kind::Time => 110,
-        Kind::State => 150,
+        Kind::State => 130,
         Kind::Custom => 160,
     };
     content.max(title + TITLE_BESIDES)
