@@ -18,7 +18,7 @@ const PAGES = [
 const row = (page, test) => page.locator(`[data-testid^="${test}"]`).first();
 async function choose(page, test, entry) {
   await row(page, test).getByRole("button", { name: /^Actions for/ }).click();
-  await page.getByRole("menuitem", { name: entry }).click();
+  await page.getByRole("menuitem", { name: entry, exact: true }).click();
 }
 const press = (name) => (page) => page.getByRole("button", { name }).first().click();
 
