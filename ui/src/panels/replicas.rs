@@ -109,7 +109,7 @@ fn OneReplica(
             {move || failed().map(|at| view! { <div class="xs">{tr("Failed")}" "<When text=Signal::stored(at) /></div> })}
             {move || reasons.get().into_iter().map(|cause| {
                 let message = clock::localized(&cause.message);
-                view! { <div class="xs reason" title=message.clone()>{message}</div> }
+                view! { <div class="xs reason" title=message.clone()>{message.clone()}</div> }
             }).collect_view()}
             <div class="xs path" title=path>{disk}</div>
         </div>
