@@ -7,6 +7,7 @@ use aurochs_api::volume::Volume;
 use leptos::prelude::*;
 use serde_json::json;
 
+use super::protection::backups_of;
 use super::snapshots::layer_entries;
 use crate::components::menu::Entry;
 use crate::components::table::{Column, DataTable, Kind, Value};
@@ -17,7 +18,11 @@ use crate::words::{self, tr};
 
 #[component]
 pub(super) fn SnapshotList(rows: Signal<Vec<Snapshot>>, volume: Memo<Option<Arc<Volume>>>) -> impl IntoView {
-    let things = Signal::derive(move || rows.get().iter().map(thing).collect::<Vec<_>>());
+    let (_, backups) = backups_of(volume);
+    let things = Signal::derive(move || {
+        let backups = backups.things.get();
+        rows.get().iter().map(|snapshot| thing(snapshot, &backups)).collect::<Vec<_>>()
+    });
     let menu = Callback::new(move |chosen: Thing| -> Vec<Entry> {
         let found = rows.get_untracked().into_iter().find(|row| row.name == chosen.id());
         match (found, volume.get_untracked()) {
@@ -31,7 +36,7 @@ pub(super) fn SnapshotList(rows: Signal<Vec<Snapshot>>, volume: Memo<Option<Arc<
         <DataTable
             id="volume-snapshots"
             caption="Snapshots"
-            prefix="snap-"
+            prefix="snap"
             rows=things
             state=Signal::stored(ListState::Ready)
             columns=columns()
@@ -41,7 +46,9 @@ pub(super) fn SnapshotList(rows: Signal<Vec<Snapshot>>, volume: Memo<Option<Arc<
     }
 }
 
-fn thing(snapshot: &Snapshot) -> Thing {
+fn thing(snapshot: &Snapshot, backups: &[Thing]) -> Thing {
+    let backups = backups.iter().filter(|backup| backup.text("snapshotName") == snapshot.name);
+    let backups: Vec<&str> = backups.map(|backup| backup.text("name")).collect();
     let labels = snapshot.labels.clone().unwrap_or_default();
     let labels: Vec<String> = labels.into_iter().map(|(key, value)| format!("{key}: {value}")).collect();
     json!({
@@ -55,6 +62,7 @@ fn thing(snapshot: &Snapshot) -> Thing {
         "created": snapshot.created,
         "size": snapshot.size.bytes(),
         "labels": labels.join(", "),
+        "backups": backups.join(", "),
         "checksum": snapshot.checksum,
     })
     .into()
@@ -68,6 +76,7 @@ fn columns() -> Vec<Column> {
         column("size", "Size", Kind::Bytes, false, |row| Value::Bytes(row.bytes("size").bytes())),
         column("created", "Created", Kind::Time, false, |row| Value::Time(row.text("created").to_owned())),
         column("labels", "Labels", Kind::Text, false, |row| Value::text(row.text("labels"))),
+        column("backups", "Backups", Kind::Text, false, |row| Value::text(row.text("backups"))),
         column("parent", "Parent", Kind::Text, true, |row| Value::text(row.text("parent"))),
         column("checksum", "Checksum", Kind::Text, true, |row| Value::text(row.text("checksum"))),
     ]

@@ -222,7 +222,8 @@ pub(crate) fn span(seconds: u64) -> String {
     match seconds {
         0..60 => fill("{} s", &[&seconds]),
         60..3600 => fill("{} min", &[&seconds.div_ceil(60)]),
-        _ => fill("{} h {} min", &[&(seconds / 3600), &(seconds % 3600 / 60)]),
+        3600..172_800 => fill("{} h {} min", &[&(seconds / 3600), &(seconds % 3600 / 60)]),
+        _ => fill("{} d {} h", &[&(seconds / 86_400), &(seconds % 86_400 / 3600)]),
     }
 }
 
@@ -269,6 +270,8 @@ pub(crate) fn frontend(frontend: &str) -> &str {
         "iscsi" => tr("iSCSI"),
         "ublk" => tr("ublk"),
         "nbd" => tr("NBD"),
+        "nbd-kernel" => tr("NBD in the kernel"),
+        "iscsi-kernel" => tr("iSCSI in the kernel"),
         "fuse" | "fuse-loop" | "fuse_loop" => tr("FUSE and loop device"),
         "" => tr("None"),
         other => other,
@@ -342,6 +345,7 @@ mod tests {
         assert_eq!(span(38), "38 s");
         assert_eq!(span(61), "2 min");
         assert_eq!(span(7500), "2 h 5 min");
+        assert_eq!(span(6 * 86_400 + 14 * 3600 + 2880), "6 d 14 h");
     }
 
     #[test]

@@ -376,7 +376,7 @@ mod tests {
             ready: true,
             evicting: false,
             needed: false,
-            copy: Copy::Ready(Box::new(Image::default())),
+            copy: Copy::Ready(Box::default()),
         };
         change(&mut disk);
         disk
