@@ -368,13 +368,13 @@ async fn a_password_of_a_proxy_before_us_is_no_hindrance() {
     assert_eq!((session.status, session.json()["user"].as_str()), (StatusCode::OK, Some("ann")));
     // Without the session it is a wrong password as before; so is one that guesses at a page.
     assert_eq!(manager.send(request("GET", "/v1/session", &headers, "")).await.status, StatusCode::UNAUTHORIZED);
-    for guess in 0..12 {
+    let mut statuses = Vec::new();
+    for guess in 0..20 {
         let guess = basic("ann", &format!("guess {guess}"));
         let page = [("accept", "text/html"), ("authorization", guess.as_str())];
-        manager.send(request("GET", "/", &page, "")).await;
+        statuses.push(manager.send(request("GET", "/", &page, "")).await.status);
     }
-    let slowed = log_in(&manager, &[], "user=ann&password=correct+horse+2").await;
-    assert_eq!(slowed.status, StatusCode::TOO_MANY_REQUESTS);
+    assert!(statuses.contains(&StatusCode::TOO_MANY_REQUESTS), "{statuses:?}");
 }
 
 /// `kubectl proxy` asks us with the API server's `Host`, and a WebSocket of a browser has nothing but `Origin`.
