@@ -186,7 +186,11 @@ pub(crate) fn bulk(images: Vec<Thing>) -> Vec<Entry> {
     let (saved, fetched) = (images.clone(), images.clone());
     vec![
         entry(tr("Back up…"), missing, move || ask_back_up(saved.clone())),
-        entry(tr("Download"), missing, move || fetched.iter().for_each(|image| download(&address_of_content(image)))),
+        entry(tr("Download"), missing, move || {
+            for image in &fetched {
+                download(&address_of_content(image));
+            }
+        }),
         dangerous(entry(tr("Delete…"), None, move || ask_delete(images.clone()))),
     ]
 }
