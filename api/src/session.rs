@@ -33,7 +33,7 @@ impl Role {
 
 /// Answer of `GET /v1/session`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 pub struct Session {
     pub user: String,
     /// What the user may do.
