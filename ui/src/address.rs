@@ -33,9 +33,11 @@ pub(crate) fn volume(name: &str) -> String {
     format!("volumes/{name}")
 }
 
+/// The router's way to another page.
+type Navigate = Rc<dyn Fn(&str)>;
+
 thread_local! {
-    /// The router's way to another page.
-    static NAVIGATE: RefCell<Option<Rc<dyn Fn(&str)>>> = const { RefCell::new(None) };
+    static NAVIGATE: RefCell<Option<Navigate>> = const { RefCell::new(None) };
 }
 
 /// Keeps the router's way for [`go`]. Called once, by what stands inside of the router.

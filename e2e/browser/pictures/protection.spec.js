@@ -18,7 +18,7 @@ const PAGES = [
 const row = (page, test) => page.locator(`[data-testid^="${test}"]`).first();
 async function choose(page, test, entry) {
   await row(page, test).getByRole("button", { name: /^Actions for/ }).click();
-  await page.getByRole("menuitem", { name: entry }).click();
+  await page.getByRole("menuitem", { name: entry, exact: true }).click();
 }
 const press = (name) => (page) => page.getByRole("button", { name }).first().click();
 
@@ -53,7 +53,9 @@ const DIALOGS = [
   ["processes", "instance-managers", (page) => choose(page, "instance-managers-", "Show processes…")],
 ];
 
+// A few of them, while somebody works at a page: PICTURES=backups,restore THEMES=dark
 const ONLY = process.env.PICTURES?.split(",");
+const THEMES = process.env.THEMES?.split(",") ?? ["light", "dark"];
 const wanted = ([name]) => !ONLY || ONLY.includes(name);
 
 test("protection and operations", async ({ page, installation }, info) => {
@@ -64,7 +66,7 @@ test("protection and operations", async ({ page, installation }, info) => {
   await systemAndImage(ask);
   await orphan(ask);
   const picture = async (name, whole) => {
-    for (const colorScheme of ["light", "dark"]) {
+    for (const colorScheme of THEMES) {
       await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
       const path = fileURLToPath(new URL(`../shots/${info.project.name}-${name}-${colorScheme}.png`, import.meta.url));
       await page.screenshot({ path, animations: "disabled", fullPage: whole });

@@ -314,7 +314,8 @@ test("a backup is restored, followed by a standby volume, and deleted", async ({
   });
 });
 
-test("one file and one folder come out of a snapshot, and of a backup", async ({ page, installation, shoot }, info) => {
+test("one file and one folder come out of a snapshot, and of a backup", async ({ page, installation, quiet, shoot }, info) => {
+  quiet.except(/nowhere/);
   await withBackup(page, installation, info, async ({ volume, target, place }) => {
     await logIn(page, installation);
     await visit(page, installation, "files");
@@ -355,7 +356,8 @@ test("one file and one folder come out of a snapshot, and of a backup", async ({
   });
 });
 
-test("system backups and backing images are made, or refused with a reason", async ({ page, installation, shoot }, info) => {
+test("system backups and backing images are made, or refused with a reason", async ({ page, installation, quiet, shoot }, info) => {
+  quiet.except(/v1\/(systembackups|backingimages)/);
   const name = own(info, "all");
   const ask = api(page, installation);
   await logIn(page, installation);

@@ -5,7 +5,7 @@ import { expect, test } from "../fixtures/installation.js";
 import { MIB, answer, expectNoOverflow, logIn, volumes } from "../fixtures/volumes.js";
 
 test("what can be asked of several volumes together", async ({ page, installation, shoot }, info) => {
-  test.setTimeout(300_000);
+  test.setTimeout(480_000);
   const api = volumes(page, installation);
   const stem = `bulk-${info.project.name}-${process.pid}`;
   const names = [`${stem}-a`, `${stem}-b`];

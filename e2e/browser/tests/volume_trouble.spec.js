@@ -12,7 +12,7 @@ function processes(pattern) {
 }
 
 test("a volume that lost its only whole replica goes on with the one that a person chooses", async ({ page, installation, shoot }, info) => {
-  test.setTimeout(240_000);
+  test.setTimeout(300_000);
   const api = volumes(page, installation);
   const volume = `lost-${info.project.name}-${process.pid}`;
   await logIn(page, installation);
@@ -58,7 +58,7 @@ test("a volume that lost its only whole replica goes on with the one that a pers
 });
 
 test("a size that a volume can't get is taken back", async ({ page, installation, shoot }, info) => {
-  test.setTimeout(240_000);
+  test.setTimeout(300_000);
   const api = volumes(page, installation);
   const volume = `grow-${info.project.name}-${process.pid}`;
   await logIn(page, installation);

@@ -171,7 +171,7 @@ fn data_columns() -> Vec<Column> {
         plain("node", "Node", |orphan| Value::text(orphan.text("nodeID"))),
         plain("disk", "Disk", |orphan| Value::text(orphan.text("parameters.DiskName"))),
         Column {
-            kind: Kind::Long,
+            kind: Kind::Wide,
             ..plain("path", "Path of the disk", |orphan| Value::text(orphan.text("parameters.DiskPath")))
         },
         why_column(),

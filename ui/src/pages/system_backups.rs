@@ -23,7 +23,7 @@ pub(crate) fn SystemBackupsPage() -> impl IntoView {
     ];
     view! {
         <PageHead title=tr("System backups") actions=|| view! { <Create /> } />
-        <Troubles />
+        <Troubles of="default" />
         <Tabs tabs />
     }
 }

@@ -91,7 +91,7 @@ pub(crate) fn VolumeJobsPanel(name: Memo<String>) -> impl IntoView {
             <DataTable
                 id="volume-jobs"
                 caption="Jobs"
-                prefix="work-"
+                prefix="work"
                 rows
                 state=Signal::derive(move || list.state())
                 columns=jobs::columns()

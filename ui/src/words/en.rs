@@ -206,10 +206,12 @@ pub(crate) fn names(names: &[String], most: usize) -> String {
     }
 }
 
-/// How long ago: `just now`, `40 s ago`, `4 min ago`, `2 h ago`, `3 d ago`.
+/// How long ago: `just now`, `40 s ago`, `4 min ago`, `2 h ago`, `3 d ago`; `in 5 min` for what is to come, which is
+/// not told from clocks that differ by less than a minute.
 pub(crate) fn age(seconds: i64) -> String {
     match seconds {
-        ..5 => tr("just now").to_owned(),
+        ..=-60 => fill("in {}", &[&span(seconds.unsigned_abs())]),
+        -59..5 => tr("just now").to_owned(),
         5..60 => fill("{} s ago", &[&(seconds / 5 * 5)]),
         60..3600 => fill("{} min ago", &[&(seconds / 60)]),
         3600..86_400 => fill("{} h ago", &[&(seconds / 3600)]),
@@ -329,7 +331,8 @@ mod tests {
     #[test]
     fn ages() {
         for (seconds, text) in [
-            (-3, "just now"),
+            (-7200, "in 2 h 0 min"),
+            (-59, "just now"),
             (4, "just now"),
             (59, "55 s ago"),
             (60, "1 min ago"),

@@ -100,7 +100,7 @@ fn credentials(row: &Thing) -> Value {
 
 fn poll(row: &Thing) -> Value {
     match u64::try_from(seconds(row.text("pollInterval"))) {
-        Ok(0) | Err(_) => Value::text(tr("Only when asked for")),
+        Ok(0) | Err(_) => Value::text(tr("On request")),
         Ok(seconds) => Value::text(words::span(seconds)),
     }
 }
