@@ -2,7 +2,7 @@
 // every page in every language, theme and width.
 import { execFileSync } from "node:child_process";
 import { expect, test } from "../fixtures/installation.js";
-import { api, go, logIn, places, settled, visit } from "../fixtures/dashboard.js";
+import { api, away, go, logIn, places, settled, visit } from "../fixtures/dashboard.js";
 
 const own = (info, name) => `${name}-${info.project.name}-${process.pid}`;
 const isPhone = (info) => info.project.name === "phone";
@@ -34,9 +34,8 @@ async function gone(ask, name) {
   }, { timeout: 60_000, intervals: [500] }).toBe(true);
 }
 
-test("a manager that is killed takes nothing from who is typing", async ({ page, installation, shoot, quiet }, info) => {
-  // There is nobody to talk to for a while, and the browser writes it down each time.
-  quiet.except(/ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE|WebSocket connection to/);
+test("a manager that is killed takes nothing from who is typing", async ({ page, installation, quiet, shoot }, info) => {
+  quiet.except(away);
   const [typed, missed] = [own(info, "typed"), own(info, "while-away")];
   const ask = api(page, installation);
   await logIn(page, installation, { at: "volumes" });
@@ -100,7 +99,7 @@ async function offered(page) {
   return names.filter((name) => !HARMLESS.test(name) && !/^(Actions for|More actions for) /.test(name));
 }
 
-test("a viewer is offered nothing on any page, and refused everything", async ({ page, installation, browser, quiet }, info) => {
+test("a viewer is offered nothing on any page, and refused everything", async ({ page, installation, quiet, browser }, info) => {
   quiet.except(/status of 403/);
   test.setTimeout(180_000);
   const name = own(info, "viewed");
