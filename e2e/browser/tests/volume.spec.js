@@ -5,7 +5,7 @@ import { expect, test } from "../fixtures/installation.js";
 import { MIB, answer, choose, expectNoOverflow, logIn, open, volumes } from "../fixtures/volumes.js";
 
 test("every action of a volume's menu", async ({ page, installation, quiet, shoot }, info) => {
-  test.setTimeout(480_000);
+  test.setTimeout(180_000);
   const api = volumes(page, installation);
   const volume = `all-${info.project.name}-${process.pid}`;
   const copy = `cloned-${volume}`;
@@ -82,7 +82,8 @@ test("every action of a volume's menu", async ({ page, installation, quiet, shoo
     const listed = page.getByTestId("volume-snapshots-first");
     await expect(listed).toBeVisible();
     // A phone shows two lines of a row and no more.
-    if (info.project.name === "desk") await expect(listed.getByTitle(sent.name)).toHaveText("1");
+    // The cell of a long name has it as its title too.
+    if (info.project.name === "desk") await expect(listed.getByRole("cell").getByTitle(sent.name)).toHaveText("1");
     await page.getByTestId("snapshots").getByRole("button", { name: "Tree" }).click();
     await expect(page).toHaveURL(new RegExp(`volumes/${volume}$`));
     await choose(page, "Show backups");
@@ -160,7 +161,7 @@ test("every action of a volume's menu", async ({ page, installation, quiet, shoo
 });
 
 test("the page of a volume, tab by tab", async ({ page, installation, quiet, shoot }, info) => {
-  test.setTimeout(300_000);
+  test.setTimeout(180_000);
   const api = volumes(page, installation);
   const volume = `page-${info.project.name}-${process.pid}`;
   const copy = `cloned-${volume}`;
@@ -201,6 +202,8 @@ test("the page of a volume, tab by tab", async ({ page, installation, quiet, sho
     await shoot("volume-snapshot-list");
     await page.getByTestId("snapshots").getByRole("button", { name: "Tree" }).click();
     await layer("three", "Files");
+    // Bytes without a file system have no files to show.
+    quiet.except(/status of 409 .*\/files\?snapshot=three/);
     await expect(page).toHaveURL(new RegExp(`files\\?volume=${volume}&snapshot=three`));
     await page.goBack();
 
@@ -305,27 +308,3 @@ test("who may only look sees no button that the manager would refuse", async ({ 
     await api.gone(volume);
   }
 });
-
-for (const scheme of ["light", "dark"]) {
-  test(`pictures, ${scheme}`, async ({ page, installation, shoot }, info) => {
-    const api = volumes(page, installation);
-    const volume = `seen-${scheme}-${info.project.name}`;
-    await page.emulateMedia({ colorScheme: scheme });
-    await logIn(page, installation);
-    await api.volume(volume);
-    await api.attach(volume);
-    try {
-      execFileSync("dd", ["if=/dev/urandom", `of=/dev/longhorn/${volume}`, "bs=1M", "count=40", "oflag=direct"], { stdio: "ignore" });
-      for (const name of ["before-upgrade", "after-upgrade"]) await api.post(`volumes/${volume}?action=snapshotCreate`, { name });
-      for (const tab of ["overview", "performance", "backups", "settings", "activity"]) {
-        await open(page, installation, volume, tab);
-        await expect(page.getByTestId("volume-state")).toContainText("Healthy");
-        await page.waitForLoadState("networkidle");
-        await shoot(`volume-${tab}-${scheme}`);
-        await expectNoOverflow(page);
-      }
-    } finally {
-      await api.gone(volume);
-    }
-  });
-}
