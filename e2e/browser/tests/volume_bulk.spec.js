@@ -5,7 +5,7 @@ import { expect, test } from "../fixtures/installation.js";
 import { MIB, answer, expectNoOverflow, logIn, volumes } from "../fixtures/volumes.js";
 
 test("what can be asked of several volumes together", async ({ page, installation, shoot }, info) => {
-  test.setTimeout(480_000);
+  test.setTimeout(180_000);
   const api = volumes(page, installation);
   const stem = `bulk-${info.project.name}-${process.pid}`;
   const names = [`${stem}-a`, `${stem}-b`];
@@ -16,9 +16,13 @@ test("what can be asked of several volumes together", async ({ page, installatio
   const each = async (read, of = names) => Promise.all(of.map(async (name) => read(await api.get(`volumes/${name}`))));
   const choose = async (entry) => {
     const bar = page.getByTestId("bulk");
-    const button = bar.getByRole("button", { name: entry, exact: true });
-    if (await button.count() === 0) await bar.getByRole("button", { name: /^More/ }).click();
-    await page.getByRole("button", { name: entry, exact: true }).or(page.getByRole("menuitem", { name: entry, exact: true })).click();
+    const wanted = bar.getByRole("button", { name: entry, exact: true }).or(page.getByRole("menuitem", { name: entry, exact: true }));
+    // An event of a selected row takes the open menu away (the case below is of it): who wanted something there opens it again.
+    await expect(async () => {
+      if (await page.getByRole("dialog").isVisible()) return;
+      if (await wanted.count() === 0) await bar.getByRole("button", { name: /^More/ }).click({ timeout: 5_000 });
+      await wanted.click({ timeout: 5_000 });
+    }).toPass({ timeout: 60_000 });
   };
   const select = async () => {
     for (const name of names) await page.getByRole("checkbox", { name: `Select ${name}` }).check();
@@ -91,5 +95,24 @@ test("what can be asked of several volumes together", async ({ page, installatio
   } finally {
     for (const name of [...copies, ...names]) await api.gone(name);
     await api.remove(`backuptargets/${target}`);
+  }
+});
+
+// The bar of the selected rows is made again with every event of one of them, its open menu with it.
+test.fixme("the menu of the selected rows stays open while one of them changes", async ({ page, installation }, info) => {
+  const api = volumes(page, installation);
+  const volume = `held-${info.project.name}-${process.pid}`;
+  await logIn(page, installation);
+  await api.volume(volume, { numberOfReplicas: 2 });
+  try {
+    await page.goto(`${installation.url}volumes?q=${volume}`);
+    await page.getByRole("checkbox", { name: `Select ${volume}` }).check();
+    await page.getByTestId("bulk").getByRole("button", { name: /^More/ }).click();
+    const entry = await page.getByRole("menuitem", { name: /^Delete…/ }).elementHandle();
+    await api.post(`volumes/${volume}?action=attach`, { hostId: "node-1" });
+    await expect(page.getByTestId(`volume-${volume}`)).toContainText("Healthy", { timeout: 60_000 });
+    expect(await entry.isVisible()).toBe(true);
+  } finally {
+    await api.gone(volume);
   }
 });
