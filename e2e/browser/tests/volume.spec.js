@@ -144,9 +144,9 @@ test("every action of a volume's menu", async ({ page, installation, quiet, shoo
     await answer(page, 60_000);
     await expect.poll(async () => (await api.get(`volumes/${standby}`)).standby, { timeout: 60_000 }).toBe(false);
     await expect.poll(async () => (await api.get(`volumes/${standby}`)).state, { timeout: 120_000 }).toBe("detached");
-    await api.gone(standby);
 
     await open(page, installation, volume);
+    await api.gone(standby);
     await choose(page, "Delete…");
     await expect(page.getByRole("dialog")).toContainText("Its backups stay");
     await expect(page.getByTestId("dialog-answer")).toBeDisabled();
