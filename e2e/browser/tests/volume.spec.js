@@ -33,6 +33,8 @@ test("every action of a volume's menu", async ({ page, installation, quiet, shoo
     await page.getByRole("radio", { name: /node-1/ }).check();
     await answer(page);
     await expect(shown).toContainText("Healthy", { timeout: 60_000 });
+    // What holds data wants to be named before it is deleted.
+    execFileSync("dd", ["if=/dev/urandom", `of=/dev/longhorn/${volume}`, "bs=1M", "count=4", "oflag=direct"], { stdio: "ignore" });
 
     await choose(page, "Replica count…");
     await page.locator("#field-replicaCount").fill("2");
