@@ -106,8 +106,11 @@ test("the menu of the selected rows stays open while one of them changes", async
     await page.getByTestId("bulk").getByRole("button", { name: /^More/ }).click();
     const entry = await page.getByRole("menuitem", { name: /^Delete…/ }).elementHandle();
     await api.post(`volumes/${volume}?action=attach`, { hostId: "node-1" });
-    await expect(page.getByTestId(`volume-${volume}`)).toContainText("Healthy", { timeout: 60_000 });
+    await expect.poll(async () => (await api.get(`volumes/${volume}`)).robustness, { timeout: 60_000 }).toBe("healthy");
     expect(await entry.isVisible()).toBe(true);
+    // Rows stand still beneath an open menu, and tell what came meanwhile when it is closed.
+    await page.keyboard.press("Escape");
+    await expect(page.getByTestId(`volume-${volume}`)).toContainText("Healthy");
   } finally {
     await api.gone(volume);
   }
