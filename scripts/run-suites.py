@@ -48,10 +48,18 @@ def programs(cargo_arguments, without):
     return sorted(found, key=lambda suite: rank.get(suite[0], len(FIRST)))
 
 
+def libraries():
+    """Where the compiler's own libraries lie: tests of derive macros are linked with them."""
+    printed = ["rustc", "--print", "target-libdir"]
+    return subprocess.run(printed, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+
+
 def run(suite, said):
     name, program, directory = suite
     start = time.monotonic()
     environment = dict(os.environ, CARGO_MANIFEST_DIR=directory)
+    inherited = [path for path in [os.environ.get("LD_LIBRARY_PATH")] if path]
+    environment["LD_LIBRARY_PATH"] = ":".join([libraries(), *inherited])
     if name in WAITING:
         environment.setdefault("RUST_TEST_THREADS", str(2 * (os.cpu_count() or 1)))
     process = subprocess.Popen(
@@ -77,7 +85,7 @@ def run(suite, said):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--at-once", type=int, default=3)
+    parser.add_argument("--at-once", type=int, default=2)
     parser.add_argument("--without", action="append", default=[], help="package directory whose tests are left out")
     parser.add_argument("cargo", nargs="*", help="arguments of cargo test")
     arguments = parser.parse_args()

@@ -1,5 +1,9 @@
 //! Targets that are away, or hold something else.
 
+use std::time::Duration;
+
+use aurochs_engine::volume::lazy::InstantRestore;
+
 use crate::parties::Parties;
 use crate::source::{
     BLOCK, SIZE, Source, assert_same, begin, check_at_end, complete, impatient, noise, on_demand, read, restore, write,
@@ -10,9 +14,10 @@ async fn while_the_target_is_away_requests_fail_with_the_reason_and_later_they_d
     let source = Source::new().await;
     let parties = Parties::new(SIZE, 2).await;
     let engine = parties.attach().await.unwrap();
-    begin(&engine, source.request(on_demand())).await;
+    // Long enough for the read that has to succeed, short enough for the requests that have not.
+    let bounded = InstantRestore { io_patience: Duration::from_secs(10), ..on_demand() };
+    begin(&engine, source.request(bounded)).await;
     read(&engine, 0, 4096).await.unwrap();
-    engine.begin_restore(source.request(impatient())).await;
     source.shelf.take_away();
     let refused = read(&engine, 4 * BLOCK, 4096).await.unwrap_err().message;
     assert!(refused.contains("backup b1"), "{refused}");

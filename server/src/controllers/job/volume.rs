@@ -14,7 +14,7 @@ use super::work::{Chance, Course, Work};
 use crate::controllers::Context;
 use crate::controllers::volume::expansion::present_size;
 use crate::jobs::{JobKind, Level, Outcome, StartedBy};
-use crate::resources::engine::RestorePhase;
+use crate::resources::engine::{CloneProgress, RestorePhase};
 use crate::resources::volume::CloneState;
 use crate::resources::{Engine, LABEL_VOLUME, Object, Volume};
 use crate::store::WatchEvent;
@@ -108,10 +108,15 @@ fn clone(volume: &Object<Volume>, engine: Option<&Object<Engine>>, open: &BTreeS
     };
     let told = engine.and_then(|engine| engine.status.clone.as_ref());
     let why = format!("The volume is made from {}.", volume.spec.data_source);
+    let bytes = |told: &CloneProgress| match state {
+        // What the engine told last may be from before its last bytes.
+        CloneState::Completed => told.planned_bytes.bytes(),
+        _ => told.done_bytes.bytes(),
+    };
     Some(Work {
         cancel: Chance::Impossible(NO_CANCEL_OF_CLONES),
         planned_bytes: told.map(|told| told.planned_bytes.bytes()),
-        done_bytes: told.map_or(0, |told| told.done_bytes.bytes()),
+        done_bytes: told.map_or(0, bytes),
         notes: match state {
             CloneState::Failed => notes(volume, &[CauseCode::CloneFailed]),
             _ => Vec::new(),
