@@ -104,7 +104,7 @@ fn clone(volume: &Object<Volume>, engine: Option<&Object<Engine>>, open: &BTreeS
         CloneState::Initiated => Course::Runs("copying"),
         CloneState::CopyCompletedAwaitingHealthy => Course::Runs("waiting until its replicas are whole"),
         CloneState::Failed => Course::Runs("waiting for the next attempt"),
-        CloneState::Completed => Course::Ended { outcome: Outcome::Succeeded, marks: BTreeSet::new() },
+        CloneState::Completed => Course::succeeded(),
     };
     let told = engine.and_then(|engine| engine.status.clone.as_ref());
     let why = format!("The volume is made from {}.", volume.spec.data_source);
@@ -140,7 +140,7 @@ fn restore(volume: &Object<Volume>, engine: Option<&Object<Engine>>, open: &BTre
         Some(RestorePhase::Runs) => Course::Runs("fetching"),
         _ if failed => Course::Runs("waiting for the next attempt"),
         _ if is_waited_for || unfinished => Course::Runs("waiting"),
-        _ => Course::Ended { outcome: Outcome::Succeeded, marks: BTreeSet::new() },
+        _ => Course::succeeded(),
     };
     let why = match told {
         Some(told) => format!("The volume gets backup {} of {}.", told.backup, told.volume),
