@@ -5,22 +5,10 @@ import { execFileSync } from "node:child_process";
 import { mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "../fixtures/installation.js";
-import { api, logIn, settled, visit } from "../fixtures/dashboard.js";
+import { answer, api, expectNoOverflow, logIn, settled, visit } from "../fixtures/dashboard.js";
 
 const own = (info, name) => `${name}-${info.project.name}-${process.pid}`;
 const MIB = 1 << 20;
-
-/** Answers the open dialog and waits until it closes. One that refuses stays, and its reason is what the test then tells. */
-async function answer(page) {
-  const dialog = page.getByRole("dialog");
-  await page.getByTestId("dialog-answer").click();
-  let outcome;
-  await expect.poll(async () => {
-    const reasons = await dialog.getByTestId("failure").allInnerTexts();
-    return (outcome = reasons.join() || (await dialog.isVisible() ? "open" : "closed"));
-  }).not.toBe("open");
-  expect(outcome).toBe("closed");
-}
 
 /** A field of a form by its key: labels share words. */
 const field = (dialog, key) => dialog.locator(`#field-${key}`);
@@ -33,8 +21,7 @@ async function choose(page, row, entry) {
 
 /** Nothing may need sideways scrolling, at any width, and nobody may be shut out. */
 async function expectWellMade(page) {
-  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-  expect(overflow).toBeLessThanOrEqual(0);
+  await expectNoOverflow(page);
   const { violations } = await new AxeBuilder({ page }).analyze();
   const serious = violations.filter(({ impact }) => ["serious", "critical"].includes(impact));
   expect(serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(" ")).join(" | ")}`)).toEqual([]);

@@ -150,17 +150,13 @@ pub(super) fn BulkBar(board: Board, entries: Callback<Vec<Item>, Vec<Entry>>) ->
         })
     };
     let offered = move || entries.run(selected());
-    let rest = Callback::new(move |()| {
-        let all = untrack(offered);
-        let first = if board.narrow.get_untracked() { 0 } else { BUTTONS };
-        all.into_iter().skip(first).collect::<Vec<_>>()
-    });
+    let first = move || if board.narrow.get() { 0 } else { BUTTONS };
+    let rest = Callback::new(move |()| untrack(offered).into_iter().skip(untrack(first)).collect::<Vec<_>>());
     // Drawn again only when what is offered changes, and the menu never: it may be open, and a press takes its time.
     let offers = Memo::new(move |_| {
         let name = |entry: Entry| (entry.label, entry.refusal);
         offered().into_iter().map(name).collect::<Vec<_>>()
     });
-    let first = move || if board.narrow.get() { 0 } else { BUTTONS };
     let has_more = Memo::new(move |_| offers.with(Vec::len) > first());
     let press = move |label: &str| {
         let pressed = untrack(offered).into_iter().find(|entry| entry.label == label && entry.refusal.is_none());
