@@ -117,7 +117,7 @@ impl Store {
         let credentials = &target.credentials;
         let blocking = Blocking::new(settings.patience * FILE_PATIENCE);
         let access = match url.place() {
-            Place::Local { path } => Access::Files(Files::open(path.clone(), url.as_str(), blocking).await?),
+            Place::Local { path } => Access::Files(Files::open(path.clone(), None, url.as_str(), blocking).await?),
             Place::S3 { bucket, region, prefix } => {
                 let bucket = s3::Bucket { name: bucket, region: region.as_deref(), prefix };
                 let objects = s3::open(&bucket, credentials, settings);
@@ -131,12 +131,12 @@ impl Store {
             Place::Nfs { server, path, options } => {
                 let share = share(Kind::Nfs, server, path, options.as_ref());
                 let place = mount::mounted(&share, credentials, &settings.mounts).await?;
-                Access::Files(Files::open(place, url.as_str(), blocking).await?)
+                Access::Files(Files::open(place, Some(share), url.as_str(), blocking).await?)
             }
             Place::Cifs { server, path, options } => {
                 let share = share(Kind::Cifs, server, path, options.as_ref());
                 let place = mount::mounted(&share, credentials, &settings.mounts).await?;
-                Access::Files(Files::open(place, url.as_str(), blocking).await?)
+                Access::Files(Files::open(place, Some(share), url.as_str(), blocking).await?)
             }
         };
         Ok(Self { url, access })

@@ -14,6 +14,9 @@ use crate::{impatient, is_explained, target};
 const ACCOUNT: &str = "devstoreaccount1";
 const KEY: &str = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 
+/// How long the server may take to listen: it reads thousands of files first. Half a minute was not enough on a busy machine.
+const START: Duration = Duration::from_secs(120);
+
 struct Azurite {
     child: Child,
     port: u16,
@@ -33,7 +36,7 @@ impl Azurite {
             .spawn()
             .unwrap();
         let this = Self { child, port, _directory: directory };
-        let end = Instant::now() + Duration::from_secs(30);
+        let end = Instant::now() + START;
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
             assert!(Instant::now() < end, "Azurite does not start");
             std::thread::sleep(Duration::from_millis(20));

@@ -155,7 +155,7 @@ fn kind_of_io(error: &io::Error) -> ErrorKind {
 }
 
 /// The system's words, without the number that Rust puts behind them.
-fn plain_io(error: &io::Error) -> String {
+pub(crate) fn plain_io(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
     let mut letters = text.chars();

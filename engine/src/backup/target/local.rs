@@ -20,6 +20,8 @@ use nix::libc;
 use time::OffsetDateTime;
 
 use super::fault::{ErrorKind, StoreError};
+use super::objects::explained;
+use super::share::Share;
 use crate::backup::store::{Entry, Listing};
 
 /// Between the name of a file and a number, in the name of one that is being written. Longhorn's are the same.
@@ -35,19 +37,21 @@ pub(crate) struct Directory {
     root: PathBuf,
     /// The file system that the root was on when it was opened.
     device: u64,
+    /// What is mounted there.
+    share: Option<Share>,
 }
 
 impl Directory {
     /// `root` has to be there: a directory that is made here would hide a disk that is not mounted or a wrong URL.
-    pub(crate) fn open(root: &Path) -> Result<Self, StoreError> {
+    pub(crate) fn open(root: &Path, share: Option<Share>) -> Result<Self, StoreError> {
         let shown = root.display().to_string();
         match fs::metadata(root) {
-            Ok(facts) if facts.is_dir() => Ok(Self { root: root.to_owned(), device: facts.dev() }),
+            Ok(facts) if facts.is_dir() => Ok(Self { root: root.to_owned(), device: facts.dev(), share }),
             Ok(_) => Err(StoreError::new(ErrorKind::NoBucket, "open", shown, "it is not a directory")),
             Err(error) if error.kind() == IoKind::NotFound => {
                 Err(StoreError::new(ErrorKind::NoBucket, "open", shown, "the directory does not exist"))
             }
-            Err(error) => Err(StoreError::io("open", shown, &error)),
+            Err(error) => Err(told(share.as_ref(), "open", &shown, &error)),
         }
     }
 
@@ -177,7 +181,15 @@ impl Directory {
             return StoreError::new(ErrorKind::Mount, verb, path, why)
                 .with_next_step("check that the disk or the server is there; the next attempt opens it again");
         }
-        StoreError::io(verb, path, error)
+        told(self.share.as_ref(), verb, path, error)
+    }
+}
+
+/// The failure of a system call on a file, of a share or of this machine.
+fn told(share: Option<&Share>, verb: &'static str, path: &str, error: &io::Error) -> StoreError {
+    match share.and_then(|share| share.explain_io(error)) {
+        Some(failure) => explained(verb, path, &failure),
+        None => StoreError::io(verb, path, error),
     }
 }
 

@@ -2,7 +2,7 @@ use super::*;
 
 fn directory() -> (tempfile::TempDir, Directory) {
     let place = tempfile::tempdir_in("/var/tmp").unwrap();
-    let directory = Directory::open(place.path()).unwrap();
+    let directory = Directory::open(place.path(), None).unwrap();
     (place, directory)
 }
 
@@ -92,5 +92,5 @@ fn a_target_that_went_away_is_an_error_and_not_empty() {
         assert_eq!(error.kind(), ErrorKind::Mount, "{error}");
     }
     assert!(!place.path().exists());
-    assert_eq!(Directory::open(place.path()).unwrap_err().kind(), ErrorKind::NoBucket);
+    assert_eq!(Directory::open(place.path(), None).unwrap_err().kind(), ErrorKind::NoBucket);
 }

@@ -7,10 +7,13 @@
 //!
 //! Options in the URL replace all of these. Mount points are Longhorn's: the server with `_` for every `.`, then the path.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
+use nix::libc;
+
 use super::answer::Failure;
-use super::fault::ErrorKind;
+use super::fault::{ErrorKind, plain_io};
 
 /// A share of a file server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,6 +156,48 @@ impl Share {
                 .with_next_step("correct the options in the target's URL");
         }
         failure(ErrorKind::Mount, format!("mount says: {}", one_line(words)))
+    }
+
+    /// What an error of a file below the mount means; `None` where it means what it does on any disk.
+    pub(crate) fn explain_io(&self, error: &io::Error) -> Option<Failure> {
+        let (server, name) = (&self.server, self.kind.name());
+        match error.raw_os_error()? {
+            // The kernel says no more of a server that did not answer in time than of one whose disk is broken.
+            libc::EIO
+            | libc::EAGAIN
+            | libc::ETIMEDOUT
+            | libc::EHOSTDOWN
+            | libc::EHOSTUNREACH
+            | libc::ENETUNREACH
+            | libc::ENOTCONN
+            | libc::ECONNREFUSED
+            | libc::ECONNRESET
+            | libc::ECONNABORTED => {
+                let words = plain_io(error);
+                let why = format!("the {name} server {server} does not answer, or can't use its own disk ({words})");
+                Some(Failure::new(ErrorKind::Unreachable, why))
+            }
+            libc::EACCES | libc::EPERM => {
+                let failure = Failure::new(ErrorKind::Denied, "the server does not allow it".to_owned());
+                Some(failure.with_next_step(self.who()))
+            }
+            libc::EROFS => {
+                let failure = Failure::new(ErrorKind::Denied, "it is read-only".to_owned());
+                Some(failure.with_next_step(format!("let {server} export {} for writing", self.path)))
+            }
+            _ => None,
+        }
+    }
+
+    /// How somebody gets to write there.
+    fn who(&self) -> String {
+        let Self { server, path, .. } = self;
+        match self.kind {
+            Kind::Nfs => format!(
+                "export {path} on {server} with no_root_squash, or give it there to the user that root is made into (nobody)"
+            ),
+            Kind::Cifs => format!("let CIFS_USERNAME of the target's credentials read and write {path} on {server}"),
+        }
     }
 
     pub(crate) fn no_answer(&self) -> Failure {
