@@ -57,7 +57,9 @@ cp "$unpacked/bin/busybox" "$work/root/bin/busybox"
 install "$here/guest/run.sh" "$work/root/run.sh"
 echo "InitiatorName=iqn.2019-10.io.longhorn.test:guest" >"$work/root/etc/iscsi/initiatorname.iscsi"
 cp "$here/guest/iscsid.conf" "$work/root/etc/iscsi/iscsid.conf"
-# What NFS knows networks by.
+# What servers look for: NFS knows networks by the file, and has no exports of its own.
+mkdir -p "$work/root/etc/ksmbd"
+touch "$work/root/etc/exports"
 if [ -e "$unpacked/etc/netconfig" ]; then place "$unpacked/etc/netconfig"; else place /etc/netconfig; fi
 printf 'root:x:0:0:root:/root:/bin/sh\n' >"$work/root/etc/passwd"
 printf 'root:x:0:\n' >"$work/root/etc/group"

@@ -33,7 +33,11 @@ impl NfsServer {
             fs::create_dir_all("/var/lib/nfs").unwrap();
             fs::write(Path::new("/var/lib/nfs").join(list), "").unwrap();
         }
-        let mountd = Command::new("rpc.mountd").args(["--foreground", "-N", "3"]).stdin(Stdio::null()).spawn().unwrap();
+        let mountd = Command::new("rpc.mountd")
+            .args(["--foreground", "-N", "2", "-N", "3"])
+            .stdin(Stdio::null())
+            .spawn()
+            .unwrap();
         let place = tempfile::tempdir_in("/var/tmp").unwrap();
         // Whoever root is made into gets through here too.
         fs::set_permissions(place.path(), fs::Permissions::from_mode(0o755)).unwrap();
@@ -83,6 +87,7 @@ impl Server for NfsServer {
 
     async fn start(&mut self) {
         control("versions", "-3 +4 +4.1 +4.2");
+        control("portlist", "tcp 2049");
         control("threads", "4");
         // Where a server of before has clients it waits for them; none of them has anything that it could lose.
         let _ = fs::write(Path::new(CONTROL).join("v4_end_grace"), "Y");
