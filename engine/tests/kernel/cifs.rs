@@ -63,7 +63,7 @@ async fn a_server_that_goes_in_the_middle_loses_nothing() {
     let mut server = CifsServer::start().await;
     let mut share = server.share("backups");
     // As the defaults, which take a server for dead after three minutes of silence.
-    share.url = format!("{}?cifsOptions=soft,echo_interval=10", share.url);
+    share.url = format!("{}?cifsOptions=soft,echo_interval=5", share.url);
     loses_nothing_when_its_server_goes(&share, &mut server, &mut address).await;
     share.forget().await;
     client.unload().await;
