@@ -68,7 +68,7 @@ impl FirstView {
             _ => return None,
         };
         live.look(|items| {
-            let knows = items.iter().any(|item| matches!(item, LiveItem::Node(_)));
+            let knows = items.iter().any(|item| matches!(item, LiveItem::Node(_) | LiveItem::Volume(_)));
             knows.then(|| Self { words: Words::asked_for(headers), content: make(items) })
         })
     }
