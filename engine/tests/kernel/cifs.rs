@@ -5,7 +5,10 @@ use aurochs_engine::backup::ErrorKind;
 use crate::cifs_server::CifsServer;
 use crate::driver::Driver;
 use crate::server_address::ServerAddress;
-use crate::share::{Server, Share, assert_nobody_mounts, keeps_a_volume, loses_nothing_when_its_server_goes};
+use crate::share::{
+    Server, Share, assert_nobody_mounts, is_given_up_when_its_server_is_silent, keeps_a_volume,
+    loses_nothing_when_its_server_goes,
+};
 
 const CLIENT: &str = "cifs";
 
@@ -59,12 +62,22 @@ async fn what_is_wrong_with_a_target_is_said() {
 #[ignore = "needs a CIFS server and client in the kernel: make test-kernel"]
 async fn a_server_that_goes_in_the_middle_loses_nothing() {
     let client = Driver::load(CLIENT);
-    let mut address = ServerAddress::new().await;
+    let _address = ServerAddress::new().await;
     let mut server = CifsServer::start().await;
-    let mut share = server.share("backups");
-    // As the defaults, which take a server for dead after three minutes of silence.
-    share.url = format!("{}?cifsOptions=soft,echo_interval=5", share.url);
-    loses_nothing_when_its_server_goes(&share, &mut server, &mut address).await;
+    let share = server.share("backups");
+    loses_nothing_when_its_server_goes(&share, &mut server).await;
+    share.forget().await;
+    client.unload().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a CIFS server and client in the kernel: make test-kernel"]
+async fn a_silent_server_is_given_up_in_time() {
+    let client = Driver::load(CLIENT);
+    let mut address = ServerAddress::new().await;
+    let server = CifsServer::start().await;
+    let share = server.share("backups");
+    is_given_up_when_its_server_is_silent(&share, &mut address).await;
     share.forget().await;
     client.unload().await;
 }

@@ -7,7 +7,10 @@ use crate::driver::Driver;
 use crate::nfs_server::{self, NfsServer};
 use crate::node::MIB;
 use crate::server_address::ServerAddress;
-use crate::share::{Server, Share, assert_nobody_mounts, keeps_a_volume, loses_nothing_when_its_server_goes};
+use crate::share::{
+    Server, Share, assert_nobody_mounts, is_given_up_when_its_server_is_silent, keeps_a_volume,
+    loses_nothing_when_its_server_goes,
+};
 
 const CLIENT: &str = "nfsv4";
 const WRITABLE: &str = "rw,no_root_squash";
@@ -74,12 +77,22 @@ async fn what_is_wrong_with_a_target_is_said() {
 #[ignore = "needs an NFS server and client in the kernel: make test-kernel"]
 async fn a_server_that_goes_in_the_middle_loses_nothing() {
     let client = Driver::load(CLIENT);
-    let mut address = ServerAddress::new().await;
+    let _address = ServerAddress::new().await;
     let mut server = NfsServer::start().await;
-    let mut share = server.share("backups", WRITABLE).await;
-    // As the defaults, which wait for up to a minute and a half.
-    share.url = format!("{}?nfsOptions=nfsvers=4.2,actimeo=1,soft,timeo=50,retrans=1,retry=0", share.url);
-    loses_nothing_when_its_server_goes(&share, &mut server, &mut address).await;
+    let share = server.share("backups", WRITABLE).await;
+    loses_nothing_when_its_server_goes(&share, &mut server).await;
+    share.forget().await;
+    client.unload().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs an NFS server and client in the kernel: make test-kernel"]
+async fn a_silent_server_is_given_up_in_time() {
+    let client = Driver::load(CLIENT);
+    let mut address = ServerAddress::new().await;
+    let server = NfsServer::start().await;
+    let share = server.share("backups", WRITABLE).await;
+    is_given_up_when_its_server_is_silent(&share, &mut address).await;
     share.forget().await;
     client.unload().await;
 }

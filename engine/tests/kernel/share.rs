@@ -3,11 +3,12 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use aurochs_engine::backup::{BackupUrl, Credentials, ErrorKind, Settings, Store, StoreError, Target, TestReport};
 use aurochs_engine::disk::AlignedBuf;
 use aurochs_engine::frontend::{BlockDevice, Durability};
-use aurochs_engine::grpc::engine_v1::{EngineStatus, RestoreStatus, TransferState};
+use aurochs_engine::grpc::engine_v1::{BackupStatus, EngineStatus, RestoreStatus, TransferState};
 use serde_json::Value;
 
 use crate::node::{MIB, noise};
@@ -18,6 +19,8 @@ use crate::{LOOK, PATIENCE};
 
 /// What the backups of a shelf are of.
 const STORED: &str = "v-stored";
+/// A server that answers nobody is given up after a minute. Whoever waits learns of it a little later; processors are emulated.
+const GIVEN_UP: Duration = Duration::from_secs(75);
 
 /// A file server that can be stopped in the middle of everything, and started again with what it has.
 pub(crate) trait Server {
@@ -207,13 +210,9 @@ async fn restored_volume(share: &Share, size: u64) -> Vec<u8> {
     parties.equal_content(&[name]).await
 }
 
-/// The server is stopped while a backup is made, and silent while one is restored: both end with an error that names it,
-/// whoever looks at the target meanwhile is told, and when it is back the next attempt goes on with what is there.
-pub(crate) async fn loses_nothing_when_its_server_goes(
-    share: &Share,
-    server: &mut impl Server,
-    lost: &mut impl Server,
-) {
+/// The server is stopped while a backup is made: that ends with an error that names it, whoever looks at the target meanwhile
+/// is told, and when it is back the next attempt goes on with what is there.
+pub(crate) async fn loses_nothing_when_its_server_goes(share: &Share, server: &mut impl Server) {
     let blocks = 16;
     let shelf = share.shelf();
     let mut source = Source::new(blocks * MIB).await;
@@ -224,14 +223,10 @@ pub(crate) async fn loses_nothing_when_its_server_goes(
     source.engine.begin_backup(request).await;
     source.engine.wait("a part is stored", |status| status.backups[0].done_bytes >= 2 * MIB).await;
     server.stop().await;
-    let broken = source.engine.backup_over("b1").await;
-    println!("the server was stopped: {} ({})", broken.error, broken.next_step);
-    is_told(broken.state(), &broken.error, &broken.next_step);
-    let error = share.test().await.unwrap_err();
-    println!("and meanwhile: {error}");
-    assert!(matches!(error.kind(), ErrorKind::Unreachable | ErrorKind::Timeout), "{error}");
-    assert!(error.to_string().contains(ADDRESS), "{error}");
-    assert_nobody_mounts().await;
+    let stopped = Instant::now();
+    let (broken, at) = broken_off(|| backup_of(&source.engine, "b1"), BackupStatus::state).await;
+    is_told("the server was stopped, and the backup", at.duration_since(stopped), &broken.error, &broken.next_step);
+    is_out_of_reach(share).await;
     server.start().await;
     share.comes_back().await;
     let stored = shelf.blocks() as u64;
@@ -239,44 +234,86 @@ pub(crate) async fn loses_nothing_when_its_server_goes(
     let over = source.engine.back_up(shelf.backup("b1", "s")).await;
     assert!(over.newly_uploaded_bytes <= (blocks - stored) * (MIB + 4096), "{over:?}, {stored} were there");
     assert_eq!(share.answer(&["verify", "--json"], Some("b1")).await["good"], true);
-
-    let target = Parties::new(blocks * MIB, 1).await;
-    let engine = target.attach().await.unwrap();
-    let mut request = shelf.restore("b1");
-    request.concurrency = 1;
-    engine.begin_restore(request).await;
-    let enough = |status: &EngineStatus| status.restore.as_ref().is_some_and(|restore| restore.done_bytes >= MIB);
-    engine.wait("a part is restored", enough).await;
-    lost.stop().await;
-    let broken = broken_off(&engine).await;
-    println!("the server was silent: {} ({})", broken.error, broken.next_step);
-    is_told(broken.state(), &broken.error, &broken.next_step);
-    assert_eq!(engine.status().unfinished_restore, "b1");
-    lost.start().await;
-    share.comes_back().await;
-    let over = engine.restore(shelf.restore("b1")).await;
-    assert!(over.resumed, "{over:?}");
     restores_to_file(share, "b1", &source.file(), &expected).await;
 }
 
-/// A silent server is given up later than one that refuses: each call that is under way waits for it first.
-async fn broken_off(engine: &TestEngine) -> RestoreStatus {
+/// The network loses all packets to the server while a backup is made and another one restored: both end in time with an
+/// error that names it, and when it is back both go on.
+pub(crate) async fn is_given_up_when_its_server_is_silent(share: &Share, network: &mut impl Server) {
+    let blocks = 32;
+    let shelf = share.shelf();
+    let mut source = Source::new(blocks * MIB).await;
+    source.fill(0, blocks / 2, 1).await;
+    let early = source.snapshot("s1").await;
+    source.engine.back_up(shelf.backup("b1", "s1")).await;
+    source.fill(0, blocks, 2).await;
+    source.snapshot("s2").await;
+
+    let target = Parties::new(blocks * MIB, 1).await;
+    let engine = target.attach().await.unwrap();
+    let (mut restore, mut backup) = (shelf.restore("b1"), shelf.backup("b2", "s2"));
+    (restore.concurrency, backup.concurrency) = (1, 1);
+    engine.begin_restore(restore).await;
+    source.engine.begin_backup(backup).await;
+    let stored = |status: &EngineStatus| status.backups.iter().any(|one| one.backup == "b2" && one.done_bytes >= MIB);
+    source.engine.wait("a part is stored", stored).await;
+    network.stop().await;
+    let silent = Instant::now();
+    let ((backup, backup_at), (restore, restore_at)) = tokio::join!(
+        broken_off(|| backup_of(&source.engine, "b2"), BackupStatus::state),
+        broken_off(|| engine.status().restore, RestoreStatus::state)
+    );
+    is_told("the server was silent, and the backup", backup_at.duration_since(silent), &backup.error, &backup.next_step);
+    let restore_took = restore_at.duration_since(silent);
+    is_told("the server was silent, and the restore", restore_took, &restore.error, &restore.next_step);
+    assert_eq!(engine.status().unfinished_restore, "b1");
+    is_out_of_reach(share).await;
+    network.start().await;
+    share.comes_back().await;
+    println!("the server was of use again {:.1?} after it fell silent", silent.elapsed());
+    let over = engine.restore(shelf.restore("b1")).await;
+    assert!(over.resumed, "{over:?}");
+    source.engine.back_up(shelf.backup("b2", "s2")).await;
+    assert_eq!(share.answer(&["verify", "--json"], Some("b2")).await["good"], true);
+    engine.run(|volume| async move { volume.close().await }).await.unwrap();
+    let name = target.replicas[0].name.clone();
+    assert!(target.equal_content(&[name]).await == early, "the restored volume has other bytes");
+}
+
+/// What is told of a transfer that failed, and when.
+async fn broken_off<T>(mut look: impl FnMut() -> Option<T>, state: impl Fn(&T) -> TransferState) -> (T, Instant) {
     let over = async {
         loop {
-            let restore = engine.status().restore;
-            match restore.filter(|restore| restore.state() != TransferState::TransferInProgress) {
-                Some(over) => return over,
+            match look().filter(|found| state(found) != TransferState::TransferInProgress) {
+                Some(over) => return (over, Instant::now()),
                 None => tokio::time::sleep(LOOK).await,
             }
         }
     };
-    tokio::time::timeout(2 * PATIENCE, over).await.expect("the restore ends")
+    let (over, at) = tokio::time::timeout(PATIENCE, over).await.expect("it ends");
+    assert_eq!(state(&over), TransferState::TransferFailed, "it was over before the server was gone");
+    (over, at)
+}
+
+/// Whoever looks at the target is told who does not answer, and nothing is left behind that goes on trying.
+async fn is_out_of_reach(share: &Share) {
+    let begun = Instant::now();
+    let error = share.test().await.unwrap_err();
+    println!("and meanwhile, after {:.1?}: {error}", begun.elapsed());
+    assert!(matches!(error.kind(), ErrorKind::Unreachable | ErrorKind::Timeout), "{error}");
+    assert!(error.to_string().contains(ADDRESS), "{error}");
+    assert_nobody_mounts().await;
+}
+
+fn backup_of(engine: &TestEngine, name: &str) -> Option<BackupStatus> {
+    engine.status().backups.into_iter().find(|backup| backup.backup == name)
 }
 
 #[track_caller]
-fn is_told(state: TransferState, error: &str, next_step: &str) {
-    assert_eq!(state, TransferState::TransferFailed, "it was over before the server was gone: {error}");
+fn is_told(what: &str, took: Duration, error: &str, next_step: &str) {
+    println!("{what} over after {took:.1?}: {error}");
     assert!(error.contains(ADDRESS) && !next_step.is_empty(), "{error} ({next_step})");
+    assert!(took < GIVEN_UP, "{what} over after {took:?}");
 }
 
 /// Nothing that was started to mount goes on behind our back: a helper of mount(8) that is left alone does for two minutes.

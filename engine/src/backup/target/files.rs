@@ -31,8 +31,14 @@ impl Files {
         what: &str,
         blocking: Blocking,
     ) -> Result<Self, StoreError> {
-        let directory = blocking.run("open", what, move || Directory::open(&root, share)).await?;
+        let silence = blocking.silence().clone();
+        let directory = blocking.run("open", what, move || Directory::open(&root, share, silence)).await?;
         Ok(Self { directory: Arc::new(directory), blocking })
+    }
+
+    /// Returns when no call is worth another try.
+    pub(crate) async fn is_given_up(&self) {
+        self.blocking.silence().is_given_up().await;
     }
 
     pub(crate) async fn read(&self, path: &str, limit: u64) -> Result<Bytes, StoreError> {

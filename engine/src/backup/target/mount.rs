@@ -56,7 +56,7 @@ pub(crate) async fn mounted(share: &Share, credentials: &Credentials, mounts: &P
     let make = move || {
         fs::create_dir_all(&directory).map_err(|error| StoreError::io("mount", directory.display().to_string(), &error))
     };
-    Blocking::new(MOUNT_TIMEOUT).run("mount", &device, make).await?;
+    Blocking::once(MOUNT_TIMEOUT, &share.who()).run("mount", &device, make).await?;
     mount(share, credentials, &place).await.map_err(|failure| fail(&failure))?;
     Ok(place)
 }
@@ -182,7 +182,7 @@ async fn answers(mount: &Mount) -> bool {
         let read = fs::read_dir(&place).map(drop);
         read.map_err(|error| StoreError::io("look at", place.display().to_string(), &error))
     };
-    Blocking::new(MOUNT_TIMEOUT).run("look at", &mount.device, look).await.is_ok()
+    Blocking::once(MOUNT_TIMEOUT, &mount.device).run("look at", &mount.device, look).await.is_ok()
 }
 
 async fn locked(mounts: &Path) -> io::Result<Flock<File>> {

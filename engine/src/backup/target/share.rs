@@ -160,7 +160,6 @@ impl Share {
 
     /// What an error of a file below the mount means; `None` where it means what it does on any disk.
     pub(crate) fn explain_io(&self, error: &io::Error) -> Option<Failure> {
-        let (server, name) = (&self.server, self.kind.name());
         match error.raw_os_error()? {
             // The kernel says no more of a server that did not answer in time than of one whose disk is broken.
             libc::EIO
@@ -174,23 +173,23 @@ impl Share {
             | libc::ECONNRESET
             | libc::ECONNABORTED => {
                 let words = plain_io(error);
-                let why = format!("the {name} server {server} does not answer, or can't use its own disk ({words})");
+                let why = format!("{} does not answer, or can't use its own disk ({words})", self.who());
                 Some(Failure::new(ErrorKind::Unreachable, why))
             }
             libc::EACCES | libc::EPERM => {
                 let failure = Failure::new(ErrorKind::Denied, "the server does not allow it".to_owned());
-                Some(failure.with_next_step(self.who()))
+                Some(failure.with_next_step(self.permission()))
             }
             libc::EROFS => {
                 let failure = Failure::new(ErrorKind::Denied, "it is read-only".to_owned());
-                Some(failure.with_next_step(format!("let {server} export {} for writing", self.path)))
+                Some(failure.with_next_step(format!("let {} export {} for writing", self.server, self.path)))
             }
             _ => None,
         }
     }
 
     /// How somebody gets to write there.
-    fn who(&self) -> String {
+    fn permission(&self) -> String {
         let Self { server, path, .. } = self;
         match self.kind {
             Kind::Nfs => format!(
@@ -200,8 +199,13 @@ impl Share {
         }
     }
 
+    /// Who has it, for people.
+    pub(crate) fn who(&self) -> String {
+        format!("the {} server {}", self.kind.name(), self.server)
+    }
+
     pub(crate) fn no_answer(&self) -> Failure {
-        Failure::new(ErrorKind::Timeout, format!("the {} server {} does not answer", self.kind.name(), self.server))
+        Failure::new(ErrorKind::Timeout, format!("{} does not answer", self.who()))
     }
 }
 
