@@ -19,8 +19,8 @@ use crate::{LOOK, PATIENCE};
 
 /// What the backups of a shelf are of.
 const STORED: &str = "v-stored";
-/// A server that answers nobody is given up after a minute. Whoever waits learns of it a little later; processors are emulated.
-const GIVEN_UP: Duration = Duration::from_secs(75);
+/// A server that answers nobody is given up after 45 s. Whoever waits learns of it a little later; processors are emulated.
+const GIVEN_UP: Duration = Duration::from_secs(60);
 
 /// A file server that can be stopped in the middle of everything, and started again with what it has.
 pub(crate) trait Server {
@@ -249,7 +249,7 @@ pub(crate) async fn is_given_up_when_its_server_is_silent(share: &Share, network
     source.fill(0, blocks, 2).await;
     source.snapshot("s2").await;
 
-    let target = Parties::new(blocks * MIB, 1).await;
+    let mut target = Parties::new(blocks * MIB, 1).await;
     let engine = target.attach().await.unwrap();
     let (mut restore, mut backup) = (shelf.restore("b1"), shelf.backup("b2", "s2"));
     (restore.concurrency, backup.concurrency) = (1, 1);
@@ -263,7 +263,12 @@ pub(crate) async fn is_given_up_when_its_server_is_silent(share: &Share, network
         broken_off(|| backup_of(&source.engine, "b2"), BackupStatus::state),
         broken_off(|| engine.status().restore, RestoreStatus::state)
     );
-    is_told("the server was silent, and the backup", backup_at.duration_since(silent), &backup.error, &backup.next_step);
+    is_told(
+        "the server was silent, and the backup",
+        backup_at.duration_since(silent),
+        &backup.error,
+        &backup.next_step,
+    );
     let restore_took = restore_at.duration_since(silent);
     is_told("the server was silent, and the restore", restore_took, &restore.error, &restore.next_step);
     assert_eq!(engine.status().unfinished_restore, "b1");
