@@ -1,6 +1,7 @@
 //! A backup target on a file server, whichever kind it is: what has to go well with it, and what has to be said when it
 //! does not.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -274,8 +275,9 @@ pub(crate) async fn is_given_up_when_its_server_is_silent(share: &Share, network
     assert_eq!(engine.status().unfinished_restore, "b1");
     is_out_of_reach(share).await;
     network.start().await;
+    let back = Instant::now();
     share.comes_back().await;
-    println!("the server was of use again {:.1?} after it fell silent", silent.elapsed());
+    show(&format!("the server was of use again {:.1?} after its network was", back.elapsed()));
     let over = engine.restore(shelf.restore("b1")).await;
     assert!(over.resumed, "{over:?}");
     source.engine.back_up(shelf.backup("b2", "s2")).await;
@@ -304,7 +306,7 @@ async fn broken_off<T>(mut look: impl FnMut() -> Option<T>, state: impl Fn(&T) -
 async fn is_out_of_reach(share: &Share) {
     let begun = Instant::now();
     let error = share.test().await.unwrap_err();
-    println!("and meanwhile, after {:.1?}: {error}", begun.elapsed());
+    show(&format!("and meanwhile, after {:.1?}: {error}", begun.elapsed()));
     assert!(matches!(error.kind(), ErrorKind::Unreachable | ErrorKind::Timeout), "{error}");
     assert!(error.to_string().contains(ADDRESS), "{error}");
     assert_nobody_mounts().await;
@@ -314,9 +316,14 @@ fn backup_of(engine: &TestEngine, name: &str) -> Option<BackupStatus> {
     engine.status().backups.into_iter().find(|backup| backup.backup == name)
 }
 
+/// What is worth reading also where all goes well; tests that pass print nothing.
+fn show(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
 #[track_caller]
 fn is_told(what: &str, took: Duration, error: &str, next_step: &str) {
-    println!("{what} over after {took:.1?}: {error}");
+    show(&format!("{what} over after {took:.1?}: {error}"));
     assert!(error.contains(ADDRESS) && !next_step.is_empty(), "{error} ({next_step})");
     assert!(took < GIVEN_UP, "{what} over after {took:?}");
 }
