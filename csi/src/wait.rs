@@ -1,6 +1,5 @@
 //! Waiting for what has no event to wait for: looking again and again, for so long.
 
-use std::fmt;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -31,7 +30,7 @@ impl Wait {
     ///
     /// # Errors
     /// When the patience is over; `what` says what did not come true.
-    pub async fn again(&mut self, what: impl fmt::Display) -> Result<(), Failure> {
+    pub async fn again(&mut self, what: &str) -> Result<(), Failure> {
         if Instant::now() + self.pause > self.until {
             let message = format_args!("{what} within {} s", self.patience.as_secs());
             return Err(Failure::new(Kind::TimedOut, message, "It goes on; it is tried again by itself."));

@@ -40,7 +40,7 @@ pub(super) async fn create(
         if let Some(found) = find(driver, volume, &request.name).await? {
             return answer(volume, &found);
         }
-        wait.again(format_args!("the backup of snapshot {} did not show", request.name)).await?;
+        wait.again(&format!("the backup of snapshot {} did not show", request.name)).await?;
     }
 }
 

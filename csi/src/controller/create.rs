@@ -85,7 +85,7 @@ async fn created(driver: &Driver, name: &str) -> Result<Volume, Failure> {
     loop {
         let volume = driver.manager().volume(name).await?;
         match volume.state {
-            VolumeState::Creating => wait.again(format_args!("volume {name} was not created")).await?,
+            VolumeState::Creating => wait.again(&format!("volume {name} was not created")).await?,
             VolumeState::Deleting => {
                 return Err(Failure::busy(format_args!("volume {name} is being deleted, and then made anew")));
             }

@@ -17,13 +17,13 @@ pub(super) async fn volume(driver: &Driver, name: &str) -> Result<DeleteVolumeRe
         if volume.state != VolumeState::Deleting {
             match driver.manager().delete_volume(name).await {
                 Err(failure) if failure.is(Kind::WrongState) && is_passing(&volume) => {
-                    wait.again(format_args!("volume {name} was not deleted: {failure};")).await?;
+                    wait.again(&format!("volume {name} was not deleted: {failure};")).await?;
                     continue;
                 }
                 deleted => deleted?,
             }
         }
-        wait.again(format_args!("volume {name} is not gone")).await?;
+        wait.again(&format!("volume {name} is not gone")).await?;
     }
     Ok(DeleteVolumeResponse {})
 }

@@ -47,7 +47,7 @@ pub(super) async fn volume(
         if !error.is_empty() && controller.is_some_and(|one| !one.is_expanding) {
             return Err(Failure::internal(format_args!("volume {name} was not expanded: {error}"), ""));
         }
-        wait.again(format_args!("volume {name} was not expanded to {wanted}")).await?;
+        wait.again(&format!("volume {name} was not expanded to {wanted}")).await?;
     };
     Ok(ControllerExpandVolumeResponse {
         capacity_bytes: size::signed(grown.size),

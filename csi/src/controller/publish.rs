@@ -111,7 +111,7 @@ async fn attached(driver: &Driver, name: &str, node: &str, ticket: &str) -> Resu
             return Err(Failure::busy(format_args!("volume {name} was detached from {node} while it was attached")));
         }
         let told = why_not(&volume, ticket);
-        wait.again(format_args!("volume {name} was not attached to {node}")).await.map_err(|failure| match told {
+        wait.again(&format!("volume {name} was not attached to {node}")).await.map_err(|failure| match told {
             Some(why) => Failure::internal(format_args!("{}: {why}", failure.message), failure.next_step),
             None => failure,
         })?;

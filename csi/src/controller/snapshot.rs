@@ -72,7 +72,7 @@ pub(super) async fn take(driver: &Driver, request: &CreateSnapshotRequest) -> Re
             return Err(Failure::internal(message, ""));
         }
         let why = found.causes.first().map_or("", |cause| cause.message.as_str());
-        wait.again(format_args!("snapshot {name} of volume {volume} was not taken: {why};")).await?;
+        wait.again(&format!("snapshot {name} of volume {volume} was not taken: {why};")).await?;
     }
 }
 

@@ -38,7 +38,7 @@ pub(super) async fn volume(
             is_asked = true;
             continue;
         }
-        wait.again(format_args!("volume {name} was not detached from {node}")).await?;
+        wait.again(&format!("volume {name} was not detached from {node}")).await?;
     }
     Ok(ControllerUnpublishVolumeResponse {})
 }

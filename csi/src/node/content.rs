@@ -33,10 +33,8 @@ pub(super) enum Content {
 
 /// Reads what it takes to know. A device that can't be read is an error, and not empty.
 pub(super) async fn of(device: &Device) -> Result<Content, Failure> {
-    let path = device.path.as_os_str();
-    let arguments = ["-p".as_ref(), "-s".as_ref(), "TYPE".as_ref(), "-s".as_ref(), "PTTYPE".as_ref()];
-    let arguments = arguments.into_iter().chain(["-o".as_ref(), "export".as_ref(), path]);
-    let told = told(programs::run("blkid", arguments, QUICK).await?)?;
+    let words = ["-p", "-s", "TYPE", "-s", "PTTYPE", "-o", "export", "--"];
+    let told = told(programs::run("blkid", &words, &[&device.path], QUICK).await?)?;
     // Also what blkid has found is worth nothing when the device does not answer: it says nothing of errors.
     let zeros = zeros(device).await?;
     Ok(match told {

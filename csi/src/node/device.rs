@@ -37,7 +37,7 @@ impl Device {
             return Err(Failure::wrong_state(format_args!("volume {name} has not one engine: it is being moved"), ""));
         };
         if volume.state != VolumeState::Attached || controller.host_id != node || controller.endpoint.is_empty() {
-            let place = if controller.host_id.is_empty() { "no node" } else { &controller.host_id };
+            let place = if controller.host_id.is_empty() { "no node" } else { controller.host_id.as_str() };
             let message = format_args!("volume {name} is {:?} with {place}, not attached to {node}", volume.state);
             return Err(Failure::wrong_state(message, "It is tried again when Kubernetes has attached it."));
         }

@@ -1,6 +1,5 @@
 //! Making, checking, mounting and growing the file system of a volume.
 
-use std::ffi::OsString;
 use std::path::Path;
 
 use super::content::{self, Content};
@@ -53,11 +52,9 @@ async fn make(device: &Device, kind: &str, arguments: &str) -> Result<(), Failur
         "xfs" => &XFS_ARGUMENTS,
         _ => &[],
     };
-    let said = arguments.split_whitespace();
-    let all: Vec<OsString> = own.iter().copied().chain(said).map(OsString::from).collect();
-    let all = all.into_iter().chain([device.path.clone().into_os_string()]);
+    let all: Vec<&str> = own.iter().copied().chain(arguments.split_whitespace()).collect();
     tracing::info!(device = %device.path.display(), kind, "the volume is empty; a file system is made");
-    let made = programs::run(&format!("mkfs.{kind}"), all, LONG).await?;
+    let made = programs::run(&format!("mkfs.{kind}"), &all, &[&device.path], LONG).await?;
     made.good(&format!("making {kind} on {}", device.path.display()))?;
     device.write_out().await
 }
@@ -68,8 +65,7 @@ async fn check(device: &Device, kind: &str) -> Result<(), Failure> {
         // xfs replays its journal when it is mounted, and is repaired by hand alone.
         return Ok(());
     }
-    let path = device.path.as_os_str();
-    let ended = programs::run("e2fsck", ["-p".as_ref(), path], LONG).await?;
+    let ended = programs::run("e2fsck", &["-p"], &[&device.path], LONG).await?;
     match ended.code {
         Some(0) => Ok(()),
         Some(code) if code <= MENDED_MAXIMUM => {
@@ -98,12 +94,13 @@ pub(super) async fn mount(device: &Device, kind: &str, options: &[String], at: &
         // A clone on the same node has the same one.
         all.push("nouuid");
     }
-    let mut arguments: Vec<OsString> = ["-t", kind].map(OsString::from).into();
-    if !all.is_empty() {
-        arguments.extend([OsString::from("-o"), all.join(",").into()]);
+    let options = all.join(",");
+    let mut words = vec!["-t", kind];
+    if !options.is_empty() {
+        words.extend(["-o", &options]);
     }
-    arguments.extend([OsString::from("--"), device.path.clone().into(), at.into()]);
-    let mounted = programs::run("mount", arguments, LONG).await?;
+    words.push("--");
+    let mounted = programs::run("mount", &words, &[&device.path, at], LONG).await?;
     mounted.good(&format!("mounting {} at {}", device.path.display(), at.display())).map(drop)
 }
 
@@ -114,8 +111,8 @@ pub(super) async fn grow(mount: &Mount, device: &Device) -> Result<(), Failure> 
     }
     let tried = format!("growing the file system of {}", device.path.display());
     let ended = match mount.kind.as_str() {
-        "ext2" | "ext3" | "ext4" => programs::run("resize2fs", [device.path.as_os_str()], LONG).await?,
-        "xfs" => programs::run("xfs_growfs", ["-d".as_ref(), mount.at.as_os_str()], LONG).await?,
+        "ext2" | "ext3" | "ext4" => programs::run("resize2fs", &[], &[&device.path], LONG).await?,
+        "xfs" => programs::run("xfs_growfs", &["-d"], &[&mount.at], LONG).await?,
         kind => {
             tracing::info!(kind, device = %device.path.display(), "file systems of this kind are not grown");
             return Ok(());
@@ -131,8 +128,8 @@ pub(super) async fn bind(from: &Path, to: &Path, options: &[String], read_only: 
     if read_only {
         all.push("ro");
     }
-    let arguments = [OsString::from("-o"), all.join(",").into(), OsString::from("--"), from.into(), to.into()];
-    let bound = programs::run("mount", arguments, QUICK).await?;
+    let options = all.join(",");
+    let bound = programs::run("mount", &["-o", &options, "--"], &[from, to], QUICK).await?;
     bound.good(&format!("binding {} to {}", from.display(), to.display())).map(drop)
 }
 

@@ -3,7 +3,7 @@
 //! A program gets what it needs as arguments and on its standard input, in the language C; what it says is kept up to a limit. One
 //! that takes too long is ended. Where it hangs in the kernel nothing ends it, and the call ends without it.
 
-use std::ffi::OsStr;
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -48,14 +48,10 @@ impl Ended {
     }
 }
 
-/// Runs a program to its end.
-pub(super) async fn run<Argument: AsRef<OsStr>>(
-    program: &str,
-    arguments: impl IntoIterator<Item = Argument>,
-    patience: Duration,
-) -> Result<Ended, Failure> {
+/// Runs a program to its end; the paths come behind the words.
+pub(super) async fn run(program: &str, words: &[&str], paths: &[&Path], patience: Duration) -> Result<Ended, Failure> {
     let mut command = Command::new(program);
-    command.args(arguments).env("LC_ALL", "C").kill_on_drop(true);
+    command.args(words).args(paths).env("LC_ALL", "C").kill_on_drop(true);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|error| {
         let message = format_args!("{program} can't be started: {error}");
@@ -87,14 +83,14 @@ mod tests {
 
     #[tokio::test]
     async fn how_programs_end() {
-        let ended = run("sh", ["-c", "echo out; echo err >&2; exit 3"], QUICK).await.unwrap();
+        let ended = run("sh", &["-c", "echo out; echo err >&2; exit 3"], &[], QUICK).await.unwrap();
         assert_eq!((ended.code, ended.told().as_str()), (Some(3), "err out"));
         assert!(ended.good("trying").unwrap_err().message.contains("trying failed with code 3: err out"));
-        let long = run("sh", ["-c", "yes | head -c 1000000"], QUICK).await.unwrap();
+        let long = run("sh", &["-c", "yes | head -c 1000000"], &[], QUICK).await.unwrap();
         assert_eq!(long.output.len() as u64, OUTPUT_LIMIT_BYTES);
-        let none = run("no-such-program", ["x"], QUICK).await.unwrap_err();
+        let none = run("no-such-program", &["x"], &[], QUICK).await.unwrap_err();
         assert!(none.next_step.contains("no-such-program"), "{none}");
-        let slow = run("sleep", ["60"], Duration::from_millis(20)).await.unwrap_err();
+        let slow = run("sleep", &["60"], &[], Duration::from_millis(20)).await.unwrap_err();
         assert_eq!(slow.kind, Kind::TimedOut);
     }
 }

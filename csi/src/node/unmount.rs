@@ -40,7 +40,7 @@ async fn one(path: &Path, in_use: InUse) -> Result<(), Failure> {
     let mut wait = Wait::new(BUSY_PATIENCE);
     loop {
         // The kernel writes out what a file system has in memory before it lets it go.
-        let ended = programs::run("umount", ["--".as_ref(), path.as_os_str()], LONG).await?;
+        let ended = programs::run("umount", &["--"], &[path], LONG).await?;
         if ended.code == Some(0) || mounts::at(path)?.is_none() {
             return Ok(());
         }
@@ -52,7 +52,7 @@ async fn one(path: &Path, in_use: InUse) -> Result<(), Failure> {
             return Err(Failure::new(Kind::Internal, message, "End the programs that use it; it is tried again."));
         }
         tracing::warn!(path = %path.display(), told = ended.told(), "a mount that is in use is taken out of sight");
-        let lazily = programs::run("umount", ["-l".as_ref(), "--".as_ref(), path.as_os_str()], QUICK).await?;
+        let lazily = programs::run("umount", &["-l", "--"], &[path], QUICK).await?;
         return lazily.good(&format!("unmounting {} lazily", path.display())).map(drop);
     }
 }
