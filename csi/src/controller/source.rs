@@ -64,8 +64,15 @@ pub(super) async fn find(
         Asked::Handle(Handle::Snapshot { volume, snapshot }) => {
             let none = || Failure::new(Kind::NotFound, format_args!("volume {volume} has no snapshot {snapshot}"), "");
             let found = driver.manager().find_snapshot(&volume, &snapshot).await?.ok_or_else(none)?;
-            if found.restore_size > ByteSize::ZERO {
-                check_size("snapshot", &snapshot, found.restore_size, wanted)?;
+            // The volume may have grown since then; what is made of its snapshots has its size at least.
+            let least = driver.manager().volume(&volume).await?.size.max(found.restore_size);
+            if wanted < least {
+                let message = format_args!(
+                    "a volume made of snapshot {snapshot} has at least {} bytes, as volume {volume} has now, not {}",
+                    least.bytes(),
+                    wanted.bytes()
+                );
+                return Err(Failure::new(Kind::OutOfRange, message, "Ask for that size."));
             }
             Ok(Origin::Data(format!("snap://{volume}/{snapshot}")))
         }

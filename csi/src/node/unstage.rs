@@ -22,15 +22,15 @@ pub(super) async fn volume(
     let name = names::path_part(&request.volume_id)?;
     let staging = absolute("staging_target_path", &request.staging_target_path)?;
     let _turn = driver.node_turns().take(name).await?;
-    let own = Path::new(DEVICES).join(name);
     block(&block_file(&staging, name)).await?;
+    let device = Device::at(&Path::new(DEVICES).join(name)).ok();
     if let Some(mount) = mounts::at(&staging)? {
-        let is_gone = !Path::new(BY_NUMBER).join(format!("{}:{}", mount.device.major, mount.device.minor)).exists();
-        let is_stale = is_gone || Device::number_of(&own).is_some_and(|now| now != mount.device);
+        let is_stale = is_gone(mount.device) || device.as_ref().is_some_and(|now| now.number != mount.device);
         unmount::all(&staging, if is_stale { InUse::GoLazily } else { InUse::Fail }).await?;
-        if !is_stale {
-            check_released(&own, mount.device).await?;
-        }
+    }
+    // Also when nothing was mounted here: a call before this one may have come as far as that.
+    if let Some(device) = device {
+        check_released(&device).await?;
     }
     Ok(NodeUnstageVolumeResponse {})
 }
@@ -43,9 +43,8 @@ async fn block(file: &Path) -> Result<(), Failure> {
         // Pods write it without a file system that would be unmounted.
         let device = Device { path: file.to_owned(), number };
         let written = device.write_out().await;
-        let is_gone = !Path::new(BY_NUMBER).join(format!("{}:{}", number.major, number.minor)).exists();
         match written {
-            Err(failure) if !is_gone => return Err(failure),
+            Err(failure) if !is_gone(number) => return Err(failure),
             Err(failure) => tracing::warn!(%failure, "the device is gone already"),
             Ok(()) => {}
         }
@@ -54,17 +53,20 @@ async fn block(file: &Path) -> Result<(), Failure> {
     unmount::remove(file)
 }
 
+fn is_gone(device: Number) -> bool {
+    !Path::new(BY_NUMBER).join(format!("{}:{}", device.major, device.minor)).exists()
+}
+
 /// A file system that was unmounted here may still be mounted elsewhere: in the mount namespace of a process that is left, or
 /// where a bind went out of sight. Then what was written there is not with the volume.
-async fn check_released(own: &Path, number: Number) -> Result<(), Failure> {
-    if let Some(mount) = mounts::of(number)?.first() {
+async fn check_released(device: &Device) -> Result<(), Failure> {
+    if let Some(mount) = mounts::of(device.number)?.first() {
         let message = format_args!("the volume is still mounted at {}", mount.at.display());
         return Err(Failure::internal(message, "Unpublish it there; it is tried again."));
     }
-    let Some(device) = Device::at(own).ok().filter(|device| device.number == number) else { return Ok(()) };
     match device.open_alone().await {
         Err(failure) if failure.is(Kind::Busy) => {
-            let message = format_args!("{} is still in use on this node", own.display());
+            let message = format_args!("{} is still in use on this node", device.path.display());
             Err(Failure::internal(message, "End the processes that use the volume; it is tried again."))
         }
         Err(failure) => Err(failure),
