@@ -15,6 +15,8 @@ use nix::sys::stat::{major, minor};
 use super::mounts::Number;
 use crate::failure::{Failure, Kind};
 
+/// Where attached volumes have their devices.
+const DIRECTORY: &str = "/dev/longhorn";
 /// A device that does not answer in this time is taken for one that does not answer.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -63,6 +65,19 @@ impl Device {
     pub(super) fn number_of(path: &Path) -> Option<Number> {
         let found = std::fs::metadata(path).ok().filter(|found| found.file_type().is_block_device())?;
         Some(Number { major: major(found.rdev()), minor: minor(found.rdev()) })
+    }
+
+    /// The volume whose device has this number now; none for a device that is no more, or is not a volume's.
+    pub(super) fn owner(number: Number) -> Option<String> {
+        let nodes = std::fs::read_dir(DIRECTORY).into_iter().flatten().flatten();
+        let names = nodes.filter(|node| Self::number_of(&node.path()) == Some(number)).map(|node| node.file_name());
+        // Names that begin with a dot are those of engines at work.
+        names.filter_map(|name| name.into_string().ok()).find(|name| !name.starts_with('.'))
+    }
+
+    /// Of a volume that is attached to this node, as far as that can be told without the manager.
+    pub(super) fn attached(volume: &str) -> Option<Self> {
+        Self::at(&Path::new(DIRECTORY).join(volume)).ok()
     }
 
     pub(super) async fn size(&self) -> Result<ByteSize, Failure> {

@@ -20,6 +20,7 @@ pub(super) async fn of(driver: &Driver) -> Result<NodeGetInfoResponse, Failure> 
     Ok(NodeGetInfoResponse {
         node_id: name.to_owned(),
         max_volumes_per_node: 0,
-        accessible_topology: if segments.is_empty() { None } else { Some(Topology { segments }) },
+        // Also one that is nowhere in particular: CSI wants an answer of who may be asked for it.
+        accessible_topology: Some(Topology { segments }),
     })
 }

@@ -94,9 +94,13 @@ async fn mounted(
         if mount.device == device.number && (wants_read_only || !mount.is_unwritable()) {
             return filesystem::grow(&mount, device).await;
         }
-        let is_gone = mount.device != device.number;
-        tracing::warn!(staging = %staging.display(), is_gone, "what is staged is of no use any more, and staged anew");
-        unmount::all(staging, if is_gone { InUse::GoLazily } else { InUse::Fail }).await?;
+        let owner = Device::owner(mount.device);
+        if let Some(other) = owner.as_ref().filter(|_| mount.device != device.number) {
+            let message = format_args!("volume {other} is mounted at {}", staging.display());
+            return Err(Failure::wrong_state(message, "Unstage it there first."));
+        }
+        tracing::warn!(staging = %staging.display(), "what is staged is of no use any more, and staged anew");
+        unmount::all(staging, if owner.is_some() { InUse::Fail } else { InUse::GoLazily }).await?;
     }
     filesystem::directory(staging)?;
     // A file system that pods still have is mounted here once more; there is nothing to be made or checked.

@@ -23,20 +23,20 @@ pub(super) async fn volume(
     let staging = absolute("staging_target_path", &request.staging_target_path)?;
     let _turn = driver.node_turns().take(name).await?;
     block(&block_file(&staging, name)).await?;
-    let device = Device::at(&Path::new(DEVICES).join(name)).ok();
     if let Some(mount) = mounts::at(&staging)? {
-        let is_stale = is_gone(mount.device) || device.as_ref().is_some_and(|now| now.number != mount.device);
-        unmount::all(&staging, if is_stale { InUse::GoLazily } else { InUse::Fail }).await?;
+        let owner = Device::owner(mount.device);
+        if let Some(other) = owner.as_ref().filter(|owner| *owner != name) {
+            let message = format_args!("what is mounted at {} is volume {other}, not {name}", staging.display());
+            return Err(Failure::wrong_state(message, "Unstage that volume there."));
+        }
+        unmount::all(&staging, if owner.is_some() { InUse::Fail } else { InUse::GoLazily }).await?;
     }
     // Also when nothing was mounted here: a call before this one may have come as far as that.
-    if let Some(device) = device {
+    if let Some(device) = Device::attached(name) {
         check_released(&device).await?;
     }
     Ok(NodeUnstageVolumeResponse {})
 }
-
-/// Where attached volumes have their devices.
-const DEVICES: &str = "/dev/longhorn";
 
 async fn block(file: &Path) -> Result<(), Failure> {
     if let Some(number) = Device::number_of(file) {
