@@ -3,16 +3,13 @@
 use std::path::Path;
 
 use super::device::Device;
-use super::mounts::{self, Number};
+use super::mounts;
 use super::stage::{absolute, block_file};
 use super::unmount::{self, InUse};
 use crate::csi::{NodeUnstageVolumeRequest, NodeUnstageVolumeResponse};
 use crate::driver::Driver;
 use crate::failure::{Failure, Kind};
 use crate::names;
-
-/// Where the kernel shows a block device by its number.
-const BY_NUMBER: &str = "/sys/dev/block";
 
 /// The manager is not asked: it may be gone, and the volume too.
 pub(super) async fn volume(
@@ -22,7 +19,6 @@ pub(super) async fn volume(
     let name = names::path_part(&request.volume_id)?;
     let staging = absolute("staging_target_path", &request.staging_target_path)?;
     let _turn = driver.node_turns().take(name).await?;
-    block(&block_file(&staging, name)).await?;
     if let Some(mount) = mounts::at(&staging)? {
         let owner = Device::owner(mount.device);
         if let Some(other) = owner.as_ref().filter(|owner| *owner != name) {
@@ -31,6 +27,8 @@ pub(super) async fn volume(
         }
         unmount::all(&staging, if owner.is_some() { InUse::Fail } else { InUse::GoLazily }).await?;
     }
+    // Not before: what has that name in a file system is its user's.
+    block(name, &block_file(&staging, name)).await?;
     // Also when nothing was mounted here: a call before this one may have come as far as that.
     if let Some(device) = Device::attached(name) {
         check_released(&device).await?;
@@ -38,23 +36,19 @@ pub(super) async fn volume(
     Ok(NodeUnstageVolumeResponse {})
 }
 
-async fn block(file: &Path) -> Result<(), Failure> {
+async fn block(volume: &str, file: &Path) -> Result<(), Failure> {
     if let Some(number) = Device::number_of(file) {
         // Pods write it without a file system that would be unmounted.
         let device = Device { path: file.to_owned(), number };
         let written = device.write_out().await;
         match written {
-            Err(failure) if !is_gone(number) => return Err(failure),
+            Err(failure) if Device::owner(number).as_deref() == Some(volume) => return Err(failure),
             Err(failure) => tracing::warn!(%failure, "the device is gone already"),
             Ok(()) => {}
         }
     }
     unmount::all(file, InUse::GoLazily).await?;
     unmount::remove(file)
-}
-
-fn is_gone(device: Number) -> bool {
-    !Path::new(BY_NUMBER).join(format!("{}:{}", device.major, device.minor)).exists()
 }
 
 /// A file system that was unmounted here may still be mounted elsewhere: in the mount namespace of a process that is left, or
