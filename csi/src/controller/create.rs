@@ -32,7 +32,7 @@ pub(super) async fn volume(driver: &Driver, request: &CreateVolumeRequest) -> Re
     let origin = match &found {
         // What it was made of may be gone by now.
         Some(volume) => source::known(volume, request.volume_content_source.as_ref())?,
-        None => source::find(driver, request.volume_content_source.as_ref(), wanted).await?,
+        None => source::find(driver, request.volume_content_source.as_ref(), &context, wanted).await?,
     };
     origin.enter(&mut context)?;
     if found.is_none() {

@@ -9,7 +9,8 @@ use crate::driver::Driver;
 use crate::failure::{Failure, Kind};
 use crate::handle::{Handle, Image};
 use crate::parameters::{
-    BACKING_IMAGE, DATA_SOURCE, FROM_BACKUP, IMAGE_CHECKSUM, IMAGE_SOURCE_PARAMETERS, IMAGE_SOURCE_TYPE, Parameters,
+    self, BACKING_IMAGE, DATA_SOURCE, FROM_BACKUP, IMAGE_CHECKSUM, IMAGE_SOURCE_PARAMETERS, IMAGE_SOURCE_TYPE,
+    Parameters,
 };
 
 /// As the parameters of a volume say it.
@@ -52,9 +53,13 @@ impl Origin {
 pub(super) async fn find(
     driver: &Driver,
     source: Option<&VolumeContentSource>,
+    class: &Parameters,
     wanted: ByteSize,
 ) -> Result<Origin, Failure> {
-    let Some(source) = asked(source)? else { return Ok(Origin::Nothing) };
+    let Some(source) = asked(source)? else {
+        check_class(driver, parameters::text(class, FROM_BACKUP), wanted).await?;
+        return Ok(Origin::Nothing);
+    };
     match source {
         Asked::Volume(name) => {
             let found = driver.manager().volume(name).await?;
@@ -96,6 +101,23 @@ async fn of_backup(driver: &Driver, volume: &str, name: &str, wanted: ByteSize) 
     Ok(Origin::Backup(found.url))
 }
 
+/// A class may name a backup that all its volumes are made of: they have its size, whatever is asked for. That is said before
+/// there is a volume that nobody can use.
+async fn check_class(driver: &Driver, url: &str, wanted: ByteSize) -> Result<(), Failure> {
+    let (Some(volume), Some(backup)) = (part(url, "volume"), part(url, "backup")) else { return Ok(()) };
+    match of_backup(driver, volume, backup, wanted).await {
+        // Addresses of other installations' backups are the manager's affair.
+        Err(failure) if failure.is(Kind::NotFound) => Ok(()),
+        checked => checked.map(drop),
+    }
+}
+
+/// Of the query of a backup's address.
+fn part<'a>(url: &'a str, key: &str) -> Option<&'a str> {
+    let found = url.split(['?', '&']).skip(1).find_map(|part| part.strip_prefix(key)?.strip_prefix('='));
+    found.filter(|value| !value.is_empty())
+}
+
 /// Longhorn's rule: a copy is as large as what it is a copy of. It can be expanded afterwards.
 fn check_size(what: &str, name: &str, has: ByteSize, wanted: ByteSize) -> Result<(), Failure> {
     let has = has.round_up(VOLUME_SIZE_ALIGNMENT);
@@ -117,10 +139,8 @@ pub(super) fn known(found: &Volume, source: Option<&VolumeContentSource>) -> Res
         Some(Asked::Volume(name)) => Origin::Data(format!("vol://{name}")),
         Some(Asked::Handle(handle @ Handle::Snapshot { .. })) => Origin::Data(handle.to_string()),
         Some(Asked::Handle(Handle::Backup { volume, backup })) => {
-            let is_of = |key: &str, value: &str| {
-                found.from_backup.split(['?', '&']).any(|part| part.split_once('=') == Some((key, value)))
-            };
-            if !is_of("backup", &backup) || !is_of("volume", &volume) {
+            let (of, is) = (part(&found.from_backup, "volume"), part(&found.from_backup, "backup"));
+            if of != Some(volume.as_str()) || is != Some(backup.as_str()) {
                 return Err(other());
             }
             Origin::Backup(found.from_backup.clone())
