@@ -16,12 +16,12 @@ use serde_json::{Value, json};
 use tonic::transport::{Channel, Endpoint};
 
 /// Far more than a step takes; only a step that never comes true meets it.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 const LOOK: Duration = Duration::from_millis(50);
-pub const NODE: &str = "node-1";
+pub(crate) const NODE: &str = "node-1";
 
-pub struct Installation {
-    pub root: tempfile::TempDir,
+pub(crate) struct Installation {
+    pub(crate) root: tempfile::TempDir,
     address: String,
     password: String,
     manager: Option<Child>,
@@ -35,7 +35,7 @@ fn binary(name: &str) -> PathBuf {
 }
 
 /// Runs a tool to its end and expects success.
-pub fn run(program: &str, arguments: &[&str]) -> String {
+pub(crate) fn run(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program).args(arguments).output().unwrap();
     let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{program} {arguments:?}: {}\n{text}", output.status);
@@ -43,12 +43,12 @@ pub fn run(program: &str, arguments: &[&str]) -> String {
 }
 
 /// `/dev/longhorn` is shared with whatever else runs on this machine.
-pub fn name(base: &str) -> String {
+pub(crate) fn name(base: &str) -> String {
     format!("{base}-{}", std::process::id())
 }
 
 impl Installation {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         // Not below /tmp: it may be a tmpfs, which has no direct I/O; short, for the sockets' paths.
         let root = tempfile::Builder::new().prefix("csi-").tempdir_in("/var/tmp").unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -85,11 +85,11 @@ impl Installation {
         self.data().join("admin-password")
     }
 
-    pub fn socket(&self) -> PathBuf {
+    pub(crate) fn socket(&self) -> PathBuf {
         self.root.path().join("csi.sock")
     }
 
-    pub fn start_manager(&mut self) {
+    pub(crate) fn start_manager(&mut self) {
         let mut command = Command::new(binary("aurochs"));
         command.args(["serve", "--nodes", "3", "--address", &self.address, "--data"]).arg(self.data());
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(self.log("manager.log"));
@@ -102,7 +102,7 @@ impl Installation {
         self.manager = Some(child);
     }
 
-    pub fn kill_manager(&mut self) {
+    pub(crate) fn kill_manager(&mut self) {
         let mut manager = self.manager.take().unwrap();
         manager.kill().unwrap();
         manager.wait().unwrap();
@@ -112,11 +112,11 @@ impl Installation {
         fs::File::options().create(true).append(true).open(self.root.path().join(name)).unwrap()
     }
 
-    pub fn text(&self, name: &str) -> String {
+    pub(crate) fn text(&self, name: &str) -> String {
         fs::read_to_string(self.root.path().join(name)).unwrap_or_default()
     }
 
-    pub async fn start_driver(&mut self) {
+    pub(crate) async fn start_driver(&mut self) {
         let mut command = Command::new(env!("CARGO_BIN_EXE_aurochs-csi"));
         command.args(["--nodeid", NODE, "--manager-url", &format!("http://{}/v1", self.address)]);
         command.arg("--endpoint").arg(format!("unix://{}", self.socket().display()));
@@ -136,35 +136,31 @@ impl Installation {
     }
 
     /// Without warning; its socket is left.
-    pub fn kill_driver(&mut self) {
+    pub(crate) fn kill_driver(&mut self) {
         let mut driver = self.driver.take().unwrap();
         driver.kill().unwrap();
         driver.wait().unwrap();
-    }
-
-    pub fn driver_id(&self) -> i32 {
-        i32::try_from(self.driver.as_ref().unwrap().id()).unwrap()
     }
 
     fn endpoint(&self) -> Endpoint {
         Endpoint::try_from(format!("unix://{}", self.socket().display())).unwrap()
     }
 
-    pub fn channel(&self) -> Channel {
+    pub(crate) fn channel(&self) -> Channel {
         self.endpoint().connect_lazy()
     }
 
-    pub fn controller(&self) -> ControllerClient<Channel> {
+    pub(crate) fn controller(&self) -> ControllerClient<Channel> {
         ControllerClient::new(self.channel())
     }
 
-    pub fn node(&self) -> NodeClient<Channel> {
+    pub(crate) fn node(&self) -> NodeClient<Channel> {
         NodeClient::new(self.channel())
     }
 
     // === the manager's own interface ===
 
-    pub async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
+    pub(crate) async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> (u16, Value) {
         let request = self.client.request(method, format!("http://{}/{path}", self.address));
         let request = request.basic_auth("admin", Some(&self.password)).timeout(PATIENCE);
         let request = match body {
@@ -177,19 +173,19 @@ impl Installation {
         (status, serde_json::from_str(&text).unwrap_or(Value::Null))
     }
 
-    pub async fn get(&self, path: &str) -> Value {
+    pub(crate) async fn get(&self, path: &str) -> Value {
         let (status, answer) = self.ask(Method::GET, path, None).await;
         assert_eq!(status, 200, "GET {path}: {answer}");
         answer
     }
 
-    pub async fn set(&self, setting: &str, value: &str) {
+    pub(crate) async fn set(&self, setting: &str, value: &str) {
         let path = format!("v1/settings/{setting}");
         let (status, answer) = self.ask(Method::PUT, &path, Some(json!({"value": value}))).await;
         assert_eq!(status, 200, "{setting}: {answer}");
     }
 
-    pub async fn until(&self, what: &str, mut holds: impl AsyncFnMut(&Self) -> bool) {
+    pub(crate) async fn until(&self, what: &str, mut holds: impl AsyncFnMut(&Self) -> bool) {
         let deadline = Instant::now() + PATIENCE;
         while !holds(self).await {
             assert!(Instant::now() < deadline, "waited in vain until {what}");
@@ -198,7 +194,7 @@ impl Installation {
     }
 
     /// A backup target in a directory.
-    pub async fn set_backup_target(&self) {
+    pub(crate) async fn set_backup_target(&self) {
         let directory = self.root.path().join("backups");
         fs::create_dir_all(&directory).unwrap();
         let url = format!("vfs://{}", directory.display());
@@ -213,7 +209,7 @@ impl Installation {
     }
 
     /// What a test leaves mounted below its directory.
-    pub fn mounts(&self) -> Vec<String> {
+    pub(crate) fn mounts(&self) -> Vec<String> {
         let below = format!("{}/", self.root.path().display());
         let table = fs::read_to_string("/proc/self/mountinfo").unwrap();
         let at = table.lines().filter_map(|line| line.split(' ').nth(4));

@@ -16,13 +16,13 @@ use tonic::Status;
 
 use super::installation::{Installation, NODE, PATIENCE};
 
-pub const MIB: i64 = 1 << 20;
+pub(crate) const MIB: i64 = 1 << 20;
 
-pub fn block() -> VolumeCapability {
+pub(crate) fn block() -> VolumeCapability {
     capability(AccessType::Block(BlockVolume {}))
 }
 
-pub fn filesystem(kind: &str) -> VolumeCapability {
+pub(crate) fn filesystem(kind: &str) -> VolumeCapability {
     let fs_type = kind.to_owned();
     capability(AccessType::Mount(MountVolume {
         fs_type,
@@ -36,20 +36,20 @@ fn capability(access_type: AccessType) -> VolumeCapability {
     VolumeCapability { access_mode: Some(AccessMode { mode }), access_type: Some(access_type) }
 }
 
-pub fn of_snapshot(id: &str) -> VolumeContentSource {
+pub(crate) fn of_snapshot(id: &str) -> VolumeContentSource {
     VolumeContentSource { r#type: Some(Type::Snapshot(SnapshotSource { snapshot_id: id.to_owned() })) }
 }
 
-pub fn of_volume(id: &str) -> VolumeContentSource {
+pub(crate) fn of_volume(id: &str) -> VolumeContentSource {
     VolumeContentSource { r#type: Some(Type::Volume(VolumeSource { volume_id: id.to_owned() })) }
 }
 
-pub fn size(bytes: i64) -> Option<CapacityRange> {
+pub(crate) fn size(bytes: i64) -> Option<CapacityRange> {
     Some(CapacityRange { required_bytes: bytes, limit_bytes: 0 })
 }
 
 /// Two replicas, so that the tests are quick.
-pub fn create_request(name: &str, bytes: i64, capability: &VolumeCapability) -> CreateVolumeRequest {
+pub(crate) fn create_request(name: &str, bytes: i64, capability: &VolumeCapability) -> CreateVolumeRequest {
     CreateVolumeRequest {
         name: name.to_owned(),
         capacity_range: size(bytes),
@@ -59,26 +59,26 @@ pub fn create_request(name: &str, bytes: i64, capability: &VolumeCapability) -> 
     }
 }
 
-pub struct Volume<'a> {
-    pub installation: &'a Installation,
-    pub id: String,
-    pub capability: VolumeCapability,
-    pub context: std::collections::HashMap<String, String>,
+pub(crate) struct Volume<'a> {
+    pub(crate) installation: &'a Installation,
+    pub(crate) id: String,
+    pub(crate) capability: VolumeCapability,
+    pub(crate) context: std::collections::HashMap<String, String>,
 }
 
 impl<'a> Volume<'a> {
-    pub async fn create(installation: &'a Installation, request: CreateVolumeRequest) -> Result<Self, Status> {
+    pub(crate) async fn create(installation: &'a Installation, request: CreateVolumeRequest) -> Result<Self, Status> {
         let capability = request.volume_capabilities[0].clone();
         let made = installation.controller().create_volume(request).await?.into_inner().volume.unwrap();
         Ok(Self { installation, id: made.volume_id, capability, context: made.volume_context })
     }
 
-    pub fn staging(&self) -> PathBuf {
+    pub(crate) fn staging(&self) -> PathBuf {
         self.installation.root.path().join("globalmount").join(&self.id)
     }
 
     /// Where the pod sees it.
-    pub fn target(&self) -> PathBuf {
+    pub(crate) fn target(&self) -> PathBuf {
         self.installation.root.path().join("pods").join(&self.id).join("mount")
     }
 
@@ -86,7 +86,7 @@ impl<'a> Volume<'a> {
         path.to_str().unwrap().to_owned()
     }
 
-    pub async fn attach(&self) -> Result<(), Status> {
+    pub(crate) async fn attach(&self) -> Result<(), Status> {
         let request = ControllerPublishVolumeRequest {
             volume_id: self.id.clone(),
             node_id: NODE.to_owned(),
@@ -98,7 +98,7 @@ impl<'a> Volume<'a> {
     }
 
     /// As often as Kubernetes would, as long as the volume is being filled.
-    pub async fn attach_when_ready(&self) {
+    pub(crate) async fn attach_when_ready(&self) {
         let deadline = std::time::Instant::now() + PATIENCE;
         loop {
             match self.attach().await {
@@ -108,7 +108,7 @@ impl<'a> Volume<'a> {
         }
     }
 
-    pub async fn stage(&self) -> Result<(), Status> {
+    pub(crate) async fn stage(&self) -> Result<(), Status> {
         // The kubelet makes the directory.
         std::fs::create_dir_all(self.staging()).unwrap();
         let request = NodeStageVolumeRequest {
@@ -121,7 +121,7 @@ impl<'a> Volume<'a> {
         self.installation.node().node_stage_volume(request).await.map(drop)
     }
 
-    pub fn publish_request(&self) -> NodePublishVolumeRequest {
+    pub(crate) fn publish_request(&self) -> NodePublishVolumeRequest {
         NodePublishVolumeRequest {
             volume_id: self.id.clone(),
             staging_target_path: Self::text(self.staging()),
@@ -132,22 +132,22 @@ impl<'a> Volume<'a> {
         }
     }
 
-    pub async fn publish(&self) -> Result<(), Status> {
+    pub(crate) async fn publish(&self) -> Result<(), Status> {
         self.installation.node().node_publish_volume(self.publish_request()).await.map(drop)
     }
 
-    pub async fn unpublish(&self) -> Result<(), Status> {
+    pub(crate) async fn unpublish(&self) -> Result<(), Status> {
         let request = NodeUnpublishVolumeRequest { volume_id: self.id.clone(), target_path: Self::text(self.target()) };
         self.installation.node().node_unpublish_volume(request).await.map(drop)
     }
 
-    pub async fn unstage(&self) -> Result<(), Status> {
+    pub(crate) async fn unstage(&self) -> Result<(), Status> {
         let request =
             NodeUnstageVolumeRequest { volume_id: self.id.clone(), staging_target_path: Self::text(self.staging()) };
         self.installation.node().node_unstage_volume(request).await.map(drop)
     }
 
-    pub async fn detach(&self) -> Result<(), Status> {
+    pub(crate) async fn detach(&self) -> Result<(), Status> {
         let request = ControllerUnpublishVolumeRequest {
             volume_id: self.id.clone(),
             node_id: NODE.to_owned(),
@@ -156,26 +156,26 @@ impl<'a> Volume<'a> {
         self.installation.controller().controller_unpublish_volume(request).await.map(drop)
     }
 
-    pub async fn delete(&self) -> Result<(), Status> {
+    pub(crate) async fn delete(&self) -> Result<(), Status> {
         let request = DeleteVolumeRequest { volume_id: self.id.clone(), ..DeleteVolumeRequest::default() };
         self.installation.controller().delete_volume(request).await.map(drop)
     }
 
     /// All the way to a pod.
-    pub async fn begin(&self) {
+    pub(crate) async fn begin(&self) {
         self.attach_when_ready().await;
         self.stage().await.unwrap();
         self.publish().await.unwrap();
     }
 
     /// And back.
-    pub async fn end(&self) {
+    pub(crate) async fn end(&self) {
         self.unpublish().await.unwrap();
         self.unstage().await.unwrap();
         self.detach().await.unwrap();
     }
 
-    pub async fn snapshot(&self, name: &str, kind: &str) -> Result<Snapshot, Status> {
+    pub(crate) async fn snapshot(&self, name: &str, kind: &str) -> Result<Snapshot, Status> {
         let request = CreateSnapshotRequest {
             source_volume_id: self.id.clone(),
             name: name.to_owned(),
@@ -186,7 +186,7 @@ impl<'a> Volume<'a> {
         Ok(answer.into_inner().snapshot.unwrap())
     }
 
-    pub async fn expand(&self, bytes: i64) -> Result<ControllerExpandVolumeResponse, Status> {
+    pub(crate) async fn expand(&self, bytes: i64) -> Result<ControllerExpandVolumeResponse, Status> {
         let request = ControllerExpandVolumeRequest {
             volume_id: self.id.clone(),
             capacity_range: size(bytes),
@@ -196,7 +196,7 @@ impl<'a> Volume<'a> {
         self.installation.controller().controller_expand_volume(request).await.map(tonic::Response::into_inner)
     }
 
-    pub async fn expand_on_node(&self, bytes: i64) -> Result<(), Status> {
+    pub(crate) async fn expand_on_node(&self, bytes: i64) -> Result<(), Status> {
         let request = NodeExpandVolumeRequest {
             volume_id: self.id.clone(),
             volume_path: Self::text(self.target()),
@@ -208,7 +208,7 @@ impl<'a> Volume<'a> {
         self.installation.node().node_expand_volume(request).await.map(drop)
     }
 
-    pub async fn stats(&self) -> Result<NodeGetVolumeStatsResponse, Status> {
+    pub(crate) async fn stats(&self) -> Result<NodeGetVolumeStatsResponse, Status> {
         let request = NodeGetVolumeStatsRequest {
             volume_id: self.id.clone(),
             volume_path: Self::text(self.target()),
@@ -218,12 +218,12 @@ impl<'a> Volume<'a> {
     }
 
     /// Bytes of the file system.
-    pub async fn filesystem_bytes(&self) -> i64 {
+    pub(crate) async fn filesystem_bytes(&self) -> i64 {
         self.stats().await.unwrap().usage[0].total
     }
 }
 
-pub async fn delete_snapshot(installation: &Installation, id: &str) -> Result<(), Status> {
+pub(crate) async fn delete_snapshot(installation: &Installation, id: &str) -> Result<(), Status> {
     let request = DeleteSnapshotRequest { snapshot_id: id.to_owned(), ..DeleteSnapshotRequest::default() };
     installation.controller().delete_snapshot(request).await.map(drop)
 }
