@@ -2,6 +2,7 @@
 
 use aurochs_api::volume::{Volume, VolumeState};
 
+use super::tickets;
 use crate::csi::DeleteVolumeResponse;
 use crate::driver::Driver;
 use crate::failure::{Failure, Kind};
@@ -30,10 +31,8 @@ pub(super) async fn volume(driver: &Driver, name: &str) -> Result<DeleteVolumeRe
 
 /// Whether what is in the way of a deletion goes by itself: the volume is on its way to be detached, and no workload wants it.
 fn is_passing(volume: &Volume) -> bool {
-    let workloads = ["csi-attacher", "longhorn-api"];
-    let wanted = volume.volume_attachment.attachments.values();
-    let wanted = wanted.filter(|ticket| workloads.contains(&ticket.attachment_type.as_str())).count() > 0;
-    !wanted && matches!(volume.state, VolumeState::Detaching | VolumeState::Attaching | VolumeState::Attached)
+    !tickets::of_workloads(volume)
+        && matches!(volume.state, VolumeState::Detaching | VolumeState::Attaching | VolumeState::Attached)
 }
 
 #[cfg(test)]

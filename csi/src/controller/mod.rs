@@ -10,6 +10,7 @@ mod publish;
 mod recurring_jobs;
 mod snapshot;
 mod source;
+mod tickets;
 mod topology;
 mod unpublish;
 mod validate;
