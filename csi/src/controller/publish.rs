@@ -61,7 +61,8 @@ async fn ready(driver: &Driver, name: &str) -> Result<Volume, Failure> {
     let mut wait = Wait::new(READY_PATIENCE);
     loop {
         let volume = driver.manager().volume(name).await?;
-        if volume.ready || volume.state == VolumeState::Attached {
+        // Also one that the manager has attached for itself, to fill it.
+        if volume.ready {
             return Ok(volume);
         }
         let why = &volume.not_ready_message;

@@ -102,7 +102,9 @@ impl<'a> Volume<'a> {
         let deadline = std::time::Instant::now() + PATIENCE;
         loop {
             match self.attach().await {
-                Err(status) if status.code() == tonic::Code::Aborted && std::time::Instant::now() < deadline => {}
+                Err(status) if status.code() == tonic::Code::Aborted && std::time::Instant::now() < deadline => {
+                    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+                }
                 attached => return attached.unwrap(),
             }
         }
