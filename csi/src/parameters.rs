@@ -20,6 +20,9 @@ pub type Parameters = HashMap<String, String>;
 /// Minutes, where nothing or nothing sensible is said.
 const STALE_REPLICA_TIMEOUT: u32 = 2880;
 
+/// What the sidecars' own parameters begin with.
+const SIDECAR: &str = "csi.storage.k8s.io/";
+
 pub const SHARE: &str = "share";
 pub const EXCLUSIVE: &str = "exclusive";
 pub const DATA_SOURCE: &str = "dataSource";
@@ -107,6 +110,14 @@ pub fn number<T: FromStr>(parameters: &Parameters, key: &str) -> Result<Option<T
 #[must_use]
 pub fn list(parameters: &Parameters, key: &str) -> Vec<String> {
     text(parameters, key).split(',').map(str::trim).filter(|one| !one.is_empty()).map(str::to_owned).collect()
+}
+
+/// A snapshot class's parameters as labels of what is made by it. What can be no label is left out: what says nothing, and what
+/// Kubernetes' sidecar adds under names that labels can't have.
+#[must_use]
+pub fn labels(parameters: &Parameters) -> BTreeMap<String, String> {
+    let is_label = |(key, value): &(&String, &String)| !value.is_empty() && !key.starts_with(SIDECAR);
+    parameters.iter().filter(is_label).map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
 fn wrong(key: &str, said: &str, next_step: &str) -> Failure {
@@ -247,6 +258,12 @@ mod tests {
         assert!(shared.message.contains("ReadWriteMany"), "{shared}");
         let both = wish(&parameters(&[("share", "true"), ("exclusive", "true")])).unwrap_err();
         assert!(both.message.contains("both"), "{both}");
+    }
+
+    #[test]
+    fn labels_of_snapshots() {
+        let class = [("type", "bak"), ("backupMode", ""), ("csi.storage.k8s.io/volumesnapshot/name", "s")];
+        assert_eq!(labels(&parameters(&class)), [("type".to_owned(), "bak".to_owned())].into());
     }
 
     #[test]

@@ -32,8 +32,8 @@ pub(super) async fn create(
         return Err(Failure::invalid(message, "Give incremental or full, or leave it out."));
     }
     snapshot::take(driver, request).await?;
-    let labels = request.parameters.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
-    let input = SnapshotInput { name: request.name.clone(), labels: Some(labels), backup_mode: mode.to_owned() };
+    let labels = Some(parameters::labels(&request.parameters));
+    let input = SnapshotInput { name: request.name.clone(), labels, backup_mode: mode.to_owned() };
     driver.manager().back_up(&volume.name, &input).await?;
     let mut wait = Wait::new(PATIENCE);
     loop {

@@ -53,8 +53,7 @@ async fn of_installation(driver: &Driver, request: &CreateSnapshotRequest) -> Re
 pub(super) async fn take(driver: &Driver, request: &CreateSnapshotRequest) -> Result<SnapshotCr, Failure> {
     let (name, volume) = (&request.name, &request.source_volume_id);
     if driver.manager().find_snapshot(volume, name).await?.is_none() {
-        let labels = request.parameters.iter().map(|(key, value)| (key.clone(), value.clone())).collect();
-        let input = SnapshotCrInput { name: name.clone(), labels };
+        let input = SnapshotCrInput { name: name.clone(), labels: parameters::labels(&request.parameters) };
         if let Err(failure) = driver.manager().create_snapshot(volume, &input).await {
             why_not(driver, request, failure).await?;
         }
