@@ -32,7 +32,7 @@ pub const IMAGE_SOURCE_TYPE: &str = "backingImageDataSourceType";
 pub const IMAGE_SOURCE_PARAMETERS: &str = "backingImageDataSourceParameters";
 pub const IMAGE_CHECKSUM: &str = "backingImageChecksum";
 /// More arguments for the program that makes a file system.
-pub const MKFS_ARGUMENTS: &str = "mkfsParams";
+const MKFS_ARGUMENTS: &str = "mkfsParams";
 pub const ENCRYPTED: &str = "encrypted";
 
 /// The volume that the parameters wish for; name, size and access mode are for the caller to fill in.
@@ -43,6 +43,7 @@ pub fn wish(parameters: &Parameters) -> Result<VolumeCreateInput, Failure> {
         }
         return Err(capability::no_sharing());
     }
+    mkfs_arguments(parameters)?;
     let text = |key: &str| text(parameters, key).to_owned();
     let stale: i64 = number(parameters, "staleReplicaTimeout")?.unwrap_or_default();
     Ok(VolumeCreateInput {
@@ -161,6 +162,16 @@ pub fn jobs(parameters: &Parameters) -> Result<Vec<Job>, Failure> {
     Ok(all)
 }
 
+/// More arguments for the program that makes the file system. None of them is a path: it would be taken for what is to be
+/// formatted, in the place of the volume.
+pub fn mkfs_arguments(parameters: &Parameters) -> Result<Vec<&str>, Failure> {
+    let said = text(parameters, MKFS_ARGUMENTS);
+    if said.contains('/') {
+        return Err(wrong(MKFS_ARGUMENTS, said, "Give options without paths, such as -O ^64bit."));
+    }
+    Ok(said.split_whitespace().collect())
+}
+
 /// The backing image that the volume stands on, and what it is made of where there is none yet.
 pub fn image(parameters: &Parameters) -> Result<Option<Image>, Failure> {
     let name = text(parameters, BACKING_IMAGE);
@@ -249,6 +260,7 @@ mod tests {
             ("dataLayout.mode", "raid5"),
             ("dataLayout.type", "striped"),
             ("ublkQueueDepth", "1.5"),
+            ("mkfsParams", "-q /dev/sda"),
         ] {
             let failure = wish(&parameters(&[(key, value)])).unwrap_err();
             assert_eq!(failure.kind, Kind::Invalid);

@@ -19,7 +19,7 @@ const UNMENDED: i32 = 4;
 ///
 /// Nobody else has the device while it is looked at, and the programs that make file systems take it for themselves in the same
 /// way; none of them is told to write over what it finds.
-pub(super) async fn prepare(device: &Device, kind: &str, arguments: &str) -> Result<(), Failure> {
+pub(super) async fn prepare(device: &Device, kind: &str, arguments: &[&str]) -> Result<(), Failure> {
     let path = device.path.display();
     let alone = device.open_alone().await?;
     let found = content::of(device).await?;
@@ -46,13 +46,13 @@ fn is_same(found: &str, wanted: &str) -> bool {
     found == wanted || is_ext(found) && is_ext(wanted)
 }
 
-async fn make(device: &Device, kind: &str, arguments: &str) -> Result<(), Failure> {
+async fn make(device: &Device, kind: &str, arguments: &[&str]) -> Result<(), Failure> {
     let own: &[&str] = match kind {
         "ext4" => &EXT4_ARGUMENTS,
         "xfs" => &XFS_ARGUMENTS,
         _ => &[],
     };
-    let all: Vec<&str> = own.iter().copied().chain(arguments.split_whitespace()).collect();
+    let all: Vec<&str> = own.iter().chain(arguments).copied().collect();
     tracing::info!(device = %device.path.display(), kind, "the volume is empty; a file system is made");
     let made = programs::run(&format!("mkfs.{kind}"), &all, &[&device.path], LONG).await?;
     made.good(&format!("making {kind} on {}", device.path.display()))?;

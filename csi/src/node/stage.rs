@@ -66,7 +66,7 @@ pub(super) async fn ensure(
     match &wanted.form {
         Form::Block => block(device, staging, &block_file(staging, volume)).await,
         Form::Filesystem { kind, options } => {
-            mounted(device, staging, kind, options, parameters::text(context, parameters::MKFS_ARGUMENTS)).await
+            mounted(device, staging, kind, options, &parameters::mkfs_arguments(context)?).await
         }
     }
 }
@@ -87,7 +87,7 @@ async fn mounted(
     staging: &Path,
     kind: &str,
     options: &[String],
-    arguments: &str,
+    arguments: &[&str],
 ) -> Result<(), Failure> {
     let wants_read_only = options.iter().any(|option| option == "ro");
     if let Some(mount) = mounts::at(staging)? {
