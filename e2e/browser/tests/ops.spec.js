@@ -90,12 +90,12 @@ test("an eviction shows what it would do before it is asked for, and is taken ba
   await answer(page);
   await expect(dialog).toBeHidden();
   await expect.poll(async () => (await ask("GET", "nodes/node-3")).evictionRequested).toBe(true);
-  await expect(page.getByText("Being emptied").first()).toBeVisible();
+  await expect(page.getByText("Being emptied", { exact: true }).first()).toBeVisible();
   await choose(page, actions, "Cancel eviction");
   await expect.poll(async () => (await ask("GET", "nodes/node-3")).evictionRequested).toBe(false);
   await choose(page, actions, "Switch scheduling on");
   await expect.poll(async () => (await ask("GET", "nodes/node-3")).allowScheduling).toBe(true);
-  await expect(page.getByText("Being emptied")).toHaveCount(0);
+  await expect(page.getByText("Being emptied", { exact: true })).toHaveCount(0);
   await shoot("ops-node");
   await ask("DELETE", `volumes/${name}`);
 });
