@@ -48,10 +48,18 @@ def programs(cargo_arguments, without):
     return sorted(found, key=lambda suite: rank.get(suite[0], len(FIRST)))
 
 
-def run(suite, said):
+def compiler_libraries():
+    """Where the compiler's own libraries lie: tests of derive macros are linked with them."""
+    printed = ["rustc", "--print", "target-libdir"]
+    return subprocess.run(printed, stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+
+
+def run(suite, libraries, said):
     name, program, directory = suite
     start = time.monotonic()
     environment = dict(os.environ, CARGO_MANIFEST_DIR=directory)
+    inherited = [path for path in [os.environ.get("LD_LIBRARY_PATH")] if path]
+    environment["LD_LIBRARY_PATH"] = ":".join([libraries, *inherited])
     if name in WAITING:
         environment.setdefault("RUST_TEST_THREADS", str(2 * (os.cpu_count() or 1)))
     process = subprocess.Popen(
@@ -77,14 +85,14 @@ def run(suite, said):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--at-once", type=int, default=3)
+    parser.add_argument("--at-once", type=int, default=2)
     parser.add_argument("--without", action="append", default=[], help="package directory whose tests are left out")
     parser.add_argument("cargo", nargs="*", help="arguments of cargo test")
     arguments = parser.parse_args()
     suites = programs(arguments.cargo, set(arguments.without))
-    said = threading.Lock()
+    libraries, said = compiler_libraries(), threading.Lock()
     with ThreadPoolExecutor(arguments.at_once) as pool:
-        failures = [failure for failure in pool.map(lambda suite: run(suite, said), suites) if failure]
+        failures = [failure for failure in pool.map(lambda suite: run(suite, libraries, said), suites) if failure]
     print("\n".join(failures) or f"{len(suites)} suites passed", flush=True)
     sys.exit(1 if failures else 0)
 

@@ -93,7 +93,6 @@ async function walk({ page, strange, pages }, installation, at, { ask, name }) {
 
 test("behind nginx: prefix, Kubernetes' service proxy, a second password, TLS", async ({ browser, page, installation }, info) => {
   test.skip(isPhone(info), "what is tried here has no width");
-  test.setTimeout(180_000);
   const proxy = await nginx(installation);
   try {
     for (const [way, at] of Object.entries(proxy.at)) {

@@ -5,6 +5,7 @@ import { request as httpRequest } from "node:http";
 import { createServer } from "node:http";
 import { connect } from "node:net";
 import { expect, test } from "../fixtures/installation.js";
+import { answer, expectNoOverflow } from "../fixtures/dashboard.js";
 
 const main = (page, name) => page.locator("nav").getByRole("link", { name });
 
@@ -15,25 +16,6 @@ async function logIn(page, installation, address = installation.url) {
   await page.getByRole("button", { name: "Log in" }).click();
   await expect(page.locator("[data-testid=live-state]").first()).toBeAttached();
   await expect(main(page, "Volumes").first()).toBeVisible();
-}
-
-/** Answers the open dialog and waits until it closes. One that refuses stays, and its reason is what the test then tells. */
-async function answer(page, timeout = 20_000) {
-  const dialog = page.getByRole("dialog");
-  const refusal = dialog.getByTestId("failure");
-  await page.getByTestId("dialog-answer").click();
-  let outcome;
-  await expect.poll(async () => {
-    const reasons = await refusal.allInnerTexts();
-    return (outcome = reasons.join() || (await dialog.isVisible() ? "open" : "closed"));
-  }, { timeout }).not.toBe("open");
-  expect(outcome).toBe("closed");
-}
-
-/** Nothing may need sideways scrolling, at any width. */
-async function expectNoOverflow(page) {
-  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-  expect(overflow).toBeLessThanOrEqual(0);
 }
 
 test("log in, create, attach, watch, snapshot, revert, detach, delete", async ({ page, installation, quiet, shoot }, info) => {

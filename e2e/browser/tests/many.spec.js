@@ -4,27 +4,15 @@ import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, start, test } from "../fixtures/installation.js";
-import { api, logIn, visit } from "../fixtures/dashboard.js";
+import { answer, api, logIn, visit } from "../fixtures/dashboard.js";
 
 const COUNT = 2000;
 const multiply = fileURLToPath(new URL("../fixtures/multiply.py", import.meta.url));
 const MIB = 1 << 20;
 
-/** Answers the open dialog; one that refuses tells why. */
-async function answer(page) {
-  const dialog = page.getByRole("dialog");
-  await page.getByTestId("dialog-answer").click();
-  let outcome;
-  await expect.poll(async () => {
-    const reasons = await dialog.getByTestId("failure").allInnerTexts();
-    return (outcome = reasons.join() || (await dialog.isVisible() ? "open" : "closed"));
-  }, { timeout: 60_000 }).not.toBe("open");
-  expect(outcome).toBe("closed");
-}
-
 test("two thousand volumes are listed, filtered, sorted, deleted together and found", async ({ page, shoot }, info) => {
   test.skip(info.project.name === "phone", "once is enough: the table of a phone is the same one");
-  test.setTimeout(240_000);
+  test.setTimeout(180_000);
   const installation = await start();
   try {
     const ask = api(page, installation);
@@ -82,7 +70,7 @@ test("two thousand volumes are listed, filtered, sorted, deleted together and fo
       await typed.fill("10 volumes");
     }
     await shoot("many-delete");
-    await answer(page);
+    await answer(page, 60_000);
     await search.fill("");
     await expect(count).toHaveText("1,990", { timeout: 60_000 });
     await ask("DELETE", "volumes/many-0000");
@@ -104,6 +92,8 @@ test("two thousand volumes are listed, filtered, sorted, deleted together and fo
     await expect(page).toHaveURL(`${installation.url}volumes/many-1234`);
     await expect(page.getByTestId("volume-state")).toContainText("Detached");
   } finally {
+    // A page that is still open asks for its server and complains to its console of what this test ends.
+    await page.goto("about:blank");
     await installation.stop();
   }
 });

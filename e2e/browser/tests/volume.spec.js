@@ -5,7 +5,7 @@ import { expect, test } from "../fixtures/installation.js";
 import { MIB, answer, choose, expectNoOverflow, logIn, open, volumes } from "../fixtures/volumes.js";
 
 test("every action of a volume's menu", async ({ page, installation, quiet, shoot }, info) => {
-  test.setTimeout(480_000);
+  test.setTimeout(180_000);
   const api = volumes(page, installation);
   const volume = `all-${info.project.name}-${process.pid}`;
   const copy = `cloned-${volume}`;
@@ -33,6 +33,8 @@ test("every action of a volume's menu", async ({ page, installation, quiet, shoo
     await page.getByRole("radio", { name: /node-1/ }).check();
     await answer(page);
     await expect(shown).toContainText("Healthy", { timeout: 60_000 });
+    // What holds data wants to be named before it is deleted.
+    execFileSync("dd", ["if=/dev/urandom", `of=/dev/longhorn/${volume}`, "bs=1M", "count=4", "oflag=direct"], { stdio: "ignore" });
 
     await choose(page, "Replica count…");
     await page.locator("#field-replicaCount").fill("2");
@@ -82,7 +84,8 @@ test("every action of a volume's menu", async ({ page, installation, quiet, shoo
     const listed = page.getByTestId("volume-snapshots-first");
     await expect(listed).toBeVisible();
     // A phone shows two lines of a row and no more.
-    if (info.project.name === "desk") await expect(listed.getByTitle(sent.name)).toHaveText("1");
+    // The cell of a long name has it as its title too.
+    if (info.project.name === "desk") await expect(listed.getByRole("cell").getByTitle(sent.name)).toHaveText("1");
     await page.getByTestId("snapshots").getByRole("button", { name: "Tree" }).click();
     await expect(page).toHaveURL(new RegExp(`volumes/${volume}$`));
     await choose(page, "Show backups");
@@ -143,9 +146,9 @@ test("every action of a volume's menu", async ({ page, installation, quiet, shoo
     await answer(page, 60_000);
     await expect.poll(async () => (await api.get(`volumes/${standby}`)).standby, { timeout: 60_000 }).toBe(false);
     await expect.poll(async () => (await api.get(`volumes/${standby}`)).state, { timeout: 120_000 }).toBe("detached");
-    await api.gone(standby);
 
     await open(page, installation, volume);
+    await api.gone(standby);
     await choose(page, "Delete…");
     await expect(page.getByRole("dialog")).toContainText("Its backups stay");
     await expect(page.getByTestId("dialog-answer")).toBeDisabled();
@@ -160,7 +163,7 @@ test("every action of a volume's menu", async ({ page, installation, quiet, shoo
 });
 
 test("the page of a volume, tab by tab", async ({ page, installation, quiet, shoot }, info) => {
-  test.setTimeout(300_000);
+  test.setTimeout(180_000);
   const api = volumes(page, installation);
   const volume = `page-${info.project.name}-${process.pid}`;
   const copy = `cloned-${volume}`;
@@ -201,6 +204,8 @@ test("the page of a volume, tab by tab", async ({ page, installation, quiet, sho
     await shoot("volume-snapshot-list");
     await page.getByTestId("snapshots").getByRole("button", { name: "Tree" }).click();
     await layer("three", "Files");
+    // Bytes without a file system have no files to show.
+    quiet.except(/status of 409 .*\/files\?snapshot=three/);
     await expect(page).toHaveURL(new RegExp(`files\\?volume=${volume}&snapshot=three`));
     await page.goBack();
 
@@ -305,27 +310,3 @@ test("who may only look sees no button that the manager would refuse", async ({ 
     await api.gone(volume);
   }
 });
-
-for (const scheme of ["light", "dark"]) {
-  test(`pictures, ${scheme}`, async ({ page, installation, shoot }, info) => {
-    const api = volumes(page, installation);
-    const volume = `seen-${scheme}-${info.project.name}`;
-    await page.emulateMedia({ colorScheme: scheme });
-    await logIn(page, installation);
-    await api.volume(volume);
-    await api.attach(volume);
-    try {
-      execFileSync("dd", ["if=/dev/urandom", `of=/dev/longhorn/${volume}`, "bs=1M", "count=40", "oflag=direct"], { stdio: "ignore" });
-      for (const name of ["before-upgrade", "after-upgrade"]) await api.post(`volumes/${volume}?action=snapshotCreate`, { name });
-      for (const tab of ["overview", "performance", "backups", "settings", "activity"]) {
-        await open(page, installation, volume, tab);
-        await expect(page.getByTestId("volume-state")).toContainText("Healthy");
-        await page.waitForLoadState("networkidle");
-        await shoot(`volume-${tab}-${scheme}`);
-        await expectNoOverflow(page);
-      }
-    } finally {
-      await api.gone(volume);
-    }
-  });
-}
