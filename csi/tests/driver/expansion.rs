@@ -5,7 +5,7 @@ use super::volume::{MIB, Volume, create_request, filesystem};
 
 async fn offline(kind: &str, bytes: i64) {
     let installation = Installation::start().await;
-    let request = create_request(&name("offline"), bytes, &filesystem(kind));
+    let request = create_request(&name(&format!("offline-{kind}")), bytes, &filesystem(kind));
     let volume = Volume::create(&installation, request).await.unwrap();
     volume.begin().await;
     let before = volume.filesystem_bytes().await;

@@ -19,7 +19,7 @@ fn content(seed: u32) -> Vec<u8> {
 
 async fn life(kind: &str, bytes: i64) {
     let installation = Installation::start().await;
-    let request = create_request(&name(kind), bytes, &filesystem(kind));
+    let request = create_request(&name(&format!("life-{kind}")), bytes, &filesystem(kind));
     let volume = Volume::create(&installation, request).await.unwrap();
     volume.begin().await;
     let table = run("findmnt", &["-n", "-o", "FSTYPE,OPTIONS", "--mountpoint", volume.target().to_str().unwrap()]);
@@ -50,14 +50,14 @@ async fn life(kind: &str, bytes: i64) {
     assert!(!volume.target().exists());
 
     // The copies have what they are to have, and the volume all of it.
-    let mut request = create_request(&name("restored"), bytes, &filesystem(kind));
+    let mut request = create_request(&name(&format!("restored-{kind}")), bytes, &filesystem(kind));
     request.volume_content_source = Some(of_snapshot(&taken.snapshot_id));
     let status = Volume::create(&installation, request.clone()).await.map(drop).unwrap_err();
     assert_eq!(status.code(), tonic::Code::OutOfRange, "its source has grown since then: {status}");
     request.capacity_range = size(bytes + 64 * MIB);
     let restored = Volume::create(&installation, request).await.unwrap();
     check_copy(&restored, &[("file", 1)]).await;
-    let mut request = create_request(&name("clone"), bytes + 64 * MIB, &filesystem(kind));
+    let mut request = create_request(&name(&format!("clone-{kind}")), bytes + 64 * MIB, &filesystem(kind));
     request.volume_content_source = Some(of_volume(&volume.id));
     let clone = Volume::create(&installation, request).await.unwrap();
     // Beside its source on the same node, with the same UUID.

@@ -81,7 +81,7 @@ async fn wrong_requests_get_the_right_codes() {
     shared.volume_capabilities[0].access_mode.as_mut().unwrap().set_mode(Mode::MultiNodeMultiWriter);
     let status = Volume::create(&installation, shared).await.map(drop).unwrap_err();
     assert!(status.code() == Code::InvalidArgument && status.message().contains("ReadWriteMany"), "{status}");
-    assert_eq!(code(create_request(&name("xfs"), 64 * MIB, &filesystem("xfs"))).await, Code::OutOfRange);
+    assert_eq!(code(create_request(&name("too-small"), 64 * MIB, &filesystem("xfs"))).await, Code::OutOfRange);
     let other = || create_request(&name("other"), 64 * MIB, &filesystem("ext4"));
     for (source, wanted) in [
         (of_snapshot("snap://none/none"), Code::NotFound),
