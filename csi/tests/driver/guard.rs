@@ -35,8 +35,8 @@ fn sweep(aurochs: &Path) {
 
 impl Guard {
     pub(crate) fn new(directory: &Path, aurochs: &Path) -> Self {
-        let mut command = Command::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/driver/guard.sh"));
-        command.env("DIRECTORY", directory).env("AUROCHS", aurochs);
+        let mut command = Command::new("sh");
+        command.args(["-c", include_str!("guard.sh")]).env("DIRECTORY", directory).env("AUROCHS", aurochs);
         // What is sent to the tests' terminal does not reach it.
         command.stdin(Stdio::piped()).stdout(Stdio::null()).process_group(0);
         Self(command.spawn().unwrap())

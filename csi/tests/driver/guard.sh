@@ -29,7 +29,7 @@ while pkill -KILL -f "$DIRECTORY|$run" && [ $tries -lt 100 ]; do
   sleep 0.1
 done
 unmount "^($DIRECTORY|$run)/"
-rm -rf --one-file-system "$DIRECTORY" "$run"
+rm -rf "$DIRECTORY" "$run"
 
 left=$(pgrep -af "$DIRECTORY|$run"; ls -d "$DIRECTORY" "$run" 2>/dev/null; grep -hsF "$run/" /sys/block/loop*/loop/backing_file)
 [ -z "$left" ] || { echo "left of $DIRECTORY: $left" >&2; exit 1; }
