@@ -96,6 +96,11 @@ for module in "${boot_modules[@]}"; do with_dependencies "$module"; done | awk '
 for module in "${modules[@]}"; do
   with_dependencies "$module" | while read -r file; do place "$file"; done
 done
+# What CIFS asks for when it is used: the ciphers that it names, and theirs. Younger kernels have them built in.
+ciphers=$(sed -n 's/^softdep \(cifs\|ksmbd\) \(pre: \)\?//p' "$kernel/lib/modules/$version/modules.softdep" | sort -u)
+for module in $ciphers ctr ghash; do
+  with_dependencies "$module" 2>/dev/null | while read -r file; do place "$file"; done || true
+done
 cp "$kernel/lib/modules/$version"/modules.{builtin,builtin.modinfo,order} "$work/root/lib/modules/$version/"
 depmod -b "$work/root" "$version"
 

@@ -89,6 +89,11 @@ impl Share {
         tokio::time::timeout(PATIENCE, trying).await.expect("the target is of use again");
     }
 
+    /// The first mount in an emulated machine may take longer than a mount may.
+    async fn comes_up(&self) {
+        self.comes_back().await;
+    }
+
     /// What the kernel says of its mount, if it is mounted where our code does that.
     pub(crate) fn mount(&self) -> Option<String> {
         mounts().into_iter().find(|mount| self.is_at(place(mount)))
@@ -215,6 +220,7 @@ async fn restored_volume(share: &Share, size: u64) -> Vec<u8> {
 /// is told, and when it is back the next attempt goes on with what is there.
 pub(crate) async fn loses_nothing_when_its_server_goes(share: &Share, server: &mut impl Server) {
     let blocks = 16;
+    share.comes_up().await;
     let shelf = share.shelf();
     let mut source = Source::new(blocks * MIB).await;
     source.fill(0, blocks, 1).await;
@@ -242,6 +248,7 @@ pub(crate) async fn loses_nothing_when_its_server_goes(share: &Share, server: &m
 /// error that names it, and when it is back both go on.
 pub(crate) async fn is_given_up_when_its_server_is_silent(share: &Share, network: &mut impl Server) {
     let blocks = 32;
+    share.comes_up().await;
     let shelf = share.shelf();
     let mut source = Source::new(blocks * MIB).await;
     source.fill(0, blocks / 2, 1).await;

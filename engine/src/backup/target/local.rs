@@ -242,10 +242,10 @@ fn make_directories(root: &Path, directory: &Path) -> io::Result<()> {
 
 fn replace(parent: &Path, file: &Path, data: &[u8], silence: &Silence) -> io::Result<()> {
     let (temporary, written) = create_temporary(file)?;
-    let result = write_out(&written, data, silence)
-        .and_then(|()| written.sync_all())
-        .and_then(|()| fs::rename(&temporary, file))
-        .and_then(|()| sync_directory(parent));
+    let result = write_out(&written, data, silence).and_then(|()| written.sync_all());
+    // Before it is removed: NFS keeps a file that is open, under yet another name.
+    drop(written);
+    let result = result.and_then(|()| fs::rename(&temporary, file)).and_then(|()| sync_directory(parent));
     if result.is_err() {
         let _ = fs::remove_file(&temporary);
     }
