@@ -221,7 +221,7 @@ fn Sheet(board: Board, caption: &'static str) -> impl IntoView {
     });
     // No more than there are: those beyond would take the room of the first column.
     let columns = move || {
-        let shown = if board.narrow.get() { 1 } else { board.chosen.with(|chosen| chosen.len()) };
+        let shown = if board.narrow.get() { 1 } else { board.chosen.with(Vec::len) };
         shown + usize::from(board.picks.get()) + usize::from(board.menu.is_some())
     };
     let gap = move |rows: usize| {
