@@ -13,7 +13,7 @@ target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 work=$target/kernel-test
 read -ra kernels <<<"${KERNELS:-bookworm-backports trixie-backports}"
 # So long may a part take. Emulated processors are some thirty times slower than this machine's.
-part_seconds=${PART_SECONDS:-600}
+part_seconds=${PART_SECONDS:-900}
 
 for kernel in "${kernels[@]}"; do e2e/kernel/fetch.sh "$work" "$kernel"; done
 cargo build --locked --quiet -p aurochs-engine --bin aurochs-engine

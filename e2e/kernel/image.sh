@@ -12,9 +12,11 @@ here=$(realpath "$(dirname "$0")")
 tools=(bash cp cmp df diff mount umount mountpoint sync losetup blockdev blkdiscard fstrim timeout fusermount3
   mkfs.ext4 e2fsck resize2fs mkfs.xfs xfs_repair xfs_growfs)
 # Of the packages that were downloaded.
-unpacked_tools=(/bin/kmod /sbin/iscsid /usr/bin/iscsiadm /sbin/iscsiadm)
+unpacked_tools=(/bin/kmod /sbin/iscsid /usr/bin/iscsiadm /sbin/iscsiadm /sbin/mount.nfs4 /sbin/umount.nfs4
+  /usr/sbin/exportfs /usr/sbin/rpc.mountd /sbin/mount.cifs /usr/sbin/ksmbd.mountd /usr/sbin/ksmbd.adduser
+  /usr/sbin/ksmbd.control)
 boot_modules=(virtio_pci virtio_blk ext4)
-modules=(nbd ublk_drv iscsi_tcp sd_mod loop fuse xfs)
+modules=(nbd ublk_drv iscsi_tcp sd_mod loop fuse xfs nfsd nfsv4 cifs ksmbd nls_utf8 dummy)
 
 rm -rf "$work/root" "$work/boot"
 mkdir -p "$work/root"/{usr/{bin,sbin,lib,lib64},dev,proc,sys,run,tmp,var/tmp,etc/iscsi,root} "$work/boot"/{dev,root}
@@ -55,6 +57,10 @@ cp "$unpacked/bin/busybox" "$work/root/bin/busybox"
 install "$here/guest/run.sh" "$work/root/run.sh"
 echo "InitiatorName=iqn.2019-10.io.longhorn.test:guest" >"$work/root/etc/iscsi/initiatorname.iscsi"
 cp "$here/guest/iscsid.conf" "$work/root/etc/iscsi/iscsid.conf"
+# What servers look for: NFS knows networks by the file, and has no exports of its own.
+mkdir -p "$work/root/etc/ksmbd"
+touch "$work/root/etc/exports"
+if [ -e "$unpacked/etc/netconfig" ]; then place "$unpacked/etc/netconfig"; else place /etc/netconfig; fi
 printf 'root:x:0:0:root:/root:/bin/sh\n' >"$work/root/etc/passwd"
 printf 'root:x:0:\n' >"$work/root/etc/group"
 printf '127.0.0.1 localhost\n' >"$work/root/etc/hosts"
@@ -89,6 +95,11 @@ for module in "${boot_modules[@]}"; do with_dependencies "$module"; done | awk '
   done
 for module in "${modules[@]}"; do
   with_dependencies "$module" | while read -r file; do place "$file"; done
+done
+# What CIFS asks for when it is used: the ciphers that it names, and theirs. Younger kernels have them built in.
+ciphers=$(sed -n 's/^softdep \(cifs\|ksmbd\) \(pre: \)\?//p' "$kernel/lib/modules/$version/modules.softdep" | sort -u)
+for module in $ciphers ctr ghash; do
+  with_dependencies "$module" 2>/dev/null | while read -r file; do place "$file"; done || true
 done
 cp "$kernel/lib/modules/$version"/modules.{builtin,builtin.modinfo,order} "$work/root/lib/modules/$version/"
 depmod -b "$work/root" "$version"
