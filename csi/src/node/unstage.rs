@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::device::Device;
-use super::mounts;
+use super::{crypt, mounts};
 use super::stage::{absolute, block_file};
 use super::unmount::{self, InUse};
 use crate::csi::{NodeUnstageVolumeRequest, NodeUnstageVolumeResponse};
@@ -29,6 +29,7 @@ pub(super) async fn volume(
     }
     // Not before: what has that name in a file system is its user's.
     block(name, &block_file(&staging, name)).await?;
+    crypt::close(name).await?;
     // Also when nothing was mounted here: a call before this one may have come as far as that.
     if let Some(device) = Device::attached(name) {
         check_released(&device).await?;
@@ -39,7 +40,7 @@ pub(super) async fn volume(
 async fn block(volume: &str, file: &Path) -> Result<(), Failure> {
     if let Some(number) = Device::number_of(file) {
         // Pods write it without a file system that would be unmounted.
-        let device = Device { path: file.to_owned(), number };
+        let device = Device { path: file.to_owned(), number, below: None };
         let written = device.write_out().await;
         match written {
             Err(failure) if Device::owner(number).as_deref() == Some(volume) => return Err(failure),
