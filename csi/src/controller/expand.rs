@@ -35,11 +35,15 @@ pub(super) async fn volume(
         }
         let state = volume.state;
         if volume.size < wanted && matches!(state, VolumeState::Attached | VolumeState::Detached) {
-            let asked = driver.manager().expand(name, wanted).await;
-            // A size is all that is said there.
-            asked.map_err(
-                |failure| if failure.is(Kind::Invalid) { failure.as_kind(Kind::OutOfRange) } else { failure },
-            )?;
+            match driver.manager().expand(name, wanted).await {
+                // It was on its way to another state already when it was looked at, and is waited for.
+                Err(failure) if failure.is(Kind::WrongState) && driver.manager().volume(name).await?.state != state => {
+                    tracing::debug!(name, %failure, "not expanded yet");
+                }
+                // A size is all that is said there.
+                Err(failure) if failure.is(Kind::Invalid) => return Err(failure.as_kind(Kind::OutOfRange)),
+                asked => asked?,
+            }
         }
         wait.again(&format!("volume {name}, which is {state:?}, was not expanded to {wanted}")).await?;
     };

@@ -110,7 +110,6 @@ pub(super) async fn grow(mount: &Mount, device: &Device) -> Result<(), Failure> 
     if mount.is_read_only() || mount.is_unwritable() {
         return Ok(());
     }
-    let tried = format!("growing the file system of {}", device.path.display());
     let ended = match mount.kind.as_str() {
         "ext2" | "ext3" | "ext4" => programs::run("resize2fs", &[], &[&device.path], LONG).await?,
         "xfs" => programs::run("xfs_growfs", &["-d"], &[&mount.at], LONG).await?,
@@ -119,7 +118,14 @@ pub(super) async fn grow(mount: &Mount, device: &Device) -> Result<(), Failure> 
             return Ok(());
         }
     };
-    ended.good(&tried).map(drop)
+    // ext4 asks for more than the right to mount.
+    let next_step = if ended.told().contains("Permission denied") {
+        "Give the driver the capability CAP_SYS_RESOURCE: ext4 asks for it to grow while it is mounted."
+    } else {
+        ""
+    };
+    let grown = ended.good(&format!("growing the file system of {}", device.path.display()));
+    grown.map(drop).map_err(|failure| Failure::internal(failure.message, next_step))
 }
 
 /// Binds `from` to `to`, where the pod sees it.

@@ -1,6 +1,7 @@
 //! `NodeUnstageVolume`: the node is done with the volume, and all that was written is with it.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::device::Device;
 use super::{crypt, mounts};
@@ -10,6 +11,10 @@ use crate::csi::{NodeUnstageVolumeRequest, NodeUnstageVolumeResponse};
 use crate::driver::Driver;
 use crate::failure::{Failure, Kind};
 use crate::names;
+use crate::wait::Wait;
+
+/// So long processes that are ending may have what was mounted here in their own mount namespaces.
+const ENDING_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The manager is not asked: it may be gone, and the volume too.
 pub(super) async fn volume(
@@ -59,12 +64,15 @@ async fn check_released(device: &Device) -> Result<(), Failure> {
         let message = format_args!("the volume is still mounted at {}", mount.at.display());
         return Err(Failure::internal(message, "Unpublish it there; it is tried again."));
     }
-    match device.open_alone().await {
-        Err(failure) if failure.is(Kind::Busy) => {
-            let message = format_args!("{} is still in use on this node", device.path.display());
-            Err(Failure::internal(message, "End the processes that use the volume; it is tried again."))
+    let mut wait = Wait::new(ENDING_PATIENCE);
+    loop {
+        match device.open_alone().await {
+            Err(failure) if failure.is(Kind::Busy) => {}
+            opened => return opened.map(drop),
         }
-        Err(failure) => Err(failure),
-        Ok(_) => Ok(()),
+        if wait.again("").await.is_err() {
+            let message = format_args!("{} is still in use on this node", device.path.display());
+            return Err(Failure::internal(message, "End the processes that use the volume; it is tried again."));
+        }
     }
 }

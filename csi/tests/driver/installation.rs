@@ -42,7 +42,7 @@ pub(crate) fn run(program: &str, arguments: &[&str]) -> String {
     text
 }
 
-/// `/dev/longhorn` is shared with whatever else runs on this machine.
+/// `/dev/longhorn` is shared with whatever else runs on this machine: other tests of this suite have other bases.
 pub(crate) fn name(base: &str) -> String {
     format!("{base}-{}", std::process::id())
 }

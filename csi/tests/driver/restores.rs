@@ -33,7 +33,7 @@ async fn of_a_backup() {
     let id = taken.snapshot_id.replace("bak://", "bs://");
     let request = |bytes: i64| aurochs_csi::csi::CreateVolumeRequest {
         volume_content_source: Some(of_snapshot(&id)),
-        ..create_request(&name("restored"), bytes, &filesystem("ext4"))
+        ..create_request(&name("from-backup"), bytes, &filesystem("ext4"))
     };
     let status = Volume::create(&installation, request(2 * bytes)).await.map(drop).unwrap_err();
     assert_eq!(status.code(), Code::OutOfRange, "{status}");

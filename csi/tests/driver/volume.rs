@@ -18,6 +18,20 @@ use super::installation::{Installation, NODE, PATIENCE};
 
 pub(crate) const MIB: i64 = 1 << 20;
 
+/// Whether the kernel lets a mounted file system of this kind grow here: containers lack what ext4 asks for.
+pub(crate) fn may_grow(kind: &str) -> bool {
+    const SYS_RESOURCE: u64 = 1 << 24;
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let rights = status.lines().find_map(|line| line.strip_prefix("CapEff:")).unwrap().trim();
+    kind != "ext4" || u64::from_str_radix(rights, 16).unwrap() & SYS_RESOURCE != 0
+}
+
+/// That a file system was not grown is told with what to do about it.
+pub(crate) fn assert_lacks_right(refused: Result<(), Status>) {
+    let status = refused.unwrap_err();
+    assert!(status.code() == tonic::Code::Internal && status.message().contains("CAP_SYS_RESOURCE"), "{status}");
+}
+
 pub(crate) fn block() -> VolumeCapability {
     capability(AccessType::Block(BlockVolume {}))
 }
