@@ -3,9 +3,7 @@
 use std::fs;
 
 use super::installation::{Installation, name, run};
-use super::volume::{
-    MIB, Volume, create_request, delete_snapshot, filesystem, may_grow, of_snapshot, of_volume, size,
-};
+use super::volume::{MIB, Volume, create_request, delete_snapshot, filesystem, may_grow, of_snapshot, of_volume, size};
 
 /// Not compressible, and told by its numbers.
 fn content(seed: u32) -> Vec<u8> {
