@@ -4,9 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::device::Device;
-use super::{crypt, mounts};
 use super::stage::{absolute, block_file};
 use super::unmount::{self, InUse};
+use super::{crypt, mounts};
 use crate::csi::{NodeUnstageVolumeRequest, NodeUnstageVolumeResponse};
 use crate::driver::Driver;
 use crate::failure::{Failure, Kind};
