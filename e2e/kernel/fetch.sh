@@ -31,12 +31,13 @@ unpack_to() {
   touch "$1/complete"
 }
 
-if [ ! -e "$where/unpacked/complete" ]; then
+# A tool that was not asked for when they were fetched is fetched with all others.
+if [ ! -e "$where/unpacked/complete" ] || [ ! -x "$where/unpacked/sbin/cryptsetup" ]; then
   echo "kernel: downloading QEMU and the guest's tools"
   apt_for bookworm bookworm-backports
   # Also what is installed already, for a tree that is the same everywhere; of what they need, only what is missing here.
   download=(install -y --download-only --reinstall --no-install-recommends)
-  "${apt[@]}" "${download[@]}" busybox-static kmod open-iscsi
+  "${apt[@]}" "${download[@]}" busybox-static kmod open-iscsi cryptsetup-bin
   # Apart: the tools above stay those that fit this machine's libraries. QEMU has to fit an installed qemu-utils.
   "${apt[@]}" -t bookworm-backports "${download[@]}" qemu-system-x86
   unpack_to "$where/unpacked"

@@ -11,9 +11,9 @@ here=$(realpath "$(dirname "$0")")
 
 # Of this machine; tests call them.
 tools=(bash cp cmp df diff mount umount mountpoint sync losetup blockdev blkdiscard fstrim timeout fusermount3
-  mkfs.ext4 e2fsck resize2fs mkfs.xfs xfs_repair xfs_growfs blkid cryptsetup)
+  mkfs.ext4 e2fsck resize2fs mkfs.xfs xfs_repair xfs_growfs blkid)
 # Of the packages that were downloaded.
-unpacked_tools=(/bin/kmod /sbin/iscsid /usr/bin/iscsiadm /sbin/iscsiadm)
+unpacked_tools=(/bin/kmod /sbin/iscsid /usr/bin/iscsiadm /sbin/iscsiadm /sbin/cryptsetup)
 boot_modules=(virtio_pci virtio_blk ext4)
 modules=(nbd ublk_drv iscsi_tcp sd_mod loop fuse xfs dm_crypt)
 # What ciphers are made of; a kernel may have them built in, or under other names.
