@@ -78,8 +78,9 @@ impl Key {
             iterations: or("CRYPTO_PBKDF_FORCE_ITERATIONS", ""),
             memory: or("CRYPTO_PBKDF_MEMORY", ""),
         };
-        match key.words().into_iter().find(|(_, value)| !is_word(value)) {
-            Some((name, _)) => Err(Failure::invalid(format_args!("what the secret has for {name} can't be used"), "")),
+        let unusable = key.words().into_iter().find(|(_, value)| !is_word(value)).map(|(name, _)| name);
+        match unusable {
+            Some(name) => Err(Failure::invalid(format_args!("what the secret has for {name} can't be used"), "")),
             None => Ok(key),
         }
     }
