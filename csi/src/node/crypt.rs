@@ -154,7 +154,7 @@ pub(super) async fn open(
     }
     ended.good(&format!("opening the encrypted volume {volume}"))?;
     let plain = opened(volume).ok_or_else(|| {
-        let message = format_args!("{} is not there after all", mapper(volume).display());
+        let message = format!("{} is not there after all", mapper(volume).display());
         Failure::internal(message, "Is the node's /dev mounted where the driver runs?")
     })?;
     with_below(volume, plain, raw).await
@@ -269,7 +269,7 @@ pub(super) async fn grow(
 pub(super) async fn close(volume: &str) -> Result<(), Failure> {
     let Some(plain) = opened(volume) else { return Ok(()) };
     if !is_of(volume, plain.number) {
-        let message = format_args!("{} is there, and is not of volume {volume}", mapper(volume).display());
+        let message = format!("{} is there, and is not of volume {volume}", mapper(volume).display());
         return Err(Failure::wrong_state(message, "Close it, or give it another name."));
     }
     let ended = programs::run("cryptsetup", &["luksClose", "--"], &[Path::new(volume)], QUICK).await?;
