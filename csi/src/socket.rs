@@ -14,7 +14,7 @@ use crate::failure::Failure;
 /// Readable and writable for its owner.
 const MODE: u32 = 0o600;
 
-/// A bound socket; dropping it takes its file away, unless that is another's by now.
+/// A bound socket; dropping it after its listener takes its file away, unless that is another's by now.
 #[derive(Debug)]
 pub struct Socket {
     path: PathBuf,
@@ -81,7 +81,11 @@ fn clear(path: &Path) -> Result<(), Failure> {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        if fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == self.inode) {
+        let is_same = fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == self.inode);
+        // A file's number may be another's as soon as the file is gone.
+        let is_served =
+            || !UnixStream::connect(&self.path).is_err_and(|error| error.kind() == ErrorKind::ConnectionRefused);
+        if is_same && !is_served() {
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -111,9 +115,10 @@ mod tests {
         assert_eq!(bind(&path).unwrap_err().kind, Kind::WrongState, "it is served");
         // As after a kill: the file is left, nobody listens.
         drop(listener);
-        let (_listener, replaced) = bind(&path).unwrap();
+        let (listener, replaced) = bind(&path).unwrap();
         drop(socket);
         assert!(path.exists(), "it is another's by now");
+        drop(listener);
         drop(replaced);
         assert!(!path.exists());
     }
