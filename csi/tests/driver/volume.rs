@@ -232,7 +232,6 @@ impl<'a> Volume<'a> {
             staging_target_path: Self::text(self.staging()),
             volume_capability: Some(self.capability.clone()),
             secrets: secrets.clone(),
-            ..NodeExpandVolumeRequest::default()
         };
         self.installation.node().node_expand_volume(request).await.map(drop)
     }
