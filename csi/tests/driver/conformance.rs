@@ -19,7 +19,7 @@ fn program() -> Command {
 }
 
 async fn sanity(installation: &Installation, kind: &str) {
-    let root = installation.root.path();
+    let root = &installation.root;
     let parameters = root.join("snapshot-parameters");
     std::fs::write(&parameters, format!("type: {kind}\n")).unwrap();
     let volume_parameters = root.join("volume-parameters");

@@ -15,13 +15,16 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tonic::transport::{Channel, Endpoint};
 
+use super::guard::{self, Guard};
+
 /// Far more than a step takes; only a step that never comes true meets it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 const LOOK: Duration = Duration::from_millis(50);
 pub(crate) const NODE: &str = "node-1";
 
 pub(crate) struct Installation {
-    pub(crate) root: tempfile::TempDir,
+    pub(crate) root: PathBuf,
+    guard: Guard,
     address: String,
     password: String,
     manager: Option<Child>,
@@ -49,8 +52,7 @@ pub(crate) fn name(base: &str) -> String {
 
 impl Installation {
     pub(crate) async fn start() -> Self {
-        // Not below /tmp: it may be a tmpfs, which has no direct I/O; short, for the sockets' paths.
-        let root = tempfile::Builder::new().prefix("csi-").tempdir_in("/var/tmp").unwrap();
+        let root = guard::directory(&binary("aurochs"));
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut installation = Self {
             address: format!("127.0.0.1:{port}"),
@@ -58,6 +60,7 @@ impl Installation {
             manager: None,
             driver: None,
             client: reqwest::Client::new(),
+            guard: Guard::new(&root, &binary("aurochs")),
             root,
         };
         installation.start_manager();
@@ -78,7 +81,7 @@ impl Installation {
     }
 
     fn data(&self) -> PathBuf {
-        self.root.path().join("data")
+        self.root.join("data")
     }
 
     fn password_file(&self) -> PathBuf {
@@ -86,7 +89,7 @@ impl Installation {
     }
 
     pub(crate) fn socket(&self) -> PathBuf {
-        self.root.path().join("csi.sock")
+        self.root.join("csi.sock")
     }
 
     pub(crate) fn start_manager(&mut self) {
@@ -109,11 +112,11 @@ impl Installation {
     }
 
     fn log(&self, name: &str) -> fs::File {
-        fs::File::options().create(true).append(true).open(self.root.path().join(name)).unwrap()
+        fs::File::options().create(true).append(true).open(self.root.join(name)).unwrap()
     }
 
     pub(crate) fn text(&self, name: &str) -> String {
-        fs::read_to_string(self.root.path().join(name)).unwrap_or_default()
+        fs::read_to_string(self.root.join(name)).unwrap_or_default()
     }
 
     pub(crate) async fn start_driver(&mut self) {
@@ -195,7 +198,7 @@ impl Installation {
 
     /// A backup target in a directory.
     pub(crate) async fn set_backup_target(&self) {
-        let directory = self.root.path().join("backups");
+        let directory = self.root.join("backups");
         fs::create_dir_all(&directory).unwrap();
         let url = format!("vfs://{}", directory.display());
         let body = json!({"name": "default", "backupTargetURL": url, "pollInterval": "3600"});
@@ -210,7 +213,7 @@ impl Installation {
 
     /// What a test leaves mounted below its directory.
     pub(crate) fn mounts(&self) -> Vec<String> {
-        let below = format!("{}/", self.root.path().display());
+        let below = format!("{}/", self.root.display());
         let table = fs::read_to_string("/proc/self/mountinfo").unwrap();
         let at = table.lines().filter_map(|line| line.split(' ').nth(4));
         at.filter(|at| at.starts_with(&below) && !at.contains("/data/")).map(str::to_owned).collect()
@@ -220,23 +223,14 @@ impl Installation {
 impl Drop for Installation {
     /// Also after a failure nothing is left.
     fn drop(&mut self) {
-        if let Some(mut driver) = self.driver.take() {
-            let _ = driver.kill();
-            let _ = driver.wait();
-        }
-        for at in self.mounts().into_iter().rev() {
-            let _ = Command::new("umount").args(["-l", &at]).output();
-        }
-        let stop = Command::new(binary("aurochs")).args(["stop", "--data"]).arg(self.data()).output();
-        if !stop.as_ref().is_ok_and(|output| output.status.success()) {
-            eprintln!("aurochs stop: {stop:?}");
-        }
-        if let Some(mut manager) = self.manager.take() {
-            let _ = manager.kill();
-            let _ = manager.wait();
-        }
-        if std::thread::panicking() {
+        let failed = std::thread::panicking();
+        if failed {
             eprintln!("--- manager.log\n{}--- driver.log\n{}", self.text("manager.log"), self.text("driver.log"));
         }
+        let clean = self.guard.end();
+        for mut child in self.driver.take().into_iter().chain(self.manager.take()) {
+            let _ = child.wait();
+        }
+        assert!(clean || failed, "something of the installation is left");
     }
 }

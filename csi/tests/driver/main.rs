@@ -8,6 +8,7 @@ mod conformance;
 mod content;
 mod encryption;
 mod expansion;
+mod guard;
 mod installation;
 mod life;
 mod repeated;

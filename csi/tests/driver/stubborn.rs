@@ -49,7 +49,7 @@ async fn a_mount_in_another_namespace_keeps_the_volume() {
           case $at in $0/*) ;; /var/tmp/* | /tmp/*) umount -l \"$at\" ;; esac
         done </proc/self/mounts
         echo ready; read -r x";
-    let root = installation.root.path().to_str().unwrap();
+    let root = installation.root.to_str().unwrap();
     let holder = Holder::start("unshare", &["-m", "--propagation", "private", "sh", "-c", script, root]);
     fs::write(volume.target().join("file"), "written last").unwrap();
     volume.unpublish().await.unwrap();

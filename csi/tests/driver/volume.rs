@@ -91,12 +91,12 @@ impl<'a> Volume<'a> {
     }
 
     pub(crate) fn staging(&self) -> PathBuf {
-        self.installation.root.path().join("globalmount").join(&self.id)
+        self.installation.root.join("globalmount").join(&self.id)
     }
 
     /// Where the pod sees it.
     pub(crate) fn target(&self) -> PathBuf {
-        self.installation.root.path().join("pods").join(&self.id).join("mount")
+        self.installation.root.join("pods").join(&self.id).join("mount")
     }
 
     fn text(path: PathBuf) -> String {
