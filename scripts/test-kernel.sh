@@ -18,18 +18,19 @@ part_seconds=${PART_SECONDS:-600}
 
 for kernel in "${kernels[@]}"; do e2e/kernel/fetch.sh "$work" "$kernel"; done
 
-# Builds a suite and prints its program.
+# Builds a suite and prints its program. With the selection of packages that all tests are built with: with another one cargo
+# builds dependencies again.
 suite() {
   local program
   # The message names the program that was built.
-  program=$(cargo test --locked --quiet -p "$1" --test "$2" --no-run --message-format=json |
-    sed -n "s/.*\"executable\":\"\([^\"]*\/deps\/$2-[^\"]*\)\".*/\1/p" | tail -n 1)
-  [ -x "$program" ] || { echo "kernel: cargo did not name the program with the tests of $2" >&2; exit 1; }
+  program=$(cargo test --workspace --locked --quiet --test "$1" --no-run --message-format=json |
+    sed -n "s/.*\"executable\":\"\([^\"]*\/deps\/$1-[^\"]*\)\".*/\1/p" | tail -n 1)
+  [ -x "$program" ] || { echo "kernel: cargo did not name the program with the tests of $1" >&2; exit 1; }
   echo "$program"
 }
 
-cargo build --locked --quiet -p aurochs-engine --bin aurochs-engine
-kernel_tests=$(suite aurochs-engine kernel)
+cargo build --workspace --locked --quiet --bin aurochs-engine
+kernel_tests=$(suite kernel)
 if [ $# -gt 0 ]; then
   parts=("$@")
 else
@@ -41,8 +42,8 @@ programs=("$target/debug/aurochs-engine" "kernel=$kernel_tests")
 wanted=()
 for part in "${parts[@]}"; do
   if [ "$part" != encryption ]; then wanted+=("kernel/$part"); continue; fi
-  cargo build --locked --quiet -p aurochs-server --bin aurochs
-  driver_tests=$(suite aurochs-csi driver)
+  cargo build --workspace --locked --quiet --bin aurochs
+  driver_tests=$(suite driver)
   programs+=("$target/debug/aurochs" "$target/debug/aurochs-csi" "driver=$driver_tests")
   wanted+=(driver/encryption)
 done

@@ -11,7 +11,7 @@ here=$(realpath "$(dirname "$0")")
 
 # Of this machine; tests call them.
 tools=(bash cp cmp df diff mount umount mountpoint sync losetup blockdev blkdiscard fstrim timeout fusermount3
-  mkfs.ext4 e2fsck resize2fs mkfs.xfs xfs_repair xfs_growfs blkid)
+  mkfs.ext4 e2fsck resize2fs mkfs.xfs xfs_repair xfs_growfs blkid pgrep pkill)
 # Of the packages that were downloaded.
 unpacked_tools=(/bin/kmod /sbin/iscsid /usr/bin/iscsiadm /sbin/iscsiadm /sbin/cryptsetup)
 boot_modules=(virtio_pci virtio_blk ext4)
