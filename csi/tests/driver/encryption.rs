@@ -45,9 +45,9 @@ fn stored(volume: &Volume<'_>) -> Vec<u8> {
     fs::read(device(volume)).unwrap()
 }
 
-/// What the kernel may have as a module.
+/// What the kernel has as modules, for the volume's device and for what is encrypted.
 fn load() {
-    run("modprobe", &["dm_crypt"]);
+    run("modprobe", &["-a", "fuse", "loop", "dm_crypt"]);
 }
 
 /// An encrypted one that is attached.
