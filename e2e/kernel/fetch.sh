@@ -10,7 +10,7 @@ kernel=$2
 mkdir -p "$1"
 where=$(realpath "$1")
 # What runs in the guest: modules, iSCSI, and servers and clients of NFS and CIFS.
-tools=(busybox-static kmod open-iscsi nfs-kernel-server nfs-common ksmbd-tools cifs-utils)
+tools=(busybox-static kmod open-iscsi nfs-kernel-server nfs-common ksmbd-tools cifs-utils cryptsetup-bin)
 
 # Lists of its own, for the suites named: the system's stay as they are, and may lack them. Signatures are checked all the
 # same.
