@@ -77,7 +77,7 @@ test("a size that a volume can't get is taken back", async ({ page, installation
     await page.locator("#field-size").fill("1");
     await answer(page);
     // Shown as soon as the page knows; a menu shows what was so when it was opened.
-    await page.getByRole("button", { name: "Stop expanding" }).click();
+    await page.getByRole("button", { name: "Cancel expansion", exact: true }).click();
     await expect(page.getByRole("dialog")).toContainText("It was to grow from 64 MiB to 1 GiB, and keeps 64 MiB.");
     await shoot("volume-cancel-expansion");
     await answer(page);
