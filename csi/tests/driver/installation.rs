@@ -15,7 +15,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tonic::transport::{Channel, Endpoint};
 
-use super::guard::{self, Guard};
+use aurochs_test_place::Place;
 
 /// Far more than a step takes; only a step that never comes true meets it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
@@ -24,7 +24,7 @@ pub(crate) const NODE: &str = "node-1";
 
 pub(crate) struct Installation {
     pub(crate) root: PathBuf,
-    guard: Guard,
+    place: Place,
     address: String,
     password: String,
     manager: Option<Child>,
@@ -52,7 +52,7 @@ pub(crate) fn name(base: &str) -> String {
 
 impl Installation {
     pub(crate) async fn start() -> Self {
-        let root = guard::directory(&binary("aurochs"));
+        let place = Place::new(&binary("aurochs"));
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut installation = Self {
             address: format!("127.0.0.1:{port}"),
@@ -60,8 +60,8 @@ impl Installation {
             manager: None,
             driver: None,
             client: reqwest::Client::new(),
-            guard: Guard::new(&root, &binary("aurochs")),
-            root,
+            root: place.path().to_owned(),
+            place,
         };
         installation.start_manager();
         let password = fs::read_to_string(installation.password_file()).unwrap();
@@ -81,7 +81,7 @@ impl Installation {
     }
 
     fn data(&self) -> PathBuf {
-        self.root.join("data")
+        self.place.data()
     }
 
     fn password_file(&self) -> PathBuf {
@@ -227,7 +227,7 @@ impl Drop for Installation {
         if failed {
             eprintln!("--- manager.log\n{}--- driver.log\n{}", self.text("manager.log"), self.text("driver.log"));
         }
-        let clean = self.guard.end();
+        let clean = self.place.clean_up();
         for mut child in self.driver.take().into_iter().chain(self.manager.take()) {
             let _ = child.wait();
         }

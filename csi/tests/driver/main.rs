@@ -8,7 +8,6 @@ mod conformance;
 mod content;
 mod encryption;
 mod expansion;
-mod guard;
 mod installation;
 mod life;
 mod repeated;

@@ -222,9 +222,12 @@ impl Definition {
     #[must_use]
     pub fn told(&self) -> String {
         let Acts::Later(feature) = self.acts else { return self.description.to_owned() };
-        let taken = if self.true_already.is_empty() { "" } else { " (or what is so anyway)" };
-        let missing = feature.words();
-        format!("{} This version has no {missing} yet, so that only the default is taken{taken}.", self.description)
+        let (description, missing) = (self.description, feature.words());
+        if self.true_already.is_empty() {
+            return format!("{description} This version has no {missing} yet, so that only the default is taken.");
+        }
+        let so_already = self.true_already.join(", ");
+        format!("{description} This version has no {missing} yet, so that only the default is taken, or {so_already}.")
     }
 
     /// As the API tells it.

@@ -8,8 +8,6 @@ mod backups;
 mod failures;
 mod files;
 mod history;
-#[path = "../installed/installation/leftovers.rs"]
-mod leftovers;
 mod machines;
 mod mails;
 #[path = "../installed/nbd.rs"]

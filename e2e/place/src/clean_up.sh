@@ -32,7 +32,8 @@ while pkill -KILL -f "$DIRECTORY|$run" && [ $tries -lt 100 ]; do
   sleep 0.1
 done
 unmount "^($DIRECTORY|$run)/"
-rm -rf "$DIRECTORY" "$run"
+rm -rf "$run"
+[ -e "$DIRECTORY/keep" ] || rm -rf "$DIRECTORY"
 
-left=$(pgrep -af "$DIRECTORY|$run"; ls -d "$DIRECTORY" "$run" 2>/dev/null; grep -hsF "$run/" /sys/block/loop*/loop/backing_file)
+left=$(pgrep -af "$DIRECTORY|$run"; [ -e "$DIRECTORY/keep" ] || ls -d "$DIRECTORY" 2>/dev/null; ls -d "$run" 2>/dev/null; grep -hsF "$run/" /sys/block/loop*/loop/backing_file)
 [ -z "$left" ] || { echo "left of $DIRECTORY: $left" >&2; exit 1; }
