@@ -101,7 +101,7 @@ fn Browser(place: Memo<Option<Place>>) -> impl IntoView {
 #[component]
 fn Partition(place: Memo<Option<Place>>, folder: Folder) -> impl IntoView {
     let wanted = Memo::new(move |_| match folder.state.get() {
-        ListState::Failed(error) => error.message.contains("partition"),
+        ListState::Failed(error) => error.next_step.contains("?partition="),
         _ => place.with(|place| place.as_ref().is_some_and(|place| !place.partition.is_empty())),
     });
     let number = move || place.with(|place| place.as_ref().map(|place| place.partition.clone()).unwrap_or_default());

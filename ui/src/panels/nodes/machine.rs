@@ -7,9 +7,10 @@ use aurochs_api::condition::{Condition, ConditionStatus};
 use aurochs_api::node::{EnvironmentItem, FrontendOffer, Node};
 use leptos::prelude::*;
 
+use crate::clock;
 use crate::components::badge::Shape;
 use crate::live::Live;
-use crate::words::{self, Mark, fill, process_mark, process_state, tr};
+use crate::words::{self, Mark, fill, process_mark, process_state, told, tr};
 
 #[component]
 fn Check(mark: Mark, text: String, reason: String) -> impl IntoView {
@@ -49,8 +50,8 @@ fn ConditionLine(condition: Condition) -> impl IntoView {
     // A condition that holds needs no explanation.
     let reason = match condition.status {
         ConditionStatus::True => String::new(),
-        ConditionStatus::False | ConditionStatus::Unknown if condition.message.is_empty() => condition.reason.clone(),
-        ConditionStatus::False | ConditionStatus::Unknown => condition.message.clone(),
+        ConditionStatus::False | ConditionStatus::Unknown if condition.message.is_empty() => told(&condition.reason),
+        ConditionStatus::False | ConditionStatus::Unknown => clock::localized(&condition.message),
     };
     view! { <Check mark text reason /> }
 }
@@ -92,7 +93,7 @@ fn OfferLine(offer: FrontendOffer) -> impl IntoView {
             <span class=format!("dot {}", mark.class())><Shape mark=Signal::stored(mark) /></span>
             <details class="why-frontend">
                 <summary>{words::frontend(&offer.kind).to_owned()}<span class="xs">{question}</span></summary>
-                <p class="xs">{offer.reason}</p>
+                <p class="xs">{told(&offer.reason)}</p>
             </details>
         </li>
     }
@@ -112,8 +113,8 @@ pub(crate) fn Environment(node: Signal<Arc<Node>>) -> impl IntoView {
             (false, Severity::Info) => Mark::Idle,
             (false, severity) => severity.into(),
         };
-        let reason = if item.ok { String::new() } else { item.remedy };
-        view! { <Check mark text=format!("{}: {}", item.name, item.message) reason /> }
+        let reason = if item.ok { String::new() } else { told(&item.remedy) };
+        view! { <Check mark text=format!("{}: {}", item.name, told(&item.message)) reason /> }
     };
     view! { <ul class="checks">{move || items.get().into_iter().map(line).collect_view()}</ul> }
 }

@@ -52,7 +52,7 @@ fn columns() -> Vec<Column> {
         Column {
             view: Some(|target| {
                 let (mark, word) = state(target);
-                let why = target.text("lastError").to_owned();
+                let why = target.told("lastError");
                 view! { <span title=why><Badge mark=Signal::stored(mark) text=word.to_owned() /></span> }.into_any()
             }),
             ..plain("state", "State", Kind::Custom, |target| Value::text(state(target).1))
@@ -65,7 +65,7 @@ fn columns() -> Vec<Column> {
         }),
         plain("dropped", "Dropped", Kind::Number, |target| target.number("dropped").map_or(Value::None, Value::Number)),
         plain("last", "Last delivered", Kind::Time, |target| Value::Time(target.text("lastDeliveredAt").to_owned())),
-        plain("error", "Last error", Kind::Text, |target| Value::text(target.text("lastError"))),
+        plain("error", "Last error", Kind::Text, |target| Value::Text(target.told("lastError"))),
     ]
 }
 
