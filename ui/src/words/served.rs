@@ -28,8 +28,9 @@ const PLACES: [&str; 18] = [
     "server/src/view",
     "server/src/whatif",
 ];
-/// Queries, texts for the log alone, headers of answers.
-const NO_TEXTS: [&str; 7] = [
+/// Queries, texts for the log alone, headers of answers, tests.
+const NO_TEXTS: [&str; 9] = [
+    "events/emitted.rs",
     "events/keeper.rs",
     "files/download.rs",
     "jobs/enough.rs",
@@ -37,6 +38,7 @@ const NO_TEXTS: [&str; 7] = [
     "jobs/writer.rs",
     "notifications/keeper.rs",
     "notifications/secrets.rs",
+    "settings/readers.rs",
 ];
 /// Calls whose texts no user reads: the log of the process, and what can't happen.
 const UNSEEN: [&str; 8] =

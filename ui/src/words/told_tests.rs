@@ -58,11 +58,8 @@ fn sentences_within_sentences() {
         ("Add a disk.", "请添加磁盘。"),
         ("Ready", "已就绪"),
     ];
-    assert_eq!(
-        told(&words, "data waits: replica r-1 failed: the disk is full; replica r-2 failed: odd thing.").unwrap(),
-        "data 正在等待：副本 r-1 失败：磁盘已满；replica r-2 failed: odd thing。"
-            .replace("replica r-2 failed: odd thing", "副本 r-2 失败：odd thing"),
-    );
+    let several = "data waits: replica r-1 failed: the disk is full; replica r-2 failed: odd thing.";
+    assert_eq!(told(&words, several).unwrap(), "data 正在等待：副本 r-1 失败：磁盘已满；副本 r-2 失败：odd thing。");
     assert_eq!(
         told(&words, "data waits: the disk is full. Add a disk.").unwrap(),
         "data 正在等待：磁盘已满。请添加磁盘。"
@@ -127,7 +124,7 @@ fn sentences_as_the_manager_puts_them_together() {
         ),
         (
             "Emptying disk d on node-1 concerns 3 volumes. 1 replica would be filled, 10 GiB to copy.",
-            "清空 node-1 上的磁盘 d 涉及3 个卷。将填充1 个副本，复制 10 GiB。",
+            "清空 node-1 上的磁盘 d 涉及 3 个卷。将填充 1 个副本，复制 10 GiB。",
         ),
         (
             "node-1 is cordoned and may not go yet: 2 volumes are attached there, 1 replica is left there.",
@@ -138,8 +135,12 @@ fn sentences_as_the_manager_puts_them_together() {
             "卷 data 已降级：node-1 上的副本 r-1 正在等待：重建已关闭。",
         ),
         (
+            "iscsiadm not installed, needed for attaching volumes of other machines by iSCSI. Install it: apt install x",
+            "未安装 iscsiadm，通过 iSCSI 挂接其他机器的卷需要它。请安装：apt install x",
+        ),
+        (
             "Backup b of data was not made: starting replica r on node-1 failed: odd.",
-            "data 的备份 b 未能完成：在 node-1 上启动副本 r失败：odd。",
+            "data 的备份 b 未能完成：在 node-1 上启动副本 r 失败：odd。",
         ),
     ] {
         assert_eq!(told.known(english, &mut { LOOKS }).as_deref(), Some(chinese), "{english}");
