@@ -88,7 +88,7 @@ fn foreseen(answer: &Thing) -> AnyView {
     let obstacles = Thing::of(serde_json::json!({ "causes": answer.at("obstacles") })).causes();
     let mut notes: Vec<String> = answer.items("volumes").iter().flat_map(|volume| volume.texts("notes")).collect();
     // What holds for several volumes is said once.
-    notes.sort_unstable();
+    notes.sort();
     notes.dedup();
     notes.truncate(4);
     let moved = answer.items("volumes").len();

@@ -8,6 +8,7 @@ use super::titled;
 use crate::components::page::{PageHead, Tab, Tabs};
 use crate::components::skeleton::Skeleton;
 use crate::live::Live;
+use crate::model::order::put_in_order;
 use crate::model::setting_form::differs;
 use crate::notices::Notices;
 use crate::panels::asked::{AskChoice, AskText, asked};
@@ -72,7 +73,7 @@ fn All() -> impl IntoView {
             }
         };
         let mut sorted: Vec<String> = found.into_iter().collect();
-        sorted.sort_by_key(|name| rank(name));
+        put_in_order(&mut sorted, &|a, b| rank(a).cmp(&rank(b)));
         sorted
     });
     let part = move |name: String| view! { <CategoryPart name shown drafts /> };

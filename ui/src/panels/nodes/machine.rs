@@ -10,6 +10,7 @@ use leptos::prelude::*;
 use crate::clock;
 use crate::components::badge::Shape;
 use crate::live::Live;
+use crate::model::order::put_in_order;
 use crate::words::{self, Mark, fill, process_mark, process_state, told, tr};
 
 #[component]
@@ -104,7 +105,7 @@ fn OfferLine(offer: FrontendOffer) -> impl IntoView {
 pub(crate) fn Environment(node: Signal<Arc<Node>>) -> impl IntoView {
     let items = Memo::new(move |_| {
         let mut items = node.with(|node| node.environment.clone());
-        items.sort_by_key(|item| (item.ok, std::cmp::Reverse(item.severity)));
+        put_in_order(&mut items, &|a, b| a.ok.cmp(&b.ok).then(b.severity.cmp(&a.severity)));
         items
     });
     let line = |item: EnvironmentItem| {

@@ -12,6 +12,7 @@ use crate::components::menu::Entry;
 use crate::components::table::{Column, DataTable, Kind, Value};
 use crate::dialogs::{FormQuestion, Sending, ask_form};
 use crate::live::{List, Thing, follow};
+use crate::model::order::put_in_order;
 use crate::notices::Notices;
 use crate::panels::ops::acts::{Plan, at_once, danger, entry};
 use crate::role::may_write;
@@ -148,7 +149,7 @@ fn chosen(target: Option<&Thing>, path: &str, new: &str, known: &[Known]) -> Str
     texts.sort();
     let fits = |(_, list): &&Known| {
         let mut list: Vec<&str> = list.to_vec();
-        list.sort_unstable();
+        put_in_order(&mut list, &Ord::cmp);
         texts == list
     };
     known.iter().find(fits).map_or_else(|| "as-it-is".to_owned(), |(word, _)| (*word).to_owned())
