@@ -13,8 +13,11 @@ use super::tr::{chinese, filled};
 
 /// How many sentences and parts of sentences are looked up for one text: a long foreign one must not take a moment.
 const LOOKS: usize = 100;
-/// A pattern with less of its own (`{} on {}`) would fit many a sentence that it does not mean.
+/// A pattern with less of its own (`{} on {}`) would fit many a sentence that it does not mean: there have to be names in
+/// its places, or what is known.
 const LITTLE: usize = 8;
+/// What begins with something foreign must have more of its own: else `{} is missing` would tear English sentences up.
+const MUCH: usize = 20;
 
 static TOLD: OnceLock<Told<'static>> = OnceLock::new();
 
@@ -108,17 +111,27 @@ impl<'a> Told<'a> {
     /// The Chinese of a pattern that fits; none where the parts show that something else is meant.
     fn said(&self, pattern: &Pattern<'_>, parts: &[&str], looks: &mut usize) -> Option<String> {
         let mut own = pattern.weight;
+        let mut begins = pattern.before.is_empty();
         let mut values = Vec::with_capacity(parts.len());
         for part in parts {
             let is_sentence = part.contains(' ');
             // A name is kept also when the dashboard has a word for it: a volume may be called `Ready`.
             let known = if is_sentence { self.known(part, looks) } else { None };
-            // A size, such as `10 GiB`, is as good as a name.
-            let is_foreign = known.is_none() && is_sentence && !part.as_bytes()[0].is_ascii_digit();
-            if is_foreign && pattern.weight < LITTLE {
+            let least = if known.is_some() {
+                own += 1;
+                0
+            } else if is_sentence && !part.as_bytes()[0].is_ascii_digit() {
+                if begins { MUCH } else { LITTLE }
+            } else if begins && pattern.is_phrase() && is_plain(part) {
+                // An article or a noun: names that people give have a number or a hyphen more often than not.
+                LITTLE
+            } else {
+                0
+            };
+            if pattern.weight < least {
                 return None;
             }
-            own += usize::from(known.is_some());
+            begins = false;
             values.push(known.unwrap_or_else(|| (*part).to_owned()));
         }
         let places: Vec<&dyn Display> = values.iter().map(|value| value as &dyn Display).collect();
@@ -139,10 +152,24 @@ impl Pattern<'_> {
             behind = next;
         }
         parts.push(rest.strip_suffix(behind)?);
-        // Reasons one after the other are taken apart first: no sentence begins with two of them.
-        let begins_with_several = self.before.is_empty() && parts[0].contains("; ");
-        (!begins_with_several).then_some(parts)
+        // Reasons one after the other are taken apart first: no sentence begins with two of them, and no short one has
+        // them anywhere.
+        let short = self.weight < LITTLE && !self.behind.contains(';');
+        let looked_at = if short { parts.len() } else { 1 };
+        let tears = self.before.is_empty() && parts[..looked_at].iter().any(|part| part.contains("; "));
+        (!tears).then_some(parts)
     }
+
+    /// Words with a place among them, and no sentence: `{} on {}`, `{} volumes`.
+    fn is_phrase(&self) -> bool {
+        let has_letters = self.behind.bytes().any(|byte| byte.is_ascii_alphabetic());
+        has_letters && !self.behind.contains(':')
+    }
+}
+
+/// A word of letters alone.
+fn is_plain(part: &str) -> bool {
+    !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 
 #[cfg(test)]

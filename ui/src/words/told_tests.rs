@@ -76,6 +76,13 @@ fn a_short_pattern_takes_names_and_sentences_only() {
     assert_eq!(told(&words, "10 GiB on n-1").unwrap(), "n-1 上的 10 GiB");
     assert_eq!(told(&words, "disk d of n-1 on rack-2").unwrap(), "rack-2 上的 n-1 的磁盘 d");
     assert_eq!(told(&words, "what goes on there"), None);
+    let words =
+        [("{} volume", "{} 个卷"), ("{} is missing", "缺少 {}"), ("{} has no {}", "{} 没有 {}"), ("{}; {}", "{}；{}")];
+    for foreign in ["The volume", "its mount is missing", "the volume has no name"] {
+        assert_eq!(told(&words, foreign), None, "{foreign}");
+    }
+    assert_eq!(told(&words, "1 volume").unwrap(), "1 个卷");
+    assert_eq!(told(&words, "n-1 has no disk; n-2 has no disk").unwrap(), "n-1 没有 disk；n-2 没有 disk");
 }
 
 #[test]
