@@ -154,7 +154,7 @@ impl Pattern<'_> {
         parts.push(rest.strip_suffix(behind)?);
         // Reasons one after the other are taken apart first: no sentence begins with two of them, and no short one has
         // them anywhere.
-        let short = self.weight < LITTLE && !self.behind.contains(';');
+        let short = self.weight < LITTLE && self.is_phrase();
         let looked_at = if short { parts.len() } else { 1 };
         let tears = self.before.is_empty() && parts[..looked_at].iter().any(|part| part.contains("; "));
         (!tears).then_some(parts)
