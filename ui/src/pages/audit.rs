@@ -143,10 +143,10 @@ fn columns() -> Vec<Column> {
         }),
         Column {
             view: Some(|audit| {
-                let text = audit.text("message").to_owned();
+                let text = audit.told("message");
                 view! { <span class="clip" title=text.clone()>{text.clone()}</span> }.into_any()
             }),
-            ..plain("message", "Message", Kind::Long, |audit| Value::text(audit.text("message")))
+            ..plain("message", "Message", Kind::Long, |audit| Value::Text(audit.told("message")))
         },
         Column { hidden: true, ..plain("address", "Address", Kind::Text, |audit| Value::text(audit.text("address"))) },
         Column { hidden: true, ..plain("path", "Path", Kind::Text, |audit| Value::text(audit.text("path"))) },

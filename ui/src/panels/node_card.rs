@@ -12,6 +12,7 @@ use super::disk::DiskPart;
 use super::nodes::acts::Acts;
 use super::nodes::figures::Figures;
 use super::nodes::machine::{Conditions, Frontends};
+use crate::clock;
 use crate::components::badge::Badge;
 use crate::components::menu::Menu;
 use crate::components::places::Places;
@@ -152,7 +153,7 @@ pub(crate) fn Reason(cause: Cause) -> impl IntoView {
     let class = Mark::of(&cause).class();
     view! {
         <li class=class>
-            {cause.message}" "<span class="dim">{cause.next_step}</span>
+            {clock::localized(&cause.message)}" "<span class="dim">{clock::localized(&cause.next_step)}</span>
             <Places details=cause.details />
         </li>
     }

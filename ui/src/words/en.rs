@@ -5,7 +5,8 @@ use aurochs_api::node::NodeStatus;
 use aurochs_api::size::ByteSize;
 use aurochs_api::volume::phase::{Group, Phase};
 
-use super::tr::{fill, is_chinese, tr};
+use super::told;
+use super::tr::{fill, is_chinese, label, tr};
 use crate::live::Link;
 use crate::model::attention::Remedy;
 use crate::model::placement::Forecast;
@@ -282,20 +283,18 @@ pub(crate) fn frontend(frontend: &str) -> &str {
 }
 
 /// Longhorn's names of node conditions.
-pub(crate) fn condition(kind: &str) -> &str {
-    match kind {
+pub(crate) fn condition(kind: &str) -> String {
+    told(match kind {
         // True means that it is not running.
-        "Multipathd" => tr("No multipathd"),
-        "Ready" => tr("Ready"),
-        "Schedulable" => tr("Schedulable"),
-        "MountPropagation" => tr("Mount propagation"),
-        "RequiredPackages" => tr("Required packages"),
-        "KernelModulesLoaded" => tr("Kernel modules"),
-        "NFSClientInstalled" => tr("NFS client"),
-        "HugePagesAvailable" => tr("Huge pages"),
-        "DiskFilesystem" => tr("File system"),
+        "Multipathd" => label("No multipathd"),
+        "MountPropagation" => label("Mount propagation"),
+        "RequiredPackages" => label("Required packages"),
+        "KernelModulesLoaded" => label("Kernel modules"),
+        "NFSClientInstalled" => label("NFS client"),
+        "HugePagesAvailable" => label("Huge pages"),
+        "DiskFilesystem" => label("File system"),
         other => other,
-    }
+    })
 }
 
 /// Longhorn's short names of access modes.

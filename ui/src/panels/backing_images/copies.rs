@@ -73,7 +73,7 @@ fn Copies(id: String) -> impl IntoView {
         let percent = copy.number("progress").filter(|_| copy.text("state") == "in-progress");
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a percent")]
         let progress = percent.map(|percent| view! { <Progress percent=Signal::stored(percent as u32) label=words /> });
-        let message = Some(copy.text("message")).filter(|message| !message.is_empty()).map(str::to_owned);
+        let message = Some(copy.told("message")).filter(|message| !message.is_empty());
         let address = format!("{}?action=backingImageCleanup", api::address_of("backingimages", image.id()));
         let (where_it_is, disk) = (place(&uuid), uuid);
         let clean = move |_| {
