@@ -34,7 +34,8 @@ if [ "${1:-}" != --inside ]; then
   setpriv --pdeathsig KILL unshare --fork --kill-child=KILL --pid --mount-proc --mount --net --uts --propagation private \
     "$0" --inside "$@" 8<&- &
   child=$!
-  trap 'kill -TERM $child 2>/dev/null || true' TERM INT HUP
+  # unshare itself is deaf to signals; its child is process 1 inside.
+  trap 'pkill -TERM -P $child || true' TERM INT HUP
   code=0
   # The first wait ends early when a signal comes.
   while wait "$child" || code=$?; kill -0 "$child" 2>/dev/null; do code=0; done
@@ -50,12 +51,9 @@ shift
 . "$harness/certificates.sh"
 . "$harness/control_plane.sh"
 mkdir -p "$CLUSTER_DIR/log" "$CLUSTER_DIR/pki"
-stop() {
-  # Objects of the test that hold on to something outside (loop devices) are the test's to delete; etcd needs no goodbye.
-  trap - TERM INT HUP EXIT
-  exit "${1:-143}"
-}
-trap 'stop 143' TERM INT HUP
+# A command that is told to end takes away what it has outside (loop devices); the cluster needs no goodbye.
+command=
+trap '[ -z "$command" ] && exit 143; kill -TERM "$command" 2>/dev/null || true' TERM INT HUP
 
 make_network
 make_certificates
@@ -64,6 +62,6 @@ export KUBECONFIG=$CLUSTER_DIR/admin.kubeconfig
 "$@" &
 command=$!
 code=0
-wait "$command" || code=$?
+while wait "$command" || code=$?; kill -0 "$command" 2>/dev/null; do code=0; done
 [ "$code" = 0 ] || tell_dead_programs
 exit "$code"

@@ -28,9 +28,9 @@ and, last of all, for a registry that nobody names.
 {{- $names := list -}}
 {{- with include "longhorn.registrySecret" . }}{{ $names = append $names . }}{{ end -}}
 {{- range .Values.global.imagePullSecrets -}}
-{{- $names = append $names (kindIs "map" . | ternary (get . "name") .) -}}
+{{- if kindIs "map" . }}{{ $names = append $names .name }}{{ else }}{{ $names = append $names . }}{{ end -}}
 {{- end -}}
-{{- with uniq $names }}
+{{- with uniq $names -}}
 imagePullSecrets:
 {{- range . }}
   - name: {{ . }}

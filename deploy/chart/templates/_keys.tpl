@@ -17,7 +17,7 @@ that end with a dot are groups; the others hold whatever they hold.
 {{- define "longhorn.valueAt" -}}
 {{- $value := .values -}}
 {{- range splitList "." .key -}}
-{{- $value = ternary (get (kindIs "map" $value | ternary $value dict) .) "" (kindIs "map" $value) -}}
+{{- if kindIs "map" $value }}{{ $value = get $value . }}{{ else }}{{ $value = "" }}{{ end -}}
 {{- end -}}
 {{- toJson $value -}}
 {{- end -}}

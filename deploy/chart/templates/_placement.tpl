@@ -5,11 +5,11 @@ it does not say is said by `global`. Linux nodes of a cluster with Windows nodes
 {{- define "longhorn.placement" -}}
 {{- $global := .root.Values.global -}}
 {{- $windows := $global.cattle.windowsCluster -}}
-{{- $tolerations := .of.tolerations | default $global.tolerations | default list -}}
-{{- $selector := .of.nodeSelector | default $global.nodeSelector | default dict -}}
+{{- $tolerations := .of.tolerations | default $global.tolerations | default (list) -}}
+{{- $selector := .of.nodeSelector | default $global.nodeSelector | default (dict) -}}
 {{- if $windows.enabled -}}
-{{- $tolerations = concat ($windows.tolerations | default list) $tolerations -}}
-{{- $selector = merge dict $selector ($windows.nodeSelector | default dict) -}}
+{{- $tolerations = concat ($windows.tolerations | default (list)) $tolerations -}}
+{{- $selector = merge (dict) $selector ($windows.nodeSelector | default (dict)) -}}
 {{- end -}}
 {{- with .of.priorityClass }}
 priorityClassName: {{ . }}

@@ -22,8 +22,12 @@ spec:
     spec:
       restartPolicy: Never
       serviceAccountName: longhorn-service-account
-      {{- include "longhorn.pullSecrets" .root | nindent 6 }}
-      {{- include "longhorn.placement" (dict "root" .root "of" .root.Values.longhornManager) | nindent 6 }}
+      {{- with include "longhorn.pullSecrets" .root | trim }}
+      {{- . | nindent 6 }}
+      {{- end }}
+      {{- with include "longhorn.placement" (dict "root" .root "of" .root.Values.longhornManager) | trim }}
+      {{- . | nindent 6 }}
+      {{- end }}
       containers:
         - name: {{ .name }}
           image: {{ include "longhorn.ownImage" (dict "root" .root "key" "manager") }}
