@@ -43,8 +43,13 @@ render() {
     awk 'BEGIN { RS = "---\n"; ORS = "" } /[^[:space:]]/ && !/# Source: longhorn\/templates\/crds.yaml/ { print "---\n" $0 }'
 }
 
+# What is told after installing. Helm tells it only to whom it can reach a cluster for, so it is asked for as an object.
 notes() {
-  helm install longhorn "$chart" --namespace longhorn-system --dry-run=client "$@" | sed -n '/^NOTES:$/,$p'
+  if [ ! -d "$work/chart" ]; then
+    cp -r "$chart" "$work/chart"
+    echo '{{ dict "notes" (include "longhorn.notes" .) | toJson }}' >"$work/chart/templates/notes.yaml"
+  fi
+  helm template longhorn "$work/chart" --namespace longhorn-system --show-only templates/notes.yaml "$@" | sed -n '/^{/p' | jq -r .notes
 }
 
 # YAML as JSON, with helm as the reader.

@@ -32,6 +32,7 @@ pub mod feature;
 pub mod files;
 pub mod instance;
 pub mod jobs;
+pub mod kubernetes;
 pub mod logging;
 pub mod metrics;
 pub mod notifications;

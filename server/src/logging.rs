@@ -17,6 +17,8 @@ use crate::settings::{Name, Settings};
 
 /// Where the directives are taken from at the start.
 pub const VARIABLE: &str = "AUROCHS_LOG";
+/// `json` for a line of JSON an event on standard error, for collectors of logs; text else.
+pub const FORMAT_VARIABLE: &str = "AUROCHS_LOG_FORMAT";
 
 /// The log, with its filter at hand.
 #[derive(Debug)]
@@ -34,9 +36,11 @@ impl Logging {
         let from_environment = given.is_some();
         let (filter, handle) = reload::Layer::new(given.unwrap_or_else(|| EnvFilter::new("info")));
         let ansi = std::io::stderr().is_terminal();
+        let json = std::env::var(FORMAT_VARIABLE).is_ok_and(|format| format == "json");
         tracing_subscriber::registry()
             .with(filter)
-            .with(fmt::layer().with_writer(std::io::stderr).with_ansi(ansi))
+            .with((!json).then(|| fmt::layer().with_writer(std::io::stderr).with_ansi(ansi)))
+            .with(json.then(|| fmt::layer().json().with_writer(std::io::stderr)))
             .with(fmt::layer().with_writer(|| Recent).with_ansi(false))
             .init();
         Self { filter: handle, from_environment }

@@ -1,0 +1,3 @@
+//! What there is on Kubernetes only.
+
+pub mod driver;
