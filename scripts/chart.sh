@@ -20,7 +20,7 @@ tests=deploy/tests
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 # Nothing of this machine's own helm, and no cluster.
-export HELM_CONFIG_HOME=$work/config HELM_CACHE_HOME=$work/cache HELM_DATA_HOME=$work/data KUBECONFIG=/dev/null
+export LC_ALL=C HELM_CONFIG_HOME=$work/config HELM_CACHE_HOME=$work/cache HELM_DATA_HOME=$work/data KUBECONFIG=/dev/null
 wrong=0
 fail() {
   echo "failed: $*" >&2
@@ -110,15 +110,15 @@ for values in "$tests"/*.values.yaml; do
   fi
 done
 
-while IFS='|' read -r arguments message; do
-  case $arguments in '#'* | '') continue ;; esac
-  read -ra arguments <<<"$arguments"
+while IFS='|' read -r line message; do
+  case $line in '#'* | '') continue ;; esac
+  read -ra arguments <<<"$line"
   # A schema names places with slashes or dots, as helm's version likes it.
   message=$(sed 's/^ *//; s/[.]/[.\/]/g' <<<"$message")
   if helm template longhorn "$chart" "${arguments[@]}" >/dev/null 2>"$work/refusal"; then
-    fail "not refused: ${arguments[*]}"
+    fail "not refused: $line"
   elif ! grep -q "$message" "$work/refusal"; then
-    fail "refused without a word of $message: ${arguments[*]}: $(cat "$work/refusal")"
+    fail "refused without a word of $message: $line: $(cat "$work/refusal")"
   fi
 done <"$tests/refused.txt"
 
