@@ -46,7 +46,8 @@ test-kernel: ## block devices on kernels that have the drivers, in an emulated m
 	@$(USE_RUST); scripts/test-kernel.sh $(PART)
 
 soak: ## tens of thousands of random histories (HISTORIES=n); hours
-	@$(USE_RUST); AUROCHS_HISTORIES=$(HISTORIES) cargo test --locked -p aurochs-engine --test histories
+	@$(USE_RUST); AUROCHS_HISTORIES=$(HISTORIES) cargo test --locked -p aurochs-engine --test histories && \
+	AUROCHS_LAZY_SEEDS=$$(($(HISTORIES) / 100)) cargo test --locked -p aurochs-engine --test instant_restore model
 
 crash: ## kill the manager KILLS times at random moments of every operation, with real engines beneath it (AUROCHS_SEED=)
 	@$(USE_RUST); cargo build --locked -p aurochs-engine --bins && AUROCHS_KILLS=$(KILLS) cargo test --locked -p aurochs-server --test crashes -- --nocapture
