@@ -1,0 +1,3 @@
+//! What there is in a Kubernetes cluster only.
+
+pub mod driver;

@@ -1,3 +1,0 @@
-//! What there is on Kubernetes only.
-
-pub mod driver;
