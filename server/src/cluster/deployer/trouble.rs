@@ -17,6 +17,7 @@ use tokio::time::{Instant, timeout};
 
 use super::super::driver::kubelet_root::RootError;
 use super::super::driver::system_pods::SystemPodsError;
+use super::super::dynamic::Failed;
 
 /// The Deployment of this program, in the chart.
 const DEPLOYMENT: &str = "longhorn-driver-deployer";
@@ -37,29 +38,19 @@ pub enum Trouble {
     NoSettings,
     #[error("waiting until {kind} {name} of another program is gone, to make it anew")]
     Foreign { kind: String, name: String },
-    #[error("{doing} failed: {source}; trying again")]
-    Server { doing: String, source: Box<dyn std::error::Error + Send + Sync> },
+    #[error("an object of the CSI driver has no kind or no name")]
+    Nameless,
+    #[error("{0}; trying again")]
+    Server(#[from] Failed),
 }
 
 impl Trouble {
-    pub(super) fn server(doing: impl Into<String>, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self::Server { doing: doing.into(), source: source.into() }
-    }
-
-    /// Of what the client says of a refusal, the API server's own words alone.
-    pub(super) fn asked(doing: impl Into<String>, error: kube::Error) -> Self {
-        match error {
-            kube::Error::Api(status) => Self::server(doing, status.message),
-            error => Self::server(doing, error),
-        }
-    }
-
     /// For an event. None for what passes by itself.
     const fn reason(&self) -> Option<&'static str> {
         match self {
             Self::KubeletRoot(_) => Some("KubeletRootUnknown"),
             Self::Setting(_) => Some("SettingInvalid"),
-            Self::Server { .. } => Some("DeployFailed"),
+            Self::Nameless | Self::Server(_) => Some("DeployFailed"),
             Self::NoSettings | Self::Foreign { .. } => None,
         }
     }

@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 
 use super::{SIDECAR_ACCOUNT, Wanted, metadata, place_of_the_pod, socket_directory};
 
+/// Their Deployments, PodDisruptionBudgets and containers.
+pub const NAMES: [&str; 4] = ["csi-attacher", "csi-provisioner", "csi-resizer", "csi-snapshotter"];
 /// Pods of a sidecar, when nothing is said.
 pub const REPLICAS: u32 = 3;
 

@@ -70,8 +70,9 @@ fn toleration(text: &str) -> Result<Toleration, SystemPodsError> {
         Some((key, value)) => (key, Some(value.to_owned())),
         None => (taint, None),
     };
+    let is_word = |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/'));
     // Kubernetes lets only "any key" stand without one.
-    if key.is_empty() && value.is_some() {
+    if !is_word(key) || !value.as_deref().is_none_or(is_word) || key.is_empty() && value.is_some() {
         return Err(SystemPodsError::Toleration(text.to_owned()));
     }
     Ok(Toleration { key: key.to_owned(), value, effect: effect.to_owned() })
@@ -190,6 +191,7 @@ mod tests {
         assert_eq!(objects(":").unwrap(), json!([{"operator": "Exists"}]));
         assert_eq!(objects("").unwrap(), json!([]));
         assert_eq!(objects("a=b:Never"), Err(SystemPodsError::Effect("Never".to_owned())));
+        assert_eq!(objects("a b:NoExecute"), Err(SystemPodsError::Toleration("a b:NoExecute".to_owned())));
         assert_eq!(objects("=b:NoExecute"), Err(SystemPodsError::Toleration("=b:NoExecute".to_owned())));
     }
 

@@ -111,7 +111,7 @@ pub(super) async fn owns_secret(store: &Store, name: &str, secret: &str) -> Resu
 }
 
 /// A standby volume follows what is in its target.
-pub(super) async fn nobody_follows(store: &Store, name: &str, tried: &str) -> Result<(), ApiError> {
+pub(crate) async fn nobody_follows(store: &Store, name: &str, tried: &str) -> Result<(), ApiError> {
     let follows = |volume: &&Object<Volume>| {
         let is_standby = volume.spec.standby || volume.status.is_standby;
         is_standby && volume.spec.backup_target_name == name && !volume.is_deleting()

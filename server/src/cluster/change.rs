@@ -1,0 +1,45 @@
+//! Waiting until one of a few objects changes that others keep: settings for the driver deployer, ConfigMaps for the manager.
+//! Whoever waits reads all of them again afterwards, so that nothing is lost by a watch that breaks.
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use futures::{StreamExt, pin_mut};
+use kube::Resource;
+use kube::api::{Api, WatchEvent, WatchParams};
+use serde::de::DeserializeOwned;
+use tokio::time::{sleep, timeout};
+
+/// Changes that come together, as at an upgrade of the chart, are obeyed together.
+const SETTLE: Duration = Duration::from_secs(1);
+
+/// Returns when an object whose name counts has changed since the version, when nobody can tell any more, or when the
+/// patience is over. The API server ends a watch after five minutes by itself.
+pub(super) async fn wait<K>(api: &Api<K>, version: &str, patience: Duration, counts: impl Fn(&str) -> bool)
+where
+    K: Resource + Clone + Debug + DeserializeOwned,
+{
+    let changed = async {
+        let asked = WatchParams::default().timeout(u32::try_from(patience.as_secs()).unwrap_or(u32::MAX));
+        let events = match api.watch(&asked, version).await {
+            Ok(events) => events,
+            Err(error) => return tracing::debug!(%error, "a watch can't be begun; reading again"),
+        };
+        pin_mut!(events);
+        while let Some(event) = events.next().await {
+            match event {
+                Ok(WatchEvent::Added(object) | WatchEvent::Modified(object) | WatchEvent::Deleted(object)) => {
+                    if object.meta().name.as_deref().is_some_and(&counts) {
+                        return;
+                    }
+                }
+                Ok(WatchEvent::Bookmark(_)) => {}
+                Ok(WatchEvent::Error(status)) => return tracing::debug!(%status, "a watch has ended"),
+                Err(error) => return tracing::debug!(%error, "a watch broke"),
+            }
+        }
+    };
+    // Also where the API server keeps silent for longer than it was asked to.
+    let _ = timeout(patience, changed).await;
+    sleep(SETTLE).await;
+}
