@@ -19,8 +19,29 @@ pub(super) async fn wait<K>(api: &Api<K>, version: &str, patience: Duration, cou
 where
     K: Resource + Clone + Debug + DeserializeOwned,
 {
+    wait_among(api, WatchParams::default(), version, patience, counts).await;
+}
+
+/// The same for the one object of this name; no other one is read.
+pub(super) async fn wait_for_one<K>(api: &Api<K>, name: &str, version: &str, patience: Duration)
+where
+    K: Resource + Clone + Debug + DeserializeOwned,
+{
+    let only_it = WatchParams::default().fields(&format!("metadata.name={name}"));
+    wait_among(api, only_it, version, patience, |_| true).await;
+}
+
+async fn wait_among<K>(
+    api: &Api<K>,
+    among: WatchParams,
+    version: &str,
+    patience: Duration,
+    counts: impl Fn(&str) -> bool,
+) where
+    K: Resource + Clone + Debug + DeserializeOwned,
+{
     let changed = async {
-        let asked = WatchParams::default().timeout(u32::try_from(patience.as_secs()).unwrap_or(u32::MAX));
+        let asked = among.timeout(u32::try_from(patience.as_secs()).unwrap_or(u32::MAX));
         let events = match api.watch(&asked, version).await {
             Ok(events) => events,
             Err(error) => return tracing::debug!(%error, "a watch can't be begun; reading again"),

@@ -97,7 +97,9 @@ fn ours(cluster: &Cluster, kind: &str, plural: &str) -> Api<DynamicObject> {
 
 async fn refuse_while_attached(cluster: &Cluster) -> Result<(), UninstallError> {
     let volumes = list(&ours(cluster, Volume::KIND, Volume::PLURAL), Volume::PLURAL).await?;
-    let state = |volume: &DynamicObject| volume.data.pointer("/status/state").and_then(|state| state.as_str().map(str::to_owned));
+    let state = |volume: &DynamicObject| {
+        volume.data.pointer("/status/state").and_then(|state| state.as_str().map(str::to_owned))
+    };
     let attached: Vec<_> =
         volumes.iter().filter(|volume| state(volume).is_some_and(|state| state != "detached")).collect();
     match attached.len() {
@@ -141,10 +143,8 @@ fn programs(namespace: &str) -> Vec<Named<'_>> {
     const ADMISSION: &str = "admissionregistration.k8s.io/v1";
     let own = |api_version, kind, name| Named { api_version, kind, name, namespace: Some(namespace) };
     let clusters = |api_version, kind, name| Named { api_version, kind, name, namespace: None };
-    let mut programs = vec![
-        own(APPS, "Deployment", "longhorn-driver-deployer"),
-        own(APPS, "DaemonSet", driver::plugin::NAME),
-    ];
+    let mut programs =
+        vec![own(APPS, "Deployment", "longhorn-driver-deployer"), own(APPS, "DaemonSet", driver::plugin::NAME)];
     for sidecar in driver::sidecars::NAMES {
         programs.push(own(APPS, "Deployment", sidecar));
         programs.push(own("policy/v1", "PodDisruptionBudget", sidecar));
@@ -208,8 +208,12 @@ async fn forget_everything(cluster: &Cluster) -> Result<(), UninstallError> {
         () = turn.lost() => return Err(still_acts()),
     }
     drop(turn);
-    let lease =
-        Named { api_version: "coordination.k8s.io/v1", kind: "Lease", name: lease::NAME, namespace: Some(&cluster.namespace) };
+    let lease = Named {
+        api_version: "coordination.k8s.io/v1",
+        kind: "Lease",
+        name: lease::NAME,
+        namespace: Some(&cluster.namespace),
+    };
     Ok(remove(cluster, &lease).await?)
 }
 
@@ -220,7 +224,8 @@ async fn forget_all(cluster: &Cluster, kind: &str, plural: &'static str) -> Resu
         let name = object.metadata.name.as_deref().unwrap_or_default();
         if object.metadata.finalizers.as_ref().is_some_and(|finalizers| !finalizers.is_empty()) {
             let (nobody, parameters) = (json!({"metadata": {"finalizers": null}}), PatchParams::default());
-            found(format_args!("releasing {kind} {name}"), api.patch(name, &parameters, &Patch::Merge(&nobody))).await?;
+            found(format_args!("releasing {kind} {name}"), api.patch(name, &parameters, &Patch::Merge(&nobody)))
+                .await?;
         }
         delete(&api, &object, plural).await?;
     }

@@ -69,7 +69,8 @@ async fn read(cluster: &Cluster) -> Result<Installed, Failed> {
     // There may not even be such a kind.
     let value = async |name: Name| {
         let setting = found(format_args!("reading the setting {}", name.word()), settings.get(name.word())).await?;
-        let text = setting.as_ref().and_then(|setting| setting.data.get("value")?.as_str()).unwrap_or_default().to_owned();
+        let text =
+            setting.as_ref().and_then(|setting| setting.data.get("value")?.as_str()).unwrap_or_default().to_owned();
         Ok::<String, Failed>(text)
     };
     let version = value(Name::CurrentLonghornVersion).await?;
@@ -141,7 +142,9 @@ mod tests {
     #[test]
     fn every_minor_version_is_visited() {
         let to = |from: &str, own: &str| judge(&ours(from), own, true).map_err(|error| error.to_string());
-        for (from, own) in [("", "0.1.0"), ("0.1.0", "0.1.0"), ("0.1.0", "0.1.7"), ("v0.1.9", "0.2.0"), ("0.9.1", "1.0.0")] {
+        for (from, own) in
+            [("", "0.1.0"), ("0.1.0", "0.1.0"), ("0.1.0", "0.1.7"), ("v0.1.9", "0.2.0"), ("0.9.1", "1.0.0")]
+        {
             assert_eq!(to(from, own), Ok(()), "{from} {own}");
         }
         for (from, own, word) in [

@@ -135,7 +135,11 @@ mod tests {
             ),
             (Form::NodeSelector, &["kubernetes.io/os:linux", "a:b;c:d"], &["linux", ":linux"]),
             (Form::Tolerations, &["a=b:NoSchedule", "a:NoExecute;:"], &["a=b:Never", "=b:NoExecute"]),
-            (Form::PodResources, &[r#"{"csi-attacher": {"limits": {"memory": "1Gi"}}}"#], &["much", "[]", r#"{"a": 1}"#]),
+            (
+                Form::PodResources,
+                &[r#"{"csi-attacher": {"limits": {"memory": "1Gi"}}}"#],
+                &["much", "[]", r#"{"a": 1}"#],
+            ),
         ] {
             good.iter().for_each(|value| assert!(form.fits(value), "{form:?} {value:?}"));
             bad.iter().for_each(|value| assert!(!form.fits(value), "{form:?} {value:?}"));

@@ -71,7 +71,10 @@ async fn becomes(plane: &aurochs_e2e::ControlPlane, arguments: &[&str], expected
         }
     };
     if tokio::time::timeout(PATIENCE, ask).await.is_err() {
-        panic!("{arguments:?} is not {expected:?} but {:?}", plane.kubectl(&[&["-n", NAMESPACE], arguments].concat(), ""));
+        panic!(
+            "{arguments:?} is not {expected:?} but {:?}",
+            plane.kubectl(&[&["-n", NAMESPACE], arguments].concat(), "")
+        );
     }
 }
 
@@ -108,14 +111,21 @@ async fn objects_follow_the_settings() {
     becomes(&plane, &with(directory), "/data/kubelet/pods").await;
 
     // Nobody collects garbage here: what a foreground deletion waits for is taken away by hand.
-    becomes(&plane, &["get", "deployment", "csi-attacher", "-o", "jsonpath={.metadata.finalizers}"], "[\"foregroundDeletion\"]")
-        .await;
+    becomes(
+        &plane,
+        &["get", "deployment", "csi-attacher", "-o", "jsonpath={.metadata.finalizers}"],
+        "[\"foregroundDeletion\"]",
+    )
+    .await;
     let released = r#"{"metadata": {"finalizers": null}}"#;
-    plane.kubectl(&["-n", NAMESPACE, "patch", "deployment", "csi-attacher", "--type=merge", "-p", released], "").unwrap();
+    plane
+        .kubectl(&["-n", NAMESPACE, "patch", "deployment", "csi-attacher", "--type=merge", "-p", released], "")
+        .unwrap();
     let names = "jsonpath={.spec.template.spec.containers[*].name}";
     becomes(&plane, &["get", "deployment", "csi-attacher", "-o", names], "csi-attacher").await;
     becomes(&plane, &["get", "pdb", "csi-snapshotter", "-o", "jsonpath={.spec.maxUnavailable}"], "1").await;
-    becomes(&plane, &["get", "csidriver", "driver.longhorn.io", "-o", "jsonpath={.spec.storageCapacity}"], "false").await;
+    becomes(&plane, &["get", "csidriver", "driver.longhorn.io", "-o", "jsonpath={.spec.storageCapacity}"], "false")
+        .await;
 
     // What others add stays, also when a setting changes; what they change of ours does not.
     let restarted = r#"{"spec": {"template": {"metadata": {"annotations": {"restarted": "now"}}}}}"#;
@@ -146,7 +156,11 @@ async fn a_node_without_a_kubelet_that_is_seen_is_told_of() {
     assert!(!keeping.is_finished());
     // It needs no restart: a kubelet that comes later is found.
     start_kubelet(proc.path());
-    becomes(&plane, &["get", "daemonset", "longhorn-csi-plugin", "-o", "jsonpath={.metadata.name}"], "longhorn-csi-plugin")
-        .await;
+    becomes(
+        &plane,
+        &["get", "daemonset", "longhorn-csi-plugin", "-o", "jsonpath={.metadata.name}"],
+        "longhorn-csi-plugin",
+    )
+    .await;
     keeping.abort();
 }

@@ -34,7 +34,9 @@ pub enum Trouble {
     KubeletRoot(#[from] RootError),
     #[error("the CSI driver is left as it is: the setting {0}")]
     Setting(#[from] SystemPodsError),
-    #[error("the CSI driver waits for the settings: the manager makes them at its first start, see the pods longhorn-manager")]
+    #[error(
+        "the CSI driver waits for the settings: the manager makes them at its first start, see the pods longhorn-manager"
+    )]
     NoSettings,
     #[error("waiting until {kind} {name} of another program is gone, to make it anew")]
     Foreign { kind: String, name: String },

@@ -81,7 +81,11 @@ async fn a_release_says_what_is_so_until_a_person_says_otherwise() {
     taken().await;
     assert!(store.list::<Setting>().await.unwrap().is_empty());
 
-    config_map(&plane, SETTINGS, "default-replica-count: \"2\"\nno-such: \"1\"\nstorage-over-provisioning-percentage: much\n");
+    config_map(
+        &plane,
+        SETTINGS,
+        "default-replica-count: \"2\"\nno-such: \"1\"\nstorage-over-provisioning-percentage: much\n",
+    );
     config_map(&plane, BACKUP_TARGET, "backup-target: s3://b@r/\nbackupstore-poll-interval: \"60\"\n");
     config_map(&plane, STORAGE_CLASS, &class_text(3));
     taken().await;
