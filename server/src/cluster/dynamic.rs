@@ -22,6 +22,12 @@ pub struct Failed {
     source: Box<dyn std::error::Error + Send + Sync>,
 }
 
+impl Failed {
+    pub(super) fn new(doing: impl fmt::Display, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self { doing: doing.to_string(), source: source.into() }
+    }
+}
+
 /// Waits for an answer. `doing` is for people: "reading Deployment a".
 pub(super) async fn asked<T>(
     doing: impl fmt::Display,
