@@ -94,6 +94,8 @@ enum Command {
         #[arg(long)]
         data: PathBuf,
     },
+    /// Print the custom resource definitions that a Kubernetes API server needs, to be applied with kubectl.
+    Crds,
     /// Add, change and remove the users who can log in.
     User(UserArguments),
     /// Print the version.
@@ -129,6 +131,10 @@ async fn main() -> ExitCode {
         Command::Check { data, engine_binary, json } => return check::run(data.as_deref(), engine_binary, json),
         Command::Stop { data } => stop_all(&data).await,
         Command::User(arguments) => arguments.run(),
+        Command::Crds => {
+            say(aurochs_server::resources::definition::manifest().trim_end());
+            Ok(())
+        }
         Command::Version => {
             say(&format!("aurochs {}", env!("CARGO_PKG_VERSION")));
             Ok(())

@@ -114,6 +114,7 @@ impl<K: Kind> Object<K> {
             kind: Volume::KIND.to_owned(),
             name: volume.metadata.name.clone(),
             uid: volume.metadata.uid.clone(),
+            ..OwnerReference::default()
         }];
         self
     }

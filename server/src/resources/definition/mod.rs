@@ -5,6 +5,7 @@
 //! whole is checked in as `deploy/crds.yaml`; `aurochs crds` prints it.
 
 mod facts;
+mod fit;
 mod schema;
 #[cfg(test)]
 mod tests;

@@ -237,6 +237,17 @@ impl Object {
 // === looking ===
 
 impl Schema {
+    /// Whether the value says nothing, and the rules don't let that in.
+    pub(super) fn refuses_empty(&self, value: &Value) -> bool {
+        match value {
+            Value::String(word) if word.is_empty() => {
+                self.format == Some("date-time") || (!self.words.is_empty() && !self.words.contains(&""))
+            }
+            Value::Number(number) => number.as_i64() == Some(0) && self.minimum.is_some_and(|minimum| minimum > 0),
+            _ => false,
+        }
+    }
+
     /// A field of an object.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&Self> {
