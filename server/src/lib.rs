@@ -24,6 +24,7 @@ pub mod audit;
 pub mod auth;
 pub mod backups;
 pub mod client;
+pub mod cluster;
 pub mod controllers;
 pub mod environment;
 pub mod error;

@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use aurochs_server::auth::proxies::Proxy;
 use aurochs_server::auth::rate::PER_SECOND;
-use aurochs_server::client;
+use aurochs_server::{client, cluster};
 use aurochs_server::logging::Logging;
 use aurochs_server::standalone::zone::NodeZone;
 use aurochs_server::standalone::{Manager, Options, check, stop};
@@ -58,6 +58,13 @@ enum Command {
         /// Zone of a node, NODE=ZONE or NODE=REGION/ZONE, for replicas in different zones; can be given several times.
         #[arg(long = "zone", value_name = "NODE=ZONE")]
         zones: Vec<NodeZone>,
+        /// Keep volumes, settings and all other resources in a Kubernetes cluster, as custom resources, instead of the data
+        /// directory: the cluster of KUBECONFIG, or the one that this is a pod of. Its nodes are still those of this machine.
+        #[arg(long)]
+        kubernetes: bool,
+        /// The resources' namespace in the cluster.
+        #[arg(long, value_name = "NAME", env = "POD_NAMESPACE", default_value = cluster::NAMESPACE)]
+        namespace: String,
         /// A reverse proxy that is believed when it says whom it speaks for (X-Forwarded-For, -Proto, -Host), an address or a
         /// network; can be given several times. Without it none is.
         #[arg(long = "trusted-proxy", value_name = "ADDRESS")]
@@ -118,13 +125,17 @@ async fn main() -> ExitCode {
             network,
             engine_binary,
             zones,
+            kubernetes,
+            namespace,
             trusted_proxies: proxies,
             tls_cert,
             tls_key,
             requests_per_second,
             metrics_open,
         } => {
-            let options = Options { data, nodes, address, network: network.network(), engine_binary, zones };
+            let kubernetes = kubernetes.then_some(namespace);
+            let network = network.network();
+            let options = Options { data, nodes, address, network, engine_binary, zones, kubernetes };
             let gate = Gate { proxies, tls: tls_cert.zip(tls_key), requests_per_second, metrics_open };
             serve(options, gate, logging).await
         }

@@ -25,6 +25,8 @@ use crate::app::App;
 use crate::auth::Auth;
 use crate::auth::users::{self, FirstPassword, UsersError};
 use crate::backups::{self, Backups};
+use crate::cluster::lease::Turn;
+use crate::cluster::{Cluster, ClusterError};
 use crate::controllers::{self, Context, Controllers};
 use crate::events::Events;
 use crate::instance::{Clients, Instances, Network};
@@ -73,6 +75,8 @@ pub struct Options {
     pub engine_binary: Option<PathBuf>,
     /// Which zone, and region, each node is in.
     pub zones: Vec<zone::NodeZone>,
+    /// The namespace of a Kubernetes cluster that keeps the resources; `None` keeps them in the data directory.
+    pub kubernetes: Option<String>,
 }
 
 /// Why the manager could not start or had to end.
@@ -84,6 +88,8 @@ pub enum Error {
     Zone(#[from] zone::ZoneError),
     #[error(transparent)]
     Claim(#[from] ClaimError),
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
     #[error("there is no {0}; build it (make run does) or name it with --engine-binary")]
     NoEngineBinary(PathBuf),
     #[error("can't open the database {path}: {source}; if the file is damaged, move it aside and restore a copy")]
@@ -114,6 +120,8 @@ pub struct Manager {
     listener: TcpListener,
     sqlite: Sqlite,
     controllers: Controllers,
+    /// Where a cluster keeps the resources.
+    turn: Option<Turn>,
     _instance_managers: supervise::Supervisor,
     _claim: claim::Claim,
 }
@@ -144,7 +152,7 @@ impl Manager {
 
         let clients = Clients::new(layout.instance_manager_addresses(), options.network.clone());
         let owner = clients.nodes().next().unwrap_or_default().into();
-        let store = Store::new(Arc::new(sqlite.clone()));
+        let (store, turn) = open_store(options, &sqlite).await?;
         let backups = Backups::at(&layout.data);
         let samples = Samples::open(sqlite.pool(), &settings, &store);
         let context = Context {
@@ -186,6 +194,7 @@ impl Manager {
             listener,
             sqlite,
             controllers,
+            turn,
             _instance_managers: instance_managers,
             _claim: claim,
         })
@@ -197,24 +206,55 @@ impl Manager {
     }
 
     /// The same over TLS, if there is any.
-    pub async fn serve_over(self, tls: Option<Tls>, stop: impl Future<Output = ()>) {
-        crate::router::serve_over(self.listener, tls, self.app.clone(), stop).await;
-        end(self.controllers, &self.app, &self.sqlite).await;
+    pub async fn serve_over(mut self, tls: Option<Tls>, stop: impl Future<Output = ()>) {
+        let (mut turn, mut is_lost) = (self.turn.take(), false);
+        {
+            let lost = async {
+                match &mut turn {
+                    Some(turn) => turn.lost().await,
+                    None => std::future::pending().await,
+                }
+            };
+            let serving = crate::router::serve_over(self.listener, tls, self.app.clone(), stop);
+            tokio::select! {
+                () = serving => {}
+                // What is under way may not be finished: another manager acts now, or is about to.
+                () = lost => is_lost = true,
+            }
+        }
+        end(self.controllers, &self.app, &self.sqlite, turn.filter(|_| !is_lost)).await;
     }
 
     /// Ends it; nothing is written afterwards, so that the next manager of the same data may start.
     pub async fn stop(self) {
-        end(self.controllers, &self.app, &self.sqlite).await;
+        end(self.controllers, &self.app, &self.sqlite, self.turn).await;
     }
 }
 
-async fn end(controllers: Controllers, app: &App, sqlite: &Sqlite) {
+/// Where the resources are. In a cluster, only once no other manager acts on them.
+async fn open_store(options: &Options, sqlite: &Sqlite) -> Result<(Store, Option<Turn>), Error> {
+    let Some(namespace) = &options.kubernetes else { return Ok((Store::new(Arc::new(sqlite.clone())), None)) };
+    let cluster = Cluster::connect(namespace).await?;
+    let turn = cluster.wait_for_turn(&identity()).await;
+    Ok((Store::new(Arc::new(cluster.store().await?)), Some(turn)))
+}
+
+/// This process, for those who look at the lease.
+fn identity() -> String {
+    let host = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    format!("{host}_{}", uuid::Uuid::new_v4())
+}
+
+async fn end(controllers: Controllers, app: &App, sqlite: &Sqlite, turn: Option<Turn>) {
     controllers.stop().await;
     app.auth.look_at_users().await;
     app.auth.audit().settle().await;
     app.jobs.settle().await;
     app.samples.settle().await;
     sqlite.close().await;
+    if let Some(turn) = turn {
+        turn.give_back().await;
+    }
 }
 
 /// Gives the nodes a moment to come up, so that the first request finds them. One that stays away shows as down.

@@ -17,12 +17,13 @@ const ANSWER_PATIENCE: Duration = Duration::from_secs(20);
 /// Requests under way at the same time. More would wait in the API server, which has other clients too.
 const REQUESTS_AT_ONCE: usize = 32;
 /// Pauses before a request is sent again: an API server that is started again needs some seconds.
-const PAUSES: [Duration; 5] = [
+const PAUSES: [Duration; 6] = [
     Duration::from_millis(100),
     Duration::from_millis(400),
     Duration::from_millis(1500),
     Duration::from_secs(3),
     Duration::from_secs(5),
+    Duration::from_secs(10),
 ];
 
 /// The way to the API server; cheap to clone.

@@ -1,0 +1,53 @@
+//! A Kubernetes cluster that keeps the resources: how it is found, and which manager acts.
+//!
+//! 1. [`connect`](Cluster::connect) — the API server of a kubeconfig, or of the cluster that this process is a pod of;
+//! 2. [`lease`] — one manager at a time acts on a namespace;
+//! 3. [`crate::store::kube`] — the resources.
+
+pub mod lease;
+
+use kube::{Client, Config};
+
+use crate::store::kube::{Kube, OpenError};
+use lease::{Candidate, Turn};
+
+/// Longhorn's namespace, and the default.
+pub const NAMESPACE: &str = "longhorn-system";
+
+/// Why the cluster can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    #[error("no Kubernetes API server is known: {0}; set KUBECONFIG, or run as a pod with a service account")]
+    Unknown(String),
+    #[error("the way to the Kubernetes API server can't be made: {0}")]
+    Client(kube::Error),
+    #[error(transparent)]
+    Store(#[from] OpenError),
+}
+
+/// A namespace of a cluster.
+#[derive(Clone)]
+pub struct Cluster {
+    client: Client,
+    namespace: String,
+}
+
+impl Cluster {
+    /// Finds the API server as kubectl does, or by what a pod is given. Asks it nothing yet.
+    pub async fn connect(namespace: &str) -> Result<Self, ClusterError> {
+        let mut config = Config::infer().await.map_err(|error| ClusterError::Unknown(error.to_string()))?;
+        // The store sends again what may be sent again, and knows when to give up.
+        config.default_retry = false;
+        let client = Client::try_from(config).map_err(ClusterError::Client)?;
+        Ok(Self { client, namespace: namespace.to_owned() })
+    }
+
+    /// Waits until no other manager acts on the namespace. `identity` names this one to people: node and process.
+    pub async fn wait_for_turn(&self, identity: &str) -> Turn {
+        Candidate::new(self.client.clone(), &self.namespace, identity).wait_for_turn().await
+    }
+
+    pub async fn store(&self) -> Result<Kube, ClusterError> {
+        Ok(Kube::open(self.client.clone(), &self.namespace).await?)
+    }
+}
