@@ -21,7 +21,7 @@ BENCH_SETTINGS = $(if $(JOBS),--jobs '$(JOBS)') $(if $(TARGETS),--targets '$(TAR
 
 help: ## this text
 	@echo "Aurochs: distributed block storage with a dashboard. Targets:"
-	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z0-9-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 	@echo "Settings: ADDRESS=$(ADDRESS) DATA=$(DATA) NODES=$(NODES)"
 
 run: build ## install what is missing, build, and start three nodes on this machine (Ctrl-C ends the manager only)

@@ -39,7 +39,8 @@ impl ControlPlane {
         etcd.args(["--listen-peer-urls", &peers, "--initial-advertise-peer-urls", &peers]);
         // What a power cut would do to its data is nobody's question here.
         etcd.args(["--initial-cluster", &format!("default={peers}"), "--unsafe-no-fsync"]);
-        let etcd = etcd.spawn().unwrap_or_else(|error| panic!("etcd can't be started: {error}; run scripts/install.sh"));
+        let etcd =
+            etcd.spawn().unwrap_or_else(|error| panic!("etcd can't be started: {error}; run scripts/install.sh"));
         let mut plane = Self { root, port, etcd_port, etcd, api_server: None };
         plane.write_secrets();
         plane.start_api_server().await;
@@ -113,7 +114,8 @@ impl ControlPlane {
     fn write_secrets(&self) {
         let directory = self.root.path();
         let key = directory.join("sa.key");
-        let made = Command::new("openssl").args(["genrsa", "-out"]).arg(&key).arg("2048").stderr(Stdio::null()).status();
+        let made =
+            Command::new("openssl").args(["genrsa", "-out"]).arg(&key).arg("2048").stderr(Stdio::null()).status();
         assert!(made.is_ok_and(|status| status.success()), "openssl can't make a key");
         fs::write(directory.join("tokens"), format!("{TOKEN},admin,admin,\"system:masters\"\n")).unwrap();
         // The API server makes its certificate, and the authority of it, at its first start.

@@ -10,11 +10,11 @@ use std::process::ExitCode;
 
 use aurochs_server::auth::proxies::Proxy;
 use aurochs_server::auth::rate::PER_SECOND;
-use aurochs_server::{client, cluster};
 use aurochs_server::logging::Logging;
 use aurochs_server::standalone::zone::NodeZone;
 use aurochs_server::standalone::{Manager, Options, check, stop};
 use aurochs_server::web::connections::tls::Tls;
+use aurochs_server::{client, cluster};
 use clap::{CommandFactory, Parser, Subcommand};
 use network_arguments::NetworkArguments;
 use tokio::signal::unix::{SignalKind, signal};

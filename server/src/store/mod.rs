@@ -232,7 +232,10 @@ pub enum RawError {
     Conflict,
     /// Why.
     Refused(String),
-    Backend { doing: String, source: Box<dyn std::error::Error + Send + Sync> },
+    Backend {
+        doing: String,
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
 }
 
 impl RawError {

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::schema::{Form, Schema};
 use super::Definition;
+use super::schema::{Form, Schema};
 
 impl Definition {
     /// Where the fields of `spec` or `status` stand.

@@ -90,7 +90,8 @@ pub fn manifest() -> String {
     format!("{HEAD}{}", documents.collect::<String>())
 }
 
-const HEAD: &str = "# The custom resource definitions. Made by `aurochs crds` of the types in server/src/resources: change those.\n";
+const HEAD: &str =
+    "# The custom resource definitions. Made by `aurochs crds` of the types in server/src/resources: change those.\n";
 
 impl Definition {
     fn new(names: KindFacts) -> Self {
@@ -163,9 +164,7 @@ impl Definition {
     }
 
     fn columns(&self) -> Vec<Value> {
-        let column = |(name, path): &(&'static str, &'static str)| {
-            json!({"name": name, "jsonPath": path, "type": self.column_type(path)})
-        };
+        let column = |(name, path): &(&'static str, &'static str)| json!({"name": name, "jsonPath": path, "type": self.column_type(path)});
         self.names.columns.iter().map(column).collect()
     }
 

@@ -60,7 +60,9 @@ fn form(node: &Value) -> String {
     };
     match node["type"].as_str().unwrap_or_default() {
         "array" => format!("array<{}>", form(&node["items"])),
-        "object" if node.get("additionalProperties").is_some() => format!("map<{}>", form(&node["additionalProperties"])),
+        "object" if node.get("additionalProperties").is_some() => {
+            format!("map<{}>", form(&node["additionalProperties"]))
+        }
         other => plain(other),
     }
 }

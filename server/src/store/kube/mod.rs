@@ -128,7 +128,10 @@ impl Kube {
 
     fn kind(&self, plural: &'static str) -> Result<&Followed, RawError> {
         let found = self.shared.kinds.get(plural);
-        found.ok_or_else(|| RawError::Backend { doing: format!("finding {plural}"), source: "there is no such kind".into() })
+        found.ok_or_else(|| RawError::Backend {
+            doing: format!("finding {plural}"),
+            source: "there is no such kind".into(),
+        })
     }
 
     /// Sends a write and returns with its answer when the picture has it too. In a task of its own: a caller that goes away
@@ -150,7 +153,8 @@ impl Kube {
                     return Err(refusal);
                 }
             };
-            let version = answer["metadata"]["resourceVersion"].as_str().and_then(|text| text.parse().ok()).unwrap_or(0);
+            let version =
+                answer["metadata"]["resourceVersion"].as_str().and_then(|text| text.parse().ok()).unwrap_or(0);
             kind.told(|state| awaited.is_in(state, &subject, version), &ask.doing).await?;
             Ok(answer)
         });
@@ -181,9 +185,10 @@ impl Followed {
         tracing::debug!(doing, "a write was answered and not told; connecting again");
         self.nudge.notify_one();
         let rest = TOLD_PATIENCE_LONGEST - TOLD_PATIENCE;
-        tokio::time::timeout(rest, told)
-            .await
-            .map_err(|elapsed| RawError::Backend { doing: format!("waiting to be told of {doing}"), source: Box::new(elapsed) })
+        tokio::time::timeout(rest, told).await.map_err(|elapsed| RawError::Backend {
+            doing: format!("waiting to be told of {doing}"),
+            source: Box::new(elapsed),
+        })
     }
 
     /// After a refusal that says that the picture is old: waits until it shows why, so that whoever reads it again sees
@@ -284,7 +289,8 @@ impl RawStore for Kube {
             kind.definition.leave_out_empty("spec", &mut object.spec);
             let doing = format!("creating {plural}/{name}");
             let body = form::write(&kind.definition, &self.shared.namespace, &object, Part::Spec);
-            let ask = Ask { method: Method::POST, address: kind.address.clone(), body: Some(body), doing: doing.clone() };
+            let ask =
+                Ask { method: Method::POST, address: kind.address.clone(), body: Some(body), doing: doing.clone() };
             let answer = self.write(plural, ask, object.metadata, Awaited::Version).await?;
             kind.read(answer, &doing)
         })

@@ -55,7 +55,10 @@ async fn what_every_keeper_promises() {
         plane.kubectl(&["create", "namespace", namespace.trim_end_matches('-')], "").unwrap();
         let place = Place::Namespace(client.clone(), namespace.trim_end_matches('-').to_owned());
         let fixture = Fixture::at(place).await;
-        if tokio::spawn(std::panic::AssertUnwindSafe(promise(fixture)).catch_unwind()).await.is_ok_and(|done| done.is_err()) {
+        if tokio::spawn(std::panic::AssertUnwindSafe(promise(fixture)).catch_unwind())
+            .await
+            .is_ok_and(|done| done.is_err())
+        {
             broken.push(name);
         }
     }
@@ -155,7 +158,10 @@ async fn what_changes_nothing_is_not_sent_and_what_breaks_a_rule_is_explained() 
     assert_eq!(kube.writes(), sent);
     let bad = VolumeSpec { rebuild_concurrent_sync_limit: 9, ..VolumeSpec::default() };
     let refused = store.create(&Object::<Volume>::new("v", bad)).await.unwrap_err();
-    assert!(matches!(&refused, StoreError::Refused { why, .. } if why.contains("rebuildConcurrentSyncLimit")), "{refused}");
+    assert!(
+        matches!(&refused, StoreError::Refused { why, .. } if why.contains("rebuildConcurrentSyncLimit")),
+        "{refused}"
+    );
     let refused = store.create(&Object::<Volume>::new("No Name", VolumeSpec::default())).await.unwrap_err();
     assert!(matches!(refused, StoreError::Refused { .. }), "{refused}");
 }
