@@ -2,8 +2,10 @@
 //!
 //! 1. [`connect`](Cluster::connect) — the API server of a kubeconfig, or of the cluster that this process is a pod of;
 //! 2. [`lease`] — one manager at a time acts on a namespace;
-//! 3. [`crate::store::kube`] — the resources.
+//! 3. [`crate::store::kube`] — the resources;
+//! 4. [`adopt`] — what others made is made ready.
 
+pub mod adopt;
 pub mod lease;
 
 use kube::{Client, Config};

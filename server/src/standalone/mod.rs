@@ -26,7 +26,7 @@ use crate::auth::Auth;
 use crate::auth::users::{self, FirstPassword, UsersError};
 use crate::backups::{self, Backups};
 use crate::cluster::lease::Turn;
-use crate::cluster::{Cluster, ClusterError};
+use crate::cluster::{self, Cluster, ClusterError};
 use crate::controllers::{self, Context, Controllers};
 use crate::events::Events;
 use crate::instance::{Clients, Instances, Network};
@@ -174,6 +174,9 @@ impl Manager {
         zone::apply(&context.store, &options.zones).await?;
         let bundles = bundles(&layout, &context.owner, &options.network);
         let mut controllers = Controllers::start(&context).await?;
+        if turn.is_some() {
+            controllers.add(cluster::adopt::start(&context.store));
+        }
         controllers.add(support_bundle::controller::start(&context, &bundles));
         controllers.add(recurring::start(&context, &clock).await);
         let (store, settings, events) = (context.store.clone(), context.settings.clone(), context.events.clone());

@@ -107,6 +107,10 @@ async fn what_people_do_with_kubectl_is_seen_and_shown() {
     until(&mut watch, |event| event.object().name() == "v").await;
     let read = store.get::<Volume>("v").await.unwrap();
     assert_eq!((read.spec.number_of_replicas, read.spec.size.bytes()), (2, 1 << 30));
+    // Who made it did not know that there is something to be cleaned up.
+    let adopting = crate::cluster::adopt::start(&store);
+    until(&mut watch, |event| event.object().metadata.finalizers == [GROUP]).await;
+    adopting.iter().for_each(JoinHandle::abort);
     store.modify_status::<Volume>("v", |status| status.state = VolumeState::Attached).await.unwrap();
     let table = plane.kubectl(&["-n", "a", "get", "lhv"], "").unwrap();
     let (head, row) = table.trim().split_once('\n').unwrap();
