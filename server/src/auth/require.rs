@@ -126,6 +126,10 @@ async fn identify(auth: &Auth, parts: &Parts, client: &Client) -> Result<Option<
             ApiError::from(error)
         });
     }
+    // No browser sends one by itself, so that no other site's page can.
+    if let Some(token) = bearer_token(&parts.headers) {
+        return Ok(Some(auth.check_token(token).await?));
+    }
     let Some(token) = Token::from_cookies(&parts.headers) else { return Ok(None) };
     let Some(user) = auth.check_session(token.hash()).await? else { return Ok(None) };
     if changes_something(parts) && client::sender(&parts.headers, client) != Sender::SameOrigin && !own_header {
@@ -194,6 +198,12 @@ fn refuse(error: ApiError, headers: &HeaderMap) -> Response {
     response
 }
 
+/// What stands behind `Authorization: Bearer`.
+fn bearer_token(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
 /// Name and password of `Authorization: Basic`.
 fn basic_credentials(headers: &HeaderMap) -> Option<(String, String)> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
@@ -227,6 +237,16 @@ impl From<LoginError> for ApiError {
     fn from(error: LoginError) -> Self {
         match error {
             LoginError::Wrong => Self::new(ErrorKind::Unauthorized, &error, "Check both and try again."),
+            LoginError::BadToken => Self::new(
+                ErrorKind::Unauthorized,
+                &error,
+                "Send the token of a service account, or a name and a password.",
+            ),
+            LoginError::NoRole(_) => Self::new(
+                ErrorKind::Forbidden,
+                &error,
+                "Give it a role in the manager's namespace: get on longhorn.io/api to look, update to do everything.",
+            ),
             LoginError::TooMany(wait) => {
                 Self::new(ErrorKind::TooManyRequests, &error, "Wait, then log in with the right password.")
                     .retry_after(wait)

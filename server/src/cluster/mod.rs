@@ -3,15 +3,18 @@
 //! 1. [`connect`](Cluster::connect) — the API server of a kubeconfig, or of the cluster that this process is a pod of;
 //! 2. [`lease`] — one manager at a time acts on a namespace;
 //! 3. [`crate::store::kube`] — the resources;
-//! 4. [`adopt`] — what others made is made ready.
+//! 4. [`adopt`] — what others made is made ready;
+//! 5. [`tokens`] — service accounts log in.
 
 pub mod adopt;
 pub mod lease;
+pub mod tokens;
 
 use kube::{Client, Config};
 
 use crate::store::kube::{Kube, OpenError};
 use lease::{Candidate, Turn};
+use tokens::Tokens;
 
 /// Longhorn's namespace, and the default.
 pub const NAMESPACE: &str = "longhorn-system";
@@ -47,6 +50,12 @@ impl Cluster {
     /// Waits until no other manager acts on the namespace. `identity` names this one to people: node and process.
     pub async fn wait_for_turn(&self, identity: &str) -> Turn {
         Candidate::new(self.client.clone(), &self.namespace, identity).wait_for_turn().await
+    }
+
+    /// Who has a service account of the cluster.
+    #[must_use]
+    pub fn tokens(&self) -> Tokens {
+        Tokens::new(self.client.clone(), &self.namespace)
     }
 
     pub async fn store(&self) -> Result<Kube, ClusterError> {

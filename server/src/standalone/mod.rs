@@ -152,7 +152,7 @@ impl Manager {
 
         let clients = Clients::new(layout.instance_manager_addresses(), options.network.clone());
         let owner = clients.nodes().next().unwrap_or_default().into();
-        let (store, turn) = open_store(options, &sqlite).await?;
+        let (store, turn) = open_store(options, &sqlite, &auth).await?;
         let backups = Backups::at(&layout.data);
         let samples = Samples::open(sqlite.pool(), &settings, &store);
         let context = Context {
@@ -235,10 +235,11 @@ impl Manager {
 }
 
 /// Where the resources are. In a cluster, only once no other manager acts on them.
-async fn open_store(options: &Options, sqlite: &Sqlite) -> Result<(Store, Option<Turn>), Error> {
+async fn open_store(options: &Options, sqlite: &Sqlite, auth: &Auth) -> Result<(Store, Option<Turn>), Error> {
     let Some(namespace) = &options.kubernetes else { return Ok((Store::new(Arc::new(sqlite.clone())), None)) };
     let cluster = Cluster::connect(namespace).await?;
     let turn = cluster.wait_for_turn(&identity()).await;
+    auth.accept_tokens(cluster.tokens());
     Ok((Store::new(Arc::new(cluster.store().await?)), Some(turn)))
 }
 

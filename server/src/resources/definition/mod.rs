@@ -2,7 +2,7 @@
 //!
 //! Names, columns and rules are Longhorn's ([`facts`]), so that its users' manifests and scripts go on working; the fields
 //! are Longhorn's and those of our types ([`schema`]), so that neither an object of Longhorn's nor one of ours is cut. The
-//! whole is checked in as `deploy/crds.yaml`; `aurochs crds` prints it.
+//! whole is checked in as `deploy/chart/files/crds.yaml`; `aurochs crds` prints it.
 
 mod facts;
 mod fit;

@@ -6,7 +6,7 @@ use super::super::Object;
 use super::facts::{self, FieldFacts};
 use super::*;
 
-const CHECKED_IN: &str = include_str!("../../../../deploy/crds.yaml");
+const CHECKED_IN: &str = include_str!("../../../../deploy/chart/files/crds.yaml");
 
 /// The definitions as an API server reads them, by kind.
 fn read() -> Vec<(String, Value)> {
@@ -23,7 +23,10 @@ fn schema_of<'a>(definitions: &'a [(String, Value)], kind: &str) -> &'a Value {
 fn what_is_checked_in_is_what_the_types_say() {
     let now = manifest();
     let first = now.lines().zip(CHECKED_IN.lines()).find(|(now, then)| now != then);
-    assert!(now == CHECKED_IN, "run `aurochs crds > deploy/crds.yaml`; the first line that differs: {first:?}");
+    assert!(
+        now == CHECKED_IN,
+        "run `aurochs crds > deploy/chart/files/crds.yaml`; the first line that differs: {first:?}"
+    );
 }
 
 #[test]

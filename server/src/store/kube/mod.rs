@@ -51,7 +51,7 @@ const TOLD_PATIENCE_LONGEST: Duration = Duration::from_secs(30);
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
     #[error(
-        "the API server knows no {0}: the custom resource definitions are missing; apply deploy/crds.yaml \
+        "the API server knows no {0}: the custom resource definitions are missing; apply deploy/chart/files/crds.yaml \
          (aurochs crds | kubectl apply --server-side -f -)"
     )]
     NoDefinition(String),
