@@ -8,6 +8,8 @@
 
 pub mod adopt;
 pub mod lease;
+#[cfg(test)]
+pub(crate) mod tests;
 pub mod tokens;
 
 use kube::{Client, Config};

@@ -135,8 +135,11 @@ impl Tokens {
         let request = Request::post(address).header(http::header::CONTENT_TYPE, "application/json");
         let request = request.body(body.to_string().into_bytes());
         let request = request.map_err(|error| TokenError::Silent(error.to_string()))?;
-        match timeout(ANSWER_PATIENCE, self.client.request::<Value>(request)).await {
-            Ok(Ok(answer)) => Ok(answer),
+        // As text: where JSON is asked for, what can't be read is logged, and it has the token in it.
+        match timeout(ANSWER_PATIENCE, self.client.request_text(request)).await {
+            Ok(Ok(answer)) => {
+                serde_json::from_str(&answer).map_err(|_| TokenError::Silent("its answer can't be read".into()))
+            }
             Ok(Err(kube::Error::Api(status))) if status.code == 403 => Err(TokenError::Refused(status.message.clone())),
             // Not the whole of it: it might repeat what was sent.
             Ok(Err(kube::Error::Api(status))) => Err(TokenError::Silent(format!("it answers {}", status.code))),

@@ -4,30 +4,16 @@ use std::time::Duration;
 
 use aurochs_e2e::ControlPlane;
 use futures::FutureExt;
-use kube::config::{KubeConfigOptions, Kubeconfig};
 
 use super::super::tests::{Fixture, PROMISES, Place};
 use super::super::{Store, StoreError, WatchEvent};
 use super::*;
+use crate::cluster::tests::{client, plane};
 use crate::resources::volume::{VolumeSpec, VolumeState};
 use crate::resources::{Engine, InstanceManager, Object, Setting, Volume};
 
 /// Longest wait for a change that has to come.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// A control plane that knows our kinds.
-async fn plane() -> ControlPlane {
-    let plane = ControlPlane::start().await;
-    plane.kubectl(&["apply", "--server-side", "-f", "-"], &definition::manifest()).unwrap();
-    plane.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"], "").unwrap();
-    plane
-}
-
-async fn client(plane: &ControlPlane) -> Client {
-    let kubeconfig = Kubeconfig::read_from(plane.kubeconfig()).unwrap();
-    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
-    Client::try_from(config).unwrap()
-}
 
 async fn open(plane: &ControlPlane, namespace: &str) -> (Kube, Store) {
     let known = plane.kubectl(&["get", "namespace", namespace], "");
