@@ -122,6 +122,12 @@ impl Definition {
         self.schema.field("spec").is_some()
     }
 
+    /// Whether a type of ours stands for it.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        self.schema.field("status").is_some_and(|status| status.ours)
+    }
+
     /// `volumes.longhorn.io`
     #[must_use]
     pub fn name(&self) -> String {

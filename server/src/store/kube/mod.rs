@@ -99,7 +99,7 @@ impl Kube {
     pub async fn open_buffered(client: Client, namespace: &str, changes_buffered: usize) -> Result<Self, OpenError> {
         let (server, changes) = (Server::new(client), broadcast::Sender::new(changes_buffered));
         let (mut kinds, mut followers) = (HashMap::new(), Vec::new());
-        for definition in definition::all() {
+        for definition in definition::all().into_iter().filter(Definition::is_ours) {
             let plural = definition.names.plural;
             let address = format!("/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{plural}");
             let (definition, picture) = (Arc::new(definition), Arc::new(Picture::new(plural, changes.clone())));
