@@ -172,9 +172,13 @@ struct Gate {
 }
 
 async fn serve(options: Options, gate: Gate, logging: Logging) -> Result<()> {
-    let asked = asked_to_end()?;
+    let mut asked = Box::pin(asked_to_end()?);
     let tls = gate.tls.map(|(certificate, key)| Tls::open(certificate, key)).transpose()?;
-    let manager = Manager::start(&options).await?;
+    // In a cluster it may have to wait for its turn, for as long as another manager lives.
+    let manager = tokio::select! {
+        started = Manager::start(&options) => started?,
+        () = &mut asked, if options.kubernetes.is_some() => return Ok(()),
+    };
     logging.follow(&manager.app.settings);
     let auth = &manager.app.auth;
     auth.trust_proxies(gate.proxies.into_iter().collect());

@@ -108,7 +108,7 @@ impl Candidate {
         let metadata = ObjectMeta { name: Some(NAME.to_owned()), ..ObjectMeta::default() };
         let mut lease = read.unwrap_or_else(|| Lease { metadata, spec: None });
         let spec = lease.spec.get_or_insert_default();
-        if spec.holder_identity.as_deref() != Some(&self.identity) {
+        if spec.holder_identity.as_deref() != Some(self.identity.as_str()) {
             spec.lease_transitions = Some(spec.lease_transitions.map_or(0, |count| count.saturating_add(1)));
             spec.acquire_time = Some(now.clone());
             spec.holder_identity = Some(self.identity.clone());
@@ -160,7 +160,7 @@ impl Turn {
         let given = async {
             let Some(mut lease) = self.candidate.leases.get_opt(NAME).await? else { return Ok(()) };
             let spec = lease.spec.get_or_insert_default();
-            if spec.holder_identity.as_deref() == Some(&self.candidate.identity) {
+            if spec.holder_identity.as_deref() == Some(self.candidate.identity.as_str()) {
                 spec.holder_identity = None;
                 self.candidate.leases.replace(NAME, &PostParams::default(), &lease).await?;
             }

@@ -12,6 +12,7 @@ use http::Request;
 use kube::core::WatchEvent;
 use serde_json::Value;
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 use super::form;
 use super::picture::Picture;
@@ -66,8 +67,13 @@ impl Follower {
     async fn watch_on(&self, version: &mut String) {
         let mut failures = 0;
         while failures < FAILURES_TOLERATED {
+            let began = Instant::now();
             match self.watch(version).await {
-                Ok(End::Resume) => failures = 0,
+                Ok(End::Resume) => {
+                    failures = 0;
+                    // Something between here and there may end every watch at once.
+                    tokio::time::sleep_until(began + PAUSE_FIRST).await;
+                }
                 Ok(End::Forgotten) => return,
                 Err(error) => {
                     failures += 1;

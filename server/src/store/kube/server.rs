@@ -78,7 +78,7 @@ impl Server {
                 Ok(answer) => return Ok(answer),
                 Err(failure) => failure,
             };
-            let (again, why) = match failure {
+            let (again, why): (bool, Box<dyn std::error::Error + Send + Sync>) = match failure {
                 // What was to go has gone: by the request before, as far as anybody can tell.
                 Failure::Final(RawError::NotFound) if is_repeated && ask.method == Method::DELETE => {
                     return Ok(Value::Null);
@@ -97,7 +97,7 @@ impl Server {
     }
 
     async fn once(&self, ask: &Ask) -> Result<Value, Failure> {
-        let request = ask.request().map_err(|error| Failure::Final(ask.failed(error.into())))?;
+        let request = ask.request().map_err(|error| Failure::Final(ask.failed(error)))?;
         let Ok(_turn) = self.turns.acquire().await else {
             return Err(Failure::Final(ask.failed("the manager ends".into())));
         };
