@@ -180,7 +180,7 @@ impl Schema {
         }
         for word in own.iter().filter(|word| **word != FOR_UNKNOWN) {
             if !self.words.contains(word) {
-                self.words.push(word);
+                self.words.push(*word);
             }
         }
     }
