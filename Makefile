@@ -50,7 +50,8 @@ test-k8s: ## the store on a real Kubernetes API server, which is built first (fi
 	@$(USE_RUST); scripts/test-k8s.sh
 
 soak: ## tens of thousands of random histories (HISTORIES=n); hours
-	@$(USE_RUST); AUROCHS_HISTORIES=$(HISTORIES) cargo test --locked -p aurochs-engine --test histories
+	@$(USE_RUST); AUROCHS_HISTORIES=$(HISTORIES) cargo test --locked -p aurochs-engine --test histories && \
+	AUROCHS_LAZY_SEEDS=$$(($(HISTORIES) / 100)) cargo test --locked -p aurochs-engine --test instant_restore model
 
 crash: ## kill the manager KILLS times at random moments of every operation, with real engines beneath it (AUROCHS_SEED=)
 	@$(USE_RUST); cargo build --locked -p aurochs-engine --bins && AUROCHS_KILLS=$(KILLS) cargo test --locked -p aurochs-server --test crashes -- --nocapture

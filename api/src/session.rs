@@ -33,7 +33,7 @@ impl Role {
 
 /// Answer of `GET /v1/session`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 pub struct Session {
     pub user: String,
     /// What the user may do.
@@ -42,4 +42,7 @@ pub struct Session {
     pub version: String,
     /// Name of this installation, shown in the corner.
     pub cluster: String,
+    /// What a page adds to the address of a WebSocket (`?proof=`) where a proxy changes `Host`, so that the manager knows the page
+    /// for its own. Good for this login, until the manager starts again.
+    pub stream_proof: String,
 }

@@ -11,8 +11,8 @@ const chromium = {
 export default defineConfig({
   testDir: "tests",
   outputDir: "test-results",
-  // One server with three nodes, its engines and replicas beside one browser: enough for two cores.
-  workers: 1,
+  // Each with a server of three nodes of its own. They wait for one another half of their time.
+  workers: 2,
   fullyParallel: false,
   forbidOnly: true,
   retries: 0,
@@ -29,6 +29,7 @@ export default defineConfig({
   },
   projects: [
     { name: "desk", use: { viewport: { width: 1440, height: 900 } } },
-    { name: "phone", use: { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true } },
+    // What depends on the width: the shared parts, the main job, every page.
+    { name: "phone", testMatch: /(base|main_job|overview|smoke|whole)\.spec\.js/, use: { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true } },
   ],
 });

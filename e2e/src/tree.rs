@@ -7,12 +7,30 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use crate::device;
+
+/// Tens of MiB in thousands of files on every machine.
+const REAL: &str = "/usr/share/doc";
+
 /// What a path is: the hash of a file, the target of a link, or a directory.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Content {
     File([u8; 32]),
     Link(PathBuf),
     Directory,
+}
+
+/// A real tree in the directory `within`. It is a copy: who installs a package while a test runs changes nothing in it.
+#[must_use]
+pub fn original(within: &Path) -> PathBuf {
+    let original = within.join("original");
+    copy(Path::new(REAL), &original);
+    original
+}
+
+/// With owners, times and links.
+pub fn copy(from: &Path, to: &Path) {
+    device::run("cp", &["-a", &from.display().to_string(), &to.display().to_string()]);
 }
 
 /// Everything below `root`, by path relative to it.

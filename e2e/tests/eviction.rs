@@ -6,17 +6,11 @@ use std::path::Path;
 
 use aurochs_api::replica::ReplicaMode;
 use aurochs_api::volume::Robustness;
-use aurochs_e2e::{Installation, Mounted, device, processes, tree};
+use aurochs_e2e::{Installation, Mounted, processes, tree};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-/// A real tree: tens of MiB in thousands of files.
-const TREE: &str = "/usr/share/doc";
 const NODE: &str = "node-2";
-
-fn copy(from: &str, to: &Path) {
-    device::run("cp", &["-a", from, &to.display().to_string()]);
-}
 
 /// Changes the disks of a node as the dashboard does: all of them are sent back.
 async fn update_disks(installation: &Installation, change: impl FnOnce(&mut serde_json::Map<String, Value>)) {
@@ -31,17 +25,19 @@ async fn update_disks(installation: &Installation, change: impl FnOnce(&mut serd
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_is_emptied_under_write_load() {
     let installation = Installation::start().await;
+    let original = tree::original(installation.root.path());
     // /dev/longhorn is shared with whatever else runs on this machine.
     let name = format!("evict-{}", std::process::id());
     let volume = installation.create_attached(&name, "1Gi", 3, "node-1").await;
     let leaving = volume.replicas.iter().find(|replica| replica.host_id == NODE).unwrap().clone();
     let mounted = Mounted::format(volume.endpoint(), &installation.root.path().join("mnt"));
-    copy(TREE, &mounted.path.join("before"));
+    tree::copy(&original, &mounted.path.join("before"));
 
     let disk = installation.root.path().join("second-disk");
     std::fs::create_dir(&disk).unwrap();
     let target = mounted.path.join("meanwhile");
-    let copying = tokio::task::spawn_blocking(move || copy(TREE, &target));
+    let from = original.clone();
+    let copying = tokio::task::spawn_blocking(move || tree::copy(&from, &target));
     update_disks(&installation, |disks| {
         for default in disks.values_mut() {
             default["allowScheduling"] = json!(false);
@@ -61,7 +57,7 @@ async fn a_disk_is_emptied_under_write_load() {
     assert!(!Path::new(&leaving.data_path).exists(), "{} is still there", leaving.data_path);
 
     // Only what moved is left to answer: it has all that was written before, meanwhile and after.
-    copy(TREE, &mounted.path.join("after"));
+    tree::copy(&original, &mounted.path.join("after"));
     mounted.sync();
     let new = moved.replicas.iter().find(|replica| replica.host_id == NODE).unwrap().name.clone();
     let limit = "v1/settings/concurrent-replica-rebuild-per-node-limit";
@@ -76,7 +72,7 @@ async fn a_disk_is_emptied_under_write_load() {
         })
         .await;
     mounted.forget_cache();
-    let expected = tree::read(Path::new(TREE)).unwrap();
+    let expected = tree::read(&original).unwrap();
     for copy in ["before", "meanwhile", "after"] {
         assert!(tree::read(&mounted.path.join(copy)).unwrap() == expected, "{copy}");
     }

@@ -1,6 +1,5 @@
 //! The main job as a user does it: a file system on a replicated volume, with faults in the middle.
 
-use std::path::Path;
 use std::process::Command;
 
 use aurochs_api::replica::ReplicaMode;
@@ -8,21 +7,15 @@ use aurochs_api::volume::{Robustness, VolumeState};
 use aurochs_e2e::{Installation, Mounted, device, processes, tree};
 use serde_json::json;
 
-/// A real tree: tens of MiB in thousands of files.
-const TREE: &str = "/usr/share/doc";
-
 fn name(base: &str) -> String {
     // /dev/longhorn is shared with whatever else runs on this machine.
     format!("{base}-{}", std::process::id())
 }
 
-fn copy(from: &str, to: &Path) {
-    device::run("cp", &["-a", from, &to.display().to_string()]);
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_file_system_survives_the_loss_of_a_replica_and_its_rebuild() {
     let installation = Installation::start().await;
+    let original = tree::original(installation.root.path());
     let name = name("fs");
     let volume = installation.create_attached(&name, "1Gi", 3, "node-1").await;
     assert_eq!(volume.endpoint(), format!("/dev/longhorn/{name}"));
@@ -30,15 +23,16 @@ async fn a_file_system_survives_the_loss_of_a_replica_and_its_rebuild() {
     assert_eq!(nodes.len(), 3, "a replica on each node");
 
     let mounted = Mounted::format(volume.endpoint(), &installation.root.path().join("mnt"));
-    copy(TREE, &mounted.path.join("first"));
+    tree::copy(&original, &mounted.path.join("first"));
     let victim = volume.replicas[1].name.clone();
     let second = mounted.path.join("second");
-    let copying = tokio::task::spawn_blocking(move || copy(TREE, &second));
+    let from = original.clone();
+    let copying = tokio::task::spawn_blocking(move || tree::copy(&from, &second));
     processes::kill_one(&["replica", &victim]);
     installation.wait(&name, "degraded", |volume| volume.robustness == Robustness::Degraded).await;
     copying.await.unwrap();
     mounted.forget_cache();
-    let expected = tree::read(Path::new(TREE)).unwrap();
+    let expected = tree::read(&original).unwrap();
     assert!(expected.len() > 1000);
     for copy in ["first", "second"] {
         assert!(tree::read(&mounted.path.join(copy)).unwrap() == expected, "{copy}");
@@ -80,11 +74,12 @@ async fn a_file_system_survives_the_loss_of_a_replica_and_its_rebuild() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_snapshot_brings_back_what_was_overwritten() {
     let installation = Installation::start().await;
+    let original = tree::original(installation.root.path());
     let name = name("snap");
     let volume = installation.create_attached(&name, "512Mi", 3, "node-2").await;
     let place = installation.root.path().join("mnt");
     let mounted = Mounted::format(volume.endpoint(), &place);
-    copy(TREE, &mounted.path.join("data"));
+    tree::copy(&original, &mounted.path.join("data"));
     let before = tree::read(&mounted.path.join("data")).unwrap();
     mounted.sync();
     installation.action(&name, "snapshotCreate", json!({"name": "before", "labels": {"why": "test"}})).await.unwrap();
@@ -126,15 +121,17 @@ async fn a_snapshot_brings_back_what_was_overwritten() {
 #[tokio::test(flavor = "multi_thread")]
 async fn io_goes_on_without_the_manager_and_a_new_one_adopts_the_volume() {
     let mut installation = Installation::start().await;
+    let original = tree::original(installation.root.path());
     let name = name("adopt");
     let volume = installation.create_attached(&name, "512Mi", 3, "node-1").await;
     let mounted = Mounted::format(volume.endpoint(), &installation.root.path().join("mnt"));
     let target = mounted.path.join("tree");
-    let copying = tokio::task::spawn_blocking(move || copy(TREE, &target));
+    let from = original.clone();
+    let copying = tokio::task::spawn_blocking(move || tree::copy(&from, &target));
     installation.kill_manager();
     copying.await.unwrap();
     mounted.forget_cache();
-    assert!(tree::read(&mounted.path.join("tree")).unwrap() == tree::read(Path::new(TREE)).unwrap());
+    assert!(tree::read(&mounted.path.join("tree")).unwrap() == tree::read(&original).unwrap());
     let engine = processes::find(&["engine", &name]);
     installation.start_manager();
     let adopted = installation.wait(&name, "healthy", |volume| volume.robustness == Robustness::Healthy).await;
@@ -148,11 +145,12 @@ async fn io_goes_on_without_the_manager_and_a_new_one_adopts_the_volume() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_flushed_is_there_after_the_engine_was_killed() {
     let installation = Installation::start().await;
+    let original = tree::original(installation.root.path());
     let name = name("crash");
     let volume = installation.create_attached(&name, "512Mi", 3, "node-1").await;
     let place = installation.root.path().join("mnt");
     let mounted = Mounted::format(volume.endpoint(), &place);
-    copy(TREE, &mounted.path.join("tree"));
+    tree::copy(&original, &mounted.path.join("tree"));
     mounted.sync();
     let killed = processes::kill_one(&["engine", &name]);
     drop(mounted);
@@ -165,7 +163,7 @@ async fn what_was_flushed_is_there_after_the_engine_was_killed() {
         .await;
     let back = installation.wait(&back.name, "offered", |volume| !volume.endpoint().is_empty()).await;
     let mounted = Mounted::mount(back.endpoint(), &place);
-    assert!(tree::read(&mounted.path.join("tree")).unwrap() == tree::read(Path::new(TREE)).unwrap());
+    assert!(tree::read(&mounted.path.join("tree")).unwrap() == tree::read(&original).unwrap());
     mounted.unmount();
     installation.detach(&name).await;
 }

@@ -1,5 +1,7 @@
 //! Backups of backing images: Longhorn's is read, ours is written like it, and blocks go only when nobody needs them.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;

@@ -1,8 +1,12 @@
 //! Where the application is mounted. The page shell sets `<base href>` to the application's root, under whatever prefix
 //! a proxy put it; everything here and every `href` in the views is relative to it.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use leptos::prelude::{document, window};
-use wasm_bindgen::JsCast;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::use_navigate;
 
 /// Path of the application's root without the final slash: empty, or such as `/storage/aurochs`.
 pub(crate) fn root_path() -> String {
@@ -10,10 +14,12 @@ pub(crate) fn root_path() -> String {
     path_of(&base).trim_end_matches('/').to_owned()
 }
 
-/// Address of the live stream.
-pub(crate) fn live_stream() -> String {
+/// Address of the live stream. The proof (`Session::stream_proof`) is needed where a proxy hides that this page asks; empty
+/// for none.
+pub(crate) fn live_stream(proof: &str) -> String {
     let base = document().base_uri().ok().flatten().unwrap_or_default();
-    stream_below(&base, "v1/ws/live")
+    let stream = stream_below(&base, "v1/ws/live");
+    if proof.is_empty() { stream } else { format!("{stream}?proof={proof}") }
 }
 
 /// The server answers every page with the login form when the session has ended.
@@ -27,15 +33,29 @@ pub(crate) fn volume(name: &str) -> String {
     format!("volumes/{name}")
 }
 
-/// Goes to a page (`files?volume=x`), as a click on a link does. For what is chosen in a menu, where no router is at hand.
+/// The router's way to another page.
+type Navigate = Rc<dyn Fn(&str)>;
+
+thread_local! {
+    static NAVIGATE: RefCell<Option<Navigate>> = const { RefCell::new(None) };
+}
+
+/// Keeps the router's way for [`go`]. Called once, by what stands inside of the router.
+pub(crate) fn keep_router() {
+    let navigate = use_navigate();
+    let go = move |address: &str| {
+        let options = NavigateOptions { resolve: false, ..NavigateOptions::default() };
+        navigate(&format!("{}/{address}", root_path()), options);
+    };
+    NAVIGATE.set(Some(Rc::new(go)));
+}
+
+/// Goes to a page (`files?volume=x`). For what is chosen in a menu or a dialog, where no router is at hand.
 pub(crate) fn go(address: &str) {
-    let link = document().create_element("a").ok().and_then(|link| link.dyn_into::<web_sys::HtmlElement>().ok());
-    let Some((link, body)) = link.zip(document().body()) else { return };
-    // The router listens to clicks on links that are in the document.
-    _ = link.set_attribute("href", address);
-    _ = body.append_child(&link);
-    link.click();
-    link.remove();
+    let navigate = NAVIGATE.with_borrow(Clone::clone);
+    if let Some(navigate) = navigate {
+        navigate(address);
+    }
 }
 
 fn path_of(uri: &str) -> &str {

@@ -86,6 +86,7 @@ fn App() -> impl IntoView {
 
 #[component]
 fn Pages() -> impl IntoView {
+    address::keep_router();
     let path = use_location().pathname;
     // Whoever doesn't see the page hears that another one has come.
     Effect::new(move |before: Option<()>| {

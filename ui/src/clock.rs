@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use leptos::prelude::*;
 
+use crate::model::time;
+
 const TICK: Duration = Duration::from_secs(5);
 
 #[derive(Clone, Copy)]
@@ -26,6 +28,11 @@ pub(crate) fn start() {
 /// Seconds since 1970; whoever reads it runs again with each tick.
 pub(crate) fn ticking() -> Signal<i64> {
     expect_context::<Clock>().0.into()
+}
+
+/// A sentence of the manager with its times as the clock on the wall shows them.
+pub(crate) fn localized(sentence: &str) -> String {
+    time::localized(sentence, wall_time)
 }
 
 /// A time as the clock on the wall shows it: `2026-11-21 04:02:36`, in the time zone of the browser.

@@ -3,6 +3,8 @@ import { expect, test } from "../fixtures/installation.js";
 import { api, logIn, places, visit } from "../fixtures/dashboard.js";
 
 const volumes = ["mysql-data", "postgres-main", "prometheus-tsdb", "registry", "pvc-3f1c7a52-8f2e-4b57-9c33-0b6a1d2e9f10"];
+const tabs = ["performance", "backups", "settings", "activity"].map((tab) => `volumes/mysql-data?tab=${tab}`);
+const named = (place) => (place || "dashboard").replace(/\W+/g, "-");
 
 test("pages", async ({ page, installation, shoot }) => {
   test.setTimeout(600_000);
@@ -20,9 +22,9 @@ test("pages", async ({ page, installation, shoot }) => {
   }
   for (const colorScheme of ["light", "dark"]) {
     await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
-    for (const place of [...places, "volumes/mysql-data", "nodes/node-1", "nowhere"]) {
+    for (const place of [...places, "volumes/mysql-data", ...tabs, "nodes/node-1", "nowhere"]) {
       await visit(page, installation, place);
-      await shoot(`${(place || "dashboard").replaceAll("/", "-")}-${colorScheme}`);
+      await shoot(`${named(place)}-${colorScheme}`);
     }
     await page.keyboard.press("Control+k");
     await page.getByRole("dialog", { name: "Search" }).getByRole("combobox").fill("my");
@@ -33,6 +35,6 @@ test("pages", async ({ page, installation, shoot }) => {
   await page.evaluate(() => localStorage.setItem("aurochs-language", "zh"));
   for (const place of ["", "volumes", "nodes", "volumes/mysql-data"]) {
     await visit(page, installation, place);
-    await shoot(`${(place || "dashboard").replaceAll("/", "-")}-zh`);
+    await shoot(`${named(place)}-zh`);
   }
 });

@@ -1,7 +1,7 @@
 // What all pages stand on: tables, search, languages, themes, the live connection, and what viewers are offered.
 import AxeBuilder from "@axe-core/playwright";
 import { expect, test } from "../fixtures/installation.js";
-import { api, logIn, places, settled, visit } from "../fixtures/dashboard.js";
+import { api, away, logIn, places, settled, visit } from "../fixtures/dashboard.js";
 
 const own = (info, name) => `${name}-${info.project.name}-${process.pid}`;
 const isPhone = (info) => info.project.name === "phone";
@@ -174,7 +174,8 @@ test("the theme is chosen by hand or by the system", async ({ page, installation
   expect(await ground()).toBe(light);
 });
 
-test("a manager that starts again is found again, and what was missed is there", async ({ page, installation }, info) => {
+test("a manager that starts again is found again, and what was missed is there", async ({ page, installation, quiet }, info) => {
+  quiet.except(away);
   const name = own(info, "missed");
   await logIn(page, installation);
   await visit(page, installation, "volumes");

@@ -3,19 +3,7 @@
 import { mkdirSync, writeFileSync, existsSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "../fixtures/installation.js";
-
-const basic = ({ user, password }) => `Basic ${Buffer.from(`${user}:${password}`).toString("base64")}`;
-
-/** Asks the API beside the dashboard; fails the test on a refusal. */
-function asker(page, installation) {
-  return async (method, path, data) => {
-    const headers = { accept: "application/json", authorization: basic(installation) };
-    const answer = await page.request.fetch(`${installation.url}v1/${path}`, { method, headers, data });
-    expect(answer.ok(), `${method} ${path}: ${await answer.text()}`).toBe(true);
-    const text = await answer.text();
-    return text ? JSON.parse(text) : null;
-  };
-}
+import { api } from "../fixtures/dashboard.js";
 
 async function logIn(page, installation, path = "") {
   await page.goto(`${installation.url}${path}`);
@@ -40,7 +28,7 @@ function directory(installation, name) {
 }
 
 test("a node and its disks are edited in one form", async ({ page, installation, shoot }, info) => {
-  const ask = asker(page, installation);
+  const ask = api(page, installation);
   const path = directory(installation, `disk-${info.project.name}`);
   await logIn(page, installation, "nodes");
   const card = page.getByTestId("node-node-2");
@@ -76,7 +64,7 @@ test("a node and its disks are edited in one form", async ({ page, installation,
 });
 
 test("an eviction shows what it would do before it is asked for, and is taken back", async ({ page, installation, shoot }, info) => {
-  const ask = asker(page, installation);
+  const ask = api(page, installation);
   const name = `evicted-${info.project.name}`;
   await ask("POST", "volumes", { name, size: "64Mi", numberOfReplicas: 3 });
   await expect.poll(async () => (await ask("GET", `volumes/${name}`)).state).toBe("detached");
@@ -90,18 +78,18 @@ test("an eviction shows what it would do before it is asked for, and is taken ba
   await answer(page);
   await expect(dialog).toBeHidden();
   await expect.poll(async () => (await ask("GET", "nodes/node-3")).evictionRequested).toBe(true);
-  await expect(page.getByText("Being emptied").first()).toBeVisible();
+  await expect(page.getByText("Being emptied", { exact: true }).first()).toBeVisible();
   await choose(page, actions, "Cancel eviction");
   await expect.poll(async () => (await ask("GET", "nodes/node-3")).evictionRequested).toBe(false);
   await choose(page, actions, "Switch scheduling on");
   await expect.poll(async () => (await ask("GET", "nodes/node-3")).allowScheduling).toBe(true);
-  await expect(page.getByText("Being emptied")).toHaveCount(0);
+  await expect(page.getByText("Being emptied", { exact: true })).toHaveCount(0);
   await shoot("ops-node");
   await ask("DELETE", `volumes/${name}`);
 });
 
 test("the topology lights up the replicas of a volume, by pointer and by keys", async ({ page, installation, shoot }, info) => {
-  const ask = asker(page, installation);
+  const ask = api(page, installation);
   const [first, second] = [`lit-${info.project.name}`, `other-${info.project.name}`];
   for (const name of [first, second]) await ask("POST", "volumes", { name, size: "64Mi", numberOfReplicas: 2 });
   for (const name of [first, second]) await expect.poll(async () => (await ask("GET", `volumes/${name}`)).state).toBe("detached");
@@ -119,7 +107,7 @@ test("the topology lights up the replicas of a volume, by pointer and by keys", 
 });
 
 test("settings are checked as they are typed, saved, reset, and kept from being forgotten", async ({ page, installation, shoot }) => {
-  const ask = asker(page, installation);
+  const ask = api(page, installation);
   const value = async (name) => (await ask("GET", `settings/${name}`)).value;
   // A standalone installation begins with another value than the default.
   const before = await value("storage-minimal-available-percentage");
@@ -160,7 +148,7 @@ test("settings are checked as they are typed, saved, reset, and kept from being 
 });
 
 test("orphaned data is shown with its disk and deleted", async ({ page, installation, shoot }, info) => {
-  const ask = asker(page, installation);
+  const ask = api(page, installation);
   const disk = Object.values((await ask("GET", "nodes/node-1")).disks)[0];
   const data = `left-${info.project.name}-1a2b3c4d`;
   const path = join(disk.path, "replicas", data);
@@ -182,7 +170,7 @@ test("orphaned data is shown with its disk and deleted", async ({ page, installa
 });
 
 test("a support bundle is made, is a job with its log, and can be downloaded", async ({ page, installation, shoot }) => {
-  const ask = asker(page, installation);
+  const ask = api(page, installation);
   await logIn(page, installation, "support");
   await page.getByRole("button", { name: "Make a support bundle" }).click();
   await page.getByRole("dialog").getByLabel("Description").fill("It was slow at noon.");
@@ -209,7 +197,7 @@ test("a support bundle is made, is a job with its log, and can be downloaded", a
 });
 
 test("events and the audit log tell what happened, and who did it", async ({ page, installation, shoot }, info) => {
-  const ask = asker(page, installation);
+  const ask = api(page, installation);
   const name = `told-${info.project.name}`;
   await ask("POST", "volumes", { name, size: "64Mi", numberOfReplicas: 1 });
   await ask("DELETE", `volumes/${name}`);

@@ -1,14 +1,10 @@
 // What a person sees who opens the dashboard (W40): the space and what it is used for, volumes and nodes by state, and
 // each of them changes without a reload.
 import { expect, test } from "../fixtures/installation.js";
+import { api } from "../fixtures/dashboard.js";
 
 test("the dashboard shows space, volumes by state and nodes by state", async ({ page, installation, shoot }, info) => {
-  const headers = { accept: "application/json", authorization: `Basic ${Buffer.from(`${installation.user}:${installation.password}`).toString("base64")}` };
-  const ask = async (method, path, data) => {
-    const answer = await page.request.fetch(`${installation.url}v1/${path}`, { method, headers, data });
-    expect(answer.ok(), `${method} ${path}: ${await answer.text()}`).toBe(true);
-    return method === "DELETE" ? null : answer.json();
-  };
+  const ask = api(page, installation);
   const [used, idle] = [`seen-used-${info.project.name}-${process.pid}`, `seen-idle-${info.project.name}-${process.pid}`];
   const state = (name) => async () => (await ask("GET", `volumes/${name}`)).state;
 

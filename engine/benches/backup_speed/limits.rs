@@ -24,8 +24,7 @@ pub(crate) fn measure(settings: &Settings) -> Vec<Figure> {
         (checksum(&pieces), block::encode(Compression::Lz4, pieces).unwrap())
     };
     // What a restore has to do with each block: a few, decoded over and over.
-    let stored: Vec<(Checksum, Bytes)> =
-        (0..8).map(|number| both(number)).map(|(sum, file)| (sum, file.into())).collect();
+    let stored: Vec<(Checksum, Bytes)> = (0..8).map(&both).map(|(sum, file)| (sum, file.into())).collect();
     let decode = |number: u64| {
         let (checksum, file) = &stored[number as usize % stored.len()];
         drop(block::decode(Compression::Lz4, file, BLOCK, checksum).unwrap());

@@ -36,6 +36,8 @@ mod s3_server;
 #[path = "../volume_speed/server.rs"]
 mod server;
 mod settings;
+#[path = "../volume_speed/sizes.rs"]
+mod sizes;
 mod target;
 mod volume;
 #[path = "../volume_speed/workplace.rs"]

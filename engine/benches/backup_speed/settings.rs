@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
+use crate::sizes;
+
 /// Measures backups and restores beside the limits of hashing and compressing.
 #[derive(Debug, Parser)]
 pub(crate) struct Settings {
@@ -59,14 +61,5 @@ impl Settings {
 }
 
 fn bytes(text: &str) -> Result<u64, String> {
-    let (digits, shift) = match text.as_bytes().last() {
-        Some(b'G' | b'g') => (&text[..text.len() - 1], 30),
-        Some(b'M' | b'm') => (&text[..text.len() - 1], 20),
-        _ => (text, 0),
-    };
-    let number: u64 = digits.parse().map_err(|error| format!("{text:?} is no size such as 64M or 4G: {error}"))?;
-    if number == 0 || !(number << shift).is_multiple_of(32 << 20) {
-        return Err(format!("{text:?} is no multiple of 32 MiB"));
-    }
-    Ok(number << shift)
+    sizes::bytes(text, 32)
 }

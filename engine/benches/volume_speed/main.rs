@@ -30,6 +30,7 @@ mod report;
 mod rounds;
 mod server;
 mod settings;
+mod sizes;
 mod target;
 mod verdict;
 mod workplace;

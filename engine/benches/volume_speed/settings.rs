@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::job::{self, Job};
-use crate::target;
+use crate::{sizes, target};
 
 /// Measures volumes beside the bare file and other servers.
 #[derive(Debug, Parser)]
@@ -143,14 +143,5 @@ fn selects(wanted: &[String], name: &str) -> bool {
 }
 
 fn bytes(text: &str) -> Result<u64, String> {
-    let (digits, shift) = match text.as_bytes().last() {
-        Some(b'G' | b'g') => (&text[..text.len() - 1], 30),
-        Some(b'M' | b'm') => (&text[..text.len() - 1], 20),
-        _ => (text, 0),
-    };
-    let number: u64 = digits.parse().map_err(|error| format!("{text:?} is no size such as 256M or 2G: {error}"))?;
-    if number == 0 || !(number << shift).is_multiple_of(1 << 20) {
-        return Err(format!("{text:?} is no multiple of 1 MiB"));
-    }
-    Ok(number << shift)
+    sizes::bytes(text, 1)
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use aurochs_engine::crash_point::{CRASH_AT, CRASH_LIST};
@@ -34,6 +34,21 @@ impl Place {
 
     pub(crate) fn root(&self) -> PathBuf {
         self.root.path().to_owned()
+    }
+
+    /// Moves the replicas that a run left below `target` to where parties can go on with them; how many there were.
+    pub(crate) fn take_over(&self, copies: usize) -> (TempDir, usize) {
+        let root = directory(self.root.path(), "again");
+        let replicas = (0..copies).map(|copy| format!("{}-r-{copy}", crate::parties::VOLUME));
+        let left = replicas.filter(|replica| {
+            let left = self.root.path().join("target").join(replica);
+            left.exists() && {
+                fs::rename(left, root.path().join(replica)).unwrap();
+                true
+            }
+        });
+        let count = left.count();
+        (root, count)
     }
 
     fn points(&self) -> PathBuf {
@@ -93,6 +108,19 @@ pub(crate) fn list_points(scenario: &Scenario) -> Vec<String> {
     assert_eq!(place.progress(), (scenario.steps.len(), false), "{} ran", scenario.name);
     model::check_at_end(scenario, &place);
     place.listed_points()
+}
+
+/// The same for a run that is no scenario of steps.
+pub(crate) fn list_points_of(what: &str, run: fn(&Place, Option<&str>) -> Ended, check: fn(&Place)) -> Vec<String> {
+    let place = Place::new(what);
+    assert_eq!(run(&place, None), Ended::WithSuccess);
+    check(&place);
+    place.listed_points()
+}
+
+/// A directory of exactly this name below the place of a run.
+pub(crate) fn directory(place: &Path, name: &str) -> TempDir {
+    tempfile::Builder::new().prefix(name).rand_bytes(0).tempdir_in(place).unwrap()
 }
 
 /// What the parent reads after the end. A process's death takes nothing back that it wrote, so it needs no sync.

@@ -3,23 +3,16 @@
 //! The next engine must find the volume empty or filled, never anything between; where it is filled on one replica only,
 //! the others are left out and rebuilt; and an empty one can be filled again.
 
-use std::path::PathBuf;
-
 use aurochs_engine::disk::AlignedBuf;
 use aurochs_engine::frontend::{BlockDevice, Durability};
 use aurochs_engine::grpc::engine_v1::{CloneState, ReplicaMode};
-use tempfile::TempDir;
 
-use crate::child::{self, Ended, Place};
+use crate::child::{self, Ended, Place, directory};
 use crate::parties::Parties;
 use crate::parties::face::Face;
 
 const SIZE: u64 = 4 << 20;
 const COPIES: usize = 2;
-
-fn directory(place: &std::path::Path, name: &str) -> TempDir {
-    tempfile::Builder::new().prefix(name).rand_bytes(0).tempdir_in(place).unwrap()
-}
 
 /// The child's life. Does nothing when it is run as a test.
 #[test]
@@ -53,21 +46,14 @@ fn run(place: &Place, crash_at: Option<&str>) -> Ended {
 
 /// Crash points of a clone that is not killed, in order.
 pub(crate) fn list_points() -> Vec<String> {
-    let place = Place::new("a clone");
-    assert_eq!(run(&place, None), Ended::WithSuccess);
-    check(&place);
-    place.listed_points()
+    child::list_points_of("a clone", run, check)
 }
 
 /// Starts an engine on what is left of the target.
 fn check(place: &Place) {
     let (done, _) = place.progress();
-    let root = directory(&place.root(), "again");
-    for copy in 0..COPIES {
-        let replica = format!("{}-r-{copy}", crate::parties::VOLUME);
-        let left: PathBuf = place.root().join("target").join(&replica);
-        std::fs::rename(left, root.path().join(replica)).unwrap();
-    }
+    let (root, count) = place.take_over(COPIES);
+    assert_eq!(count, COPIES, "{}", place.what);
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let mut parties = Parties::over(root, SIZE, COPIES).await;
         let engine = parties.attach().await.unwrap();

@@ -8,9 +8,8 @@ use aurochs_engine::frontend::{BlockDevice, Durability};
 use aurochs_engine::grpc::engine_v1::{ReplicaMode, TransferState};
 use aurochs_engine::volume::lazy::InstantRestore;
 use aurochs_engine::volume::restore::RestoreRequest;
-use tempfile::TempDir;
 
-use crate::child::{self, Ended, Place};
+use crate::child::{self, Ended, Place, directory};
 use crate::parties::transfers::Shelf;
 use crate::parties::{Parties, TestEngine};
 
@@ -18,10 +17,6 @@ const MIB: usize = 1 << 20;
 const SIZE: u64 = 5 << 20;
 const COPIES: usize = 2;
 const BACKED_UP: [u8; 5] = [1, 2, 0, 4, 5];
-
-fn directory(place: &std::path::Path, name: &str) -> TempDir {
-    tempfile::Builder::new().prefix(name).rand_bytes(0).tempdir_in(place).unwrap()
-}
 
 /// What each step writes: its place, how much, and what.
 const STEPS: [(u64, usize, u8); 4] = [
@@ -105,23 +100,13 @@ fn run(place: &Place, crash_at: Option<&str>) -> Ended {
 
 /// Crash points of a run that is not killed, in order.
 pub(crate) fn list_points() -> Vec<String> {
-    let place = Place::new("instant restores");
-    assert_eq!(run(&place, None), Ended::WithSuccess);
-    check(&place);
-    place.listed_points()
+    child::list_points_of("instant restores", run, check)
 }
 
 /// Starts an engine on what is left of the target.
 fn check(place: &Place) {
     let (done, _) = place.progress();
-    let root = directory(&place.root(), "again");
-    for copy in 0..COPIES {
-        let replica = format!("{}-r-{copy}", crate::parties::VOLUME);
-        let left = place.root().join("target").join(&replica);
-        if left.exists() {
-            std::fs::rename(left, root.path().join(replica)).unwrap();
-        }
-    }
+    let (root, _) = place.take_over(COPIES);
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let mut parties = Parties::over(root, SIZE, COPIES).await;
         parties.keeper.set_unclean();

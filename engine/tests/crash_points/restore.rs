@@ -3,16 +3,13 @@
 //! The next engine must find the volume as one of the backups, or with the word that a restore is not complete; and the
 //! next restore ends with the right bytes on all replicas.
 
-use std::path::PathBuf;
-
 use aurochs_engine::backup::Mode;
 use aurochs_engine::disk::AlignedBuf;
 use aurochs_engine::frontend::{BlockDevice, Durability};
 use aurochs_engine::grpc::engine_v1::ReplicaMode;
 use aurochs_engine::volume::backup::BackupRequest;
-use tempfile::TempDir;
 
-use crate::child::{self, Ended, Place};
+use crate::child::{self, Ended, Place, directory};
 use crate::parties::transfers::Shelf;
 use crate::parties::{Parties, TestEngine};
 
@@ -20,10 +17,6 @@ const MIB: usize = 1 << 20;
 const SIZE: u64 = 4 << 20;
 const COPIES: usize = 2;
 const BACKUPS: [&str; 2] = ["b1", "b2"];
-
-fn directory(place: &std::path::Path, name: &str) -> TempDir {
-    tempfile::Builder::new().prefix(name).rand_bytes(0).tempdir_in(place).unwrap()
-}
 
 /// What each backup holds, block by block. The second one has fewer blocks than the first.
 fn holds(backup: &str) -> Vec<u8> {
@@ -86,23 +79,13 @@ fn run(place: &Place, crash_at: Option<&str>) -> Ended {
 
 /// Crash points of restores that are not killed, in order.
 pub(crate) fn list_points() -> Vec<String> {
-    let place = Place::new("restores");
-    assert_eq!(run(&place, None), Ended::WithSuccess);
-    check(&place);
-    place.listed_points()
+    child::list_points_of("restores", run, check)
 }
 
 /// Starts an engine on what is left of the target.
 fn check(place: &Place) {
     let (done, _) = place.progress();
-    let root = directory(&place.root(), "again");
-    for copy in 0..COPIES {
-        let replica = format!("{}-r-{copy}", crate::parties::VOLUME);
-        let left: PathBuf = place.root().join("target").join(&replica);
-        if left.exists() {
-            std::fs::rename(left, root.path().join(replica)).unwrap();
-        }
-    }
+    let (root, _) = place.take_over(COPIES);
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let mut parties = Parties::over(root, SIZE, COPIES).await;
         let engine = parties.attach().await.unwrap();

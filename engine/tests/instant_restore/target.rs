@@ -1,8 +1,12 @@
 //! Targets that are away, or hold something else.
 
+use std::time::Duration;
+
+use aurochs_engine::volume::lazy::InstantRestore;
+
 use crate::parties::Parties;
 use crate::source::{
-    BLOCK, SIZE, Source, assert_same, begin, check_at_end, complete, impatient, noise, read, restore, write,
+    BLOCK, SIZE, Source, assert_same, begin, check_at_end, complete, impatient, noise, on_demand, read, restore, write,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -10,12 +14,14 @@ async fn while_the_target_is_away_requests_fail_with_the_reason_and_later_they_d
     let source = Source::new().await;
     let parties = Parties::new(SIZE, 2).await;
     let engine = parties.attach().await.unwrap();
-    begin(&engine, source.request(impatient())).await;
+    // Long enough for the read that has to succeed, short enough for the requests that have not.
+    let bounded = InstantRestore { io_patience: Duration::from_secs(10), ..on_demand() };
+    begin(&engine, source.request(bounded)).await;
     read(&engine, 0, 4096).await.unwrap();
     source.shelf.take_away();
     let refused = read(&engine, 4 * BLOCK, 4096).await.unwrap_err().message;
     assert!(refused.contains("backup b1"), "{refused}");
-    assert!(!restore(&engine.status()).error.is_empty(), "the status says why");
+    engine.wait("the status says why", |status| !restore(status).error.is_empty()).await;
     let refused = write(&engine, 4 * BLOCK + 4096, &[1; 4096]).await.unwrap_err().message;
     assert!(refused.contains("backup b1"), "{refused}");
     // What is here is served, and so is what needs nothing from there.
@@ -42,7 +48,7 @@ async fn another_backup_of_the_name_is_not_taken_for_it() {
     let other = Source::with(99).await;
     let parties = Parties::new(SIZE, 1).await;
     let engine = parties.attach().await.unwrap();
-    begin(&engine, source.request(impatient())).await;
+    begin(&engine, source.request(on_demand())).await;
     read(&engine, 0, 4096).await.unwrap();
     let refused = restore(&{
         engine.begin_restore(other.request(impatient())).await;

@@ -6,11 +6,12 @@
 //!    file ([`users`]), which says with [`roles`] what they may do.
 //!    In a cluster a program may send a service account's token instead ([`crate::cluster::tokens`]).
 //! 3. Wrong passwords are slowed down ([`slowdown`]); right ones are remembered for a few minutes ([`verified`]).
-//! 4. Requests that another site's page sent in the user's name are refused ([`client`]), and so are more than anybody
-//!    needs ([`rate`]).
+//! 4. Requests that another site's page sent in the user's name are refused ([`client`], [`page_proof`]), and so are more than
+//!    anybody needs ([`rate`]).
 
 mod changing;
 pub(crate) mod client;
+mod page_proof;
 pub mod proxies;
 pub mod rate;
 pub mod require;
@@ -33,6 +34,7 @@ use time::OffsetDateTime;
 use tokio::sync::{Semaphore, broadcast};
 
 use self::client::Client;
+use self::page_proof::PageProof;
 use self::proxies::Proxies;
 use self::rate::Requests;
 use self::session::{PasswordMark, Session, Sessions, Token, TokenHash};
@@ -103,6 +105,9 @@ struct Inner {
     sessions: Sessions,
     slowdown: Mutex<Slowdown>,
     verified: Mutex<Verified>,
+    /// Pairs that were wrong a moment ago.
+    refused: Mutex<Verified>,
+    page_proof: PageProof,
     requests: Mutex<Requests>,
     turns: Semaphore,
     ended: broadcast::Sender<TokenHash>,
@@ -128,6 +133,8 @@ impl Auth {
             sessions: Sessions::new(sqlite.pool()),
             slowdown: Mutex::default(),
             verified: Mutex::new(Verified::new()),
+            refused: Mutex::new(Verified::new()),
+            page_proof: PageProof::new(),
             requests: Mutex::default(),
             turns: Semaphore::new(CHECKS_AT_ONCE),
             ended: broadcast::channel(64).0,
@@ -259,14 +266,32 @@ impl Auth {
             return Ok(user);
         }
         self.check_slowdown(name, client)?;
+        let tried = if exists { hash.clone() } else { String::new() };
         if bcrypt_fits(password, hash).await? && exists {
             lock(&self.0.slowdown).succeeded(name, client, Instant::now());
             lock(&self.0.verified).insert(mark, Instant::now());
             return Ok(user);
         }
         lock(&self.0.slowdown).failed(name, client, Instant::now());
+        let mut refused = lock(&self.0.refused);
+        let mark = refused.mark(name, password, &tried);
+        refused.insert(mark, Instant::now());
+        drop(refused);
         tracing::warn!(user = self.known_name(name), %client, "wrong user name or password");
         Err(LoginError::Wrong)
+    }
+
+    /// Whether this very pair was wrong a moment ago: who sends it again guesses nothing.
+    pub(crate) fn was_wrong(&self, name: &str, password: &str) -> bool {
+        let hash = self.account(name).map_or_else(String::new, |account| account.hash);
+        let mut refused = lock(&self.0.refused);
+        let mark = refused.mark(name, password, &hash);
+        refused.renew(mark, Instant::now())
+    }
+
+    /// What this user's pages say when they open a WebSocket.
+    pub(crate) fn page_proof(&self) -> &PageProof {
+        &self.0.page_proof
     }
 
     /// Tells the audit log of a wrong password.

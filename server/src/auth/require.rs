@@ -19,7 +19,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::changing;
 use super::client::{self, Client, Sender};
 use super::session::Token;
-use super::{Auth, LoginError, User};
+use super::{Auth, LoginError, User, page_proof};
 use crate::audit::{Act, Ended};
 use crate::error::{ApiError, ErrorKind};
 use crate::nouns::access::{Access, Asked, Rules};
@@ -68,6 +68,8 @@ pub async fn require(State(guard): State<Guard>, request: Request, next: Next) -
         Ok(None) if auth.is_open(parts.uri.path()) => next.run(Request::from_parts(parts, body)).await,
         Ok(None) if wants_page(&parts) => login_page::send_there(&parts),
         Ok(None) => refuse(not_logged_in(), &parts.headers),
+        // A password that is not one of ours may be the one of a proxy before us.
+        Err(error) if error.kind == ErrorKind::Unauthorized && wants_page(&parts) => login_page::send_there(&parts),
         Err(error) if error.kind == ErrorKind::Unauthorized => refuse(error, &parts.headers),
         Err(error) => error.into_response(),
     }
@@ -112,27 +114,44 @@ fn too_many() -> ApiError {
 }
 
 /// Who sent the request; none without (or with outdated) credentials.
+///
+/// A session goes before a password: behind a proxy that asks for a password of its own, the browser sends that one along with
+/// each request.
 async fn identify(auth: &Auth, parts: &Parts, client: &Client) -> Result<Option<User>, ApiError> {
     let own_header = client::has_own_header(&parts.headers);
-    if let Some((name, password)) = basic_credentials(&parts.headers) {
-        // A browser that was once given a password sends it along with other sites' requests, too.
-        if changes_something(parts) && client::sender(&parts.headers, client) == Sender::Foreign && !own_header {
-            return Err(foreign(auth, parts, client, None));
-        }
-        return auth.check_password(&name, &password, client.address).await.map(Some).map_err(|error| {
-            if matches!(error, LoginError::Wrong) {
-                auth.note_wrong(&name, client);
-            }
-            ApiError::from(error)
-        });
-    }
+    let sender = client::sender(&parts.headers, client);
+    let own = |user: &User| own_header || auth.page_proof().is_said(user, parts);
+    let in_session = match Token::from_cookies(&parts.headers) {
+        Some(token) => auth.check_session(token.hash()).await?,
+        None => None,
+    };
+    let refused = match in_session {
+        Some(user) if !changes_something(parts) || sender == Sender::SameOrigin || own(&user) => return Ok(Some(user)),
+        other => other,
+    };
     // No browser sends one by itself, so that no other site's page can.
     if let Some(token) = bearer_token(&parts.headers) {
         return Ok(Some(auth.check_token(token).await?));
     }
-    let Some(token) = Token::from_cookies(&parts.headers) else { return Ok(None) };
-    let Some(user) = auth.check_session(token.hash()).await? else { return Ok(None) };
-    if changes_something(parts) && client::sender(&parts.headers, client) != Sender::SameOrigin && !own_header {
+    let Some((name, password)) = basic_credentials(&parts.headers) else {
+        return refused.map_or(Ok(None), |user| Err(foreign(auth, parts, client, Some(&user))));
+    };
+    // A browser that was once given a password sends it along with other sites' requests, too.
+    let is_foreign = changes_something(parts) && sender == Sender::Foreign && !own_header;
+    if is_foreign && !page_proof::is_tried(parts) {
+        return Err(foreign(auth, parts, client, None));
+    }
+    // The proxy's password is a wrong one here. The login page comes each time, and the page's many openings are one guess.
+    if wants_page(parts) && auth.was_wrong(&name, &password) {
+        return Ok(None);
+    }
+    let user = auth.check_password(&name, &password, client.address).await.map_err(|error| {
+        if matches!(error, LoginError::Wrong) {
+            auth.note_wrong(&name, client);
+        }
+        ApiError::from(error)
+    })?;
+    if is_foreign && !own(&user) {
         return Err(foreign(auth, parts, client, Some(&user)));
     }
     Ok(Some(user))

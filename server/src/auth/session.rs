@@ -30,6 +30,12 @@ pub struct Token([u8; 32]);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TokenHash([u8; 32]);
 
+impl TokenHash {
+    pub(super) const fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
 /// A session that is still good.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {

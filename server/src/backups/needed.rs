@@ -15,7 +15,8 @@ pub async fn by(store: &Store, backup: &Object<Backup>) -> Result<Option<String>
 }
 
 fn needs(volume: &Object<Volume>, backup: &Object<Backup>) -> bool {
-    if !volume.status.is_partly_remote && !(volume.spec.instant_restore && volume.status.restore_required) {
+    let is_to_begin = volume.spec.instant_restore && volume.status.restore_required;
+    if !(volume.status.is_partly_remote || is_to_begin) {
         return false;
     }
     let named = |text: &str| text.parse::<BackupUrl>().ok().map(|url| (url.volume, url.backup));

@@ -139,7 +139,6 @@ impl Replicas {
                 must_exist: replica.spec.holds_data(),
                 disk_uuid: replica.spec.disk_id.clone(),
                 backing_file,
-                ..Arguments::default()
             })),
         };
         let started = self.context.clients.manager(node)?.instance_start(within(CHANGE_TIMEOUT, request)).await;

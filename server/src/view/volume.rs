@@ -45,6 +45,8 @@ fn view(parts: &Parts<'_>) -> VolumeView {
         from_backup: spec.from_backup.clone(),
         instant_restore: spec.instant_restore,
         remote_size: engine
+            // What the engine told last may be from before the last of it came.
+            .filter(|_| status.is_partly_remote || status.restore_required)
             .and_then(|engine| engine.status.restore.as_ref())
             .map(|told| told.remote_bytes)
             .unwrap_or_default(),

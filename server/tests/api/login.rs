@@ -343,3 +343,58 @@ async fn a_client_that_runs_wild_is_told_to_wait() {
         assert_eq!(manager.send(request("GET", "/healthz", &[], "")).await.status, StatusCode::OK);
     }
 }
+
+/// A browser sends a proxy's own password (nginx with `auth_basic`) on to us with each request.
+#[tokio::test]
+async fn a_password_of_a_proxy_before_us_is_no_hindrance() {
+    let manager = Manager::start().await;
+    let porter = basic("porter", "knock three times");
+    let page = [("accept", "text/html"), ("authorization", porter.as_str())];
+    // More openings of the page than anybody has wrong passwords.
+    for _ in 0..15 {
+        let answer = manager.send(request("GET", "/volumes", &page, "")).await;
+        assert_eq!(
+            (answer.status, answer.header(header::LOCATION)),
+            (StatusCode::SEE_OTHER, "./login?next=volumes"),
+            "{answer:?}"
+        );
+    }
+    let headers = [("authorization", porter.as_str())];
+    let answer = log_in(&manager, &headers, "user=ann&password=correct+horse").await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER, "{answer:?}");
+    let cookie = answer.header(header::SET_COOKIE).split(';').next().unwrap().to_owned();
+    let both = [("cookie", cookie.as_str()), ("authorization", porter.as_str())];
+    let session = manager.send(request("GET", "/v1/session", &both, "")).await;
+    assert_eq!((session.status, session.json()["user"].as_str()), (StatusCode::OK, Some("ann")));
+    // Without the session it is a wrong password as before; so is one that guesses at a page.
+    assert_eq!(manager.send(request("GET", "/v1/session", &headers, "")).await.status, StatusCode::UNAUTHORIZED);
+    let mut statuses = Vec::new();
+    for guess in 0..20 {
+        let guess = basic("ann", &format!("guess {guess}"));
+        let page = [("accept", "text/html"), ("authorization", guess.as_str())];
+        statuses.push(manager.send(request("GET", "/", &page, "")).await.status);
+    }
+    assert!(statuses.contains(&StatusCode::TOO_MANY_REQUESTS), "{statuses:?}");
+}
+
+/// `kubectl proxy` asks us with the API server's `Host`, and a WebSocket of a browser has nothing but `Origin`.
+#[tokio::test]
+async fn a_websocket_of_our_own_page_is_known_where_the_host_is_not() {
+    let manager = Manager::start().await;
+    let [cookie, other] = [cookie(&manager).await, cookie(&manager).await];
+    let session = manager.send(request("GET", "/v1/session", &[("cookie", cookie.as_str())], "")).await;
+    let proof = session.json()["streamProof"].as_str().unwrap().to_owned();
+    let path = format!("/v1/ws/live?proof={proof}");
+    let knock = |path: &str, cookie: &str| {
+        let headers = [("cookie", cookie), ("upgrade", "websocket"), ("origin", "http://localhost:8001")];
+        manager.send(request("GET", path, &headers, ""))
+    };
+    assert_eq!(knock("/v1/ws/live", &cookie).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(knock("/v1/ws/live?proof=guessed", &cookie).await.status, StatusCode::FORBIDDEN);
+    assert_eq!(knock(&path, &other).await.status, StatusCode::FORBIDDEN, "another login has another proof");
+    // Past the guard: what is missing now is the rest of a handshake.
+    assert_eq!(knock(&path, &cookie).await.status, StatusCode::BAD_REQUEST);
+    let login = basic(USER, PASSWORD);
+    let headers = [("authorization", login.as_str()), ("upgrade", "websocket"), ("origin", "http://localhost:8001")];
+    assert_eq!(manager.send(request("GET", &path, &headers, "")).await.status, StatusCode::FORBIDDEN);
+}

@@ -57,7 +57,9 @@ const OUR_FIELDS: &[&str] = &[
     "volume.causes",
     "volume.frontendInUse",
     "volume.frontendReason",
+    "volume.instantRestore",
     "volume.nbdUri",
+    "volume.remoteSize",
     "volume.snapshots",
 ];
 

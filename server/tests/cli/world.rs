@@ -107,6 +107,10 @@ impl World {
         // The machine that runs the test may be nearly full; the volumes here are tiny.
         world.ok("setting set storage-minimal-available-percentage 0");
         world.ok("setting set storage-over-provisioning-percentage 10000");
+        world.until("all nodes take replicas", || {
+            let table = world.ok("node ls");
+            (1..=nodes).all(|node| row(&table, &format!("node-{node}"))[1] == "schedulable")
+        });
         world
     }
 

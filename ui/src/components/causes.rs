@@ -5,7 +5,7 @@ use leptos::prelude::*;
 
 use super::badge::Badge;
 use super::places::Places;
-use crate::words;
+use crate::{clock, words};
 
 #[component]
 pub(crate) fn WhyList(causes: Vec<Cause>) -> impl IntoView {
@@ -15,12 +15,13 @@ pub(crate) fn WhyList(causes: Vec<Cause>) -> impl IntoView {
 #[component]
 pub(crate) fn Why(cause: Cause) -> impl IntoView {
     let (mark, words) = (words::Mark::of(&cause), words::cause(cause.code).to_owned());
-    let next_step = (!cause.next_step.is_empty()).then(|| view! { <div class="next">{cause.next_step}</div> });
+    let next_step =
+        (!cause.next_step.is_empty()).then(|| view! { <div class="next">{clock::localized(&cause.next_step)}</div> });
     view! {
         <div class="attn">
             <Badge mark=Signal::stored(mark) text=words />
             <div>
-                <strong>{cause.message}</strong>
+                <strong>{clock::localized(&cause.message)}</strong>
                 {next_step}
                 <Places details=cause.details />
             </div>

@@ -7,6 +7,7 @@ use leptos::prelude::*;
 use crate::clock;
 use crate::words::tr;
 
+const SECONDS_A_DAY: i64 = 86_400;
 /// Units of the drawing; the browser stretches it.
 const WIDTH: f64 = 600.0;
 const HEIGHT: f64 = 160.0;
@@ -78,7 +79,13 @@ impl Frame {
         HEIGHT - value / self.top * HEIGHT
     }
 
-    /// A line with gaps where nothing is known.
+    /// A time as it stands at an end: `14:05` within a day, else with the date.
+    fn say(self, at: i64) -> String {
+        let begin = if self.to - self.from <= SECONDS_A_DAY { 11 } else { 5 };
+        clock::wall_time(at).get(begin..16).unwrap_or_default().to_owned()
+    }
+
+    /// A line with gaps where nothing is known; a point alone is a dot.
     fn path(self, series: &Series) -> String {
         let mut path = String::new();
         let mut pen = 'M';
@@ -86,6 +93,9 @@ impl Frame {
             match value {
                 Some(value) => {
                     path.push_str(&format!("{pen}{:.1} {:.1}", self.x(*at), self.y(*value)));
+                    if pen == 'M' {
+                        path.push_str("h0");
+                    }
                     pen = 'L';
                 }
                 None => pen = 'M',
@@ -176,7 +186,9 @@ pub(crate) fn LineChart(
         series.with(|series| series.iter().enumerate().map(name).collect_view())
     };
     let top = move || frame.get().map(|frame| unit.write(frame.top));
-    let ends = move || frame.get().map(|frame| view! { <span>{hour(frame.from)}</span><span>{hour(frame.to)}</span> });
+    let ends = move || {
+        frame.get().map(|frame| view! { <span>{frame.say(frame.from)}</span><span>{frame.say(frame.to)}</span> })
+    };
     view! {
         <figure class="chart">
             <figcaption>
@@ -221,12 +233,6 @@ fn neighbour(series: &[Series], at: Option<i64>, step: isize) -> Option<i64> {
         None => last,
     };
     moments.get(index).copied()
-}
-
-/// `14:05`, of the browser's clock.
-fn hour(at: i64) -> String {
-    let time = clock::wall_time(at);
-    time.get(5..16).unwrap_or_default().to_owned()
 }
 
 /// The same figures to read one by one, a dozen of them.
@@ -276,7 +282,7 @@ mod tests {
         let series = series(&[(0, Some(0.0)), (10, None), (20, Some(4.0)), (30, Some(5.0))]);
         let frame = Frame::of(&series).unwrap();
         assert_eq!(frame, Frame { from: 0, to: 30, top: 5.0 });
-        assert_eq!(frame.path(&series[0]), "M0.0 160.0M400.0 32.0L600.0 0.0");
+        assert_eq!(frame.path(&series[0]), "M0.0 160.0h0M400.0 32.0h0L600.0 0.0");
         assert_eq!(Frame::of(&[]), None);
     }
 

@@ -1,7 +1,5 @@
 //! What a change would do, as the manager foresees it (`GET v1/whatif`).
 
-use std::time::Duration;
-
 use aurochs_api::size::ByteSize;
 use leptos::prelude::*;
 
@@ -11,45 +9,55 @@ use super::skeleton::Skeleton;
 use crate::live::{ListState, Thing, follow_at};
 use crate::words::{Mark, count, fill, names, tr};
 
-/// Somebody who types is asked about when they rest.
-const REST: Duration = Duration::from_millis(350);
 /// Volumes that are named; the summary counts all.
 const NAMED: usize = 6;
 
-/// Nothing for an empty address.
+/// What is known of the address.
+#[derive(Clone, PartialEq)]
+enum Told {
+    /// There is nothing to ask.
+    Nothing,
+    Waiting,
+    Answer(Thing),
+    Failure(String),
+}
+
+/// Nothing for an empty address. Each new one is asked for at once: what is typed comes here when it rests.
 #[component]
 pub(crate) fn Consequences(#[prop(into)] address: Signal<String>) -> impl IntoView {
-    let settled = RwSignal::new(address.get_untracked());
-    let timer = StoredValue::new(None::<TimeoutHandle>);
-    let stop = move || {
-        if let Some(Some(timer)) = timer.try_update_value(Option::take) {
-            timer.clear();
+    let answer = follow_at(address);
+    // What was told last stays until the next answer is there: nothing jumps while somebody tries numbers.
+    let told = Memo::new(move |before: Option<&Told>| {
+        if address.with(String::is_empty) {
+            return Told::Nothing;
         }
-    };
-    on_cleanup(stop);
-    Effect::new(move |before: Option<()>| {
-        let address = address.get();
-        stop();
-        if before.is_some() {
-            let settle = move || _ = settled.try_set(address.clone());
-            timer.set_value(set_timeout_with_handle(settle, REST).ok());
+        match (answer.shared().first(), answer.state(), before) {
+            (Some(answer), ..) => Told::Answer(answer.clone()),
+            (None, ListState::Failed(error), _) => Told::Failure(error.message),
+            (None, _, Some(before @ Told::Answer(_))) => before.clone(),
+            (None, ..) => Told::Waiting,
         }
     });
-    let answer = follow_at(settled.into());
-    let content = move || match (answer.all().into_iter().next(), answer.state()) {
-        (Some(answer), _) => foreseen(&answer),
-        (None, ListState::Failed(error)) => view! { <p class="short">{error.message}</p> }.into_any(),
-        (None, _) => view! { <Skeleton lines=2 /> }.into_any(),
-    };
-    move || {
-        (!settled.with(String::is_empty)).then(|| {
-            view! { <div class="outlook" aria-live="polite" data-testid="consequences">{content}</div> }
+    let content = move |told| {
+        let content = match told {
+            Told::Nothing => return None,
+            Told::Waiting => view! { <Skeleton lines=2 /> }.into_any(),
+            Told::Answer(answer) => foreseen(&answer),
+            Told::Failure(message) => view! { <p class="short">{message}</p> }.into_any(),
+        };
+        Some(view! {
+            <div class="outlook" aria-live="polite" aria-busy=move || (answer.state() == ListState::Loading).to_string() data-testid="consequences">{content}</div>
         })
-    }
+    };
+    move || content(told.get())
 }
 
 fn foreseen(answer: &Thing) -> AnyView {
     let mark = match answer.text("verdict") {
+        // Possible is not harmless: somebody loses something.
+        "fine" if answer.items("volumes").iter().any(|volume| volume.flag("deleted") || volume.flag("interrupted")) => {
+            Mark::Idle
+        }
         "fine" => Mark::Healthy,
         "incomplete" => Mark::Degraded,
         "refused" | "dataLoss" => Mark::Faulted,

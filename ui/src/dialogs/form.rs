@@ -28,8 +28,8 @@ pub(crate) struct FormQuestion {
     pub(crate) tone: Tone,
     pub(crate) intro: Option<ViewFn>,
     pub(crate) fields: Vec<Field>,
-    /// Below the fields: what would come of it.
-    pub(crate) preview: Option<Callback<Values, AnyView>>,
+    /// Below the fields: what would come of it. Made once, with the values since typing rests.
+    pub(crate) preview: Option<Callback<Signal<Values>, AnyView>>,
     pub(crate) submit: Callback<Values, Sending>,
 }
 
@@ -66,10 +66,7 @@ fn FormDialog(question: FormQuestion) -> impl IntoView {
         >
             {intro.map(|intro| intro.run())}
             <Fields form />
-            {preview.map(|preview| {
-                let settled = settled(form);
-                move || preview.run(settled.get())
-            })}
+            {preview.map(|preview| preview.run(settled(form).into()))}
         </Dialog>
     }
 }

@@ -29,6 +29,8 @@ struct Socket {
     arrived: RefCell<Vec<LiveMessage>>,
     frame_asked: Cell<bool>,
     attempts: Cell<u32>,
+    /// Said from the second try on: the first needs no answer before it.
+    proof: RefCell<String>,
     heard_at: Cell<i64>,
     current: RefCell<Option<Connection>>,
 }
@@ -71,6 +73,7 @@ pub(super) fn open(live: Live) {
         arrived: RefCell::default(),
         frame_asked: Cell::new(false),
         attempts: Cell::new(0),
+        proof: RefCell::default(),
         heard_at: Cell::new(clock::now()),
         current: RefCell::default(),
     });
@@ -83,7 +86,7 @@ pub(super) fn open(live: Live) {
 impl Socket {
     fn connect(self: &Rc<Self>) {
         self.heard_at.set(clock::now());
-        let Ok(socket) = WebSocket::new(&address::live_stream()) else {
+        let Ok(socket) = WebSocket::new(&address::live_stream(&self.proof.borrow())) else {
             self.lost();
             return;
         };
@@ -168,7 +171,10 @@ impl Socket {
                 spawn_local(async move {
                     // A socket that is refused doesn't say why; a call does, and reloads when it is the login.
                     match api::session().await {
-                        Ok(_) => this.connect(),
+                        Ok(session) => {
+                            this.proof.replace(session.stream_proof);
+                            this.connect();
+                        }
                         Err(_) => this.retry(),
                     }
                 });

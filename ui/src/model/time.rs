@@ -12,6 +12,19 @@ pub(crate) fn parse(text: &str) -> Option<i64> {
     Some(seconds - offset_seconds(rest.get(9..)?)?)
 }
 
+/// A sentence of the manager with its times as `show` writes them: people read their own clock.
+pub(crate) fn localized(sentence: &str, show: fn(i64) -> String) -> String {
+    let mut said = String::with_capacity(sentence.len());
+    for piece in sentence.split_inclusive(' ') {
+        let word = piece.trim_start_matches('(').trim_end_matches([' ', '.', ',', ';', ':', ')']);
+        match parse(word).filter(|_| word.ends_with('Z') && word.get(10..11) == Some("T")) {
+            Some(at) => said.push_str(&piece.replacen(word, &show(at), 1)),
+            None => said.push_str(piece),
+        }
+    }
+    said
+}
+
 fn three(text: &str, separator: char) -> Option<(i64, i64, i64)> {
     let mut parts = text.split(separator).map(str::parse::<i64>);
     let numbers = (parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?);
@@ -66,6 +79,15 @@ mod tests {
         }
         assert_eq!(parse("1970-01-01T00:00:00Z"), Some(0));
         assert_eq!(parse("2000-02-29T00:00:00Z"), Some(951_782_400));
+    }
+
+    #[test]
+    fn times_in_sentences() {
+        let show = |at: i64| format!("<{at}>");
+        let sentence =
+            "It lacks data since 2000-02-29T00:00:00Z: the disk (1970-01-01T00:00:00.5Z) ended. Zero at 10 T.";
+        assert_eq!(localized(sentence, show), "It lacks data since <951782400>: the disk (<0>) ended. Zero at 10 T.");
+        assert_eq!(localized("", show), "");
     }
 
     #[test]

@@ -7,7 +7,9 @@ use crate::components::icon::{Icon, Pictogram};
 use crate::components::page::{PageHead, Tab, Tabs};
 use crate::components::table::DataTable;
 use crate::live::{Live, follow};
-use crate::panels::backing_images::{ask_create, backup_bulk, backup_columns, backup_entries, bulk, columns, entries};
+use crate::panels::backing_images::{
+    ask_create, backup_bulk, backup_columns, backup_entries, bulk, columns, entries, filters,
+};
 use crate::role;
 use crate::words::tr;
 
@@ -48,6 +50,7 @@ fn Images() -> impl IntoView {
             rows=Signal::derive(move || images.all())
             state=Signal::derive(move || images.state())
             columns=columns()
+            filters=filters()
             menu=Callback::new(|image| entries(&image))
             bulk=Callback::new(bulk)
             retry=Callback::new(move |()| images.refresh())

@@ -112,6 +112,11 @@ fn Facts(volume: Memo<Option<Thing>>) -> impl IntoView {
         })
     };
     let origin = move |part: fn(Origin) -> String| fact(move || with(volume, |volume| part(Origin::of(volume))));
+    let image = move || {
+        let name = Some(with(volume, |volume| volume.text("backingImageName").to_owned()));
+        let link = |name: String| view! { <a class="link" href=format!("backing-images?q={name}")>{name.clone()}</a> };
+        name.filter(|name| !name.is_empty()).map_or_else(|| "–".into_any(), |name| link(name).into_any())
+    };
     let facts = vec![
         (label("Backup target"), text("backupTargetName")),
         (label("Size"), bytes("size")),
@@ -122,7 +127,7 @@ fn Facts(volume: Memo<Option<Thing>>) -> impl IntoView {
         (label("Namespace"), origin(|origin| origin.namespace)),
         (label("Workload / Pod"), origin(|origin| origin.workloads.join(", "))),
         (label("Storage class"), text("storageClassName")),
-        (label("Backing image"), text("backingImageName")),
+        (label("Backing image"), image.into_any()),
     ];
     view! { <Section title="Details"><FactList facts /></Section> }
 }

@@ -13,7 +13,7 @@ use crate::dialogs::Questions;
 use crate::live::{Thing, follow};
 use crate::panels::ops::acts::entry;
 use crate::panels::ops::sheet::Sheet;
-use crate::words::{fill, process_mark, process_state, tr};
+use crate::words::{self, fill, process_mark, process_state, tr};
 
 #[component]
 pub(crate) fn InstanceManagersPage() -> impl IntoView {
@@ -55,9 +55,9 @@ fn Processes(id: String) -> impl IntoView {
         <Sheet title on_close=Callback::new(|()| Questions::expect().close())>
             {move || manager.get().map(|manager| view! {
                 <WhyList causes=manager.causes() />
-                <h3>{fill("{} engines", &[&manager.map("instanceEngines").len()])}</h3>
+                <h3>{words::count(manager.map("instanceEngines").len(), "engine")}</h3>
                 <List rows=manager.map("instanceEngines") />
-                <h3>{fill("{} replicas", &[&manager.map("instanceReplicas").len()])}</h3>
+                <h3>{words::count(manager.map("instanceReplicas").len(), "replica")}</h3>
                 <List rows=manager.map("instanceReplicas") />
             })}
         </Sheet>

@@ -87,14 +87,14 @@ fn Found(name: Memo<String>, found: Memo<Option<Arc<Node>>>) -> impl IntoView {
                 <RoomOverTime node=Signal::derive(move || node.with(|node| vec![(node.name.clone(), node.disks.keys().cloned().collect::<Vec<_>>())])) />
                 <h2>{tr("Replicas")}</h2>
                 <ReplicaTable id="node-replicas" node=name />
+                <JobsOf wanted=Signal::derive(move || format!("v1/jobs?limit=8&node={}", crate::panels::ops::acts::encoded(&name.get()))) />
+                <Happened events about=Signal::derive(move || name.get()) />
             </div>
             <div class="stack">
                 <Section title="Conditions"><Conditions node /></Section>
                 <Section title="Frontends"><Frontends node /></Section>
                 <Section title="Machine"><Environment node /></Section>
                 <Details node />
-                <JobsOf wanted=Signal::derive(move || format!("v1/jobs?limit=8&node={}", crate::panels::ops::acts::encoded(&name.get()))) />
-                <Happened events about=Signal::derive(move || name.get()) />
             </div>
         </div>
     }

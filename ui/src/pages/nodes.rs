@@ -92,7 +92,9 @@ fn open_few(live: Live, choice: Choice) {
             return done.unwrap_or_default();
         }
         let names: BTreeSet<String> = live.nodes.all().iter().map(|node| node.name.clone()).collect();
-        if names.len() <= OPEN_AT_FIRST {
+        // On a phone the second one would be pages away.
+        let narrow = window().match_media("(max-width: 760px)").ok().flatten().is_some_and(|query| query.matches());
+        if names.len() <= OPEN_AT_FIRST && !narrow {
             choice.open.set(names);
         }
         true

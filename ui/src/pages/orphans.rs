@@ -170,7 +170,10 @@ fn data_columns() -> Vec<Column> {
         plain("directory", "Directory", |orphan| Value::Text(name(orphan))),
         plain("node", "Node", |orphan| Value::text(orphan.text("nodeID"))),
         plain("disk", "Disk", |orphan| Value::text(orphan.text("parameters.DiskName"))),
-        plain("path", "Path of the disk", |orphan| Value::text(orphan.text("parameters.DiskPath"))),
+        Column {
+            kind: Kind::Wide,
+            ..plain("path", "Path of the disk", |orphan| Value::text(orphan.text("parameters.DiskPath")))
+        },
         why_column(),
         Column { hidden: true, ..plain("name", "Name", |orphan| Value::text(orphan.id())) },
     ]

@@ -9,7 +9,7 @@ use crate::components::table::DataTable;
 use crate::live::follow;
 use crate::panels::backup_targets::Troubles;
 use crate::panels::system_backups::{
-    ask_create, backup_bulk, backup_columns, backup_entries, restore_bulk, restore_columns, restore_entries,
+    ask_create, backup_bulk, backup_columns, backup_entries, filters, restore_bulk, restore_columns, restore_entries,
 };
 use crate::role;
 use crate::words::tr;
@@ -23,7 +23,7 @@ pub(crate) fn SystemBackupsPage() -> impl IntoView {
     ];
     view! {
         <PageHead title=tr("System backups") actions=|| view! { <Create /> } />
-        <Troubles />
+        <Troubles of="default" />
         <Tabs tabs />
     }
 }
@@ -50,6 +50,7 @@ fn Backups() -> impl IntoView {
             rows=Signal::derive(move || backups.all())
             state=Signal::derive(move || backups.state())
             columns=backup_columns()
+            filters=filters()
             menu=Callback::new(|backup| backup_entries(&backup))
             bulk=Callback::new(backup_bulk)
             retry=Callback::new(move |()| backups.refresh())
@@ -79,6 +80,7 @@ fn Restores() -> impl IntoView {
             rows=Signal::derive(move || restores.all())
             state=Signal::derive(move || restores.state())
             columns=restore_columns()
+            filters=filters()
             menu=Callback::new(|restore| restore_entries(&restore))
             bulk=Callback::new(restore_bulk)
             retry=Callback::new(move |()| restores.refresh())

@@ -8,7 +8,7 @@ use crate::components::skeleton::Skeleton;
 use crate::live::Live;
 use crate::panels::nodes::replicas::ReplicaTable;
 use crate::panels::topology::picture::Picture;
-use crate::words::{fill, tr};
+use crate::words::{self, tr};
 
 #[component]
 pub(crate) fn TopologyPage() -> impl IntoView {
@@ -16,7 +16,7 @@ pub(crate) fn TopologyPage() -> impl IntoView {
     let live = Live::expect();
     let replicas = Memo::new(move |_| live.volumes.all().iter().map(|volume| volume.replicas.len()).sum::<usize>());
     let note = move || {
-        view! { <span class="dim">{move || live.loaded.get().then(|| fill("{} nodes, {} replicas", &[&live.nodes.len(), &replicas.get()]))}</span> }
+        view! { <span class="dim">{move || live.loaded.get().then(|| format!("{} · {}", words::count(live.nodes.len(), "node"), words::count(replicas.get(), "replica")))}</span> }
     };
     let picture = move || {
         view! {

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use aurochs_api::volume::{Volume, VolumeState};
+use aurochs_api::volume::Volume;
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 
@@ -39,7 +39,7 @@ pub(crate) fn VolumePage() -> impl IntoView {
     titled(move || name.get());
     let volume = live.volume(move || name.get());
     let found = Memo::new(move |_| volume.with(Option::is_some));
-    leave_when_deleted(volume);
+    leave_when_deleted(name, volume);
     view! {
         <Show when=move || live.loaded.get() fallback=move || view! { <Loading name /> }>
             <Show when=move || found.get() fallback=move || view! { <NotFound name /> }>
@@ -96,15 +96,15 @@ fn Overview(name: Memo<String>, volume: Followed) -> impl IntoView {
 }
 
 /// Who saw it going has nothing to read here when it is gone. Somebody who comes later is told that it is not there.
-fn leave_when_deleted(volume: Followed) {
-    Effect::new(move |before: Option<bool>| match volume.get() {
-        Some(volume) => volume.state == VolumeState::Deleting,
-        None => {
-            if before == Some(true) {
-                address::go("volumes");
-            }
-            false
+fn leave_when_deleted(name: Memo<String>, volume: Followed) {
+    // That it is being deleted and that it is gone may come at once.
+    Effect::new(move |before: Option<Option<String>>| {
+        let shown = volume.get().map(|volume| volume.name.clone());
+        let same = before.flatten().is_some_and(|before| before == name.get_untracked());
+        if shown.is_none() && same {
+            address::go("volumes");
         }
+        shown
     });
 }
 

@@ -36,7 +36,7 @@ pub(crate) fn EventsPanel(volume: Memo<Option<Arc<Volume>>>) -> impl IntoView {
             <DataTable
                 id="volume-events"
                 caption="Events"
-                prefix="event-"
+                prefix="event"
                 rows
                 state=Signal::derive(move || list.state())
                 columns=events::columns()
@@ -91,7 +91,7 @@ pub(crate) fn VolumeJobsPanel(name: Memo<String>) -> impl IntoView {
             <DataTable
                 id="volume-jobs"
                 caption="Jobs"
-                prefix="work-"
+                prefix="work"
                 rows
                 state=Signal::derive(move || list.state())
                 columns=jobs::columns()
@@ -128,7 +128,7 @@ pub(crate) fn TicketsPanel(volume: Memo<Option<Arc<Volume>>>) -> impl IntoView {
             <DataTable
                 id="volume-tickets"
                 caption="Who wants it attached"
-                prefix="ticket-"
+                prefix="ticket"
                 rows
                 state=Signal::stored(ListState::Ready)
                 columns=ticket_columns()

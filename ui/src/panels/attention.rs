@@ -6,8 +6,8 @@ use leptos::prelude::*;
 use crate::components::badge::{Badge, Shape};
 use crate::live::Live;
 use crate::model::attention::{Attention, Remedy, Subject, urgent};
-use crate::words;
 use crate::words::{Mark, fill, tr};
+use crate::{clock, words};
 
 /// More than these wait behind a button, so that the rest of the page stays in sight.
 const SHOWN_AT_FIRST: usize = 6;
@@ -94,7 +94,7 @@ fn Line(line: Attention) -> impl IntoView {
             <div>
                 <a href=name_target><strong>{name}</strong></a>
                 " "
-                <span class="dim">{line.cause.message}</span>
+                <span class="dim">{clock::localized(&line.cause.message)}</span>
                 <div class="xs">{next_step}</div>
             </div>
             <a class="button" href=target>{words::remedy(remedy)}</a>

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use aurochs_api::condition::ConditionStatus;
+use aurochs_api::size::ByteSize;
 use aurochs_api::volume::{Robustness, Volume};
 use leptos::prelude::*;
 
@@ -33,7 +34,7 @@ const STATE: [Fact; 7] = [
     ("Expansion", expansion),
 ];
 
-const MADE: [Fact; 14] = [
+const MADE: [Fact; 15] = [
     ("Size", |volume| volume.size.to_string()),
     ("Actual size", actual),
     ("Frontend", |volume| words::frontends(volume.frontend.word(), &volume.frontend_in_use)),
@@ -44,6 +45,7 @@ const MADE: [Fact; 14] = [
     }),
     ("Copy of", |volume| volume.data_source.clone()),
     ("Restored from", |volume| volume.from_backup.clone()),
+    ("Only in the backup yet", remote),
     ("Backing image", |volume| volume.backing_image.clone()),
     ("Encrypted", |volume| yes_or_no(volume.encrypted)),
     ("Standby", |volume| yes_or_no(volume.standby)),
@@ -67,14 +69,19 @@ const KUBERNETES: [Fact; 6] = [
     ("Pod last seen", |volume| volume.kubernetes_status.last_pod_ref_at.clone()),
 ];
 
+/// Of a volume that is used before all of its data is there.
+const RESTORED: [Fact; 1] = [("Only in the backup yet", remote)];
+
 /// What people look for first.
 #[component]
 pub(crate) fn DetailsPanel(volume: Memo<Option<Arc<Volume>>>) -> impl IntoView {
     let created = Signal::derive(move || volume.get().map(|volume| volume.created.clone()).unwrap_or_default());
+    let is_remote = Memo::new(move |_| volume.get().is_some_and(|volume| volume.remote_size > ByteSize::ZERO));
     view! {
         <section class="card" aria-labelledby="details-title">
             <h2 id="details-title">{tr("Details")}</h2>
             {facts(volume, &SHORT)}
+            <Show when=move || is_remote.get()>{facts(volume, &RESTORED)}</Show>
             <FactList facts=vec![("Created", view! { <When text=created /> }.into_any())] />
         </section>
     }
@@ -121,6 +128,11 @@ fn actual(volume: &Volume) -> String {
         Some(controller) => controller.actual_size.to_string(),
         None => tr("known while attached").to_owned(),
     }
+}
+
+/// What an instant restore has not fetched yet.
+fn remote(volume: &Volume) -> String {
+    if volume.remote_size == ByteSize::ZERO { String::new() } else { volume.remote_size.to_string() }
 }
 
 fn health(robustness: Robustness) -> &'static str {

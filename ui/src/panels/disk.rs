@@ -102,7 +102,7 @@ pub(crate) fn DiskPart(node: Arc<Node>, name: String, disk: Disk) -> impl IntoVi
                 <p class="xs health"><span class=format!("dot {}", mark.class())><Shape mark=Signal::stored(mark) /></span>" "{text}</p>
             })}
             <details class="placed">
-                <summary class="xs">{fill("{} promised to {} replicas", &[&disk.storage_scheduled, &disk.scheduled_replica.len()])}</summary>
+                <summary class="xs">{fill("{} promised to {}", &[&disk.storage_scheduled, &words::count(disk.scheduled_replica.len(), "replica")])}</summary>
                 <PlacedReplicas replicas=disk.scheduled_replica.into_iter().collect() />
             </details>
             <ul class="reasons">{causes.collect_view()}</ul>

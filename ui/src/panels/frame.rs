@@ -164,7 +164,7 @@ fn Entry(
 fn SearchButton() -> impl IntoView {
     let palette = Palette::expect();
     view! {
-        <button type="button" class="find" aria-keyshortcuts="/ Control+K" on:click=move |_| palette.open() data-testid="find">
+        <button type="button" class="find" aria-label=tr("Search") aria-keyshortcuts="/ Control+K" on:click=move |_| palette.open() data-testid="find">
             <Pictogram icon=Icon::Search />
             <span>{tr("Search")}</span>
             <kbd aria-hidden="true">"/"</kbd>

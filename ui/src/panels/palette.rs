@@ -5,8 +5,6 @@ use std::time::Duration;
 
 use leptos::html;
 use leptos::prelude::*;
-use leptos_router::NavigateOptions;
-use leptos_router::hooks::use_navigate;
 use wasm_bindgen::JsCast;
 use web_sys::{HtmlElement, KeyboardEvent};
 
@@ -117,7 +115,6 @@ fn Search(palette: Palette) -> impl IntoView {
         hits.track();
         at.set(0);
     });
-    let navigate = StoredValue::new_local(use_navigate());
     let close = move || {
         if let Some(dialog) = dialog.get_untracked() {
             dialog.close();
@@ -129,9 +126,7 @@ fn Search(palette: Palette) -> impl IntoView {
             Way::CreateVolume => dialogs::volume::create(),
             Way::To(to) => {
                 keep(&hit);
-                let options = NavigateOptions { resolve: false, ..NavigateOptions::default() };
-                let to = format!("{}/{to}", address::root_path());
-                navigate.with_value(|navigate| navigate(&to, options));
+                address::go(to);
             }
         }
     };

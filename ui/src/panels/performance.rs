@@ -8,6 +8,7 @@ use leptos::task::spawn_local;
 use crate::api::{self, ApiError};
 use crate::clock;
 use crate::components::chart::{LineChart, Series, Unit};
+use crate::components::skeleton::Skeleton;
 use crate::live::Thing;
 use crate::words::tr;
 
@@ -91,8 +92,9 @@ impl Samples {
         Series { name: tr(label).to_owned(), points }
     }
 
-    fn is_empty(self) -> bool {
-        self.found.with(|found| found.as_ref().is_some_and(|found| found.items("io").is_empty()))
+    /// Whether there is anything to draw; none while the first answer is on its way.
+    fn is_measured(self) -> Option<bool> {
+        self.found.with(|found| found.as_ref().map(|found| found.at("io.0").is_some()))
     }
 }
 
@@ -123,13 +125,14 @@ pub(crate) fn PerformancePanel(name: Memo<String>) -> impl IntoView {
     view! {
         <section class="card" aria-label=tr("Performance") data-testid="performance">
             <div class="chips" role="group" aria-label=tr("Span of time")>{SPANS.map(chip).collect_view()}</div>
-            <Trouble samples />
-            <div class="charts">
-                <Operations samples />
-                <Throughput samples />
-                <Latency samples label="Read latency" mean="read.mean" p99="read.p99" />
-                <Latency samples label="Write latency" mean="write.mean" p99="write.p99" />
-            </div>
+            <Measured samples view=ViewFn::from(move || view! {
+                <div class="charts">
+                    <Operations samples />
+                    <Throughput samples />
+                    <Latency samples label="Read latency" mean="read.mean" p99="read.p99" />
+                    <Latency samples label="Write latency" mean="write.mean" p99="write.p99" />
+                </div>
+            }) />
         </section>
     }
 }
@@ -144,21 +147,27 @@ pub(crate) fn LastHour(name: Memo<String>) -> impl IntoView {
                 <h2 id="hour-title">{tr("Last hour")}</h2>
                 <a class="right xs" href=move || format!("volumes/{}?tab=performance", name.get())>{tr("All charts")}</a>
             </div>
-            <Trouble samples />
-            <Operations samples />
+            <Measured samples view=ViewFn::from(move || view! { <Operations samples /> }) />
         </section>
     }
 }
 
+/// What is drawn of the samples, or why nothing is.
 #[component]
-fn Trouble(samples: Samples) -> impl IntoView {
+fn Measured(samples: Samples, view: ViewFn) -> impl IntoView {
     let error = move || samples.error.get().map(|error| view! { <p class="failure">{error.message}</p> });
-    let empty = move || {
-        samples.is_empty().then(|| {
-            view! { <p class="calm dim">{tr("Nothing was measured in this time: the volume was not attached.")}</p> }
-        })
+    let measured = Memo::new(move |_| samples.is_measured());
+    let failed = Memo::new(move |_| samples.error.with(Option::is_some));
+    let charts = move || match measured.get() {
+        Some(true) => view.run(),
+        Some(false) => view! {
+            <p class="calm dim">{tr("Nothing was measured in this time. Points come while the volume is attached.")}</p>
+        }
+        .into_any(),
+        None if failed.get() => ().into_any(),
+        None => view! { <Skeleton lines=4 /> }.into_any(),
     };
-    view! { {error}{empty} }
+    view! { {error}{charts} }
 }
 
 #[component]

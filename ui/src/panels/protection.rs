@@ -13,7 +13,7 @@ use crate::components::when::When;
 use crate::dialogs;
 use crate::live::{List, Live, Thing, follow};
 use crate::model::action::{Action, refusal};
-use crate::panels::backups::{backup_columns, backup_entries, fetch, page_of, with_progress};
+use crate::panels::backups::{Fetched, backup_columns, backup_entries, fetch, page_of, with_progress};
 use crate::role::may_write;
 use crate::words::{self, fill, tr};
 
@@ -25,6 +25,19 @@ const fn hidden(key: &'static str, label: &'static str, kind: Kind, value: fn(&T
     Column { key, label, kind, hidden: true, value, view: None }
 }
 
+/// What its target has of a volume: the backup volume, if there is one, and its backups.
+pub(super) fn backups_of(volume: Memo<Option<Arc<Volume>>>) -> (Memo<Option<Thing>>, Fetched) {
+    let all = follow("backupvolumes");
+    let of = Memo::new(move |_| {
+        let volume = volume.get()?;
+        let is_it = |found: &&Thing| {
+            found.text("volumeName") == volume.name && found.text("backupTargetName") == volume.backup_target_name
+        };
+        all.shared().iter().find(is_it).cloned()
+    });
+    (of, fetch(of, Live::expect()))
+}
+
 /// Backups of the volume in its target.
 #[component]
 pub(crate) fn BackupsPanel(volume: Memo<Option<Arc<Volume>>>) -> impl IntoView {
@@ -32,12 +45,7 @@ pub(crate) fn BackupsPanel(volume: Memo<Option<Arc<Volume>>>) -> impl IntoView {
     let all = follow("backupvolumes");
     let name = Memo::new(move |_| volume.get().map(|volume| volume.name.clone()).unwrap_or_default());
     let target = Memo::new(move |_| volume.get().map(|volume| volume.backup_target_name.clone()).unwrap_or_default());
-    let of = Memo::new(move |_| {
-        let (name, target) = (name.get(), target.get());
-        let is_it = |found: &Thing| found.text("volumeName") == name && found.text("backupTargetName") == target;
-        all.all().into_iter().find(is_it)
-    });
-    let backups = fetch(of, live);
+    let (of, backups) = backups_of(volume);
     let rows = Memo::new(move |_| with_progress(backups.things.get(), &live.jobs.all()));
     let state = Signal::derive(move || if of.with(Option::is_some) { backups.state.get() } else { all.state() });
     let count = move || backups.things.with_untracked(Vec::len);
@@ -68,7 +76,7 @@ pub(crate) fn BackupsPanel(volume: Memo<Option<Arc<Volume>>>) -> impl IntoView {
             <DataTable
                 id="volume-backups"
                 caption="Backups"
-                prefix="backup-"
+                prefix="backup"
                 rows=Signal::derive(move || rows.get())
                 state
                 columns=backup_columns()
@@ -117,7 +125,7 @@ pub(crate) fn RecurringPanel(volume: Memo<Option<Arc<Volume>>>) -> impl IntoView
             <DataTable
                 id="volume-recurring"
                 caption="Recurring jobs"
-                prefix="job-"
+                prefix="job"
                 rows
                 state=Signal::derive(move || jobs.state())
                 columns=recurring_columns()
@@ -165,7 +173,7 @@ fn row(of: &RecurringJobRef, jobs: List) -> Thing {
 fn recurring_columns() -> Vec<Column> {
     vec![
         column("title", "Name", Kind::Text, |row| Value::text(row.text("title"))),
-        column("does", "Does", Kind::Text, |row| Value::text(row.text("does"))),
+        column("does", "Does", Kind::Long, |row| Value::text(row.text("does"))),
         column("schedule", "When", Kind::Text, |row| Value::text(row.text("schedule"))),
         Column {
             view: Some(next_run),

@@ -8,6 +8,7 @@ use aurochs_api::size::ByteSize;
 use aurochs_api::volume::Volume;
 use leptos::prelude::*;
 
+use crate::clock;
 use crate::components::badge::Badge;
 use crate::components::bar::Progress;
 use crate::components::menu::{Entry, Menu};
@@ -106,7 +107,10 @@ fn OneReplica(
             </div>
             <Work view volume />
             {move || failed().map(|at| view! { <div class="xs">{tr("Failed")}" "<When text=Signal::stored(at) /></div> })}
-            {move || reasons.get().into_iter().map(|cause| view! { <div class="xs">{cause.message}</div> }).collect_view()}
+            {move || reasons.get().into_iter().map(|cause| {
+                let message = clock::localized(&cause.message);
+                view! { <div class="xs reason" title=message.clone()>{message.clone()}</div> }
+            }).collect_view()}
             <div class="xs path" title=path>{disk}</div>
         </div>
     }

@@ -8,6 +8,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use serde_json::json;
 
+use super::asked::{asked, setter};
 use super::snapshot_list::SnapshotList;
 use crate::components::bar::Progress;
 use crate::components::menu::{Entry, Menu};
@@ -29,7 +30,11 @@ const FIRST_PIXELS: usize = 12;
 pub(crate) fn SnapshotsPanel(volume: Memo<Option<Arc<Volume>>>) -> impl IntoView {
     let hold = Hold::expect();
     let system = RwSignal::new(false);
-    let as_list = RwSignal::new(false);
+    // Stands in the address, so that a list can be shared and found again.
+    let shown_as = asked("snapshots");
+    let as_list = move || shown_as.with(|shown| shown == "list");
+    let choose = setter();
+    let show = move |shown: &str| choose.run(("snapshots", shown.to_owned()));
     let layers = layers(volume);
     let tree = Memo::new(move |before: Option<&Vec<TreeRow>>| match (hold.is_held(), before) {
         // Rows must not move under an open menu.
@@ -55,8 +60,8 @@ pub(crate) fn SnapshotsPanel(volume: Memo<Option<Arc<Volume>>>) -> impl IntoView
                         </label>
                     </Show>
                     <div class="segments" role="group" aria-label=tr("How snapshots are shown")>
-                        <button type="button" aria-pressed=move || (!as_list.get()).to_string() on:click=move |_| as_list.set(false)>{tr("Tree")}</button>
-                        <button type="button" aria-pressed=move || as_list.get().to_string() on:click=move |_| as_list.set(true)>{tr("List")}</button>
+                        <button type="button" aria-pressed=move || (!as_list()).to_string() on:click=move |_| show("")>{tr("Tree")}</button>
+                        <button type="button" aria-pressed=move || as_list().to_string() on:click=move |_| show("list")>{tr("List")}</button>
                     </div>
                     <Buttons volume />
                 </div>
@@ -64,7 +69,7 @@ pub(crate) fn SnapshotsPanel(volume: Memo<Option<Arc<Volume>>>) -> impl IntoView
             <Purging volume />
             <Show when=move || !tree.with(Vec::is_empty) fallback=move || view! { <NoTree volume /> }>
                 <Show
-                    when=move || as_list.get()
+                    when=as_list
                     fallback=move || view! {
                         <ol class="tree" aria-label=tr("Snapshot tree, newest first")>
                             <For each=keys key=Clone::clone children=layer />

@@ -7,7 +7,7 @@ use leptos::prelude::*;
 
 use super::manifest::Manifest;
 use crate::components::command::Command;
-use crate::words::{self, tr};
+use crate::words::{self, label, tr};
 
 /// One thing to take along, with its name.
 type Line = (&'static str, String);
@@ -67,6 +67,9 @@ impl Facts {
 }
 
 fn note(volume: &Volume) -> Option<&'static str> {
+    if volume.standby {
+        return Some(label("It follows a backup and offers no device. Activate it to use it."));
+    }
     match volume.state {
         VolumeState::Attached if volume.disable_frontend => {
             Some("Attached in maintenance mode: no device is offered. Detach it and attach it normally to use it.")

@@ -10,7 +10,8 @@ use crate::dialogs;
 use crate::live::Live;
 use crate::model::action::{Action, refusal};
 use crate::role::may_write;
-use crate::words;
+use crate::words::tr;
+use crate::{address, words};
 
 /// One name: the row menu. Several: what can be asked of them together. Nothing for those who may only look.
 pub(crate) fn entries_of(names: &[String]) -> Vec<Entry> {
@@ -32,7 +33,17 @@ fn entries(volume: &Volume) -> Vec<Entry> {
         let reason = refusal.map(|refusal| words::refusal(refusal).to_owned());
         action.is_listed(refusal).then(|| entry(action, vec![volume.name.clone()], reason))
     };
-    Action::ALL.into_iter().filter_map(entry).collect()
+    let mut entries: Vec<Entry> = Action::ALL.into_iter().filter_map(entry).collect();
+    let backups = format!("{}?tab=backups", address::volume(&volume.name));
+    let after = 1 + Action::ALL.iter().position(|action| *action == Action::BackUp).unwrap_or_default();
+    let show = Entry {
+        label: tr("Show backups").to_owned(),
+        refusal: None,
+        danger: false,
+        choose: Callback::new(move |()| address::go(&backups)),
+    };
+    entries.insert(after.min(entries.len()), show);
+    entries
 }
 
 /// Off as soon as one of them can't take part, with the name of that one.

@@ -206,10 +206,12 @@ pub(crate) fn names(names: &[String], most: usize) -> String {
     }
 }
 
-/// How long ago: `just now`, `40 s ago`, `4 min ago`, `2 h ago`, `3 d ago`.
+/// How long ago: `just now`, `40 s ago`, `4 min ago`, `2 h ago`, `3 d ago`; `in 5 min` for what is to come, which is
+/// not told from clocks that differ by less than a minute.
 pub(crate) fn age(seconds: i64) -> String {
     match seconds {
-        ..5 => tr("just now").to_owned(),
+        ..=-60 => fill("in {}", &[&span(seconds.unsigned_abs())]),
+        -59..5 => tr("just now").to_owned(),
         5..60 => fill("{} s ago", &[&(seconds / 5 * 5)]),
         60..3600 => fill("{} min ago", &[&(seconds / 60)]),
         3600..86_400 => fill("{} h ago", &[&(seconds / 3600)]),
@@ -222,7 +224,8 @@ pub(crate) fn span(seconds: u64) -> String {
     match seconds {
         0..60 => fill("{} s", &[&seconds]),
         60..3600 => fill("{} min", &[&seconds.div_ceil(60)]),
-        _ => fill("{} h {} min", &[&(seconds / 3600), &(seconds % 3600 / 60)]),
+        3600..172_800 => fill("{} h {} min", &[&(seconds / 3600), &(seconds % 3600 / 60)]),
+        _ => fill("{} d {} h", &[&(seconds / 86_400), &(seconds % 86_400 / 3600)]),
     }
 }
 
@@ -269,6 +272,8 @@ pub(crate) fn frontend(frontend: &str) -> &str {
         "iscsi" => tr("iSCSI"),
         "ublk" => tr("ublk"),
         "nbd" => tr("NBD"),
+        "nbd-kernel" => tr("NBD in the kernel"),
+        "iscsi-kernel" => tr("iSCSI in the kernel"),
         "fuse" | "fuse-loop" | "fuse_loop" => tr("FUSE and loop device"),
         "" => tr("None"),
         other => other,
@@ -326,7 +331,8 @@ mod tests {
     #[test]
     fn ages() {
         for (seconds, text) in [
-            (-3, "just now"),
+            (-7200, "in 2 h 0 min"),
+            (-59, "just now"),
             (4, "just now"),
             (59, "55 s ago"),
             (60, "1 min ago"),
@@ -342,6 +348,7 @@ mod tests {
         assert_eq!(span(38), "38 s");
         assert_eq!(span(61), "2 min");
         assert_eq!(span(7500), "2 h 5 min");
+        assert_eq!(span(6 * 86_400 + 14 * 3600 + 2880), "6 d 14 h");
     }
 
     #[test]

@@ -18,6 +18,7 @@ pub(crate) fn job_kind(kind: &str) -> &'static str {
         "supportBundle" => tr("Support bundle"),
         "evacuation" => tr("Evict"),
         "engineUpgrade" => tr("Engine upgrade"),
+        "backingImage" => tr("Backing image"),
         "backup" => tr("Backup"),
         "backupDeletion" => tr("Delete a backup"),
         "restore" => tr("Restore"),
@@ -29,7 +30,7 @@ pub(crate) fn job_kind(kind: &str) -> &'static str {
 }
 
 /// The kinds that can be asked for.
-pub(crate) const JOB_KINDS: [&str; 16] = [
+pub(crate) const JOB_KINDS: [&str; 17] = [
     "rebuild",
     "backup",
     "restore",
@@ -42,6 +43,7 @@ pub(crate) const JOB_KINDS: [&str; 16] = [
     "trim",
     "recurringRun",
     "supportBundle",
+    "backingImage",
     "systemBackup",
     "systemRestore",
     "engineUpgrade",

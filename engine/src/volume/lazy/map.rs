@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn a_block_is_remote_where_all_say_so() {
         let with = |remote: &[Range<usize>]| Map::decode(TEXT).unwrap().with(remote);
-        let both = Map::of_all(vec![with(&[0..2, 4..5]), with(&[1..5])]).unwrap().unwrap();
+        let both = Map::of_all(vec![with(&[0..2, 4..5]), with(std::slice::from_ref(&(1..5)))]).unwrap().unwrap();
         assert_eq!(both, with(&[1..2, 4..5]));
         assert_eq!(Map::of_all(vec![both, with(&[])]).unwrap().unwrap(), with(&[]));
         assert_eq!(Map::of_all(vec![]), Ok(None));

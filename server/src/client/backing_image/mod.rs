@@ -33,7 +33,7 @@ pub enum Command {
     #[command(after_help = "Example:\n  aurochs backing-image show debian")]
     Show(Show),
     /// Make a backing image of a download, a file, a volume, another image or a backup
-    Create(create::Create),
+    Create(Box<create::Create>),
     /// Send a file to a backing image that waits for one
     #[command(after_help = "Example:\n  aurochs backing-image upload debian debian-12.qcow2")]
     Upload(Named),

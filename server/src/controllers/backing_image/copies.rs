@@ -365,7 +365,6 @@ pub(super) fn waiting(image: &Object<BackingImage>, message: String, next_step: 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use aurochs_engine::grpc::instance_v1::Image;
 
     fn disk(uuid: &str, change: impl FnOnce(&mut Disk)) -> Disk {
         let mut disk = Disk {
@@ -376,7 +375,7 @@ mod tests {
             ready: true,
             evicting: false,
             needed: false,
-            copy: Copy::Ready(Box::new(Image::default())),
+            copy: Copy::Ready(Box::default()),
         };
         change(&mut disk);
         disk

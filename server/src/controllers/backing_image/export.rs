@@ -44,7 +44,7 @@ impl BackingImages {
         if volume.status.robustness == Robustness::Faulted {
             return Ok(Wanted::Never(format!("volume {name} is faulted")));
         }
-        if !volume.is_filled() {
+        if !volume.is_filled() || !volume.is_restored() {
             return Ok(Wanted::Later(format!("volume {name} is itself being filled")));
         }
         let Some(node) = tickets::node_for(&self.context, &volume).await? else {

@@ -298,7 +298,8 @@ pub(super) fn is_busy(status: &EngineStatus) -> bool {
 
 /// The status without what moves all the time: what is left decides whether a change is written at once.
 pub(super) fn without_numbers(mut status: EngineStatus) -> EngineStatus {
-    status.actual_size = ByteSize::ZERO;
+    // The first data of a volume is news: who deletes one that holds data is asked for its name.
+    status.actual_size = ByteSize(status.actual_size.bytes().min(1));
     status.reconcile_regions_left = status.reconcile_regions_left.min(1);
     for snapshot in status.snapshots.values_mut() {
         snapshot.size = ByteSize::ZERO;
@@ -384,6 +385,16 @@ mod tests {
         message.rebuilds[0].sources = vec![source("a"), source("c")];
         let status = applied(&EngineStatus::default(), &message, "unix:/e");
         assert_eq!(status.rebuild_status["b"].from_replica_list, ["a", "c"]);
+    }
+
+    #[test]
+    fn the_first_data_is_news_and_more_of_it_is_not() {
+        let holding = |bytes| {
+            let message = engine_v1::EngineStatus { actual_size_bytes: bytes, ..message() };
+            without_numbers(applied(&EngineStatus::default(), &message, "unix:/e"))
+        };
+        assert_ne!(holding(0), holding(4096));
+        assert_eq!(holding(4096), holding(1 << 30));
     }
 
     #[test]

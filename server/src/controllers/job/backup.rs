@@ -70,8 +70,7 @@ fn is_forgotten(backup: &Object<Backup>) -> bool {
 
 /// The same work with its end, unless it was none.
 fn ended(work: Work, is_none: bool) -> Vec<Work> {
-    let course = Course::Ended { outcome: Outcome::Succeeded, marks: BTreeSet::new() };
-    if is_none { Vec::new() } else { vec![Work { course, ..work }] }
+    if is_none { Vec::new() } else { vec![work.succeeded()] }
 }
 
 fn works(backup: &Object<Backup>) -> Vec<Work> {

@@ -40,7 +40,11 @@ pub(super) async fn follow(context: Context) {
                     WatchEvent::Applied(backup) => teller.tell(&prefix, works(&backup), FORGOTTEN),
                     WatchEvent::Deleted(backup) => {
                         let is_over = backup.is_only_forgotten() || !backup.is_deleting();
-                        teller.tell(&prefix, if is_over { Vec::new() } else { vec![removed(&backup)] }, FORGOTTEN);
+                        teller.tell(
+                            &prefix,
+                            if is_over { Vec::new() } else { vec![removal(&backup).succeeded()] },
+                            FORGOTTEN,
+                        );
                         teller.forget(&prefix, FORGOTTEN);
                     }
                 }
@@ -122,12 +126,6 @@ fn removal(backup: &Object<SystemBackup>) -> Work {
         done_bytes: 0,
         notes: if is_stuck { vec![(Level::Warning, format!("{}.", status.waits_for))] } else { Vec::new() },
     }
-}
-
-/// The same work with its end.
-fn removed(backup: &Object<SystemBackup>) -> Work {
-    let course = Course::Ended { outcome: Outcome::Succeeded, marks: BTreeSet::new() };
-    Work { course, ..removal(backup) }
 }
 
 fn restoring(restore: &Object<SystemRestore>) -> Work {

@@ -14,7 +14,7 @@ use super::work::{Chance, Course, Work};
 use crate::controllers::Context;
 use crate::controllers::volume::expansion::present_size;
 use crate::jobs::{JobKind, Level, Outcome, StartedBy};
-use crate::resources::engine::RestorePhase;
+use crate::resources::engine::{CloneProgress, RestorePhase};
 use crate::resources::volume::CloneState;
 use crate::resources::{Engine, LABEL_VOLUME, Object, Volume};
 use crate::store::WatchEvent;
@@ -104,14 +104,19 @@ fn clone(volume: &Object<Volume>, engine: Option<&Object<Engine>>, open: &BTreeS
         CloneState::Initiated => Course::Runs("copying"),
         CloneState::CopyCompletedAwaitingHealthy => Course::Runs("waiting until its replicas are whole"),
         CloneState::Failed => Course::Runs("waiting for the next attempt"),
-        CloneState::Completed => Course::Ended { outcome: Outcome::Succeeded, marks: BTreeSet::new() },
+        CloneState::Completed => Course::succeeded(),
     };
     let told = engine.and_then(|engine| engine.status.clone.as_ref());
     let why = format!("The volume is made from {}.", volume.spec.data_source);
+    let bytes = |told: &CloneProgress| match state {
+        // What the engine told last may be from before its last bytes.
+        CloneState::Completed => told.planned_bytes.bytes(),
+        _ => told.done_bytes.bytes(),
+    };
     Some(Work {
         cancel: Chance::Impossible(NO_CANCEL_OF_CLONES),
         planned_bytes: told.map(|told| told.planned_bytes.bytes()),
-        done_bytes: told.map_or(0, |told| told.done_bytes.bytes()),
+        done_bytes: told.map_or(0, bytes),
         notes: match state {
             CloneState::Failed => notes(volume, &[CauseCode::CloneFailed]),
             _ => Vec::new(),
@@ -135,7 +140,7 @@ fn restore(volume: &Object<Volume>, engine: Option<&Object<Engine>>, open: &BTre
         Some(RestorePhase::Runs) => Course::Runs("fetching"),
         _ if failed => Course::Runs("waiting for the next attempt"),
         _ if is_waited_for || unfinished => Course::Runs("waiting"),
-        _ => Course::Ended { outcome: Outcome::Succeeded, marks: BTreeSet::new() },
+        _ => Course::succeeded(),
     };
     let why = match told {
         Some(told) => format!("The volume gets backup {} of {}.", told.backup, told.volume),

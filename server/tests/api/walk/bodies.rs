@@ -73,7 +73,9 @@ fn good(kind: &str, name: &str, word: &str) -> Value {
         ("diskUpdateInput", "disks") => json!({"disk-1": {"path": "/data/node-1", "allowScheduling": true}}),
         ("setting", "value") => json!("true"),
         (_, "hostId" | "nodeID") => json!("node-1"),
-        (_, "size" | "snapshotMaxSize") => json!("1Gi"),
+        (_, "size") => json!("1Gi"),
+        // Twice the size is the least.
+        (_, "snapshotMaxSize") => json!("2Gi"),
         (_, "numberOfReplicas" | "replicaCount") => json!(1),
         (_, "cron") => json!("@daily"),
         (_, "task") => json!("snapshot"),

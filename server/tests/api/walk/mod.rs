@@ -15,6 +15,7 @@ use aurochs_server::resources::node::NodeSpec;
 use aurochs_server::resources::orphan::OrphanSpec;
 use aurochs_server::resources::support_bundle::SupportBundleSpec;
 use aurochs_server::resources::{EngineImage, InstanceManager, Node, Object, Orphan, SupportBundle, Volume};
+use futures::stream::{self, StreamExt};
 use serde_json::{Value, json};
 
 use crate::harness::{Answer, Manager};
@@ -23,6 +24,8 @@ use bodies::Bodies;
 const HOST: &str = "http://manager:9500";
 /// Far more than any answer takes; only one that never comes meets it.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// Requests of one kind that are under way together.
+const AT_ONCE: usize = 16;
 /// Ids that nothing has, as they stand in an address.
 const UNKNOWN_IDS: [&str; 6] = ["nothing", "%E2%98%83", "..%2F..%2Fetc", "%00", "a%20b", "-"];
 
@@ -47,6 +50,20 @@ impl Walk {
     }
 
     async fn ask(&mut self, method: &str, path: &str, body: &str) -> Answer {
+        let answer = self.answer(method, path, body).await;
+        self.note(method, path, &answer);
+        answer
+    }
+
+    /// The same request with many bodies, several of them at once.
+    async fn ask_with(&mut self, method: &str, path: &str, bodies: Vec<String>) {
+        let asked = stream::iter(&bodies).map(|body| self.answer(method, path, body));
+        for answer in asked.buffer_unordered(AT_ONCE).collect::<Vec<_>>().await {
+            self.note(method, path, &answer);
+        }
+    }
+
+    async fn answer(&self, method: &str, path: &str, body: &str) -> Answer {
         let answer = tokio::time::timeout(PATIENCE, self.manager.call(method, path, body)).await;
         let answer = answer.unwrap_or_else(|_| panic!("{method} {path} {body}: no answer"));
         let place = || format!("{method} {path} {}", body.chars().take(300).collect::<String>());
@@ -54,13 +71,18 @@ impl Walk {
         assert!(status == 200 || (400..500).contains(&status), "{}: {answer:?}", place());
         if status != 200 {
             check_error(&answer, &place());
+        }
+        answer
+    }
+
+    fn note(&mut self, method: &str, path: &str, answer: &Answer) {
+        if answer.status != 200 {
             let message = answer.json()["message"].as_str().unwrap().to_owned();
             let missing = message.split_once("this version has no ").map(|(_, rest)| rest.trim_end_matches(" yet"));
             self.missing.extend(missing.map(str::to_owned));
         }
         self.asked.insert((method.to_lowercase(), path.to_owned()));
         self.count += 1;
-        answer
     }
 
     /// The schema of a type, by its name in any case.
@@ -162,16 +184,12 @@ async fn walk_methods(walk: &mut Walk, things: &BTreeMap<String, Vec<String>>) {
         let collection = schema["links"]["collection"].as_str().unwrap().strip_prefix(HOST).unwrap().to_owned();
         let bodies = Bodies::new(&id, &walk.fields(&id));
         if has(&schema, "collectionMethods", "POST") {
-            for body in bodies.clone().all() {
-                walk.ask("POST", &collection, &body).await;
-            }
+            walk.ask_with("POST", &collection, bodies.clone().all()).await;
         }
         let unknown = format!("{collection}/nothing");
         let known = things.get(&id).and_then(|things| things.first()).cloned();
         if has(&schema, "resourceMethods", "PUT") {
-            for body in bodies.clone().all() {
-                walk.ask("PUT", known.as_ref().unwrap_or(&unknown), &body).await;
-            }
+            walk.ask_with("PUT", known.as_ref().unwrap_or(&unknown), bodies.clone().all()).await;
             walk.ask("PUT", &unknown, "{}").await;
         }
         if has(&schema, "resourceMethods", "DELETE") {
@@ -191,9 +209,7 @@ async fn walk_actions(walk: &mut Walk, things: &BTreeMap<String, Vec<String>>) {
             let input = action.get("input").and_then(Value::as_str).unwrap_or_default();
             let bodies = Bodies::new(input, &walk.fields(input));
             for target in &targets {
-                for body in bodies.clone().all() {
-                    walk.ask("POST", &format!("{target}?action={name}"), &body).await;
-                }
+                walk.ask_with("POST", &format!("{target}?action={name}"), bodies.clone().all()).await;
             }
         }
         if let (Some(target), false) = (targets.first(), actions.is_empty()) {
@@ -212,13 +228,10 @@ async fn walk_hidden(walk: &mut Walk) {
         assert_eq!(walk.ask("GET", path, "").await.status, 200, "{path}");
     }
     for path in ["/v1/backuptargets", "/v1/backupvolumes"] {
-        for body in Bodies::new("syncBackupResource", &walk.fields("syncBackupResource")).all() {
-            walk.ask("PUT", path, &body).await;
-        }
+        walk.ask_with("PUT", path, Bodies::new("syncBackupResource", &walk.fields("syncBackupResource")).all()).await;
     }
-    for body in Bodies::new("supportBundleInitateInput", &walk.fields("supportBundleInitateInput")).all() {
-        walk.ask("POST", "/v1/supportbundles", &body).await;
-    }
+    let bundles = Bodies::new("supportBundleInitateInput", &walk.fields("supportBundleInitateInput"));
+    walk.ask_with("POST", "/v1/supportbundles", bundles.all()).await;
     for bundle in
         ["/v1/supportbundles/node-1/bundle-1", "/v1/supportbundles/node-1/nothing", "/v1/supportbundles/x/bundle-1"]
     {

@@ -110,10 +110,10 @@ async fn an_activation_does_not_wait_for_a_node_that_is_gone() {
     installation.call("POST", &format!("/v1/volumes/{STANDBY}?action=activate"), json!({"frontend": "nbd"})).await;
     let volume = installation.until_restored(STANDBY).await;
     assert!(!volume.spec.standby && !volume.status.is_standby);
-    let told = installation.call("GET", "/v1/events", Value::Null).await;
+    let told = installation.events().await;
     let words =
         |event: &&Value| event["event"]["message"].as_str().is_some_and(|text| text.contains("is activated with"));
-    let told = told["data"].as_array().unwrap().iter().filter(words).collect::<Vec<_>>();
+    let told = told.iter().filter(words).collect::<Vec<_>>();
     assert_eq!(told.len(), 1, "it is told once: {told:?}");
     assert_eq!(told[0]["event"]["count"].as_u64().unwrap_or(1), 1, "{told:?}");
     if engine.spec.node_id == "node-1" {

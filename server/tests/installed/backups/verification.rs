@@ -2,7 +2,7 @@
 
 use aurochs_server::jobs::{JobId, JobState, Record};
 use axum::http::StatusCode;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::Target;
 use crate::installation::{Installation, MIB};
@@ -37,9 +37,9 @@ async fn a_backup_is_read_and_damage_is_found() {
     std::fs::write(&blocks[0], "damaged").unwrap();
     let bad = installation.verify(made.name(), 0).await;
     assert_eq!(bad.state(), JobState::Failed);
-    let events = installation.call("GET", "/v1/events", Value::Null).await;
+    let events = installation.events().await;
     let told = "1 of 2 blocks of backup";
-    assert!(events["data"].as_array().unwrap().iter().any(|event| event.to_string().contains(told)), "{events}");
+    assert!(events.iter().any(|event| event.to_string().contains(told)), "{events:?}");
     std::fs::remove_file(&blocks[1]).unwrap();
     assert_eq!(installation.verify(made.name(), 0).await.state(), JobState::Failed);
 

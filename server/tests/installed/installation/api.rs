@@ -60,6 +60,12 @@ impl Installation {
         (status, answer["message"].as_str().unwrap_or_default().to_owned())
     }
 
+    /// All that were told of until now, those of this moment among them.
+    pub(crate) async fn events(&self) -> Vec<Value> {
+        self.manager.as_ref().unwrap().app.events.settle().await;
+        self.call("GET", "/v1/events", Value::Null).await["data"].as_array().unwrap().clone()
+    }
+
     /// What has to work.
     pub(crate) async fn call(&self, method: &str, path: &str, body: Value) -> Value {
         let (status, answer) = self.answer(method, path, body).await;

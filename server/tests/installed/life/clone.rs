@@ -84,3 +84,51 @@ async fn a_copy_is_what_the_source_was_when_it_was_begun() {
     installation.until("the copy is gone", async |store| store.find::<Volume>(COPY).await.unwrap().is_none()).await;
     installation.stop().await;
 }
+
+/// A copy of a volume that waits for its own data has all of it, and is not in the way of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_of_a_copy_in_the_making_waits_for_it() {
+    const SECOND: &str = "second";
+    let installation = Installation::start(1).await;
+    let store = installation.store();
+    installation.create(1, |_| {}).await;
+    installation.attach("node-1").await;
+    installation.until_healthy().await;
+    installation.write(0, 2 * MIB, 7).await;
+    let before = content(&installation, VOLUME, 64 * MIB).await;
+
+    for (copy, source) in [(COPY, format!("snap://{VOLUME}/late")), (SECOND, format!("vol://{COPY}"))] {
+        let size = ByteSize(64 * MIB);
+        let spec = VolumeSpec { size, number_of_replicas: 1, frontend: Frontend::Nbd, ..VolumeSpec::default() };
+        store.create(&Object::<Volume>::new(copy, VolumeSpec { data_source: source, ..spec })).await.unwrap();
+    }
+    installation
+        .until("the second copy is made, or says that it waits", async |store| {
+            let second = store.get::<Volume>(SECOND).await.unwrap();
+            let waits = |cause: &aurochs_api::cause::Cause| cause.message.contains("all of its own data");
+            second.is_filled() || second.status.causes.iter().any(waits)
+        })
+        .await;
+    assert!(!store.get::<Volume>(SECOND).await.unwrap().is_filled(), "there is nothing to copy yet");
+    installation.act("snapshotCRCreate", serde_json::json!({"name": "late"})).await;
+    installation
+        .until("both copies are made", async |store| {
+            let volumes = store.list::<Volume>().await.unwrap();
+            volumes.iter().all(|volume| volume.is_filled() && (volume.name() == VOLUME || is_detached(volume)))
+        })
+        .await;
+    for copy in [COPY, SECOND] {
+        installation.attach_volume(copy, "node-1").await;
+        installation
+            .until("the copy is attached", async |store| {
+                store.get::<Volume>(copy).await.unwrap().status.state == VolumeState::Attached
+            })
+            .await;
+        assert!(content(&installation, copy, 64 * MIB).await == before, "{copy} differs from its source");
+    }
+    installation.stop().await;
+}
+
+fn is_detached(volume: &Object<Volume>) -> bool {
+    volume.status.state == VolumeState::Detached
+}

@@ -10,6 +10,8 @@ const JOB: &str = "daily";
 struct Runs {
     installation: Installation,
     count: u64,
+    /// What the last run said, and what the volume had after it.
+    told: String,
 }
 
 impl Runs {
@@ -20,8 +22,10 @@ impl Runs {
         self.installation.run_now(JOB).await;
         let ended = self.installation.until_run(JOB, self.count).await;
         assert_eq!(ended.outcome, "succeeded", "{ended:?}");
+        let runs = self.installation.runs_in_history(JOB).await;
+        self.told = format!("{}\n{:#?}", self.installation.log_of(&runs[0]).await, self.installation.layers().await);
         let now = self.installation.own_snapshots(JOB).await;
-        now.last() != before.last()
+        now.iter().any(|name| !before.contains(name))
     }
 
     async fn io(&self, command: &str) {
@@ -37,26 +41,26 @@ async fn a_snapshot_is_taken_when_the_volume_shows_something_else() {
     installation.attach_by_api(false).await;
     // Not while the test runs, or else at a moment that changes nothing but the count.
     installation.add_job(JOB, "snapshot", "0 0 29 2 *", 20, 1).await;
-    let mut runs = Runs { installation, count: 0 };
-    assert!(!runs.takes().await, "nothing was ever written");
+    let mut runs = Runs { installation, count: 0, told: String::new() };
+    assert!(!runs.takes().await, "nothing was ever written: {}", runs.told);
     runs.installation.write(0, 2 * MIB, 7).await;
-    assert!(runs.takes().await, "written");
-    assert!(!runs.takes().await, "not written since");
+    assert!(runs.takes().await, "written: {}", runs.told);
+    assert!(!runs.takes().await, "not written since: {}", runs.told);
     runs.io("write -P 9 0 64k").await;
     runs.io("discard 0 1M").await;
-    assert!(!runs.takes().await, "a discard brought back what the snapshot has");
+    assert!(!runs.takes().await, "a discard brought back what the snapshot has: {}", runs.told);
     runs.io("write -z 0 4k").await;
-    assert!(runs.takes().await, "zeros hide data");
+    assert!(runs.takes().await, "zeros hide data: {}", runs.told);
     runs.io("write -z 8M 4k").await;
     runs.io("discard 8M 4k").await;
     runs.installation.detach_by_api().await;
     runs.installation.attach_by_api(false).await;
-    assert!(!runs.takes().await, "neither an attachment nor zeros where nothing was");
+    assert!(!runs.takes().await, "neither an attachment nor zeros where nothing was: {}", runs.told);
 
     // The newest is given up by a user: what it alone held is in no snapshot.
     let newest = runs.installation.own_snapshots(JOB).await.pop().unwrap();
     runs.installation.act("snapshotCRDelete", json!({"name": newest})).await;
     runs.installation.until_snapshot(&newest, "is marked", |snapshot| snapshot.status.mark_removed).await;
-    assert!(runs.takes().await, "given up");
+    assert!(runs.takes().await, "given up: {}", runs.told);
     runs.installation.stop().await;
 }

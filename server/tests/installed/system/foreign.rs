@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use aurochs_server::resources::system_backup::SystemBackupState;
+use aurochs_server::resources::volume::VolumeState;
 use aurochs_server::resources::{Setting, SystemBackup, Volume};
 use serde_json::{Value, json};
 
@@ -146,6 +147,12 @@ async fn what_can_not_be_brought_back_is_told_and_the_rest_is_there() {
     let shown = installation.call("GET", "/v1/systemrestores/back", Value::Null).await;
     assert_eq!(shown["causes"][0]["details"].as_array().unwrap().len(), 4, "{shown}");
 
+    // A volume that is being made is in the way of the next one.
+    installation
+        .until("plain is detached", async |store| {
+            store.get::<Volume>("plain").await.unwrap().status.state == VolumeState::Detached
+        })
+        .await;
     // What is damaged fails with what is wrong, and changes nothing.
     installation.ask_for_system_restore("of-changed", "changed").await;
     installation

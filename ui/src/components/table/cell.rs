@@ -35,6 +35,6 @@ pub(super) fn class(kind: Kind, is_first: bool) -> &'static str {
         Kind::Number | Kind::Bytes => "num",
         Kind::Time => "dim",
         Kind::State => "state",
-        Kind::Text | Kind::Long | Kind::Custom => "",
+        Kind::Text | Kind::Wide | Kind::Long | Kind::Custom => "",
     }
 }

@@ -9,6 +9,8 @@ use crate::words::Mark;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Text,
+    /// A few words.
+    Wide,
     /// A sentence: needs room.
     Long,
     Number,

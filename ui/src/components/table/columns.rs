@@ -11,6 +11,9 @@ use crate::words::tr;
 /// Keys of the columns in view, in their order.
 pub(super) type Chosen = RwSignal<Vec<&'static str>>;
 
+/// Pixels beside a title: the cell's edges and the arrow of the order.
+const TITLE_BESIDES: u32 = 38;
+
 fn place(table: &str) -> String {
     format!("aurochs-columns-{table}")
 }
@@ -30,18 +33,21 @@ pub(super) fn chosen(table: &'static str, columns: &[Shown]) -> Chosen {
     RwSignal::new(shown.map(|(_, column)| column.key).collect())
 }
 
-/// Width in pixels that a column needs; the first gets what is left besides.
-pub(super) fn width(index: usize, kind: Kind) -> u32 {
-    match kind {
+/// Width in pixels that a column needs, its title included; the first gets what is left besides.
+pub(super) fn width(index: usize, column: &Shown) -> u32 {
+    let title = tr(column.label).chars().map(|letter| if letter.is_ascii() { 7 } else { 13 }).sum::<u32>();
+    let content = match column.kind {
         _ if index == 0 => 200,
         Kind::Text => 140,
+        Kind::Wide => 210,
         Kind::Long => 340,
-        Kind::Number => 90,
+        Kind::Number => 80,
         Kind::Bytes => 100,
         Kind::Time => 110,
-        Kind::State => 150,
+        Kind::State => 130,
         Kind::Custom => 160,
-    }
+    };
+    content.max(title + TITLE_BESIDES)
 }
 
 /// Whether a `details` that says so is open now.

@@ -231,7 +231,7 @@ fn Sheet(board: Board, caption: &'static str) -> impl IntoView {
     let row = move |(index, item): (usize, Item)| view! { <RowView board drawn index id=item.id.clone() item /> };
     let least = move || {
         let shown = board.shown();
-        let widths = shown.iter().enumerate().map(|(index, column)| columns::width(index, column.kind));
+        let widths = shown.iter().enumerate().map(|(index, column)| columns::width(index, column));
         let besides =
             if board.picks.get() { PICK_PIXELS } else { 0 } + if board.menu.is_some() { ACT_PIXELS } else { 0 };
         format!("min-width:{}px", if board.narrow.get() { 0 } else { widths.sum::<u32>() + besides })
@@ -266,7 +266,7 @@ fn Heads(board: Board) -> impl IntoView {
         let shown = board.shown();
         let width = |(index, column): (usize, &Shown)| match index {
             0 => view! { <col /> }.into_any(),
-            _ => view! { <col style=format!("width:{}px", columns::width(index, column.kind)) /> }.into_any(),
+            _ => view! { <col style=format!("width:{}px", columns::width(index, column)) /> }.into_any(),
         };
         shown.iter().enumerate().map(width).collect_view()
     };

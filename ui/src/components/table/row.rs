@@ -10,7 +10,7 @@ use super::grid::{Board, drawn_cell};
 use super::item::{Item, Shown};
 use crate::components::menu::Menu;
 use crate::role::may_write;
-use crate::words::fill;
+use crate::words::{fill, tr};
 
 /// Values of the second line on a phone.
 const FACTS: usize = 3;
@@ -80,8 +80,13 @@ fn summary(shown: &[Shown], item: &Item) -> AnyView {
     let badge = state.map(|index| cell::cell(&shown[index], item));
     let says = |value: &Value| !matches!(value, Value::None) && *value != Value::text("");
     let facts = shown.iter().enumerate().skip(1).filter(|(index, _)| Some(*index) != state);
-    let facts = facts.map(|(_, column)| (column.value)(item)).filter(says).take(FACTS);
-    let fact = |value: Value| view! { <span>{cell::plain(value)}</span> };
+    let facts =
+        facts.map(|(_, column)| (column.label, (column.value)(item))).filter(|(_, value)| says(value)).take(FACTS);
+    // A bare number tells nothing.
+    let fact = |(label, value): (&'static str, Value)| {
+        let name = matches!(value, Value::Number(_) | Value::Bytes(_)).then(|| format!("{} ", tr(label)));
+        view! { <span>{name}{cell::plain(value)}</span> }
+    };
     view! {
         <div class="line"><span class="main">{main}</span>{badge}</div>
         <div class="line facts">{facts.map(fact).collect_view()}</div>

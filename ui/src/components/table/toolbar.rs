@@ -150,33 +150,34 @@ pub(super) fn BulkBar(board: Board, entries: Callback<Vec<Item>, Vec<Entry>>) ->
         })
     };
     let offered = move || entries.run(selected());
-    let rest = Callback::new(move |()| {
-        let all = untrack(offered);
-        let first = if board.narrow.get_untracked() { 0 } else { BUTTONS };
-        all.into_iter().skip(first).collect::<Vec<_>>()
+    let first = move || if board.narrow.get() { 0 } else { BUTTONS };
+    let rest = Callback::new(move |()| untrack(offered).into_iter().skip(untrack(first)).collect::<Vec<_>>());
+    // Drawn again only when what is offered changes, and the menu never: it may be open, and a press takes its time.
+    let offers = Memo::new(move |_| {
+        let name = |entry: Entry| (entry.label, entry.refusal);
+        offered().into_iter().map(name).collect::<Vec<_>>()
     });
-    let bar = move || {
-        let all = offered();
-        let first = if board.narrow.get() { 0 } else { BUTTONS };
-        let more = (all.len() > first)
-            .then(|| view! { <Menu label=tr("More for the selected") text=tr("More") entries=rest /> });
-        view! { {all.into_iter().take(first).map(button).collect_view()}{more} }
+    let has_more = Memo::new(move |_| offers.with(Vec::len) > first());
+    let press = move |label: &str| {
+        let pressed = untrack(offered).into_iter().find(|entry| entry.label == label && entry.refusal.is_none());
+        if let Some(entry) = pressed {
+            dialogs::outlive(|| entry.choose.run(()));
+        }
+    };
+    let button = move |(label, refusal): (String, Option<String>)| {
+        let (refused, named) = (refusal.is_some(), label.clone());
+        view! { <button type="button" disabled=refused title=refusal on:click=move |_| press(&named)>{label}</button> }
     };
     view! {
         <div class="bulk" class:empty=move || number.get() == 0 role="toolbar" aria-label=tr("Selected rows") data-testid="bulk">
             {move || (number.get() > 0).then(|| view! {
                 <strong>{fill("{} selected", &[&grouped(number.get())])}</strong>
-                {bar}
+                {move || offers.get().into_iter().take(first()).map(button).collect_view()}
+                {move || has_more.get().then(|| view! {
+                    <Menu label=tr("More for the selected") text=tr("More") entries=rest />
+                })}
                 <button type="button" class="clear" on:click=move |_| board.selection.clear()>{tr("Clear")}</button>
             })}
         </div>
     }
-}
-
-fn button(entry: Entry) -> impl IntoView {
-    let Entry { label, refusal, choose, .. } = entry;
-    let refused = refusal.is_some();
-    // The bar is made again with every change of the selected rows; the question that is asked stays.
-    let ask = move |_| dialogs::outlive(|| choose.run(()));
-    view! { <button type="button" disabled=refused title=refusal on:click=ask>{label}</button> }
 }

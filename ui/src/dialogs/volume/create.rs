@@ -101,7 +101,7 @@ fn open(preset: Preset, targets: &[String], images: Vec<String>) {
         tone: Tone::Plain,
         intro: None,
         fields,
-        preview: Some(Callback::new(|values: Values| view! { <Outlook values /> }.into_any())),
+        preview: Some(Callback::new(|values: Signal<Values>| view! { <Outlook values /> }.into_any())),
         submit: Callback::new(|values: Values| {
             Box::pin(async move {
                 let notice = fill("Volume {} is being created.", &[&values.text("name")]);
@@ -234,11 +234,15 @@ fn body(values: &Values) -> Value {
 
 /// Where the replicas would go now.
 #[component]
-fn Outlook(values: Values) -> impl IntoView {
+fn Outlook(values: Signal<Values>) -> impl IntoView {
     let live = Live::expect();
-    let size = values.bytes("size");
-    let replicas = values.at("numberOfReplicas").and_then(Value::as_u64).and_then(|number| u32::try_from(number).ok());
+    let wished = move || {
+        let values = values.get();
+        let replicas = values.at("numberOfReplicas").and_then(Value::as_u64);
+        (values.bytes("size"), replicas.and_then(|number| u32::try_from(number).ok()))
+    };
     let sentence = move || {
+        let (size, replicas) = wished();
         let replicas = replicas.filter(|_| size > ByteSize::ZERO)?;
         let percent = live.setting_number("storage-over-provisioning-percentage");
         let percent = percent.unwrap_or(OVER_PROVISIONING_WITHOUT_SETTING);

@@ -15,7 +15,7 @@ pub(super) fn ask(names: Vec<String>) {
     let what = subject(&names);
     let preview = what_if("detach", &names, "").map(|address| {
         let address = Signal::stored(address);
-        Callback::new(move |_: Values| view! { <Consequences address /> }.into_any())
+        Callback::new(move |_: Signal<Values>| view! { <Consequences address /> }.into_any())
     });
     let batch = Batch::new(names.clone());
     ask_form(FormQuestion {

@@ -38,10 +38,13 @@ pub(super) fn ask(names: Vec<String>) {
             Field::size(PRESENT, "Present size").value(present.bytes().to_string()).fixed(),
             Field::size("size", "New size").required().check(larger),
         ],
-        preview: Some(Callback::new(move |values: Values| {
-            let size = values.bytes("size");
-            let address = what_if("expand", &of, &format!("&size={}", size.bytes())).filter(|_| size > present);
-            let address = Signal::stored(address.unwrap_or_default());
+        preview: Some(Callback::new(move |values: Signal<Values>| {
+            let of = of.clone();
+            let address = Signal::derive(move || {
+                let size = values.with(|values| values.bytes("size"));
+                let address = what_if("expand", &of, &format!("&size={}", size.bytes()));
+                address.filter(|_| size > present).unwrap_or_default()
+            });
             view! { <Consequences address /> }.into_any()
         })),
         submit: Callback::new(move |values: Values| {

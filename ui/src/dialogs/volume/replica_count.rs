@@ -29,10 +29,14 @@ pub(super) fn ask(names: Vec<String>) {
             view! { <p>{tr("A new replica is filled while the volume is used; one that is too many goes at once.")}</p> }
         })),
         fields: vec![Field::number(FIELD, "Replicas", 1, MOST).required().value(present)],
-        preview: Some(Callback::new(move |values: Values| {
-            let wished = typed(&values).filter(|wished| *wished != present);
-            let address = wished.and_then(|wished| what_if("replicaCount", &of, &format!("&replicaCount={wished}")));
-            let address = Signal::stored(address.unwrap_or_default());
+        preview: Some(Callback::new(move |values: Signal<Values>| {
+            let of = of.clone();
+            let address = Signal::derive(move || {
+                let wished = values.with(typed).filter(|wished| *wished != present);
+                let address =
+                    wished.and_then(|wished| what_if("replicaCount", &of, &format!("&replicaCount={wished}")));
+                address.unwrap_or_default()
+            });
             view! { <Consequences address /> }.into_any()
         })),
         submit: Callback::new(move |values: Values| {

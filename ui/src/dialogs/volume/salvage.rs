@@ -9,6 +9,7 @@ use leptos::prelude::*;
 use serde_json::json;
 
 use super::batch::act;
+use crate::clock;
 use crate::components::call::Call;
 use crate::components::dialog::{Dialog, Tone};
 use crate::dialogs::Questions;
@@ -58,7 +59,7 @@ fn SalvageDialog(volume: String) -> impl IntoView {
     let sure = RwSignal::new(false);
     let why = move || {
         let volume = name.with_value(|name| live.volumes.get(name))?;
-        volume.causes.first().map(|cause| cause.message.clone())
+        volume.causes.first().map(|cause| clock::localized(&cause.message))
     };
     let choices = move || {
         let nodes = live.nodes.all();
@@ -113,7 +114,7 @@ fn ReplicaChoice(replica: Replica, obstacle: Option<String>, chosen: RwSignal<Ve
     let able = obstacle.is_none();
     let note = obstacle.unwrap_or_else(|| match replica.failed_at.as_str() {
         "" => fill("on {}", &[&replica.host_id]),
-        at => fill("on {}, failed {}", &[&replica.host_id, &at]),
+        at => fill("on {}, failed {}", &[&replica.host_id, &clock::localized(at)]),
     });
     let (name, this) = (replica.name.clone(), replica.name.clone());
     let toggle = move |_| {

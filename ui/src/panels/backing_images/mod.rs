@@ -8,4 +8,4 @@ mod upload;
 
 pub(crate) use backups::{backup_bulk, backup_columns, backup_entries};
 pub(crate) use create::ask_create;
-pub(crate) use row::{bulk, columns, entries};
+pub(crate) use row::{bulk, columns, entries, filters};

@@ -1,5 +1,7 @@
 //! The list of backing images: columns and menus.
 
+use std::collections::BTreeSet;
+
 use leptos::prelude::*;
 use serde_json::json;
 
@@ -8,7 +10,7 @@ use super::upload::ask_upload;
 use crate::components::dialog::Tone;
 use crate::components::form::{Field, Values};
 use crate::components::menu::Entry;
-use crate::components::table::{Column, Kind, Value};
+use crate::components::table::{Column, Filter, Kind, Value};
 use crate::dialogs::{Confirm, FormQuestion, Sending, ask_confirm, ask_form};
 use crate::live::Thing;
 use crate::panels::backups::{dangerous, entry};
@@ -87,6 +89,15 @@ pub(crate) fn columns() -> Vec<Column> {
     ]
 }
 
+pub(crate) fn filters() -> Vec<Filter> {
+    let choices = |rows: &[Thing]| {
+        let sources: BTreeSet<&str> = rows.iter().map(|row| row.text("sourceType")).collect();
+        sources.into_iter().map(|source| (source.to_owned(), words_of_source(source).to_owned())).collect()
+    };
+    let matches = |row: &Thing, source: &str| row.text("sourceType") == source;
+    vec![Filter { key: "source", label: "Created from", choices, matches }]
+}
+
 fn name(row: &Thing) -> AnyView {
     let image = row.clone();
     let title = row.text("name").to_owned();
@@ -156,7 +167,7 @@ pub(crate) fn entries(image: &Thing) -> Vec<Entry> {
     if waits {
         entries.push(entry(tr("Upload…"), None, of(ask_upload)));
     }
-    let address = format!("{}/download", api::address_of("backingimages", image.id()));
+    let address = address_of_content(image);
     entries.extend([
         shown,
         entry(tr("Number of copies…"), missing, of(ask_copies)),
@@ -172,11 +183,20 @@ pub(crate) fn bulk(images: Vec<Thing>) -> Vec<Entry> {
         return Vec::new();
     }
     let missing = (!images.iter().all(has_ready)).then(|| tr("Not all have a copy that is ready"));
-    let saved = images.clone();
+    let (saved, fetched) = (images.clone(), images.clone());
     vec![
         entry(tr("Back up…"), missing, move || ask_back_up(saved.clone())),
+        entry(tr("Download"), missing, move || {
+            for image in &fetched {
+                download(&address_of_content(image));
+            }
+        }),
         dangerous(entry(tr("Delete…"), None, move || ask_delete(images.clone()))),
     ]
+}
+
+fn address_of_content(image: &Thing) -> String {
+    format!("{}/download", api::address_of("backingimages", image.id()))
 }
 
 fn names(images: &[Thing]) -> String {

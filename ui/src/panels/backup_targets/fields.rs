@@ -48,7 +48,10 @@ pub(super) fn fields(target: Option<&Thing>) -> Vec<Field> {
     }
     fields.push(Field::select("place", "Kind", places()).value(place.key()));
     fields.extend(parts_of_address(&parts, address));
-    let kept = target.is_some_and(|target| !target.texts("credentialKeys").is_empty());
+    // The names are known when the target was read for the first time, that there are some at once.
+    let kept = target.is_some_and(|target| {
+        !target.text("credentialSecret").is_empty() || !target.texts("credentialKeys").is_empty()
+    });
     if kept {
         fields.push(
             Field::toggle("replace", "Replace the credentials")

@@ -22,7 +22,9 @@ pub(crate) fn ask_create() {
         tone: Tone::Plain,
         intro: None,
         fields: fields(None),
-        preview: Some(Callback::new(|values| preview(ALWAYS_THERE, body(&values, None), address(&values)))),
+        preview: Some(Callback::new(|values: Signal<Values>| {
+            following(values, |values| preview(ALWAYS_THERE, body(values, None), address(values)))
+        })),
         submit: Callback::new(|values: Values| {
             Box::pin(async move {
                 let made = api::post("v1/backuptargets", &body(&values, None)).await?;
@@ -41,8 +43,9 @@ pub(crate) fn ask_edit(target: &Thing) {
         tone: Tone::Plain,
         intro: None,
         fields: fields(Some(target)),
-        preview: Some(Callback::new(move |values| {
-            preview(tried.text("name"), body(&values, Some(&tried)), address(&values))
+        preview: Some(Callback::new(move |values: Signal<Values>| {
+            let tried = tried.clone();
+            following(values, move |values| preview(tried.text("name"), body(values, Some(&tried)), address(values)))
         })),
         submit: Callback::new(move |values: Values| {
             let target = kept.clone();
@@ -54,6 +57,11 @@ pub(crate) fn ask_edit(target: &Thing) {
             }) as Sending
         }),
     });
+}
+
+/// What was found by a test is not that of other values: it goes when they change.
+fn following(values: Signal<Values>, view: impl Fn(&Values) -> AnyView + Send + 'static) -> AnyView {
+    (move || values.with(&view)).into_any()
 }
 
 /// The address that comes of the fields, and the test of it.

@@ -84,20 +84,23 @@ fn state(row: &Thing) -> Value {
 
 fn address_view(row: &Thing) -> AnyView {
     let url = row.text("backupTargetURL").to_owned();
+    if url.is_empty() {
+        return "–".into_any();
+    }
     view! { <span class="mono path" title=url.clone()>{url.clone()}</span> }.into_any()
 }
 
-/// How many are kept; which, tells the form.
+/// Their names, or where they are kept while nobody has read them yet.
 fn credentials(row: &Thing) -> Value {
     match row.texts("credentialKeys").as_slice() {
-        [] => Value::None,
+        [] => text(row, "credentialSecret"),
         keys => Value::text(keys.join(", ")),
     }
 }
 
 fn poll(row: &Thing) -> Value {
     match u64::try_from(seconds(row.text("pollInterval"))) {
-        Ok(0) | Err(_) => Value::text(tr("Only when asked for")),
+        Ok(0) | Err(_) => Value::text(tr("On request")),
         Ok(seconds) => Value::text(words::span(seconds)),
     }
 }

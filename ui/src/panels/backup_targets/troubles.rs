@@ -6,13 +6,18 @@ use crate::components::causes::WhyList;
 use crate::live::{Thing, follow};
 use crate::words::tr;
 
+/// `of` is empty for all targets.
 #[component]
-pub(crate) fn Troubles() -> impl IntoView {
+pub(crate) fn Troubles(#[prop(optional)] of: &'static str) -> impl IntoView {
     let targets = follow("backuptargets");
-    let causes = Memo::new(move |_| targets.all().iter().flat_map(Thing::causes).collect::<Vec<_>>());
+    let causes = Memo::new(move |_| {
+        let targets = targets.all();
+        let asked = targets.iter().filter(|target| of.is_empty() || target.id() == of);
+        asked.flat_map(Thing::causes).collect::<Vec<_>>()
+    });
     view! {
         <Show when=move || !causes.with(Vec::is_empty)>
-            <section class="card why edge-degraded" aria-label=tr("Targets that can't be used")>
+            <section class="card why edge-faulted" aria-label=tr("Targets that can't be used")>
                 {move || view! { <WhyList causes=causes.get() /> }}
             </section>
         </Show>

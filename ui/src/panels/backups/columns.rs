@@ -32,7 +32,7 @@ pub(crate) fn columns() -> Vec<Column> {
         },
         Column {
             key: "data",
-            label: "Data in the target",
+            label: "Stored",
             kind: Kind::Bytes,
             hidden: false,
             value: |row| bytes(row, "dataStored"),

@@ -12,7 +12,7 @@ mod state;
 
 pub(crate) use columns::{VolumeState, columns, filters, text, time};
 pub(crate) use entry::{bulk, entries};
-pub(crate) use fetch::fetch;
+pub(crate) use fetch::{Fetched, fetch};
 pub(crate) use of_volume::{backup_columns, backup_entries, several};
 pub(crate) use origin::Origin;
 pub(crate) use rows::with_progress;

@@ -62,7 +62,7 @@ pub(crate) fn backup_columns() -> Vec<Column> {
         },
         Column {
             key: "new",
-            label: "Newly uploaded",
+            label: "Uploaded",
             kind: Kind::Bytes,
             hidden: false,
             value: |row| bytes(row, "newlyUploadDataSize"),

@@ -14,7 +14,7 @@ use crate::model::node_edit::{as_it_is, with_disk};
 use crate::notices::Notices;
 use crate::panels::ops::acts::{Plan, at_once, danger, encoded, entry};
 use crate::role::may_write;
-use crate::words::{fill, tr};
+use crate::words::{self, fill, tr};
 
 /// What the entries need of the page.
 #[derive(Clone, Copy)]
@@ -104,7 +104,7 @@ impl Acts {
 
     fn put_all(self, names: &[String], on: bool) {
         let names = names.to_vec();
-        let done = fill("Scheduling of {} nodes was changed.", &[&names.len()]);
+        let done = fill("Scheduling of {} was changed.", &[&words::count(names.len(), "node")]);
         at_once(self.notices, done, async move {
             for name in names {
                 put(&name, json!({"allowScheduling": on})).await?;
@@ -143,7 +143,7 @@ impl Acts {
             entry(tr("Evict…"), None, move || evict_disk(&this, &name))
         });
         let held = shape.scheduled_replica.len();
-        let refusal = (held > 0).then(|| fill("{} replicas are on it: evict it first", &[&held]));
+        let refusal = (held > 0).then(|| fill("It has {}: evict it first", &[&words::count(held, "replica")]));
         let (this, name) = (node.clone(), disk.to_owned());
         entries.push(danger(tr("Remove disk…"), refusal, move || remove_disk(&this, &name)));
         entries
@@ -235,7 +235,7 @@ fn remove(name: &str) {
 
 fn remove_all(names: Vec<String>) {
     let plan = Plan {
-        title: fill("Remove {} nodes?", &[&names.len()]),
+        title: fill("Remove {}?", &[&words::count(names.len(), "node")]),
         answer: "Remove nodes",
         tone: Tone::Danger,
         consequences: None,
@@ -244,7 +244,7 @@ fn remove_all(names: Vec<String>) {
             names.join(", "),
         ],
         typed: Some(names.len().to_string()),
-        done: fill("{} nodes were removed.", &[&names.len()]),
+        done: fill("Removed: {}.", &[&names.join(", ")]),
     };
     plan.ask(move || {
         let names = names.clone();

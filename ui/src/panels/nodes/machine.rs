@@ -67,7 +67,7 @@ fn InstanceManagerLine(node: Signal<Arc<Node>>) -> impl IntoView {
     move || {
         line.get().map(|(state, (engines, replicas))| {
             let text = fill("Instance manager: {}", &[&process_state(&state)]);
-            let reason = fill("{} engines, {} replicas", &[&engines, &replicas]);
+            let reason = format!("{} · {}", words::count(engines, "engine"), words::count(replicas, "replica"));
             view! { <Check mark=process_mark(&state) text reason /> }
         })
     }

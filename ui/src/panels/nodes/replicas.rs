@@ -132,13 +132,14 @@ fn deletion(rows: Vec<Thing>) -> Vec<Entry> {
 fn ask(rows: &[Thing]) {
     let last: Vec<&Thing> = rows.iter().filter(|row| row.flag("last")).collect();
     let line = |row: &Thing| {
-        let healthy = row.number("healthy").unwrap_or_default();
-        let left = if row.flag("counts") { (healthy - 1.0).max(0.0) } else { healthy };
+        let healthy = row.at("healthy").and_then(serde_json::Value::as_u64).unwrap_or_default();
+        let left = if row.flag("counts") { healthy.saturating_sub(1) } else { healthy };
+        let left = words::count(usize::try_from(left).unwrap_or_default(), "replica");
         if row.flag("last") {
             fill("{}: this is the only replica with all data. The volume is lost with it.", &[&row.text("volume")])
         } else {
             fill(
-                "{}: {} healthy replicas are left, and another one is made where there is room.",
+                "{}: {} with all data left, and another one is made where there is room.",
                 &[&row.text("volume"), &left],
             )
         }
@@ -157,7 +158,7 @@ fn ask(rows: &[Thing]) {
         consequences: None,
         lines: rows.iter().take(20).map(line).collect(),
         typed: last.first().map(|row| row.text("volume").to_owned()),
-        done: fill("{} replicas are being deleted.", &[&rows.len()]),
+        done: fill("Deleting {}.", &[&words::count(rows.len(), "replica")]),
     };
     plan.ask(move || {
         let wanted = wanted.clone();

@@ -30,7 +30,7 @@ pub(crate) fn ask_create() {
         tone: Tone::Plain,
         intro: None,
         fields: fields(None),
-        preview: Some(Callback::new(|values: Values| preview(&values))),
+        preview: Some(Callback::new(preview)),
         submit: Callback::new(|values: Values| {
             Box::pin(async move {
                 let made = api::post("v1/recurringjobs", &body(&values, None)).await?;
@@ -48,7 +48,7 @@ pub(super) fn ask_edit(job: &Thing) {
         tone: Tone::Plain,
         intro: None,
         fields: fields(Some(job)),
-        preview: Some(Callback::new(|values: Values| preview(&values))),
+        preview: Some(Callback::new(preview)),
         submit: Callback::new(move |values: Values| {
             let job = kept.clone();
             Box::pin(async move {
@@ -60,8 +60,8 @@ pub(super) fn ask_edit(job: &Thing) {
     });
 }
 
-fn preview(values: &Values) -> AnyView {
-    view! { <p class="outlook">{sentence(&values.text("task"))}</p> }.into_any()
+fn preview(values: Signal<Values>) -> AnyView {
+    view! { <p class="outlook">{move || values.with(|values| sentence(&values.text("task")))}</p> }.into_any()
 }
 
 fn fields(job: Option<&Thing>) -> Vec<Field> {

@@ -21,7 +21,7 @@ use crate::live::Thing;
 use crate::model::rhythm::{Rhythm, split_zone};
 use crate::model::time;
 use crate::notices::Notices;
-use crate::panels::backups::{dangerous, entry};
+use crate::panels::backups::{dangerous, entry, time as time_of};
 use crate::role;
 use crate::words::{self, Mark, fill, tr};
 
@@ -46,7 +46,7 @@ pub(crate) fn columns() -> Vec<Column> {
         Column {
             key: "schedule",
             label: "Schedule",
-            kind: Kind::Text,
+            kind: Kind::Wide,
             hidden: false,
             value: |row| Value::Text(times(row)),
             view: Some(times_view),
@@ -60,6 +60,14 @@ pub(crate) fn columns() -> Vec<Column> {
             view: Some(next_view),
         },
         Column { key: "last", label: "Last run", kind: Kind::State, hidden: false, value: last, view: Some(last_view) },
+        Column {
+            key: "ran",
+            label: "Last ran",
+            kind: Kind::Time,
+            hidden: true,
+            value: |row| time_of(row, "lastRun.endedAt"),
+            view: None,
+        },
         Column { key: "retain", label: "Keeps", kind: Kind::Number, hidden: false, value: retain, view: None },
         Column {
             key: "concurrency",
@@ -192,16 +200,8 @@ fn last_view(row: &Thing) -> AnyView {
         return view! { <span class="dim">"–"</span> }.into_any();
     };
     let (mark, words) = outcome(row.text("lastRun.outcome"));
-    let now = clock::ticking();
-    let message = row.text("lastRun.message").to_owned();
-    view! {
-        <span title=message>
-            <Badge mark=Signal::stored(mark) text=words />
-            " "
-            <time class="xs" title=clock::wall_time(at)>{move || words::age(now.get() - at)}</time>
-        </span>
-    }
-    .into_any()
+    let title = format!("{} {}", clock::wall_time(at), row.text("lastRun.message"));
+    view! { <span title=title><Badge mark=Signal::stored(mark) text=words /></span> }.into_any()
 }
 
 fn retain(row: &Thing) -> Value {

@@ -24,7 +24,11 @@ pub(crate) fn SettingRow(row: Row<Setting>, drafts: Drafts) -> impl IntoView {
     let refused = Memo::new(move |_| drafts.refused.with(|refused| refused.get(&key).cloned()));
     let is_own = Memo::new(move |_| setting.with(|setting| differs(setting)));
     let pending = Memo::new(move |_| setting.with(|setting| (!setting.applied, setting.causes.clone())));
-    let default = told(&parts(&definition, &definition.default));
+    let default = match (definition.kind.as_str(), definition.default.as_str()) {
+        ("bool", "true") => tr("On").to_owned(),
+        ("bool", "false") => tr("Off").to_owned(),
+        _ => told(&parts(&definition, &definition.default)),
+    };
     let default_parts = parts(&definition, &definition.default);
     let reset = move |_| setting.with_untracked(|setting| drafts.put(setting, default_parts.clone()));
     let undo =

@@ -42,7 +42,10 @@ pub(crate) fn backup_columns() -> Vec<Column> {
             label: "Volumes",
             kind: Kind::Text,
             hidden: false,
-            value: |row| Value::text(policy(row.text("volumeBackupPolicy"))),
+            value: |row| match row.text("volumeBackupPolicy") {
+                "if-not-present" | "" => Value::text(tr("Where missing")),
+                other => Value::text(policy(other)),
+            },
             view: None,
         },
         Column {

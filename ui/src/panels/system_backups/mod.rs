@@ -6,13 +6,15 @@ mod restores;
 pub(crate) use backups::{ask_create, backup_bulk, backup_columns, backup_entries};
 pub(crate) use restores::{restore_bulk, restore_columns, restore_entries};
 
+use std::collections::BTreeSet;
+
 use leptos::prelude::*;
 
 use crate::api;
 use crate::components::badge::Badge;
 use crate::components::bar::Progress;
 use crate::components::dialog::Tone;
-use crate::components::table::Value;
+use crate::components::table::{Filter, Value};
 use crate::dialogs::{Confirm, Sending, ask_confirm};
 use crate::live::Thing;
 use crate::words::{self, Mark, fill, tr};
@@ -38,6 +40,15 @@ fn words_of(state: &str) -> (Mark, &'static str) {
         "Restoring" => (Mark::Progress, tr("Restoring")),
         _ => (Mark::Idle, tr("Unknown")),
     }
+}
+
+/// Of both lists.
+pub(crate) fn filters() -> Vec<Filter> {
+    let choices = |rows: &[Thing]| {
+        let states: BTreeSet<&str> = rows.iter().map(|row| row.text("state")).collect();
+        states.into_iter().map(|state| (state.to_owned(), words_of(state).1.to_owned())).collect()
+    };
+    vec![Filter { key: "state", label: "State", choices, matches: |row, state| row.text("state") == state }]
 }
 
 fn state(row: &Thing) -> Value {

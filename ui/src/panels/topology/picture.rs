@@ -159,7 +159,7 @@ fn ZonePart(name: String, picture: Memo<Topology>, lit: Lit, set: Callback<(&'st
     let node = move |name: String| view! { <NodePart name picture lit set /> };
     view! {
         <section class="zone" aria-label=shown.clone()>
-            <h2>{shown.clone()}" "<span class="xs">{move || fill("{} nodes", &[&nodes.with(Vec::len)])}</span></h2>
+            <h2>{shown.clone()}" "<span class="xs">{move || words::count(nodes.with(Vec::len), "node")}</span></h2>
             <div class="zone-nodes"><For each=move || nodes.get() key=Clone::clone children=node /></div>
         </section>
     }
@@ -209,8 +209,10 @@ fn DiskPart(
         disk.with(|disk| disk.as_ref().map(|disk| (disk.dots.len(), disk.used, disk.is_usable)).unwrap_or_default())
     });
     let note = move || match figures.get() {
-        (count, used, _) if is_there => fill("{} replicas, {} % used", &[&count, &used]),
-        (count, _, _) => fill("{} replicas", &[&count]),
+        (count, used, _) if is_there => {
+            format!("{} · {}", words::count(count, "replica"), fill("{} % used", &[&used]))
+        }
+        (count, _, _) => words::count(count, "replica"),
     };
     let off = move || (!figures.get().2).then(|| view! { <span class="tag">{tr("takes none")}</span> });
     let dots = move || disk.with(|disk| disk.iter().flat_map(|disk| disk.dots.clone()).collect::<Vec<_>>());

@@ -15,6 +15,8 @@
 //!   half of it;
 //! - the copy is there when, and only when, the target's engine has the snapshot that it becomes. That is looked up, not
 //!   remembered: a manager that was away while the copy ended does not begin another;
+//! - nothing is taken of a source that is itself being filled or restored: the copy would be of a part of it, and a
+//!   snapshot would keep the source from being filled;
 //! - of what the source holds *now*, one snapshot is taken, with a name that follows from the target's uid: tried again,
 //!   it is found;
 //! - the ticket on the source is there exactly while the target needs it; a target that is deleted takes it along, and
@@ -121,6 +123,12 @@ impl Clone<'_> {
         if source.status.robustness == Robustness::Faulted {
             let why = format!("its source, volume {}, is faulted", source.name());
             return self.fail(&why, findings).await;
+        }
+        if !source.is_filled() || !source.is_restored() {
+            findings.look_again_in(TURN_PAUSE);
+            let why = format!("its source, volume {}, does not hold all of its own data yet", source.name());
+            findings.causes.push(self.underway(&why));
+            return self.release_both().await;
         }
         if !self.both_are_up(&source).await? {
             findings.look_again_in(LOOK_AGAIN);

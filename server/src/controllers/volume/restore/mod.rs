@@ -36,6 +36,7 @@ use self::wish::{Newest, Phase, Wanted};
 use super::family::Family;
 use super::{Findings, Volumes};
 use crate::backups::is_at;
+use crate::controllers::backup::last_backup;
 use crate::controllers::tickets::{self, Purpose, Standing};
 use crate::controllers::{Context, Error};
 use crate::events::{EventType, ObjectRef, Reason};
@@ -105,6 +106,10 @@ impl Restore<'_> {
             status.is_standby = is_standby;
         };
         self.context.store.modify_status::<Volume>(self.name(), change).await?;
+        if let Some(followed) = self.volume.followed_volume().filter(|_| is_standby) {
+            // It shows at once what it follows, and not only when its target is looked at next.
+            last_backup::note_all(self.context, &self.volume.spec.backup_target_name, &followed).await?;
+        }
         findings.causes.push(self.underway("it is about to begin"));
         Ok(())
     }
