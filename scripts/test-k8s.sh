@@ -7,3 +7,5 @@ export AUROCHS_K8S_TOOLS=$target/k8s-tools
 scripts/k8s-tools.sh "$AUROCHS_K8S_TOOLS" kube-apiserver kubectl
 # One after the other: a control plane needs a processor and 400 MiB.
 cargo test --locked -p aurochs-server --lib -- --ignored --test-threads=1
+cargo build --locked -p aurochs-engine
+cargo test --locked -p aurochs-server --test cluster -- --ignored --test-threads=1

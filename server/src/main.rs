@@ -59,9 +59,16 @@ enum Command {
         #[arg(long = "zone", value_name = "NODE=ZONE")]
         zones: Vec<NodeZone>,
         /// Keep volumes, settings and all other resources in a Kubernetes cluster, as custom resources, instead of the data
-        /// directory: the cluster of KUBECONFIG, or the one that this is a pod of. Its nodes are still those of this machine.
+        /// directory: the cluster of --kubeconfig or KUBECONFIG, or the one that this is a pod of.
         #[arg(long)]
         kubernetes: bool,
+        /// The file that says how the cluster is reached, as kubectl has it.
+        #[arg(long, value_name = "FILE", requires = "kubernetes")]
+        kubeconfig: Option<PathBuf>,
+        /// This machine's name in the cluster, which no other manager has; the host's name without it. Several nodes are called
+        /// NAME-1, NAME-2, …
+        #[arg(long, value_name = "NAME", env = "NODE_NAME")]
+        node_name: Option<String>,
         /// The resources' namespace in the cluster.
         #[arg(long, value_name = "NAME", env = "POD_NAMESPACE", default_value = cluster::NAMESPACE)]
         namespace: String,
@@ -126,6 +133,8 @@ async fn main() -> ExitCode {
             engine_binary,
             zones,
             kubernetes,
+            kubeconfig,
+            node_name,
             namespace,
             trusted_proxies: proxies,
             tls_cert,
@@ -133,7 +142,7 @@ async fn main() -> ExitCode {
             requests_per_second,
             metrics_open,
         } => {
-            let kubernetes = kubernetes.then_some(namespace);
+            let kubernetes = kubernetes.then_some(cluster::Member { namespace, kubeconfig, node_name });
             let network = network.network();
             let options = Options { data, nodes, address, network, engine_binary, zones, kubernetes };
             let gate = Gate { proxies, tls: tls_cert.zip(tls_key), requests_per_second, metrics_open };
@@ -172,13 +181,9 @@ struct Gate {
 }
 
 async fn serve(options: Options, gate: Gate, logging: Logging) -> Result<()> {
-    let mut asked = Box::pin(asked_to_end()?);
+    let asked = asked_to_end()?;
     let tls = gate.tls.map(|(certificate, key)| Tls::open(certificate, key)).transpose()?;
-    // In a cluster it may have to wait for its turn, for as long as another manager lives.
-    let manager = tokio::select! {
-        started = Manager::start(&options) => started?,
-        () = &mut asked, if options.kubernetes.is_some() => return Ok(()),
-    };
+    let manager = Manager::start(&options).await?;
     logging.follow(&manager.app.settings);
     let auth = &manager.app.auth;
     auth.trust_proxies(gate.proxies.into_iter().collect());

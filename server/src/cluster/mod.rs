@@ -1,4 +1,4 @@
-//! A Kubernetes cluster that keeps the resources: how it is found, and which manager acts.
+//! A Kubernetes cluster that keeps the resources: how it is found, and which manager acts. All of them serve.
 //!
 //! 1. [`connect`](Cluster::connect) — the API server of a kubeconfig, or of the cluster that this process is a pod of;
 //! 2. [`lease`] — one manager at a time acts on a namespace;
@@ -12,6 +12,9 @@ pub mod lease;
 pub(crate) mod tests;
 pub mod tokens;
 
+use std::path::{Path, PathBuf};
+
+use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
 
 use crate::store::kube::{Kube, OpenError};
@@ -21,11 +24,24 @@ use tokens::Tokens;
 /// Longhorn's namespace, and the default.
 pub const NAMESPACE: &str = "longhorn-system";
 
+/// A manager's place in a cluster.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// Of the resources.
+    pub namespace: String,
+    /// How the API server is reached; `None` for what the environment says.
+    pub kubeconfig: Option<PathBuf>,
+    /// Name of the machine, which no other manager of the cluster may have; `None` for the host's.
+    pub node_name: Option<String>,
+}
+
 /// Why the cluster can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ClusterError {
     #[error("no Kubernetes API server is known: {0}; set KUBECONFIG, or run as a pod with a service account")]
     Unknown(String),
+    #[error("the kubeconfig {path} can't be used: {reason}; name another one with --kubeconfig")]
+    Kubeconfig { path: PathBuf, reason: String },
     #[error("the way to the Kubernetes API server can't be made: {0}")]
     Client(kube::Error),
     #[error(transparent)]
@@ -41,12 +57,15 @@ pub struct Cluster {
 
 impl Cluster {
     /// Finds the API server as kubectl does, or by what a pod is given. Asks it nothing yet.
-    pub async fn connect(namespace: &str) -> Result<Self, ClusterError> {
-        let mut config = Config::infer().await.map_err(|error| ClusterError::Unknown(error.to_string()))?;
+    pub async fn connect(member: &Member) -> Result<Self, ClusterError> {
+        let mut config = match &member.kubeconfig {
+            Some(path) => read(path).await?,
+            None => Config::infer().await.map_err(|error| ClusterError::Unknown(error.to_string()))?,
+        };
         // The store sends again what may be sent again, and knows when to give up.
         config.default_retry = false;
         let client = Client::try_from(config).map_err(ClusterError::Client)?;
-        Ok(Self { client, namespace: namespace.to_owned() })
+        Ok(Self { client, namespace: member.namespace.clone() })
     }
 
     /// Waits until no other manager acts on the namespace. `identity` names this one to people: node and process.
@@ -63,4 +82,11 @@ impl Cluster {
     pub async fn store(&self) -> Result<Kube, ClusterError> {
         Ok(Kube::open(self.client.clone(), &self.namespace).await?)
     }
+}
+
+async fn read(path: &Path) -> Result<Config, ClusterError> {
+    let unusable = |reason: String| ClusterError::Kubeconfig { path: path.to_owned(), reason };
+    let kubeconfig = Kubeconfig::read_from(path).map_err(|error| unusable(error.to_string()))?;
+    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
+    config.map_err(|error| unusable(error.to_string()))
 }

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use aurochs_api::session::Role;
 use aurochs_e2e::ControlPlane;
-use kube::config::{KubeConfigOptions, Kubeconfig};
 
 use super::*;
 use crate::resources::definition;
@@ -21,9 +20,7 @@ pub(crate) async fn plane() -> ControlPlane {
 }
 
 pub(crate) async fn client(plane: &ControlPlane) -> Client {
-    let kubeconfig = Kubeconfig::read_from(plane.kubeconfig()).unwrap();
-    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
-    Client::try_from(config).unwrap()
+    Client::try_from(read(&plane.kubeconfig()).await.unwrap()).unwrap()
 }
 
 async fn cluster(plane: &ControlPlane) -> Cluster {

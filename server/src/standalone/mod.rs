@@ -3,10 +3,12 @@
 //! 1. [`layout`] — where everything lies;
 //! 2. [`claim`] — only one manager for a data directory, and how to find it;
 //! 3. [`supervise`] — instance managers are started, adopted, started again;
-//! 4. this file — serve until told to stop; [`stop`] — stop everything.
+//! 4. [`duty`] — what acts, as opposed to what answers: always, or in a cluster ([`crate::cluster`]) when it is this manager's turn;
+//! 5. this file — serve until told to stop; [`stop`] — stop everything.
 
 pub mod check;
 mod claim;
+mod duty;
 mod first;
 mod layout;
 pub mod stop;
@@ -25,14 +27,13 @@ use crate::app::App;
 use crate::auth::Auth;
 use crate::auth::users::{self, FirstPassword, UsersError};
 use crate::backups::{self, Backups};
-use crate::cluster::lease::Turn;
-use crate::cluster::{self, Cluster, ClusterError};
+use crate::cluster::{Cluster, ClusterError, Member};
 use crate::controllers::{self, Context, Controllers};
 use crate::events::Events;
 use crate::instance::{Clients, Instances, Network};
 use crate::jobs::Jobs;
 use crate::notifications::{self, Notifications};
-use crate::recurring::{self, clock::Clock};
+use crate::recurring::clock::Clock;
 use crate::resources::condition::is_true;
 use crate::resources::node::READY;
 use crate::resources::{Node, Object};
@@ -40,13 +41,15 @@ use crate::samples::Samples;
 use crate::settings::{Name, Settings};
 use crate::store::sqlite::Sqlite;
 use crate::store::{Store, StoreError};
-use crate::support_bundle::{self, Bundles, Place};
+use crate::support_bundle::{Bundles, Place};
 use crate::web::connections::tls::Tls;
+
+use duty::{Duty, Work};
 
 pub use claim::ClaimError;
 pub use layout::{Layout, LayoutError};
 
-/// What the dashboard's corner says; Kubernetes will have names of its own.
+/// What the dashboard's corner says. In a cluster it is the namespace.
 const INSTALLATION_NAME: &str = "standalone";
 
 /// Settings that start with another value than Longhorn's. One machine's root disk is shared with the system and is
@@ -75,8 +78,8 @@ pub struct Options {
     pub engine_binary: Option<PathBuf>,
     /// Which zone, and region, each node is in.
     pub zones: Vec<zone::NodeZone>,
-    /// The namespace of a Kubernetes cluster that keeps the resources; `None` keeps them in the data directory.
-    pub kubernetes: Option<String>,
+    /// The Kubernetes cluster that keeps the resources; `None` keeps them in the data directory.
+    pub kubernetes: Option<Member>,
 }
 
 /// Why the manager could not start or had to end.
@@ -119,15 +122,16 @@ pub struct Manager {
     pub first_password: Option<FirstPassword>,
     listener: TcpListener,
     sqlite: Sqlite,
-    controllers: Controllers,
-    /// Where a cluster keeps the resources.
-    turn: Option<Turn>,
+    /// Keeps the manager's view fresh.
+    looking: Controllers,
+    duty: Duty,
     _instance_managers: supervise::Supervisor,
     _claim: claim::Claim,
 }
 
 impl Manager {
-    /// Claims the data directory, opens the store, brings the instance managers up, starts the controllers.
+    /// Claims the data directory, opens the store, brings the instance managers up, starts the controllers. In a cluster they
+    /// start when it is this manager's turn, which may be long after it began to serve.
     pub async fn start(options: &Options) -> Result<Self, Error> {
         Self::start_by(options, Clock::default()).await
     }
@@ -135,7 +139,7 @@ impl Manager {
     /// The same with another clock for recurring jobs than the system's.
     pub async fn start_by(options: &Options, clock: Clock) -> Result<Self, Error> {
         let binary = engine_binary(options.engine_binary.clone())?;
-        let layout = Layout::make(&options.data, options.nodes)?;
+        let layout = options.layout()?;
         zone::check(&options.zones, &layout.nodes)?;
         let claim = claim::Claim::take(&layout)?;
         // Bound before anything is started: an address in use must not leave processes behind.
@@ -152,7 +156,7 @@ impl Manager {
 
         let clients = Clients::new(layout.instance_manager_addresses(), options.network.clone());
         let owner = clients.nodes().next().unwrap_or_default().into();
-        let (store, turn) = open_store(options, &sqlite, &auth).await?;
+        let (store, cluster) = open_store(options, &sqlite, &auth).await?;
         let backups = Backups::at(&layout.data);
         let samples = Samples::open(sqlite.pool(), &settings, &store);
         let context = Context {
@@ -170,34 +174,39 @@ impl Manager {
             node_labels: Arc::new(zone::labels(&options.zones)),
             first_settings: FIRST_SETTINGS,
         };
-        first::settings(&context.store, &layout).await?;
-        zone::apply(&context.store, &options.zones).await?;
+        let looking = Controllers::look(&context).await?;
+        let name = options.kubernetes.as_ref().map_or(INSTALLATION_NAME, |member| member.namespace.as_str());
+        let notifications = Notifications::open(&layout.data, &sqlite, name)?;
         let bundles = bundles(&layout, &context.owner, &options.network);
-        let mut controllers = Controllers::start(&context).await?;
-        if turn.is_some() {
-            controllers.add(cluster::adopt::start(&context.store));
-        }
-        controllers.add(support_bundle::controller::start(&context, &bundles));
-        controllers.add(recurring::start(&context, &clock).await);
-        let (store, settings, events) = (context.store.clone(), context.settings.clone(), context.events.clone());
-        let premises = layout.premises();
-        let app = App { bundles, premises, ..App::new(store, settings, auth, events, jobs.clone(), INSTALLATION_NAME) };
-        let (store, events) = (&context.store, &context.events);
-        let (notifications, tasks) =
-            Notifications::start(&layout.data, &sqlite, store, events, &jobs, INSTALLATION_NAME)?;
-        controllers.add(tasks);
-        let app = App { notifications, samples, backups, ..app.with_clients(context.clients.clone()) };
-        let app = app.with_instances(context.instances.clone());
+        let app = App {
+            bundles: bundles.clone(),
+            premises: layout.premises(),
+            notifications: notifications.clone(),
+            samples,
+            backups,
+            clients: context.clients.clone(),
+            instances: context.instances.clone(),
+            ..App::new(context.store.clone(), context.settings.clone(), auth, context.events.clone(), jobs, name)
+        };
+        let (store, clients, zones) = (app.store.clone(), app.clients.clone(), options.zones.clone());
+        let work = Work { context, layout, zones, bundles, notifications, clock };
+        let duty = match cluster {
+            Some(cluster) => Duty::in_turn(work, cluster),
+            None => {
+                let duty = Duty::begin(&work).await?;
+                wait_for_nodes(&store, &clients).await;
+                duty
+            }
+        };
         let address = listener.local_addr().map_err(Error::Http)?;
-        wait_for_nodes(&context.store, &context.clients).await;
         Ok(Self {
             app,
             address,
             first_password,
             listener,
             sqlite,
-            controllers,
-            turn,
+            looking,
+            duty,
             _instance_managers: instance_managers,
             _claim: claim,
         })
@@ -209,56 +218,45 @@ impl Manager {
     }
 
     /// The same over TLS, if there is any.
-    pub async fn serve_over(mut self, tls: Option<Tls>, stop: impl Future<Output = ()>) {
-        let (mut turn, mut is_lost) = (self.turn.take(), false);
-        {
-            let lost = async {
-                match &mut turn {
-                    Some(turn) => turn.lost().await,
-                    None => std::future::pending().await,
-                }
-            };
-            let serving = crate::router::serve_over(self.listener, tls, self.app.clone(), stop);
-            tokio::select! {
-                () = serving => {}
-                // What is under way may not be finished: another manager acts now, or is about to.
-                () = lost => is_lost = true,
-            }
-        }
-        end(self.controllers, &self.app, &self.sqlite, turn.filter(|_| !is_lost)).await;
+    pub async fn serve_over(self, tls: Option<Tls>, stop: impl Future<Output = ()>) {
+        crate::router::serve_over(self.listener, tls, self.app.clone(), stop).await;
+        end(self.duty, self.looking, &self.app, &self.sqlite).await;
     }
 
     /// Ends it; nothing is written afterwards, so that the next manager of the same data may start.
     pub async fn stop(self) {
-        end(self.controllers, &self.app, &self.sqlite, self.turn).await;
+        end(self.duty, self.looking, &self.app, &self.sqlite).await;
     }
 }
 
-/// Where the resources are. In a cluster, only once no other manager acts on them.
-async fn open_store(options: &Options, sqlite: &Sqlite, auth: &Auth) -> Result<(Store, Option<Turn>), Error> {
-    let Some(namespace) = &options.kubernetes else { return Ok((Store::new(Arc::new(sqlite.clone())), None)) };
-    let cluster = Cluster::connect(namespace).await?;
-    let turn = cluster.wait_for_turn(&identity()).await;
+impl Options {
+    fn layout(&self) -> Result<Layout, LayoutError> {
+        let Some(member) = &self.kubernetes else { return Layout::make(&self.data, self.nodes) };
+        let name = member.node_name.clone().unwrap_or_else(|| host_name().to_lowercase());
+        Layout::make_named(&self.data, self.nodes, Some(&name))
+    }
+}
+
+/// Where the resources are, and the cluster that they are in.
+async fn open_store(options: &Options, sqlite: &Sqlite, auth: &Auth) -> Result<(Store, Option<Cluster>), Error> {
+    let Some(member) = &options.kubernetes else { return Ok((Store::new(Arc::new(sqlite.clone())), None)) };
+    let cluster = Cluster::connect(member).await?;
     auth.accept_tokens(cluster.tokens());
-    Ok((Store::new(Arc::new(cluster.store().await?)), Some(turn)))
+    Ok((Store::new(Arc::new(cluster.store().await?)), Some(cluster)))
 }
 
-/// This process, for those who look at the lease.
-fn identity() -> String {
-    let host = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    format!("{host}_{}", uuid::Uuid::new_v4())
+fn host_name() -> String {
+    nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
-async fn end(controllers: Controllers, app: &App, sqlite: &Sqlite, turn: Option<Turn>) {
-    controllers.stop().await;
+async fn end(duty: Duty, looking: Controllers, app: &App, sqlite: &Sqlite) {
+    duty.end().await;
+    looking.stop().await;
     app.auth.look_at_users().await;
     app.auth.audit().settle().await;
     app.jobs.settle().await;
     app.samples.settle().await;
     sqlite.close().await;
-    if let Some(turn) = turn {
-        turn.give_back().await;
-    }
 }
 
 /// Gives the nodes a moment to come up, so that the first request finds them. One that stays away shows as down.
