@@ -19,6 +19,7 @@
 //! pass can be repeated at any time; what runs is adopted, never restarted; the control record alone says which
 //! replicas hold all data.
 
+pub mod admission;
 pub mod app;
 pub mod audit;
 pub mod auth;

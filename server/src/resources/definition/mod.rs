@@ -10,6 +10,8 @@ mod schema;
 #[cfg(test)]
 mod tests;
 
+use std::sync::LazyLock;
+
 use aurochs_api::describe::{Shape, Shaped};
 use serde_json::{Value, json};
 
@@ -32,16 +34,23 @@ pub struct Definition {
     pub names: KindFacts,
     /// Of the whole object; `spec` and `status` are below it, and what stands beside them.
     pub schema: Schema,
+    /// Whether objects have to wait for us when they are deleted.
+    pub finalized: bool,
     /// Where a type of ours contradicts Longhorn. A test sees to it that there is nothing.
     pub clashes: Vec<Clash>,
 }
 
-/// Kind, shape of its spec, shape of its status.
-type Shapes = (&'static str, &'static Shape, &'static Shape);
+/// Kind, shape of its spec, shape of its status, whether it has the finalizer.
+type Shapes = (&'static str, &'static Shape, &'static Shape, bool);
 
 macro_rules! shapes {
     ($($kind:ident),* $(,)?) => {
-        [$((<$kind as Kind>::KIND, <$kind as Kind>::Spec::shape(), <$kind as Kind>::Status::shape())),*]
+        [$((
+            <$kind as Kind>::KIND,
+            <$kind as Kind>::Spec::shape(),
+            <$kind as Kind>::Status::shape(),
+            <$kind as Kind>::FINALIZED,
+        )),*]
     };
 }
 
@@ -83,6 +92,13 @@ pub fn all() -> Vec<Definition> {
     all
 }
 
+/// The definition of the kind with this plural.
+#[must_use]
+pub fn of(plural: &str) -> Option<&'static Definition> {
+    static ALL: LazyLock<Vec<Definition>> = LazyLock::new(all);
+    ALL.iter().find(|definition| definition.names.plural == plural)
+}
+
 /// All definitions as one text, to be applied.
 #[must_use]
 pub fn manifest() -> String {
@@ -109,11 +125,13 @@ impl Definition {
                 clashes.push(Clash { path: row.path.to_owned(), why });
             }
         }
-        if let Some((_, spec, status)) = shapes().into_iter().find(|(kind, ..)| *kind == names.kind) {
+        let mut finalized = false;
+        if let Some((_, spec, status, waits)) = shapes().into_iter().find(|(kind, ..)| *kind == names.kind) {
+            finalized = waits;
             schema.take_part("spec", spec, &mut clashes);
             schema.take_part("status", status, &mut clashes);
         }
-        Self { names, schema, clashes }
+        Self { names, schema, finalized, clashes }
     }
 
     /// Whether the spec stands below `spec`. A setting's value stands at the top.

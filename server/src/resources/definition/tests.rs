@@ -154,7 +154,7 @@ fn every_word_that_longhorn_may_write_is_read() {
         for fact in facts::fields(definition.names.kind) {
             schema.put(&fact);
         }
-        if let Some((_, spec, status)) = shapes().into_iter().find(|(kind, ..)| *kind == definition.names.kind) {
+        if let Some((_, spec, status, _)) = shapes().into_iter().find(|(kind, ..)| *kind == definition.names.kind) {
             let kind = definition.names.kind;
             check(spec, schema.field("spec").unwrap(), &format!("{kind} spec"), &mut unread);
             check(status, schema.field("status").unwrap(), &format!("{kind} status"), &mut unread);

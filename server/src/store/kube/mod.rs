@@ -30,9 +30,9 @@ use serde_json::Value;
 use tokio::sync::{Notify, broadcast};
 use tokio::task::JoinHandle;
 
-use super::{RawError, RawEvent, RawList, RawObject, RawStore};
+use super::{RawError, RawEvent, RawList, RawObject, RawStore, StoreError, decode};
 use crate::resources::definition::{self, Definition, VERSION};
-use crate::resources::{GROUP, Metadata};
+use crate::resources::{GROUP, Kind, Metadata, Object};
 use follow::Follower;
 use form::Part;
 use picture::{Picture, State};
@@ -254,6 +254,15 @@ async fn list_all(followers: &[Follower], namespace: &str) -> Result<Vec<String>
         })
     });
     told.collect()
+}
+
+/// An object as an API server sends it.
+pub(crate) fn read<K: Kind>(definition: &Definition, sent: Value) -> Result<Object<K>, StoreError> {
+    let raw = form::read(definition, sent).map_err(|error| StoreError::Backend {
+        doing: format!("reading a {}", K::KIND),
+        source: Box::new(error),
+    })?;
+    decode(raw)
 }
 
 /// Whether an address can name an object of this name: Kubernetes knows no others.
