@@ -22,8 +22,9 @@ pub struct ControlPlane {
     api_server: Option<Child>,
 }
 
-/// The one user's, who may do everything.
-const TOKEN: &str = "control-plane-of-a-test";
+/// Users who may do everything: who writes with kubectl, and a manager, whom an API server can tell from the first.
+const USERS: [&str; 2] = [ADMIN, "manager"];
+const ADMIN: &str = "admin";
 
 #[expect(clippy::missing_panics_doc, reason = "a test fixture fails by panicking")]
 impl ControlPlane {
@@ -50,7 +51,17 @@ impl ControlPlane {
     /// A file for clients.
     #[must_use]
     pub fn kubeconfig(&self) -> PathBuf {
-        self.root.path().join("kubeconfig")
+        self.kubeconfig_of(ADMIN)
+    }
+
+    /// A file for clients that are another user than kubectl.
+    #[must_use]
+    pub fn kubeconfig_of_manager(&self) -> PathBuf {
+        self.kubeconfig_of(USERS[1])
+    }
+
+    fn kubeconfig_of(&self, user: &str) -> PathBuf {
+        self.root.path().join(format!("kubeconfig-{user}"))
     }
 
     /// Ends the API server as a crash would: watches break, etcd keeps what was answered.
@@ -117,16 +128,20 @@ impl ControlPlane {
         let made =
             Command::new("openssl").args(["genrsa", "-out"]).arg(&key).arg("2048").stderr(Stdio::null()).status();
         assert!(made.is_ok_and(|status| status.success()), "openssl can't make a key");
-        fs::write(directory.join("tokens"), format!("{TOKEN},admin,admin,\"system:masters\"\n")).unwrap();
-        // The API server makes its certificate, and the authority of it, at its first start.
-        let kubeconfig = format!(
-            "apiVersion: v1\nkind: Config\ncurrent-context: test\ncontexts:\n- name: test\n  context: {{cluster: test, user: \
-             admin}}\nclusters:\n- name: test\n  cluster:\n    server: https://127.0.0.1:{}\n    \
-             certificate-authority: {}\nusers:\n- name: admin\n  user: {{token: {TOKEN}}}\n",
-            self.port,
-            self.certificate().display(),
-        );
-        fs::write(self.kubeconfig(), kubeconfig).unwrap();
+        let tokens = USERS.map(|user| format!("{},{user},{user},\"system:masters\"\n", token(user)));
+        fs::write(directory.join("tokens"), tokens.concat()).unwrap();
+        for user in USERS {
+            // The API server makes its certificate, and the authority of it, at its first start.
+            let kubeconfig = format!(
+                "apiVersion: v1\nkind: Config\ncurrent-context: test\ncontexts:\n- name: test\n  context: {{cluster: test, \
+                 user: {user}}}\nclusters:\n- name: test\n  cluster:\n    server: https://127.0.0.1:{}\n    \
+                 certificate-authority: {}\nusers:\n- name: {user}\n  user: {{token: {}}}\n",
+                self.port,
+                self.certificate().display(),
+                token(user),
+            );
+            fs::write(self.kubeconfig_of(user), kubeconfig).unwrap();
+        }
     }
 
     fn certificate(&self) -> PathBuf {
@@ -154,7 +169,7 @@ impl ControlPlane {
             client = client.add_root_certificate(certificate);
         }
         let Ok(client) = client.build() else { return false };
-        let asked = client.get(format!("https://127.0.0.1:{}/readyz", self.port)).bearer_auth(TOKEN).send().await;
+        let asked = client.get(format!("https://127.0.0.1:{}/readyz", self.port)).bearer_auth(token(ADMIN)).send().await;
         asked.is_ok_and(|answer| answer.status().is_success())
     }
 }
@@ -166,6 +181,10 @@ impl Drop for ControlPlane {
             let _ = child.wait();
         }
     }
+}
+
+fn token(user: &str) -> String {
+    format!("{user}-of-a-test")
 }
 
 /// Where the programs are that have to be built.
