@@ -40,6 +40,12 @@ const ANSWER_PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TokenMark([u8; 32]);
 
+impl TokenMark {
+    pub(crate) const fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
 /// Who sent a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {

@@ -246,7 +246,7 @@ async fn open_store(options: &Options, sqlite: &Sqlite, auth: &Auth) -> Result<(
 }
 
 fn host_name() -> String {
-    nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    std::fs::read_to_string("/proc/sys/kernel/hostname").map(|name| name.trim().to_owned()).unwrap_or_default()
 }
 
 async fn end(duty: Duty, looking: Controllers, app: &App, sqlite: &Sqlite) {

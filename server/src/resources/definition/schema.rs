@@ -71,12 +71,18 @@ impl Schema {
         let mut found = self;
         for part in path.split('.').filter(|part| !part.is_empty()) {
             let Form::Object(object) = &mut found.form else { return None };
-            found = object.fields.get_mut(bare(part))?;
-            if let Form::List(item) | Form::Map(item) = &mut found.form {
-                found = item;
-            }
+            found = object.fields.get_mut(bare(part))?.item();
         }
         Some(found)
+    }
+
+    /// What a list or a map holds; a schema of anything else is its own.
+    fn item(&mut self) -> &mut Self {
+        // By `ref`, so that nothing is borrowed where it is `self` that is returned.
+        match self.form {
+            Form::List(ref mut item) | Form::Map(ref mut item) => item,
+            _ => self,
+        }
     }
 
     fn obey(&mut self, rules: &Rules) {
