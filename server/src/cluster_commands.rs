@@ -58,6 +58,6 @@ impl ClusterCommand {
 }
 
 async fn connect(namespace: &str) -> Result<Cluster> {
-    let member = Member { namespace: namespace.to_owned(), kubeconfig: None, node_name: None };
+    let member = Member { namespace: namespace.to_owned(), ..Member::default() };
     Ok(Cluster::connect(&member).await?)
 }

@@ -67,7 +67,10 @@ pub(crate) async fn submit(
 
 fn show_again(form: &Credentials, target: Target, error: LoginError) -> Response {
     let problem = match &error {
-        LoginError::Wrong => "The user name or the password is wrong.".to_owned(),
+        // Those of tokens come of no password.
+        LoginError::Wrong | LoginError::BadToken | LoginError::NoRole(_) => {
+            "The user name or the password is wrong.".to_owned()
+        }
         LoginError::TooMany(wait) => {
             let seconds = wait.as_secs() + 1;
             format!("Too many wrong passwords. Wait {seconds} s, then try again.")
