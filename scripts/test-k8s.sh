@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# The tests that need a real Kubernetes API server. Each starts one of its own, with an etcd of its own, on 127.0.0.1.
+# The tests of the chart, and those that need a real Kubernetes API server. Each starts one of its own, with an etcd of its own, on
+# 127.0.0.1.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=$(realpath -m "${CARGO_TARGET_DIR:-target}")
 export AUROCHS_K8S_TOOLS=$target/k8s-tools
+scripts/chart.sh
 scripts/k8s-tools.sh "$AUROCHS_K8S_TOOLS" kube-apiserver kubectl
 # One after the other: a control plane needs a processor and 400 MiB.
 cargo test --locked -p aurochs-server --lib -- --ignored --test-threads=1

@@ -23,9 +23,26 @@ pub(crate) async fn client(plane: &ControlPlane) -> Client {
     Client::try_from(read(&plane.kubeconfig()).await.unwrap()).unwrap()
 }
 
-pub(crate) async fn cluster(plane: &ControlPlane) -> Cluster {
+async fn cluster(plane: &ControlPlane) -> Cluster {
     plane.kubectl(&["create", "namespace", "a"], "").unwrap();
     Cluster { client: client(plane).await, namespace: "a".to_owned() }
+}
+
+/// The chart as it is rendered without any values.
+const CHART: &str = include_str!("../../../deploy/tests/default.yaml");
+
+/// The namespace of the chart, as one of its programs sees it: with the rights of this account and no others.
+pub(crate) async fn as_account(plane: &ControlPlane, account: &str) -> Cluster {
+    let kind = |document: &&str| {
+        let mut kinds = document.lines().filter_map(|line| line.strip_prefix("kind: "));
+        kinds.next().is_some_and(|kind| kind == "ServiceAccount" || kind.contains("Role"))
+    };
+    let rights: Vec<&str> = CHART.split("---\n").filter(kind).collect();
+    plane.kubectl(&["create", "namespace", NAMESPACE], "").unwrap();
+    plane.kubectl(&["apply", "-f", "-"], &rights.join("---\n")).unwrap();
+    let mut config = read(&plane.kubeconfig()).await.unwrap();
+    config.auth_info.impersonate = Some(format!("system:serviceaccount:{NAMESPACE}:{account}"));
+    Cluster { client: Client::try_from(config).unwrap(), namespace: NAMESPACE.to_owned() }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -85,4 +102,68 @@ async fn service_accounts_have_the_role_that_the_cluster_gives_them() {
     assert_eq!(role("nonsense".to_owned()).await, None);
     let mark = tokens.check(&admin).await.unwrap().unwrap().mark;
     assert!(tokens.vouch_for(mark));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a Kubernetes API server: make test-k8s"]
+async fn an_api_server_takes_the_whole_manifest() {
+    let plane = ControlPlane::start().await;
+    let manifest = include_str!("../../../deploy/longhorn.yaml");
+    plane.kubectl(&["apply", "--server-side", "-f", "-"], manifest).unwrap();
+    let services = plane.kubectl(&["-n", NAMESPACE, "get", "services", "-o", "jsonpath={.items[*].metadata.name}"], "");
+    assert_eq!(services.unwrap(), "longhorn-admission-webhook longhorn-backend longhorn-frontend");
+}
+
+/// The tables of docs/kubernetes.md, by the API server's own judgement.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a Kubernetes API server: make test-k8s"]
+async fn accounts_may_what_they_need_and_no_more() {
+    let plane = ControlPlane::start().await;
+    as_account(&plane, "longhorn-service-account").await;
+    let may = |account: &str, verb: &str, resource: &str, namespace: &str| {
+        let account = format!("--as=system:serviceaccount:{NAMESPACE}:{account}");
+        // A name would stand behind the slash.
+        let (resource, part) = resource.split_once('/').unwrap_or((resource, ""));
+        let part = format!("--subresource={part}");
+        // kubectl says no with an exit code, too.
+        plane.kubectl(&["auth", "can-i", verb, resource, "-n", namespace, &account, &part], "").is_ok()
+    };
+    let accounts = [
+        "longhorn-service-account",
+        "longhorn-driver-service-account",
+        "longhorn-csi-service-account",
+        "longhorn-csi-plugin-service-account",
+        "longhorn-instance-manager-service-account",
+    ];
+    for account in accounts {
+        for verb in ["get", "list", "watch"] {
+            assert!(!may(account, verb, "secrets", "kube-system"), "{account} {verb}");
+        }
+        assert!(!may(account, "create", "clusterrolebindings.rbac.authorization.k8s.io", ""), "{account}");
+        assert!(!may(account, "create", "pods/exec", NAMESPACE), "{account}");
+        assert!(!may(account, "create", "pods", "default"), "{account}");
+    }
+    for (account, verb, resource, namespace) in [
+        ("longhorn-service-account", "update", "volumes.longhorn.io/status", NAMESPACE),
+        ("longhorn-service-account", "get", "secrets", NAMESPACE),
+        ("longhorn-service-account", "list", "volumeattachments.storage.k8s.io", ""),
+        ("longhorn-service-account", "delete", "pods", "default"),
+        ("longhorn-service-account", "create", "tokenreviews.authentication.k8s.io", ""),
+        ("longhorn-driver-service-account", "create", "daemonsets.apps", NAMESPACE),
+        ("longhorn-driver-service-account", "list", "settings.longhorn.io", NAMESPACE),
+        ("longhorn-csi-service-account", "create", "persistentvolumes", ""),
+        ("longhorn-csi-plugin-service-account", "update", "api.longhorn.io", NAMESPACE),
+        ("longhorn-instance-manager-service-account", "update", "engines.longhorn.io/status", NAMESPACE),
+    ] {
+        assert!(may(account, verb, resource, namespace), "{account} may not {verb} {resource}");
+    }
+    for (account, verb, resource) in [
+        ("longhorn-driver-service-account", "get", "secrets"),
+        ("longhorn-driver-service-account", "update", "settings.longhorn.io"),
+        ("longhorn-csi-plugin-service-account", "list", "pods"),
+        ("longhorn-instance-manager-service-account", "list", "volumes.longhorn.io"),
+        ("longhorn-instance-manager-service-account", "delete", "engines.longhorn.io"),
+    ] {
+        assert!(!may(account, verb, resource, NAMESPACE), "{account} may {verb} {resource}");
+    }
 }

@@ -27,7 +27,7 @@ const LOOK_PERIOD: Duration = Duration::from_secs(2);
 /// What has not gone after this long does not go: Helm gives the whole job 15 minutes.
 const PATIENCE: Duration = Duration::from_secs(10 * 60);
 /// The lease of a manager that has gone without giving it back ends sooner.
-const TURN_PATIENCE: Duration = Duration::from_secs(60);
+const TURN_PATIENCE: Duration = Duration::from_secs(30);
 /// Objects that a message names; more are counted.
 const NAMED_MAXIMUM: usize = 5;
 
@@ -249,4 +249,74 @@ fn named(objects: &[&DynamicObject]) -> String {
     let names = objects.iter().filter_map(|object| object.metadata.name.as_deref());
     let more = if objects.len() > NAMED_MAXIMUM { ", …" } else { "" };
     format!("{}{more}", names.take(NAMED_MAXIMUM).collect::<Vec<_>>().join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use aurochs_e2e::ControlPlane;
+    use serde_json::Value;
+
+    use super::super::NAMESPACE;
+    use super::super::tests as planes;
+    use super::*;
+
+    fn make(plane: &ControlPlane, kind: &str, name: &str, finalizers: &[&str], rest: &Value) {
+        let mut object = json!({"apiVersion": "longhorn.io/v1beta2", "kind": kind,
+            "metadata": {"name": name, "namespace": NAMESPACE, "finalizers": finalizers}});
+        object.as_object_mut().unwrap().extend(rest.as_object().unwrap().clone());
+        plane.kubectl(&["apply", "-f", "-"], &object.to_string()).unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "needs a Kubernetes API server: make test-k8s"]
+    async fn nothing_goes_unconfirmed_and_then_everything() {
+        let plane = planes::plane().await;
+        let cluster = planes::as_account(&plane, "longhorn-service-account").await;
+        let left = |kinds: &str| plane.kubectl(&["-n", NAMESPACE, "get", kinds, "-o", "name"], "").unwrap();
+        // Nothing is installed.
+        run(&cluster, false).await.unwrap();
+        let confirmation = |value: &str| {
+            make(&plane, "Setting", "deleting-confirmation-flag", &[], &json!({"value": value}));
+        };
+        confirmation("false");
+        make(&plane, "Volume", "data", &[], &json!({"spec": {}}));
+        make(&plane, "Backup", "kept-in-its-store", &["longhorn.io"], &json!({"spec": {}}));
+        let refused = run(&cluster, true).await.unwrap_err().to_string();
+        assert!(refused.contains("deleting-confirmation-flag"), "{refused}");
+        assert_eq!(left("volumes.longhorn.io,backups.longhorn.io").lines().count(), 2);
+
+        confirmation("true");
+        let attached = r#"{"status": {"state": "attached"}}"#;
+        let patch = [
+            "-n",
+            NAMESPACE,
+            "patch",
+            "volumes.longhorn.io",
+            "data",
+            "--subresource=status",
+            "--type=merge",
+            "-p",
+            attached,
+        ];
+        plane.kubectl(&patch, "").unwrap();
+        assert!(matches!(run(&cluster, false).await, Err(UninstallError::InUse { count: 1, .. })));
+        run(&cluster, true).await.unwrap();
+        let kinds: Vec<String> = definition::all().iter().map(definition::Definition::name).collect();
+        assert_eq!(left(&kinds.join(",")), "");
+        assert_eq!(left("leases.coordination.k8s.io"), "");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "needs a Kubernetes API server: make test-k8s"]
+    async fn a_manager_that_still_acts_stops_it_before_backups_go() {
+        let plane = planes::plane().await;
+        let cluster = planes::as_account(&plane, "longhorn-service-account").await;
+        make(&plane, "Setting", "deleting-confirmation-flag", &[], &json!({"value": "true"}));
+        make(&plane, "Backup", "kept", &["longhorn.io"], &json!({"spec": {}}));
+        let turn = cluster.wait_for_turn("a manager").await;
+        assert!(matches!(run(&cluster, true).await, Err(UninstallError::StillActs { .. })));
+        let object = plane.kubectl(&["-n", NAMESPACE, "get", "backups.longhorn.io", "kept", "-o", "json"], "").unwrap();
+        assert!(object.contains("\"longhorn.io\"") && !object.contains("deletionTimestamp"), "{object}");
+        drop(turn);
+    }
 }

@@ -139,20 +139,21 @@ fn has_users(secret: &Secret) -> bool {
 mod tests {
     use std::fs;
 
+    use super::super::NAMESPACE;
     use super::super::tests as planes;
     use super::*;
 
     /// What Kubernetes says of a key of the Secret.
     fn key(plane: &aurochs_e2e::ControlPlane, key: &str) -> String {
         let template = format!("go-template={{{{index .data \"{key}\" | base64decode}}}}");
-        plane.kubectl(&["-n", "a", "get", "secret", "people", "-o", &template], "").unwrap()
+        plane.kubectl(&["-n", NAMESPACE, "get", "secret", "people", "-o", &template], "").unwrap()
     }
 
     #[tokio::test(flavor = "multi_thread")]
     #[ignore = "needs a Kubernetes API server: make test-k8s"]
     async fn all_managers_let_the_same_people_in() {
         let plane = planes::plane().await;
-        let cluster = planes::cluster(&plane).await;
+        let cluster = planes::as_account(&plane, "longhorn-service-account").await;
         let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let first = ClusterUsers::bring(&cluster, "people", one.path()).await;
         let password = key(&plane, "admin-password");
@@ -166,7 +167,7 @@ mod tests {
         let following = [first.follow(), second.follow()];
         let line = format!("ann:$2y$05${}", "a".repeat(53));
         let patch = serde_json::json!({"stringData": {"users": format!("{line}\n"), "roles": "ann: viewer\n"}});
-        plane.kubectl(&["-n", "a", "patch", "secret", "people", "-p", &patch.to_string()], "").unwrap();
+        plane.kubectl(&["-n", NAMESPACE, "patch", "secret", "people", "-p", &patch.to_string()], "").unwrap();
         let came = async {
             while fs::read_to_string(other.path().join("roles")).unwrap_or_default() != "ann: viewer\n" {
                 sleep(Duration::from_millis(100)).await;

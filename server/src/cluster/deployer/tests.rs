@@ -2,6 +2,7 @@ use std::fs;
 
 use serde_json::json;
 
+use super::super::NAMESPACE;
 use super::super::tests as planes;
 use super::*;
 
@@ -55,9 +56,10 @@ fn settings_and_arguments_say_what_is_wanted() {
     assert_eq!(wanted_now().unwrap().pods.pull_policy, crate::cluster::driver::system_pods::PullPolicy::IfNotPresent);
 }
 
+/// Of the deployer's pod, in the chart.
+const ACCOUNT: &str = "longhorn-driver-service-account";
 /// Longest wait for what has to come.
 const PATIENCE: Duration = Duration::from_secs(60);
-const NAMESPACE: &str = "a";
 
 /// What kubectl answers, once it is this.
 async fn becomes(plane: &aurochs_e2e::ControlPlane, arguments: &[&str], expected: &str) {
@@ -88,7 +90,7 @@ fn setting(plane: &aurochs_e2e::ControlPlane, name: &str, value: &str) {
 #[ignore = "needs a Kubernetes API server: make test-k8s"]
 async fn objects_follow_the_settings() {
     let plane = planes::plane().await;
-    let cluster = planes::cluster(&plane).await;
+    let cluster = planes::as_account(&plane, ACCOUNT).await;
     let proc = proc_with_kubelet();
     // Longhorn's, with a container that is none of ours.
     let foreign = json!({"apiVersion": "apps/v1", "kind": "Deployment",
@@ -142,7 +144,7 @@ async fn objects_follow_the_settings() {
 #[ignore = "needs a Kubernetes API server: make test-k8s"]
 async fn a_node_without_a_kubelet_that_is_seen_is_told_of() {
     let plane = planes::plane().await;
-    let cluster = planes::cluster(&plane).await;
+    let cluster = planes::as_account(&plane, ACCOUNT).await;
     setting(&plane, "taint-toleration", "");
     let proc = tempfile::tempdir().unwrap();
     let keeping = {

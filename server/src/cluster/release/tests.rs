@@ -3,6 +3,7 @@ use std::sync::Arc;
 use aurochs_e2e::ControlPlane;
 use serde_json::json;
 
+use super::super::NAMESPACE;
 use super::super::tests as planes;
 use super::*;
 use crate::resources::{BackupTarget, Setting};
@@ -49,7 +50,7 @@ fn versioned(mut metadata: kube::api::ObjectMeta) -> kube::api::ObjectMeta {
 
 fn config_map(plane: &ControlPlane, name: &str, text: &str) {
     let key = format!("{}.yaml", name.strip_prefix("longhorn-").unwrap());
-    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": "a"},
+    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name, "namespace": NAMESPACE},
         "data": {key: text}});
     plane.kubectl(&["apply", "-f", "-"], &map.to_string()).unwrap();
 }
@@ -66,7 +67,7 @@ fn class_text(replicas: u32) -> String {
 #[ignore = "needs a Kubernetes API server: make test-k8s"]
 async fn a_release_says_what_is_so_until_a_person_says_otherwise() {
     let plane = planes::plane().await;
-    let cluster = planes::cluster(&plane).await;
+    let cluster = planes::as_account(&plane, "longhorn-service-account").await;
     let store = Store::new(Arc::new(cluster.store().await.unwrap()));
     let settings = Settings::default();
     let taken = async || take(&cluster, &store, &settings).await;

@@ -24,7 +24,7 @@ fn api_servers_ask_about_our_kinds_in_our_namespace_alone() {
 #[ignore = "needs a Kubernetes API server: make test-k8s"]
 async fn the_manager_that_acts_keeps_the_certificate() {
     let plane = planes::plane().await;
-    let cluster = planes::cluster(&plane).await;
+    let cluster = planes::as_account(&plane, "longhorn-service-account").await;
     let now = OffsetDateTime::now_utc();
     let certificate = async || Certificate::read(&read(&cluster).await.unwrap().0.unwrap()).unwrap();
     let bundles = || {
