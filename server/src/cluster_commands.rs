@@ -9,7 +9,7 @@ use crate::{Result, asked_to_end, say};
 #[derive(Debug, Subcommand)]
 pub(crate) enum ClusterCommand {
     /// Keep the CSI driver's objects in a Kubernetes cluster as the settings want them.
-    DriverDeployer(DriverArguments),
+    DriverDeployer(Box<DriverArguments>),
     /// Say whether this version may be installed over what is installed in a Kubernetes cluster; changes nothing.
     PreUpgrade {
         /// Also whether this version comes after that one.

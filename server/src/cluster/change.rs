@@ -12,6 +12,8 @@ use tokio::time::{sleep, timeout};
 
 /// Changes that come together, as at an upgrade of the chart, are obeyed together.
 const SETTLE: Duration = Duration::from_secs(1);
+/// Where nothing can be watched, everything is read this often.
+const PAUSE: Duration = Duration::from_secs(10);
 
 /// Returns when an object whose name counts has changed since the version, when nobody can tell any more, or when the
 /// patience is over. The API server ends a watch after five minutes by itself.
@@ -40,27 +42,38 @@ async fn wait_among<K>(
 ) where
     K: Resource + Clone + Debug + DeserializeOwned,
 {
+    // False where nobody can tell.
     let changed = async {
         let asked = among.timeout(u32::try_from(patience.as_secs()).unwrap_or(u32::MAX));
         let events = match api.watch(&asked, version).await {
             Ok(events) => events,
-            Err(error) => return tracing::debug!(%error, "a watch can't be begun; reading again"),
+            Err(error) => {
+                tracing::debug!(%error, "a watch can't be begun; reading again");
+                return false;
+            }
         };
         pin_mut!(events);
         while let Some(event) = events.next().await {
             match event {
                 Ok(WatchEvent::Added(object) | WatchEvent::Modified(object) | WatchEvent::Deleted(object)) => {
                     if object.meta().name.as_deref().is_some_and(&counts) {
-                        return;
+                        return true;
                     }
                 }
                 Ok(WatchEvent::Bookmark(_)) => {}
-                Ok(WatchEvent::Error(status)) => return tracing::debug!(%status, "a watch has ended"),
-                Err(error) => return tracing::debug!(%error, "a watch broke"),
+                Ok(WatchEvent::Error(status)) => {
+                    tracing::debug!(%status, "a watch has ended; reading again");
+                    return false;
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "a watch broke; reading again");
+                    return false;
+                }
             }
         }
+        true
     };
     // Also where the API server keeps silent for longer than it was asked to.
-    let _ = timeout(patience, changed).await;
-    sleep(SETTLE).await;
+    let is_told = timeout(patience, changed).await.unwrap_or(true);
+    sleep(if is_told { SETTLE } else { PAUSE }).await;
 }

@@ -23,17 +23,17 @@ pub struct Failed {
 }
 
 impl Failed {
-    pub(super) fn new(doing: impl fmt::Display, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self { doing: doing.to_string(), source: source.into() }
+    pub(super) fn new(doing: &str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self { doing: doing.to_owned(), source: source.into() }
     }
 }
 
 /// Waits for an answer. `doing` is for people: "reading Deployment a".
 pub(super) async fn asked<T>(
-    doing: impl fmt::Display,
+    doing: impl Into<String>,
     answer: impl Future<Output = Result<T, kube::Error>>,
 ) -> Result<T, Failed> {
-    let failed = |source| Failed { doing: doing.to_string(), source };
+    let failed = |source| Failed { doing: doing.into(), source };
     match timeout(PATIENCE, answer).await {
         Ok(Ok(answer)) => Ok(answer),
         // The API server's own words alone.
@@ -45,7 +45,7 @@ pub(super) async fn asked<T>(
 
 /// The same, where there may be nothing: None.
 pub(super) async fn found<T>(
-    doing: impl fmt::Display,
+    doing: impl Into<String>,
     answer: impl Future<Output = Result<T, kube::Error>>,
 ) -> Result<Option<T>, Failed> {
     let answer = async {

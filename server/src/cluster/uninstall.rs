@@ -161,7 +161,7 @@ fn programs(namespace: &str) -> Vec<Named<'_>> {
 
 async fn remove(cluster: &Cluster, object: &Named<'_>) -> Result<(), Failed> {
     let (api, parameters) = (object.api(&cluster.client), DeleteParams::background());
-    if found(format_args!("deleting {object}"), api.delete(object.name, &parameters)).await?.is_some() {
+    if found(format!("deleting {object}"), api.delete(object.name, &parameters)).await?.is_some() {
         tracing::info!("removed {object}");
     }
     Ok(())
@@ -201,7 +201,7 @@ async fn forget_everything(cluster: &Cluster) -> Result<(), UninstallError> {
         for definition in kinds {
             forget_all(cluster, definition.names.kind, definition.names.plural).await?;
         }
-        Ok(())
+        Ok::<(), Failed>(())
     };
     tokio::select! {
         forgotten = forget => forgotten?,
@@ -224,8 +224,7 @@ async fn forget_all(cluster: &Cluster, kind: &str, plural: &'static str) -> Resu
         let name = object.metadata.name.as_deref().unwrap_or_default();
         if object.metadata.finalizers.as_ref().is_some_and(|finalizers| !finalizers.is_empty()) {
             let (nobody, parameters) = (json!({"metadata": {"finalizers": null}}), PatchParams::default());
-            found(format_args!("releasing {kind} {name}"), api.patch(name, &parameters, &Patch::Merge(&nobody)))
-                .await?;
+            found(format!("releasing {kind} {name}"), api.patch(name, &parameters, &Patch::Merge(&nobody))).await?;
         }
         delete(&api, &object, plural).await?;
     }
@@ -234,14 +233,14 @@ async fn forget_all(cluster: &Cluster, kind: &str, plural: &'static str) -> Resu
 
 /// Everything of a kind; nothing where there is no such kind.
 async fn list(api: &Api<DynamicObject>, plural: &str) -> Result<Vec<DynamicObject>, Failed> {
-    let listed = found(format_args!("reading {plural}"), api.list(&ListParams::default())).await?;
+    let listed = found(format!("reading {plural}"), api.list(&ListParams::default())).await?;
     Ok(listed.map(|listed| listed.items).unwrap_or_default())
 }
 
 /// Whether it was there or not.
 async fn delete(api: &Api<DynamicObject>, object: &DynamicObject, plural: &str) -> Result<(), Failed> {
     let name = object.metadata.name.as_deref().unwrap_or_default();
-    found(format_args!("deleting {plural} {name}"), api.delete(name, &DeleteParams::background())).await?;
+    found(format!("deleting {plural} {name}"), api.delete(name, &DeleteParams::background())).await?;
     Ok(())
 }
 

@@ -68,7 +68,7 @@ async fn read(cluster: &Cluster) -> Result<Installed, Failed> {
     let settings = api(Setting::KIND, Setting::PLURAL);
     // There may not even be such a kind.
     let value = async |name: Name| {
-        let setting = found(format_args!("reading the setting {}", name.word()), settings.get(name.word())).await?;
+        let setting = found(format!("reading the setting {}", name.word()), settings.get(name.word())).await?;
         let text =
             setting.as_ref().and_then(|setting| setting.data.get("value")?.as_str()).unwrap_or_default().to_owned();
         Ok::<String, Failed>(text)

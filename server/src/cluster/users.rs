@@ -110,13 +110,14 @@ impl ClusterUsers {
         let own = edit.texts().map_err(unusable)?;
         let mut data = BTreeMap::from([(USERS, own.users.clone()), (ROLES, own.roles.clone())]);
         data.extend(first.map(|first| (PASSWORD, first.password)));
-        let data = data.into_iter().map(|(key, text)| (key.to_owned(), ByteString(text.into_bytes()))).collect();
+        let mut data: BTreeMap<String, ByteString> =
+            data.into_iter().map(|(key, text)| (key.to_owned(), ByteString(text.into_bytes()))).collect();
         let doing = format!("making the Secret {}", self.name);
         let parameters = PostParams::default();
         match there {
             // One without users: somebody made it empty. It keeps what else it has.
             Some(mut secret) => {
-                secret.data.get_or_insert_default().append(&mut { data });
+                secret.data.get_or_insert_default().append(&mut data);
                 asked(&doing, self.secrets.replace(&self.name, &parameters, &secret)).await?;
             }
             None => {

@@ -14,7 +14,6 @@ pub mod settings;
 mod tests;
 pub mod trouble;
 
-use std::future::Future;
 use std::path::PathBuf;
 use std::time::Duration;
 

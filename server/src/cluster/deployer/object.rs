@@ -22,7 +22,7 @@ pub const FIELD_MANAGER: &str = "longhorn-driver-deployer";
 pub async fn apply(client: &Client, wanted: &Value) -> Result<(), Trouble> {
     let object = Named::of(wanted).ok_or(Trouble::Nameless)?;
     let api = object.api(client);
-    let before = asked(format_args!("reading {object}"), api.get_opt(object.name)).await?;
+    let before = asked(format!("reading {object}"), api.get_opt(object.name)).await?;
     if let Some(there) = &before
         && (is_going(there) || (is_mixed_badly(&object) && !is_ours(there)))
     {
@@ -30,7 +30,7 @@ pub async fn apply(client: &Client, wanted: &Value) -> Result<(), Trouble> {
         return Err(Trouble::Foreign { kind: object.kind.to_owned(), name: object.name.to_owned() });
     }
     let (forced, patch) = (PatchParams::apply(FIELD_MANAGER).force(), Patch::Apply(wanted));
-    let after = asked(format_args!("applying {object}"), api.patch(object.name, &forced, &patch)).await?;
+    let after = asked(format!("applying {object}"), api.patch(object.name, &forced, &patch)).await?;
     match before {
         None => tracing::info!("made {object}"),
         Some(before) if before.metadata.resource_version != after.metadata.resource_version => {
@@ -62,6 +62,6 @@ async fn take_away(object: &Named<'_>, api: &Api<DynamicObject>, there: &Dynamic
     let this_one = Preconditions { uid: there.metadata.uid.clone(), resource_version: None };
     // In the foreground: it is gone when its pods are, which otherwise would clear up the new ones' sockets.
     let parameters = DeleteParams::foreground().preconditions(this_one);
-    asked(format_args!("deleting {object}"), api.delete(object.name, &parameters)).await?;
+    asked(format!("deleting {object}"), api.delete(object.name, &parameters)).await?;
     Ok(())
 }

@@ -63,7 +63,7 @@ impl Certificate {
 
     /// None where the Secret is of no use.
     pub(super) fn read(secret: &Secret) -> Option<Self> {
-        let text = |key: &str| Some(String::from_utf8(secret.data.as_ref()?.get(key)?.0.clone()).ok()?);
+        let text = |key: &str| String::from_utf8(secret.data.as_ref()?.get(key)?.0.clone()).ok();
         let not_after = secret.metadata.annotations.as_ref()?.get(NOT_AFTER)?;
         Some(Self {
             certificate: text(CERTIFICATE)?,
@@ -86,7 +86,9 @@ impl Certificate {
                 ..ObjectMeta::default()
             },
             // A Secret's type can't be changed.
-            type_: Some(instead_of.and_then(|secret| secret.type_.clone()).unwrap_or("kubernetes.io/tls".to_owned())),
+            type_: Some(
+                instead_of.and_then(|secret| secret.type_.clone()).unwrap_or_else(|| "kubernetes.io/tls".to_owned()),
+            ),
             data: Some(data.into()),
             ..Secret::default()
         }

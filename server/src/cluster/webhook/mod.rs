@@ -53,6 +53,6 @@ fn secrets(cluster: &Cluster) -> Api<Secret> {
 /// The Secret, if there is one, and a version that a watch can begin at.
 async fn read(cluster: &Cluster) -> Result<(Option<Secret>, String), Failed> {
     let only_it = ListParams::default().fields(&format!("metadata.name={SECRET}"));
-    let listed = asked(format_args!("reading the Secret {SECRET}"), secrets(cluster).list(&only_it)).await?;
+    let listed = asked(format!("reading the Secret {SECRET}"), secrets(cluster).list(&only_it)).await?;
     Ok((listed.items.into_iter().next(), listed.metadata.resource_version.unwrap_or_default()))
 }

@@ -2,7 +2,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use kube::api::PostParams;
+use kube::api::{DynamicObject, PostParams};
 use serde_json::{Value, json};
 
 use super::super::Cluster;
@@ -66,28 +66,21 @@ fn webhook(namespace: &str, trusted: &str, name: &str, path: &str, operations: &
 
 /// Tells the API servers. What is so already is not written.
 pub(super) async fn register(cluster: &Cluster, trusted: &str) -> Result<(), Failed> {
-    for mut object in objects(&cluster.namespace, trusted) {
-        let manifest = object.clone();
+    for object in objects(&cluster.namespace, trusted) {
         // They have a kind and a name.
-        let Some(named) = Named::of(&manifest) else { continue };
+        let Some(named) = Named::of(&object) else { continue };
         let api = named.api(&cluster.client);
-        let there = asked(format_args!("reading {named}"), api.get_opt(named.name)).await?;
+        let there = asked(format!("reading {named}"), api.get_opt(named.name)).await?;
+        let written = serde_json::from_value(object.clone());
+        let mut written: DynamicObject = written.map_err(|error| Failed::new("writing a configuration", error))?;
         let parameters = PostParams::default();
         // Written as a whole: server-side apply would refuse what an older API server does not know.
-        match there.and_then(|there| there.metadata.resource_version) {
-            Some(version) => {
-                object["metadata"]["resourceVersion"] = json!(version);
-                let written = api.replace(named.name, &parameters, &typed(object)?);
-                asked(format_args!("changing {named}"), written).await?;
-            }
-            None => {
-                asked(format_args!("making {named}"), api.create(&parameters, &typed(object)?)).await?;
-            }
+        if let Some(there) = there {
+            written.metadata.resource_version = there.metadata.resource_version;
+            asked(format!("changing {named}"), api.replace(named.name, &parameters, &written)).await?;
+        } else {
+            asked(format!("making {named}"), api.create(&parameters, &written)).await?;
         }
     }
     Ok(())
-}
-
-fn typed(object: Value) -> Result<kube::api::DynamicObject, Failed> {
-    serde_json::from_value(object).map_err(|error| Failed::new("writing a webhook's configuration", error))
 }

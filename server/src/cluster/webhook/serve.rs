@@ -46,7 +46,7 @@ pub fn start(cluster: &Cluster, directory: &Path, listener: TcpListener, judge: 
 /// What is answered.
 pub(super) fn service(judge: Judge) -> Router {
     Router::new()
-        .route("/v1/healthz", get(async || "ok"))
+        .route("/v1/healthz", get(|| async { "ok" }))
         .route(MUTATION, post(mutate))
         .route(VALIDATION, post(validate))
         .layer(DefaultBodyLimit::max(BODY_LIMIT_BYTES))
@@ -98,7 +98,9 @@ impl Files {
             match read(cluster).await {
                 Ok((secret, read)) => {
                     version = read;
-                    secret.as_ref().and_then(Certificate::read).map(|certificate| self.write(&certificate));
+                    if let Some(certificate) = secret.as_ref().and_then(Certificate::read) {
+                        self.write(&certificate);
+                    }
                 }
                 Err(error) => tracing::warn!(%error, "the admission webhook's certificate stays as it was"),
             }
