@@ -3,5 +3,6 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test says with a panic what is wrong")]
 
+mod helm;
 mod member;
 mod turns;
