@@ -6,13 +6,14 @@
 //! 3. [`crate::store::kube`] — the resources;
 //! 4. [`adopt`] — what others made is made ready; [`webhook`] — or refused, before it is stored;
 //! 5. [`release`] — what the chart says: settings, backup target, StorageClass;
-//! 6. [`users`] — who logs in with a password; [`tokens`] — service accounts.
+//! 6. [`users`] — who logs in with a password; [`tokens`] — service accounts; [`credentials`] — what backup targets ask for.
 //!
 //! Other programs than the manager: [`deployer`] keeps the objects of the CSI driver ([`driver`]); [`upgrade`] and [`uninstall`] are
 //! asked by Helm. [`dynamic`] and [`change`] are how all of them speak with the API server.
 
 pub mod adopt;
 mod change;
+pub mod credentials;
 pub mod deployer;
 pub mod driver;
 mod dynamic;

@@ -186,6 +186,9 @@ impl Manager {
         };
         let mut looking = Controllers::look(&context).await?;
         looking.add(users.map(ClusterUsers::follow).into_iter().collect());
+        if let Some(cluster) = &cluster {
+            looking.add(vec![cluster::credentials::follow(cluster, &context.store, &backups)]);
+        }
         let name = options.kubernetes.as_ref().map_or(INSTALLATION_NAME, |member| member.namespace.as_str());
         let notifications = Notifications::open(&layout.data, &sqlite, name)?;
         let bundles = bundles(&layout, &context.owner, &options.network);
