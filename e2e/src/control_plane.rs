@@ -169,7 +169,8 @@ impl ControlPlane {
             client = client.add_root_certificate(certificate);
         }
         let Ok(client) = client.build() else { return false };
-        let asked = client.get(format!("https://127.0.0.1:{}/readyz", self.port)).bearer_auth(token(ADMIN)).send().await;
+        let asked =
+            client.get(format!("https://127.0.0.1:{}/readyz", self.port)).bearer_auth(token(ADMIN)).send().await;
         asked.is_ok_and(|answer| answer.status().is_success())
     }
 }

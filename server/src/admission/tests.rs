@@ -131,7 +131,10 @@ async fn a_volume_that_can_t_be_is_refused_with_the_reason() {
         (json!({"size": "1073741824", "backupTargetName": "elsewhere"}), "elsewhere"),
         (json!({"size": "1073741824", "migratable": true}), "migratable"),
         (json!({"size": "1073741824", "numberOfReplicas": "three"}), "three"),
-        (json!({"size": "1073741824", "fromBackup": "s3://bucket@region/?backup=backup-0123456789abcdef&volume=other"}), "backup target"),
+        (
+            json!({"size": "1073741824", "fromBackup": "s3://bucket@region/?backup=backup-0123456789abcdef&volume=other"}),
+            "backup target",
+        ),
     ] {
         let refused = fixture.created("volumes", object("v", spec.clone())).await.unwrap_err();
         assert!(refused.contains(reason), "{spec}: {refused}");
@@ -151,7 +154,10 @@ async fn a_volume_s_changes() {
         fixture.written("UPDATE", "volumes", volume.clone(), changed)
     };
     let larger = changed(json!({"size": "1073741825"})).await.unwrap();
-    assert_eq!((&larger["spec"]["size"], &larger["spec"]["snapshotMaxSize"]), (&json!("1075838976"), &json!("2151677952")));
+    assert_eq!(
+        (&larger["spec"]["size"], &larger["spec"]["snapshotMaxSize"]),
+        (&json!("1075838976"), &json!("2151677952"))
+    );
     assert_eq!(changed(json!({"numberOfReplicas": 2})).await.unwrap()["spec"]["numberOfReplicas"], 2);
     for (changes, reason) in [
         (json!({"size": "1071644672"}), "never shrinks"),

@@ -42,7 +42,9 @@ pub enum LayoutError {
     Io { what: &'static str, path: PathBuf, source: io::Error },
     #[error("{0} logical nodes are not possible; give 1 to 32 with --nodes")]
     Nodes(u32),
-    #[error("{0:?} can't be the name of a node; it has small letters, digits, dashes and dots, at most 200 (--node-name)")]
+    #[error(
+        "{0:?} can't be the name of a node; it has small letters, digits, dashes and dots, at most 200 (--node-name)"
+    )]
     NodeName(String),
     #[error("the directory for sockets {0} is too long a path; set XDG_RUNTIME_DIR to a shorter one")]
     RunPathTooLong(PathBuf),

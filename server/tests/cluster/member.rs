@@ -90,7 +90,9 @@ impl Member {
 
     /// The machine that runs the test may be nearly full; the volumes here are tiny.
     pub(crate) async fn make_room(&self) {
-        for (name, value) in [("storage-minimal-available-percentage", "0"), ("storage-over-provisioning-percentage", "10000")] {
+        for (name, value) in
+            [("storage-minimal-available-percentage", "0"), ("storage-over-provisioning-percentage", "10000")]
+        {
             self.call("PUT", &format!("/v1/settings/{name}"), json!({"value": value})).await;
         }
     }

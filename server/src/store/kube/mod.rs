@@ -258,10 +258,8 @@ async fn list_all(followers: &[Follower], namespace: &str) -> Result<Vec<String>
 
 /// An object as an API server sends it.
 pub(crate) fn read<K: Kind>(definition: &Definition, sent: Value) -> Result<Object<K>, StoreError> {
-    let raw = form::read(definition, sent).map_err(|error| StoreError::Backend {
-        doing: format!("reading a {}", K::KIND),
-        source: Box::new(error),
-    })?;
+    let raw = form::read(definition, sent)
+        .map_err(|error| StoreError::Backend { doing: format!("reading a {}", K::KIND), source: Box::new(error) })?;
     decode(raw)
 }
 
