@@ -131,7 +131,10 @@ async fn a_volume_that_can_t_be_is_refused_with_the_reason() {
         (json!({"size": "1073741824", "backupTargetName": "elsewhere"}), "elsewhere"),
         (json!({"size": "1073741824", "migratable": true}), "migratable"),
         (json!({"size": "1073741824", "numberOfReplicas": "three"}), "three"),
-        (json!({"size": "1073741824", "fromBackup": "s3://b@r/?backup=x&volume=y"}), "backup target"),
+        (
+            json!({"size": "1073741824", "fromBackup": "s3://bucket@region/?backup=backup-0123456789abcdef&volume=other"}),
+            "backup target",
+        ),
     ] {
         let refused = fixture.created("volumes", object("v", spec.clone())).await.unwrap_err();
         assert!(refused.contains(reason), "{spec}: {refused}");
@@ -211,7 +214,7 @@ async fn recurring_jobs() {
     assert!(job["metadata"].get("finalizers").is_none());
     for (spec, reason) in [
         (json!({"task": "snapshot", "cron": "tomorrow", "retain": 1}), "cron"),
-        (json!({"task": "dance", "cron": "@daily"}), "task"),
+        (json!({"task": "dance", "cron": "@daily"}), "dance"),
         (json!({"task": "snapshot", "cron": "@daily", "retain": 5000}), "retain"),
     ] {
         let refused = fixture.created("recurringjobs", object("j", spec)).await.unwrap_err();
