@@ -79,10 +79,6 @@ enum Command {
         /// it, they are those of the data directory.
         #[arg(long, value_name = "NAME", requires = "kubernetes")]
         users_secret: Option<String>,
-        /// Where API servers ask, by https, before they store one of our objects (the Service longhorn-admission-webhook leads there).
-        /// Without it, what kubectl writes is not judged.
-        #[arg(long, value_name = "ADDRESS", requires = "kubernetes")]
-        webhook_address: Option<SocketAddr>,
         /// A reverse proxy that is believed when it says whom it speaks for (X-Forwarded-For, -Proto, -Host), an address or a
         /// network; can be given several times. Without it none is.
         #[arg(long = "trusted-proxy", value_name = "ADDRESS")]
@@ -150,14 +146,13 @@ async fn main() -> ExitCode {
             node_name,
             namespace,
             users_secret,
-            webhook_address,
             trusted_proxies: proxies,
             tls_cert,
             tls_key,
             requests_per_second,
             metrics_open,
         } => {
-            let member = cluster::Member { namespace, kubeconfig, node_name, users_secret, webhook_address };
+            let member = cluster::Member { namespace, kubeconfig, node_name, users_secret };
             let kubernetes = kubernetes.then_some(member);
             let network = network.network();
             let options = Options { data, nodes, address, network, engine_binary, zones, kubernetes };

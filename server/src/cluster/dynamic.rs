@@ -22,12 +22,6 @@ pub struct Failed {
     source: Box<dyn std::error::Error + Send + Sync>,
 }
 
-impl Failed {
-    pub(super) fn new(doing: &str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self { doing: doing.to_owned(), source: source.into() }
-    }
-}
-
 /// Waits for an answer. `doing` is for people: "reading Deployment a".
 pub(super) async fn asked<T>(
     doing: impl Into<String>,

@@ -4,7 +4,7 @@
 //! 1. [`connect`](Cluster::connect) — the API server of a kubeconfig, or of the cluster that this process is a pod of;
 //! 2. [`lease`] — one manager at a time acts on a namespace;
 //! 3. [`crate::store::kube`] — the resources;
-//! 4. [`adopt`] — what others made is made ready; [`webhook`] — or refused, before it is stored;
+//! 4. [`adopt`] — what others made is made ready;
 //! 5. [`release`] — what the chart says: settings, backup target, StorageClass;
 //! 6. [`users`] — who logs in with a password; [`tokens`] — service accounts; [`credentials`] — what backup targets ask for.
 //!
@@ -25,9 +25,7 @@ pub mod tokens;
 pub mod uninstall;
 pub mod upgrade;
 pub mod users;
-pub mod webhook;
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -51,8 +49,6 @@ pub struct Member {
     pub node_name: Option<String>,
     /// The Secret of the users, for all managers the same; `None` for users of the data directory.
     pub users_secret: Option<String>,
-    /// Where API servers ask before they store something; `None` for nowhere.
-    pub webhook_address: Option<SocketAddr>,
 }
 
 /// Why the cluster can't be used.

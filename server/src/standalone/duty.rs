@@ -64,10 +64,9 @@ impl Duty {
         Ok(Self::Always(work.begin().await?))
     }
 
-    /// `answers_api_servers`: whether this manager's webhook can be asked, and may be told of.
-    pub(super) fn in_turn(work: Work, cluster: Cluster, answers_api_servers: bool) -> Self {
+    pub(super) fn in_turn(work: Work, cluster: Cluster) -> Self {
         let (stop, stopped) = oneshot::channel();
-        let work = InCluster { work, cluster, answers_api_servers };
+        let work = InCluster { work, cluster };
         Self::InTurn { stop, task: tokio::spawn(take_turns(work, stopped)) }
     }
 
@@ -89,7 +88,6 @@ impl Duty {
 struct InCluster {
     work: Work,
     cluster: Cluster,
-    answers_api_servers: bool,
 }
 
 impl InCluster {
@@ -101,9 +99,6 @@ impl InCluster {
         controllers.add(vec![taken.follow()]);
         // Kubectl's objects are of a cluster alone.
         controllers.add(cluster::adopt::start(&context.store));
-        if self.answers_api_servers {
-            controllers.add(vec![cluster::webhook::keep(&self.cluster)]);
-        }
         Ok(controllers)
     }
 }

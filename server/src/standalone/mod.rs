@@ -23,7 +23,6 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
-use crate::admission::Judge;
 use crate::app::App;
 use crate::auth::Auth;
 use crate::auth::users::{self, FirstPassword, UsersError};
@@ -145,11 +144,8 @@ impl Manager {
         zone::check(&options.zones, &layout.nodes)?;
         let claim = claim::Claim::take(&layout)?;
         // Bound before anything is started: an address in use must not leave processes behind.
-        let listener = listen(options.address).await?;
-        let webhook = match options.kubernetes.as_ref().and_then(|member| member.webhook_address) {
-            Some(address) => Some(listen(address).await?),
-            None => None,
-        };
+        let address = options.address;
+        let listener = TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })?;
         let database = layout.database();
         let sqlite = Sqlite::open(&database).await;
         let sqlite = sqlite.map_err(|source| Error::Database { path: database, source })?;
@@ -202,14 +198,10 @@ impl Manager {
             instances: context.instances.clone(),
             ..App::new(context.store.clone(), context.settings.clone(), auth, context.events.clone(), jobs, name)
         };
-        let answers_api_servers = webhook.is_some();
-        if let Some((cluster, listener)) = cluster.as_ref().zip(webhook) {
-            looking.add(vec![cluster::webhook::start(cluster, &layout.data, listener, Judge::from(&app))]);
-        }
         let (store, clients, zones) = (app.store.clone(), app.clients.clone(), options.zones.clone());
         let work = Work { context, layout, zones, bundles, notifications, clock };
         let duty = match cluster {
-            Some(cluster) => Duty::in_turn(work, cluster, answers_api_servers),
+            Some(cluster) => Duty::in_turn(work, cluster),
             None => {
                 let duty = Duty::begin(&work).await?;
                 wait_for_nodes(&store, &clients).await;
@@ -253,10 +245,6 @@ impl Options {
         let name = member.node_name.clone().unwrap_or_else(|| host_name().to_lowercase());
         Layout::make_named(&self.data, self.nodes, Some(&name))
     }
-}
-
-async fn listen(address: SocketAddr) -> Result<TcpListener, Error> {
-    TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })
 }
 
 /// The users of a cluster's Secret, where there is to be one. They are there before anybody can log in.
