@@ -72,6 +72,12 @@ enum Command {
         /// The resources' namespace in the cluster.
         #[arg(long, value_name = "NAME", env = "POD_NAMESPACE", default_value = cluster::NAMESPACE)]
         namespace: String,
+        /// Where the cluster's API server asks about what people write with kubectl (over TLS); without it nobody is asked.
+        #[arg(long, value_name = "IP:PORT", requires = "kubernetes")]
+        webhook_address: Option<SocketAddr>,
+        /// How the API server reaches that address, https://HOST:PORT; without it by the service longhorn-admission-webhook.
+        #[arg(long, value_name = "URL", requires = "webhook_address")]
+        webhook_url: Option<String>,
         /// A reverse proxy that is believed when it says whom it speaks for (X-Forwarded-For, -Proto, -Host), an address or a
         /// network; can be given several times. Without it none is.
         #[arg(long = "trusted-proxy", value_name = "ADDRESS")]
@@ -136,13 +142,16 @@ async fn main() -> ExitCode {
             kubeconfig,
             node_name,
             namespace,
+            webhook_address,
+            webhook_url: url,
             trusted_proxies: proxies,
             tls_cert,
             tls_key,
             requests_per_second,
             metrics_open,
         } => {
-            let kubernetes = kubernetes.then_some(cluster::Member { namespace, kubeconfig, node_name });
+            let webhook = webhook_address.map(|address| cluster::webhook::Place { address, url });
+            let kubernetes = kubernetes.then_some(cluster::Member { namespace, kubeconfig, node_name, webhook });
             let network = network.network();
             let options = Options { data, nodes, address, network, engine_binary, zones, kubernetes };
             let gate = Gate { proxies, tls: tls_cert.zip(tls_key), requests_per_second, metrics_open };

@@ -4,13 +4,15 @@
 //! 2. [`lease`] — one manager at a time acts on a namespace;
 //! 3. [`crate::store::kube`] — the resources;
 //! 4. [`adopt`] — what others made is made ready;
-//! 5. [`tokens`] — service accounts log in.
+//! 5. [`tokens`] — service accounts log in;
+//! 6. [`webhook`] — the API server asks about what others write.
 
 pub mod adopt;
 pub mod lease;
 #[cfg(test)]
 pub(crate) mod tests;
 pub mod tokens;
+pub mod webhook;
 
 use std::path::{Path, PathBuf};
 
@@ -20,6 +22,7 @@ use kube::{Client, Config};
 use crate::store::kube::{Kube, OpenError};
 use lease::{Candidate, Turn};
 use tokens::Tokens;
+use webhook::{Place, Registration, Webhook, WebhookError};
 
 /// Longhorn's namespace, and the default.
 pub const NAMESPACE: &str = "longhorn-system";
@@ -33,6 +36,8 @@ pub struct Member {
     pub kubeconfig: Option<PathBuf>,
     /// Name of the machine, which no other manager of the cluster may have; `None` for the host's.
     pub node_name: Option<String>,
+    /// Where the API server asks about what people write; `None` for no such place.
+    pub webhook: Option<Place>,
 }
 
 /// Why the cluster can't be used.
@@ -46,6 +51,8 @@ pub enum ClusterError {
     Client(kube::Error),
     #[error(transparent)]
     Store(#[from] OpenError),
+    #[error(transparent)]
+    Webhook(#[from] WebhookError),
 }
 
 /// A namespace of a cluster.
@@ -81,6 +88,13 @@ impl Cluster {
 
     pub async fn store(&self) -> Result<Kube, ClusterError> {
         Ok(Kube::open(self.client.clone(), &self.namespace).await?)
+    }
+
+    /// A webhook at this place, and what the API server is to be told of it.
+    pub async fn webhook(&self, place: &Place, data: &Path) -> Result<(Webhook, Registration), ClusterError> {
+        let webhook = Webhook::open(&self.client, &self.namespace, place, data).await?;
+        let registration = webhook.registration(&self.client, &self.namespace, place);
+        Ok((webhook, registration))
     }
 }
 

@@ -3,5 +3,6 @@
 
 #![expect(clippy::unwrap_used, reason = "a test says with a panic what is wrong")]
 
+mod admission;
 mod member;
 mod turns;
