@@ -28,9 +28,7 @@ use crate::backups::Backups;
 use crate::environment::premises::Premises;
 use crate::error::ApiError;
 use crate::resources::definition::{self, Definition};
-use crate::resources::{
-    BackupTarget, GROUP, Kind, Node, RecurringJob, Setting, Snapshot, Volume, VolumeAttachment,
-};
+use crate::resources::{BackupTarget, GROUP, Kind, Node, RecurringJob, Setting, Snapshot, Volume, VolumeAttachment};
 use crate::settings::Settings;
 use crate::store::Store;
 use asked::Asked;

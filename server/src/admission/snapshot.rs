@@ -28,7 +28,8 @@ pub(super) async fn complete(judge: &Judge, asked: &mut Asked<Snapshot>) -> Resu
 }
 
 pub(super) fn check(asked: &Asked<Snapshot>) -> Result<(), ApiError> {
-    let invalid = |message: std::fmt::Arguments<'_>, next_step: &str| ApiError::new(ErrorKind::Invalid, message, next_step);
+    let invalid =
+        |message: std::fmt::Arguments<'_>, next_step: &str| ApiError::new(ErrorKind::Invalid, message, next_step);
     let snapshot = &asked.object;
     match (asked.operation, &asked.before) {
         (Operation::Create, _) => {

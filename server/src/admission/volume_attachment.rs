@@ -21,7 +21,8 @@ pub(super) fn check(asked: &Asked<VolumeAttachment>) -> Result<(), ApiError> {
     if !is_written {
         return Ok(());
     }
-    let invalid = |message: std::fmt::Arguments<'_>, next_step: &str| Err(ApiError::new(ErrorKind::Invalid, message, next_step));
+    let invalid =
+        |message: std::fmt::Arguments<'_>, next_step: &str| Err(ApiError::new(ErrorKind::Invalid, message, next_step));
     if attachment.spec.volume.is_empty() {
         return invalid(format_args!("volume attachment {name} is of no volume"), "Give spec.volume.");
     }

@@ -5,7 +5,9 @@ use serde_json::json;
 use crate::member::{Member, NAMESPACED, plane, until};
 
 fn volume(name: &str, spec: &str) -> String {
-    format!("apiVersion: longhorn.io/v1beta2\nkind: Volume\nmetadata:\n  name: {name}\n  namespace: longhorn-system\nspec: {spec}\n")
+    format!(
+        "apiVersion: longhorn.io/v1beta2\nkind: Volume\nmetadata:\n  name: {name}\n  namespace: longhorn-system\nspec: {spec}\n"
+    )
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -26,7 +28,11 @@ async fn what_kubectl_writes_is_completed_and_judged() {
     assert!(again.as_ref().is_ok_and(|said| said.contains("unchanged")), "{again:?}");
 
     for (arguments, input, reason) in [
-        (&["apply", "-f", "-"][..], volume("many", "{size: '16777216', numberOfReplicas: 21}"), "can't have 21 replicas"),
+        (
+            &["apply", "-f", "-"][..],
+            volume("many", "{size: '16777216', numberOfReplicas: 21}"),
+            "can't have 21 replicas",
+        ),
         (&["apply", "-f", "-"], volume("few-words", "{size: '14680064', numberOfReplicas: 1}"), "never shrinks"),
         (
             &[NAMESPACED, "patch", "lhv", "few-words", "--type=merge", "-p", r#"{"spec": {"encrypted": true}}"#],

@@ -91,8 +91,7 @@ impl Webhook {
     /// Binds the address, and finds or makes the authority.
     pub async fn open(client: &Client, namespace: &str, place: &Place, data: &Path) -> Result<Self, WebhookError> {
         let address = place.address;
-        let listener =
-            TcpListener::bind(address).await.map_err(|source| WebhookError::Listen { address, source })?;
+        let listener = TcpListener::bind(address).await.map_err(|source| WebhookError::Listen { address, source })?;
         let authority = Authority::open(client, namespace).await?;
         let names = authority::names(namespace, place.url.as_deref());
         let directory = data.join(DIRECTORY);
