@@ -79,6 +79,12 @@ enum Command {
         /// it, they are those of the data directory.
         #[arg(long, value_name = "NAME", requires = "kubernetes")]
         users_secret: Option<String>,
+        /// Where the cluster's API server asks about what people write with kubectl (over TLS); without it nobody is asked.
+        #[arg(long, value_name = "IP:PORT", requires = "kubernetes")]
+        webhook_address: Option<SocketAddr>,
+        /// How the API server reaches that address, https://HOST:PORT; without it by the service longhorn-admission-webhook.
+        #[arg(long, value_name = "URL", requires = "webhook_address")]
+        webhook_url: Option<String>,
         /// A reverse proxy that is believed when it says whom it speaks for (X-Forwarded-For, -Proto, -Host), an address or a
         /// network; can be given several times. Without it none is.
         #[arg(long = "trusted-proxy", value_name = "ADDRESS")]
@@ -146,13 +152,16 @@ async fn main() -> ExitCode {
             node_name,
             namespace,
             users_secret,
+            webhook_address,
+            webhook_url: url,
             trusted_proxies: proxies,
             tls_cert,
             tls_key,
             requests_per_second,
             metrics_open,
         } => {
-            let member = cluster::Member { namespace, kubeconfig, node_name, users_secret };
+            let webhook = webhook_address.map(|address| cluster::webhook::Place { address, url });
+            let member = cluster::Member { namespace, kubeconfig, node_name, users_secret, webhook };
             let kubernetes = kubernetes.then_some(member);
             let network = network.network();
             let options = Options { data, nodes, address, network, engine_binary, zones, kubernetes };

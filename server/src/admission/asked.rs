@@ -73,6 +73,10 @@ impl<K: Kind> Asked<K> {
         if self.object.metadata.labels != self.sent_metadata.labels {
             patch.push(json!({"op": "add", "path": "/metadata/labels", "value": self.object.metadata.labels}));
         }
+        if self.object.metadata.owner_references != self.sent_metadata.owner_references {
+            let owners = &self.object.metadata.owner_references;
+            patch.push(json!({"op": "add", "path": "/metadata/ownerReferences", "value": owners}));
+        }
         Ok(patch)
     }
 }

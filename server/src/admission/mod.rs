@@ -2,21 +2,24 @@
 //!
 //! 1. [`review`] — the question that the API server asks, and the answer, as `AdmissionReview` has them;
 //! 2. this file — which kind it is about; [`asked`] — the object, typed, and what was changed of it;
-//! 3. [`volume`], [`setting`], [`recurring_job`], [`node`] — a kind's defaults and rules. They are those of the API
-//!    ([`crate::routes`]), so that a manifest is told the same as a request.
+//! 3. [`volume`], [`volume_attachment`], [`snapshot`], [`backup_target`], [`recurring_job`], [`setting`], [`node`] — a kind's
+//!    defaults and rules. They are those of the API ([`crate::routes`]), so that a manifest is told the same as a request.
 //!
 //! Invariants: a judgement writes nothing, since the API server may ask about what never happens (`--dry-run`). What a manager
 //! writes itself is not asked about: it was judged before, and no manager may depend on another one's being there. Of the
 //! kinds that have no file here the API server's own rules are all that is checked; they get their finalizer.
 
 mod asked;
+mod backup_target;
 mod node;
 mod recurring_job;
 pub mod review;
 mod setting;
+mod snapshot;
 #[cfg(test)]
 mod tests;
 mod volume;
+mod volume_attachment;
 
 use serde_json::{Value, json};
 
@@ -25,7 +28,7 @@ use crate::backups::Backups;
 use crate::environment::premises::Premises;
 use crate::error::ApiError;
 use crate::resources::definition::{self, Definition};
-use crate::resources::{GROUP, Kind, Node, RecurringJob, Setting, Volume};
+use crate::resources::{BackupTarget, GROUP, Kind, Node, RecurringJob, Setting, Snapshot, Volume, VolumeAttachment};
 use crate::settings::Settings;
 use crate::store::Store;
 use asked::Asked;
@@ -73,6 +76,21 @@ impl Judge {
                 recurring_job::complete(self, &mut asked)?;
                 asked.patch()?
             }
+            BackupTarget::PLURAL => {
+                let mut asked = Asked::read(definition, question)?;
+                backup_target::complete(&mut asked)?;
+                asked.patch()?
+            }
+            Snapshot::PLURAL => {
+                let mut asked = Asked::read(definition, question)?;
+                snapshot::complete(self, &mut asked).await?;
+                asked.patch()?
+            }
+            VolumeAttachment::PLURAL => {
+                let mut asked = Asked::read(definition, question)?;
+                volume_attachment::complete(self, &mut asked).await?;
+                asked.patch()?
+            }
             _ => Patch::new(),
         };
         patch.extend(finalizer(definition, question));
@@ -87,6 +105,9 @@ impl Judge {
             Volume::PLURAL => volume::check(self, &Asked::read(definition, question)?),
             Setting::PLURAL => setting::check(self, &Asked::read(definition, question)?).await,
             RecurringJob::PLURAL => recurring_job::check(self, &Asked::read(definition, question)?),
+            BackupTarget::PLURAL => backup_target::check(self, &Asked::read(definition, question)?).await,
+            Snapshot::PLURAL => snapshot::check(&Asked::read(definition, question)?),
+            VolumeAttachment::PLURAL => volume_attachment::check(&Asked::read(definition, question)?),
             Node::PLURAL => node::check(self, &Asked::read(definition, question)?).await,
             _ => Ok(()),
         }

@@ -255,6 +255,54 @@ async fn nodes_and_their_disks() {
     fixture.deleted("nodes", unused).await.unwrap();
 }
 
+#[tokio::test]
+async fn backup_targets() {
+    let fixture = fixture().await;
+    let target = |name: &str, url: &str| object(name, json!({"backupTargetURL": url, "pollInterval": "300"}));
+    let offsite = fixture.created("backuptargets", target("offsite", " s3://bucket@region/ ")).await.unwrap();
+    assert_eq!(offsite["spec"]["backupTargetURL"], "s3://bucket@region/");
+    assert_eq!(offsite["spec"]["pollInterval"], "5m0s");
+    let spec = serde_json::from_value(offsite["spec"].clone()).unwrap();
+    fixture.judge.store.create(&Object::<BackupTarget>::new("offsite", spec)).await.unwrap();
+    for (name, url, reason) in
+        [("second", "s3://bucket@region/", "same place"), ("third", "ftp://x", "ftp"), ("No", "", "no name")]
+    {
+        let refused = fixture.created("backuptargets", target(name, url)).await.unwrap_err();
+        assert!(refused.contains(reason), "{name}: {refused}");
+    }
+    // Changing something else of it is nothing about its address.
+    let mut changed = offsite.clone();
+    changed["spec"]["pollInterval"] = json!("10m0s");
+    fixture.written("UPDATE", "backuptargets", offsite.clone(), changed).await.unwrap();
+    assert!(fixture.deleted("backuptargets", target("default", "")).await.unwrap_err().contains("default"));
+    fixture.deleted("backuptargets", offsite).await.unwrap();
+}
+
+#[tokio::test]
+async fn snapshots_and_attachments_belong_to_a_volume() {
+    let fixture = fixture().await;
+    let volume = fixture.judge.store.create(&Object::<Volume>::new("v", VolumeSpec::default())).await.unwrap();
+    let sent = object("s", json!({"volume": "v", "createSnapshot": true}));
+    let snapshot = fixture.created("snapshots", sent).await.unwrap();
+    let metadata = &snapshot["metadata"];
+    assert_eq!(metadata["labels"], json!({"longhornvolume": "v"}));
+    assert_eq!(metadata["ownerReferences"][0]["uid"], volume.metadata.uid);
+    assert_eq!(metadata["finalizers"], json!(["longhorn.io"]));
+    for (spec, reason) in [(json!({}), "no volume"), (json!({"volume": "w"}), "not there")] {
+        assert!(fixture.created("snapshots", object("s", spec)).await.unwrap_err().contains(reason), "{reason}");
+    }
+    let mut moved = snapshot.clone();
+    moved["spec"]["volume"] = json!("w");
+    let refused = fixture.written("UPDATE", "snapshots", snapshot, moved).await.unwrap_err();
+    assert!(refused.contains("can't be changed"), "{refused}");
+
+    let tickets = |id: &str| json!({"t": {"id": id, "type": "longhorn-api", "nodeID": "n"}});
+    let sent = |id: &str| object("v", json!({"volume": "v", "attachmentTickets": tickets(id)}));
+    let attachment = fixture.created("volumeattachments", sent("t")).await.unwrap();
+    assert_eq!(attachment["metadata"]["labels"], json!({"longhornvolume": "v"}));
+    assert!(fixture.created("volumeattachments", sent("other")).await.unwrap_err().contains("other"));
+}
+
 /// Of a kind without rules of its own, and of one that is not ours at all.
 #[tokio::test]
 async fn others_are_let_through() {

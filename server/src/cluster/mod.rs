@@ -6,7 +6,8 @@
 //! 3. [`crate::store::kube`] — the resources;
 //! 4. [`adopt`] — what others made is made ready;
 //! 5. [`release`] — what the chart says: settings, backup target, StorageClass;
-//! 6. [`users`] — who logs in with a password; [`tokens`] — service accounts; [`credentials`] — what backup targets ask for.
+//! 6. [`webhook`] — the API server asks about what others write;
+//! 7. [`users`] — who logs in with a password; [`tokens`] — service accounts; [`credentials`] — what backup targets ask for.
 //!
 //! Other programs than the manager: [`deployer`] keeps the objects of the CSI driver ([`driver`]); [`upgrade`] and [`uninstall`] are
 //! asked by Helm. [`dynamic`] and [`change`] are how all of them speak with the API server.
@@ -25,6 +26,7 @@ pub mod tokens;
 pub mod uninstall;
 pub mod upgrade;
 pub mod users;
+pub mod webhook;
 
 use std::path::{Path, PathBuf};
 
@@ -34,6 +36,7 @@ use kube::{Client, Config};
 use crate::store::kube::{Kube, OpenError};
 use lease::{Candidate, Turn};
 use tokens::Tokens;
+use webhook::{Place, Registration, Webhook, WebhookError};
 
 /// Longhorn's namespace, and the default.
 pub const NAMESPACE: &str = "longhorn-system";
@@ -49,6 +52,8 @@ pub struct Member {
     pub node_name: Option<String>,
     /// The Secret of the users, for all managers the same; `None` for users of the data directory.
     pub users_secret: Option<String>,
+    /// Where the API server asks about what people write; `None` for no such place.
+    pub webhook: Option<Place>,
 }
 
 /// Why the cluster can't be used.
@@ -62,6 +67,8 @@ pub enum ClusterError {
     Client(kube::Error),
     #[error(transparent)]
     Store(#[from] OpenError),
+    #[error(transparent)]
+    Webhook(#[from] WebhookError),
 }
 
 /// A namespace of a cluster.
@@ -97,6 +104,13 @@ impl Cluster {
 
     pub async fn store(&self) -> Result<Kube, ClusterError> {
         Ok(Kube::open(self.client.clone(), &self.namespace).await?)
+    }
+
+    /// A webhook at this place, and what the API server is to be told of it.
+    pub async fn webhook(&self, place: &Place, data: &Path) -> Result<(Webhook, Registration), ClusterError> {
+        let webhook = Webhook::open(&self.client, &self.namespace, place, data).await?;
+        let registration = webhook.registration(&self.client, &self.namespace, place);
+        Ok((webhook, registration))
     }
 }
 

@@ -18,6 +18,7 @@ use tokio::task::JoinHandle;
 
 use super::zone::{self, NodeZone};
 use super::{Error, Layout, first};
+use crate::cluster::webhook::Registration;
 use crate::cluster::{self, Cluster};
 use crate::controllers::{Context, Controllers};
 use crate::notifications::Notifications;
@@ -36,6 +37,8 @@ pub(super) struct Work {
     pub(super) notifications: Notifications,
     /// Of recurring jobs.
     pub(super) clock: Clock,
+    /// Of the webhook, if there is any.
+    pub(super) registration: Option<Registration>,
 }
 
 impl Work {
@@ -44,6 +47,9 @@ impl Work {
         first::settings(&context.store, &self.layout).await?;
         zone::apply(&context.store, &self.zones).await?;
         let mut controllers = Controllers::start(context).await?;
+        if let Some(registration) = &self.registration {
+            controllers.add(vec![registration.start()]);
+        }
         controllers.add(support_bundle::controller::start(context, &self.bundles));
         controllers.add(recurring::start(context, &self.clock).await);
         controllers.add(self.notifications.start(&context.store, &context.events, &context.jobs));

@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
+use crate::admission::Judge;
 use crate::app::App;
 use crate::auth::Auth;
 use crate::auth::users::{self, FirstPassword, UsersError};
@@ -185,6 +186,11 @@ impl Manager {
         if let Some(cluster) = &cluster {
             looking.add(vec![cluster::credentials::follow(cluster, &context.store, &backups)]);
         }
+        let place = options.kubernetes.as_ref().and_then(|member| member.webhook.as_ref());
+        let webhook = match (&cluster, place) {
+            (Some(cluster), Some(place)) => Some(cluster.webhook(place, &layout.data).await?),
+            _ => None,
+        };
         let name = options.kubernetes.as_ref().map_or(INSTALLATION_NAME, |member| member.namespace.as_str());
         let notifications = Notifications::open(&layout.data, &sqlite, name)?;
         let bundles = bundles(&layout, &context.owner, &options.network);
@@ -198,8 +204,15 @@ impl Manager {
             instances: context.instances.clone(),
             ..App::new(context.store.clone(), context.settings.clone(), auth, context.events.clone(), jobs, name)
         };
+        let registration = match webhook {
+            Some((webhook, registration)) => {
+                looking.add(webhook.serve(Judge::from(&app)).map_err(ClusterError::from)?);
+                Some(registration)
+            }
+            None => None,
+        };
         let (store, clients, zones) = (app.store.clone(), app.clients.clone(), options.zones.clone());
-        let work = Work { context, layout, zones, bundles, notifications, clock };
+        let work = Work { context, layout, zones, bundles, notifications, clock, registration };
         let duty = match cluster {
             Some(cluster) => Duty::in_turn(work, cluster),
             None => {

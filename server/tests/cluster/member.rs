@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use aurochs_e2e::ControlPlane;
+use aurochs_server::cluster::webhook::Place;
 use aurochs_server::cluster::{self, NAMESPACE};
 use aurochs_server::instance::Network;
 use aurochs_server::resources::definition;
@@ -19,6 +20,9 @@ use tower::ServiceExt;
 /// Far more than a step takes; only a step that never comes true meets it.
 const PATIENCE: Duration = Duration::from_secs(90);
 const LOOK: Duration = Duration::from_millis(100);
+
+/// For kubectl.
+pub(crate) const NAMESPACED: &str = "--namespace=longhorn-system";
 
 /// A control plane with our kinds and our namespace.
 pub(crate) async fn plane() -> ControlPlane {
@@ -53,11 +57,22 @@ pub(crate) struct Member {
 
 impl Member {
     pub(crate) async fn start(plane: &ControlPlane, node: &str) -> Self {
+        Self::start_at(plane, node, None).await
+    }
+
+    /// The API server asks it about what others write.
+    pub(crate) async fn start_with_webhook(plane: &ControlPlane, node: &str) -> Self {
+        let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        Self::start_at(plane, node, Some(Place { address, url: Some(format!("https://{address}")) })).await
+    }
+
+    async fn start_at(plane: &ControlPlane, node: &str, webhook: Option<Place>) -> Self {
         let data = tempfile::Builder::new().prefix("aur-member-").tempdir_in("/var/tmp").unwrap();
         let member = cluster::Member {
             namespace: NAMESPACE.to_owned(),
-            kubeconfig: Some(plane.kubeconfig()),
+            kubeconfig: Some(plane.kubeconfig_of_manager()),
             node_name: Some(node.to_owned()),
+            webhook,
             ..cluster::Member::default()
         };
         let options = Options {

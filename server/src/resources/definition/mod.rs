@@ -99,6 +99,12 @@ pub fn of(plural: &str) -> Option<&'static Definition> {
     ALL.iter().find(|definition| definition.names.plural == plural)
 }
 
+/// Of all kinds that we have types for.
+#[must_use]
+pub fn plurals() -> Vec<&'static str> {
+    all().iter().filter(|definition| definition.is_ours()).map(|definition| definition.names.plural).collect()
+}
+
 /// All definitions as one text, to be applied.
 #[must_use]
 pub fn manifest() -> String {

@@ -69,10 +69,10 @@ pub(super) fn spec(
     })
 }
 
-/// The same for one that a system backup tells of.
+/// The same for one that is told of by something else than a body: a system backup, a manifest.
 pub(crate) fn found(target: &str, input: &BackupTargetInput) -> Result<BackupTargetSpec, ApiError> {
     name(target)?;
-    // No backup of a system has credentials in it.
+    // Neither has credentials in it.
     let input = BackupTargetInput { credentials: None, ..input.clone() };
     spec(target, &BackupTargetSpec::default(), &input)
 }
