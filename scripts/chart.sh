@@ -14,6 +14,8 @@ update=
 tools=${CARGO_TARGET_DIR:-target}/tmp/helm
 scripts/helm.sh "$tools"
 helm() { "$tools/helm" "$@"; }
+# Built from its module, helm takes a very old Kubernetes for granted.
+template() { helm template --kube-version 1.34.0 "$@"; }
 
 chart=deploy/chart
 tests=deploy/tests
@@ -39,7 +41,7 @@ same() {
 
 # The rendering of some values, without the CRDs, which have tests of their own.
 render() {
-  helm template longhorn "$chart" --namespace longhorn-system --kube-version 1.34.0 "$@" |
+  template longhorn "$chart" --namespace longhorn-system "$@" |
     awk 'BEGIN { RS = "---\n"; ORS = "" } /[^[:space:]]/ && !/# Source: longhorn\/templates\/crds.yaml/ { print "---\n" $0 }'
 }
 
@@ -49,7 +51,7 @@ notes() {
     cp -r "$chart" "$work/chart"
     echo '{{ dict "notes" (include "longhorn.notes" .) | toJson }}' >"$work/chart/templates/notes.yaml"
   fi
-  helm template longhorn "$work/chart" --namespace longhorn-system --show-only templates/notes.yaml "$@" | sed -n '/^{/p' | jq -r .notes
+  template longhorn "$work/chart" --namespace longhorn-system --show-only templates/notes.yaml "$@" | sed -n '/^{/p' | jq -r .notes
 }
 
 # YAML as JSON, with helm as the reader.
@@ -58,7 +60,7 @@ json_of() {
   printf 'apiVersion: v2\nname: reader\nversion: 0.0.0\n' >"$work/reader/Chart.yaml"
   cp "$1" "$work/reader/it"
   echo '{{ .Files.Get "it" | fromYaml | toJson }}' >"$work/reader/templates/it.yaml"
-  helm template reader "$work/reader" | sed -n '/^{/p'
+  template reader "$work/reader" | sed -n '/^{/p'
 }
 
 helm lint --strict --quiet "$chart" || fail "helm lint"
@@ -115,7 +117,7 @@ while IFS='|' read -r line message; do
   read -ra arguments <<<"$line"
   # A schema names places with slashes or dots, as helm's version likes it.
   message=$(sed 's/^ *//; s/[.]/[.\/]/g' <<<"$message")
-  if helm template longhorn "$chart" "${arguments[@]}" >/dev/null 2>"$work/refusal"; then
+  if template longhorn "$chart" "${arguments[@]}" >/dev/null 2>"$work/refusal"; then
     fail "not refused: $line"
   elif ! grep -q "$message" "$work/refusal"; then
     fail "refused without a word of $message: $line: $(cat "$work/refusal")"
@@ -126,7 +128,7 @@ done <"$tests/refused.txt"
 {
   echo "# Made by scripts/chart.sh --update from deploy/chart: all that it makes without any values, for kubectl apply."
   printf -- '---\napiVersion: v1\nkind: Namespace\nmetadata:\n  name: longhorn-system\n'
-  helm template longhorn "$chart" --namespace longhorn-system --kube-version 1.34.0 --no-hooks |
+  template longhorn "$chart" --namespace longhorn-system --no-hooks |
     sed '/^ *app.kubernetes.io\/managed-by: Helm$/d; /^ *helm.sh\/chart: /d; /^# Source: /d'
 } >"$work/manifest"
 same deploy/longhorn.yaml "$work/manifest"

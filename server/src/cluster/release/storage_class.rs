@@ -46,7 +46,7 @@ fn made_of(class: &StorageClass) -> Option<&String> {
 }
 
 /// The class of this text. None where it is no such class, which the log says.
-fn wanted(text: &str) -> Option<StorageClass> {
+pub(super) fn wanted(text: &str) -> Option<StorageClass> {
     let refuse = |why: &str| {
         tracing::warn!(config_map = STORAGE_CLASS, "left out: {why}");
         None
