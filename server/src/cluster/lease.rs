@@ -106,7 +106,7 @@ impl Candidate {
         let now = MicroTime(Timestamp::now());
         let is_new = read.is_none();
         let metadata = ObjectMeta { name: Some(NAME.to_owned()), ..ObjectMeta::default() };
-        let mut lease = read.unwrap_or_else(|| Lease { metadata, spec: None });
+        let mut lease = read.unwrap_or(Lease { metadata, spec: None });
         let spec = lease.spec.get_or_insert_default();
         if spec.holder_identity.as_deref() != Some(self.identity.as_str()) {
             spec.lease_transitions = Some(spec.lease_transitions.map_or(0, |count| count.saturating_add(1)));
