@@ -15,11 +15,10 @@ pub(crate) fn root_path() -> String {
 }
 
 /// Address of the live stream. The proof (`Session::stream_proof`) is needed where a proxy hides that this page asks; empty
-/// for none.
+/// for none. The first message comes as a gzip file.
 pub(crate) fn live_stream(proof: &str) -> String {
     let base = document().base_uri().ok().flatten().unwrap_or_default();
-    let stream = stream_below(&base, "v1/ws/live");
-    if proof.is_empty() { stream } else { format!("{stream}?proof={proof}") }
+    stream_below(&base, "v1/ws/live?packed=gzip&proof=") + proof
 }
 
 /// The server answers every page with the login form when the session has ended.

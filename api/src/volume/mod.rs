@@ -7,6 +7,7 @@ pub mod actions;
 pub mod choices;
 pub mod create;
 pub mod inputs;
+pub mod phase;
 pub mod progress;
 
 use serde::{Deserialize, Serialize};

@@ -2,8 +2,8 @@
 import { expect, test } from "../fixtures/installation.js";
 import { api, logIn, places, visit } from "../fixtures/dashboard.js";
 
-const volumes = ["mysql-data", "postgres-main", "prometheus-tsdb", "registry", "pvc-3f1c7a52-8f2e-4b57-9c33-0b6a1d2e9f10"];
-const tabs = ["performance", "backups", "settings", "activity"].map((tab) => `volumes/mysql-data?tab=${tab}`);
+const volumes = ["wiki-db", "catalog", "metrics", "media", "pvc-3f1c7a52-8f2e-4b57-9c33-0b6a1d2e9f10"];
+const tabs = ["performance", "backups", "settings", "activity"].map((tab) => `volumes/wiki-db?tab=${tab}`);
 const named = (place) => (place || "dashboard").replace(/\W+/g, "-");
 
 test("pages", async ({ page, installation, shoot }) => {
@@ -22,18 +22,18 @@ test("pages", async ({ page, installation, shoot }) => {
   }
   for (const colorScheme of ["light", "dark"]) {
     await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
-    for (const place of [...places, "volumes/mysql-data", ...tabs, "nodes/node-1", "nowhere"]) {
+    for (const place of [...places, "volumes/wiki-db", ...tabs, "nodes/node-1", "nowhere"]) {
       await visit(page, installation, place);
       await shoot(`${named(place)}-${colorScheme}`);
     }
     await page.keyboard.press("Control+k");
-    await page.getByRole("dialog", { name: "Search" }).getByRole("combobox").fill("my");
-    await expect(page.getByRole("option").filter({ hasText: "mysql-data" }).first()).toBeVisible();
+    await page.getByRole("dialog", { name: "Search" }).getByRole("combobox").fill("wik");
+    await expect(page.getByRole("option").filter({ hasText: "wiki-db" }).first()).toBeVisible();
     await shoot(`search-${colorScheme}`);
     await page.keyboard.press("Escape");
   }
   await page.evaluate(() => localStorage.setItem("aurochs-language", "zh"));
-  for (const place of ["", "volumes", "nodes", "volumes/mysql-data"]) {
+  for (const place of ["", "volumes", "nodes", "volumes/wiki-db"]) {
     await visit(page, installation, place);
     await shoot(`${named(place)}-zh`);
   }

@@ -6,7 +6,7 @@ import { expect, test } from "../fixtures/installation.js";
 import { api, go, logIn, settled } from "../fixtures/dashboard.js";
 
 const GIB = 2 ** 30;
-const volumes = { "mysql-data": [20, 3, "node-1"], "postgres-main": [50, 3, "node-2"], "prometheus-tsdb": [100, 2, "node-3"], registry: [200, 2, null], "grafana-data": [5, 2, null] };
+const volumes = { "mysql-data": [4, 3, "node-1"], "postgres-main": [6, 3, "node-2"], "prometheus-tsdb": [8, 2, "node-3"], registry: [10, 2, null], "grafana-data": [1, 2, null] };
 
 /** Bytes that differ from one call to the next. */
 const write = (name, mebibytes, at) => execFileSync("dd", ["if=/dev/urandom", `of=/dev/longhorn/${name}`, "bs=1M", `count=${mebibytes}`, `seek=${at}`, "oflag=direct"], { stdio: "ignore" });
@@ -58,7 +58,7 @@ test("tour", async ({ page, installation, shoot }, info) => {
   await seen("settings", "settings?q=replica");
 
   await go(page, installation, "recurring-jobs");
-  await page.getByRole("button", { name: "Create recurring job" }).first().click();
+  await page.getByRole("button", { name: "New job" }).first().click();
   await page.locator("#field-name").fill("weekly");
   await page.waitForLoadState("networkidle");
   await shoot("tour-recurring-job");

@@ -1,7 +1,7 @@
 // What a person sees who opens the dashboard (W40): the space and what it is used for, volumes and nodes by state, and
 // each of them changes without a reload.
 import { expect, test } from "../fixtures/installation.js";
-import { api } from "../fixtures/dashboard.js";
+import { api, expectNoOverflow, logIn, settled } from "../fixtures/dashboard.js";
 
 test("the dashboard shows space, volumes by state and nodes by state", async ({ page, installation, shoot }, info) => {
   const ask = api(page, installation);
@@ -55,4 +55,36 @@ test("the dashboard shows space, volumes by state and nodes by state", async ({ 
     await expect.poll(state(name)).toBe("detached");
     await ask("DELETE", `volumes/${name}`);
   }
+});
+
+test("facts are there before the program is", async ({ page, installation, shoot }, info) => {
+  const ask = api(page, installation);
+  const name = `early-${info.project.name}-${process.pid}`;
+  await logIn(page, installation);
+  await ask("POST", "volumes", { name, size: "64Mi", numberOfReplicas: 1 });
+  await expect.poll(async () => (await ask("GET", `volumes/${name}`)).state).toBe("detached");
+  // The program stays on its way until we let it come.
+  let come;
+  const held = new Promise((resolve) => { come = resolve; });
+  await page.route("**/*.wasm", async (route) => { await held; await route.continue(); });
+  await page.goto(`${installation.url}volumes`, { waitUntil: "commit" });
+  const first = page.getByTestId("first-view");
+  await expect(first.getByRole("row").filter({ hasText: name })).toContainText(/Detached\s*64 MiB/);
+  await page.goto(installation.url, { waitUntil: "commit" });
+  await expect(first).toContainText(/schedulable of [\d.]+ [KMGT]iB/);
+  await expect(first.getByRole("listitem").filter({ hasText: "Detached" })).toContainText(/[1-9]/);
+  await expectNoOverflow(page);
+  await shoot("first-view");
+  // Who reads Chinese by choice is shown no English meanwhile.
+  await page.evaluate(() => localStorage.setItem("aurochs-language", "zh"));
+  await page.reload({ waitUntil: "commit" });
+  await expect(first).toBeAttached();
+  await expect(first).toBeHidden();
+  await page.evaluate(() => localStorage.removeItem("aurochs-language"));
+  come();
+  await page.goto(`${installation.url}volumes`);
+  await settled(page);
+  await expect(first).toHaveCount(0);
+  await expect(page.getByRole("row").filter({ hasText: name })).toContainText("Detached");
+  await ask("DELETE", `volumes/${name}`);
 });

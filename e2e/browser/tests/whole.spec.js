@@ -79,7 +79,7 @@ test("a manager that is killed takes nothing from who is typing", async ({ page,
 });
 
 /** What a viewer may press inside of pages: it moves, filters, shows, copies or downloads. Whatever else a page offers has to be added here by somebody who asked what it does. */
-const HARMLESS = /(, replica .*)$|^instance-manager-\w+$|^(History|Details…|Logs?|Where it is used|Collapse all|Expand all|Disks of |All|Healthy|Degraded|In progress|Faulted|Detached|Filter|Columns|As at first|Show all|Copy\b|Tree|List|YAML|Try again|Close|Earlier|Later|Next|Previous|More$|Load|Show|Hide|Up|Open|Newest|Oldest|1 h|6 h|24 h|7 d|30 d|Hour|Day|Week)/;
+const HARMLESS = /(, replica .*)$|^instance-manager-\w+$|^(History|Details(…| and log…)|Logs?|Where it is used|Collapse all|Expand all|Disks of |All|Healthy|Degraded|In progress|Faulted|Detached|Filter|Columns|As at first|Show all|Copy\b|Tree|List|YAML|Try again|Close|Earlier|Later|Next|Previous|More$|Load|Show|Hide|Up|Open|Newest|Oldest|1 h|6 h|24 h|7 d|30 d|Hour|Day|Week)/;
 
 /** Names of all buttons in view that may change something, and of the entries of the first menu of each kind. */
 async function offered(page) {

@@ -54,7 +54,7 @@ impl PageProof {
 
 /// Whether the request says a proof at all, right or wrong.
 pub(crate) fn is_tried(parts: &Parts) -> bool {
-    word_of(parts).is_some()
+    word_of(parts).is_some_and(|word| !word.is_empty())
 }
 
 fn word_of(parts: &Parts) -> Option<&str> {

@@ -52,6 +52,11 @@ impl Manifest {
     pub fn file(self, logical: &str) -> Option<&'static str> {
         self.0.iter().find(|file| file.logical == logical).map(|file| file.name)
     }
+
+    /// The content of a file by its logical name.
+    pub fn plain(self, logical: &str) -> Option<&'static [u8]> {
+        self.0.iter().find(|file| file.logical == logical).map(|file| file.plain)
+    }
 }
 
 // === impl EmbeddedFile ===

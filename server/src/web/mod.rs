@@ -3,6 +3,7 @@
 pub mod assets;
 pub mod connections;
 pub(crate) mod encoding;
+mod first_view;
 pub mod html;
 pub mod limits;
 pub mod live;

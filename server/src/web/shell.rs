@@ -2,10 +2,12 @@
 //! wasm module and shows the frame of what comes while that loads.
 
 use askama::Template;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
 use super::assets;
+use super::first_view::{Content, FirstView};
+use super::live::Live;
 use super::nonce::Nonce;
 use super::request_url::way_to_root;
 use super::security_headers::dashboard_policy;
@@ -42,13 +44,15 @@ struct Shell<'a> {
     /// Relative reference to the root: the document's own address tells the rest, whatever the prefix.
     root: String,
     files: Option<Files>,
+    first: Option<FirstView>,
 }
 
-/// Answers with the shell for the page at `path`.
+/// Answers with the shell for the page at `path`, with a first view of what it shows.
 #[must_use]
-pub fn respond(path: &str) -> Response {
+pub fn respond(path: &str, headers: &HeaderMap, live: &Live) -> Response {
     let nonce = Nonce::random();
-    let shell = Shell { nonce: &nonce, root: way_to_root(path), files: Files::embedded() };
+    let first = FirstView::of(path, headers, live);
+    let shell = Shell { nonce: &nonce, root: way_to_root(path), files: Files::embedded(), first };
     let html = match shell.render() {
         Ok(html) => html,
         Err(error) => return ApiError::internal("rendering the page", error).into_response(),
@@ -56,7 +60,7 @@ pub fn respond(path: &str) -> Response {
     let headers: [(HeaderName, HeaderValue); 3] = [
         (header::CONTENT_SECURITY_POLICY, dashboard_policy(&nonce)),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        (header::VARY, HeaderValue::from_static("Cookie, Accept")),
+        (header::VARY, HeaderValue::from_static("Cookie, Accept, Accept-Language")),
     ];
     let status = if shell.files.is_some() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, headers, Html(html)).into_response()

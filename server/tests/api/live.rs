@@ -90,6 +90,27 @@ async fn first_everything_then_changes_then_gone() {
     let volumes: Vec<_> = everything["volumes"].as_array().unwrap().iter().map(|volume| &volume["id"]).collect();
     assert_eq!(volumes, ["first"]);
     assert_eq!(everything["nodes"][0]["id"], "node-1");
+
+    // Who wants it packed gets the same, but for the links of volumes, and changes as texts behind it.
+    let mut packed = connect(address, "/v1/ws/live?packed=gzip&proof=", credentials()).await.unwrap();
+    let unpacked = unpacked(&mut packed).await;
+    assert_eq!(unpacked["nodes"], everything["nodes"]);
+    assert_eq!(unpacked["settings"], everything["settings"]);
+    let (one, other) = (&unpacked["volumes"][0], &everything["volumes"][0]);
+    assert_eq!((&one["id"], &one["state"], &one["links"]), (&other["id"], &other["state"], &Value::Null));
+    manager.store().modify_status::<Volume>("first", |status| status.state = VolumeState::Attaching).await.unwrap();
+    next_that(&mut packed, |message| has_volume(message, "first")).await;
+    drop(packed);
+    let mut again = connect(address, "/v1/ws/live?packed=gzip", credentials()).await.unwrap();
+    let unpacked = self::unpacked(&mut again).await;
+    assert_eq!(unpacked["volumes"][0]["state"], "attaching", "never what was kept from before");
+}
+
+/// The first message as a gzip file.
+async fn unpacked(socket: &mut Socket) -> Value {
+    let message = tokio::time::timeout(PATIENCE, socket.next()).await.expect("a message").unwrap().unwrap();
+    assert!(message.is_binary(), "{message:?}");
+    serde_json::from_reader(flate2::read::GzDecoder::new(&*message.into_data())).unwrap()
 }
 
 #[tokio::test]

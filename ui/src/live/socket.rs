@@ -7,9 +7,10 @@ use std::time::Duration;
 use aurochs_api::live::LiveMessage;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use wasm_bindgen::JsCast;
 use wasm_bindgen::closure::Closure;
-use web_sys::{CloseEvent, Event, MessageEvent, WebSocket};
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{CloseEvent, Event, WebSocket};
 
 use super::{Link, Live, message};
 use crate::{address, api, clock};
@@ -22,6 +23,14 @@ const LONGEST_DELAY_MILLISECONDS: u32 = 15_000;
 
 /// Close codes after which the session has to be looked at first: policy violation, and our own for "log in again".
 const CLOSED_BY_LOGIN: [u16; 2] = [1008, 4401];
+
+#[wasm_bindgen]
+extern "C" {
+    /// Of the page shell: a socket, the first one opened before the program came. `take` is called with the text of each
+    /// message in their order, unpacked by the browser; no more once the socket has no handler.
+    #[wasm_bindgen(js_name = aurochsOpen, catch)]
+    fn open_socket(address: &str, take: &Closure<dyn FnMut(String)>) -> Result<WebSocket, JsValue>;
+}
 
 struct Socket {
     live: Live,
@@ -38,7 +47,7 @@ struct Socket {
 /// A socket with its handlers, which must live as long as it does.
 struct Connection {
     socket: WebSocket,
-    _on_message: Closure<dyn FnMut(MessageEvent)>,
+    _on_message: Closure<dyn FnMut(String)>,
     _on_close: Closure<dyn FnMut(CloseEvent)>,
     _on_error: Closure<dyn FnMut(Event)>,
 }
@@ -86,12 +95,12 @@ pub(super) fn open(live: Live) {
 impl Socket {
     fn connect(self: &Rc<Self>) {
         self.heard_at.set(clock::now());
-        let Ok(socket) = WebSocket::new(&address::live_stream(&self.proof.borrow())) else {
+        let this = Rc::clone(self);
+        let on_message = Closure::<dyn FnMut(String)>::new(move |text: String| this.message(&text));
+        let Ok(socket) = open_socket(&address::live_stream(&self.proof.borrow()), &on_message) else {
             self.lost();
             return;
         };
-        let this = Rc::clone(self);
-        let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |event: MessageEvent| this.message(&event));
         let this = Rc::clone(self);
         let on_close = Closure::<dyn FnMut(CloseEvent)>::new(move |event: CloseEvent| {
             if CLOSED_BY_LOGIN.contains(&event.code()) {
@@ -101,17 +110,15 @@ impl Socket {
         });
         // A close event follows every error; only that one decides.
         let on_error = Closure::<dyn FnMut(Event)>::new(|_: Event| {});
-        socket.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
         socket.set_onclose(Some(on_close.as_ref().unchecked_ref()));
         socket.set_onerror(Some(on_error.as_ref().unchecked_ref()));
         let connection = Connection { socket, _on_message: on_message, _on_close: on_close, _on_error: on_error };
         self.current.replace(Some(connection));
     }
 
-    fn message(self: &Rc<Self>, event: &MessageEvent) {
+    fn message(self: &Rc<Self>, text: &str) {
         self.heard_at.set(clock::now());
-        let Some(text) = event.data().as_string() else { return };
-        match message::read(&text) {
+        match message::read(text) {
             Ok(message) => self.arrived.borrow_mut().push(message),
             Err(error) => {
                 leptos::logging::error!("a live message can't be read: {error}");

@@ -9,8 +9,8 @@ use aurochs_api::volume::actions::{
 };
 use aurochs_api::volume::{Robustness, Volume, VolumeState};
 
-use super::phase::Phase;
 use super::volume_setting::SETTINGS;
+use aurochs_api::volume::phase::Phase;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {

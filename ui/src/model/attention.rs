@@ -6,8 +6,8 @@ use aurochs_api::setting::Setting;
 use aurochs_api::volume::Volume;
 
 use super::filter::natural;
-use super::phase::Phase;
 use crate::address;
+use aurochs_api::volume::phase::Phase;
 
 /// What a cause belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use aurochs_api::volume::actions::{
 use aurochs_api::volume::{Robustness, Volume, VolumeState};
 
 use super::action::Refusal;
-use super::phase::Phase;
+use aurochs_api::volume::phase::Phase;
 
 /// Under which heading it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

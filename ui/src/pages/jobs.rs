@@ -52,7 +52,7 @@ pub(crate) fn JobsPage() -> impl IntoView {
             columns=columns()
             menu=menu
             retry=Callback::new(move |()| jobs.refresh())
-            empty=|| view! { <p class="calm dim">{tr("No such job. Rebuilds, backups, evictions and whatever else takes long appear here by themselves.")}</p> }
+            empty=|| view! { <p class="calm dim">{tr("No jobs to show. Rebuilds, backups, evictions and whatever else takes long appear here by themselves.")}</p> }
         />
         {jobs.button()}
     }

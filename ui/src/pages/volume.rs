@@ -14,7 +14,6 @@ use crate::components::page::{PageHead, Tab, Tabs};
 use crate::components::skeleton::Skeleton;
 use crate::live::Live;
 use crate::model::action::{Action, is_restoring, refusal};
-use crate::model::phase::Phase;
 use crate::panels::activity::{EventsPanel, TicketsPanel, VolumeJobsPanel};
 use crate::panels::details::{DetailsPanel, FactsPanel};
 use crate::panels::performance::{LastHour, PerformancePanel};
@@ -28,6 +27,7 @@ use crate::panels::why::WhyPanel;
 use crate::role::may_write;
 use crate::words::{self, fill, tr};
 use crate::{address, dialogs};
+use aurochs_api::volume::phase::Phase;
 
 type Followed = Memo<Option<Arc<Volume>>>;
 

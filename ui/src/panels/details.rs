@@ -9,8 +9,8 @@ use leptos::prelude::*;
 
 use crate::components::facts::{FactList, fact};
 use crate::components::when::When;
-use crate::model::phase::Phase;
 use crate::words::{self, fill, tr};
+use aurochs_api::volume::phase::Phase;
 
 /// One fact: its English name and what it says of a volume; empty for nothing to say.
 type Fact = (&'static str, fn(&Volume) -> String);

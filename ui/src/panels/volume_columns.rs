@@ -10,10 +10,10 @@ use crate::components::badge::Badge;
 use crate::components::bar::{Bar, Part, share};
 use crate::components::table::{Choice, Kind, Shown, Value};
 use crate::live::Live;
-use crate::model::phase::{Group, Phase};
 use crate::model::replicas::usable;
 use crate::words::{fill, label, tr};
 use crate::{address, words};
+use aurochs_api::volume::phase::{Group, Phase};
 
 /// All columns; the first is always there.
 pub(crate) fn columns() -> Vec<Shown> {

@@ -6,9 +6,9 @@ use super::volume_states::counts;
 use crate::components::badge::Shape;
 use crate::components::table::TableQuery;
 use crate::live::Live;
-use crate::model::phase::Group;
 use crate::words;
 use crate::words::tr;
+use aurochs_api::volume::phase::Group;
 
 #[component]
 pub(crate) fn StateChips() -> impl IntoView {

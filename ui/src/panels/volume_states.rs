@@ -5,8 +5,8 @@ use leptos::prelude::*;
 use crate::components::badge::Badge;
 use crate::components::bar::{Bar, Part, share};
 use crate::live::Live;
-use crate::model::phase::{Group, Phase};
 use crate::words::{self, tr};
+use aurochs_api::volume::phase::{Group, Phase};
 
 /// Volumes per group, in the order of [`Group::ALL`].
 pub(crate) fn counts(live: Live) -> Memo<[usize; 5]> {

@@ -7,12 +7,12 @@ use aurochs_api::size::ByteSize;
 use super::tr::{fill, is_chinese, tr};
 use crate::live::Link;
 use crate::model::attention::Remedy;
-use crate::model::phase::{Group, Phase};
 use crate::model::placement::Forecast;
 use crate::model::replicas::ReplicaPhase;
 use crate::model::revert::Step;
 use crate::model::snapshot_tree::LayerKind;
 use crate::theme::Theme;
+use aurochs_api::volume::phase::{Group, Phase};
 
 pub(crate) fn phase(phase: Phase) -> &'static str {
     tr(match phase {

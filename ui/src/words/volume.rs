@@ -4,8 +4,8 @@ use aurochs_api::size::ByteSize;
 
 use super::{fill, frontend, tr};
 use crate::model::action::{Action, Refusal};
-use crate::model::phase::Phase;
 use crate::model::volume_setting::{Group, Kind, VolumeSetting, Wrong};
+use aurochs_api::volume::phase::Phase;
 
 /// Name of a menu entry or button.
 pub(crate) fn action(action: Action) -> &'static str {

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use aurochs_api::schema::{Collection, Resource};
 use axum::Json;
+use axum::extract::State;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 
+use crate::app::App;
 use crate::nouns::{self, Noun};
 use crate::view::envelope;
 use crate::web::request_url::RequestUrl;
@@ -15,9 +17,13 @@ use crate::web::shell;
 type Version = Resource<BTreeMap<String, String>>;
 
 /// `/`: the dashboard for a browser, the list of versions for everything else.
-pub async fn start(url: RequestUrl, headers: HeaderMap) -> Response {
+pub async fn start(State(app): State<App>, url: RequestUrl, headers: HeaderMap) -> Response {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if accept.contains("text/html") { shell::respond("/") } else { list(url).await.into_response() }
+    if accept.contains("text/html") {
+        shell::respond("/", &headers, &app.live)
+    } else {
+        list(url).await.into_response()
+    }
 }
 
 /// All versions: one.

@@ -1,5 +1,8 @@
 //! The first message of a client of the live stream: [`LiveMessage::Everything`], written without copying what it holds.
 //!
+//! A client that asks for it gets it packed: as a gzip file whose pieces are kept from one client to the next ([`pieces`]), and
+//! without the links and actions of each thing, which are most of the text and the same for all of a kind.
+//!
 //! [`LiveMessage::Everything`]: aurochs_api::live::LiveMessage::Everything
 
 use std::sync::Arc;
@@ -11,8 +14,12 @@ use aurochs_api::node::Node;
 use aurochs_api::schema::Resource;
 use aurochs_api::setting::Setting;
 use aurochs_api::volume::Volume;
+use bytes::Bytes;
 use serde::Serialize;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+use super::hub::Told;
+use crate::web::pieces::{self, Item};
 
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "camelCase")]
@@ -23,18 +30,27 @@ enum Message<'a> {
 #[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Everything<'a> {
-    volumes: Vec<&'a Resource<Volume>>,
     nodes: Vec<&'a Resource<Node>>,
     instance_managers: Vec<&'a Resource<InstanceManager>>,
     settings: Vec<&'a Resource<Setting>>,
     jobs: Vec<&'a Resource<Job>>,
+    /// The last field: where it is long it is written in pieces.
+    volumes: Vec<&'a Resource<Volume>>,
+}
+
+/// A volume as packed messages have it.
+#[derive(Serialize)]
+struct Bare<'a> {
+    id: &'a str,
+    #[serde(flatten)]
+    data: &'a Volume,
 }
 
 /// The text, sorted by name so that lists don't jump when a page is loaded again.
-pub(super) fn everything(items: &[Arc<LiveItem>]) -> Utf8Bytes {
+pub(super) fn everything(told: &[Arc<Told>]) -> Utf8Bytes {
     let mut all = Everything::default();
-    for item in items {
-        match &**item {
+    for told in told {
+        match &told.item {
             LiveItem::Volume(found) => all.volumes.push(found),
             LiveItem::Node(found) => all.nodes.push(found),
             LiveItem::InstanceManager(found) => all.instance_managers.push(found),
@@ -52,20 +68,86 @@ pub(super) fn everything(items: &[Arc<LiveItem>]) -> Utf8Bytes {
     serde_json::to_string(&Message::Everything(Box::new(all))).unwrap_or_default().into()
 }
 
+/// The same as a gzip file. `cache` keeps the pieces of volumes that did not change since. Blocks for as long as compressing
+/// takes.
+pub(super) fn packed(mut told: Vec<Arc<Told>>, cache: &pieces::Cache) -> Bytes {
+    const TAIL: &[u8] = b"]}";
+    let mut volumes = Vec::new();
+    told.retain(|told| {
+        if let LiveItem::Volume(volume) = &told.item {
+            volumes.push((Arc::clone(told), volume.id.clone()));
+        }
+        !matches!(told.item, LiveItem::Volume(_))
+    });
+    volumes.sort_by(|a, b| a.1.cmp(&b.1));
+    let items: Vec<_> = volumes.iter().map(|(told, id)| Item { name: id, fingerprint: told.version }).collect();
+    let mut head = everything(&told).to_string().into_bytes();
+    head.truncate(head.len().saturating_sub(TAIL.len()));
+    let list = cache.list("", head, TAIL, &items, |index, text| {
+        if let LiveItem::Volume(volume) = &volumes[index].0.item {
+            // As above, it does not fail.
+            _ = serde_json::to_writer(text, &Bare { id: &volume.id, data: &volume.data });
+        }
+    });
+    list.gzip()
+}
+
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+
     use aurochs_api::live::{Everything, LiveMessage};
 
     use super::*;
 
+    fn volume(id: &str) -> Resource<Volume> {
+        let links = [("self".to_owned(), format!("v1/volumes/{id}"))].into();
+        Resource { id: id.to_owned(), links, ..Resource::default() }
+    }
+
+    fn told(version: u64, item: LiveItem) -> Arc<Told> {
+        Arc::new(Told { version, item })
+    }
+
+    fn some() -> (Vec<Arc<Told>>, Resource<Node>) {
+        let node = Resource { id: "n".to_owned(), ..Resource::<Node>::default() };
+        let volumes = ["b", "a"].map(|id| told(1, LiveItem::Volume(Box::new(volume(id)))));
+        (volumes.into_iter().chain([told(2, LiveItem::Node(Box::new(node.clone())))]).collect(), node)
+    }
+
     #[test]
     fn it_is_the_message_that_clients_know() {
-        let volume = |id: &str| Resource { id: id.to_owned(), ..Resource::<Volume>::default() };
-        let items = ["b", "a"].map(|id| Arc::new(LiveItem::Volume(Box::new(volume(id)))));
-        let node = Resource { id: "n".to_owned(), ..Resource::<Node>::default() };
-        let items: Vec<_> = items.into_iter().chain([Arc::new(LiveItem::Node(Box::new(node.clone())))]).collect();
+        let (items, node) = some();
         let wanted = Everything { volumes: vec![volume("a"), volume("b")], nodes: vec![node], ..Everything::default() };
         let read: LiveMessage = serde_json::from_str(&everything(&items)).unwrap();
         assert_eq!(read, LiveMessage::Everything(Box::new(wanted)));
+    }
+
+    #[test]
+    fn packed_it_says_the_same_without_the_links_of_volumes_and_never_what_was() {
+        let read = |file: Bytes| -> LiveMessage {
+            let mut text = String::new();
+            flate2::read::GzDecoder::new(&*file).read_to_string(&mut text).unwrap();
+            assert!(text.starts_with("{\"event\":\"everything\""), "clients know it by that: {text}");
+            serde_json::from_str(&text).unwrap()
+        };
+        let bare = |mut volume: Resource<Volume>| {
+            volume.links.clear();
+            volume
+        };
+        let cache = pieces::Cache::default();
+        let (mut items, node) = some();
+        let mut wanted = Everything {
+            volumes: vec![bare(volume("a")), bare(volume("b"))],
+            nodes: vec![node],
+            ..Everything::default()
+        };
+        assert_eq!(read(packed(items.clone(), &cache)), LiveMessage::Everything(Box::new(wanted.clone())));
+        let mut changed = volume("b");
+        changed.data.standby = true;
+        items[0] = told(3, LiveItem::Volume(Box::new(changed.clone())));
+        wanted.volumes[1] = bare(changed);
+        assert_eq!(read(packed(items, &cache)), LiveMessage::Everything(Box::new(wanted)));
+        assert_eq!(read(packed(Vec::new(), &cache)), LiveMessage::Everything(Box::default()));
     }
 }

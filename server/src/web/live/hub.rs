@@ -1,7 +1,7 @@
 //! Follows the store and tells all clients what changed, computed once.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use crate::resources::{Engine, InstanceManager, Node, Replica, Setting, Volume, 
 use crate::store::Store;
 use crate::view::envelope::Links;
 use crate::view::world::{Change, ThingId, World};
+use crate::web::pieces;
 
 /// Changes are gathered for this long: a volume that is attached changes in a dozen places within moments.
 pub(crate) const GATHER: Duration = Duration::from_millis(100);
@@ -36,16 +37,33 @@ const LINKS: Links<'static> = Links::new(".");
 #[derive(Clone)]
 pub struct Live(Arc<Shared>);
 
+/// A thing as it was told last.
+pub(super) struct Told {
+    /// Another one each time that anything is told.
+    pub(super) version: u64,
+    pub(super) item: LiveItem,
+}
+
+/// How a client wants everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Text,
+    /// A gzip file in a binary message.
+    Packed,
+}
+
 struct Shared {
     /// What was told last, as a client that joins now has to know it.
-    told: Mutex<HashMap<ThingId, Arc<LiveItem>>>,
+    told: Mutex<HashMap<ThingId, Arc<Told>>>,
+    versions: AtomicU64,
+    pieces: pieces::Cache,
     messages: broadcast::Sender<Utf8Bytes>,
     /// Turns of clients that get everything.
     joining: Arc<Semaphore>,
     /// In KiB.
     room: Arc<Semaphore>,
-    /// Bytes of everything, as it was sent last: about what the next one has.
-    length: AtomicUsize,
+    /// Bytes of everything in each form, as it was sent last: about what the next one has.
+    lengths: [AtomicUsize; 2],
 }
 
 impl Live {
@@ -54,22 +72,29 @@ impl Live {
     pub fn start(store: &Store, jobs: &Jobs) -> Self {
         let messages = broadcast::channel(QUEUE_LENGTH).0;
         let joining = Arc::new(Semaphore::new(JOINING_AT_ONCE));
-        let (room, length) = (Arc::new(Semaphore::new(JOINING_KIB)), AtomicUsize::new(0));
-        let live = Self(Arc::new(Shared { told: Mutex::default(), messages, joining, room, length }));
+        let live = Self(Arc::new(Shared {
+            told: Mutex::default(),
+            versions: AtomicU64::new(0),
+            pieces: pieces::Cache::default(),
+            messages,
+            joining,
+            room: Arc::new(Semaphore::new(JOINING_KIB)),
+            lengths: Default::default(),
+        }));
         tokio::spawn(live.clone().follow(changes(store, jobs)));
         live
     }
 
     /// Room for everything on its way to a client; held until the client has it. Who waits for it holds nothing yet.
-    pub(crate) async fn room(&self) -> Option<OwnedSemaphorePermit> {
-        let kib = (self.0.length.load(Ordering::Relaxed) / 1024 + 1).min(JOINING_KIB);
+    pub(crate) async fn room(&self, form: Form) -> Option<OwnedSemaphorePermit> {
+        let kib = (self.0.lengths[form as usize].load(Ordering::Relaxed) / 1024 + 1).min(JOINING_KIB);
         // It is less than 2^18.
         self.0.room.clone().acquire_many_owned(kib as u32).await.ok()
     }
 
     /// Remembers how long everything was.
-    pub(crate) fn note_length(&self, bytes: usize) {
-        self.0.length.store(bytes, Ordering::Relaxed);
+    pub(crate) fn note_length(&self, form: Form, bytes: usize) {
+        self.0.lengths[form as usize].store(bytes, Ordering::Relaxed);
     }
 
     /// A turn to write everything; held until it is written.
@@ -77,8 +102,19 @@ impl Live {
         self.0.joining.clone().acquire_owned().await.ok()
     }
 
+    /// Pieces of packed texts that clients share.
+    pub(super) fn pieces(&self) -> pieces::Cache {
+        self.0.pieces.clone()
+    }
+
+    /// A look at all that was told until now. No change is told meanwhile.
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&[&LiveItem]) -> T) -> T {
+        let told = self.told();
+        look(&told.values().map(|told| &told.item).collect::<Vec<_>>())
+    }
+
     /// Everything as it was told until now, and the messages from now on.
-    pub(crate) fn join(&self) -> (Vec<Arc<LiveItem>>, broadcast::Receiver<Utf8Bytes>) {
+    pub(super) fn join(&self) -> (Vec<Arc<Told>>, broadcast::Receiver<Utf8Bytes>) {
         // Under the lock no message can be sent, so none is missed and none comes twice.
         let told = self.told();
         (told.values().cloned().collect(), self.0.messages.subscribe())
@@ -105,13 +141,14 @@ impl Live {
 
     /// Makes the touched views again and sends those that look different now.
     fn tell(&self, world: &World, touched: HashSet<ThingId>) {
+        let version = self.0.versions.fetch_add(1, Ordering::Relaxed);
         let mut changed = Vec::new();
         let mut gone = Vec::new();
         for thing in touched {
             let before = self.told().get(&thing).cloned();
             match (world.live_item(&thing, LINKS), before) {
-                (Some(now), Some(before)) if now == *before => {}
-                (Some(now), _) => changed.push((thing, Arc::new(now))),
+                (Some(now), Some(before)) if now == before.item => {}
+                (Some(item), _) => changed.push((thing, Arc::new(Told { version, item }))),
                 (None, Some(_)) => gone.push(thing),
                 (None, None) => {}
             }
@@ -129,14 +166,14 @@ impl Live {
         }
     }
 
-    fn told(&self) -> MutexGuard<'_, HashMap<ThingId, Arc<LiveItem>>> {
+    fn told(&self) -> MutexGuard<'_, HashMap<ThingId, Arc<Told>>> {
         self.0.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn texts(changed: &[(ThingId, Arc<LiveItem>)], gone: &[ThingId]) -> Vec<Utf8Bytes> {
+fn texts(changed: &[(ThingId, Arc<Told>)], gone: &[ThingId]) -> Vec<Utf8Bytes> {
     let changed = changed.chunks(ITEMS_PER_MESSAGE).map(|chunk| {
-        let items = chunk.iter().map(|(_, item)| LiveItem::clone(item)).collect();
+        let items = chunk.iter().map(|(_, told)| told.item.clone()).collect();
         text(&LiveMessage::Changed { items })
     });
     let gone = gone.iter().map(|(kind, id)| text(&LiveMessage::Gone { kind: *kind, id: id.clone() }));

@@ -1,5 +1,6 @@
 //! One client's WebSocket: passes messages on, notices when either side or the login is gone.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aurochs_api::live::LiveMessage;
@@ -14,12 +15,13 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Data, O
 use tokio_tungstenite::tungstenite::{Message, Utf8Bytes};
 
 use super::Live;
-use super::everything::everything;
+use super::everything::{everything, packed};
 use super::follow::Followed;
-use super::hub::text;
+use super::hub::{Form, Told, text};
 use super::upgrade::WebSocket;
 use crate::auth::session::TokenHash;
 use crate::auth::{Auth, Proof, User};
+use crate::web::pieces;
 
 /// A sign of life is sent, and the login checked, this often.
 pub(crate) const ALIVE_INTERVAL: Duration = Duration::from_secs(15);
@@ -63,19 +65,17 @@ impl Client {
 
     /// Sends a text, however long; false when the client is gone.
     pub(crate) async fn send(&mut self, text: Utf8Bytes) -> bool {
-        self.send_within(text, MESSAGE_TIMEOUT).await
+        self.send_within(Data::Text, text.into(), MESSAGE_TIMEOUT).await
     }
 
-    /// The same with a patience that grows with the text.
-    async fn send_everything(&mut self, text: Utf8Bytes) -> bool {
-        let seconds = (text.len() / RATE_MINIMUM_BYTES) as u64;
-        self.send_within(text, MESSAGE_TIMEOUT + Duration::from_secs(seconds)).await
+    /// The same with a patience that grows with the message.
+    async fn send_everything(&mut self, kind: Data, message: Bytes) -> bool {
+        let seconds = (message.len() / RATE_MINIMUM_BYTES) as u64;
+        self.send_within(kind, message, MESSAGE_TIMEOUT + Duration::from_secs(seconds)).await
     }
 
-    async fn send_within(&mut self, text: Utf8Bytes, patience: Duration) -> bool {
+    async fn send_within(&mut self, mut kind: Data, mut rest: Bytes, patience: Duration) -> bool {
         let deadline = Instant::now() + patience;
-        let mut rest = Bytes::from(text);
-        let mut kind = Data::Text;
         loop {
             let frame = rest.split_to(rest.len().min(FRAME_BYTES));
             let frame = Message::Frame(Frame::message(frame, OpCode::Data(kind), rest.is_empty()));
@@ -127,18 +127,31 @@ impl Client {
     }
 }
 
+/// Everything that was told, as it goes over the wire in this form; None when the manager ends.
+async fn write(told: Vec<Arc<Told>>, form: Form, pieces: pieces::Cache) -> Option<Bytes> {
+    let written = tokio::task::spawn_blocking(move || match form {
+        Form::Text => everything(&told).into(),
+        Form::Packed => packed(told, &pieces),
+    });
+    written.await.ok()
+}
+
 /// Serves `/v1/ws/live` until one side is gone.
-pub(crate) async fn run(mut client: Client, live: Live, mut followed: Followed) {
+pub(crate) async fn run(mut client: Client, live: Live, mut followed: Followed, form: Form) {
+    let kind = match form {
+        Form::Text => Data::Text,
+        Form::Packed => Data::Binary,
+    };
     'everything: loop {
         // The turn is for making the text. Sending it takes as long as the client needs, and others don't wait for that;
         // what is bounded instead is how much of such texts there is.
-        let room = live.room().await;
+        let room = live.room(form).await;
         let turn = live.turn().await;
-        let (items, mut messages) = live.join();
-        let whole = everything(&items);
-        drop((items, turn));
-        live.note_length(whole.len());
-        if !client.send_everything(whole).await {
+        let (told, mut messages) = live.join();
+        let Some(whole) = write(told, form, live.pieces()).await else { return };
+        drop(turn);
+        live.note_length(form, whole.len());
+        if !client.send_everything(kind, whole).await {
             return;
         }
         drop(room);

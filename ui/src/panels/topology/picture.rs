@@ -107,7 +107,7 @@ fn Volumes(lit: Lit, set: Callback<(&'static str, String)>) -> impl IntoView {
             nodes.dedup();
             words::names(&nodes, 6)
         };
-        let phase = crate::model::phase::Phase::of(&volume);
+        let phase = aurochs_api::volume::phase::Phase::of(&volume);
         Some(view! {
             <Badge mark=Signal::stored(phase.into()) text=words::phase(phase).to_owned() />
             <a class="link" href=address::volume(&name)><strong>{name.clone()}</strong></a>

@@ -1,10 +1,10 @@
 //! The one word for a volume, and the group it is counted in.
 
-use aurochs_api::volume::{Robustness, Volume, VolumeState};
+use super::{Robustness, Volume, VolumeState};
 
 /// What a volume is doing, as one badge shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
+pub enum Phase {
     Creating,
     Attaching,
     Detaching,
@@ -20,8 +20,8 @@ pub(crate) enum Phase {
 }
 
 /// The five figures of the dashboard and the chips of the list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Group {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Group {
     Healthy,
     Degraded,
     InProgress,
@@ -30,7 +30,8 @@ pub(crate) enum Group {
 }
 
 impl Phase {
-    pub(crate) fn of(volume: &Volume) -> Self {
+    #[must_use]
+    pub fn of(volume: &Volume) -> Self {
         match volume.state {
             VolumeState::Creating => Self::Creating,
             VolumeState::Attaching => Self::Attaching,
@@ -53,7 +54,8 @@ impl Phase {
     }
 
     /// One shape, one group: a volume with a turning arc is counted where the arc is.
-    pub(crate) fn group(self) -> Group {
+    #[must_use]
+    pub const fn group(self) -> Group {
         match self {
             Self::Creating | Self::Attaching | Self::Detaching | Self::Deleting | Self::Starting | Self::Rebuilding => {
                 Group::InProgress
@@ -67,10 +69,11 @@ impl Phase {
 }
 
 impl Group {
-    pub(crate) const ALL: [Self; 5] = [Self::Healthy, Self::Degraded, Self::InProgress, Self::Faulted, Self::Detached];
+    pub const ALL: [Self; 5] = [Self::Healthy, Self::Degraded, Self::InProgress, Self::Faulted, Self::Detached];
 
     /// The value of `?status=` in the address.
-    pub(crate) fn key(self) -> &'static str {
+    #[must_use]
+    pub const fn key(self) -> &'static str {
         match self {
             Self::Healthy => "healthy",
             Self::Degraded => "degraded",
@@ -80,14 +83,15 @@ impl Group {
         }
     }
 
-    pub(crate) fn from_key(key: &str) -> Option<Self> {
+    #[must_use]
+    pub fn from_key(key: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|group| group.key() == key)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use aurochs_api::volume::RebuildStatus;
+    use crate::volume::RebuildStatus;
 
     use super::*;
 

@@ -1,0 +1,209 @@
+//! What the page says before its program has come, which on a slow link takes seconds: how the volumes are, how much space there
+//! is. The program replaces it by the same facts with everything that can be done about them.
+
+use std::borrow::Borrow;
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::sync::LazyLock;
+
+use aurochs_api::live::LiveItem;
+use aurochs_api::node::{Node, Space};
+use aurochs_api::size::ByteSize;
+use aurochs_api::volume::phase::{Group, Phase};
+use axum::http::{HeaderMap, header};
+
+use super::assets;
+use super::live::Live;
+
+/// Volumes that a first view lists: more than a screen has.
+const ROWS: usize = 60;
+
+/// The facts of one page.
+#[derive(Clone, Debug)]
+pub(super) struct FirstView {
+    pub(super) words: Words,
+    pub(super) content: Content,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Content {
+    Overview(Overview),
+    Volumes(Vec<Row>),
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Overview {
+    pub(super) space: Space,
+    pub(super) nodes: usize,
+    groups: [usize; Group::ALL.len()],
+}
+
+/// A volume of the list.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Row {
+    pub(super) name: String,
+    pub(super) size: ByteSize,
+    pub(super) group: Group,
+}
+
+/// The language that the browser asks for. Who chose another one by hand gets no first view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Words {
+    English,
+    Chinese,
+}
+
+/// English to Chinese, as the dashboard has it.
+static CHINESE: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| {
+    let file = assets::manifest().plain("words-zh.json").unwrap_or_default();
+    serde_json::from_slice(file).unwrap_or_default()
+});
+
+impl FirstView {
+    /// Of the page at `path`; none for pages that begin with something else, and as long as the manager itself knows nothing.
+    pub(super) fn of(path: &str, headers: &HeaderMap, live: &Live) -> Option<Self> {
+        let make: fn(&[&LiveItem]) -> Content = match path.trim_matches('/') {
+            "" | "dashboard" => |items| Content::Overview(Overview::of(items)),
+            "volumes" => |items| Content::Volumes(rows(items)),
+            _ => return None,
+        };
+        live.look(|items| {
+            let knows = items.iter().any(|item| matches!(item, LiveItem::Node(_) | LiveItem::Volume(_)));
+            knows.then(|| Self { words: Words::asked_for(headers), content: make(items) })
+        })
+    }
+}
+
+impl Overview {
+    fn of(items: &[&LiveItem]) -> Self {
+        let nodes: Vec<&Node> = items.iter().filter_map(|item| node(item)).collect();
+        let mut groups = [0; Group::ALL.len()];
+        for row in items.iter().filter_map(|item| row(item)) {
+            for (count, group) in groups.iter_mut().zip(Group::ALL) {
+                *count += usize::from(group == row.group);
+            }
+        }
+        Self { space: Space::of(nodes.iter().copied()), nodes: nodes.len(), groups }
+    }
+
+    pub(super) fn volumes(&self) -> usize {
+        self.groups.iter().sum()
+    }
+
+    pub(super) fn groups(&self) -> impl Iterator<Item = (Group, usize)> {
+        Group::ALL.into_iter().zip(self.groups)
+    }
+
+    pub(super) fn parts(&self) -> [(&'static str, ByteSize); 4] {
+        let Space { schedulable, reserved, used, disabled, .. } = self.space;
+        [("Schedulable", schedulable), ("Reserved", reserved), ("Used", used), ("Disabled", disabled)]
+    }
+}
+
+fn node<'a>(item: &&'a LiveItem) -> Option<&'a Node> {
+    match item {
+        LiveItem::Node(node) => Some(&node.data),
+        _ => None,
+    }
+}
+
+fn row(item: &LiveItem) -> Option<Row> {
+    match item {
+        LiveItem::Volume(volume) => {
+            Some(Row { name: volume.id.clone(), size: volume.data.size, group: Phase::of(&volume.data).group() })
+        }
+        _ => None,
+    }
+}
+
+/// The first volumes by name.
+fn rows(items: &[&LiveItem]) -> Vec<Row> {
+    let mut rows: Vec<Row> = items.iter().filter_map(|item| row(item)).collect();
+    rows.sort_unstable();
+    rows.truncate(ROWS);
+    rows
+}
+
+impl Words {
+    fn asked_for(headers: &HeaderMap) -> Self {
+        let languages = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let first = languages.split(',').next().unwrap_or_default().trim().to_ascii_lowercase();
+        if first.starts_with("zh") { Self::Chinese } else { Self::English }
+    }
+
+    /// As documents name it.
+    pub(super) const fn language(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::Chinese => "zh-Hans",
+        }
+    }
+
+    pub(super) fn of(self, english: &'static str) -> &'static str {
+        match self {
+            Self::English => english,
+            Self::Chinese => CHINESE.get(english).map_or(english, String::as_str),
+        }
+    }
+
+    pub(super) fn group(self, group: impl Borrow<Group>) -> &'static str {
+        self.of(match group.borrow() {
+            Group::Healthy => "Healthy",
+            Group::Degraded => "Degraded",
+            Group::InProgress => "In progress",
+            Group::Faulted => "Faulted",
+            Group::Detached => "Detached",
+        })
+    }
+
+    /// A pattern with one place.
+    pub(super) fn filled(self, english: &'static str, value: impl Display) -> String {
+        self.of(english).replace("{}", &value.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aurochs_api::node::Disk;
+    use aurochs_api::schema::Resource;
+    use aurochs_api::volume::{Robustness, Volume, VolumeState};
+
+    use super::*;
+
+    fn volume(name: &str, state: VolumeState, robustness: Robustness) -> LiveItem {
+        let data = Volume { name: name.to_owned(), size: ByteSize(1 << 30), state, robustness, ..Volume::default() };
+        LiveItem::Volume(Box::new(Resource { id: name.to_owned(), data, ..Resource::default() }))
+    }
+
+    #[test]
+    fn the_overview_counts_what_there_is() {
+        let disk = Disk { allow_scheduling: true, storage_maximum: ByteSize(10 << 30), ..Disk::default() };
+        let node = Node { allow_scheduling: true, disks: [("d".to_owned(), disk)].into(), ..Node::default() };
+        let items = [
+            volume("b", VolumeState::Attached, Robustness::Healthy),
+            volume("a", VolumeState::Attached, Robustness::Degraded),
+            volume("c", VolumeState::Detached, Robustness::Unknown),
+            LiveItem::Node(Box::new(Resource { data: node, ..Resource::default() })),
+        ];
+        let items: Vec<_> = items.iter().collect();
+        let overview = Overview::of(&items);
+        assert_eq!((overview.nodes, overview.volumes(), overview.space.total), (1, 3, ByteSize(10 << 30)));
+        let counted: Vec<_> = overview.groups().filter(|(_, count)| *count == 1).map(|(group, _)| group).collect();
+        assert_eq!(counted, [Group::Healthy, Group::Degraded, Group::Detached]);
+        let names: Vec<_> = rows(&items).into_iter().map(|row| (row.name, row.group)).collect();
+        let listed = [("a", Group::Degraded), ("b", Group::Healthy), ("c", Group::Detached)];
+        assert_eq!(names, listed.map(|(name, group)| (name.to_owned(), group)));
+    }
+
+    #[test]
+    fn the_browser_says_the_language() {
+        let asked = |language: &str| {
+            Words::asked_for(&[(header::ACCEPT_LANGUAGE, language.parse().unwrap())].into_iter().collect())
+        };
+        assert_eq!(
+            (asked("zh-CN,zh;q=0.9,en;q=0.8"), asked("de,zh;q=0.5"), asked("")),
+            (Words::Chinese, Words::English, Words::English)
+        );
+        assert_eq!(Words::English.filled("schedulable of {}", ByteSize(1 << 30)), "schedulable of 1 GiB");
+    }
+}
