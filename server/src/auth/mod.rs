@@ -222,6 +222,11 @@ impl Auth {
         self.0.tokens.get_or_init(|| tokens);
     }
 
+    /// Whether there is a cluster whose service accounts are let in.
+    pub(crate) fn accepts_tokens(&self) -> bool {
+        self.0.tokens.get().is_some()
+    }
+
     /// The owner of a service account's token. Outside of a cluster there is none.
     pub(crate) async fn check_token(&self, token: &str) -> Result<User, LoginError> {
         let tokens = self.0.tokens.get().ok_or(LoginError::BadToken)?;

@@ -130,8 +130,12 @@ async fn identify(auth: &Auth, parts: &Parts, client: &Client) -> Result<Option<
         other => other,
     };
     // No browser sends one by itself, so that no other site's page can.
-    if let Some(token) = bearer_token(&parts.headers) {
-        return Ok(Some(auth.check_token(token).await?));
+    if let Some(token) = bearer_token(&parts.headers).filter(|_| auth.accepts_tokens()) {
+        return match auth.check_token(token).await {
+            // A proxy's own, which it sends along with what its users ask for.
+            Err(LoginError::BadToken) if wants_page(parts) => Ok(None),
+            found => Ok(Some(found?)),
+        };
     }
     let Some((name, password)) = basic_credentials(&parts.headers) else {
         return refused.map_or(Ok(None), |user| Err(foreign(auth, parts, client, Some(&user))));

@@ -126,14 +126,14 @@ impl Controllers {
     /// What every manager does, whether it acts or not: keeps its copy of the settings and its view of the running
     /// processes fresh. Writes nothing.
     pub async fn look(context: &Context) -> Result<Self, Error> {
+        // A follower begins with what is there then: what it tells is never older than this.
+        setting::read(context).await?;
         let mut tasks = vec![setting::follow(context)];
         for node in context.clients.nodes() {
             let (clients, instances) = (context.clients.clone(), context.instances.clone());
             tasks.push(tokio::spawn(watcher::follow(clients, instances, node.to_owned())));
         }
-        let looking = Self { tasks };
-        setting::read(context).await?;
-        Ok(looking)
+        Ok(Self { tasks })
     }
 
     /// Brings settings and nodes into being, then starts everything that acts on what [`look`](Self::look) sees.
