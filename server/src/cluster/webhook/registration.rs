@@ -100,6 +100,14 @@ impl Registration {
         self.client.request(request).await
     }
 
+    /// Who is asked about: neither the managers nor any other account of the installation's namespace. Instance managers write
+    /// while no manager lives.
+    fn others(&self, own: &str) -> String {
+        let accounts = Value::from(format!("system:serviceaccount:{}:", self.namespace));
+        let own = Value::from(own);
+        format!("request.userInfo.username != {own} && !request.userInfo.username.startsWith({accounts})")
+    }
+
     fn configuration(&self, hook: &Hook, own: &str) -> Value {
         let mut place = json!({"caBundle": self.bundle});
         match &self.url {
@@ -125,10 +133,7 @@ impl Registration {
                 }],
                 // Only our own namespace's objects are ours.
                 "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": self.namespace}},
-                "matchConditions": [{
-                    "name": "not-written-by-a-manager",
-                    "expression": format!("request.userInfo.username != {}", Value::from(own)),
-                }],
+                "matchConditions": [{"name": "not-written-by-ours", "expression": self.others(own)}],
                 "matchPolicy": "Equivalent",
                 "failurePolicy": "Fail",
                 "sideEffects": "None",
