@@ -14,13 +14,6 @@ pub(crate) fn root_path() -> String {
     path_of(&base).trim_end_matches('/').to_owned()
 }
 
-/// Address of the live stream. The proof (`Session::stream_proof`) is needed where a proxy hides that this page asks; empty
-/// for none. The first message comes as a gzip file.
-pub(crate) fn live_stream(proof: &str) -> String {
-    let base = document().base_uri().ok().flatten().unwrap_or_default();
-    stream_below(&base, "v1/ws/live?packed=gzip&proof=") + proof
-}
-
 /// The server answers every page with the login form when the session has ended.
 pub(crate) fn reload_for_login() {
     // A failed reload leaves the page as it is; the next answer tries again.
@@ -63,13 +56,6 @@ fn path_of(uri: &str) -> &str {
     path.split(['?', '#']).next().unwrap_or("/")
 }
 
-fn stream_below(base: &str, path: &str) -> String {
-    let root = base.split(['?', '#']).next().unwrap_or(base);
-    let directory = root.rfind('/').map_or(root, |end| &root[..=end]);
-    // http → ws, https → wss.
-    format!("ws{}{path}", directory.strip_prefix("http").unwrap_or(directory))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,7 +65,5 @@ mod tests {
         assert_eq!(path_of("http://127.0.0.1:9500/"), "/");
         assert_eq!(path_of("https://host/storage/aurochs/?x=/y#z"), "/storage/aurochs/");
         assert_eq!(path_of("http://host"), "/");
-        assert_eq!(stream_below("http://host:9500/", "v1/ws/live"), "ws://host:9500/v1/ws/live");
-        assert_eq!(stream_below("https://host/a/b/?q", "v1/ws/live"), "wss://host/a/b/v1/ws/live");
     }
 }

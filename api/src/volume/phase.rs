@@ -20,7 +20,7 @@ pub enum Phase {
 }
 
 /// The five figures of the dashboard and the chips of the list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Group {
     Healthy,
     Degraded,
@@ -70,6 +70,19 @@ impl Phase {
 
 impl Group {
     pub const ALL: [Self; 5] = [Self::Healthy, Self::Degraded, Self::InProgress, Self::Faulted, Self::Detached];
+
+    /// Volumes per group, in the order of [`Self::ALL`].
+    #[must_use]
+    pub fn counts<'a>(volumes: impl IntoIterator<Item = &'a Volume>) -> [usize; Self::ALL.len()] {
+        let mut counts = [0; Self::ALL.len()];
+        for volume in volumes {
+            let group = Phase::of(volume).group();
+            for (count, other) in counts.iter_mut().zip(Self::ALL) {
+                *count += usize::from(other == group);
+            }
+        }
+        counts
+    }
 
     /// The value of `?status=` in the address.
     #[must_use]

@@ -359,7 +359,8 @@ impl History {
         assert!(record.clean, "closed cleanly");
         let seen = before.replicas.into_iter().chain(last.status().replicas);
         let left_out = seen.filter(|replica| !record.members.contains(&replica.name));
-        (record.clone(), left_out.map(|replica| (replica.name, replica.cause)).collect())
+        let causes = left_out.map(|replica| (replica.name, replica.cause)).collect();
+        (record, causes)
     }
 
     fn compare(&self, views: &BTreeMap<String, Vec<u8>>) {

@@ -54,12 +54,14 @@ impl PageProof {
 
 /// Whether the request says a proof at all, right or wrong.
 pub(crate) fn is_tried(parts: &Parts) -> bool {
-    word_of(parts).is_some_and(|word| !word.is_empty())
+    word_of(parts).is_some()
 }
 
 fn word_of(parts: &Parts) -> Option<&str> {
     let words = parts.uri.query()?.split('&');
-    words.filter_map(|word| word.split_once('=')).find_map(|(name, value)| (name == WORD).then_some(value))
+    words
+        .filter_map(|word| word.split_once('='))
+        .find_map(|(name, value)| (name == WORD && !value.is_empty()).then_some(value))
 }
 
 #[cfg(test)]

@@ -8,7 +8,9 @@ use std::sync::LazyLock;
 
 use aurochs_api::live::LiveItem;
 use aurochs_api::node::{Node, Space};
+use aurochs_api::schema::Resource;
 use aurochs_api::size::ByteSize;
+use aurochs_api::volume::Volume;
 use aurochs_api::volume::phase::{Group, Phase};
 use axum::http::{HeaderMap, header};
 
@@ -39,7 +41,7 @@ pub(super) struct Overview {
 }
 
 /// A volume of the list.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug)]
 pub(super) struct Row {
     pub(super) name: String,
     pub(super) size: ByteSize,
@@ -77,12 +79,7 @@ impl FirstView {
 impl Overview {
     fn of(items: &[&LiveItem]) -> Self {
         let nodes: Vec<&Node> = items.iter().filter_map(|item| node(item)).collect();
-        let mut groups = [0; Group::ALL.len()];
-        for row in items.iter().filter_map(|item| row(item)) {
-            for (count, group) in groups.iter_mut().zip(Group::ALL) {
-                *count += usize::from(group == row.group);
-            }
-        }
+        let groups = Group::counts(volumes(items).map(|volume| &volume.data));
         Self { space: Space::of(nodes.iter().copied()), nodes: nodes.len(), groups }
     }
 
@@ -107,21 +104,23 @@ fn node<'a>(item: &&'a LiveItem) -> Option<&'a Node> {
     }
 }
 
-fn row(item: &LiveItem) -> Option<Row> {
-    match item {
-        LiveItem::Volume(volume) => {
-            Some(Row { name: volume.id.clone(), size: volume.data.size, group: Phase::of(&volume.data).group() })
-        }
+fn volumes<'a>(items: &[&'a LiveItem]) -> impl Iterator<Item = &'a Resource<Volume>> {
+    items.iter().filter_map(|item| match item {
+        LiveItem::Volume(volume) => Some(&**volume),
         _ => None,
-    }
+    })
 }
 
 /// The first volumes by name.
 fn rows(items: &[&LiveItem]) -> Vec<Row> {
-    let mut rows: Vec<Row> = items.iter().filter_map(|item| row(item)).collect();
-    rows.sort_unstable();
-    rows.truncate(ROWS);
-    rows
+    let mut volumes: Vec<_> = volumes(items).collect();
+    volumes.sort_unstable_by(|a, b| a.id.cmp(&b.id));
+    let row = |volume: &Resource<Volume>| Row {
+        name: volume.id.clone(),
+        size: volume.data.size,
+        group: Phase::of(&volume.data).group(),
+    };
+    volumes.into_iter().take(ROWS).map(row).collect()
 }
 
 impl Words {
@@ -165,8 +164,7 @@ impl Words {
 #[cfg(test)]
 mod tests {
     use aurochs_api::node::Disk;
-    use aurochs_api::schema::Resource;
-    use aurochs_api::volume::{Robustness, Volume, VolumeState};
+    use aurochs_api::volume::{Robustness, VolumeState};
 
     use super::*;
 

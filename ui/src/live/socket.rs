@@ -26,10 +26,11 @@ const CLOSED_BY_LOGIN: [u16; 2] = [1008, 4401];
 
 #[wasm_bindgen]
 extern "C" {
-    /// Of the page shell: a socket, the first one opened before the program came. `take` is called with the text of each
-    /// message in their order, unpacked by the browser; no more once the socket has no handler.
+    /// Of the page shell: a socket of the live stream, the first one opened before the program came, without a proof. The proof
+    /// (`Session::stream_proof`) is needed where a proxy hides that this page asks; empty for none. `take` is called with the
+    /// text of each message in their order, unpacked by the browser; no more once the socket has no handler.
     #[wasm_bindgen(js_name = aurochsOpen, catch)]
-    fn open_socket(address: &str, take: &Closure<dyn FnMut(String)>) -> Result<WebSocket, JsValue>;
+    fn open_socket(proof: &str, take: &Closure<dyn FnMut(String)>) -> Result<WebSocket, JsValue>;
 }
 
 struct Socket {
@@ -97,7 +98,7 @@ impl Socket {
         self.heard_at.set(clock::now());
         let this = Rc::clone(self);
         let on_message = Closure::<dyn FnMut(String)>::new(move |text: String| this.message(&text));
-        let Ok(socket) = open_socket(&address::live_stream(&self.proof.borrow()), &on_message) else {
+        let Ok(socket) = open_socket(&self.proof.borrow(), &on_message) else {
             self.lost();
             return;
         };

@@ -7,10 +7,10 @@ use aurochs_api::volume::actions::{
     Activate, Attach, CancelExpansion, Detach, Expand, RecurringJobAdd, Salvage, SnapshotBackup, SnapshotCreate,
     TrimFilesystem, UpdateReplicaCount,
 };
+use aurochs_api::volume::phase::Phase;
 use aurochs_api::volume::{Robustness, Volume, VolumeState};
 
 use super::volume_setting::SETTINGS;
-use aurochs_api::volume::phase::Phase;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Action {

@@ -4,10 +4,10 @@ use aurochs_api::cause::{Cause, CauseCode, Severity};
 use aurochs_api::node::Node;
 use aurochs_api::setting::Setting;
 use aurochs_api::volume::Volume;
+use aurochs_api::volume::phase::Phase;
 
 use super::filter::natural;
 use crate::address;
-use aurochs_api::volume::phase::Phase;
 
 /// What a cause belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,10 +10,10 @@ use aurochs_api::volume::actions::{
     UpdateReplicaSoftAntiAffinity, UpdateReplicaZoneSoftAntiAffinity, UpdateSnapshotDataIntegrity,
     UpdateSnapshotMaxCount, UpdateSnapshotMaxSize, UpdateUnmapMarkSnapChainRemoved,
 };
+use aurochs_api::volume::phase::Phase;
 use aurochs_api::volume::{Robustness, Volume, VolumeState};
 
 use super::action::Refusal;
-use aurochs_api::volume::phase::Phase;
 
 /// Under which heading it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

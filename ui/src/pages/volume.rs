@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use aurochs_api::volume::Volume;
+use aurochs_api::volume::phase::Phase;
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 
@@ -27,7 +28,6 @@ use crate::panels::why::WhyPanel;
 use crate::role::may_write;
 use crate::words::{self, fill, tr};
 use crate::{address, dialogs};
-use aurochs_api::volume::phase::Phase;
 
 type Followed = Memo<Option<Arc<Volume>>>;
 

@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use aurochs_api::condition::ConditionStatus;
 use aurochs_api::size::ByteSize;
+use aurochs_api::volume::phase::Phase;
 use aurochs_api::volume::{Robustness, Volume};
 use leptos::prelude::*;
 
 use crate::components::facts::{FactList, fact};
 use crate::components::when::When;
 use crate::words::{self, fill, tr};
-use aurochs_api::volume::phase::Phase;
 
 /// One fact: its English name and what it says of a volume; empty for nothing to say.
 type Fact = (&'static str, fn(&Volume) -> String);

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use aurochs_api::condition::ConditionStatus;
+use aurochs_api::volume::phase::{Group, Phase};
 use aurochs_api::volume::{Robustness, Volume, VolumeState};
 use leptos::prelude::*;
 
@@ -13,7 +14,6 @@ use crate::live::Live;
 use crate::model::replicas::usable;
 use crate::words::{fill, label, tr};
 use crate::{address, words};
-use aurochs_api::volume::phase::{Group, Phase};
 
 /// All columns; the first is always there.
 pub(crate) fn columns() -> Vec<Shown> {

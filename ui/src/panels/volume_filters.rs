@@ -1,5 +1,6 @@
 //! Above the list: volumes by state. A chip shows those alone.
 
+use aurochs_api::volume::phase::Group;
 use leptos::prelude::*;
 
 use super::volume_states::counts;
@@ -8,7 +9,6 @@ use crate::components::table::TableQuery;
 use crate::live::Live;
 use crate::words;
 use crate::words::tr;
-use aurochs_api::volume::phase::Group;
 
 #[component]
 pub(crate) fn StateChips() -> impl IntoView {

@@ -1,25 +1,16 @@
 //! Volumes by state. A click shows those volumes.
 
+use aurochs_api::volume::phase::Group;
 use leptos::prelude::*;
 
 use crate::components::badge::Badge;
 use crate::components::bar::{Bar, Part, share};
 use crate::live::Live;
 use crate::words::{self, tr};
-use aurochs_api::volume::phase::{Group, Phase};
 
 /// Volumes per group, in the order of [`Group::ALL`].
 pub(crate) fn counts(live: Live) -> Memo<[usize; 5]> {
-    Memo::new(move |_| {
-        let mut counts = [0; 5];
-        for volume in live.volumes.all() {
-            let group = Phase::of(&volume).group();
-            for (count, other) in counts.iter_mut().zip(Group::ALL) {
-                *count += usize::from(other == group);
-            }
-        }
-        counts
-    })
+    Memo::new(move |_| Group::counts(live.volumes.all().iter().map(|volume| &**volume)))
 }
 
 fn colour(group: Group) -> &'static str {

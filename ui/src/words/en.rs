@@ -3,6 +3,7 @@
 use aurochs_api::cause::{CauseCode, Severity};
 use aurochs_api::node::NodeStatus;
 use aurochs_api::size::ByteSize;
+use aurochs_api::volume::phase::{Group, Phase};
 
 use super::tr::{fill, is_chinese, tr};
 use crate::live::Link;
@@ -12,7 +13,6 @@ use crate::model::replicas::ReplicaPhase;
 use crate::model::revert::Step;
 use crate::model::snapshot_tree::LayerKind;
 use crate::theme::Theme;
-use aurochs_api::volume::phase::{Group, Phase};
 
 pub(crate) fn phase(phase: Phase) -> &'static str {
     tr(match phase {

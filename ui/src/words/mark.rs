@@ -2,10 +2,10 @@
 
 use aurochs_api::cause::{Cause, CauseCode, Severity};
 use aurochs_api::node::NodeStatus;
+use aurochs_api::volume::phase::{Group, Phase};
 
 use crate::live::Link;
 use crate::model::replicas::ReplicaPhase;
-use aurochs_api::volume::phase::{Group, Phase};
 
 /// One shape and one hue each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

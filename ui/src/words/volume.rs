@@ -1,11 +1,11 @@
 //! Words about one volume: what can be done with it, why not, what can be changed of it, what is done to it.
 
 use aurochs_api::size::ByteSize;
+use aurochs_api::volume::phase::Phase;
 
 use super::{fill, frontend, tr};
 use crate::model::action::{Action, Refusal};
 use crate::model::volume_setting::{Group, Kind, VolumeSetting, Wrong};
-use aurochs_api::volume::phase::Phase;
 
 /// Name of a menu entry or button.
 pub(crate) fn action(action: Action) -> &'static str {

@@ -15,7 +15,7 @@ use crate::view::envelope::{self, Links};
 use crate::view::volume;
 use crate::view::volume_list::{VolumeList, fingerprint};
 use crate::web::encoding::{Encoding, Preferences};
-use crate::web::pieces::{Cache, Item, Pieced};
+use crate::web::pieces::{self, Cache, Item, Pieced};
 use crate::web::request_url::RequestUrl;
 
 /// A longer plain list is sent piece by piece.
@@ -47,13 +47,11 @@ fn write(volumes: &VolumeList, cache: &Cache, url: &RequestUrl) -> Result<Pieced
 
 /// What stands before the first and behind the last volume.
 fn around(url: &RequestUrl, links: Links<'_>) -> Result<(Vec<u8>, &'static [u8]), ApiError> {
-    const TAIL: &str = "]}";
     let mut list: Collection<Resource<Volume>> = envelope::collection("volume", url, Vec::new());
     list.create_types = Some([("volume".to_owned(), links.collection("volume"))].into());
-    let mut text = serde_json::to_string(&list).map_err(|error| ApiError::internal("writing a list", error))?;
+    let text = serde_json::to_string(&list).map_err(|error| ApiError::internal("writing a list", error))?;
     // `data` is the last field of a collection.
-    text.truncate(text.len().saturating_sub(TAIL.len()));
-    Ok((text.into_bytes(), TAIL.as_bytes()))
+    Ok(pieces::around(text))
 }
 
 fn answer(list: Pieced, headers: &HeaderMap) -> Response {

@@ -70,24 +70,23 @@ pub(super) fn everything(told: &[Arc<Told>]) -> Utf8Bytes {
 
 /// The same as a gzip file. `cache` keeps the pieces of volumes that did not change since. Blocks for as long as compressing
 /// takes.
-pub(super) fn packed(mut told: Vec<Arc<Told>>, cache: &pieces::Cache) -> Bytes {
-    const TAIL: &[u8] = b"]}";
+pub(super) fn packed(told: &[Arc<Told>], cache: &pieces::Cache) -> Bytes {
     let mut volumes = Vec::new();
-    told.retain(|told| {
-        if let LiveItem::Volume(volume) = &told.item {
-            volumes.push((Arc::clone(told), volume.id.clone()));
+    let mut rest = Vec::new();
+    for told in told {
+        match &told.item {
+            LiveItem::Volume(volume) => volumes.push((told.version, volume)),
+            _ => rest.push(Arc::clone(told)),
         }
-        !matches!(told.item, LiveItem::Volume(_))
-    });
-    volumes.sort_by(|a, b| a.1.cmp(&b.1));
-    let items: Vec<_> = volumes.iter().map(|(told, id)| Item { name: id, fingerprint: told.version }).collect();
-    let mut head = everything(&told).to_string().into_bytes();
-    head.truncate(head.len().saturating_sub(TAIL.len()));
-    let list = cache.list("", head, TAIL, &items, |index, text| {
-        if let LiveItem::Volume(volume) = &volumes[index].0.item {
-            // As above, it does not fail.
-            _ = serde_json::to_writer(text, &Bare { id: &volume.id, data: &volume.data });
-        }
+    }
+    volumes.sort_by(|(_, a), (_, b)| a.id.cmp(&b.id));
+    let items: Vec<_> =
+        volumes.iter().map(|(version, volume)| Item { name: &volume.id, fingerprint: *version }).collect();
+    let (head, tail) = pieces::around(everything(&rest).as_str().to_owned());
+    let list = cache.list("", head, tail, &items, |index, text| {
+        let (_, volume) = volumes[index];
+        // As above, it does not fail.
+        _ = serde_json::to_writer(text, &Bare { id: &volume.id, data: &volume.data });
     });
     list.gzip()
 }
@@ -142,12 +141,12 @@ mod tests {
             nodes: vec![node],
             ..Everything::default()
         };
-        assert_eq!(read(packed(items.clone(), &cache)), LiveMessage::Everything(Box::new(wanted.clone())));
+        assert_eq!(read(packed(&items, &cache)), LiveMessage::Everything(Box::new(wanted.clone())));
         let mut changed = volume("b");
         changed.data.standby = true;
         items[0] = told(3, LiveItem::Volume(Box::new(changed.clone())));
         wanted.volumes[1] = bare(changed);
-        assert_eq!(read(packed(items, &cache)), LiveMessage::Everything(Box::new(wanted)));
-        assert_eq!(read(packed(Vec::new(), &cache)), LiveMessage::Everything(Box::default()));
+        assert_eq!(read(packed(&items, &cache)), LiveMessage::Everything(Box::new(wanted)));
+        assert_eq!(read(packed(&[], &cache)), LiveMessage::Everything(Box::default()));
     }
 }

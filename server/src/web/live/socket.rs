@@ -131,7 +131,7 @@ impl Client {
 async fn write(told: Vec<Arc<Told>>, form: Form, pieces: pieces::Cache) -> Option<Bytes> {
     let written = tokio::task::spawn_blocking(move || match form {
         Form::Text => everything(&told).into(),
-        Form::Packed => packed(told, &pieces),
+        Form::Packed => packed(&told, &pieces),
     });
     written.await.ok()
 }

@@ -54,6 +54,14 @@ struct Address {
     pieces: HashMap<u64, Arc<Piece>>,
 }
 
+/// What stands before and behind the items of a JSON object whose last field is an empty list.
+#[must_use]
+pub fn around(mut text: String) -> (Vec<u8>, &'static [u8]) {
+    const TAIL: &str = "]}";
+    text.truncate(text.len().saturating_sub(TAIL.len()));
+    (text.into_bytes(), TAIL.as_bytes())
+}
+
 impl Cache {
     /// The list of these items between `head` and `tail`, separated by commas. `write` appends the item of this index
     /// as JSON; it is called for items of changed pieces only. Blocks for as long as writing and compressing take.
