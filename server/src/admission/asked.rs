@@ -7,7 +7,7 @@ use super::review::{Operation, Question};
 use crate::error::{ApiError, ErrorKind};
 use crate::resources::definition::Definition;
 use crate::resources::{Kind, Metadata, Object};
-use crate::store::kube;
+use crate::store::{StoreError, kube};
 
 /// A question about an object of this kind.
 pub(super) struct Asked<K: Kind> {
@@ -27,8 +27,12 @@ impl<K: Kind> Asked<K> {
     pub(super) fn read(definition: &'static Definition, question: &Question) -> Result<Self, ApiError> {
         let read = |value: &Value| {
             kube::read::<K>(definition, value.clone()).map_err(|error| {
+                let why = match error {
+                    StoreError::Decode { kind, name, source } => format!("{kind} {name} can't be read: {source}"),
+                    other => other.to_string(),
+                };
                 let next_step = "Correct the field that it names; kubectl explain tells what each can be.";
-                ApiError::new(ErrorKind::Invalid, error, next_step)
+                ApiError::new(ErrorKind::Invalid, why, next_step)
             })
         };
         let before = match &question.old_object {
