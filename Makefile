@@ -30,8 +30,8 @@ run: build ## install what is missing, build, and start three nodes on this mach
 stop: ## stop the manager, all engines and all nodes
 	@$(RELEASE)/aurochs stop --data $(DATA)
 
-build: ui ## build the manager and the engine, optimised
-	@$(USE_RUST); cargo build --locked --release -p aurochs-engine -p aurochs-server --bins
+build: ui ## build the manager, the engine and the CSI driver, optimised
+	@$(USE_RUST); cargo build --locked --release -p aurochs-engine -p aurochs-server -p aurochs-csi --bins
 
 ui: ## build the dashboard into ui/dist
 	@scripts/install.sh run
