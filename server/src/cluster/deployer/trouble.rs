@@ -91,8 +91,8 @@ impl Reporter {
         tracing::warn!(reason, "{text}");
         match timeout(PATIENCE, self.write(reason, &text)).await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::debug!(%error, "the event could not be written"),
-            Err(_) => tracing::debug!("the event could not be written in time"),
+            Ok(Err(error)) => tracing::warn!(%error, "the event could not be written"),
+            Err(_) => tracing::warn!("the event could not be written in time"),
         }
         self.told = Some((text, Instant::now()));
     }
@@ -108,14 +108,15 @@ impl Reporter {
 }
 
 fn event(namespace: &str, pod: &str, uid: Option<String>, reason: &str, text: &str) -> Event {
-    let some = |text: &str| Some(text.to_owned());
+    let (some, now) = (|text: &str| Some(text.to_owned()), Timestamp::now());
     Event {
         metadata: ObjectMeta {
-            generate_name: Some(format!("{DEPLOYMENT}.")),
+            // As Kubernetes names its own.
+            name: Some(format!("{DEPLOYMENT}.{:x}", now.as_nanosecond())),
             namespace: some(namespace),
             ..ObjectMeta::default()
         },
-        event_time: Some(MicroTime(Timestamp::now())),
+        event_time: Some(MicroTime(now)),
         reporting_controller: some("longhorn.io/driver-deployer"),
         reporting_instance: some(if pod.is_empty() { DEPLOYMENT } else { pod }),
         action: some("Deploy"),
