@@ -29,9 +29,11 @@ pub mod users;
 pub mod webhook;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
+use tokio::time::{Instant, sleep};
 
 use crate::store::kube::{Kube, OpenError};
 use lease::{Candidate, Turn};
@@ -40,6 +42,11 @@ use webhook::{Place, Registration, Webhook, WebhookError};
 
 /// Longhorn's namespace, and the default.
 pub const NAMESPACE: &str = "longhorn-system";
+
+/// How long definitions are waited for that are not there yet.
+const DEFINITIONS_PATIENCE: Duration = Duration::from_secs(60);
+/// Pause between two looks for them.
+const DEFINITIONS_PAUSE: Duration = Duration::from_secs(2);
 
 /// A manager's place in a cluster.
 #[derive(Clone, Debug, Default)]
@@ -102,8 +109,18 @@ impl Cluster {
         Tokens::new(self.client.clone(), &self.namespace)
     }
 
+    /// The resources. Definitions that were applied together with this program may take some seconds until they are in force.
     pub async fn store(&self) -> Result<Kube, ClusterError> {
-        Ok(Kube::open(self.client.clone(), &self.namespace).await?)
+        let start = Instant::now();
+        loop {
+            match Kube::open(self.client.clone(), &self.namespace).await {
+                Err(OpenError::NoDefinition(name)) if start.elapsed() < DEFINITIONS_PATIENCE => {
+                    tracing::info!(name, "waiting for the custom resource definitions");
+                    sleep(DEFINITIONS_PAUSE).await;
+                }
+                opened => return Ok(opened?),
+            }
+        }
     }
 
     /// A webhook at this place, and what the API server is to be told of it.

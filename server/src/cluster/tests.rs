@@ -1,7 +1,5 @@
 //! On a real API server; `make test-k8s` runs them.
 
-use std::time::Duration;
-
 use aurochs_api::session::Role;
 use aurochs_e2e::ControlPlane;
 
