@@ -237,7 +237,8 @@ async fn nodes_and_their_disks() {
     };
     changed(&|spec| spec["tags"] = json!(["ssd"])).await.unwrap();
     changed(&|spec| spec["disks"]["three"] = json!({"path": "/three", "diskType": "filesystem"})).await.unwrap();
-    let impossible: [(&dyn Fn(&mut Value), &str); 6] = [
+    type Change<'a> = &'a dyn Fn(&mut Value);
+    let impossible: [(Change<'_>, &str); 6] = [
         (&|spec| spec["evictionRequested"] = json!(true), "eviction"),
         (&|spec| spec["disks"]["one"]["evictionRequested"] = json!(true), "eviction"),
         (&|spec| spec["disks"]["one"]["path"] = json!("/else"), "path"),
