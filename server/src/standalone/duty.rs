@@ -44,7 +44,6 @@ pub(super) struct Work {
 impl Work {
     async fn begin(&self) -> Result<Controllers, Error> {
         let context = &self.context;
-        first::settings(&context.store, &self.layout).await?;
         zone::apply(&context.store, &self.zones).await?;
         let mut controllers = Controllers::start(context).await?;
         if let Some(registration) = &self.registration {
@@ -67,6 +66,7 @@ pub(super) enum Duty {
 
 impl Duty {
     pub(super) async fn begin(work: &Work) -> Result<Self, Error> {
+        first::settings(&work.context.store, &work.layout).await?;
         Ok(Self::Always(work.begin().await?))
     }
 

@@ -63,6 +63,8 @@ const FIRST_SETTINGS: &[(Name, &str)] = &[
     (Name::RecurringSuccessfulJobsHistoryLimit, "100"),
     (Name::RecurringFailedJobsHistoryLimit, "100"),
 ];
+/// The same in a cluster: its disks are what Longhorn's are.
+const FIRST_SETTINGS_IN_A_CLUSTER: &[(Name, &str)] = FIRST_SETTINGS.split_at(1).1;
 
 /// How long a start waits for its nodes before it serves all the same.
 const NODES_PATIENCE: std::time::Duration = std::time::Duration::from_secs(15);
@@ -159,11 +161,11 @@ impl Manager {
         auth.catch_up().await;
         let settings = Settings::default();
         let jobs = Jobs::open(sqlite.pool(), settings.clone()).await.map_err(Error::Jobs)?;
+        let store = open_store(cluster.as_ref(), &sqlite, &auth).await?;
         let instance_managers = supervise::Supervisor::start(&layout, &binary);
 
         let clients = Clients::new(layout.instance_manager_addresses(), options.network.clone());
         let owner = clients.nodes().next().unwrap_or_default().into();
-        let store = open_store(cluster.as_ref(), &sqlite, &auth).await?;
         let backups = Backups::at(&layout.data);
         let samples = Samples::open(sqlite.pool(), &settings, &store);
         let context = Context {
@@ -179,7 +181,7 @@ impl Manager {
             clients,
             default_disks: Arc::new(layout.default_disks()),
             node_labels: Arc::new(zone::labels(&options.zones)),
-            first_settings: FIRST_SETTINGS,
+            first_settings: if cluster.is_some() { FIRST_SETTINGS_IN_A_CLUSTER } else { FIRST_SETTINGS },
         };
         let mut looking = Controllers::look(&context).await?;
         looking.add(users.map(ClusterUsers::follow).into_iter().collect());
