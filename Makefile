@@ -41,7 +41,7 @@ test: ## formatting, lints, all tests; process and browser tests included
 	@scripts/install.sh test
 	@$(USE_RUST); scripts/test.sh
 
-test-kernel: ## block devices on kernels that have the drivers, in an emulated machine (PART=nbd|iscsi|ublk|fuse_loop, KERNELS=)
+test-kernel: ## block devices on kernels that have the drivers, in an emulated machine (PART=nbd|iscsi|ublk|fuse_loop|nfs|cifs|encryption, KERNELS=)
 	@scripts/install.sh test
 	@$(USE_RUST); scripts/test-kernel.sh $(PART)
 

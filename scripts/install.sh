@@ -77,7 +77,7 @@ if [ -n "$RUSTUP_TOOLCHAIN" ]; then export RUSTUP_TOOLCHAIN; else unset RUSTUP_T
 install_wasm
 # Without them the tests that need them fail, and say so; everything else can go on.
 if [ "$purpose" = test ]; then
-  for tester in nbd-tester schemathesis s3-server csi-sanity; do
+  for tester in nbd-tester schemathesis s3-server csi-sanity azure-server; do
     "scripts/$tester.sh" "${CARGO_TARGET_DIR:-target}/tmp/$tester" || true
   done
 fi

@@ -3,7 +3,8 @@
 //! A pod gets its volume so; each step may be repeated at any time, and is then answered by what is there already:
 //! 1. `CreateVolume` ([`controller`]): the manager makes a volume, empty or of a snapshot, a backup, another volume.
 //! 2. `ControllerPublishVolume`: a ticket attaches it to the pod's node; the device `/dev/longhorn/<volume>` appears there.
-//! 3. `NodeStageVolume` ([`node`]): the device is formatted if it is empty, checked, mounted once for the node, grown.
+//! 3. `NodeStageVolume` ([`node`]): the device, or its plain side where it is encrypted, is formatted if it is empty, checked,
+//!    mounted once for the node, grown.
 //! 4. `NodePublishVolume`: that mount, or the device itself, is bound to where the pod sees it.
 //!
 //! `NodeUnpublishVolume`, `NodeUnstageVolume`, `ControllerUnpublishVolume` and `DeleteVolume` are the way back.

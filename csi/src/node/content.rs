@@ -3,11 +3,17 @@
 //! Empty is what was read without error, has no signature that `blkid` knows, and is zeros where file systems, partition tables,
 //! RAID and encryption have their heads: the first and the last [`AREA_BYTES`]. A volume that was never written is so. What
 //! `blkid` does not know and is not zeros is somebody's data, such as a database's on a raw device.
+//!
+//! What was never written of an encrypted volume reads as noise. So the zeros are looked for where its bytes are stored: whoever
+//! wrote there wrote no zeros.
 
 use std::fs::File;
+use std::io::{Seek, SeekFrom};
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
 use aurochs_api::size::MIB;
+use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 
 use super::device::Device;
 use super::programs::{self, Ended, QUICK};
@@ -33,15 +39,20 @@ pub(super) enum Content {
 
 /// Reads what it takes to know. A device that can't be read is an error, and not empty.
 pub(super) async fn of(device: &Device) -> Result<Content, Failure> {
-    let words = ["-p", "-s", "TYPE", "-s", "PTTYPE", "-o", "export", "--"];
-    let told = told(programs::run("blkid", &words, &[&device.path], QUICK).await?)?;
+    let known = known(device).await?;
     // Also what blkid has found is worth nothing when the device does not answer: it says nothing of errors.
     let zeros = zeros(device).await?;
-    Ok(match told {
+    Ok(match known {
         Some(content) => content,
         None if zeros => Content::Empty,
         None => Content::Other("data of an unknown kind".to_owned()),
     })
+}
+
+/// What `blkid` knows of it; none says nothing of whether it is empty.
+pub(super) async fn known(device: &Device) -> Result<Option<Content>, Failure> {
+    let words = ["-p", "-s", "TYPE", "-s", "PTTYPE", "-o", "export", "--"];
+    told(programs::run("blkid", &words, &[&device.path], QUICK).await?)
 }
 
 /// None where nothing is known.
@@ -64,15 +75,25 @@ fn told(ended: Ended) -> Result<Option<Content>, Failure> {
 }
 
 async fn zeros(device: &Device) -> Result<bool, Failure> {
-    let size = device.size().await?.bytes();
-    let path = device.path.clone();
-    device.blocking("reading", move || are_zeros(&File::open(path)?, size)).await
+    let (path, begin) = match &device.below {
+        Some(below) => (below.path.clone(), below.offset),
+        None => (device.path.clone(), 0),
+    };
+    let read = move || {
+        let mut file = File::open(path)?;
+        // What is written through the device above does not change what the kernel has in memory of this one.
+        posix_fadvise(&file, 0, 0, PosixFadviseAdvice::POSIX_FADV_DONTNEED)?;
+        let end = file.seek(SeekFrom::End(0))?;
+        are_zeros(&file, begin..end)
+    };
+    device.blocking("reading", read).await
 }
 
-fn are_zeros(file: &File, size: u64) -> std::io::Result<bool> {
+fn are_zeros(file: &File, range: Range<u64>) -> std::io::Result<bool> {
     let mut piece = vec![0; PIECE_BYTES];
-    let head = 0..size.min(AREA_BYTES);
-    let tail = size.saturating_sub(AREA_BYTES).max(head.end)..size;
+    let is_empty = range.is_empty();
+    let head = range.start..range.end.min(range.start.saturating_add(AREA_BYTES));
+    let tail = range.end.saturating_sub(AREA_BYTES).max(head.end)..range.end;
     for area in [head, tail] {
         let mut at = area.start;
         while at < area.end {
@@ -86,7 +107,7 @@ fn are_zeros(file: &File, size: u64) -> std::io::Result<bool> {
         }
     }
     // Nothing can be said of a device without content.
-    Ok(size > 0)
+    Ok(!is_empty)
 }
 
 #[cfg(test)]
@@ -114,15 +135,21 @@ mod tests {
         for size in [1, 512, AREA_BYTES, AREA_BYTES + 1, 3 * AREA_BYTES, 10 * MIB] {
             file.set_len(0).unwrap();
             file.set_len(size).unwrap();
-            assert!(are_zeros(&file, size).unwrap(), "{size}");
+            assert!(are_zeros(&file, 0..size).unwrap(), "{size}");
             for at in [0, size / 3, size - 1] {
                 file.write_all_at(&[1], at).unwrap();
                 let is_looked_at = at < AREA_BYTES || at >= size - AREA_BYTES;
-                assert_eq!(are_zeros(&file, size).unwrap(), !is_looked_at, "{size} {at}");
+                assert_eq!(are_zeros(&file, 0..size).unwrap(), !is_looked_at, "{size} {at}");
                 file.write_all_at(&[0], at).unwrap();
             }
         }
-        assert!(!are_zeros(&file, 0).unwrap());
-        assert!(are_zeros(&file, 20 * MIB).is_err(), "what can't be read is not empty");
+        file.set_len(3 * MIB).unwrap();
+        for (at, is_looked_at) in [(0, false), (MIB - 1, false), (MIB, true), (3 * MIB - 1, true)] {
+            file.write_all_at(&[1], at).unwrap();
+            assert_eq!(are_zeros(&file, MIB..3 * MIB).unwrap(), !is_looked_at, "{at}");
+            file.write_all_at(&[0], at).unwrap();
+        }
+        assert!(!are_zeros(&file, 0..0).unwrap() && !are_zeros(&file, MIB..MIB).unwrap());
+        assert!(are_zeros(&file, 0..20 * MIB).is_err(), "what can't be read is not empty");
     }
 }

@@ -12,6 +12,7 @@ use nix::errno::Errno;
 use nix::libc;
 use nix::sys::stat::{major, minor};
 
+use super::crypt;
 use super::mounts::Number;
 use crate::failure::{Failure, Kind};
 
@@ -25,6 +26,15 @@ const ANSWER_PATIENCE: Duration = Duration::from_secs(60);
 pub(super) struct Device {
     pub(super) path: PathBuf,
     pub(super) number: Number,
+    /// Of one that shows what another stores encrypted: that one.
+    pub(super) below: Option<Below>,
+}
+
+/// Where a device's bytes are stored: on the device at `path`, from `offset` bytes on to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Below {
+    pub(super) path: PathBuf,
+    pub(super) offset: u64,
 }
 
 impl Device {
@@ -58,7 +68,7 @@ impl Device {
             return Err(Failure::internal(format_args!("{} is no block device", path.display()), ""));
         }
         let number = Number { major: major(found.rdev()), minor: minor(found.rdev()) };
-        Ok(Self { path: path.to_owned(), number })
+        Ok(Self { path: path.to_owned(), number, below: None })
     }
 
     /// The device of a node of the file system, whatever its path is; none for what is no block device, or is not there.
@@ -67,8 +77,14 @@ impl Device {
         Some(Number { major: major(found.rdev()), minor: minor(found.rdev()) })
     }
 
-    /// The volume whose device has this number now; none for a device that is no more, or is not a volume's.
+    /// The volume whose device, or the plain side of whose device, has this number now; none for a device that is no more, or is
+    /// not a volume's.
     pub(super) fn owner(number: Number) -> Option<String> {
+        Self::volume(number).or_else(|| crypt::owner(number))
+    }
+
+    /// The volume whose own device has this number now.
+    pub(super) fn volume(number: Number) -> Option<String> {
         let nodes = std::fs::read_dir(DIRECTORY).into_iter().flatten().flatten();
         let names = nodes.filter(|node| Self::number_of(&node.path()) == Some(number)).map(|node| node.file_name());
         // Names that begin with a dot are those of engines at work.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::device::Device;
-use super::{filesystem, mounts};
+use super::{crypt, filesystem, mounts};
 use crate::csi::{NodeExpandVolumeRequest, NodeExpandVolumeResponse};
 use crate::driver::Driver;
 use crate::failure::{Failure, Kind};
@@ -24,11 +24,16 @@ pub(super) async fn volume(
     let path = Path::new(&request.volume_path);
     let mount = mounts::at(path)?
         .ok_or_else(|| Failure::new(Kind::NotFound, format_args!("volume {name} is not at {}", path.display()), ""))?;
-    let device = Device::of(&volume, driver.node())?;
-    let has = device.size().await?;
+    let raw = Device::of(&volume, driver.node())?;
+    let has = raw.size().await?;
     if let Some(wanted) = wanted.filter(|wanted| *wanted > has) {
         return Err(Failure::busy(format_args!("volume {name} has {has} on this node, and not {wanted} yet")));
     }
+    let plain = crypt::open_already(name, &raw).await?;
+    if let Some(plain) = &plain {
+        crypt::grow(name, plain, &raw, &request.secrets).await?;
+    }
+    let device = plain.unwrap_or(raw);
     if Device::number_of(path).is_some() {
         return Ok(NodeExpandVolumeResponse { capacity_bytes: signed(has) });
     }

@@ -34,7 +34,8 @@ pub(super) async fn prepare(device: &Device, kind: &str, arguments: &[&str]) -> 
         }
         Content::Other(found) => {
             let message = format_args!("{path} holds {found} and no file system; nothing is written onto it");
-            let next_step = format_args!("Use it as a block device. If nobody needs its data: blkdiscard -f {path}");
+            let stored = device.below.as_ref().map_or(&device.path, |below| &below.path).display();
+            let next_step = format_args!("Use it as a block device. If nobody needs its data: blkdiscard -f {stored}");
             Err(Failure::wrong_state(message, next_step))
         }
     }

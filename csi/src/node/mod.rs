@@ -1,9 +1,10 @@
 //! What concerns a volume on this node: one file for each call, over what they share.
 //!
 //! `mounts` tells what is mounted, `programs` runs the tools, `content` says what a device holds, `filesystem` makes, checks and
-//! grows file systems, `device` finds the volume's device. The invariants are in the crate's documentation.
+//! grows file systems, `device` finds the volume's device, `crypt` opens encrypted ones. The invariants are in the crate's documentation.
 
 mod content;
+mod crypt;
 mod device;
 mod expand;
 mod filesystem;

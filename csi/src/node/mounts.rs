@@ -15,6 +15,14 @@ pub(super) struct Number {
     pub(super) minor: u64,
 }
 
+impl Number {
+    /// `7:3`, as the kernel writes it.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let (major, minor) = text.split_once(':')?;
+        Some(Self { major: major.parse().ok()?, minor: minor.parse().ok()? })
+    }
+}
+
 /// One line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Mount {
@@ -77,10 +85,8 @@ fn line(line: &[u8]) -> Option<Mount> {
     let fields: Vec<&[u8]> = line.split(|byte| *byte == b' ').filter(|field| !field.is_empty()).collect();
     let dash = fields.iter().skip(6).position(|field| *field == b"-")? + 6;
     let text = |at: usize| fields.get(at).map(|field| String::from_utf8_lossy(field).into_owned());
-    let number = text(2)?;
-    let (major, minor) = number.split_once(':')?;
     Some(Mount {
-        device: Number { major: major.parse().ok()?, minor: minor.parse().ok()? },
+        device: Number::parse(&text(2)?)?,
         root: path(fields.get(3)?),
         at: path(fields.get(4)?),
         options: text(5)?,

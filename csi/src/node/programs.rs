@@ -1,14 +1,14 @@
 //! The tools of the system: `mount`, `blkid`, `mkfs.ext4` and the like.
 //!
-//! A program gets what it needs as arguments and on its standard input, in the language C; what it says is kept up to a limit. One
-//! that takes too long is ended. Where it hangs in the kernel nothing ends it, and the call ends without it.
+//! A program gets what it needs as arguments, and what is secret on its standard input, in the language C; what it says is kept
+//! up to a limit. One that takes too long is ended. Where it hangs in the kernel nothing ends it, and the call ends without it.
 
 use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::Command;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::process::{ChildStdin, Command};
 
 use crate::failure::{Failure, Kind};
 
@@ -16,6 +16,8 @@ use crate::failure::{Failure, Kind};
 pub(super) const QUICK: Duration = Duration::from_secs(60);
 /// Making, checking and growing the largest file systems.
 pub(super) const LONG: Duration = Duration::from_secs(3600);
+/// `cryptsetup` does not wait for udev, which is another's where the driver runs in a container.
+const NO_UDEV: (&str, &str) = ("DM_DISABLE_UDEV", "1");
 /// What is kept of a program's words.
 const OUTPUT_LIMIT_BYTES: u64 = 32 << 10;
 /// What a message shows of them.
@@ -50,21 +52,44 @@ impl Ended {
 
 /// Runs a program to its end; the paths come behind the words.
 pub(super) async fn run(program: &str, words: &[&str], paths: &[&Path], patience: Duration) -> Result<Ended, Failure> {
+    run_with(program, words, paths, None, patience).await
+}
+
+/// The same for a program that reads a secret.
+pub(super) async fn run_with(
+    program: &str,
+    words: &[&str],
+    paths: &[&Path],
+    input: Option<&[u8]>,
+    patience: Duration,
+) -> Result<Ended, Failure> {
     let mut command = Command::new(program);
-    command.args(words).args(paths).env("LC_ALL", "C").kill_on_drop(true);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.args(words).args(paths).env("LC_ALL", "C").env(NO_UDEV.0, NO_UDEV.1).kill_on_drop(true);
+    command.stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() });
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().map_err(|error| {
         let message = format_args!("{program} can't be started: {error}");
         Failure::internal(message, format_args!("Install {program} where the driver runs."))
     })?;
-    let (output, errors) = (child.stdout.take(), child.stderr.take());
-    let all = async { tokio::join!(child.wait(), said(output), said(errors)) };
-    let Ok((status, output, errors)) = tokio::time::timeout(patience, all).await else {
+    let (output, errors, stdin) = (child.stdout.take(), child.stderr.take(), child.stdin.take());
+    let all = async { tokio::join!(told(stdin, input.unwrap_or_default()), said(output), said(errors)) };
+    let whole = async {
+        let ((), output, errors) = all.await;
+        (child.wait().await, output, errors)
+    };
+    let Ok((status, output, errors)) = tokio::time::timeout(patience, whole).await else {
         let message = format_args!("{program} has not ended within {} s", patience.as_secs());
         return Err(Failure::new(Kind::TimedOut, message, "Does the volume answer? Look at its state."));
     };
     let status = status.map_err(|error| Failure::internal(format_args!("{program}: {error}"), ""))?;
     Ok(Ended { code: status.code(), output, errors })
+}
+
+/// One that ends without reading it all says why by its code.
+async fn told(to: Option<ChildStdin>, input: &[u8]) {
+    let Some(mut to) = to else { return };
+    let _ = to.write_all(input).await;
+    // Dropping it is the end of the input.
 }
 
 /// All is read, so that the program goes on; the beginning is kept.
@@ -88,6 +113,10 @@ mod tests {
         assert!(ended.good("trying").unwrap_err().message.contains("trying failed with code 3: err out"));
         let long = run("sh", &["-c", "yes | head -c 1000000"], &[], QUICK).await.unwrap();
         assert_eq!(long.output.len() as u64, OUTPUT_LIMIT_BYTES);
+        let read = run_with("cat", &[], &[], Some(b"secret"), QUICK).await.unwrap();
+        assert_eq!(read.output, "secret");
+        let unread = run_with("true", &[], &[], Some(&[7; 1 << 20]), QUICK).await.unwrap();
+        assert_eq!(unread.code, Some(0), "what is not read keeps nobody");
         let none = run("no-such-program", &["x"], &[], QUICK).await.unwrap_err();
         assert!(none.next_step.contains("no-such-program"), "{none}");
         let slow = run("sleep", &["60"], &[], Duration::from_millis(20)).await.unwrap_err();

@@ -6,7 +6,7 @@ use aurochs_api::volume::Volume;
 
 use super::device::Device;
 use super::stage::{self, absolute, block_file};
-use super::{filesystem, mounts, unmount};
+use super::{crypt, filesystem, mounts, unmount};
 use crate::capability::{Form, Sharing, Use};
 use crate::csi::{NodePublishVolumeRequest, NodePublishVolumeResponse};
 use crate::driver::Driver;
@@ -24,8 +24,12 @@ pub(super) async fn volume(
     let _turn = driver.node_turns().take(name).await?;
     let volume = driver.manager().volume(name).await?;
     check_workloads(&volume)?;
-    stage::refuse_encrypted(volume.encrypted, &request.volume_context)?;
-    let device = Device::of(&volume, driver.node())?;
+    let raw = Device::of(&volume, driver.node())?;
+    let device = if crypt::is_wanted(volume.encrypted, &request.volume_context)? {
+        crypt::open(name, &raw, &request.secrets, "node-publish", &staging).await?
+    } else {
+        raw
+    };
     // Mostly there is nothing to do: only where the engine has a new device since then.
     stage::ensure(name, &device, &staging, &wanted, &request.volume_context).await?;
     match &wanted.form {

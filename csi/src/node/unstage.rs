@@ -4,9 +4,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::device::Device;
-use super::mounts;
 use super::stage::{absolute, block_file};
 use super::unmount::{self, InUse};
+use super::{crypt, mounts};
 use crate::csi::{NodeUnstageVolumeRequest, NodeUnstageVolumeResponse};
 use crate::driver::Driver;
 use crate::failure::{Failure, Kind};
@@ -34,6 +34,7 @@ pub(super) async fn volume(
     }
     // Not before: what has that name in a file system is its user's.
     block(name, &block_file(&staging, name)).await?;
+    crypt::close(name).await?;
     // Also when nothing was mounted here: a call before this one may have come as far as that.
     if let Some(device) = Device::attached(name) {
         check_released(&device).await?;
@@ -44,7 +45,7 @@ pub(super) async fn volume(
 async fn block(volume: &str, file: &Path) -> Result<(), Failure> {
     if let Some(number) = Device::number_of(file) {
         // Pods write it without a file system that would be unmounted.
-        let device = Device { path: file.to_owned(), number };
+        let device = Device { path: file.to_owned(), number, below: None };
         let written = device.write_out().await;
         match written {
             Err(failure) if Device::owner(number).as_deref() == Some(volume) => return Err(failure),

@@ -18,6 +18,9 @@ unmount() {
 # Those that have anything but the manager's data among their words: the driver, what it runs, csi-sanity, other mount namespaces.
 pkill -KILL -f "$DIRECTORY(/[^d]|$)"
 unmount "^$DIRECTORY/[^d]"
+for volume in "$run"/*/volumes/*; do
+  [ ! -e "/dev/mapper/${volume##*/}" ] || cryptsetup close "${volume##*/}"
+done
 if [ -d "$data" ]; then
   said=$("$AUROCHS" stop --data "$data" 2>&1) || echo "aurochs stop: $said" >&2
 fi

@@ -95,7 +95,7 @@ async fn wrong_requests_get_the_right_codes() {
         let request = aurochs_csi::csi::CreateVolumeRequest { volume_content_source: Some(source), ..other() };
         assert_eq!(code(request.clone()).await, wanted, "{:?}", request.volume_content_source);
     }
-    for (key, value) in [("dataLocality", "near"), ("numberOfReplicas", "99"), ("encrypted", "true")] {
+    for (key, value) in [("dataLocality", "near"), ("numberOfReplicas", "99"), ("encrypted", "yes")] {
         let mut request = other();
         request.parameters.insert(key.to_owned(), value.to_owned());
         assert_eq!(code(request).await, Code::InvalidArgument, "{key}");

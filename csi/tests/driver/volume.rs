@@ -73,6 +73,9 @@ pub(crate) fn create_request(name: &str, bytes: i64, capability: &VolumeCapabili
     }
 }
 
+/// Of a Kubernetes secret.
+pub(crate) type Secrets = std::collections::HashMap<String, String>;
+
 pub(crate) struct Volume<'a> {
     pub(crate) installation: &'a Installation,
     pub(crate) id: String,
@@ -125,6 +128,10 @@ impl<'a> Volume<'a> {
     }
 
     pub(crate) async fn stage(&self) -> Result<(), Status> {
+        self.stage_with(&Secrets::new()).await
+    }
+
+    pub(crate) async fn stage_with(&self, secrets: &Secrets) -> Result<(), Status> {
         // The kubelet makes the directory.
         std::fs::create_dir_all(self.staging()).unwrap();
         let request = NodeStageVolumeRequest {
@@ -132,6 +139,7 @@ impl<'a> Volume<'a> {
             staging_target_path: Self::text(self.staging()),
             volume_capability: Some(self.capability.clone()),
             volume_context: self.context.clone(),
+            secrets: secrets.clone(),
             ..NodeStageVolumeRequest::default()
         };
         self.installation.node().node_stage_volume(request).await.map(drop)
@@ -213,13 +221,17 @@ impl<'a> Volume<'a> {
     }
 
     pub(crate) async fn expand_on_node(&self, bytes: i64) -> Result<(), Status> {
+        self.expand_on_node_with(bytes, &Secrets::new()).await
+    }
+
+    pub(crate) async fn expand_on_node_with(&self, bytes: i64, secrets: &Secrets) -> Result<(), Status> {
         let request = NodeExpandVolumeRequest {
             volume_id: self.id.clone(),
             volume_path: Self::text(self.target()),
             capacity_range: size(bytes),
             staging_target_path: Self::text(self.staging()),
             volume_capability: Some(self.capability.clone()),
-            ..NodeExpandVolumeRequest::default()
+            secrets: secrets.clone(),
         };
         self.installation.node().node_expand_volume(request).await.map(drop)
     }

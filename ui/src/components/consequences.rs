@@ -85,7 +85,11 @@ fn foreseen(answer: &Thing) -> AnyView {
     });
     let stuck: Vec<_> = answer.items("volumes").iter().flat_map(Thing::causes).take(3).collect();
     let obstacles = Thing::of(serde_json::json!({ "causes": answer.at("obstacles") })).causes();
-    let notes: Vec<String> = answer.items("volumes").iter().flat_map(|volume| volume.texts("notes")).take(4).collect();
+    let mut notes: Vec<String> = answer.items("volumes").iter().flat_map(|volume| volume.texts("notes")).collect();
+    // What holds for several volumes is said once.
+    notes.sort_unstable();
+    notes.dedup();
+    notes.truncate(4);
     let moved = answer.items("volumes").len();
     view! {
         <p class=format!("dot {}", mark.class())><Shape mark=Signal::stored(mark) /><span>{loss}{answer.text("summary").to_owned()}</span></p>

@@ -59,7 +59,7 @@ fn Entries() -> impl IntoView {
             <AskText key="type" label=tr("Type of object") />
             <AskText key="object" label=tr("Object") />
             <AskText key="action" label=tr("Action") />
-            <button type="button" class="right" on:click=move |_| entries.refresh()>{tr("Look again")}</button>
+            <button type="button" class="right" on:click=move |_| entries.refresh()>{tr("Refresh")}</button>
         </div>
         <DataTable
             id="audit"
@@ -81,6 +81,7 @@ fn action(audit: &Thing) -> String {
         ("login", _) => tr("Log in").to_owned(),
         ("logout", _) => tr("Log out").to_owned(),
         ("users", _) => tr("Users").to_owned(),
+        ("backupTargetTest", _) => tr("Test").to_owned(),
         ("", "POST") => tr("Create").to_owned(),
         ("", "PUT") => tr("Change").to_owned(),
         ("", "DELETE") => tr("Delete").to_owned(),

@@ -105,7 +105,8 @@ pub(crate) fn columns() -> Vec<Column> {
             let (mark, word) = kind(event);
             Value::State(mark, word.to_owned())
         }),
-        plain("kind", "Kind", Kind::Text, |event| Value::text(event.text("event.involvedObject.kind"))),
+        // Early, so that a phone shows it.
+        plain("last", "Last seen", Kind::Time, |event| Value::Time(event.text("event.lastTimestamp").to_owned())),
         plain("reason", "Reason", Kind::Text, |event| Value::text(event.text("event.reason"))),
         Column {
             view: Some(|event| {
@@ -114,8 +115,8 @@ pub(crate) fn columns() -> Vec<Column> {
             }),
             ..plain("message", "Message", Kind::Long, |event| Value::text(event.text("event.message")))
         },
+        plain("kind", "Kind", Kind::Text, |event| Value::text(event.text("event.involvedObject.kind"))),
         plain("count", "Count", Kind::Number, |event| event.number("event.count").map_or(Value::None, Value::Number)),
-        plain("last", "Last seen", Kind::Time, |event| Value::Time(event.text("event.lastTimestamp").to_owned())),
         Column {
             hidden: true,
             ..plain("first", "First seen", Kind::Time, |event| {

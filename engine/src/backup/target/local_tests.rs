@@ -1,8 +1,14 @@
+use std::time::Duration;
+
 use super::*;
+
+fn opened(place: &Path) -> Result<Directory, StoreError> {
+    Directory::open(place, None, Silence::new("the disk", Duration::from_secs(1)))
+}
 
 fn directory() -> (tempfile::TempDir, Directory) {
     let place = tempfile::tempdir_in("/var/tmp").unwrap();
-    let directory = Directory::open(place.path()).unwrap();
+    let directory = opened(place.path()).unwrap();
     (place, directory)
 }
 
@@ -49,6 +55,18 @@ fn a_file_above_the_limit_is_refused_before_it_is_in_memory() {
 }
 
 #[test]
+fn a_large_file_comes_and_goes_in_pieces() {
+    let (_place, directory) = directory();
+    for length in [0, 1, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE, 3 * PIECE - 1] {
+        let data: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+        directory.write("backupstore/large", &data).unwrap();
+        assert!(directory.read("backupstore/large", length as u64).unwrap() == data, "{length}");
+        let error = directory.read("backupstore/large", (length as u64).saturating_sub(1));
+        assert_eq!(error.is_err(), length > 0, "{length}");
+    }
+}
+
+#[test]
 fn empty_directories_go_with_the_last_file_up_to_the_top() {
     let (place, directory) = directory();
     directory.write("backupstore/volumes/ab/cd/v/blocks/12/34/b.blk", b"b").unwrap();
@@ -92,5 +110,5 @@ fn a_target_that_went_away_is_an_error_and_not_empty() {
         assert_eq!(error.kind(), ErrorKind::Mount, "{error}");
     }
     assert!(!place.path().exists());
-    assert_eq!(Directory::open(place.path()).unwrap_err().kind(), ErrorKind::NoBucket);
+    assert_eq!(opened(place.path()).err().unwrap().kind(), ErrorKind::NoBucket);
 }

@@ -40,6 +40,7 @@ pub(super) fn show_copies(image: &Thing) {
             <Dialog
                 title=fill("Copies of {}", &[&name])
                 answer=tr("Done")
+                only_tells=true
                 ready=true
                 call=Call::new()
                 on_answer=close
@@ -113,7 +114,7 @@ pub(super) fn ask_copies(image: &Thing) {
         tone: Tone::Plain,
         intro: None,
         fields: vec![
-            Field::number("minNumberOfCopies", "At least so many copies", 1, COPIES_MAXIMUM)
+            Field::number("minNumberOfCopies", "Minimum number of copies", 1, COPIES_MAXIMUM)
                 .value(now)
                 .hint("Volumes that stand on it bring one to each disk of theirs besides."),
         ],

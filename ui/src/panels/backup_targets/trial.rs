@@ -23,6 +23,7 @@ pub(crate) fn ask_test(target: &Thing) {
             <Dialog
                 title=fill("Test {}", &[&name])
                 answer=tr("Done")
+                only_tells=true
                 ready=true
                 call=Call::new()
                 on_answer=close

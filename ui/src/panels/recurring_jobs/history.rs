@@ -28,6 +28,7 @@ pub(super) fn show_history(job: &Thing) {
             <Dialog
                 title=fill("Runs of {}", &[&name])
                 answer=tr("Done")
+                only_tells=true
                 ready=true
                 call=Call::new()
                 on_answer=close
