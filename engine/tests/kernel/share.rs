@@ -10,6 +10,7 @@ use aurochs_engine::backup::{BackupUrl, Credentials, ErrorKind, Settings, Store,
 use aurochs_engine::disk::AlignedBuf;
 use aurochs_engine::frontend::{BlockDevice, Durability};
 use aurochs_engine::grpc::engine_v1::{BackupStatus, EngineStatus, RestoreStatus, TransferState};
+use aurochs_engine::volume::backup::BackupRequest;
 use serde_json::Value;
 
 use crate::node::{MIB, noise};
@@ -238,7 +239,7 @@ pub(crate) async fn loses_nothing_when_its_server_goes(share: &Share, server: &m
     share.comes_back().await;
     let stored = shelf.blocks() as u64;
     assert!((2..blocks).contains(&stored), "{stored} blocks are there");
-    let over = source.engine.back_up(shelf.backup("b1", "s")).await;
+    let over = back_up(&source.engine, shelf.backup("b1", "s")).await;
     assert!(over.newly_uploaded_bytes <= (blocks - stored) * (MIB + 4096), "{over:?}, {stored} were there");
     assert_eq!(share.answer(&["verify", "--json"], Some("b1")).await["good"], true);
     restores_to_file(share, "b1", &source.file(), &expected).await;
@@ -253,7 +254,7 @@ pub(crate) async fn is_given_up_when_its_server_is_silent(share: &Share, network
     let mut source = Source::new(blocks * MIB).await;
     source.fill(0, blocks / 2, 1).await;
     let early = source.snapshot("s1").await;
-    source.engine.back_up(shelf.backup("b1", "s1")).await;
+    back_up(&source.engine, shelf.backup("b1", "s1")).await;
     source.fill(0, blocks, 2).await;
     source.snapshot("s2").await;
 
@@ -287,7 +288,7 @@ pub(crate) async fn is_given_up_when_its_server_is_silent(share: &Share, network
     show(&format!("the server was of use again {:.1?} after its network was", back.elapsed()));
     let over = engine.restore(shelf.restore("b1")).await;
     assert!(over.resumed, "{over:?}");
-    source.engine.back_up(shelf.backup("b2", "s2")).await;
+    back_up(&source.engine, shelf.backup("b2", "s2")).await;
     assert_eq!(share.answer(&["verify", "--json"], Some("b2")).await["good"], true);
     engine.run(|volume| async move { volume.close().await }).await.unwrap();
     let name = target.replicas[0].name.clone();
@@ -295,7 +296,13 @@ pub(crate) async fn is_given_up_when_its_server_is_silent(share: &Share, network
 }
 
 /// What is told of a transfer that failed, and when.
-async fn broken_off<T>(mut look: impl FnMut() -> Option<T>, state: impl Fn(&T) -> TransferState) -> (T, Instant) {
+async fn broken_off<T>(look: impl FnMut() -> Option<T>, state: impl Fn(&T) -> TransferState) -> (T, Instant) {
+    let (over, at) = ended(look, &state).await;
+    assert_eq!(state(&over), TransferState::TransferFailed, "it was over before the server was gone");
+    (over, at)
+}
+
+async fn ended<T>(mut look: impl FnMut() -> Option<T>, state: impl Fn(&T) -> TransferState) -> (T, Instant) {
     let over = async {
         loop {
             match look().filter(|found| state(found) != TransferState::TransferInProgress) {
@@ -304,9 +311,16 @@ async fn broken_off<T>(mut look: impl FnMut() -> Option<T>, state: impl Fn(&T) -
             }
         }
     };
-    let (over, at) = tokio::time::timeout(PATIENCE, over).await.expect("it ends");
-    assert_eq!(state(&over), TransferState::TransferFailed, "it was over before the server was gone");
-    (over, at)
+    tokio::time::timeout(PATIENCE, over).await.expect("it ends")
+}
+
+/// A backup that has to succeed; of more, or by a slower machine, than those that other tests have patience with.
+async fn back_up(engine: &TestEngine, request: BackupRequest) -> BackupStatus {
+    let name = request.backup.clone();
+    engine.begin_backup(request).await;
+    let (over, _) = ended(|| backup_of(engine, &name), BackupStatus::state).await;
+    assert_eq!(over.state(), TransferState::TransferComplete, "{}", over.error);
+    over
 }
 
 /// Whoever looks at the target is told who does not answer, and nothing is left behind that goes on trying.

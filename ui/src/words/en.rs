@@ -286,6 +286,8 @@ pub(crate) fn condition(kind: &str) -> &str {
     match kind {
         // True means that it is not running.
         "Multipathd" => tr("No multipathd"),
+        "Ready" => tr("Ready"),
+        "Schedulable" => tr("Schedulable"),
         "MountPropagation" => tr("Mount propagation"),
         "RequiredPackages" => tr("Required packages"),
         "KernelModulesLoaded" => tr("Kernel modules"),

@@ -212,8 +212,11 @@ fn is_missing(error: &io::Error) -> bool {
     matches!(error.kind(), IoKind::NotFound | IoKind::NotADirectory)
 }
 
-/// Whether a file of this name is, or was, being written.
+/// Whether a file of this name is, or was, being written; or was removed, and an NFS client has it open.
 fn is_temporary(name: &str) -> bool {
+    if let Some(number) = name.strip_prefix(".nfs") {
+        return number.len() == 24 && number.bytes().all(|digit| digit.is_ascii_hexdigit());
+    }
     name.rsplit_once(TEMPORARY)
         .is_some_and(|(_, number)| !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit()))
 }
@@ -243,7 +246,7 @@ fn make_directories(root: &Path, directory: &Path) -> io::Result<()> {
 fn replace(parent: &Path, file: &Path, data: &[u8], silence: &Silence) -> io::Result<()> {
     let (temporary, written) = create_temporary(file)?;
     let result = write_out(&written, data, silence).and_then(|()| written.sync_all());
-    // Before it is removed: NFS keeps a file that is open, under yet another name.
+    // Before it is removed: NFS keeps a file that is open for a while, under yet another name.
     drop(written);
     let result = result.and_then(|()| fs::rename(&temporary, file)).and_then(|()| sync_directory(parent));
     if result.is_err() {

@@ -15,7 +15,10 @@ fn directory() -> (tempfile::TempDir, Directory) {
 #[test]
 fn a_temporary_name_is_known_by_its_number() {
     assert!(is_temporary("volume.cfg.tmp.1763783803123456789"));
-    for name in ["volume.cfg", "a.tmp.b.cfg", "a.tmp.", "a.tmp", "a.tmp.12x"] {
+    assert!(is_temporary(".nfs000000000000000400000001"));
+    for name in
+        [".nfs0001", ".nfs00000000000000040000000x", "volume.cfg", "a.tmp.b.cfg", "a.tmp.", "a.tmp", "a.tmp.12x"]
+    {
         assert!(!is_temporary(name), "{name}");
     }
 }
