@@ -37,9 +37,9 @@ ui: ## build the dashboard into ui/dist
 	@scripts/install.sh run
 	@$(USE_RUST); cargo run --locked --quiet -p aurochs-ui-pack
 
-test: ## formatting, lints, all tests; process and browser tests included
+test: ## formatting, lints, all tests; process and browser tests included (WITH=kubernetes: and test-k8s)
 	@scripts/install.sh test
-	@$(USE_RUST); scripts/test.sh
+	@$(USE_RUST); scripts/test.sh $(WITH)
 
 test-kernel: ## block devices on kernels that have the drivers, in an emulated machine (PART=nbd|iscsi|ublk|fuse_loop|nfs|cifs|encryption, KERNELS=)
 	@scripts/install.sh test

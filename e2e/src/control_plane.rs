@@ -10,32 +10,32 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Instant;
 
-use crate::{LOOK, PATIENCE};
+use crate::{Guard, LOOK, PATIENCE};
 
-/// A control plane. Dropping it ends it and removes what it kept.
+/// A control plane. It ends with this, or with the test, and what it kept goes.
 #[derive(Debug)]
 pub struct ControlPlane {
-    root: tempfile::TempDir,
+    root: Guard,
     port: u16,
     etcd_port: u16,
     etcd: Child,
     api_server: Option<Child>,
 }
 
-/// Users who may do everything: who writes with kubectl, and a manager, whom an API server can tell from the first.
-const USERS: [&str; 2] = [ADMIN, "manager"];
+/// Who may do everything, and is not of our namespace.
 const ADMIN: &str = "admin";
+const ADMINS_TOKEN: &str = "token-of-a-test";
 
 #[expect(clippy::missing_panics_doc, reason = "a test fixture fails by panicking")]
 impl ControlPlane {
     /// Starts both and returns when the API server is ready: about four seconds.
     pub async fn start() -> Self {
-        let root = tempfile::Builder::new().prefix("aur-k8s-").tempdir_in("/var/tmp").unwrap();
+        let root = Guard::new("aur-k8s", |_| Vec::new());
         let (port, etcd_port, peer_port) = (free_port(), free_port(), free_port());
         let clients = format!("http://127.0.0.1:{etcd_port}");
         let peers = format!("http://127.0.0.1:{peer_port}");
-        let mut etcd = process(root.path(), "etcd", Path::new("etcd"));
-        etcd.arg("--data-dir").arg(root.path().join("etcd"));
+        let mut etcd = process(root.directory(), "etcd", Path::new("etcd"));
+        etcd.arg("--data-dir").arg(root.directory().join("etcd"));
         etcd.args(["--listen-client-urls", &clients, "--advertise-client-urls", &clients]);
         etcd.args(["--listen-peer-urls", &peers, "--initial-advertise-peer-urls", &peers]);
         // What a power cut would do to its data is nobody's question here.
@@ -48,20 +48,29 @@ impl ControlPlane {
         plane
     }
 
-    /// A file for clients.
+    /// A file for clients, with all rights.
     #[must_use]
     pub fn kubeconfig(&self) -> PathBuf {
-        self.kubeconfig_of(ADMIN)
+        self.root.directory().join("kubeconfig")
     }
 
-    /// A file for clients that are another user than kubectl.
+    /// A file for a program that has this service account, and its rights alone.
     #[must_use]
-    pub fn kubeconfig_of_manager(&self) -> PathBuf {
-        self.kubeconfig_of(USERS[1])
+    pub fn kubeconfig_of_account(&self, namespace: &str, account: &str) -> PathBuf {
+        let token = self.kubectl(&["-n", namespace, "create", "token", account], "").unwrap();
+        let path = self.root.directory().join(format!("kubeconfig-{account}"));
+        self.write_kubeconfig(&path, account, token.trim());
+        path
     }
 
-    fn kubeconfig_of(&self, user: &str) -> PathBuf {
-        self.root.path().join(format!("kubeconfig-{user}"))
+    /// Makes the service accounts of a rendering of the chart, with their rights, and nothing else of it.
+    pub fn give_rights(&self, rendering: &str) {
+        let is_right = |document: &&str| {
+            let mut kinds = document.lines().filter_map(|line| line.strip_prefix("kind: "));
+            kinds.next().is_some_and(|kind| kind == "ServiceAccount" || kind.contains("Role"))
+        };
+        let rights: Vec<&str> = rendering.split("---\n").filter(is_right).collect();
+        self.kubectl(&["apply", "-f", "-"], &rights.join("---\n")).unwrap();
     }
 
     /// Ends the API server as a crash would: watches break, etcd keeps what was answered.
@@ -74,7 +83,7 @@ impl ControlPlane {
 
     /// Starts it where it was before, and returns when it is ready.
     pub async fn start_api_server(&mut self) {
-        let directory = self.root.path();
+        let directory = self.root.directory();
         let mut command = process(directory, "kube-apiserver", &tools().join("kube-apiserver"));
         command.arg(format!("--etcd-servers=http://127.0.0.1:{}", self.etcd_port));
         command.arg(format!("--secure-port={}", self.port));
@@ -123,29 +132,29 @@ impl ControlPlane {
     }
 
     fn write_secrets(&self) {
-        let directory = self.root.path();
+        let directory = self.root.directory();
         let key = directory.join("sa.key");
         let made =
             Command::new("openssl").args(["genrsa", "-out"]).arg(&key).arg("2048").stderr(Stdio::null()).status();
         assert!(made.is_ok_and(|status| status.success()), "openssl can't make a key");
-        let tokens = USERS.map(|user| format!("{},{user},{user},\"system:masters\"\n", token(user)));
-        fs::write(directory.join("tokens"), tokens.concat()).unwrap();
-        for user in USERS {
-            // The API server makes its certificate, and the authority of it, at its first start.
-            let kubeconfig = format!(
-                "apiVersion: v1\nkind: Config\ncurrent-context: test\ncontexts:\n- name: test\n  context: {{cluster: test, \
-                 user: {user}}}\nclusters:\n- name: test\n  cluster:\n    server: https://127.0.0.1:{}\n    \
-                 certificate-authority: {}\nusers:\n- name: {user}\n  user: {{token: {}}}\n",
-                self.port,
-                self.certificate().display(),
-                token(user),
-            );
-            fs::write(self.kubeconfig_of(user), kubeconfig).unwrap();
-        }
+        fs::write(directory.join("tokens"), format!("{ADMINS_TOKEN},{ADMIN},{ADMIN},\"system:masters\"\n")).unwrap();
+        self.write_kubeconfig(&self.kubeconfig(), ADMIN, ADMINS_TOKEN);
+    }
+
+    fn write_kubeconfig(&self, path: &Path, user: &str, token: &str) {
+        // The API server makes its certificate, and the authority of it, at its first start.
+        let kubeconfig = format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: test\ncontexts:\n- name: test\n  context: {{cluster: test, \
+             user: {user}}}\nclusters:\n- name: test\n  cluster:\n    server: https://127.0.0.1:{}\n    \
+             certificate-authority: {}\nusers:\n- name: {user}\n  user: {{token: {token}}}\n",
+            self.port,
+            self.certificate().display(),
+        );
+        fs::write(path, kubeconfig).unwrap();
     }
 
     fn certificate(&self) -> PathBuf {
-        self.root.path().join("apiserver/apiserver.crt")
+        self.root.directory().join("apiserver/apiserver.crt")
     }
 
     async fn wait_until_ready(&mut self) {
@@ -153,7 +162,7 @@ impl ControlPlane {
         while !self.is_ready().await {
             let ended = self.api_server.as_mut().is_none_or(|child| !matches!(child.try_wait(), Ok(None)));
             if ended || start.elapsed() > PATIENCE {
-                let log = fs::read_to_string(self.root.path().join("kube-apiserver.log")).unwrap_or_default();
+                let log = fs::read_to_string(self.root.directory().join("kube-apiserver.log")).unwrap_or_default();
                 let lines: Vec<&str> = log.lines().collect();
                 panic!("the API server is not ready:\n{}", lines[lines.len().saturating_sub(20)..].join("\n"));
             }
@@ -170,7 +179,7 @@ impl ControlPlane {
         }
         let Ok(client) = client.build() else { return false };
         let asked =
-            client.get(format!("https://127.0.0.1:{}/readyz", self.port)).bearer_auth(token(ADMIN)).send().await;
+            client.get(format!("https://127.0.0.1:{}/readyz", self.port)).bearer_auth(ADMINS_TOKEN).send().await;
         asked.is_ok_and(|answer| answer.status().is_success())
     }
 }
@@ -184,10 +193,6 @@ impl Drop for ControlPlane {
     }
 }
 
-fn token(user: &str) -> String {
-    format!("{user}-of-a-test")
-}
-
 /// Where the programs are that have to be built.
 fn tools() -> PathBuf {
     match std::env::var_os("AUROCHS_K8S_TOOLS") {
@@ -196,11 +201,10 @@ fn tools() -> PathBuf {
     }
 }
 
-/// It ends with the test, however that ends.
 fn process(directory: &Path, name: &str, program: &Path) -> Command {
     let log = File::options().create(true).append(true).open(directory.join(format!("{name}.log"))).unwrap();
-    let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL", "--"]).arg(program).current_dir(directory);
+    let mut command = Command::new(program);
+    command.current_dir(directory);
     command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
     command
 }

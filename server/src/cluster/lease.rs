@@ -72,10 +72,12 @@ impl Candidate {
         let mut waits_for = String::new();
         loop {
             let asked = Instant::now();
-            match self.look(&mut seen, &mut waits_for).await {
-                Ok(true) => return Turn::begin(self, asked),
-                Ok(false) => {}
-                Err(error) => tracing::warn!(%error, "the manager's lease can't be had; trying again"),
+            // An answer that comes later is of no use: the turn would be over already.
+            match timeout(GIVES_UP_AFTER, self.look(&mut seen, &mut waits_for)).await {
+                Ok(Ok(true)) => return Turn::begin(self, asked),
+                Ok(Ok(false)) => {}
+                Ok(Err(error)) => tracing::warn!(%error, "the manager's lease can't be had; trying again"),
+                Err(_) => tracing::warn!("the API server does not answer about the manager's lease; trying again"),
             }
             sleep(LOOK_PERIOD).await;
         }

@@ -48,6 +48,9 @@ const DEFINITIONS_PATIENCE: Duration = Duration::from_secs(60);
 /// Pause between two looks for them.
 const DEFINITIONS_PAUSE: Duration = Duration::from_secs(2);
 
+/// A connection on which nothing came for this long is broken. Watches hear of bookmarks more often.
+const SILENCE_LONGEST: Duration = Duration::from_secs(300);
+
 /// A manager's place in a cluster.
 #[derive(Clone, Debug, Default)]
 pub struct Member {
@@ -94,6 +97,7 @@ impl Cluster {
         };
         // The store sends again what may be sent again, and knows when to give up.
         config.default_retry = false;
+        config.read_timeout = Some(SILENCE_LONGEST);
         let client = Client::try_from(config).map_err(ClusterError::Client)?;
         Ok(Self { client, namespace: member.namespace.clone() })
     }

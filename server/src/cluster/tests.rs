@@ -31,13 +31,8 @@ const CHART: &str = include_str!("../../../deploy/tests/default.yaml");
 
 /// The namespace of the chart, as one of its programs sees it: with the rights of this account and no others.
 pub(crate) async fn as_account(plane: &ControlPlane, account: &str) -> Cluster {
-    let kind = |document: &&str| {
-        let mut kinds = document.lines().filter_map(|line| line.strip_prefix("kind: "));
-        kinds.next().is_some_and(|kind| kind == "ServiceAccount" || kind.contains("Role"))
-    };
-    let rights: Vec<&str> = CHART.split("---\n").filter(kind).collect();
     plane.kubectl(&["create", "namespace", NAMESPACE], "").unwrap();
-    plane.kubectl(&["apply", "-f", "-"], &rights.join("---\n")).unwrap();
+    plane.give_rights(CHART);
     let mut config = read(&plane.kubeconfig()).await.unwrap();
     config.auth_info.impersonate = Some(format!("system:serviceaccount:{NAMESPACE}:{account}"));
     Cluster { client: Client::try_from(config).unwrap(), namespace: NAMESPACE.to_owned() }
@@ -150,12 +145,12 @@ async fn accounts_may_what_they_need_and_no_more() {
         assert!(!may(account, "create", "clusterrolebindings.rbac.authorization.k8s.io", ""), "{account}");
         assert!(!may(account, "create", "pods/exec", NAMESPACE), "{account}");
         assert!(!may(account, "create", "pods", "default"), "{account}");
+        assert!(!may(account, "delete", "pods", "default"), "{account}");
     }
     for (account, verb, resource, namespace) in [
         ("longhorn-service-account", "update", "volumes.longhorn.io/status", NAMESPACE),
         ("longhorn-service-account", "get", "secrets", NAMESPACE),
-        ("longhorn-service-account", "list", "volumeattachments.storage.k8s.io", ""),
-        ("longhorn-service-account", "delete", "pods", "default"),
+        ("longhorn-service-account", "delete", "pods", NAMESPACE),
         ("longhorn-service-account", "create", "tokenreviews.authentication.k8s.io", ""),
         ("longhorn-driver-service-account", "create", "daemonsets.apps", NAMESPACE),
         ("longhorn-driver-service-account", "list", "settings.longhorn.io", NAMESPACE),
@@ -166,6 +161,9 @@ async fn accounts_may_what_they_need_and_no_more() {
         assert!(may(account, verb, resource, namespace), "{account} may not {verb} {resource}");
     }
     for (account, verb, resource) in [
+        ("longhorn-service-account", "delete", "secrets"),
+        ("longhorn-service-account", "create", "pods"),
+        ("longhorn-service-account", "list", "persistentvolumes"),
         ("longhorn-driver-service-account", "get", "secrets"),
         ("longhorn-driver-service-account", "update", "settings.longhorn.io"),
         ("longhorn-csi-plugin-service-account", "list", "pods"),

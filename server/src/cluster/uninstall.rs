@@ -80,6 +80,10 @@ pub async fn run(cluster: &Cluster, force: bool) -> Result<(), UninstallError> {
     for component in ["app=longhorn-manager", "longhorn.io/component=instance-manager"] {
         remove_pods(cluster, component).await?;
     }
+    // A manager may have registered it once more before it ended.
+    for object in webhooks() {
+        remove(cluster, &object).await?;
+    }
     forget_everything(cluster).await?;
     tracing::info!("everything is removed; backups are where they were");
     Ok(())
@@ -140,23 +144,26 @@ async fn remove_with_its_data(cluster: &Cluster, kind: &str, plural: &'static st
 fn programs(namespace: &str) -> Vec<Named<'_>> {
     const APPS: &str = "apps/v1";
     const STORAGE: &str = "storage.k8s.io/v1";
-    const ADMISSION: &str = "admissionregistration.k8s.io/v1";
     let own = |api_version, kind, name| Named { api_version, kind, name, namespace: Some(namespace) };
-    let clusters = |api_version, kind, name| Named { api_version, kind, name, namespace: None };
     let mut programs =
         vec![own(APPS, "Deployment", "longhorn-driver-deployer"), own(APPS, "DaemonSet", driver::plugin::NAME)];
     for sidecar in driver::sidecars::NAMES {
         programs.push(own(APPS, "Deployment", sidecar));
         programs.push(own("policy/v1", "PodDisruptionBudget", sidecar));
     }
-    programs.extend([
-        clusters(STORAGE, "CSIDriver", driver::DRIVER_NAME),
-        // Nobody is there to answer it any more, and without an answer nothing of our kinds could be changed.
-        clusters(ADMISSION, "ValidatingWebhookConfiguration", "longhorn-webhook-validator"),
-        clusters(ADMISSION, "MutatingWebhookConfiguration", "longhorn-webhook-mutator"),
-        own(APPS, "DaemonSet", "longhorn-manager"),
-    ]);
+    programs.push(Named { api_version: STORAGE, kind: "CSIDriver", name: driver::DRIVER_NAME, namespace: None });
+    // Soon nobody is there to answer it, and without an answer nothing of our kinds could be changed.
+    programs.extend(webhooks());
+    programs.push(own(APPS, "DaemonSet", "longhorn-manager"));
     programs
+}
+
+fn webhooks() -> [Named<'static>; 2] {
+    [
+        ("ValidatingWebhookConfiguration", "longhorn-webhook-validator"),
+        ("MutatingWebhookConfiguration", "longhorn-webhook-mutator"),
+    ]
+    .map(|(kind, name)| Named { api_version: "admissionregistration.k8s.io/v1", kind, name, namespace: None })
 }
 
 async fn remove(cluster: &Cluster, object: &Named<'_>) -> Result<(), Failed> {

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test says with a panic what is wrong")]
 
 mod admission;
+mod budget;
 mod helm;
 mod member;
 mod turns;

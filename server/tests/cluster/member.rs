@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use aurochs_e2e::ControlPlane;
+use aurochs_e2e::{ControlPlane, Guard};
 use aurochs_server::cluster::webhook::Place;
 use aurochs_server::cluster::{self, NAMESPACE};
 use aurochs_server::instance::Network;
@@ -24,12 +24,18 @@ const LOOK: Duration = Duration::from_millis(100);
 /// For kubectl.
 pub(crate) const NAMESPACED: &str = "--namespace=longhorn-system";
 
-/// A control plane with our kinds and our namespace.
+/// The chart as it is rendered without any values.
+const CHART: &str = include_str!("../../../deploy/tests/default.yaml");
+/// Whom a manager is to the API server.
+const ACCOUNT: &str = "longhorn-service-account";
+
+/// A control plane with our kinds and our namespace, and the chart's service accounts in it.
 pub(crate) async fn plane() -> ControlPlane {
     let plane = ControlPlane::start().await;
     plane.kubectl(&["apply", "--server-side", "-f", "-"], &definition::manifest()).unwrap();
     plane.kubectl(&["wait", "--for=condition=Established", "crd", "--all", "--timeout=60s"], "").unwrap();
     plane.kubectl(&["create", "namespace", NAMESPACE], "").unwrap();
+    plane.give_rights(CHART);
     plane
 }
 
@@ -48,10 +54,10 @@ pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     assert!(tokio::time::timeout(PATIENCE, wait).await.is_ok(), "waited in vain until {what}");
 }
 
-/// A manager with a data directory and a node of its own.
+/// A manager with a data directory and a node of its own, and with the rights of the chart's manager.
 pub(crate) struct Member {
-    data: tempfile::TempDir,
     manager: Option<Manager>,
+    data: Guard,
     authorization: String,
 }
 
@@ -67,16 +73,16 @@ impl Member {
     }
 
     async fn start_at(plane: &ControlPlane, node: &str, webhook: Option<Place>) -> Self {
-        let data = tempfile::Builder::new().prefix("aur-member-").tempdir_in("/var/tmp").unwrap();
+        let data = Guard::new("aur-member", |data| vec![Layout::find(data).unwrap().run]);
         let member = cluster::Member {
             namespace: NAMESPACE.to_owned(),
-            kubeconfig: Some(plane.kubeconfig_of_manager()),
+            kubeconfig: Some(plane.kubeconfig_of_account(NAMESPACE, ACCOUNT)),
             node_name: Some(node.to_owned()),
             webhook,
             ..cluster::Member::default()
         };
         let options = Options {
-            data: data.path().to_owned(),
+            data: data.directory().to_owned(),
             nodes: 1,
             address: "127.0.0.1:0".parse().unwrap(),
             network: Network::default(),
@@ -87,7 +93,7 @@ impl Member {
         let manager = Manager::start(&options).await.unwrap();
         let first = manager.first_password.as_ref().unwrap();
         let authorization = format!("Basic {}", STANDARD.encode(format!("{}:{}", first.user, first.password)));
-        Self { data, manager: Some(manager), authorization }
+        Self { manager: Some(manager), data, authorization }
     }
 
     /// Its API's answer, which has to be a good one.
@@ -145,14 +151,12 @@ impl Drop for Member {
     fn drop(&mut self) {
         // Its claim on the directory goes with it.
         self.manager = None;
-        let data = self.data.path().to_owned();
-        let run = Layout::find(&data).map(|layout| layout.run);
+        let data = self.data.directory().to_owned();
         let stopping = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async { stop::stop(&data).await.map(drop).map_err(|error| error.to_string()) })
         });
         let stopped = stopping.join();
-        let _ = run.map(std::fs::remove_dir_all);
         if !std::thread::panicking() {
             assert_eq!(stopped.unwrap(), Ok(()));
         }

@@ -13,42 +13,57 @@ use rcgen::{
 };
 use time::{Duration, OffsetDateTime};
 
+use super::super::dynamic::asked;
 use super::{SERVICE, WebhookError};
 
 /// As Longhorn's.
 const SECRET: &str = "longhorn-webhook-ca";
 const NAME: &str = "Aurochs admission webhook";
-/// Longer than an installation lives; deleting the secret makes a new one with the next start.
+/// Longer than an installation lives. When the secret is deleted, a new one is made within minutes.
 const AUTHORITY_DAYS: i64 = 3650;
 const CERTIFICATE_DAYS: i64 = 365;
 /// Clocks of the managers and of the API server differ a little.
 const CLOCK_TOLERANCE: Duration = Duration::hours(1);
 
+/// Where the namespace's authority is kept; cheap to clone.
+#[derive(Clone)]
+pub(super) struct Safe {
+    secrets: Api<Secret>,
+}
+
 /// See the module. Its key is in no log and in no error.
-pub struct Authority {
+#[derive(PartialEq, Eq)]
+pub(super) struct Authority {
     certificate: String,
     key: String,
 }
 
-impl Authority {
-    /// The namespace's; the first manager makes it.
-    pub(super) async fn open(client: &Client, namespace: &str) -> Result<Self, WebhookError> {
-        let secrets: Api<Secret> = Api::namespaced(client.clone(), namespace);
-        if let Some(secret) = secrets.get_opt(SECRET).await.map_err(WebhookError::api("the webhook's secret"))? {
-            return Self::read(&secret).ok_or(WebhookError::Authority(SECRET));
+impl Safe {
+    pub(super) fn of(client: &Client, namespace: &str) -> Self {
+        Self { secrets: Api::namespaced(client.clone(), namespace) }
+    }
+
+    /// The authority as it is now; who finds none makes it.
+    pub(super) async fn open(&self) -> Result<Authority, WebhookError> {
+        if let Some(found) = self.find().await? {
+            return Ok(found);
         }
-        let made = Self::make()?;
-        match secrets.create(&PostParams::default(), &made.secret()).await {
+        let made = Authority::make()?;
+        let (parameters, secret) = (PostParams::default(), made.secret());
+        match asked(format!("making the Secret {SECRET}"), self.secrets.create(&parameters, &secret)).await {
             Ok(_) => Ok(made),
-            // Another manager was quicker.
-            Err(kube::Error::Api(status)) if status.code == 409 => {
-                let secret = secrets.get(SECRET).await.map_err(WebhookError::api("the webhook's secret"))?;
-                Self::read(&secret).ok_or(WebhookError::Authority(SECRET))
-            }
-            Err(error) => Err(WebhookError::api("room for the webhook's secret")(error)),
+            // Another manager may have been quicker.
+            Err(error) => self.find().await?.ok_or(error.into()),
         }
     }
 
+    async fn find(&self) -> Result<Option<Authority>, WebhookError> {
+        let secret = asked(format!("reading the Secret {SECRET}"), self.secrets.get_opt(SECRET)).await?;
+        secret.map(|secret| Authority::read(&secret).ok_or(WebhookError::Authority(SECRET))).transpose()
+    }
+}
+
+impl Authority {
     fn read(secret: &Secret) -> Option<Self> {
         let data = secret.data.as_ref()?;
         let text = |name: &str| data.get(name).and_then(|bytes| String::from_utf8(bytes.0.clone()).ok());
@@ -68,7 +83,7 @@ impl Authority {
         }
     }
 
-    pub(super) fn make() -> Result<Self, WebhookError> {
+    fn make() -> Result<Self, WebhookError> {
         let key = KeyPair::generate().map_err(unmade)?;
         let certificate = own_parameters().self_signed(&key).map_err(unmade)?;
         Ok(Self { certificate: certificate.pem(), key: key.serialize_pem() })

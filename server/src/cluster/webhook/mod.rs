@@ -4,6 +4,9 @@
 //! 2. this file — the answers, over TLS: every manager gives them;
 //! 3. [`registration`] — the API server is told where to ask, by the manager whose turn it is.
 //!
+//! Secret and registration are looked at again every few minutes ([`RESYNC`]), so that what somebody deleted comes back, and all
+//! follow a new authority.
+//!
 //! As with Longhorn the API server takes nothing of what it is to ask about while nobody answers: who can't be judged might be
 //! wrong. What the managers write is never asked about, so that they depend on nobody.
 
@@ -21,13 +24,15 @@ use kube::Client;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
+use super::dynamic::Failed;
 use crate::admission::review::{self, Question, Review};
 use crate::admission::{Judge, Patch};
 use crate::error::{ApiError, ErrorKind};
 use crate::web::connections::tls::Tls;
 use crate::web::connections::{self, Door, Limits};
-pub use authority::Authority;
+use authority::{Authority, Safe};
 pub use registration::Registration;
 
 /// As Longhorn's.
@@ -45,6 +50,8 @@ const JUDGING_LONGEST: Duration = Duration::from_secs(8);
 const QUESTION_MAXIMUM_BYTES: usize = 4 << 20;
 /// A certificate is made anew after this, at the latest; it is good for a year.
 const RENEWAL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// Authority and registration are looked at again after this long.
+const RESYNC: Duration = Duration::from_secs(240);
 /// Below the data directory.
 const DIRECTORY: &str = "webhook";
 
@@ -61,8 +68,8 @@ pub struct Place {
 pub enum WebhookError {
     #[error("the webhook can't listen on {address}: {source}; choose another address with --webhook-address")]
     Listen { address: SocketAddr, source: std::io::Error },
-    #[error("the API server does not give {what}: {source}")]
-    Api { what: &'static str, source: Box<kube::Error> },
+    #[error(transparent)]
+    Server(#[from] Failed),
     #[error("the secret {0} can't be used; delete it, and it is made anew")]
     Authority(&'static str),
     #[error("no certificate can be made: {0}")]
@@ -73,15 +80,10 @@ pub enum WebhookError {
     Tls(#[from] aurochs_engine::frontend::nbd::TlsError),
 }
 
-impl WebhookError {
-    fn api(what: &'static str) -> impl FnOnce(kube::Error) -> Self {
-        move |source| Self::Api { what, source: Box::new(source) }
-    }
-}
-
 /// A webhook that listens and does not answer yet.
 pub struct Webhook {
     listener: TcpListener,
+    safe: Safe,
     authority: Authority,
     names: Vec<String>,
     directory: PathBuf,
@@ -92,53 +94,53 @@ impl Webhook {
     pub async fn open(client: &Client, namespace: &str, place: &Place, data: &Path) -> Result<Self, WebhookError> {
         let address = place.address;
         let listener = TcpListener::bind(address).await.map_err(|source| WebhookError::Listen { address, source })?;
-        let authority = Authority::open(client, namespace).await?;
+        let safe = Safe::of(client, namespace);
+        let authority = safe.open().await?;
         let names = authority::names(namespace, place.url.as_deref());
         let directory = data.join(DIRECTORY);
-        let webhook = Self { listener, authority, names, directory };
-        webhook.renew()?;
-        Ok(webhook)
+        write_certificate(&authority, &names, &directory)?;
+        Ok(Self { listener, safe, authority, names, directory })
     }
 
     /// What the API server is to be told.
     #[must_use]
     pub fn registration(&self, client: &Client, namespace: &str, place: &Place) -> Registration {
-        Registration::new(client.clone(), namespace, place.url.clone(), &self.authority)
+        Registration::new(client.clone(), namespace, place.url.clone(), self.safe.clone())
     }
 
     /// Answers until the tasks are aborted.
     pub fn serve(self, judge: Judge) -> Result<Vec<JoinHandle<()>>, WebhookError> {
-        let tls = Tls::open(self.certificate(), self.key())?;
-        let Self { listener, authority, names, directory } = self;
+        let tls = Tls::open(self.directory.join(CERTIFICATE), self.directory.join(KEY))?;
+        let Self { listener, safe, authority, names, directory } = self;
         let door = Door { listener, tls: Some(tls), limits: Limits::default() };
         let serving = connections::serve(door, service(judge), |_| false, std::future::pending());
-        let renewing = async move {
-            loop {
-                tokio::time::sleep(RENEWAL).await;
-                // Who serves reads the files again when they have changed.
-                if let Err(error) = write_certificate(&authority, &names, &directory) {
-                    tracing::error!(%error, "the webhook's certificate stays as it was");
-                }
-            }
-        };
+        let renewing = keep_certificate(safe, authority, names, directory);
         Ok(vec![tokio::spawn(serving), tokio::spawn(renewing)])
-    }
-
-    fn renew(&self) -> Result<(), WebhookError> {
-        write_certificate(&self.authority, &self.names, &self.directory)
-    }
-
-    fn certificate(&self) -> PathBuf {
-        self.directory.join(CERTIFICATE)
-    }
-
-    fn key(&self) -> PathBuf {
-        self.directory.join(KEY)
     }
 }
 
 const CERTIFICATE: &str = "tls.crt";
 const KEY: &str = "tls.key";
+
+/// Who serves reads the files again when they have changed.
+async fn keep_certificate(safe: Safe, mut authority: Authority, names: Vec<String>, directory: PathBuf) {
+    let mut made = Instant::now();
+    loop {
+        tokio::time::sleep(RESYNC).await;
+        let kept = async {
+            let now = safe.open().await?;
+            if now == authority && made.elapsed() < RENEWAL {
+                return Ok(());
+            }
+            write_certificate(&now, &names, &directory)?;
+            (authority, made) = (now, Instant::now());
+            Ok::<(), WebhookError>(())
+        };
+        if let Err(error) = kept.await {
+            tracing::error!(%error, "the webhook's certificate stays as it was");
+        }
+    }
+}
 
 fn write_certificate(authority: &Authority, names: &[String], directory: &Path) -> Result<(), WebhookError> {
     use std::os::unix::fs::DirBuilderExt;

@@ -7,7 +7,9 @@ use kube::Client;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use super::{Authority, MUTATION, PATIENCE_SECONDS, PORT, SERVICE, VALIDATION, WebhookError};
+use super::super::dynamic::{Failed, asked};
+use super::authority::{Authority, Safe};
+use super::{MUTATION, PATIENCE_SECONDS, PORT, RESYNC, SERVICE, VALIDATION, WebhookError};
 use crate::resources::GROUP;
 use crate::resources::definition::{self, VERSION};
 
@@ -23,7 +25,8 @@ pub struct Registration {
     client: Client,
     namespace: String,
     url: Option<String>,
-    bundle: String,
+    /// Of the authority that is vouched for.
+    safe: Safe,
 }
 
 /// One of the two kinds of webhooks.
@@ -57,40 +60,46 @@ const HOOKS: [Hook; 2] = [
 ];
 
 impl Registration {
-    pub(super) fn new(client: Client, namespace: &str, url: Option<String>, authority: &Authority) -> Self {
-        Self { client, namespace: namespace.to_owned(), url, bundle: authority.bundle() }
+    pub(super) fn new(client: Client, namespace: &str, url: Option<String>, safe: Safe) -> Self {
+        Self { client, namespace: namespace.to_owned(), url, safe }
     }
 
-    /// Tells it, and tries again until it is told.
+    /// Tells it, again and again: an API server that is told the same writes nothing.
     #[must_use]
     pub fn start(&self) -> JoinHandle<()> {
         let registration = self.clone();
         tokio::spawn(async move {
-            while let Err(error) = registration.apply().await {
-                tracing::error!(%error, "the API server asks nobody about what people write; telling it again");
-                tokio::time::sleep(PAUSE).await;
+            loop {
+                let pause = match registration.apply().await {
+                    Ok(()) => RESYNC,
+                    Err(error) => {
+                        tracing::error!(%error, "the API server can't be told whom to ask about what people write; telling it again");
+                        PAUSE
+                    }
+                };
+                tokio::time::sleep(pause).await;
             }
         })
     }
 
     /// What is there already is replaced.
     async fn apply(&self) -> Result<(), WebhookError> {
-        let own = self.own_name().await?;
+        let (own, authority) = (self.own_name().await?, self.safe.open().await?);
         for hook in &HOOKS {
             let address = format!("{CONFIGURATIONS}/{}/{}?fieldManager={MANAGER}&force=true", hook.plural, hook.name);
-            self.ask(Method::PATCH, &address, "application/apply-patch+yaml", &self.configuration(hook, &own))
-                .await
-                .map_err(WebhookError::api("the webhook its entry"))?;
+            let configuration = self.configuration(hook, &own, &authority);
+            let told = self.ask(Method::PATCH, &address, "application/apply-patch+yaml", &configuration);
+            asked(format!("telling it of the webhook {}", hook.name), told).await?;
         }
         Ok(())
     }
 
     /// Whom the API server takes this manager for. All managers of an installation are the same account.
-    async fn own_name(&self) -> Result<String, WebhookError> {
+    async fn own_name(&self) -> Result<String, Failed> {
         let address = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
         let review = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"});
-        let answer = self.ask(Method::POST, address, "application/json", &review).await;
-        let answer = answer.map_err(WebhookError::api("the manager's own name"))?;
+        let answer = self.ask(Method::POST, address, "application/json", &review);
+        let answer = asked("asking for the manager's own name", answer).await?;
         Ok(answer["status"]["userInfo"]["username"].as_str().unwrap_or_default().to_owned())
     }
 
@@ -108,8 +117,8 @@ impl Registration {
         format!("request.userInfo.username != {own} && !request.userInfo.username.startsWith({accounts})")
     }
 
-    fn configuration(&self, hook: &Hook, own: &str) -> Value {
-        let mut place = json!({"caBundle": self.bundle});
+    fn configuration(&self, hook: &Hook, own: &str, authority: &Authority) -> Value {
+        let mut place = json!({"caBundle": authority.bundle()});
         match &self.url {
             Some(url) => place["url"] = format!("{}{}", url.trim_end_matches('/'), hook.path).into(),
             None => {
@@ -141,5 +150,42 @@ impl Registration {
                 "timeoutSeconds": PATIENCE_SECONDS,
             }],
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::tests as planes;
+    use super::*;
+    use crate::cluster::NAMESPACE;
+
+    #[tokio::test(flavor = "multi_thread")]
+    #[ignore = "needs a Kubernetes API server: make test-k8s"]
+    async fn what_is_told_again_is_not_written_and_what_was_deleted_comes_back() {
+        let plane = planes::plane().await;
+        let cluster = planes::as_account(&plane, "longhorn-service-account").await;
+        let (client, url) = (cluster.client.clone(), Some("https://127.0.0.1:9502".to_owned()));
+        let registration = Registration::new(client.clone(), NAMESPACE, url, Safe::of(&client, NAMESPACE));
+        let entry = |path: &str| {
+            let all = "validatingwebhookconfigurations,mutatingwebhookconfigurations";
+            let path = format!("jsonpath={{range .items[*]}}{path} {{end}}");
+            plane.kubectl(&["get", all, "-o", &path], "").unwrap()
+        };
+        registration.apply().await.unwrap();
+        let versions = entry("{.metadata.resourceVersion}");
+        assert_eq!(versions.split_whitespace().count(), 2);
+        registration.apply().await.unwrap();
+        assert_eq!(entry("{.metadata.resourceVersion}"), versions);
+
+        let bundles = || entry("{.webhooks[0].clientConfig.caBundle}");
+        let before = bundles();
+        plane.kubectl(&["-n", NAMESPACE, "delete", "secret", "longhorn-webhook-ca"], "").unwrap();
+        plane.kubectl(&["delete", "validatingwebhookconfiguration", "longhorn-webhook-validator"], "").unwrap();
+        registration.apply().await.unwrap();
+        let template = r#"go-template={{index .data "tls.crt"}}"#;
+        let made =
+            plane.kubectl(&["-n", NAMESPACE, "get", "secret", "longhorn-webhook-ca", "-o", template], "").unwrap();
+        assert_eq!(bundles(), format!("{made} {made} "));
+        assert_ne!(bundles(), before);
     }
 }

@@ -33,6 +33,8 @@ const PAUSE_LONGEST: Duration = Duration::from_secs(10);
 /// A watch that failed this often in a row is begun anew with a list: the API server may have been set back to a state in
 /// which the version that was reached is still to come.
 const FAILURES_TOLERATED: u32 = 6;
+/// A watch that broke after this long is not one in a row.
+const WENT_WELL: Duration = Duration::from_secs(30);
 
 /// One kind's follower.
 pub(super) struct Follower {
@@ -76,7 +78,9 @@ impl Follower {
                 }
                 Ok(End::Forgotten) => return,
                 Err(error) => {
-                    failures += 1;
+                    // One that went well until now, as where something between here and there ends all that are old, says
+                    // nothing about the version.
+                    failures = if began.elapsed() > WENT_WELL { 1 } else { failures + 1 };
                     tracing::debug!(kind = self.definition.names.kind, %error, failures, "a watch broke");
                     tokio::time::sleep(pause_after(failures)).await;
                 }
