@@ -16,7 +16,6 @@ pub enum Feature {
     SecondEngine,
     /// Volumes that several nodes mount at once.
     SharedVolumes,
-    Uninstall,
     UpgradeCheck,
 }
 
@@ -35,7 +34,6 @@ impl Feature {
             Self::Migration => "live migration",
             Self::SecondEngine => "v2 data engine",
             Self::SharedVolumes => "ReadWriteMany volumes",
-            Self::Uninstall => "uninstallation through a setting",
             Self::UpgradeCheck => "upgrade check",
         }
     }
@@ -54,7 +52,6 @@ impl Feature {
             Self::Migration => "Detach the volume and attach it on the other node.",
             Self::SecondEngine => "Use dataEngine v1.",
             Self::SharedVolumes => "Use accessMode rwo and attach it to one node.",
-            Self::Uninstall => "Run `aurochs stop` and remove the data directory.",
             Self::UpgradeCheck => "Leave it as it is: nothing is sent to anybody.",
         }
     }

@@ -69,7 +69,10 @@ pub(crate) async fn submit(
 
 fn show_again(form: &Credentials, target: Target, error: LoginError, words: Words) -> Response {
     let problem = match &error {
-        LoginError::Wrong => words.of("The user name or the password is wrong.").to_owned(),
+        // Those of tokens come of no password.
+        LoginError::Wrong | LoginError::BadToken | LoginError::NoRole(_) => {
+            words.of("The user name or the password is wrong.").to_owned()
+        }
         LoginError::TooMany(wait) => {
             words.filled("Too many wrong passwords. Wait {} s, then try again.", wait.as_secs() + 1)
         }

@@ -39,6 +39,12 @@ pub(crate) fn check_found(name: &str, spec: &VolumeSpec, settings: &Settings) ->
     check_enabled(spec, settings)
 }
 
+/// A spec that replaces another one.
+pub(crate) fn check_changed(name: &str, spec: &VolumeSpec) -> Result<(), ApiError> {
+    check(spec)?;
+    refuse_what_is_missing(name, spec)
+}
+
 // === defaults: "Volume defaults set by the mutator" ===
 
 fn with_defaults(input: &VolumeCreateInput, settings: &Settings) -> Result<VolumeSpec, ApiError> {

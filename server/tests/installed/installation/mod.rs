@@ -114,6 +114,7 @@ impl Installation {
             network: Network::default(),
             engine_binary: Some(engine_binary()),
             zones: self.zones.iter().map(|zone| zone.parse().unwrap()).collect(),
+            kubernetes: None,
         };
         let manager = Manager::start_by(&options, self.clock.clone()).await.unwrap();
         if let Some(first) = &manager.first_password {
