@@ -1,10 +1,13 @@
 //! Bounds on the memory and processors of one running backup, restore or verification.
 
-use std::sync::{Arc, Once};
+use std::io;
+use std::sync::{Arc, Mutex, Once, PoisonError};
 
+use bytes::Bytes;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::BackupError;
+use super::block::{Compression, Encoder};
 use crate::sys::memory;
 
 /// Memory is counted in these.
@@ -60,23 +63,58 @@ fn units(bytes: u64) -> u32 {
 }
 
 /// As many threads for hashing and compressing as there are processors.
-#[derive(Clone, Debug)]
-pub(super) struct Processors(Arc<Semaphore>);
+#[derive(Clone)]
+pub(super) struct Processors {
+    free: Arc<Semaphore>,
+    count: usize,
+    /// Those that nobody works with; at most as many as there are threads.
+    encoders: Arc<Mutex<Vec<Encoder>>>,
+}
 
 impl Default for Processors {
     fn default() -> Self {
-        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        Self(Arc::new(Semaphore::new(processors)))
+        Self::at_most(usize::MAX)
     }
 }
 
 impl Processors {
+    /// Of them no more than so many.
+    fn at_most(limit: usize) -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let count = processors.min(limit).max(1);
+        Self { free: Arc::new(Semaphore::new(count)), count, encoders: Arc::default() }
+    }
+
+    /// For compressing blocks of `block_size` bytes: few enough that what the encoders keep is little beside the blocks.
+    pub(super) fn for_encoding(block_size: u64) -> Self {
+        Self::at_most(if block_size > ORDINARY_BLOCK { 2 } else { 4 })
+    }
+
+    /// Bytes that the encoders keep.
+    pub(super) fn encoders_memory(&self, block_size: u64) -> u64 {
+        self.count as u64 * Encoder::memory(block_size)
+    }
+
+    /// [`Encoder::encode`].
+    pub(super) async fn encode(&self, compression: Compression, pieces: Vec<Bytes>) -> Result<Vec<u8>, BackupError> {
+        let encoders = Arc::clone(&self.encoders);
+        let file = self.run(move || {
+            let kept = encoders.lock().unwrap_or_else(PoisonError::into_inner).pop();
+            let mut encoder = kept.unwrap_or_default();
+            let file = encoder.encode(compression, pieces);
+            encoders.lock().unwrap_or_else(PoisonError::into_inner).push(encoder);
+            file
+        });
+        let failed = |error: io::Error| BackupError::Internal { what: "compressing a block", why: error.to_string() };
+        file.await?.map_err(failed)
+    }
+
     /// Runs `work` on a thread that may take its time. Work that has begun ends also where nobody waits for it.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, BackupError> {
-        let permit = Arc::clone(&self.0).acquire_owned().await.map_err(|error| internal(&error))?;
+        let permit = Arc::clone(&self.free).acquire_owned().await.map_err(|error| internal(&error))?;
         let outcome = tokio::task::spawn_blocking(move || {
             let result = work();
             drop(permit);

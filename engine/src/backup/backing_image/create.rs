@@ -12,17 +12,17 @@ use futures::{StreamExt, TryStreamExt, stream};
 use super::record::Processing;
 use super::{BLOCK_SIZE, BackingImageRecord};
 use crate::backup::backup_record::{BlockEntry, BlockList};
-use crate::backup::block::{self, Checksum, Compression};
+use crate::backup::block::{Checksum, Compression};
 use crate::backup::budget::{Budget, Processors};
 use crate::backup::fetch;
 use crate::backup::lock::{Lock, LockKind, LockTimes};
 use crate::backup::store::Store;
 use crate::backup::{BackupError, Progress, layout, names, store_access};
 
-/// Memory of the blocks on their way, in bytes.
+/// Memory of the blocks on their way and of the encoders, in bytes.
 const MEMORY: u64 = 44 << 20;
-/// A block, what it is compressed to, and what the encoder keeps meanwhile.
-const WORKING: u64 = 3 * BLOCK_SIZE;
+/// A block, and what it is compressed to.
+const WORKING: u64 = 2 * BLOCK_SIZE;
 
 /// What to back up.
 #[derive(Clone, Debug)]
@@ -84,7 +84,7 @@ async fn write(
         Some(_) => return Err(BackupError::BackingImageExists { name: request.name.clone() }),
         None => {}
     }
-    let processors = Processors::default();
+    let processors = Processors::for_encoding(BLOCK_SIZE);
     let path = request.file.clone();
     let (file, size, offsets) = processors.run(move || look(&path)).await??;
     let mut record = BackingImageRecord {
@@ -106,7 +106,7 @@ async fn write(
         progress,
         file: Arc::new(file),
         size,
-        budget: Budget::new(MEMORY),
+        budget: Budget::new(MEMORY - processors.encoders_memory(BLOCK_SIZE)),
         processors,
         seen: Mutex::default(),
     };
@@ -154,9 +154,7 @@ impl Upload<'_> {
             // A file that a power cut left empty or short is stored again, as far as its size tells.
             let is_usable = |size: u64| if compression == Compression::None { size == length } else { size > 0 };
             if !self.store.facts(&path).await?.is_some_and(|entry| is_usable(entry.size)) {
-                let encoded = self.processors.run(move || block::encode(compression, vec![data])).await?;
-                let encoded = encoded
-                    .map_err(|error| BackupError::Internal { what: "compressing a block", why: error.to_string() })?;
+                let encoded = self.processors.encode(compression, vec![data]).await?;
                 self.store.write(&path, encoded.into()).await?;
             }
         }

@@ -17,7 +17,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{CreateRequest, Mode};
 use crate::backup::backup_record::{BlockEntry, BlockList};
-use crate::backup::block::{self, Checksum, Compression, Hasher};
+use crate::backup::block::{Checksum, Compression, Hasher};
 use crate::backup::budget::{self, Budget, Processors};
 use crate::backup::source::BlockSource;
 use crate::backup::store::{Entry, Store};
@@ -28,13 +28,11 @@ use crate::crash_point;
 const PIECE: u64 = 1 << 20;
 /// Pieces of one block that are read at the same time.
 const READS: usize = 4;
-/// Memory of the blocks on their way, in bytes, unless two of them need more. With what comes on top (buffers of
-/// connections, free memory between them, the list) a backup stays below 64 MiB.
+/// Memory of the blocks on their way and of the encoders, in bytes, unless two blocks need more. With what comes on top
+/// (buffers of connections, free memory between them, the list) a backup stays below 64 MiB.
 const MEMORY: u64 = 44 << 20;
 /// Blocks on their way unless the request says how many; memory allows fewer where they are large.
 const DEFAULT_CONCURRENCY: usize = 24;
-/// What an LZ4 encoder keeps: a block of its frame as it came, and compressed.
-const ENCODER: u64 = 2 * (4 << 20);
 
 static ZEROS: [u8; PIECE as usize] = [0; PIECE as usize];
 
@@ -69,14 +67,17 @@ impl<'call> Upload<'call> {
         compression: Compression,
         progress: &'call Progress,
     ) -> Self {
+        let block_size = request.block_size;
+        let processors = Processors::for_encoding(block_size);
+        let blocks = MEMORY.saturating_sub(processors.encoders_memory(block_size));
         Self {
             store,
             request,
             source,
             compression,
             progress,
-            budget: Budget::new(MEMORY.max(2 * working(request.block_size))),
-            processors: Processors::default(),
+            budget: Budget::new(blocks.max(2 * working(block_size))),
+            processors,
             seen: Mutex::default(),
             new_blocks: AtomicU64::default(),
             new_bytes: AtomicU64::default(),
@@ -117,10 +118,7 @@ impl<'call> Upload<'call> {
             let there = self.store.facts(&path).await?;
             let usable = there.as_ref().is_some_and(|entry| self.may_be_whole(entry));
             if self.request.mode == Mode::Full || !usable {
-                let compression = self.compression;
-                let file = self.processors.run(move || block::encode(compression, pieces)).await?;
-                let file = file
-                    .map_err(|error| BackupError::Internal { what: "compressing a block", why: error.to_string() })?;
+                let file = self.processors.encode(self.compression, pieces).await?;
                 share.shrink_to(file.len() as u64);
                 self.put(&path, file.into(), there.is_some()).await?;
             }
@@ -183,7 +181,7 @@ impl<'call> Upload<'call> {
 
 /// Memory of a block until it is compressed: what comes out takes the place of the pieces that went in.
 fn working(block_size: u64) -> u64 {
-    block_size + PIECE + ENCODER.min(2 * block_size)
+    block_size + PIECE
 }
 
 fn hash(pieces: &[Bytes]) -> Checksum {

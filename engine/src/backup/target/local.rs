@@ -10,12 +10,13 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, ErrorKind as IoKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::libc;
 use time::OffsetDateTime;
 
@@ -24,6 +25,7 @@ use super::objects::explained;
 use super::share::Share;
 use super::silence::Silence;
 use crate::backup::store::{Entry, Listing};
+use crate::disk::{AlignedBuf, BLOCK_SIZE};
 
 /// Between the name of a file and a number, in the name of one that is being written. Longhorn's are the same.
 const TEMPORARY: &str = ".tmp.";
@@ -31,6 +33,10 @@ const TEMPORARY: &str = ".tmp.";
 const ATTEMPTS: usize = 5;
 /// Files that are read or written in one go. After each piece of a larger one it is known that the server is still there.
 const PIECE: usize = 4 << 20;
+/// Files of at least so many bytes are written directly.
+const DIRECT: usize = 64 << 10;
+/// Bytes that are written directly at a time: a size that the pool of buffers keeps.
+const DIRECT_PIECE: usize = 128 << 10;
 /// Empty directories above a removed file go too, up to this one.
 const TOP: &str = "backupstore";
 
@@ -92,7 +98,7 @@ impl Directory {
         loop {
             attempts += 1;
             let result = self.is_mounted().and_then(|()| make_directories(&self.root, parent));
-            match result.and_then(|()| replace(parent, &file, data, &self.silence)) {
+            match result.and_then(|()| self.replace(parent, &file, data)) {
                 Ok(()) => return Ok(()),
                 // Another one removed the directory because it was empty.
                 Err(error) if error.kind() == IoKind::NotFound && attempts < ATTEMPTS => {}
@@ -184,6 +190,34 @@ impl Directory {
         }
     }
 
+    fn replace(&self, parent: &Path, file: &Path, data: &[u8]) -> io::Result<()> {
+        let (temporary, written) = create_temporary(file)?;
+        let result = self.fill(&written, data).and_then(|()| written.sync_all());
+        // Before it is removed: NFS keeps a file that is open for a while, under yet another name.
+        drop(written);
+        let result = result.and_then(|()| fs::rename(&temporary, file)).and_then(|()| sync_directory(parent));
+        if result.is_err() {
+            let _ = fs::remove_file(&temporary);
+        }
+        result
+    }
+
+    /// Blocks that go to a disk of this machine go past the page cache: nobody reads them soon, what others read stays in it,
+    /// and nothing is copied into fresh memory.
+    fn fill(&self, file: &File, data: &[u8]) -> io::Result<()> {
+        if self.share.is_none() && data.len() >= DIRECT && set_direct(file, true).is_ok() {
+            match write_direct(file, data) {
+                // Sectors are larger than our blocks, or the file system is one of a kind of its own.
+                Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
+                    set_direct(file, false)?;
+                    file.set_len(0)?;
+                }
+                result => return result,
+            }
+        }
+        write_out(file, data, &self.silence)
+    }
+
     fn error(&self, verb: &'static str, path: &str, error: &io::Error) -> StoreError {
         if error.raw_os_error() == Some(libc::ESTALE) {
             let why = format!("{} was removed or unmounted since it was opened", self.root.display());
@@ -243,16 +277,22 @@ fn make_directories(root: &Path, directory: &Path) -> io::Result<()> {
     }
 }
 
-fn replace(parent: &Path, file: &Path, data: &[u8], silence: &Silence) -> io::Result<()> {
-    let (temporary, written) = create_temporary(file)?;
-    let result = write_out(&written, data, silence).and_then(|()| written.sync_all());
-    // Before it is removed: NFS keeps a file that is open for a while, under yet another name.
-    drop(written);
-    let result = result.and_then(|()| fs::rename(&temporary, file)).and_then(|()| sync_directory(parent));
-    if result.is_err() {
-        let _ = fs::remove_file(&temporary);
+fn set_direct(file: &File, on: bool) -> io::Result<()> {
+    let flags = OFlag::from_bits_retain(fcntl(file, FcntlArg::F_GETFL)?);
+    fcntl(file, FcntlArg::F_SETFL(if on { flags | OFlag::O_DIRECT } else { flags - OFlag::O_DIRECT }))?;
+    Ok(())
+}
+
+/// The last block is filled up with zeros, and cut off again.
+fn write_direct(file: &File, data: &[u8]) -> io::Result<()> {
+    let mut buffer = AlignedBuf::for_filling(DIRECT_PIECE);
+    for (piece, offset) in data.chunks(DIRECT_PIECE).zip((0..).step_by(DIRECT_PIECE)) {
+        let blocks = &mut buffer[..piece.len().next_multiple_of(BLOCK_SIZE as usize)];
+        blocks[..piece.len()].copy_from_slice(piece);
+        blocks[piece.len()..].fill(0);
+        file.write_all_at(blocks, offset)?;
     }
-    result
+    if data.len().is_multiple_of(BLOCK_SIZE as usize) { Ok(()) } else { file.set_len(data.len() as u64) }
 }
 
 /// Writes all pieces, and syncs all but the last one: what is written to memory tells nothing of the server.

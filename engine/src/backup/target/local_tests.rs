@@ -49,6 +49,17 @@ fn a_write_that_fails_leaves_the_old_file_and_nothing_else() {
     assert_eq!(directory.read("backupstore/v/volume.cfg", 10).unwrap(), "old");
 }
 
+/// Around the ends of blocks and of pieces, on a file system that takes direct writes.
+#[test]
+fn large_files_are_what_was_written_to_the_last_byte() {
+    let (_place, directory) = directory();
+    for length in [DIRECT - 1, DIRECT, DIRECT + 1, DIRECT_PIECE, DIRECT_PIECE + 4095, 3 * DIRECT_PIECE + 4097] {
+        let data: Vec<u8> = (0..length).map(|at| (at / 7 + length) as u8).collect();
+        directory.write("backupstore/v/block.blk", &data).unwrap();
+        assert!(directory.read("backupstore/v/block.blk", 1 << 20).unwrap() == data, "{length} bytes");
+    }
+}
+
 #[test]
 fn a_file_above_the_limit_is_refused_before_it_is_in_memory() {
     let (place, directory) = directory();

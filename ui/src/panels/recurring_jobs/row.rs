@@ -46,7 +46,7 @@ pub(crate) fn columns() -> Vec<Column> {
         Column {
             key: "schedule",
             label: "Schedule",
-            kind: Kind::Long,
+            kind: Kind::Wide,
             hidden: false,
             value: |row| Value::Text(times(row)),
             view: Some(times_view),
