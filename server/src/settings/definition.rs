@@ -227,17 +227,21 @@ impl Definition {
     /// The description with what this version does not do.
     #[must_use]
     pub fn told(&self) -> String {
-        let description = self.description;
-        let missing = match self.acts {
-            Acts::Later(feature) => feature.words(),
-            Acts::InKubernetes => return format!("{description} It means nothing outside of Kubernetes."),
-            Acts::Now | Acts::Default | Acts::Tells => return description.to_owned(),
+        let limit = match self.acts {
+            Acts::Later(feature) => {
+                let missing = feature.words();
+                if self.true_already.is_empty() {
+                    format!("This version has no {missing} yet, so that only the default is taken.")
+                } else {
+                    let so_already = self.true_already.join(", ");
+                    format!("This version has no {missing} yet, so that only the default is taken, or {so_already}.")
+                }
+            }
+            Acts::InKubernetes => "It means nothing outside of Kubernetes.".to_owned(),
+            Acts::Now | Acts::Default | Acts::Tells => return self.description.to_owned(),
         };
-        if self.true_already.is_empty() {
-            return format!("{description} This version has no {missing} yet, so that only the default is taken.");
-        }
-        let so_already = self.true_already.join(", ");
-        format!("{description} This version has no {missing} yet, so that only the default is taken, or {so_already}.")
+        // A sentence of its own: the dashboard has words for each.
+        format!("{} {limit}", self.description)
     }
 
     /// As the API tells it.

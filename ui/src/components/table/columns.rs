@@ -39,7 +39,7 @@ pub(super) fn width(index: usize, column: &Shown) -> u32 {
     let content = match column.kind {
         _ if index == 0 => 200,
         Kind::Text => 140,
-        Kind::Wide => 236,
+        Kind::Wide => 286,
         Kind::Long => 340,
         Kind::Number => 80,
         Kind::Bytes => 100,

@@ -54,7 +54,7 @@ pub(crate) fn columns() -> Vec<Column> {
         Column {
             key: "next",
             label: "Next run",
-            kind: Kind::Custom,
+            kind: Kind::Time,
             hidden: false,
             value: next,
             view: Some(next_view),
