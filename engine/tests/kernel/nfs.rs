@@ -69,7 +69,7 @@ async fn what_is_wrong_with_a_target_is_said() {
     share.is_refused(ErrorKind::Timeout, "does not answer").await;
     assert_nobody_mounts().await;
     server.start().await;
-    share.test().await.unwrap();
+    share.comes_back().await;
     share.forget().await;
     client.unload().await;
 }

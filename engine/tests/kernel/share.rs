@@ -85,7 +85,7 @@ impl Share {
     }
 
     /// Waits until the server is of use again: somebody else, or the same a minute later, tries again too.
-    async fn comes_back(&self) {
+    pub(crate) async fn comes_back(&self) {
         let trying = async { while self.test().await.is_err() {} };
         tokio::time::timeout(PATIENCE, trying).await.expect("the target is of use again");
     }
