@@ -33,5 +33,6 @@ pub mod offline;
 pub mod process;
 pub mod rebuild;
 pub mod replica;
+pub mod rule;
 pub mod sys;
 pub mod volume;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::replica::hash::HashState;
-use crate::replica::{HeadFacts, LayerInfo, PurgeStatus, SnapshotFacts, SnapshotSelection};
+use crate::replica::{DirtyRegions, HeadFacts, LayerInfo, PurgeStatus, SnapshotFacts, SnapshotSelection};
 
 /// What an engine asks of a replica beside reads and writes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -134,6 +134,14 @@ pub enum ControlRequest {
     RemoteMapSet {
         text: Option<String>,
     },
+    /// Where the replica may differ from other members.
+    DirtyRegions,
+    /// What the replica writes from now on stays dirty when the round ends that begins here.
+    RegionRoundBegin,
+    /// Everything that had begun before the round has ended, on all members alike.
+    RegionRoundEnd {
+        round: u64,
+    },
 }
 
 /// Who speaks.
@@ -199,6 +207,11 @@ pub enum ControlReply {
     Purge(PurgeStatus),
     /// `None` where it is not kept.
     RevisionCounter(Option<u64>),
+    /// `None`: anywhere.
+    DirtyRegions(Option<DirtyRegions>),
+    RegionRound {
+        round: u64,
+    },
 }
 
 /// Kind of a failure on the replica's side; decides what the engine does.

@@ -134,6 +134,12 @@ pub(super) fn control(
             replica.prepare_snapshot(&name, user_created, &created, &labels)
         }
         ControlRequest::RemoteMapSet { text } => replica.set_remote_map(text.as_deref()),
+        ControlRequest::DirtyRegions => return replica.dirty_regions().map(ControlReply::DirtyRegions).map_err(remote),
+        ControlRequest::RegionRoundBegin => {
+            let begun = replica.begin_region_round();
+            return begun.map(|round| ControlReply::RegionRound { round }).map_err(remote);
+        }
+        ControlRequest::RegionRoundEnd { round } => replica.end_region_round(round),
         ControlRequest::SnapshotForgetPrepared => {
             replica.undo_prepared();
             Ok(())

@@ -57,6 +57,7 @@ mod raw_layers;
 mod read;
 mod rebuild;
 mod rebuild_target;
+mod regions;
 mod remote_map;
 mod remove;
 mod replace;
@@ -81,6 +82,7 @@ pub use fence::FenceState;
 pub use head_facts::HeadFacts;
 pub use purge::{Pace, PurgeRun, PurgeState, PurgeStatus};
 pub use raw_layers::LayerInfo;
+pub use regions::DirtyRegions;
 pub use snapshot_view::{SnapshotFacts, SnapshotSelection};
 
 use crate::crash_point;
@@ -309,6 +311,10 @@ impl Replica {
         let outcome = change(structure);
         if structure.meta.head != head {
             self.remember_new_head();
+        }
+        if !matches!(outcome, Err(ChangeError::Broken(_))) {
+            let size = structure.meta.size;
+            structure.regions.follow(&self.directory, size);
         }
         match outcome {
             Ok(value) => Ok(value),

@@ -50,7 +50,11 @@ impl Replica {
         if !is_whole(offset, length) || self.check_range("a write", offset, length).is_err() {
             return None;
         }
-        self.admit_write(self.gate.try_enter()?, offset, length).ok()
+        let pass = self.gate.try_enter()?;
+        if !self.inside(&pass, |structure| Ok(structure.regions.are_marked(offset, length))).ok()? {
+            return None;
+        }
+        self.admit_write(pass, offset, length).ok()
     }
 
     /// A read that has nothing to wait for; `None` where it has, or where it has to be refused: [`Replica::read_queued`]
@@ -77,7 +81,8 @@ impl Replica {
             return self.on_thread(move |replica| replica.write(offset, &data)).await;
         }
         self.check_range("a write", offset, length)?;
-        let write = self.admit_write(self.gate.enter_later().await, offset, length)?;
+        let pass = self.mark(self.gate.enter_later().await, offset, length).await?;
+        let write = self.admit_write(pass, offset, length)?;
         outcome(|then| write.start(queue, data, then)).await
     }
 
@@ -98,6 +103,19 @@ impl Replica {
         }
     }
 
+    /// Makes the range dirty in the log. A thread does that where the disk has to be waited for.
+    async fn mark(self: &Arc<Self>, pass: Pass, offset: u64, length: u64) -> Result<Pass, ReplicaError> {
+        if self.inside(&pass, |structure| Ok(structure.regions.are_marked(offset, length)))? {
+            return Ok(pass);
+        }
+        self.on_thread(move |replica| {
+            replica.inside(&pass, |structure| structure.regions.mark(offset, length))?;
+            Ok(pass)
+        })
+        .await
+    }
+
+    /// The caller has marked the range.
     fn admit_write(self: &Arc<Self>, pass: Pass, offset: u64, length: u64) -> Result<ReadyWrite, ReplicaError> {
         let image = self.inside(&pass, |structure| {
             self.count_revision();

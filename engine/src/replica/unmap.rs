@@ -44,6 +44,7 @@ impl Replica {
             if length == 0 {
                 return Ok(());
             }
+            structure.regions.mark(offset, length)?;
             let blocks = inner(offset, length);
             if blocks.is_empty() {
                 // At most two partial blocks.
@@ -70,6 +71,7 @@ impl Replica {
             if blocks.is_empty() {
                 return Ok(0);
             }
+            structure.regions.mark(offset, length)?;
             structure.discard(&self.directory, blocks)
         })
     }

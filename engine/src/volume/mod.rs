@@ -30,6 +30,7 @@ pub mod read_choice;
 mod read_modify_write;
 pub mod reconcile;
 pub mod record;
+mod region_rounds;
 pub mod restore;
 mod runs_on;
 mod salvage;
@@ -71,6 +72,7 @@ pub(crate) struct Shared {
     pub(crate) ordering: Ordering,
     pub(crate) membership: Membership,
     pub(crate) unequal: Unequal,
+    pub(crate) region_rounds: region_rounds::RegionRounds,
     pub(crate) counters: Counters,
     pub(crate) layers: LayerCache,
     pub(crate) rebuilds: crate::rebuild::Rebuilds,

@@ -9,10 +9,12 @@
 //!    larger than the engine was told, it came about without being told to whoever starts engines, and the larger size
 //!    counts, since clients may have written up to it. If they are smaller, the volume was expanded while it was down,
 //!    and grows: before it is served, or in the background where that has to wait for 5 (`growth_at_start`).
-//! 5. After an unclean stop everything in the members' heads is compared before it is read. A member whose host has not
+//! 5. After an unclean stop what is dirty in a member's log is compared before it is read; everything in the members' heads,
+//!    where one of them has no log that can be trusted. A member whose host has not
 //!    rebooted is the source: the others may lack acknowledged writes that were never flushed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -135,7 +137,7 @@ impl Volume {
         let size = candidates.first().and_then(|candidate| head_size(&candidate.layers)).unwrap_or(wanted);
         let unequal = Unequal::default();
         if !record.clean && candidates.len() > 1 {
-            add_heads(&candidates, &unequal, size).await;
+            add_what_may_differ(&candidates, &unequal, size).await;
         }
         let view = View::new(members(&candidates), failed, started);
         let (map, all_alike) = remote_map(&candidates, &options.volume)?;
@@ -161,6 +163,7 @@ impl Volume {
             ordering: Ordering::default(),
             membership: Membership::new(view, keeper),
             unequal,
+            region_rounds: super::region_rounds::RegionRounds::default(),
             counters: Counters::default(),
             layers,
             rebuilds: crate::rebuild::Rebuilds::default(),
@@ -191,6 +194,7 @@ impl Volume {
         tokio::spawn(watchdog::run(Arc::clone(&shared)));
         tokio::spawn(super::status::run_refresh(Arc::clone(&shared)));
         tokio::spawn(super::reconcile::run(Arc::clone(&shared)));
+        tokio::spawn(super::region_rounds::run(Arc::clone(&shared)));
         Self { shared }
     }
 }
@@ -399,6 +403,29 @@ async fn complete_snapshot(candidate: &Candidate, model: &[LayerInfo]) -> Result
     };
     in_time(&candidate.link, candidate.link.control(&request)).await?;
     in_time(&candidate.link, ask_layers(&candidate.link)).await
+}
+
+/// What the members' logs say, or everything that they hold where one of them knows nothing: a region in which two members
+/// differ is dirty in the log of one of them.
+async fn add_what_may_differ(candidates: &[Candidate], unequal: &Unequal, size: u64) {
+    let logs =
+        join_all(candidates.iter().map(|candidate| in_time(&candidate.link, ask_dirty_ranges(&candidate.link)))).await;
+    let Some(logs) = logs.into_iter().map(|log| log.ok().flatten()).collect::<Option<Vec<_>>>() else {
+        return add_heads(candidates, unequal, size).await;
+    };
+    for range in logs.into_iter().flatten() {
+        unequal.add(range.start, range.end.min(size).saturating_sub(range.start));
+    }
+    tracing::info!(regions = unequal.left(), "only what was being written is compared");
+}
+
+/// `None` where the member cannot say.
+async fn ask_dirty_ranges(link: &ReplicaLink) -> Result<Option<Vec<Range<u64>>>, LinkError> {
+    match link.control(&ControlRequest::DirtyRegions).await? {
+        ControlReply::DirtyRegions(log) => Ok(log.and_then(|log| log.ranges())),
+        // A version that keeps no log says that it does not know the question; a test's may say anything.
+        _ => Ok(None),
+    }
 }
 
 /// Everything that any member holds in its head may differ, and in the removed layers below it: a discard that was in

@@ -132,13 +132,14 @@ impl History {
 
     /// Something that its owner does to the volume.
     async fn operate(&mut self) {
-        match self.rng.random_range(0..14) {
+        match self.rng.random_range(0..17) {
             0..=3 => self.snapshot(),
             4 | 5 => self.remove_snapshot(),
             6 => self.revert().await,
             7..=9 => self.purge(),
             10 => self.hash(),
             11 | 12 => self.read_snapshot(),
+            13..=15 => self.clear_dirty_regions(),
             _ => self.expand(),
         }
     }
@@ -245,6 +246,11 @@ impl History {
         let Some(name) = self.choose_snapshot() else { return };
         let rehash = self.rng.random_bool(0.5);
         drop(self.engine.spawn(|volume| async move { volume.hash_snapshot(&name, rehash).await }));
+    }
+
+    /// As happens when nobody writes for a while.
+    fn clear_dirty_regions(&self) {
+        drop(self.engine.spawn(|volume| async move { volume.clear_dirty_regions().await }));
     }
 
     /// Bounded: what is grown stays.
