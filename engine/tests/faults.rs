@@ -6,6 +6,8 @@ mod parties;
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use aurochs_engine::disk::AlignedBuf;
@@ -15,6 +17,7 @@ use aurochs_engine::link::Address;
 use aurochs_engine::link::control::RemoteErrorKind;
 use aurochs_engine::link::frame::Kind;
 use aurochs_engine::replica::{OpenOptions, Replica};
+use aurochs_engine::rule;
 use aurochs_engine::volume::Volume;
 use aurochs_engine::volume::start::{StartError, StartOptions};
 use parties::fake::{FakeReplica, Reply};
@@ -413,6 +416,60 @@ async fn everything_is_compared_where_one_member_has_no_log_that_can_be_trusted(
     std::fs::copy(&meta, meta.with_extension("new")).unwrap();
     std::fs::rename(meta.with_extension("new"), &meta).unwrap();
     assert_eq!(is_made_equal(&mut parties).await, (true, true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn regions_become_clean_when_what_was_in_flight_has_ended() {
+    let root = tempfile::tempdir_in("/var/tmp").unwrap();
+    let (engine, mut fakes, _parties) = scripted(root.path(), 2).await;
+    let ended = [Arc::clone(&fakes[0].rounds_ended), Arc::clone(&fakes[1].rounds_ended)];
+    let ended = || ended.each_ref().map(|count| count.load(Ordering::SeqCst));
+    engine.wait("all clean at the start", |_| ended() == [1, 1]).await;
+    let written = engine.spawn(|volume| write(volume, 0, 1, BLOCK));
+    fakes[0].next_of(Kind::Write).await.answer(Reply::Done);
+    let on_second = fakes[1].next_of(Kind::Write).await;
+    let cleared = engine.spawn(|volume| async move { volume.clear_dirty_regions().await });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert!(ended() == [1, 1] && !cleared.is_finished(), "only one of them has the write");
+    // Others are not held back meanwhile.
+    let elsewhere = engine.spawn(|volume| write(volume, 8192, 1, BLOCK));
+    for fake in &mut fakes {
+        fake.next_of(Kind::Write).await.answer(Reply::Done);
+    }
+    elsewhere.await.unwrap().unwrap();
+    on_second.answer(Reply::Done);
+    written.await.unwrap().unwrap();
+    assert!(cleared.await.unwrap());
+    assert_eq!(ended(), [2, 2]);
+}
+
+#[test]
+#[cfg_attr(not(debug_assertions), ignore = "a release build leaves no rule out")]
+fn what_is_in_flight_has_to_be_waited_for() {
+    let test = ["--exact", "regions_become_clean_when_what_was_in_flight_has_ended"];
+    let run = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(test)
+        .env(rule::LEAVE_OUT, rule::ROUNDS_WAIT)
+        .output();
+    let said = String::from_utf8(run.unwrap().stdout).unwrap();
+    assert!(said.contains("only one of them has the write"), "nothing notices that the rule is left out: {said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn regions_stay_dirty_when_a_member_went_meanwhile() {
+    let root = tempfile::tempdir_in("/var/tmp").unwrap();
+    let (engine, mut fakes, _parties) = scripted(root.path(), 2).await;
+    let ended = Arc::clone(&fakes[0].rounds_ended);
+    engine.wait("all clean at the start", |_| ended.load(Ordering::SeqCst) == 1).await;
+    let written = engine.spawn(|volume| write(volume, 0, 1, BLOCK));
+    fakes[0].next_of(Kind::Write).await.answer(Reply::Done);
+    let on_second = fakes[1].next_of(Kind::Write).await;
+    let cleared = engine.spawn(|volume| async move { volume.clear_dirty_regions().await });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    on_second.answer(Reply::Fails(RemoteErrorKind::Failed));
+    written.await.unwrap().unwrap();
+    assert!(!cleared.await.unwrap());
+    assert_eq!(ended.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

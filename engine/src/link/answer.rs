@@ -68,6 +68,7 @@ pub(super) fn remote(error: ReplicaError) -> RemoteError {
         | ReplicaError::Smaller { .. }
         | ReplicaError::VolumeNotEmpty { .. }
         | ReplicaError::NotFilling
+        | ReplicaError::RegionRoundOver { .. }
         | ReplicaError::NoAncestor { .. }
         | ReplicaError::InTheWay { .. }
         | ReplicaError::ImageMissing { .. } => RemoteErrorKind::Refused,

@@ -92,6 +92,11 @@ pub enum ReplicaError {
     #[error("nothing is being filled under this name; begin to fill the volume again")]
     NotFilling,
 
+    #[error(
+        "dirty regions stay as they are: another round of clearing has begun after round {round}, and its end will do it"
+    )]
+    RegionRoundOver { round: u64 },
+
     #[error("snapshot {base:?} is not below snapshot {name:?}; take all data instead of what changed since")]
     NoAncestor { base: String, name: String },
 

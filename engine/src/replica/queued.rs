@@ -50,11 +50,7 @@ impl Replica {
         if !is_whole(offset, length) || self.check_range("a write", offset, length).is_err() {
             return None;
         }
-        let pass = self.gate.try_enter()?;
-        if !self.inside(&pass, |structure| Ok(structure.regions.are_marked(offset, length))).ok()? {
-            return None;
-        }
-        self.admit_write(pass, offset, length).ok()
+        self.admit_write(self.gate.try_enter()?, offset, length).ok()?.ok()
     }
 
     /// A read that has nothing to wait for; `None` where it has, or where it has to be refused: [`Replica::read_queued`]
@@ -81,8 +77,13 @@ impl Replica {
             return self.on_thread(move |replica| replica.write(offset, &data)).await;
         }
         self.check_range("a write", offset, length)?;
-        let pass = self.mark(self.gate.enter_later().await, offset, length).await?;
-        let write = self.admit_write(pass, offset, length)?;
+        let mut pass = self.gate.enter_later().await;
+        let write = loop {
+            pass = match self.admit_write(pass, offset, length)? {
+                Ok(write) => break write,
+                Err(pass) => self.mark(pass, offset, length).await?,
+            };
+        };
         outcome(|then| write.start(queue, data, then)).await
     }
 
@@ -103,11 +104,8 @@ impl Replica {
         }
     }
 
-    /// Makes the range dirty in the log. A thread does that where the disk has to be waited for.
+    /// Makes the range dirty in the log, which waits for the disk.
     async fn mark(self: &Arc<Self>, pass: Pass, offset: u64, length: u64) -> Result<Pass, ReplicaError> {
-        if self.inside(&pass, |structure| Ok(structure.regions.are_marked(offset, length)))? {
-            return Ok(pass);
-        }
         self.on_thread(move |replica| {
             replica.inside(&pass, |structure| structure.regions.mark(offset, length))?;
             Ok(pass)
@@ -115,13 +113,26 @@ impl Replica {
         .await
     }
 
-    /// The caller has marked the range.
-    fn admit_write(self: &Arc<Self>, pass: Pass, offset: u64, length: u64) -> Result<ReadyWrite, ReplicaError> {
+    /// Gives the pass back where the range has to be marked as dirty first.
+    fn admit_write(
+        self: &Arc<Self>,
+        pass: Pass,
+        offset: u64,
+        length: u64,
+    ) -> Result<Result<ReadyWrite, Pass>, ReplicaError> {
         let image = self.inside(&pass, |structure| {
+            if !structure.regions.mark_at_once(offset, length) {
+                return Ok(None);
+            }
             self.count_revision();
-            Ok(structure.head.image())
+            Ok(Some(structure.head.image()))
         })?;
-        Ok(ReadyWrite { replica: Arc::clone(self), pass, image, offset, blocks: touched(offset, length) })
+        Ok(match image {
+            Some(image) => {
+                Ok(ReadyWrite { replica: Arc::clone(self), pass, image, offset, blocks: touched(offset, length) })
+            }
+            None => Err(pass),
+        })
     }
 
     /// `None` where a thread reads it better.

@@ -89,7 +89,8 @@ pub(crate) async fn run(shared: Arc<Shared>) {
     }
 }
 
-/// Clears everything that is not being changed meanwhile; whether that was possible.
+/// Clears everything that is not being changed meanwhile; whether that was possible. Another round that begins meanwhile
+/// takes this one's place.
 async fn clear(shared: &Shared) -> bool {
     match begin(shared).await {
         Some(round) => wait_and_end(shared, round).await,

@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aurochs_engine::grpc::engine_v1::{EngineState, EngineStatus, PurgeState, ReplicaMode};
+use aurochs_engine::rule;
 use aurochs_engine::volume::barrier::OperationError;
 use aurochs_engine::volume::purge::IfPurging;
 use aurochs_engine::volume::record::Record;
@@ -422,4 +423,18 @@ fn no_acknowledged_write_is_lost_whatever_fails() {
             });
         }
     });
+}
+
+/// What no history misses is not tested by them.
+#[test]
+#[cfg_attr(not(debug_assertions), ignore = "a release build leaves no rule out")]
+fn histories_fail_without_the_log_of_dirty_regions() {
+    let run = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "no_acknowledged_write_is_lost_whatever_fails"])
+        .env(rule::LEAVE_OUT, rule::REGIONS_ARE_MARKED)
+        .env("AUROCHS_HISTORIES", "200")
+        .output();
+    let run = run.unwrap();
+    let said = [run.stdout, run.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+    assert!(!run.status.success() && said.contains("history failed"), "nothing notices that the rule is left out");
 }

@@ -51,6 +51,9 @@ impl DirtyRegions {
     /// The regions as ranges of bytes, in order; they may reach past the end of the volume. `None` where they make no sense.
     #[must_use]
     pub fn ranges(&self) -> Option<Vec<Range<u64>>> {
+        if self.region_bytes == 0 {
+            return None;
+        }
         let mut ranges: Vec<Range<u64>> = Vec::new();
         for (text, at) in self.words.iter().zip(0_u64..) {
             let word = if text.is_empty() { 0 } else { u64::from_str_radix(text, 16).ok()? };
@@ -71,6 +74,8 @@ impl DirtyRegions {
 #[derive(Debug)]
 pub(super) struct Regions {
     volume_size: u64,
+    /// A region has so many bytes as a power of two.
+    shift: u32,
     /// Regions that may be changed without any further step: dirty on the disk, and the round that goes on leaves them so.
     marked: Box<[AtomicU64]>,
     state: Mutex<State>,
@@ -117,7 +122,8 @@ impl Regions {
             round: 0,
         };
         let marked = none.words().iter().map(|_| AtomicU64::new(0)).collect();
-        Self { volume_size, marked, state: Mutex::new(state), written: Condvar::new() }
+        let shift = region_size(volume_size).trailing_zeros();
+        Self { volume_size, shift, marked, state: Mutex::new(state), written: Condvar::new() }
     }
 
     /// Keeps the log under the `volume.meta` that is in force now, and for a volume of this size. A log that cannot be kept
@@ -136,8 +142,11 @@ impl Regions {
             self.lock().round = round + 1;
         }
         let mut state = self.wait_to_write();
+        if state.everything {
+            return self.end_of_writing(state);
+        }
         let marks = marks_of(directory);
-        if state.everything || (state.file.is_some() && state.marks[..].contains(&marks[0]) && marks[0].is_some()) {
+        if state.file.is_some() && marks[0].is_some() && state.marks.contains(&marks[0]) {
             return self.end_of_writing(state);
         }
         let stored = match &state.file {
@@ -177,9 +186,22 @@ impl Regions {
         self.end_of_writing(state);
     }
 
-    /// Whether a change of these bytes has nothing to wait for.
-    pub(super) fn are_marked(&self, offset: u64, length: u64) -> bool {
-        masks(self.touched(offset, length)).all(|(word, mask)| self.marked[word].load(Ordering::Acquire) & mask == mask)
+    /// Whether a change of these bytes may begin without waiting for the disk; it is marked then.
+    pub(super) fn mark_at_once(&self, offset: u64, length: u64) -> bool {
+        if self.are_marked(offset, length) {
+            return true;
+        }
+        let (regions, state) = (self.touched(offset, length), self.lock());
+        let is_dirty = state.everything || state.dirty.covers(regions.clone());
+        if is_dirty {
+            self.set_marked(regions);
+        }
+        is_dirty
+    }
+
+    fn are_marked(&self, offset: u64, length: u64) -> bool {
+        let is_marked = |(word, mask): (usize, u64)| self.marked[word].load(Ordering::Acquire) & mask == mask;
+        masks(self.touched(offset, length)).all(is_marked) || rule::is_left_out(rule::REGIONS_ARE_MARKED)
     }
 
     /// Makes the regions of these bytes dirty, durably. Comes before every change of them.
@@ -187,7 +209,7 @@ impl Regions {
     /// # Errors
     /// The log could not be written: nothing may be changed.
     pub(super) fn mark(&self, offset: u64, length: u64) -> Result<(), ReplicaError> {
-        if self.are_marked(offset, length) || rule::is_left_out(rule::REGIONS_ARE_MARKED) {
+        if self.are_marked(offset, length) {
             return Ok(());
         }
         let regions = self.touched(offset, length);
@@ -229,16 +251,16 @@ impl Regions {
         state.round
     }
 
-    /// Ends a round: all members are equal, durably, in what has not been marked since it began. An earlier round changes
-    /// nothing.
+    /// Ends a round: all members are equal, durably, in what has not been marked since it began.
     ///
     /// # Errors
-    /// The log could not be written: it says what it said, or more.
+    /// [`ReplicaError::RegionRoundOver`] for an earlier one: nothing has changed. The log could not be written: it says what
+    /// it said, or more.
     pub(super) fn end_round(&self, directory: &Directory, round: u64) -> Result<(), ReplicaError> {
         let mut state = self.wait_to_write();
         if state.round != round {
             self.end_of_writing(state);
-            return Ok(());
+            return Err(ReplicaError::RegionRoundOver { round });
         }
         let mut kept = Bits::none(state.dirty.regions());
         let words: Vec<u64> = self.marked.iter().map(|word| word.load(Ordering::Acquire)).collect();
@@ -320,8 +342,7 @@ impl Regions {
     }
 
     fn touched(&self, offset: u64, length: u64) -> Range<u64> {
-        let region = region_size(self.volume_size);
-        offset / region..(offset + length).div_ceil(region)
+        offset >> self.shift..((offset + length).saturating_sub(1) >> self.shift) + 1
     }
 
     fn set_marked(&self, regions: Range<u64>) {

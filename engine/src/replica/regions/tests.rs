@@ -74,6 +74,7 @@ fn what_is_marked_is_on_the_disk_and_comes_back() {
     assert!(!log.are_marked(5 * REGION, 1), "marked again by the first write, without the disk");
     let _nothing_can_be_written = fault::fail("write", names::REGIONS_FILE, nix::libc::EIO);
     mark(&log, 5);
+    assert!(log.mark_at_once(69 * REGION, 2 * REGION) && !log.mark_at_once(6 * REGION, 1));
     assert!(log.mark(6 * REGION, 1).is_err() && !log.are_marked(6 * REGION, 1));
 }
 
@@ -86,7 +87,8 @@ fn a_round_clears_what_was_not_marked_since_it_began() {
     mark(&log, 3);
     mark(&log, 50);
     let second = log.begin_round();
-    log.end_round(&place.directory, first).unwrap();
+    let over = log.end_round(&place.directory, first);
+    assert!(matches!(over, Err(ReplicaError::RegionRoundOver { .. })));
     assert_eq!(place.on_disk(100).unwrap(), [1, 3, 5, 50], "another has begun");
     mark(&log, 50);
     log.end_round(&place.directory, second).unwrap();
@@ -149,7 +151,7 @@ fn a_larger_volume_takes_its_dirty_regions_along() {
     log.follow(&place.directory, large * REGION);
     let expected = [0, 1, 6, 7, 8, 9, small - 2, small - 1];
     assert_eq!((dirty(&log).unwrap(), place.on_disk(large).unwrap()), (expected.to_vec(), expected.to_vec()));
-    log.end_round(&place.directory, round).unwrap();
+    assert!(log.end_round(&place.directory, round).is_err());
     assert_eq!(dirty(&log).unwrap(), expected, "a round of the smaller volume");
     mark(&log, large - 1);
     assert_eq!(place.on_disk(large).unwrap()[8..], [large - 2, large - 1]);
