@@ -26,6 +26,7 @@ pub const ALL: &[&str] = &[
     "regions.bound",
     "regions.marked",
     "regions.cleared",
+    "regions.absent-noted",
     "open.tidied",
     "open.unfinished-writes-gone",
     "fence.raised",

@@ -315,8 +315,7 @@ impl Replica {
             self.remember_new_head();
         }
         if !matches!(outcome, Err(ChangeError::Broken(_))) {
-            let size = structure.meta.size;
-            structure.regions.follow(&self.directory, size);
+            structure.regions.follow(&self.directory, structure.meta.size, &structure.meta.head);
         }
         match outcome {
             Ok(value) => Ok(value),

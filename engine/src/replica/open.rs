@@ -73,7 +73,7 @@ impl Replica {
         crash_point::reached("open.marked-dirty");
         fence.store(&directory)?;
         crash_point::reached("open.fence-stored");
-        structure.regions.follow(&directory, structure.meta.size);
+        structure.regions.follow(&directory, structure.meta.size, &structure.meta.head);
         structure.take_back(&unwritten)?;
         leftovers.remove(&directory)?;
         remote.tidy(&directory)?;
@@ -221,7 +221,7 @@ fn open_structure(directory: &Directory, meta: VolumeMeta, mut records: Records)
         load_lower(directory, &meta, &records, &meta.head)?
     };
     note_missing_images(directory, &mut records)?;
-    let regions = Regions::load(directory, meta.size);
+    let regions = Regions::load(directory, meta.size, &meta.head);
     Ok(Structure {
         meta,
         records,

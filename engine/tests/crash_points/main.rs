@@ -62,6 +62,7 @@ pub(crate) const SCENARIOS: &[Scenario] = &[
             Step::Write { block: 1, count: 2, byte: 2 },
             Step::Flush,
             Step::ClearRegions,
+            Step::Miss("v-r-2"),
             Step::Zero { block: 2, count: 1 },
             Step::Hash("a"),
             Step::PowerCut { block: 3, count: 1 },

@@ -70,7 +70,12 @@ impl Model {
             Step::Write { block, count, byte } => self.head.put(block, count, byte),
             Step::Zero { block, count } => self.head.put(block, count, 0),
             Step::Discard { block, count } => self.head.held.retain(|at, _| !(block..block + count).contains(at)),
-            Step::Flush | Step::ClearRegions | Step::Hash(_) | Step::PowerCut { .. } | Step::Prepare(_) => {}
+            Step::Flush
+            | Step::ClearRegions
+            | Step::Miss(_)
+            | Step::Hash(_)
+            | Step::PowerCut { .. }
+            | Step::Prepare(_) => {}
             Step::Snapshot(name) => {
                 let head = Layer { parent: Some(name.to_owned()), ..Layer::default() };
                 self.snapshots.insert(name.to_owned(), std::mem::replace(&mut self.head, head));

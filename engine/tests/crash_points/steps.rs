@@ -46,6 +46,8 @@ pub(crate) enum Step {
     Prepare(&'static str),
     /// A round that makes all regions clean; changes nothing for a reader either.
     ClearRegions,
+    /// Another replica has left.
+    Miss(&'static str),
     Snapshot(&'static str),
     Revert(&'static str),
     Remove(&'static str),
@@ -137,6 +139,7 @@ impl Runner {
                 self.replica().abandon();
                 self.open();
             }
+            Step::Miss(replica) => self.replica().begin_to_miss(replica, 3).map(drop).unwrap(),
             Step::ClearRegions => {
                 let round = self.replica().begin_region_round().unwrap();
                 self.replica().end_region_round(round).unwrap();

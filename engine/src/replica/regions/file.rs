@@ -3,8 +3,8 @@
 use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 
-use super::bits::Bits;
-use super::format::{self, MetaMark, MetaMarks, PAGE};
+use super::content::Content;
+use super::format::{self, About, MetaMark, MetaMarks, PAGE};
 use crate::disk::AlignedBuf;
 use crate::disk::image::{Access, ImageFile};
 use crate::replica::ReplicaError;
@@ -18,11 +18,11 @@ pub(super) struct LogFile {
     image: Arc<ImageFile>,
 }
 
-/// The dirty regions of a directory, if they can be trusted.
-pub(super) fn load(directory: &Directory, volume_size: u64) -> Option<Bits> {
+/// The log of a directory, if it can be trusted.
+pub(super) fn load(directory: &Directory, about: &About) -> Option<Content> {
     let in_force = marks_of(directory)[0]?;
     let content = directory.read(names::REGIONS_FILE).ok().flatten()?;
-    format::decode(&content, volume_size, in_force)
+    format::decode(&content, about, in_force)
 }
 
 /// Of the `volume.meta` that is in force, and of the one that is prepared to take its place.
@@ -36,20 +36,19 @@ pub(super) fn marks_of(directory: &Directory) -> MetaMarks {
 }
 
 impl LogFile {
-    /// Puts a new file in place, durably.
+    /// Puts a new file in place, durably. The one before must not be bound to the `volume.meta` that is in force.
     pub(super) fn replace(
         directory: &Directory,
-        volume_size: u64,
+        about: &About,
         marks: &MetaMarks,
-        dirty: &Bits,
+        content: &Content,
     ) -> Result<Self, ReplicaError> {
-        let content = format::encode(volume_size, marks, dirty);
-        let prepared = directory.prepare(names::REGIONS_FILE, &content, 0o600)?;
+        let prepared = directory.prepare(names::REGIONS_FILE, &format::encode(about, marks, content), 0o600)?;
         // Before it is in place: a log that cannot be written to must not be.
         let image = ImageFile::open(&directory.file(&names::tmp_of(names::REGIONS_FILE)), Access::ReadWrite)?;
         match prepared.commit() {
-            // Which of the two a power cut leaves is not known then. Either is right: the old one is about another
-            // `volume.meta` or says of more regions that they are dirty, the new one is written to from now on.
+            // Which of the two a power cut leaves is not known then. Either is right: the old one is bound to no `volume.meta`
+            // that is in force, and the new one is written to from now on.
             Ok(()) | Err(ReplaceError::Unknown(_)) => {}
             Err(error @ ReplaceError::NotReplaced(_)) => return Err(error.into()),
         }
@@ -57,19 +56,23 @@ impl LogFile {
         Ok(Self { image: Arc::new(named.unwrap_or(image)) })
     }
 
-    /// Says under which `volume.meta` the log is kept, durably.
-    pub(super) fn bind(&self, volume_size: u64, marks: &MetaMarks) -> Result<(), ReplicaError> {
-        self.write_page(0, &format::header(volume_size, marks))?;
+    /// Says under which `volume.meta` the log is kept, durably, and of which absent replicas it tells what they miss.
+    pub(super) fn bind(&self, about: &About, marks: &MetaMarks, content: &Content) -> Result<(), ReplicaError> {
+        self.write_page(0, &format::header(about, marks, content))?;
         Ok(self.image.sync_data()?)
     }
 
-    /// Writes the pages in which `new` differs from `old`, which the file holds, durably.
-    pub(super) fn store(&self, old: &Bits, new: &Bits) -> Result<(), ReplicaError> {
-        let differs = |number: &usize| format::words_of(*number, old.words()) != format::words_of(*number, new.words());
+    /// Writes the pages in which `new` differs from `old`, which has the same sets and is in the file, durably.
+    pub(super) fn store(&self, old: &Content, new: &Content) -> Result<(), ReplicaError> {
         let mut any = false;
-        for number in (1..=format::page_count(new)).filter(differs) {
-            self.write_page(number, &format::page(number, new))?;
-            any = true;
+        for ((first, new), old) in format::first_pages(new).zip(old.sets()) {
+            for number in 1..=format::page_count(new) {
+                if format::words_of(number, old.words()) != format::words_of(number, new.words()) {
+                    let place = first + number - 1;
+                    self.write_page(place, &format::page(place, number, new))?;
+                    any = true;
+                }
+            }
         }
         if any {
             self.image.sync_data()?;

@@ -13,6 +13,10 @@
 //!                                        ▲                                 │
 //!                                        └──────mark: no I/O───────────────┘
 //! ```
+//! A replica that leaves misses what is dirty then, which may have been on its way to it, and everything that changes
+//! afterwards. That is in the log too, by replica, and never becomes clean: it is forgotten when the replica is a member
+//! again, and when the head is replaced.
+//!
 //! A round: every member begins one; the engine waits until all requests have ended that were in flight then; every member
 //! syncs its head and ends the round. What has been marked since the round began stays dirty.
 //!
@@ -20,6 +24,7 @@
 //! others that wait for one; a writer that goes through the volume has regions marked ahead.
 
 mod bits;
+mod content;
 mod file;
 mod format;
 
@@ -28,8 +33,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use bits::{Bits, masks};
+use content::Content;
 use file::{LogFile, marks_of};
-use format::{MetaMarks, region_count, region_size};
+use format::{About, MetaMarks, region_count, region_size};
 use serde::{Deserialize, Serialize};
 
 use super::directory::Directory;
@@ -73,7 +79,7 @@ impl DirtyRegions {
 /// The log of an open directory.
 #[derive(Debug)]
 pub(super) struct Regions {
-    volume_size: u64,
+    about: About,
     /// A region has so many bytes as a power of two.
     shift: u32,
     /// Regions that may be changed without any further step: dirty on the disk, and the round that goes on leaves them so.
@@ -85,8 +91,8 @@ pub(super) struct Regions {
 
 #[derive(Debug)]
 struct State {
-    /// The file says at least of these that they are dirty.
-    dirty: Bits,
+    /// The file says at least this. Nobody is known to be absent where everything is dirty.
+    content: Content,
     /// Those that somebody waits for while the log is being written.
     wanted: Bits,
     /// Everything is dirty: the file says so, is not trusted, or is not there.
@@ -102,17 +108,18 @@ struct State {
 }
 
 impl Regions {
-    /// What the log says of a directory that is being opened. Nothing is changed.
-    pub(super) fn load(directory: &Directory, volume_size: u64) -> Self {
-        let found = file::load(directory, volume_size);
-        Self::with(volume_size, found)
+    /// What the log says of a directory that is being opened, whose head has this name. Nothing is changed.
+    pub(super) fn load(directory: &Directory, volume_size: u64, head: &str) -> Self {
+        let about = About { volume_size, head: head.to_owned() };
+        let found = file::load(directory, &about);
+        Self::with(about, found)
     }
 
-    fn with(volume_size: u64, dirty: Option<Bits>) -> Self {
-        let none = Bits::none(region_count(volume_size));
-        let everything = dirty.is_none();
+    fn with(about: About, content: Option<Content>) -> Self {
+        let none = Bits::none(region_count(about.volume_size));
+        let everything = content.is_none();
         let state = State {
-            dirty: dirty.unwrap_or_else(|| none.clone()),
+            content: content.unwrap_or_else(|| Content::dirty(none.clone())),
             wanted: none.clone(),
             everything,
             file: None,
@@ -122,37 +129,35 @@ impl Regions {
             round: 0,
         };
         let marked = none.words().iter().map(|_| AtomicU64::new(0)).collect();
-        let shift = region_size(volume_size).trailing_zeros();
-        Self { volume_size, shift, marked, state: Mutex::new(state), written: Condvar::new() }
+        let shift = region_size(about.volume_size).trailing_zeros();
+        Self { about, shift, marked, state: Mutex::new(state), written: Condvar::new() }
     }
 
-    /// Keeps the log under the `volume.meta` that is in force now, and for a volume of this size. A log that cannot be kept
-    /// is not trusted by the next open, and no error: it only spares work.
-    pub(super) fn follow(&mut self, directory: &Directory, volume_size: u64) {
-        if self.volume_size != volume_size {
-            let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-            let (round, was_everything) = (state.round, state.everything);
-            let mut dirty = Bits::none(region_count(volume_size));
-            let (old, new) = (region_size(self.volume_size), region_size(volume_size));
-            for region in state.dirty.iter() {
-                dirty.set(region * old / new..((region + 1) * old).div_ceil(new).min(dirty.regions()));
-            }
-            *self = Self::with(volume_size, (!was_everything).then_some(dirty));
-            // One that goes on knows nothing of what was marked for the old size.
-            self.lock().round = round + 1;
+    /// Keeps the log under the `volume.meta` that is in force now, and for a volume of this size with this head. A log that
+    /// cannot be kept is not trusted by the next open, and no error: it only spares work.
+    pub(super) fn follow(&mut self, directory: &Directory, volume_size: u64, head: &str) {
+        if self.about.volume_size != volume_size {
+            self.resize(volume_size);
         }
+        let has_new_head = self.about.head != head;
+        head.clone_into(&mut self.about.head);
         let mut state = self.wait_to_write();
+        if has_new_head {
+            // The layers are others now: what is missed in the head of before cannot be told any more.
+            state.content.missed.clear();
+        }
         if state.everything {
             return self.end_of_writing(state);
         }
         let marks = marks_of(directory);
-        if state.file.is_some() && marks[0].is_some() && state.marks.contains(&marks[0]) {
+        let is_bound = marks[0].is_some() && state.marks.contains(&marks[0]);
+        if state.file.is_some() && is_bound && !has_new_head {
             return self.end_of_writing(state);
         }
         let stored = match &state.file {
-            Some(file) => file.bind(self.volume_size, &marks),
+            Some(file) => file.bind(&self.about, &marks, &state.content),
             None => {
-                LogFile::replace(directory, self.volume_size, &marks, &state.dirty).map(|file| state.file = Some(file))
+                LogFile::replace(directory, &self.about, &marks, &state.content).map(|file| state.file = Some(file))
             }
         };
         match stored {
@@ -163,11 +168,28 @@ impl Regions {
             Err(error) => {
                 tracing::warn!(%error, "the log of dirty regions cannot be kept; after a crash everything is compared");
                 state.marks = [None; 2];
-                // Without a file nothing can be marked in it.
-                state.everything = state.file.is_none();
+                if state.file.is_none() {
+                    // Nothing can be marked in it.
+                    state.everything = true;
+                    state.content.missed.clear();
+                }
             }
         }
         self.end_of_writing(state);
+    }
+
+    fn resize(&mut self, volume_size: u64) {
+        let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let (round, was_everything) = (state.round, state.everything);
+        let mut dirty = Bits::none(region_count(volume_size));
+        let (old, new) = (region_size(self.about.volume_size), region_size(volume_size));
+        for region in state.content.dirty.iter() {
+            dirty.set(region * old / new..((region + 1) * old).div_ceil(new).min(dirty.regions()));
+        }
+        let about = About { volume_size, head: self.about.head.clone() };
+        *self = Self::with(about, (!was_everything).then(|| Content::dirty(dirty)));
+        // One that goes on knows nothing of what was marked for the old size.
+        self.lock().round = round + 1;
     }
 
     /// Binds the log to the `volume.meta` that is prepared too, which may come into force at any moment.
@@ -175,7 +197,7 @@ impl Regions {
         let mut state = self.wait_to_write();
         let marks = marks_of(directory);
         if let Some(file) = state.file.as_ref().filter(|_| !state.everything && marks != state.marks) {
-            match file.bind(self.volume_size, &marks) {
+            match file.bind(&self.about, &marks, &state.content) {
                 Ok(()) => state.marks = marks,
                 Err(error) => {
                     tracing::warn!(%error, "the log of dirty regions cannot be kept for what comes");
@@ -192,7 +214,7 @@ impl Regions {
             return true;
         }
         let (regions, state) = (self.touched(offset, length), self.lock());
-        let is_dirty = state.everything || state.dirty.covers(regions.clone());
+        let is_dirty = state.everything || state.content.covers(regions.clone());
         if is_dirty {
             self.set_marked(regions);
         }
@@ -215,7 +237,7 @@ impl Regions {
         let regions = self.touched(offset, length);
         let mut state = self.lock();
         loop {
-            if state.everything || state.dirty.covers(regions.clone()) {
+            if state.everything || state.content.covers(regions.clone()) {
                 self.set_marked(regions);
                 return Ok(());
             }
@@ -226,18 +248,16 @@ impl Regions {
             state = self.written.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         let ahead = if regions.start == state.next { AHEAD } else { 0 };
-        let regions = regions.start..(regions.end + ahead).min(state.dirty.regions());
+        let regions = regions.start..(regions.end + ahead).min(state.content.dirty.regions());
         state.next = regions.end;
-        let mut dirty = state.dirty.clone();
-        dirty.set(regions.clone());
-        dirty.add(&state.wanted);
-        state.wanted = Bits::none(dirty.regions());
-        let state = self.write(state, dirty, |state, dirty| {
-            state.dirty = dirty;
-            self.set_marked(regions);
-            crash_point::reached("regions.marked");
-        })?;
-        drop(state);
+        let none = Bits::none(state.content.dirty.regions());
+        let mut more = std::mem::replace(&mut state.wanted, none);
+        more.set(regions.clone());
+        let mut content = state.content.clone();
+        content.add(&more);
+        self.store(state, content)?;
+        self.set_marked(regions);
+        crash_point::reached("regions.marked");
         Ok(())
     }
 
@@ -262,10 +282,10 @@ impl Regions {
             self.end_of_writing(state);
             return Err(ReplicaError::RegionRoundOver { round });
         }
-        let mut kept = Bits::none(state.dirty.regions());
+        let mut kept = Content { dirty: Bits::none(state.wanted.regions()), missed: state.content.missed.clone() };
         let words: Vec<u64> = self.marked.iter().map(|word| word.load(Ordering::Acquire)).collect();
-        kept.take_words(&words);
-        let old = std::mem::replace(&mut state.dirty, kept.clone());
+        kept.dirty.take_words(&words);
+        let old = std::mem::replace(&mut state.content, kept.clone());
         // From here on whoever comes to another region waits for the end of this.
         let was_everything = std::mem::take(&mut state.everything);
         let (file, marks) = (state.file.clone().filter(|_| !was_everything), state.marks);
@@ -274,9 +294,9 @@ impl Regions {
         let stored = match &file {
             Some(file) => file
                 .store(&old, &kept)
-                .and_then(|()| if marks == now { Ok(()) } else { file.bind(self.volume_size, &now) })
+                .and_then(|()| if marks == now { Ok(()) } else { file.bind(&self.about, &now, &kept) })
                 .map(|()| file.clone()),
-            None => LogFile::replace(directory, self.volume_size, &now, &kept),
+            None => LogFile::replace(directory, &self.about, &now, &kept),
         };
         let mut state = self.lock();
         let outcome = match stored {
@@ -296,35 +316,105 @@ impl Regions {
         outcome
     }
 
+    /// Takes down from now on what `replica` misses, which is no member since that generation; durably before this returns.
+    /// False where that is not possible: it has to be copied in full when it comes back.
+    ///
+    /// # Errors
+    /// The log could not be written: nothing is known of what it misses.
+    pub(super) fn begin_to_miss(&self, directory: &Directory, replica: &str, since: u64) -> Result<bool, ReplicaError> {
+        let outcome = self.change_absent(directory, |content| content.begin_to_miss(replica, since));
+        outcome.map(|()| self.lock().content.missed(replica).is_some())
+    }
+
+    /// The replica is a member again, or never will be.
+    ///
+    /// # Errors
+    /// The log could not be written, and may say what it said.
+    pub(super) fn forget_missed(&self, directory: &Directory, replica: &str) -> Result<(), ReplicaError> {
+        self.change_absent(directory, |content| {
+            let before = content.missed.len();
+            content.missed.retain(|missed| missed.replica != replica);
+            content.missed.len() != before
+        })
+    }
+
+    /// Changes of which absent replicas it is known what they miss: `change` says whether anything is to be written.
+    fn change_absent(
+        &self,
+        directory: &Directory,
+        change: impl FnOnce(&mut Content) -> bool,
+    ) -> Result<(), ReplicaError> {
+        let mut state = self.wait_to_write();
+        let mut content = state.content.clone();
+        if state.everything || !change(&mut content) {
+            self.end_of_writing(state);
+            return Ok(());
+        }
+        // What is marked is dirty, and so in every set: it may be changed meanwhile without any further step.
+        let old = std::mem::replace(&mut state.content, content.clone());
+        let before = state.file.clone();
+        drop(state);
+        let marks = marks_of(directory);
+        // A power cut may leave the file of before, without what is taken down in the new one alone: from here on it is not
+        // to be trusted.
+        let unbound = before.as_ref().map_or(Ok(()), |file| file.bind(&self.about, &[None; 2], &old));
+        let stored = unbound.and_then(|()| LogFile::replace(directory, &self.about, &marks, &content));
+        let outcome = stored.map_err(|error| {
+            // The file of before is in its place still.
+            let is_bound = before.is_some_and(|file| file.bind(&self.about, &marks, &old).is_ok());
+            (error, if is_bound { marks } else { [None; 2] })
+        });
+        let mut state = self.lock();
+        let outcome = match outcome {
+            Ok(file) => {
+                (state.file, state.marks) = (Some(file), marks);
+                crash_point::reached("regions.absent-noted");
+                Ok(())
+            }
+            Err((error, marks)) => {
+                (state.content, state.marks) = (old, marks);
+                Err(error)
+            }
+        };
+        self.end_of_writing(state);
+        outcome
+    }
+
+    /// Since which generation the replica is absent, and what it misses; `None` where that is not known.
+    pub(super) fn missed(&self, replica: &str) -> Option<(u64, DirtyRegions)> {
+        let state = self.lock();
+        state.content.missed(replica).map(|missed| (missed.since, self.on_the_wire(&missed.regions)))
+    }
+
     /// `None`: everything may differ.
     pub(super) fn dirty(&self) -> Option<DirtyRegions> {
         let state = self.lock();
-        let text = |word: &u64| if *word == 0 { String::new() } else { format!("{word:016x}") };
-        let words = || state.dirty.words().iter().map(text).collect();
-        (!state.everything).then(|| DirtyRegions { region_bytes: region_size(self.volume_size), words: words() })
+        (!state.everything).then(|| self.on_the_wire(&state.content.dirty))
     }
 
-    /// Writes the pages in which `dirty` differs from what the file says; `then` takes down that it does.
-    fn write<'regions>(
-        &'regions self,
-        mut state: MutexGuard<'regions, State>,
-        dirty: Bits,
-        then: impl FnOnce(&mut State, Bits),
-    ) -> Result<MutexGuard<'regions, State>, ReplicaError> {
+    fn on_the_wire(&self, regions: &Bits) -> DirtyRegions {
+        let text = |word: &u64| if *word == 0 { String::new() } else { format!("{word:016x}") };
+        DirtyRegions {
+            region_bytes: region_size(self.about.volume_size),
+            words: regions.words().iter().map(text).collect(),
+        }
+    }
+
+    /// Makes the file say `content`, which has the same sets as before.
+    fn store(&self, mut state: MutexGuard<'_, State>, content: Content) -> Result<(), ReplicaError> {
         let Some(file) = state.file.clone() else {
             return Err(ReplicaError::Failed { why: "the log of dirty regions has no file".to_owned() });
         };
         state.is_being_written = true;
-        let old = state.dirty.clone();
+        let old = state.content.clone();
         drop(state);
-        let stored = file.store(&old, &dirty);
+        let stored = file.store(&old, &content);
         let mut state = self.lock();
         if stored.is_ok() {
-            then(&mut state, dirty);
+            state.content = content;
         }
-        state.is_being_written = false;
-        self.written.notify_all();
-        stored.map(|()| state)
+        self.end_of_writing(state);
+        stored
     }
 
     fn wait_to_write(&self) -> MutexGuard<'_, State> {
@@ -364,6 +454,30 @@ impl Replica {
     /// The replica is closed or has failed.
     pub fn dirty_regions(&self) -> Result<Option<DirtyRegions>, ReplicaError> {
         self.shared(|structure| Ok(structure.regions.dirty()))
+    }
+
+    /// Takes down from now on what an absent replica misses, durably before this returns; false where that cannot be.
+    ///
+    /// # Errors
+    /// The disk did not confirm: it is not known what that one misses.
+    pub fn begin_to_miss(&self, replica: &str, since: u64) -> Result<bool, ReplicaError> {
+        self.shared(|structure| structure.regions.begin_to_miss(&self.directory, replica, since))
+    }
+
+    /// The replica is a member again, or never will be.
+    ///
+    /// # Errors
+    /// The disk did not confirm.
+    pub fn forget_missed(&self, replica: &str) -> Result<(), ReplicaError> {
+        self.shared(|structure| structure.regions.forget_missed(&self.directory, replica))
+    }
+
+    /// Since which generation a replica is absent, and the regions that it misses; `None` where that is not known.
+    ///
+    /// # Errors
+    /// The replica is closed or has failed.
+    pub fn missed_regions(&self, replica: &str) -> Result<Option<(u64, DirtyRegions)>, ReplicaError> {
+        self.shared(|structure| Ok(structure.regions.missed(replica)))
     }
 
     /// Begins a round of clearing; see [`Regions`].

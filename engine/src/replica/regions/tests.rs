@@ -11,6 +11,7 @@ use crate::replica::names;
 use crate::replica::tests::{BLOCK, Scratch, put, take};
 
 const REGION: u64 = 1 << 20;
+const HEAD: &str = "volume-head-001.img";
 
 /// A directory with nothing but a `volume.meta`, whose content is of no interest here.
 struct Place {
@@ -28,9 +29,9 @@ impl Place {
 
     /// As an open does it: judged first, bound to the new `volume.meta` afterwards.
     fn open(&self, regions: u64) -> Regions {
-        let mut log = Regions::load(&self.directory, regions * REGION);
+        let mut log = Regions::load(&self.directory, regions * REGION, HEAD);
         self.directory.replace(names::VOLUME_META, b"{}", 0o644).unwrap();
-        log.follow(&self.directory, regions * REGION);
+        log.follow(&self.directory, regions * REGION, HEAD);
         log
     }
 
@@ -44,13 +45,17 @@ impl Place {
 
     /// What an open would find now.
     fn on_disk(&self, regions: u64) -> Option<Vec<u64>> {
-        dirty(&Regions::load(&self.directory, regions * REGION))
+        dirty(&Regions::load(&self.directory, regions * REGION, HEAD))
     }
 }
 
 fn dirty(log: &Regions) -> Option<Vec<u64>> {
-    let ranges = log.dirty()?.ranges().unwrap();
-    Some(ranges.into_iter().flat_map(|range| range.start / REGION..range.end / REGION).collect())
+    log.dirty().map(|regions| regions_of(&regions))
+}
+
+fn regions_of(regions: &DirtyRegions) -> Vec<u64> {
+    let ranges = regions.ranges().unwrap();
+    ranges.into_iter().flat_map(|range| range.start / REGION..range.end / REGION).collect()
 }
 
 fn mark(log: &Regions, region: u64) {
@@ -133,11 +138,11 @@ fn it_is_kept_under_the_volume_meta_that_comes() {
     assert_eq!(place.on_disk(100).unwrap(), [9]);
     {
         let _nothing_is_written = fault::fail("write", names::REGIONS_FILE, nix::libc::EIO);
-        log.follow(&place.directory, 100 * REGION);
+        log.follow(&place.directory, 100 * REGION, HEAD);
     }
     place.directory.replace(names::VOLUME_META, b"{}", 0o644).unwrap();
     assert_eq!(place.on_disk(100), None);
-    log.follow(&place.directory, 100 * REGION);
+    log.follow(&place.directory, 100 * REGION, HEAD);
     assert_eq!(place.on_disk(100).unwrap(), [9]);
 }
 
@@ -148,7 +153,7 @@ fn a_larger_volume_takes_its_dirty_regions_along() {
     let mut log = place.clean(small);
     [0, 7, 9, small - 1].into_iter().for_each(|region| mark(&log, region));
     let round = log.begin_round();
-    log.follow(&place.directory, large * REGION);
+    log.follow(&place.directory, large * REGION, HEAD);
     let expected = [0, 1, 6, 7, 8, 9, small - 2, small - 1];
     assert_eq!((dirty(&log).unwrap(), place.on_disk(large).unwrap()), (expected.to_vec(), expected.to_vec()));
     assert!(log.end_round(&place.directory, round).is_err());
@@ -168,6 +173,69 @@ fn a_sequential_writer_has_regions_marked_ahead() {
     mark(&log, 90);
     mark(&log, 91);
     assert_eq!(place.on_disk(100).unwrap().last(), Some(&99), "not past the end");
+}
+
+#[test]
+fn what_an_absent_replica_misses_is_kept_until_it_is_back_or_the_head_is_another() {
+    let place = Place::new();
+    let mut log = place.clean(100);
+    mark(&log, 3);
+    let absent =
+        |log: &Regions, replica: &str| log.missed(replica).map(|(since, regions)| (since, regions_of(&regions)));
+    assert!(log.begin_to_miss(&place.directory, "a", 7).unwrap());
+    mark(&log, 50);
+    log.end_round(&place.directory, log.begin_round()).unwrap();
+    assert!(log.begin_to_miss(&place.directory, "b", 9).unwrap());
+    mark(&log, 3);
+    mark(&log, 60);
+    assert_eq!(dirty(&log).unwrap(), [3, 60]);
+    assert_eq!((absent(&log, "a"), absent(&log, "b")), (Some((7, vec![3, 50, 60])), Some((9, vec![3, 60]))));
+    drop(log);
+    log = place.open(100);
+    assert_eq!((absent(&log, "a"), absent(&log, "b")), (Some((7, vec![3, 50, 60])), Some((9, vec![3, 60]))));
+    log.forget_missed(&place.directory, "b").unwrap();
+    mark(&log, 70);
+    drop(log);
+    log = place.open(100);
+    assert_eq!((absent(&log, "a"), absent(&log, "b")), (Some((7, vec![3, 50, 60, 70])), None));
+    log.follow(&place.directory, 100 * REGION, "volume-head-002.img");
+    assert_eq!(absent(&log, "a"), None);
+    assert_eq!(dirty(&log).unwrap(), [3, 60, 70], "that has nothing to do with it");
+    drop(log);
+    let log = Regions::load(&place.directory, 100 * REGION, "volume-head-002.img");
+    assert_eq!((dirty(&log).unwrap(), absent(&log, "a")), (vec![3, 60, 70], None));
+}
+
+#[test]
+fn where_everything_is_dirty_or_nothing_can_be_written_nobody_is_known_to_be_absent() {
+    let place = Place::new();
+    let log = place.open(100);
+    assert!(!log.begin_to_miss(&place.directory, "a", 7).unwrap());
+    let log = place.clean(100);
+    {
+        let _full = fault::fail("write", &names::tmp_of(names::REGIONS_FILE), nix::libc::ENOSPC);
+        assert!(log.begin_to_miss(&place.directory, "a", 7).is_err());
+    }
+    assert!(log.missed("a").is_none());
+    mark(&log, 5);
+    assert_eq!(place.on_disk(100).unwrap(), [5]);
+}
+
+/// The new log may not be there after a power cut, and what was marked since is in that one alone.
+#[test]
+fn a_log_that_was_replaced_is_not_trusted_any_more() {
+    let place = Place::new();
+    let log = place.clean(100);
+    let (now, before) = (place.directory.file(names::REGIONS_FILE), place.directory.file("before"));
+    std::fs::hard_link(&now, &before).unwrap();
+    {
+        let _unknown = fault::fail("sync the new name of", names::REGIONS_FILE, nix::libc::EIO);
+        assert!(log.begin_to_miss(&place.directory, "a", 7).unwrap());
+    }
+    mark(&log, 5);
+    assert_eq!(place.on_disk(100).unwrap(), [5]);
+    std::fs::rename(&before, &now).unwrap();
+    assert_eq!(place.on_disk(100), None);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Members of a volume that get writes one after the other, flush, lose power, and are used by somebody else; and an engine
 //! that clears their logs and crashes. After every crash each region in which two members differ is dirty in a log, or a log
-//! says that it knows nothing. Taking any of the rules away has to be noticed.
+//! says that it knows nothing. One of them may leave for a while: when it is back, each region in which it differs from one
+//! that stayed is in what that one says that it misses, or dirty in its own log. Taking any of the rules away has to be
+//! noticed.
 
 use std::collections::BTreeSet;
 
@@ -11,6 +13,8 @@ use super::*;
 
 const REGIONS: u64 = 40;
 const STEPS: usize = 60;
+/// Of the replica that leaves.
+const NAME: &str = "v-r-1";
 
 /// What is left out, to see that it is needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +28,10 @@ enum LeftOut {
     Sync,
     /// Somebody else uses the directory, and leaves `volume.meta` alone.
     MetaMark,
+    /// Who stays takes down what is missed only after the next writes.
+    MissInTime,
+    /// Who comes back gets what it missed, and keeps what it alone had.
+    OwnDirty,
 }
 
 struct Member {
@@ -46,8 +54,10 @@ struct Model {
     rng: StdRng,
     members: Vec<Member>,
     in_flight: Vec<InFlight>,
-    /// The round that goes on: its number on each member, and the writes that it waits for.
-    round: Option<(Vec<u64>, BTreeSet<u64>)>,
+    /// The round that goes on: its number on each member that is there, and the writes that it waits for.
+    round: Option<(Vec<(usize, u64)>, BTreeSet<u64>)>,
+    /// Who is no member for now.
+    absent: Option<usize>,
     writes: u64,
     left_out: LeftOut,
 }
@@ -61,22 +71,34 @@ impl Model {
             Member { place, log, content: vec![0; REGIONS as usize], flushed: vec![0; REGIONS as usize] }
         });
         let members = members.collect();
-        Self { rng, members, in_flight: Vec::new(), round: None, writes: 0, left_out }
+        Self { rng, members, in_flight: Vec::new(), round: None, absent: None, writes: 0, left_out }
     }
 
     /// `Err`: two members differ where nobody would look.
     fn run(mut self) -> Result<(), String> {
         for _ in 0..STEPS {
-            match self.rng.random_range(0..20) {
-                0..=5 => self.write(),
-                6..=11 => self.deliver(),
-                12 | 13 => self.begin_round(),
-                14..=16 => self.end_round(),
-                17 => self.flush(),
+            match self.rng.random_range(0..23) {
+                0..=15 => self.use_volume(),
+                16..=18 => self.end_round(),
+                19 | 20 => self.leave_for_a_while()?,
                 _ => self.crash()?,
             }
         }
         self.crash()
+    }
+
+    fn use_volume(&mut self) {
+        match self.rng.random_range(0..16) {
+            0..=5 => self.write(),
+            6..=11 => self.deliver(),
+            12 | 13 => self.begin_round(),
+            14 => self.end_round(),
+            _ => self.flush(),
+        }
+    }
+
+    fn members_there(&self) -> Vec<usize> {
+        (0..self.members.len()).filter(|at| Some(*at) != self.absent).collect()
     }
 
     fn write(&mut self) {
@@ -84,7 +106,7 @@ impl Model {
         let region = self.rng.random_range(0..REGIONS);
         // The engine orders requests that overlap.
         if self.in_flight.iter().all(|write| write.region != region) {
-            let missing = (0..self.members.len()).collect();
+            let missing = self.members_there();
             self.in_flight.push(InFlight { number: self.writes, region, missing });
         }
     }
@@ -108,7 +130,7 @@ impl Model {
     }
 
     fn begin_round(&mut self) {
-        let rounds = self.members.iter().map(|member| member.log.begin_round()).collect();
+        let rounds = self.members_there().into_iter().map(|at| (at, self.members[at].log.begin_round())).collect();
         self.round = Some((rounds, self.in_flight.iter().map(|write| write.number).collect()));
     }
 
@@ -121,7 +143,8 @@ impl Model {
         }
         let Some((rounds, _)) = self.round.take() else { return };
         let reached = if self.rng.random_bool(0.2) { 1 } else { rounds.len() };
-        for (member, round) in self.members.iter_mut().zip(rounds).take(reached) {
+        for (at, round) in rounds.into_iter().take(reached) {
+            let member = &mut self.members[at];
             if self.left_out != LeftOut::Sync {
                 member.flushed.clone_from(&member.content);
             }
@@ -133,6 +156,63 @@ impl Model {
         let at = self.rng.random_range(0..self.members.len());
         let member = &mut self.members[at];
         member.flushed.clone_from(&member.content);
+    }
+
+    /// A member is dropped, the others are written to, and it comes back.
+    fn leave_for_a_while(&mut self) -> Result<(), String> {
+        let leaves = self.rng.random_range(0..self.members.len());
+        self.absent = Some(leaves);
+        // The members are not those any more that began.
+        self.round = None;
+        self.in_flight.iter_mut().for_each(|write| write.missing.retain(|at| *at != leaves));
+        self.in_flight.retain(|write| !write.missing.is_empty());
+        if self.rng.random_bool(0.5) {
+            self.cut_power(leaves);
+        }
+        if self.left_out == LeftOut::MissInTime {
+            (0..20).for_each(|_| self.use_volume());
+        }
+        for at in self.members_there() {
+            let Member { place, log, .. } = &self.members[at];
+            log.begin_to_miss(&place.directory, NAME, 5).unwrap();
+        }
+        for _ in 0..self.rng.random_range(0..40) {
+            self.use_volume();
+        }
+        for at in self.members_there() {
+            if self.rng.random_bool(0.2) {
+                self.cut_power(at);
+            }
+        }
+        self.come_back(leaves)
+    }
+
+    /// Its regions are compared with those of one that stayed. Then it is made equal, and a member.
+    fn come_back(&mut self, at: usize) -> Result<(), String> {
+        let own = if self.left_out == LeftOut::OwnDirty { Some(Vec::new()) } else { dirty(&self.members[at].log) };
+        let stayed = self.members_there();
+        for source in &stayed {
+            let missed = self.members[*source].log.missed(NAME).map(|(_, regions)| regions_of(&regions));
+            let (Some(missed), Some(own)) = (missed, &own) else { continue };
+            for region in 0..REGIONS {
+                let differs =
+                    self.members[at].content[region as usize] != self.members[*source].content[region as usize];
+                if differs && !missed.contains(&region) && !own.contains(&region) {
+                    return Err(format!("region {region} differs and is not known to be missed"));
+                }
+            }
+        }
+        self.absent = None;
+        // What is in flight still goes to it too.
+        let source = self.members[stayed[0]].content.clone();
+        self.members[at].content.clone_from(&source);
+        self.members[at].flushed = source;
+        for other in stayed {
+            let Member { place, log, .. } = &self.members[other];
+            log.forget_missed(&place.directory, NAME).unwrap();
+        }
+        self.round = None;
+        self.crash()
     }
 
     /// The engine ends, and what was in flight with it; some members lose power; the next engine makes all equal.
@@ -207,7 +287,8 @@ fn members_never_differ_where_nobody_looks() {
 
 #[test]
 fn each_rule_is_needed() {
-    for left_out in [LeftOut::Mark, LeftOut::Wait, LeftOut::Sync, LeftOut::MetaMark] {
+    use LeftOut::{Mark, MetaMark, MissInTime, OwnDirty, Sync, Wait};
+    for left_out in [Mark, Wait, Sync, MetaMark, MissInTime, OwnDirty] {
         let found = (0..100).find(|seed| Model::new(*seed, left_out).run().is_err());
         assert!(found.is_some(), "nothing notices that {left_out:?} is left out");
     }
