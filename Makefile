@@ -17,11 +17,11 @@ BENCH_SETTINGS = $(if $(JOBS),--jobs '$(JOBS)') $(if $(TARGETS),--targets '$(TAR
 	$(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SIZE),--size $(SIZE)) $(if $(QUICK),--quick)
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop build ui test test-kernel soak crash bench bench-backup bench-large bench-ui shots load install-deps clean
+.PHONY: help run stop build ui test test-kernel test-k8s soak crash bench bench-backup bench-large bench-ui shots load install-deps clean
 
 help: ## this text
 	@echo "Aurochs: distributed block storage with a dashboard. Targets:"
-	@sed -n 's/^\([a-z-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z0-9-]*\):.*## /  \1\t/p' $(MAKEFILE_LIST) | expand -t 16
 	@echo "Settings: ADDRESS=$(ADDRESS) DATA=$(DATA) NODES=$(NODES)"
 
 run: build ## install what is missing, build, and start three nodes on this machine (Ctrl-C ends the manager only)
@@ -30,20 +30,24 @@ run: build ## install what is missing, build, and start three nodes on this mach
 stop: ## stop the manager, all engines and all nodes
 	@$(RELEASE)/aurochs stop --data $(DATA)
 
-build: ui ## build the manager and the engine, optimised
-	@$(USE_RUST); cargo build --locked --release -p aurochs-engine -p aurochs-server --bins
+build: ui ## build the manager, the engine and the CSI driver, optimised
+	@$(USE_RUST); cargo build --locked --release -p aurochs-engine -p aurochs-server -p aurochs-csi --bins
 
 ui: ## build the dashboard into ui/dist
 	@scripts/install.sh run
 	@$(USE_RUST); cargo run --locked --quiet -p aurochs-ui-pack
 
-test: ## formatting, lints, all tests; process and browser tests included
+test: ## formatting, lints, all tests; process and browser tests included (WITH=kubernetes: and test-k8s)
 	@scripts/install.sh test
-	@$(USE_RUST); scripts/test.sh
+	@$(USE_RUST); scripts/test.sh $(WITH)
 
-test-kernel: ## block devices on kernels that have the drivers, in an emulated machine (PART=nbd|iscsi|ublk|fuse_loop, KERNELS=)
+test-kernel: ## block devices on kernels that have the drivers, in an emulated machine (PART=nbd|iscsi|ublk|fuse_loop|nfs|cifs|encryption, KERNELS=)
 	@scripts/install.sh test
 	@$(USE_RUST); scripts/test-kernel.sh $(PART)
+
+test-k8s: ## the store on a real Kubernetes API server, which is built first (five minutes and 4 GB the first time)
+	@scripts/install.sh k8s
+	@$(USE_RUST); scripts/test-k8s.sh
 
 soak: ## tens of thousands of random histories (HISTORIES=n); hours
 	@$(USE_RUST); AUROCHS_HISTORIES=$(HISTORIES) cargo test --locked -p aurochs-engine --test histories && \

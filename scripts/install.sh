@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is missing on Debian 12: `install.sh run` for building and running, `install.sh test` for the tests too,
-# `install.sh bench` for the measurements.
+# `install.sh bench` for the measurements, `install.sh k8s` for the tests on a Kubernetes API server.
 # Does nothing, quickly, when nothing is missing. rustup's Rust is the one thing that has to be there before.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -11,7 +11,8 @@ case $purpose in
   run) ;;
   test) packages+=(apache2-utils xfsprogs libnbd-bin libiscsi-bin qemu-utils fio libglib2.0-dev openssl zstd jq curl procps chromium nginx-light python3-venv python3-aiosmtpd) ;;
   bench) packages+=(libnbd-bin qemu-utils fio nbdkit tgt dpkg-dev libiscsi-dev libnbd-dev libaio-dev zlib1g-dev libiscsi-bin) ;;
-  *) echo "usage: scripts/install.sh [run|test|bench]" >&2; exit 2 ;;
+  k8s) packages+=(etcd-server jq openssl procps) ;;
+  *) echo "usage: scripts/install.sh [run|test|bench|k8s]" >&2; exit 2 ;;
 esac
 # NodeSource's nodejs contains npm and conflicts with Debian's package of that name, so commands are asked for here.
 if [ "$purpose" = test ]; then
@@ -76,7 +77,7 @@ if [ -n "$RUSTUP_TOOLCHAIN" ]; then export RUSTUP_TOOLCHAIN; else unset RUSTUP_T
 install_wasm
 # Without them the tests that need them fail, and say so; everything else can go on.
 if [ "$purpose" = test ]; then
-  for tester in nbd-tester schemathesis s3-server; do
+  for tester in nbd-tester schemathesis s3-server csi-sanity azure-server; do
     "scripts/$tester.sh" "${CARGO_TARGET_DIR:-target}/tmp/$tester" || true
   done
 fi

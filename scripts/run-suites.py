@@ -19,9 +19,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 # What takes longest, by far; the rest in cargo's order.
-FIRST = ["installed", "crashes", "histories", "instant_restore", "crash_points", "cli", "api"]
+FIRST = ["installed", "crashes", "histories", "driver", "instant_restore", "crash_points", "cli", "api"]
 # Those whose tests mostly wait, for processes and for minutes of the clock: more of them at once than processors.
-WAITING = {"installed", "cli", "api"}
+WAITING = {"installed", "driver", "cli", "api"}
 # A suite that hangs is killed and shown; the longest takes six minutes alone.
 PATIENCE_SECONDS = 25 * 60
 

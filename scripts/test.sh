@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # All tests, part by part. Every part runs even if one before it failed, except where it could only fail for the same
 # reason. Ends with the durations, what went wrong in the parts that failed, and, last, their names; the exit code says
-# whether any did.
+# whether any did. With the argument `kubernetes` the tests on a Kubernetes API server are the last part (scripts/test-k8s.sh).
 set -uo pipefail
 cd "$(dirname "$0")/.."
 
@@ -70,4 +70,5 @@ part tests unit_tests
 part processes process_tests
 part api-properties property_tests
 part browser browser_tests
+[ "${1:-}" != kubernetes ] || part kubernetes make --no-print-directory test-k8s
 report

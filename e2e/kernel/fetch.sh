@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Downloads what the guest is made of, and the machine that runs it: QEMU and the tools that this machine may lack into
-# DIRECTORY/unpacked, the kernel into DIRECTORY/kernels/KERNEL. Nothing is installed, and root is not needed. Done once:
-# remove a directory for newer packages. About 25 MB, and 106 to 170 for a kernel.
+# DIRECTORY/unpacked, the kernel into DIRECTORY/kernels/KERNEL. Nothing is installed, and root is not needed. Done once,
+# and again when other packages are named here: remove a directory for newer ones. About 27 MB, and 106 to 170 for a kernel.
 #
 # KERNEL is a suite of Debian, for the kernel that is newest there, or SUITE_VERSION: trixie-backports_6.16.3+deb13
 set -euo pipefail
@@ -9,6 +9,8 @@ set -euo pipefail
 kernel=$2
 mkdir -p "$1"
 where=$(realpath "$1")
+# What runs in the guest: modules, iSCSI, and servers and clients of NFS and CIFS.
+tools=(busybox-static kmod open-iscsi nfs-kernel-server nfs-common ksmbd-tools cifs-utils cryptsetup-bin)
 
 # Lists of its own, for the suites named: the system's stay as they are, and may lack them. Signatures are checked all the
 # same.
@@ -22,24 +24,26 @@ apt_for() {
   "${apt[@]}" update
 }
 
+# Unpacks what was downloaded to a directory that is new, and says in it what it is made of.
 unpack_to() {
-  local package
-  rm -rf "$1"
-  mkdir -p "$1"
-  for package in "$where"/apt/cache/archives/*.deb; do dpkg -x "$package" "$1"; done
+  local to=$1 package
+  rm -rf "$to"
+  mkdir -p "$to"
+  for package in "$where"/apt/cache/archives/*.deb; do dpkg -x "$package" "$to"; done
   rm -rf "$where/apt"
-  touch "$1/complete"
+  shift
+  echo "$*" >"$to/complete"
 }
 
-if [ ! -e "$where/unpacked/complete" ]; then
+if [ "$(cat "$where/unpacked/complete" 2>/dev/null)" != "${tools[*]}" ]; then
   echo "kernel: downloading QEMU and the guest's tools"
   apt_for bookworm bookworm-backports
   # Also what is installed already, for a tree that is the same everywhere; of what they need, only what is missing here.
   download=(install -y --download-only --reinstall --no-install-recommends)
-  "${apt[@]}" "${download[@]}" busybox-static kmod open-iscsi
+  "${apt[@]}" "${download[@]}" "${tools[@]}"
   # Apart: the tools above stay those that fit this machine's libraries. QEMU has to fit an installed qemu-utils.
   "${apt[@]}" -t bookworm-backports "${download[@]}" qemu-system-x86
-  unpack_to "$where/unpacked"
+  unpack_to "$where/unpacked" "${tools[@]}"
 fi
 
 if [ ! -e "$where/kernels/$kernel/complete" ]; then
@@ -51,5 +55,5 @@ if [ ! -e "$where/kernels/$kernel/complete" ]; then
     grep -E '^linux-(image|binary|modules|base)-[0-9]')
   [ ${#packages[@]} -gt 0 ] || { echo "kernel: Debian's $suite has no kernel ${version:-of its own}" >&2; exit 1; }
   (cd "$where/apt/cache/archives" && "${apt[@]}" download "${packages[@]}")
-  unpack_to "$where/kernels/$kernel"
+  unpack_to "$where/kernels/$kernel" "${packages[@]}"
 fi

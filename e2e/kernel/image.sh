@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Builds the guest: WORK/vmlinuz, WORK/initramfs with what it takes to find the root file system, and WORK/root.img, the
 # root file system, with the guest's scripts, the programs below, and the PROGRAMs given, each at its own path of this
-# machine. The last of them is started in the guest as /tests too. UNPACKED and KERNEL are what fetch.sh made.
+# machine. One that is given as NAME=PROGRAM is started in the guest as /tests/NAME too. UNPACKED and KERNEL are what fetch.sh
+# made.
 set -euo pipefail
 [ $# -ge 4 ] || { echo "usage: e2e/kernel/image.sh UNPACKED KERNEL WORK PROGRAM..." >&2; exit 2; }
 unpacked=$(realpath "$1") kernel=$(realpath "$2") work=$(realpath "$3")
@@ -10,11 +11,15 @@ here=$(realpath "$(dirname "$0")")
 
 # Of this machine; tests call them.
 tools=(bash cp cmp df diff mount umount mountpoint sync losetup blockdev blkdiscard fstrim timeout fusermount3
-  mkfs.ext4 e2fsck resize2fs mkfs.xfs xfs_repair xfs_growfs)
+  mkfs.ext4 e2fsck resize2fs mkfs.xfs xfs_repair xfs_growfs blkid pgrep pkill)
 # Of the packages that were downloaded.
-unpacked_tools=(/bin/kmod /sbin/iscsid /usr/bin/iscsiadm /sbin/iscsiadm)
+unpacked_tools=(/bin/kmod /sbin/iscsid /usr/bin/iscsiadm /sbin/iscsiadm /sbin/mount.nfs4 /sbin/umount.nfs4
+  /usr/sbin/exportfs /usr/sbin/rpc.mountd /sbin/mount.cifs /usr/sbin/ksmbd.mountd /usr/sbin/ksmbd.adduser
+  /usr/sbin/ksmbd.control /sbin/cryptsetup)
 boot_modules=(virtio_pci virtio_blk ext4)
-modules=(nbd ublk_drv iscsi_tcp sd_mod loop fuse xfs)
+modules=(nbd ublk_drv iscsi_tcp sd_mod loop fuse xfs nfsd nfsv4 cifs ksmbd nls_utf8 dummy dm_crypt)
+# What ciphers are made of; a kernel may have them built in, or under other names. CIFS names those that it asks for when it is used.
+cipher_modules=(xts aesni_intel sha256_ssse3 sha256_generic af_alg algif_hash algif_skcipher ctr ghash)
 
 rm -rf "$work/root" "$work/boot"
 mkdir -p "$work/root"/{usr/{bin,sbin,lib,lib64},dev,proc,sys,run,tmp,var/tmp,etc/iscsi,root} "$work/boot"/{dev,root}
@@ -44,17 +49,23 @@ done
 for tool in "${unpacked_tools[@]}"; do
   [ ! -x "$unpacked$tool" ] || place_program "$unpacked$tool"
 done
+mkdir "$work/root/tests"
 for program; do
+  name=${program%%=*} program=${program#*=}
   place_program "$program"
   # A tenth of the size, and of the time to copy it.
   strip --strip-debug "$work/root$program"
+  [ "$name" = "$program" ] || ln -s "$program" "$work/root/tests/$name"
 done
-ln -s "${!#}" "$work/root/tests"
 for name in modprobe depmod lsmod rmmod insmod; do ln -sf /bin/kmod "$work/root/sbin/$name"; done
 cp "$unpacked/bin/busybox" "$work/root/bin/busybox"
 install "$here/guest/run.sh" "$work/root/run.sh"
 echo "InitiatorName=iqn.2019-10.io.longhorn.test:guest" >"$work/root/etc/iscsi/initiatorname.iscsi"
 cp "$here/guest/iscsid.conf" "$work/root/etc/iscsi/iscsid.conf"
+# What servers look for: NFS knows networks by the file, and has no exports of its own.
+mkdir -p "$work/root/etc/ksmbd"
+touch "$work/root/etc/exports"
+if [ -e "$unpacked/etc/netconfig" ]; then place "$unpacked/etc/netconfig"; else place /etc/netconfig; fi
 printf 'root:x:0:0:root:/root:/bin/sh\n' >"$work/root/etc/passwd"
 printf 'root:x:0:\n' >"$work/root/etc/group"
 printf '127.0.0.1 localhost\n' >"$work/root/etc/hosts"
@@ -89,6 +100,10 @@ for module in "${boot_modules[@]}"; do with_dependencies "$module"; done | awk '
   done
 for module in "${modules[@]}"; do
   with_dependencies "$module" | while read -r file; do place "$file"; done
+done
+cipher_modules+=($(sed -n 's/^softdep \(cifs\|ksmbd\) \(pre: \)\?//p' "$kernel/lib/modules/$version/modules.softdep" | sort -u))
+for module in "${cipher_modules[@]}"; do
+  { with_dependencies "$module" 2>/dev/null || true; } | while read -r file; do place "$file"; done
 done
 cp "$kernel/lib/modules/$version"/modules.{builtin,builtin.modinfo,order} "$work/root/lib/modules/$version/"
 depmod -b "$work/root" "$version"

@@ -9,6 +9,7 @@ use std::time::Instant;
 use aurochs_api::schema::{Collection, ErrorBody, Resource};
 use aurochs_api::snapshot::Snapshot;
 use aurochs_api::volume::Volume;
+use aurochs_test_place::Place;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -17,7 +18,7 @@ use crate::{LOOK, PATIENCE};
 /// A manager with three nodes. Dropping it stops everything it started.
 #[derive(Debug)]
 pub struct Installation {
-    pub root: tempfile::TempDir,
+    pub root: Place,
     pub address: String,
     pub password: String,
     manager: Option<Child>,
@@ -51,14 +52,12 @@ fn free_port() -> u16 {
 #[expect(clippy::missing_panics_doc, reason = "a test fixture fails by panicking")]
 impl Installation {
     pub async fn start() -> Self {
-        // Not below /tmp: it may be a tmpfs, which has no direct I/O; short, for the sockets' paths.
-        let root = tempfile::Builder::new().prefix("aur-").tempdir_in("/var/tmp").unwrap();
         let mut installation = Self {
             address: format!("127.0.0.1:{}", free_port()),
             password: String::new(),
             manager: None,
             client: reqwest::Client::new(),
-            root,
+            root: Place::new(&binary("aurochs")),
         };
         installation.start_manager();
         installation.password = std::fs::read_to_string(installation.data().join("admin-password")).unwrap();
@@ -71,7 +70,7 @@ impl Installation {
 
     #[must_use]
     pub fn data(&self) -> PathBuf {
-        self.root.path().join("data")
+        self.root.data()
     }
 
     /// Starts the manager and returns when it says where it is.
@@ -191,16 +190,14 @@ impl Installation {
 
 impl Drop for Installation {
     fn drop(&mut self) {
-        let stop = Command::new(binary("aurochs")).args(["stop", "--data"]).arg(self.data()).output();
-        if !stop.as_ref().is_ok_and(|output| output.status.success()) {
-            eprintln!("aurochs stop: {stop:?}");
-        }
-        if let Some(mut manager) = self.manager.take() {
-            let _ = manager.kill();
-            let _ = manager.wait();
-        }
-        if std::thread::panicking() {
+        let failed = std::thread::panicking();
+        if failed {
             eprintln!("--- manager.log\n{}", self.log());
         }
+        let clean = self.root.clean_up();
+        if let Some(mut manager) = self.manager.take() {
+            let _ = manager.wait();
+        }
+        assert!(clean || failed, "something of the installation is left");
     }
 }

@@ -243,6 +243,9 @@ impl From<StoreError> for ApiError {
             StoreError::Conflict { .. } => {
                 Self::new(ErrorKind::Conflict, &error, "Read it again and repeat the change.")
             }
+            StoreError::Refused { .. } => {
+                Self::new(ErrorKind::Invalid, &error, "Change what it names; kubectl would be told the same.")
+            }
             StoreError::Decode { .. } => Self::internal("reading the store", &error),
             StoreError::Backend { .. } => {
                 tracing::error!(%error, "the store does not answer");

@@ -7,7 +7,7 @@ pub enum Feature {
     /// Limits of the time that copying between replicas takes.
     CopyTimeouts,
     DeltaRebuild,
-    Encryption,
+    EncryptedImages,
     Kubernetes,
     LinkedClones,
     LiveUpgrade,
@@ -16,7 +16,6 @@ pub enum Feature {
     SecondEngine,
     /// Volumes that several nodes mount at once.
     SharedVolumes,
-    Uninstall,
     UpgradeCheck,
 }
 
@@ -28,14 +27,13 @@ impl Feature {
             Self::BlockDisks => "block disks",
             Self::CopyTimeouts => "time limit for copying between replicas",
             Self::DeltaRebuild => "rebuilds of changed blocks alone",
-            Self::Encryption => "encrypted volumes",
+            Self::EncryptedImages => "encrypted backing images",
             Self::Kubernetes => "Kubernetes mode",
             Self::LinkedClones => "linked clones",
             Self::LiveUpgrade => "live engine upgrade",
             Self::Migration => "live migration",
             Self::SecondEngine => "v2 data engine",
             Self::SharedVolumes => "ReadWriteMany volumes",
-            Self::Uninstall => "uninstallation through a setting",
             Self::UpgradeCheck => "upgrade check",
         }
     }
@@ -47,14 +45,13 @@ impl Feature {
             Self::BlockDisks => "Use a directory on a file system.",
             Self::CopyTimeouts => "Leave it as it is: copying goes on for as long as data comes.",
             Self::DeltaRebuild => "Leave it as it is: replicas are rebuilt in full.",
-            Self::Encryption => "Encrypt inside the volume (dm-crypt), or on the disks below.",
+            Self::EncryptedImages => "Give encryption ignore.",
             Self::Kubernetes => "Leave it as it is: nothing here depends on it.",
             Self::LinkedClones => "Make a full copy: cloneMode full-copy.",
             Self::LiveUpgrade => "Detach the volume; it gets the new engine when it is attached again.",
             Self::Migration => "Detach the volume and attach it on the other node.",
             Self::SecondEngine => "Use dataEngine v1.",
             Self::SharedVolumes => "Use accessMode rwo and attach it to one node.",
-            Self::Uninstall => "Run `aurochs stop` and remove the data directory.",
             Self::UpgradeCheck => "Leave it as it is: nothing is sent to anybody.",
         }
     }

@@ -14,16 +14,18 @@
 //! [`whatif`] tells before a change what the controllers would make of it; [`search`] finds by words; [`samples`] remember
 //! what volumes did.
 //!
-//! [`standalone`] puts it together on one machine; [`client`] is the command line that asks it. Invariants: `spec` says
-//! what is wished and `status` what is; every
+//! [`standalone`] puts it together on one machine, where [`cluster`] may keep the resources; [`client`] is the command line that
+//! asks it. Invariants: `spec` says what is wished and `status` what is; every
 //! pass can be repeated at any time; what runs is adopted, never restarted; the control record alone says which
 //! replicas hold all data.
 
+pub mod admission;
 pub mod app;
 pub mod audit;
 pub mod auth;
 pub mod backups;
 pub mod client;
+pub mod cluster;
 pub mod controllers;
 pub mod environment;
 pub mod error;

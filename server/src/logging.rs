@@ -9,6 +9,7 @@ use std::io::{self, IsTerminal};
 use std::sync::{Mutex, PoisonError};
 
 use tokio::task::JoinHandle;
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
@@ -17,6 +18,12 @@ use crate::settings::{Name, Settings};
 
 /// Where the directives are taken from at the start.
 pub const VARIABLE: &str = "AUROCHS_LOG";
+/// `json` for a line of JSON an event on standard error, for collectors of logs; text else.
+pub const FORMAT_VARIABLE: &str = "AUROCHS_LOG_FORMAT";
+
+/// The client of the Kubernetes API server is not heard, whatever is asked for: an answer that it can't read it logs as it came,
+/// and that may be a Secret. Whoever uses it says what went wrong.
+const UNHEARD: &str = "kube_client";
 
 /// The log, with its filter at hand.
 #[derive(Debug)]
@@ -34,9 +41,12 @@ impl Logging {
         let from_environment = given.is_some();
         let (filter, handle) = reload::Layer::new(given.unwrap_or_else(|| EnvFilter::new("info")));
         let ansi = std::io::stderr().is_terminal();
+        let json = std::env::var(FORMAT_VARIABLE).is_ok_and(|format| format == "json");
         tracing_subscriber::registry()
             .with(filter)
-            .with(fmt::layer().with_writer(std::io::stderr).with_ansi(ansi))
+            .with(filter_fn(|event| !event.target().starts_with(UNHEARD)))
+            .with((!json).then(|| fmt::layer().with_writer(std::io::stderr).with_ansi(ansi)))
+            .with(json.then(|| fmt::layer().json().with_writer(std::io::stderr)))
             .with(fmt::layer().with_writer(|| Recent).with_ansi(false))
             .init();
         Self { filter: handle, from_environment }

@@ -1,5 +1,7 @@
 //! `aurochs`: arguments → state → run.
 
+mod cluster_commands;
+mod driver_arguments;
 mod network_arguments;
 mod user_arguments;
 
@@ -10,12 +12,13 @@ use std::process::ExitCode;
 
 use aurochs_server::auth::proxies::Proxy;
 use aurochs_server::auth::rate::PER_SECOND;
-use aurochs_server::client;
 use aurochs_server::logging::Logging;
 use aurochs_server::standalone::zone::NodeZone;
 use aurochs_server::standalone::{Manager, Options, check, stop};
 use aurochs_server::web::connections::tls::Tls;
+use aurochs_server::{client, cluster};
 use clap::{CommandFactory, Parser, Subcommand};
+use cluster_commands::ClusterCommand;
 use network_arguments::NetworkArguments;
 use tokio::signal::unix::{SignalKind, signal};
 use user_arguments::UserArguments;
@@ -58,6 +61,30 @@ enum Command {
         /// Zone of a node, NODE=ZONE or NODE=REGION/ZONE, for replicas in different zones; can be given several times.
         #[arg(long = "zone", value_name = "NODE=ZONE")]
         zones: Vec<NodeZone>,
+        /// Keep volumes, settings and all other resources in a Kubernetes cluster, as custom resources, instead of the data
+        /// directory: the cluster of --kubeconfig or KUBECONFIG, or the one that this is a pod of.
+        #[arg(long)]
+        kubernetes: bool,
+        /// The file that says how the cluster is reached, as kubectl has it.
+        #[arg(long, value_name = "FILE", requires = "kubernetes")]
+        kubeconfig: Option<PathBuf>,
+        /// This machine's name in the cluster, which no other manager has; the host's name without it. Several nodes are called
+        /// NAME-1, NAME-2, …
+        #[arg(long, value_name = "NAME", env = "NODE_NAME")]
+        node_name: Option<String>,
+        /// The resources' namespace in the cluster.
+        #[arg(long, value_name = "NAME", env = "POD_NAMESPACE", default_value = cluster::NAMESPACE)]
+        namespace: String,
+        /// The Secret in that namespace with the users who can log in, for all managers the same; the first manager makes it. Without
+        /// it, they are those of the data directory.
+        #[arg(long, value_name = "NAME", requires = "kubernetes")]
+        users_secret: Option<String>,
+        /// Where the cluster's API server asks about what people write with kubectl (over TLS); without it nobody is asked.
+        #[arg(long, value_name = "IP:PORT", requires = "kubernetes")]
+        webhook_address: Option<SocketAddr>,
+        /// How the API server reaches that address, https://HOST:PORT; without it by the service longhorn-admission-webhook.
+        #[arg(long, value_name = "URL", requires = "webhook_address")]
+        webhook_url: Option<String>,
         /// A reverse proxy that is believed when it says whom it speaks for (X-Forwarded-For, -Proto, -Host), an address or a
         /// network; can be given several times. Without it none is.
         #[arg(long = "trusted-proxy", value_name = "ADDRESS")]
@@ -94,6 +121,10 @@ enum Command {
         #[arg(long)]
         data: PathBuf,
     },
+    #[command(flatten)]
+    InACluster(ClusterCommand),
+    /// Print the custom resource definitions that a Kubernetes API server needs, to be applied with kubectl.
+    Crds,
     /// Add, change and remove the users who can log in.
     User(UserArguments),
     /// Print the version.
@@ -116,19 +147,35 @@ async fn main() -> ExitCode {
             network,
             engine_binary,
             zones,
+            kubernetes,
+            kubeconfig,
+            node_name,
+            namespace,
+            users_secret,
+            webhook_address,
+            webhook_url: url,
             trusted_proxies: proxies,
             tls_cert,
             tls_key,
             requests_per_second,
             metrics_open,
         } => {
-            let options = Options { data, nodes, address, network: network.network(), engine_binary, zones };
+            let webhook = webhook_address.map(|address| cluster::webhook::Place { address, url });
+            let member = cluster::Member { namespace, kubeconfig, node_name, users_secret, webhook };
+            let kubernetes = kubernetes.then_some(member);
+            let network = network.network();
+            let options = Options { data, nodes, address, network, engine_binary, zones, kubernetes };
             let gate = Gate { proxies, tls: tls_cert.zip(tls_key), requests_per_second, metrics_open };
             serve(options, gate, logging).await
         }
         Command::Check { data, engine_binary, json } => return check::run(data.as_deref(), engine_binary, json),
         Command::Stop { data } => stop_all(&data).await,
         Command::User(arguments) => arguments.run(),
+        Command::InACluster(command) => command.run().await,
+        Command::Crds => {
+            say(aurochs_server::resources::definition::manifest().trim_end());
+            Ok(())
+        }
         Command::Version => {
             say(&format!("aurochs {}", env!("CARGO_PKG_VERSION")));
             Ok(())
@@ -155,9 +202,13 @@ struct Gate {
 }
 
 async fn serve(options: Options, gate: Gate, logging: Logging) -> Result<()> {
-    let asked = asked_to_end()?;
+    let mut asked = Box::pin(asked_to_end()?);
     let tls = gate.tls.map(|(certificate, key)| Tls::open(certificate, key)).transpose()?;
-    let manager = Manager::start(&options).await?;
+    // In a cluster it may have to wait for others.
+    let manager = tokio::select! {
+        started = Manager::start(&options) => started?,
+        () = &mut asked, if options.kubernetes.is_some() => return Ok(()),
+    };
     logging.follow(&manager.app.settings);
     let auth = &manager.app.auth;
     auth.trust_proxies(gate.proxies.into_iter().collect());

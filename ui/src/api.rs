@@ -8,9 +8,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::address;
 use crate::live::Thing;
 use crate::words::{fill, tr};
+use crate::{address, clock};
 
 /// Why a call failed, in two sentences for a person.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -98,7 +98,7 @@ async fn refused(status: u16, response: &Response) -> ApiError {
         let message = fill("The manager answered {} {}.", &[&status, &response.status_text()]);
         return ApiError { message, next_step: body.detail };
     }
-    ApiError { message: body.message, next_step: body.detail }
+    ApiError { message: clock::localized(&body.message), next_step: clock::localized(&body.detail) }
 }
 
 async fn read<T: DeserializeOwned>(response: &Response) -> Option<T> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use leptos::prelude::*;
 
 use crate::model::time;
+use crate::words::told;
 
 const TICK: Duration = Duration::from_secs(5);
 
@@ -30,9 +31,9 @@ pub(crate) fn ticking() -> Signal<i64> {
     expect_context::<Clock>().0.into()
 }
 
-/// A sentence of the manager with its times as the clock on the wall shows them.
+/// A sentence of the manager in the language of the user, with its times as the clock on the wall shows them.
 pub(crate) fn localized(sentence: &str) -> String {
-    time::localized(sentence, wall_time)
+    told(&time::localized(sentence, wall_time))
 }
 
 /// A time as the clock on the wall shows it: `2026-11-21 04:02:36`, in the time zone of the browser.

@@ -154,6 +154,10 @@ test("Chinese is there for who wants it, and costs nobody else", async ({ page, 
     const other = await context.newPage();
     await logIn(other, installation);
     await expect(other.locator("html")).toHaveAttribute("lang", "zh-Hans");
+    // What the manager says is Chinese, too.
+    await visit(other, installation, "settings");
+    await expect(other.getByText("自动抢救").first()).toBeVisible();
+    await expect(other.getByText("Automatic Salvage")).toHaveCount(0);
   } finally {
     await context.close();
   }

@@ -67,9 +67,12 @@ test("facts are there before the program is", async ({ page, installation, shoot
   let come;
   const held = new Promise((resolve) => { come = resolve; });
   await page.route("**/*.wasm", async (route) => { await held; await route.continue(); });
-  await page.goto(`${installation.url}volumes`, { waitUntil: "commit" });
   const first = page.getByTestId("first-view");
-  await expect(first.getByRole("row").filter({ hasText: name })).toContainText(/Detached\s*64 MiB/);
+  // A picture of one moment, of what pages follow: that comes after the answers of the API.
+  await expect(async () => {
+    await page.goto(`${installation.url}volumes`, { waitUntil: "commit" });
+    await expect(first.getByRole("row").filter({ hasText: name })).toContainText(/Detached\s*64 MiB/, { timeout: 2_000 });
+  }).toPass();
   await page.goto(installation.url, { waitUntil: "commit" });
   await expect(first).toContainText(/schedulable of [\d.]+ [KMGT]iB/);
   await expect(first.getByRole("listitem").filter({ hasText: "Detached" })).toContainText(/[1-9]/);

@@ -14,14 +14,16 @@ cd /root || exit
 value() { tr ' ' '\n' </proc/cmdline | sed -n "s/^$1=//p"; }
 seconds=$(value aurochs.seconds)
 
-for part in $(value aurochs.parts | tr , ' '); do
+# Each is SUITE/MODULE.
+for wanted in $(value aurochs.parts | tr , ' '); do
+  part=${wanted#*/}
   echo "== $part"
   dmesg -c >/dev/null
   # No pipe: a process that hangs in the kernel would keep it open, and with it this script.
   : >/tmp/output
   tail -f /tmp/output &
   shown=$!
-  timeout -k 5 "$seconds" /tests --ignored --test-threads=1 "$part::" >/tmp/output 2>&1
+  timeout -k 5 "$seconds" "/tests/${wanted%/*}" --ignored --test-threads=1 "$part::" >/tmp/output 2>&1
   code=$?
   sleep 1
   kill $shown

@@ -123,7 +123,11 @@ impl Fetcher {
                     let (path, why) = (path.to_owned(), error.reason().to_owned());
                     return Err(BackupError::BlockDamaged { path, why });
                 }
-                (kind, Some(pause)) if kind.is_transient() => tokio::time::sleep(*pause).await,
+                (kind, Some(pause)) if kind.is_transient() && !error.is_given_up() => tokio::select! {
+                    () = tokio::time::sleep(*pause) => {}
+                    // The next try says so.
+                    () = self.store.is_given_up() => {}
+                },
                 _ => return Err(error.into()),
             }
         }

@@ -53,6 +53,9 @@ impl Default for LockTimes {
     }
 }
 
+/// How long [`Lock::release`] waits for the file to go. Where that takes longer, the end of what it was for does not.
+const RELEASE_PATIENCE: Duration = Duration::from_secs(30);
+
 /// What a lock is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LockKind {
@@ -266,12 +269,16 @@ impl Lock {
         Ok(())
     }
 
-    /// Lets go of it, and returns when its file is gone or cannot be removed.
-    pub(super) async fn release(mut self) {
+    /// Lets go of it, and returns when its file is gone, cannot be removed, or the target takes long for that.
+    pub(super) async fn release(self) {
+        self.release_within(RELEASE_PATIENCE).await;
+    }
+
+    async fn release_within(mut self, patience: Duration) {
         self.stop = None;
         if let Some(keeper) = self.keeper.take() {
-            // A panic there leaves a file that grows old.
-            let _ = keeper.await;
+            // A panic there leaves a file that grows old, and so does a process that ends before the keeper.
+            let _ = tokio::time::timeout(patience, keeper).await;
         }
     }
 }
@@ -297,7 +304,7 @@ impl Keeper {
                 // Nobody may have looked while it seemed dead. But somebody may.
                 _ if renewed.elapsed() >= usable => self.tell_lost(match outcome {
                     Ok(Err(error)) => error.to_string(),
-                    _ => "it could not be renewed before others may take it for dead".to_owned(),
+                    _ => format!("{} did not take it before others may take it for dead", self.store.url().as_str()),
                 }),
                 Ok(Ok(())) => (renewed, pause) = (begun, self.times.renew),
                 Ok(Err(_)) | Err(_) => pause = self.times.renew / 12,
@@ -381,5 +388,20 @@ mod tests {
             backup.release().await;
             deletion.release().await;
         }
+    }
+
+    /// Its file is not removed in time: the end of a restore does not wait for that.
+    #[tokio::test]
+    async fn a_target_that_does_not_let_go_of_a_lock_holds_up_nobody() {
+        let lock = Lock {
+            volume: "vol".to_owned(),
+            name: "lock-1".to_owned(),
+            times: TIMES,
+            stop: None,
+            keeper: Some(tokio::spawn(std::future::pending())),
+            lost: watch::channel(None).1,
+        };
+        let released = lock.release_within(Duration::from_millis(10));
+        tokio::time::timeout(RELEASE_PATIENCE, released).await.unwrap();
     }
 }

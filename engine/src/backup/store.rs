@@ -17,12 +17,13 @@ use super::target::blocking::Blocking;
 use super::target::files::Files;
 use super::target::objects::{Objects, explained};
 use super::target::share::{Kind, Share};
+use super::target::silence::Silence;
 use super::target::{ErrorKind, Place, StoreError, Target, TargetUrl};
 use super::target::{azure, mount, s3};
 
 /// The largest object that [`Store::read`] takes into memory: the record of a backup of 16 TiB in blocks of 2 MiB.
 pub const LARGEST_OBJECT: u64 = 1 << 30;
-/// A file server makes its clients wait longer than others before it gives up, and syncs take their time.
+/// One file operation is waited for longer than an HTTP server that is silent: syncs take their time.
 const FILE_PATIENCE: u32 = 4;
 
 /// An object in a listing.
@@ -115,9 +116,15 @@ impl Store {
     pub async fn open_with(target: &Target, settings: &Settings) -> Result<Self, StoreError> {
         let url = target.url.clone();
         let credentials = &target.credentials;
-        let blocking = Blocking::new(settings.patience * FILE_PATIENCE);
+        let blocking = |who: &str| {
+            let silence = Silence::new(who, silence_patience(settings.patience));
+            Blocking::new(settings.patience * FILE_PATIENCE, silence)
+        };
         let access = match url.place() {
-            Place::Local { path } => Access::Files(Files::open(path.clone(), url.as_str(), blocking).await?),
+            Place::Local { path } => {
+                let blocking = blocking(&format!("the file system of {}", path.display()));
+                Access::Files(Files::open(path.clone(), None, url.as_str(), blocking).await?)
+            }
             Place::S3 { bucket, region, prefix } => {
                 let bucket = s3::Bucket { name: bucket, region: region.as_deref(), prefix };
                 let objects = s3::open(&bucket, credentials, settings);
@@ -131,12 +138,14 @@ impl Store {
             Place::Nfs { server, path, options } => {
                 let share = share(Kind::Nfs, server, path, options.as_ref());
                 let place = mount::mounted(&share, credentials, &settings.mounts).await?;
-                Access::Files(Files::open(place, url.as_str(), blocking).await?)
+                let blocking = blocking(&share.who());
+                Access::Files(Files::open(place, Some(share), url.as_str(), blocking).await?)
             }
             Place::Cifs { server, path, options } => {
                 let share = share(Kind::Cifs, server, path, options.as_ref());
                 let place = mount::mounted(&share, credentials, &settings.mounts).await?;
-                Access::Files(Files::open(place, url.as_str(), blocking).await?)
+                let blocking = blocking(&share.who());
+                Access::Files(Files::open(place, Some(share), url.as_str(), blocking).await?)
             }
         };
         Ok(Self { url, access })
@@ -153,6 +162,15 @@ impl Store {
                 mount::unmounted(&share(Kind::Cifs, server, path, options.as_ref()), &settings.mounts).await
             }
             Place::S3 { .. } | Place::Azure { .. } | Place::Local { .. } => Ok(()),
+        }
+    }
+
+    /// Returns when its server has answered nothing for so long that calls fail at once ([`StoreError::is_given_up`]).
+    /// Calls to object stores try again by themselves, each with its own limit: for those this never returns.
+    pub(super) async fn is_given_up(&self) {
+        match &self.access {
+            Access::Files(files) => files.is_given_up().await,
+            Access::Objects(_) => std::future::pending().await,
         }
     }
 
@@ -253,6 +271,12 @@ impl Store {
         done("remove");
         Ok(report)
     }
+}
+
+/// How long a file server may answer no operation at all, next to the patience with an HTTP server. Shorter than a lock may
+/// go without renewal, and than a person waits for a test of the target: then this error, which names it, is the one told.
+fn silence_patience(patience: Duration) -> Duration {
+    patience * 3 / 2
 }
 
 fn share(kind: Kind, server: &str, path: &str, options: Option<&String>) -> Share {

@@ -4,8 +4,8 @@
 //! replicas' files. That may take minutes and can't be called off, so each trim has a thread of its own, which goes on when
 //! nobody waits for it any more; a second one of the same volume is refused meanwhile.
 //!
-//! Invariant: a file system is trimmed only if it is on the volume's own device: what was opened carries the device's
-//! number, whatever was mounted over the path since it was found.
+//! Invariant: a file system is trimmed only if it is on the volume's device, or on one above that: what was opened carries that
+//! device's number, whatever was mounted over the path since it was found.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -1,7 +1,7 @@
-//! Azure's blob storage, as Azurite has it. Azurite is 365 MB of npm packages, too much to bring along for this:
-//! `npm install azurite@3.37.0`, then `AUROCHS_AZURITE=…/node_modules/.bin/azurite-blob cargo test --test backup_store -- --ignored azure`.
+//! Azure's blob storage, as a real Azurite has it, which is installed where it is missing.
 
 use std::net::TcpListener;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -14,6 +14,9 @@ use crate::{impatient, is_explained, target};
 const ACCOUNT: &str = "devstoreaccount1";
 const KEY: &str = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 
+/// How long the server may take to listen: it reads thousands of files first. Half a minute was not enough on a busy machine.
+const START: Duration = Duration::from_secs(120);
+
 struct Azurite {
     child: Child,
     port: u16,
@@ -22,18 +25,19 @@ struct Azurite {
 
 impl Azurite {
     fn start() -> Self {
-        let program = std::env::var("AUROCHS_AZURITE").expect("AUROCHS_AZURITE names azurite-blob");
         let directory = tempfile::tempdir_in("/var/tmp").unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let child = Command::new(program)
+        let child = Command::new(program())
             .args(["--silent", "--disableTelemetry", "--blobHost", "127.0.0.1", "--blobPort", &port.to_string()])
             .arg("--location")
             .arg(directory.path())
             .stdin(Stdio::null())
+            // It says that it listens, silent or not.
+            .stdout(Stdio::null())
             .spawn()
             .unwrap();
         let this = Self { child, port, _directory: directory };
-        let end = Instant::now() + Duration::from_secs(30);
+        let end = Instant::now() + START;
         while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
             assert!(Instant::now() < end, "Azurite does not start");
             std::thread::sleep(Duration::from_millis(20));
@@ -74,8 +78,16 @@ impl Drop for Azurite {
     }
 }
 
+/// The program, installed first where it is missing.
+fn program() -> PathBuf {
+    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("azure-server");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../scripts/azure-server.sh");
+    let made = Command::new(script).arg(&directory).output().unwrap();
+    assert!(made.status.success(), "no Azure server: {}", String::from_utf8_lossy(&made.stderr));
+    directory.join("node_modules/.bin/azurite-blob")
+}
+
 #[tokio::test]
-#[ignore = "needs Azurite, see above"]
 async fn azure_does_it_and_says_what_is_wrong() {
     let server = Azurite::start();
     server.create_container("backups");

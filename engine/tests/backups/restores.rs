@@ -1,14 +1,21 @@
 //! Restores and backups that go on, heal, or refuse.
 
+use std::fs::{self, File};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use aurochs_engine::backup::block::Checksum;
 use aurochs_engine::backup::create::create_with;
 use aurochs_engine::backup::delete::delete_volume_with;
 use aurochs_engine::backup::restore::restore_with;
 use aurochs_engine::backup::{
-    self, BackupError, BackupRecord, CreateRequest, Held, Mode, Progress, RestoreRequest, layout,
+    self, BackupError, BackupRecord, CreateRequest, Credentials, Held, LockTimes, Mode, Progress, RestoreRequest,
+    Settings, Store, Target, layout,
 };
+use nix::sys::stat::Mode as Permissions;
+use nix::unistd::mkfifo;
 
 use time::format_description::well_known::Rfc3339;
 
@@ -245,6 +252,54 @@ async fn a_backup_that_dies_goes_on_without_storing_again() {
     let other = CreateRequest { snapshot: "s2".to_owned(), ..request };
     let refused = create_with(&place.store, &other, &source, &Progress::default(), QUICK).await;
     assert!(matches!(refused, Err(BackupError::Exists { .. })), "{refused:?}");
+}
+
+/// Files that nobody gets an answer about, as those of a server that fell silent: pipes that nobody writes to.
+struct Silent(Vec<PathBuf>);
+
+impl Silent {
+    fn new(files: impl Iterator<Item = PathBuf>) -> Self {
+        let files: Vec<_> = files.collect();
+        for file in &files {
+            fs::rename(file, file.with_extension("aside")).unwrap();
+            mkfifo(file, Permissions::S_IRWXU).unwrap();
+        }
+        Self(files)
+    }
+
+    /// The files are back, and whoever waits for one hears that what it wanted is no file.
+    fn end(self) {
+        for file in &self.0 {
+            let _ = File::options().write(true).custom_flags(nix::libc::O_NONBLOCK).open(file);
+            fs::rename(file.with_extension("aside"), file).unwrap();
+        }
+    }
+}
+
+/// Each block by itself could be waited for and tried again for minutes, and there are more than may be waited for at once.
+#[tokio::test]
+async fn a_restore_from_a_silent_server_ends_and_the_next_one_goes_on() {
+    let blocks = 30;
+    let seeds: Vec<_> = (0..blocks).map(|block| (block, block + 1)).collect();
+    let content = content(blocks, &seeds);
+    let place = backed_up(&content).await;
+    let target = Target { url: place.url().parse().unwrap(), credentials: Credentials::default() };
+    let settings = Settings { patience: Duration::from_secs(2), ..Settings::default() };
+    let store = Store::open_with(&target, &settings).await.unwrap();
+    // A renewal would be an answer.
+    let times = LockTimes { renew: Duration::from_secs(60), lifetime: Duration::from_secs(150), ..QUICK };
+    let silent = Silent::new(place.blocks("vol").iter().skip(2).map(|block| place.path(block)));
+    let (request, sink) = (restoring("vol", "b1"), Memory::empty(blocks * MIB));
+    let begun = Instant::now();
+    let broken = restore_with(&store, &request, &sink, &Progress::default(), times).await;
+    let took = begun.elapsed();
+    let Err(BackupError::Store(error)) = broken else { panic!("{broken:?}") };
+    assert!(error.is_given_up() && error.reason().contains("target has not answered for 3 s"), "{error}");
+    assert!(took < Duration::from_secs(12), "{took:?}");
+    silent.end();
+    let again = restore_with(&place.store, &request, &sink, &Progress::default(), times).await.unwrap();
+    assert!(*sink.content.lock().unwrap() == content);
+    assert_eq!(again.kept_bytes + again.fetched_bytes, blocks * MIB);
 }
 
 /// Dropped, it leaves no lock, and what it stored.

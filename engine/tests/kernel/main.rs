@@ -1,11 +1,14 @@
 //! Volumes as devices of a kernel that has the drivers for them, each used as people do: format, mount, write, check,
-//! compare; and with the engine killed in the middle of it.
+//! compare; and with the engine killed in the middle of it. And backup targets on file servers, with the kernel's own clients
+//! of NFS and CIFS.
 //!
 //! Ignored, because they load and unload drivers and need a kernel that has them: `make test-kernel` boots one and runs
 //! them there. A module is one part of that run; `scripts/test-kernel.sh nbd` runs one alone.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod cifs;
+mod cifs_server;
 mod driver;
 mod evidence;
 mod file_system;
@@ -14,7 +17,11 @@ mod initiator;
 mod iscsi;
 mod launched;
 mod nbd;
+mod nfs;
+mod nfs_server;
+mod server_address;
 mod setting;
+mod share;
 mod ublk;
 mod writer;
 
@@ -22,6 +29,8 @@ mod writer;
 mod file_device;
 #[path = "../node/mod.rs"]
 mod node;
+#[path = "../parties/mod.rs"]
+mod parties;
 
 use std::path::Path;
 use std::time::Duration;

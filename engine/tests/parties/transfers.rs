@@ -20,21 +20,31 @@ const BLOCK_SIZE: u64 = 1 << 20;
 /// A backup target.
 pub struct Shelf {
     directory: PathBuf,
+    /// By which it is known, where that is not the directory itself.
+    served: Option<Target>,
 }
 
 impl Shelf {
     pub fn new(root: &Path) -> Self {
         let directory = root.join("shelf");
         std::fs::create_dir(&directory).unwrap();
-        Self { directory }
+        Self { directory, served: None }
     }
 
     /// One that is there.
     pub fn at(root: &Path) -> Self {
-        Self { directory: root.join("shelf") }
+        Self { directory: root.join("shelf"), served: None }
+    }
+
+    /// One that a server has in this directory.
+    pub fn served(directory: &Path, target: Target) -> Self {
+        Self { directory: directory.to_owned(), served: Some(target) }
     }
 
     pub fn target(&self) -> Target {
+        if let Some(target) = &self.served {
+            return target.clone();
+        }
         let url = format!("vfs://{}", self.directory.display()).parse().unwrap();
         Target { url, credentials: Credentials::default() }
     }

@@ -4,6 +4,7 @@
 //!    the audit log.
 //! 2. A browser has a session cookie ([`session`]), a script sends HTTP Basic; both are checked against the users'
 //!    file ([`users`]), which says with [`roles`] what they may do.
+//!    In a cluster a program may send a service account's token instead ([`crate::cluster::tokens`]).
 //! 3. Wrong passwords are slowed down ([`slowdown`]); right ones are remembered for a few minutes ([`verified`]).
 //! 4. Requests that another site's page sent in the user's name are refused ([`client`], [`page_proof`]), and so are more than
 //!    anybody needs ([`rate`]).
@@ -41,6 +42,7 @@ use self::slowdown::Slowdown;
 use self::users::{Account, FirstPassword, Users, UsersError, known};
 use self::verified::Verified;
 use crate::audit::{Act, Audit, Ended};
+use crate::cluster::tokens::{TokenMark, Tokens};
 use crate::store::sqlite::Sqlite;
 
 pub use self::require::Guard;
@@ -66,6 +68,8 @@ pub enum Proof {
     Session(TokenHash),
     /// Of the password that was right: it may be changed while something stays open.
     Password(PasswordMark),
+    /// Of a service account.
+    Token(TokenMark),
 }
 
 /// Why a login failed.
@@ -75,6 +79,10 @@ pub enum LoginError {
     Wrong,
     #[error("too many wrong passwords; the next try is possible in {} s", .0.as_secs() + 1)]
     TooMany(Duration),
+    #[error("the token is no service account's of this cluster, or has ended")]
+    BadToken,
+    #[error("{0} may not use this manager")]
+    NoRole(String),
     #[error("too many logins are waiting for their turn")]
     Busy,
     #[error("cannot check the login: {0}")]
@@ -107,6 +115,8 @@ struct Inner {
     metrics_open: AtomicBool,
     /// Set once, before anything is served.
     proxies: OnceLock<Proxies>,
+    /// Set once, too; only in a cluster.
+    tokens: OnceLock<Tokens>,
     pool: SqlitePool,
     /// Held while it is written down what the users' files say.
     remembering: tokio::sync::Mutex<()>,
@@ -130,6 +140,7 @@ impl Auth {
             ended: broadcast::channel(64).0,
             metrics_open: AtomicBool::new(false),
             proxies: OnceLock::new(),
+            tokens: OnceLock::new(),
             pool: sqlite.pool(),
             remembering: tokio::sync::Mutex::default(),
         };
@@ -204,6 +215,25 @@ impl Auth {
     /// These proxies alone are believed when they say for whom they send a request. Said once.
     pub fn trust_proxies(&self, proxies: Proxies) {
         self.0.proxies.get_or_init(|| proxies);
+    }
+
+    /// From now on service accounts of the cluster are let in. Said once.
+    pub fn accept_tokens(&self, tokens: Tokens) {
+        self.0.tokens.get_or_init(|| tokens);
+    }
+
+    /// Whether there is a cluster whose service accounts are let in.
+    pub(crate) fn accepts_tokens(&self) -> bool {
+        self.0.tokens.get().is_some()
+    }
+
+    /// The owner of a service account's token. Outside of a cluster there is none.
+    pub(crate) async fn check_token(&self, token: &str) -> Result<User, LoginError> {
+        let tokens = self.0.tokens.get().ok_or(LoginError::BadToken)?;
+        let account = tokens.check(token).await.map_err(|error| LoginError::Failed(error.to_string()))?;
+        let account = account.ok_or(LoginError::BadToken)?;
+        let role = account.role.ok_or_else(|| LoginError::NoRole(account.name.clone()))?;
+        Ok(User { name: account.name, role, proof: Proof::Token(account.mark) })
     }
 
     /// Whether a peer is such a proxy.
@@ -340,6 +370,7 @@ impl Auth {
                     true
                 }
             },
+            Proof::Token(mark) => self.0.tokens.get().is_some_and(|tokens| tokens.vouch_for(mark)),
             Proof::Password(mark) => {
                 self.account(&user.name).is_some_and(|account| PasswordMark::of(&account.hash) == mark)
             }

@@ -43,6 +43,7 @@ impl PageProof {
         let (kind, secret) = match &user.proof {
             Proof::Session(token) => (b's', token.bytes()),
             Proof::Password(mark) => (b'p', mark.bytes()),
+            Proof::Token(mark) => (b't', mark.bytes()),
         };
         mac.update(&[kind]);
         mac.update(secret);

@@ -129,6 +129,14 @@ async fn identify(auth: &Auth, parts: &Parts, client: &Client) -> Result<Option<
         Some(user) if !changes_something(parts) || sender == Sender::SameOrigin || own(&user) => return Ok(Some(user)),
         other => other,
     };
+    // No browser sends one by itself, so that no other site's page can.
+    if let Some(token) = bearer_token(&parts.headers).filter(|_| auth.accepts_tokens()) {
+        return match auth.check_token(token).await {
+            // A proxy's own, which it sends along with what its users ask for.
+            Err(LoginError::BadToken) if wants_page(parts) => Ok(None),
+            found => Ok(Some(found?)),
+        };
+    }
     let Some((name, password)) = basic_credentials(&parts.headers) else {
         return refused.map_or(Ok(None), |user| Err(foreign(auth, parts, client, Some(&user))));
     };
@@ -213,6 +221,12 @@ fn refuse(error: ApiError, headers: &HeaderMap) -> Response {
     response
 }
 
+/// What stands behind `Authorization: Bearer`.
+fn bearer_token(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
 /// Name and password of `Authorization: Basic`.
 fn basic_credentials(headers: &HeaderMap) -> Option<(String, String)> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
@@ -246,6 +260,16 @@ impl From<LoginError> for ApiError {
     fn from(error: LoginError) -> Self {
         match error {
             LoginError::Wrong => Self::new(ErrorKind::Unauthorized, &error, "Check both and try again."),
+            LoginError::BadToken => Self::new(
+                ErrorKind::Unauthorized,
+                &error,
+                "Send the token of a service account, or a name and a password.",
+            ),
+            LoginError::NoRole(_) => Self::new(
+                ErrorKind::Forbidden,
+                &error,
+                "Give it a role in the manager's namespace: get on longhorn.io/api to look, update to do everything.",
+            ),
             LoginError::TooMany(wait) => {
                 Self::new(ErrorKind::TooManyRequests, &error, "Wait, then log in with the right password.")
                     .retry_after(wait)

@@ -46,6 +46,21 @@ impl Roles {
     }
 }
 
+impl Roles {
+    /// These, and those of others whom these don't name.
+    pub(super) fn over(mut self, others: &Self) -> Self {
+        for (name, role) in &others.0 {
+            self.0.entry(name.clone()).or_insert(*role);
+        }
+        self
+    }
+
+    /// As a file.
+    pub(super) fn text(&self) -> String {
+        self.0.iter().map(|(name, role)| format!("{name}: {}\n", role.word())).collect()
+    }
+}
+
 fn is_remark(line: &str) -> bool {
     let line = line.trim();
     line.is_empty() || line.starts_with('#')
@@ -77,6 +92,18 @@ mod tests {
         let roles = Roles::parse("*: viewer\nann: admin").unwrap();
         assert_eq!(["ann", "bob"].map(|name| roles.of(name)), [Role::Admin, Role::Viewer]);
         assert_eq!(Roles::parse("").unwrap().of("ann"), Role::Admin);
+    }
+
+    #[test]
+    fn whom_the_new_ones_dont_name_the_old_ones_do() {
+        let (new, old) =
+            (Roles::parse("ann: admin\nbob: viewer").unwrap(), Roles::parse("ann: viewer\neve: viewer").unwrap());
+        let both = new.over(&old);
+        assert_eq!(
+            ["ann", "bob", "eve", "zoe"].map(|name| both.of(name)),
+            [Role::Admin, Role::Viewer, Role::Viewer, Role::Admin]
+        );
+        assert_eq!(Roles::parse(&both.text()), Ok(both));
     }
 
     #[test]

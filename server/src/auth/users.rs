@@ -9,6 +9,7 @@
 
 pub mod edit;
 mod first;
+pub mod given;
 pub(super) mod known;
 
 use std::collections::HashMap;

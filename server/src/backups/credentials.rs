@@ -5,12 +5,14 @@
 //! {"offsite": {"AWS_ACCESS_KEY_ID": "…", "AWS_SECRET_ACCESS_KEY": "…", "AWS_ENDPOINTS": "https://s3.example.org"}}
 //! ```
 //! A person may write it; it is read again when it has changed. It is used only while nobody but its owner can read it.
+//!
+//! In a cluster the file is a copy of Secrets ([`crate::cluster::credentials`]), and is changed by changing these.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use aurochs_engine::backup::target::CREDENTIAL_NAMES;
 
@@ -31,6 +33,8 @@ pub type Secret = BTreeMap<String, String>;
 pub struct Credentials {
     path: Option<PathBuf>,
     known: Mutex<Known>,
+    /// The namespace of the Secrets that the file is a copy of, where it is one.
+    copied_from: OnceLock<String>,
 }
 
 #[derive(Default)]
@@ -52,7 +56,7 @@ impl std::fmt::Debug for Credentials {
 impl Credentials {
     #[must_use]
     pub fn at(path: PathBuf) -> Self {
-        Self { path: Some(path), known: Mutex::default() }
+        Self { path: Some(path), ..Self::default() }
     }
 
     /// What is kept under this name.
@@ -60,6 +64,12 @@ impl Credentials {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         self.refresh(&mut known)?;
         known.secrets.get(secret).cloned().ok_or_else(|| {
+            if let Some(namespace) = self.copied_from.get() {
+                return Fault::credentials(
+                    format!("there is no Secret named {secret:?} with credentials in the namespace {namespace}"),
+                    "Make it with kubectl; an empty credentialSecret needs none.",
+                );
+            }
             let place = self.path.as_deref().map_or_else(|| FILE.to_owned(), |path| path.display().to_string());
             Fault::credentials(
                 format!("there is no secret named {secret:?} in {place}"),
@@ -70,11 +80,36 @@ impl Credentials {
 
     /// Keeps it, and nothing else under this name.
     pub fn set(&self, name: &str, secret: &Secret) -> Result<(), Fault> {
+        self.check_own(name)?;
         self.change(|all| drop(all.insert(name.to_owned(), secret.clone())))
     }
 
     pub fn remove(&self, name: &str) -> Result<(), Fault> {
+        self.check_own(name)?;
         self.change(|all| drop(all.remove(name)))
+    }
+
+    /// Nothing of ours needs it any more. What is a copy goes when the Secret does.
+    pub fn let_go(&self, name: &str) -> Result<(), Fault> {
+        if self.copied_from.get().is_some() { Ok(()) } else { self.remove(name) }
+    }
+
+    /// From now on this is a copy of the Secrets of a namespace. Said once.
+    pub fn copy_from(&self, namespace: &str) {
+        self.copied_from.get_or_init(|| namespace.to_owned());
+    }
+
+    /// What these Secrets are now; nothing else is kept.
+    pub fn take(&self, secrets: &BTreeMap<String, Secret>) -> Result<(), Fault> {
+        self.change(|all| all.clone_from(secrets))
+    }
+
+    fn check_own(&self, name: &str) -> Result<(), Fault> {
+        let Some(namespace) = self.copied_from.get() else { return Ok(()) };
+        Err(Fault::credentials(
+            format!("credentials are Secrets of the namespace {namespace} here, and are not kept by the manager"),
+            &format!("Write them into the Secret {name} with kubectl, and name it as the target's credentialSecret."),
+        ))
     }
 
     fn change(&self, change: impl FnOnce(&mut BTreeMap<String, Secret>)) -> Result<(), Fault> {
@@ -187,6 +222,21 @@ mod tests {
         let refused = credentials.of("a").unwrap_err();
         assert!(refused.message.contains("line 1") && !refused.message.contains("planted"), "{}", refused.message);
         assert!(credentials.set("b", &secret("x")).is_err(), "what can't be read is not overwritten");
+    }
+
+    #[test]
+    fn a_copy_is_changed_by_nobody_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let credentials = Credentials::at(directory.path().join(FILE));
+        credentials.set("of-before", &secret("x")).unwrap();
+        credentials.copy_from("storage");
+        for refused in [credentials.set("a", &secret("x")), credentials.remove("of-before")] {
+            assert!(refused.unwrap_err().message.contains("namespace storage"));
+        }
+        credentials.take(&[("a".to_owned(), secret("y"))].into()).unwrap();
+        credentials.let_go("a").unwrap();
+        assert_eq!(credentials.of("a").unwrap(), secret("y"));
+        assert!(credentials.of("of-before").unwrap_err().message.contains("no Secret named"));
     }
 
     #[test]

@@ -123,16 +123,24 @@ pub struct Controllers {
 }
 
 impl Controllers {
-    /// Brings settings and nodes into being, then starts everything.
-    pub async fn start(context: &Context) -> Result<Self, Error> {
-        setting::ensure_defaults(context).await?;
-        backup_target::ensure_default(&context.store).await?;
-        let mut tasks = Vec::new();
+    /// What every manager does, whether it acts or not: keeps its copy of the settings and its view of the running
+    /// processes fresh. Writes nothing.
+    pub async fn look(context: &Context) -> Result<Self, Error> {
+        // A follower begins with what is there then: what it tells is never older than this.
+        setting::read(context).await?;
+        let mut tasks = vec![setting::follow(context)];
         for node in context.clients.nodes() {
             let (clients, instances) = (context.clients.clone(), context.instances.clone());
             tasks.push(tokio::spawn(watcher::follow(clients, instances, node.to_owned())));
         }
-        tasks.extend(setting::start(context));
+        Ok(Self { tasks })
+    }
+
+    /// Brings settings and nodes into being, then starts everything that acts on what [`look`](Self::look) sees.
+    pub async fn start(context: &Context) -> Result<Self, Error> {
+        setting::ensure_defaults(context).await?;
+        backup_target::ensure_default(&context.store).await?;
+        let mut tasks = setting::start(context);
         tasks.extend(node::start(context));
         tasks.extend(instance_manager::start(context));
         tasks.extend(engine_image::start(context));

@@ -33,7 +33,7 @@ type Samples = VecDeque<(Instant, IoCounters)>;
 
 static ENGINES: LazyLock<Mutex<HashMap<String, Samples>>> = LazyLock::new(Mutex::default);
 
-/// The engine of this name told its counters.
+/// The engine with this uid told its counters.
 pub(super) fn told(engine: &str, counters: Option<&IoCounters>) {
     let Some(counters) = counters else { return };
     let mut engines = ENGINES.lock().unwrap_or_else(PoisonError::into_inner);

@@ -31,7 +31,7 @@ const BOUND_POWERS: [u32; 21] = [14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25,
 
 static ENGINES: LazyLock<Mutex<HashMap<String, ByOperation>>> = LazyLock::new(Mutex::default);
 
-/// The engine of this name told how long its requests took.
+/// The engine with this uid told how long its requests took.
 pub(super) fn told(engine: &str, told: Option<&IoLatencies>) {
     let Some(told) = told else { return };
     let by_operation = [&told.read, &told.write, &told.flush, &told.discard].map(|counts| read(counts.as_ref()));
@@ -65,7 +65,7 @@ pub(super) fn write<'a>(page: &mut Page, engines: impl Iterator<Item = &'a Objec
     // While a volume moves it has two engines, and one series: that of the engine that serves it.
     let mut by_volume: BTreeMap<&str, (bool, ByOperation)> = BTreeMap::new();
     for engine in engines {
-        let Some(latencies) = latencies(engine.name()) else { continue };
+        let Some(latencies) = latencies(&engine.metadata.uid) else { continue };
         let of_volume = by_volume.entry(&engine.spec.volume_name).or_insert_with(|| (false, latencies.clone()));
         if engine.spec.active && !of_volume.0 {
             *of_volume = (true, latencies);
@@ -100,13 +100,19 @@ mod tests {
     }
 
     fn engine(name: &str, active: bool) -> Object<Engine> {
-        Object::new(name, EngineSpec { volume_name: "moving".into(), active, ..EngineSpec::default() })
+        let mut engine =
+            Object::new(name, EngineSpec { volume_name: "moving".into(), active, ..EngineSpec::default() });
+        engine.metadata.uid = format!("uid of {name}");
+        engine
     }
 
     #[test]
     fn a_volume_has_one_series_for_each_operation_that_it_was_asked_for() {
-        told("moving-e-0", Some(&IoLatencies { write: counts(&[9, 20, 700, 30_000_000]), ..IoLatencies::default() }));
-        told("moving-e-1", Some(&IoLatencies { read: counts(&[9]), ..IoLatencies::default() }));
+        told(
+            "uid of moving-e-0",
+            Some(&IoLatencies { write: counts(&[9, 20, 700, 30_000_000]), ..IoLatencies::default() }),
+        );
+        told("uid of moving-e-1", Some(&IoLatencies { read: counts(&[9]), ..IoLatencies::default() }));
         let page = |active: bool| {
             let engines = [engine("moving-e-1", !active), engine("moving-e-0", active), engine("silent", true)];
             let mut page = Page::default();
@@ -129,9 +135,9 @@ mod tests {
         assert!(!text.contains("read") && !text.contains("flush"), "{text}");
         let other = page(false);
         assert!(other.contains("operation=\"read\"") && !other.contains("operation=\"write\""), "{other}");
-        forget("moving-e-0");
-        assert_eq!(latencies("moving-e-0"), None);
-        forget("moving-e-1");
+        forget("uid of moving-e-0");
+        assert_eq!(latencies("uid of moving-e-0"), None);
+        forget("uid of moving-e-1");
         assert_eq!(page(true), "");
     }
 }

@@ -22,7 +22,8 @@ pub mod work;
 
 use aurochs_engine::grpc::engine_v1::EngineStatus;
 
-/// The engine of this name told its state.
+/// The engine told its state: the one with this uid, since another one may have its name, later or for another manager of this
+/// process.
 pub fn engine_told(engine: &str, status: &EngineStatus) {
     io::told(engine, status.io.as_ref());
     io_latency::told(engine, status.io_latencies.as_ref());

@@ -89,36 +89,34 @@ struct Shared {
 }
 
 impl Notifications {
-    /// Begins to look and to tell, until the tasks are aborted; what waits then waits for the next manager. To be called
-    /// inside a tokio runtime.
-    pub fn start(
-        directory: &Path,
-        sqlite: &Sqlite,
-        store: &Store,
-        events: &Events,
-        jobs: &Jobs,
-        installation: &str,
-    ) -> Result<(Self, Vec<JoinHandle<()>>), OpenError> {
+    /// The targets that are kept in this directory and this database. Nobody is told anything yet.
+    pub fn open(directory: &Path, sqlite: &Sqlite, installation: &str) -> Result<Self, OpenError> {
         let path = directory.join(secrets::FILE);
         let secrets = Secrets::open(path.clone()).map_err(|source| OpenError::Secrets { path, source })?;
         let sender = Sender::new(installation).map_err(|error| OpenError::Sender(error.to_string()))?;
-        let filled = Arc::new(Notify::new());
-        let outbox = Outbox { pool: sqlite.writer(), filled: filled.clone() };
-        let shared = Arc::new(Shared {
+        let shared = Shared {
             pool: sqlite.writer(),
             secrets,
             sender,
-            filled,
+            filled: Arc::new(Notify::new()),
             changed: Notify::new(),
             changing: tokio::sync::Mutex::default(),
-        });
-        let tasks = vec![
+        };
+        Ok(Self(Some(Arc::new(shared))))
+    }
+
+    /// Begins to look and to tell, until the tasks are aborted; what waits then waits for the next beginning. To be called
+    /// inside a tokio runtime.
+    #[must_use]
+    pub fn start(&self, store: &Store, events: &Events, jobs: &Jobs) -> Vec<JoinHandle<()>> {
+        let Some(shared) = &self.0 else { return Vec::new() };
+        let outbox = Outbox { pool: shared.pool.clone(), filled: shared.filled.clone() };
+        vec![
             sources::follow_events(outbox.clone(), events.clone()),
             sources::follow_jobs(outbox.clone(), jobs.clone()),
             sources::follow_causes(outbox, store),
             tokio::spawn(delivery::run(shared.clone())),
-        ];
-        Ok((Self(Some(shared)), tasks))
+        ]
     }
 
     fn shared(&self) -> Result<&Arc<Shared>, Error> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 pub use aurochs_api::backing_image::{BackingImageDiskFileStatus, FileState, SourceType};
 use aurochs_api::cause::Cause;
+use aurochs_api::describe::Described;
 use aurochs_api::size::{ByteSize, as_number};
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +21,7 @@ impl Kind for BackingImage {
     type Status = BackingImageStatus;
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BackingImageSpec {
     pub source_type: SourceType,
@@ -39,14 +40,14 @@ pub struct BackingImageSpec {
     pub secret_namespace: String,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct DiskFileSpec {
     pub data_engine: String,
     pub eviction_requested: bool,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BackingImageStatus {
     #[serde(rename = "ownerID")]
@@ -58,10 +59,13 @@ pub struct BackingImageStatus {
     /// When a copy was last needed, by the disk's UUID.
     pub disk_last_ref_at_map: BTreeMap<String, String>,
     #[serde(with = "as_number")]
+    #[schema(wire = "integer")]
     pub size: ByteSize,
     #[serde(with = "as_number")]
+    #[schema(wire = "integer")]
     pub virtual_size: ByteSize,
     #[serde(with = "as_number")]
+    #[schema(wire = "integer")]
     pub real_size: ByteSize,
     pub v2_first_copy_disk: String,
     pub v2_first_copy_status: String,

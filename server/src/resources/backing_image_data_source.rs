@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use aurochs_api::backing_image::{FileState, SourceType};
+use aurochs_api::describe::Described;
 use aurochs_api::size::{ByteSize, as_number};
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +20,7 @@ impl Kind for BackingImageDataSource {
     type Status = BackingImageDataSourceStatus;
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BackingImageDataSourceSpec {
     #[serde(rename = "nodeID")]
@@ -35,7 +36,7 @@ pub struct BackingImageDataSourceSpec {
     pub file_transferred: bool,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BackingImageDataSourceStatus {
     #[serde(rename = "ownerID")]
@@ -46,6 +47,7 @@ pub struct BackingImageDataSourceStatus {
     pub message: String,
     pub checksum: String,
     #[serde(with = "as_number")]
+    #[schema(wire = "integer")]
     pub size: ByteSize,
     pub running_parameters: BTreeMap<String, String>,
     pub ip: String,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use aurochs_api::backing_image::FileState;
+use aurochs_api::describe::Described;
 use aurochs_api::size::{ByteSize, as_number};
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +21,7 @@ impl Kind for BackingImageManager {
     type Status = BackingImageManagerStatus;
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BackingImageManagerSpec {
     #[serde(rename = "nodeID")]
@@ -33,7 +34,7 @@ pub struct BackingImageManagerSpec {
     pub backing_images: BTreeMap<String, String>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BackingImageManagerStatus {
     #[serde(rename = "ownerID")]
@@ -48,7 +49,7 @@ pub struct BackingImageManagerStatus {
     pub api_min_version: u32,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BackingImageFile {
     pub name: String,
@@ -59,10 +60,13 @@ pub struct BackingImageFile {
     pub message: String,
     pub current_checksum: String,
     #[serde(with = "as_number")]
+    #[schema(wire = "integer")]
     pub size: ByteSize,
     #[serde(with = "as_number")]
+    #[schema(wire = "integer")]
     pub virtual_size: ByteSize,
     #[serde(with = "as_number")]
+    #[schema(wire = "integer")]
     pub real_size: ByteSize,
     pub sender_manager_address: String,
     pub sending_reference: u32,

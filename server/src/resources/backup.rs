@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 pub use aurochs_api::backup::BackupState;
+use aurochs_api::describe::Described;
 use aurochs_api::size::{ByteSize, as_number};
 use serde::{Deserialize, Serialize};
 
@@ -25,7 +26,7 @@ pub const LABEL_BACKUP_TARGET: &str = "backup-target";
 pub const LABEL_BACKUP_VOLUME: &str = "backup-volume";
 
 /// Whether all blocks are sent, or those that changed since the backup before.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum BackupMode {
     #[default]
@@ -44,7 +45,7 @@ impl BackupMode {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BackupSpec {
     pub snapshot_name: String,
@@ -59,7 +60,7 @@ pub struct BackupSpec {
 }
 
 /// Amounts are texts, as Longhorn has them; empty until they are known.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BackupStatus {
     #[serde(rename = "ownerID")]
@@ -91,9 +92,11 @@ pub struct BackupStatus {
     pub record_version: String,
     /// Ours, of a backup that is made here: bytes of the volume to look at, and those done.
     #[serde(with = "as_number")]
+    #[schema(wire = "integer")]
     #[serde(skip_serializing_if = "is_zero")]
     pub planned_bytes: ByteSize,
     #[serde(with = "as_number")]
+    #[schema(wire = "integer")]
     #[serde(skip_serializing_if = "is_zero")]
     pub done_bytes: ByteSize,
     /// Ours: when its turn came, and the time that it may take to begin.

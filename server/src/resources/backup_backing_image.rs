@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use aurochs_api::backup::BackupState;
+use aurochs_api::describe::Described;
 use aurochs_api::size::{ByteSize, as_number};
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +21,7 @@ impl Kind for BackupBackingImage {
     type Status = BackupBackingImageStatus;
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BackupBackingImageSpec {
     pub backing_image: String,
@@ -33,7 +34,7 @@ pub struct BackupBackingImageSpec {
     pub sync_requested_at: String,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BackupBackingImageStatus {
     #[serde(rename = "ownerID")]
@@ -46,6 +47,7 @@ pub struct BackupBackingImageStatus {
     pub url: String,
     pub checksum: String,
     #[serde(with = "as_number")]
+    #[schema(wire = "integer")]
     pub size: ByteSize,
     pub backup_created_at: String,
     pub labels: BTreeMap<String, String>,

@@ -2,6 +2,7 @@
 
 use aurochs_api::cause::Cause;
 use aurochs_api::condition::Condition;
+use aurochs_api::describe::Described;
 use serde::{Deserialize, Serialize};
 
 use super::Kind;
@@ -20,7 +21,7 @@ impl Kind for BackupTarget {
 /// Condition of a target that can't be used; its message says why.
 pub const CONDITION_UNAVAILABLE: &str = "Unavailable";
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BackupTargetSpec {
     #[serde(rename = "backupTargetURL")]
@@ -33,7 +34,7 @@ pub struct BackupTargetSpec {
     pub sync_requested_at: String,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BackupTargetStatus {
     #[serde(rename = "ownerID")]

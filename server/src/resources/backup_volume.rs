@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aurochs_api::describe::Described;
 use serde::{Deserialize, Serialize};
 
 use super::Kind;
@@ -17,7 +18,7 @@ impl Kind for BackupVolume {
     type Status = BackupVolumeStatus;
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BackupVolumeSpec {
     pub volume_name: String,
@@ -28,7 +29,7 @@ pub struct BackupVolumeSpec {
 }
 
 /// Amounts are texts, as Longhorn has them; empty until they are known.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BackupVolumeStatus {
     #[serde(rename = "ownerID")]

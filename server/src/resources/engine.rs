@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use aurochs_api::condition::Condition;
+use aurochs_api::describe::Described;
 use aurochs_api::replica::ReplicaMode;
 use aurochs_api::size::ByteSize;
 use aurochs_api::snapshot::Snapshot;
@@ -24,7 +25,7 @@ impl Kind for Engine {
 }
 
 /// What a process of an instance manager is doing, or should be doing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Described, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum InstanceState {
     Running,
@@ -53,7 +54,7 @@ impl InstanceState {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct EngineSpec {
     pub volume_name: String,
@@ -94,7 +95,7 @@ pub struct EngineSpec {
 }
 
 /// A person's decision to go on without what only lost replicas had; see `controllers/volume/salvage.rs`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SalvageOrder {
     /// Counts the decisions; the status repeats the last one that was answered.
@@ -106,7 +107,7 @@ pub struct SalvageOrder {
     pub record_generation: Option<u64>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct EngineStatus {
     #[serde(rename = "ownerID")]
@@ -206,7 +207,7 @@ pub struct EngineStatus {
 }
 
 /// A purge on one replica.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct PurgeStatus {
     pub is_purging: bool,
@@ -222,7 +223,7 @@ pub struct PurgeStatus {
 }
 
 /// A copy of another volume's snapshot into an empty volume.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct CloneProgress {
     pub source_volume: String,
@@ -244,7 +245,7 @@ pub struct CloneProgress {
 }
 
 /// How a restore goes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RestorePhase {
     #[default]
@@ -255,7 +256,7 @@ pub enum RestorePhase {
 }
 
 /// A backup that is written into the volume.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RestoreProgress {
     /// In the backup store.
@@ -281,7 +282,7 @@ pub struct RestoreProgress {
 }
 
 /// How far hashing a snapshot on all replicas is.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct HashProgress {
     pub snapshot: String,
@@ -293,7 +294,7 @@ pub struct HashProgress {
 }
 
 /// A snapshot's hash on one replica.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ReplicaHash {
     pub phase: HashPhase,
@@ -311,7 +312,7 @@ pub struct ReplicaHash {
     pub total_bytes: ByteSize,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Described, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HashPhase {
     #[default]
@@ -325,7 +326,7 @@ pub enum HashPhase {
 }
 
 /// How fast rebuilds go.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RebuildPace {
     /// 0: as fast as foreground requests allow.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use aurochs_api::condition::Condition;
+use aurochs_api::describe::Described;
 pub use aurochs_api::engine_image::{EngineImageState, EngineVersions};
 use serde::{Deserialize, Serialize};
 
@@ -19,13 +20,13 @@ impl Kind for EngineImage {
     type Status = EngineImageStatus;
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(default)]
 pub struct EngineImageSpec {
     pub image: String,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct EngineImageStatus {
     #[serde(rename = "ownerID")]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use aurochs_api::condition::Condition;
+use aurochs_api::describe::Described;
 use aurochs_api::instance_manager::InstanceProcess;
 use serde::{Deserialize, Serialize};
 
@@ -20,7 +21,7 @@ impl Kind for InstanceManager {
     type Status = InstanceManagerStatus;
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct InstanceManagerSpec {
     #[serde(rename = "nodeID")]
@@ -32,7 +33,7 @@ pub struct InstanceManagerSpec {
     pub data_engine: String,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct InstanceManagerStatus {
     #[serde(rename = "ownerID")]

@@ -36,4 +36,9 @@ pub struct OwnerReference {
     pub kind: String,
     pub name: String,
     pub uid: String,
+    /// What others say of the tie; kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub controller: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub block_owner_deletion: Option<bool>,
 }

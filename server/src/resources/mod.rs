@@ -12,6 +12,7 @@ pub mod backup_target;
 pub mod backup_volume;
 pub mod condition;
 pub mod data_source;
+pub mod definition;
 pub mod engine;
 pub mod engine_image;
 pub mod instance_manager;
@@ -36,6 +37,7 @@ pub mod volume_attachment;
 
 use std::fmt::Debug;
 
+use aurochs_api::describe::Shaped;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -80,8 +82,8 @@ pub trait Kind: Clone + Copy + Debug + Default + Send + Sync + 'static {
     const PLURAL: &'static str;
     /// Whether new objects get the `longhorn.io` finalizer, so that a controller can clean up before they go.
     const FINALIZED: bool;
-    type Spec: Clone + Debug + Default + PartialEq + Serialize + DeserializeOwned + Send + Sync;
-    type Status: Clone + Debug + Default + PartialEq + Serialize + DeserializeOwned + Send + Sync;
+    type Spec: Clone + Debug + Default + PartialEq + Shaped + Serialize + DeserializeOwned + Send + Sync;
+    type Status: Clone + Debug + Default + PartialEq + Shaped + Serialize + DeserializeOwned + Send + Sync;
 }
 
 /// One resource.
@@ -112,6 +114,7 @@ impl<K: Kind> Object<K> {
             kind: Volume::KIND.to_owned(),
             name: volume.metadata.name.clone(),
             uid: volume.metadata.uid.clone(),
+            ..OwnerReference::default()
         }];
         self
     }

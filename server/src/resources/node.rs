@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use aurochs_api::cause::Cause;
 use aurochs_api::condition::Condition;
+use aurochs_api::describe::Described;
 pub use aurochs_api::node::DiskType;
 use aurochs_api::node::FrontendOffer;
 pub use aurochs_api::node::{DiskHealth, EnvironmentItem};
@@ -45,7 +46,7 @@ pub const ANNOTATION_DEFAULT_TAGS: &str = "node.longhorn.io/default-node-tags";
 pub const LABEL_REGION: &str = "topology.kubernetes.io/region";
 pub const LABEL_ZONE: &str = "topology.kubernetes.io/zone";
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct NodeSpec {
     pub name: String,
@@ -60,7 +61,7 @@ pub struct NodeSpec {
     pub cordoned: bool,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct DiskSpec {
     #[serde(rename = "diskType")]
@@ -71,11 +72,12 @@ pub struct DiskSpec {
     pub eviction_requested: bool,
     /// Kept for others. A JSON number.
     #[serde(with = "as_number")]
+    #[schema(wire = "integer")]
     pub storage_reserved: ByteSize,
     pub tags: Vec<String>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct NodeStatus {
     pub conditions: Vec<Condition>,
@@ -93,7 +95,7 @@ pub struct NodeStatus {
 }
 
 /// Figures are JSON numbers, in bytes.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct DiskStatus {
     pub conditions: Vec<Condition>,
@@ -107,10 +109,13 @@ pub struct DiskStatus {
     pub filesystem_type: String,
     pub instance_manager_name: String,
     #[serde(with = "as_number")]
+    #[schema(wire = "integer")]
     pub storage_maximum: ByteSize,
     #[serde(with = "as_number")]
+    #[schema(wire = "integer")]
     pub storage_available: ByteSize,
     #[serde(with = "as_number")]
+    #[schema(wire = "integer")]
     pub storage_scheduled: ByteSize,
     /// Replica name to the bytes it may grow to.
     pub scheduled_replica: BTreeMap<String, u64>,
@@ -124,6 +129,7 @@ pub struct DiskStatus {
     pub filesystem_id: String,
     /// Ours: the largest file that the file system takes, and with it the largest volume; 0 for unknown.
     #[serde(with = "as_number")]
+    #[schema(wire = "integer")]
     pub maximum_file_size: ByteSize,
     /// Ours: what keeps replicas from being placed here.
     pub causes: Vec<Cause>,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use aurochs_api::condition::Condition;
+use aurochs_api::describe::Described;
 pub use aurochs_api::orphan::OrphanType;
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +32,7 @@ pub const PARAMETER_INSTANCE_UUID: &str = "InstanceUUID";
 pub const PARAMETER_INSTANCE_MANAGER: &str = "InstanceManager";
 
 /// Never changed once it is there.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct OrphanSpec {
     #[serde(rename = "nodeID")]
@@ -41,7 +42,7 @@ pub struct OrphanSpec {
     pub parameters: BTreeMap<String, String>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct OrphanStatus {
     #[serde(rename = "ownerID")]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aurochs_api::describe::Described;
 pub use aurochs_api::recurring_job::{RecurringRun, Task};
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +22,7 @@ impl Kind for RecurringJob {
 /// The group of volumes that have no job and no other group.
 pub const GROUP_DEFAULT: &str = "default";
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RecurringJobSpec {
     pub name: String,
@@ -34,7 +35,7 @@ pub struct RecurringJobSpec {
     pub parameters: BTreeMap<String, String>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RecurringJobStatus {
     #[serde(rename = "ownerID")]
@@ -55,7 +56,7 @@ pub struct RecurringJobStatus {
 }
 
 /// Moments before `since` are none of the cron's: who changes it means the times to come.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Followed {
     pub cron: String,

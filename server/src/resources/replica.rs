@@ -1,6 +1,7 @@
 //! Replica: one copy of a volume's data on one disk.
 
 use aurochs_api::condition::Condition;
+use aurochs_api::describe::Described;
 use aurochs_api::size::ByteSize;
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +22,7 @@ impl Kind for Replica {
 /// A replica that could not be rebuilt this often is given up.
 pub const REBUILD_RETRIES_MAXIMUM: u32 = 5;
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ReplicaSpec {
     pub volume_name: String,
@@ -88,7 +89,7 @@ impl ReplicaSpec {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ReplicaStatus {
     #[serde(rename = "ownerID")]

@@ -1,6 +1,7 @@
 //! Setting: one named value. In Kubernetes `value` stands at the top level; the store translates.
 
 use aurochs_api::cause::Cause;
+use aurochs_api::describe::Described;
 use serde::{Deserialize, Serialize};
 
 use super::Kind;
@@ -16,13 +17,13 @@ impl Kind for Setting {
     type Status = SettingStatus;
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SettingSpec {
     pub value: String,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SettingStatus {
     pub applied: bool,

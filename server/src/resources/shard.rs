@@ -1,5 +1,6 @@
 //! Shard: one piece of a shard group, on one disk.
 
+use aurochs_api::describe::Described;
 pub use aurochs_api::shard::{ShardRole, ShardState};
 use aurochs_api::size::ByteSize;
 use serde::{Deserialize, Serialize};
@@ -17,7 +18,7 @@ impl Kind for Shard {
     type Status = ShardStatus;
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ShardSpec {
     pub shard_group_name: String,
@@ -31,7 +32,7 @@ pub struct ShardSpec {
     pub eviction_requested: bool,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ShardStatus {
     #[serde(rename = "ownerID")]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use aurochs_api::condition::Condition;
+use aurochs_api::describe::Described;
 pub use aurochs_api::shard::ShardGroupState;
 use aurochs_api::size::{ByteSize, as_number};
 use serde::{Deserialize, Serialize};
@@ -21,7 +22,7 @@ impl Kind for ShardGroup {
     type Status = ShardGroupStatus;
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ShardGroupSpec {
     pub volume_name: String,
@@ -32,10 +33,11 @@ pub struct ShardGroupSpec {
     #[serde(rename = "stripSizeKB")]
     pub strip_size_kb: u32,
     #[serde(with = "as_number")]
+    #[schema(wire = "integer")]
     pub creation_size: ByteSize,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ShardGroupStatus {
     #[serde(rename = "ownerID")]

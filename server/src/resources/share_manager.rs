@@ -1,5 +1,6 @@
 //! ShareManager: offers one volume to several nodes at once. Its name is the volume's.
 
+use aurochs_api::describe::Described;
 use serde::{Deserialize, Serialize};
 
 use super::Kind;
@@ -16,13 +17,13 @@ impl Kind for ShareManager {
     type Status = ShareManagerStatus;
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(default)]
 pub struct ShareManagerSpec {
     pub image: String,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ShareManagerStatus {
     #[serde(rename = "ownerID")]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aurochs_api::describe::Described;
 use aurochs_api::size::{ByteSize, as_number};
 use serde::{Deserialize, Serialize};
 
@@ -31,7 +32,7 @@ impl Kind for Snapshot {
     type Status = SnapshotStatus;
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SnapshotSpec {
     pub volume: String,
@@ -40,7 +41,7 @@ pub struct SnapshotSpec {
     pub labels: BTreeMap<String, String>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SnapshotStatus {
     #[serde(rename = "ownerID")]
@@ -52,8 +53,10 @@ pub struct SnapshotStatus {
     pub ready_to_use: bool,
     pub creation_time: String,
     #[serde(with = "as_number")]
+    #[schema(wire = "integer")]
     pub size: ByteSize,
     #[serde(with = "as_number")]
+    #[schema(wire = "integer")]
     pub restore_size: ByteSize,
     pub labels: BTreeMap<String, String>,
     /// CRC-64 of the snapshot's file, the same on all replicas; empty while it is not known.

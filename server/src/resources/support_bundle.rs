@@ -1,6 +1,7 @@
 //! SupportBundle: everything that helps to find out what went wrong, in one file.
 
 use aurochs_api::condition::Condition;
+use aurochs_api::describe::Described;
 use aurochs_api::size::{ByteSize, as_number};
 pub use aurochs_api::support_bundle::SupportBundleState;
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,7 @@ impl Kind for SupportBundle {
     type Status = SupportBundleStatus;
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SupportBundleSpec {
     pub description: String,
@@ -28,7 +29,7 @@ pub struct SupportBundleSpec {
     pub node_id: String,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SupportBundleStatus {
     #[serde(rename = "ownerID")]
@@ -40,6 +41,7 @@ pub struct SupportBundleStatus {
     pub conditions: Vec<Condition>,
     pub filename: String,
     #[serde(with = "as_number")]
+    #[schema(wire = "integer")]
     pub filesize: ByteSize,
     pub image: String,
     #[serde(rename = "managerIP")]

@@ -1,6 +1,7 @@
 //! SystemBackup: a backup of the whole system's configuration.
 
 use aurochs_api::condition::Condition;
+use aurochs_api::describe::Described;
 use aurochs_api::size::{ByteSize, as_number};
 pub use aurochs_api::system_backup::{SystemBackupState, VolumeBackupPolicy};
 use serde::{Deserialize, Serialize};
@@ -19,13 +20,13 @@ impl Kind for SystemBackup {
     type Status = SystemBackupStatus;
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SystemBackupSpec {
     pub volume_backup_policy: VolumeBackupPolicy,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SystemBackupStatus {
     #[serde(rename = "ownerID")]
@@ -55,8 +56,10 @@ pub struct SystemBackupStatus {
     pub checksum: String,
     /// Ours: of the volumes' backups that are made for it.
     #[serde(with = "as_number", skip_serializing_if = "is_zero")]
+    #[schema(wire = "integer")]
     pub planned_bytes: ByteSize,
     #[serde(with = "as_number", skip_serializing_if = "is_zero")]
+    #[schema(wire = "integer")]
     pub done_bytes: ByteSize,
 }
 

@@ -1,6 +1,7 @@
 //! SystemRestore: a restore of the whole system's configuration.
 
 use aurochs_api::condition::Condition;
+use aurochs_api::describe::Described;
 pub use aurochs_api::system_restore::SystemRestoreState;
 use serde::{Deserialize, Serialize};
 
@@ -17,14 +18,14 @@ impl Kind for SystemRestore {
     type Status = SystemRestoreStatus;
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SystemRestoreSpec {
     /// Name of the system backup.
     pub system_backup: String,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SystemRestoreStatus {
     #[serde(rename = "ownerID")]

@@ -2,6 +2,7 @@
 
 use aurochs_api::cause::Cause;
 use aurochs_api::condition::Condition;
+use aurochs_api::describe::Described;
 use aurochs_api::size::ByteSize;
 pub use aurochs_api::volume::{
     AccessMode, BackupCompression, CloneMode, CloneState, CloneStatus, DataLayout, DataLocality, Frontend,
@@ -53,7 +54,7 @@ pub const LABEL_ENABLED: &str = "enabled";
 /// Label that ties a volume to the target of its backups.
 pub const LABEL_BACKUP_TARGET: &str = "backup-target";
 
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct VolumeSpec {
     pub size: ByteSize,
@@ -195,7 +196,7 @@ impl Default for VolumeSpec {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct VolumeStatus {
     #[serde(rename = "ownerID")]
@@ -217,6 +218,7 @@ pub struct VolumeStatus {
     pub is_partly_remote: bool,
     /// Bytes on disk of all layers of one replica, rounded so that it changes rarely. A JSON number.
     #[serde(with = "aurochs_api::size::as_number")]
+    #[schema(wire = "integer")]
     pub actual_size: ByteSize,
     pub conditions: Vec<Condition>,
     pub clone_status: CloneStatus,

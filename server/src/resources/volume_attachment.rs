@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use aurochs_api::condition::Condition;
+use aurochs_api::describe::Described;
 use serde::{Deserialize, Serialize};
 
 use super::Kind;
@@ -27,7 +28,7 @@ pub const PARAMETER_LAST_ATTACHED_BY: &str = "lastAttachedBy";
 /// Condition of a ticket.
 pub const CONDITION_SATISFIED: &str = "Satisfied";
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct VolumeAttachmentSpec {
     pub volume: String,
@@ -36,7 +37,7 @@ pub struct VolumeAttachmentSpec {
 }
 
 /// Who asks. The order of the variants says nothing; see [`AttacherType::priority`].
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Described, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AttacherType {
     CsiAttacher,
@@ -126,7 +127,7 @@ impl AttacherType {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AttachmentTicket {
     pub id: String,
@@ -178,13 +179,13 @@ impl AttachmentTicket {
     }
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct VolumeAttachmentStatus {
     pub attachment_ticket_statuses: BTreeMap<String, AttachmentTicketStatus>,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AttachmentTicketStatus {
     pub id: String,

@@ -77,6 +77,8 @@ pub enum Acts {
     Default,
     /// What it would change is not there yet: only values that come true all the same are taken.
     Later(Feature),
+    /// It is obeyed in Kubernetes, by programs that are there alone. On one machine there is nothing that it could change.
+    InKubernetes,
     /// It tells something; the system itself writes it.
     Tells,
 }
@@ -202,6 +204,10 @@ impl Definition {
         Self { acts: Acts::Later(feature), ..self }
     }
 
+    pub(super) const fn in_kubernetes(self) -> Self {
+        Self { acts: Acts::InKubernetes, ..self }
+    }
+
     pub(super) const fn true_already(self, values: &'static [&'static str]) -> Self {
         Self { true_already: values, ..self }
     }
@@ -221,10 +227,17 @@ impl Definition {
     /// The description with what this version does not do.
     #[must_use]
     pub fn told(&self) -> String {
-        let Acts::Later(feature) = self.acts else { return self.description.to_owned() };
-        let taken = if self.true_already.is_empty() { "" } else { " (or what is so anyway)" };
-        let missing = feature.words();
-        format!("{} This version has no {missing} yet, so that only the default is taken{taken}.", self.description)
+        let description = self.description;
+        let missing = match self.acts {
+            Acts::Later(feature) => feature.words(),
+            Acts::InKubernetes => return format!("{description} It means nothing outside of Kubernetes."),
+            Acts::Now | Acts::Default | Acts::Tells => return description.to_owned(),
+        };
+        if self.true_already.is_empty() {
+            return format!("{description} This version has no {missing} yet, so that only the default is taken.");
+        }
+        let so_already = self.true_already.join(", ");
+        format!("{description} This version has no {missing} yet, so that only the default is taken, or {so_already}.")
     }
 
     /// As the API tells it.

@@ -2,6 +2,8 @@
 
 use aurochs_api::cron::Cron;
 
+use crate::cluster::driver::system_pods;
+
 /// What a value must look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
@@ -22,6 +24,12 @@ pub enum Form {
     Network,
     /// Kinds of orphans, with `;` between them.
     OrphanKinds,
+    /// Labels of nodes that pods want: `key:value;key:value`.
+    NodeSelector,
+    /// Taints that pods tolerate: `key=value:Effect;key:Effect`.
+    Tolerations,
+    /// Requests and limits by container, in JSON.
+    PodResources,
 }
 
 /// What `log-level` can be.
@@ -45,6 +53,9 @@ impl Form {
             Self::LogLevel => LOG_LEVELS.iter().any(|level| level.eq_ignore_ascii_case(value)),
             Self::Network => value.split_once('/').is_some_and(|(space, name)| is_dns_name(space) && is_dns_name(name)),
             Self::OrphanKinds => value.split(';').all(|kind| ORPHAN_KINDS.contains(&kind.trim())),
+            Self::NodeSelector => system_pods::node_selector(value).is_ok(),
+            Self::Tolerations => system_pods::tolerations(value).is_ok(),
+            Self::PodResources => system_pods::resources(value).is_ok(),
         }
     }
 
@@ -64,6 +75,15 @@ impl Form {
             Self::LogLevel => format!("one of {}", LOG_LEVELS.join(", ")),
             Self::Network => "<namespace>/<name> of a network".to_owned(),
             Self::OrphanKinds => format!("one or more of {}, with ; between them", ORPHAN_KINDS.join(", ")),
+            Self::NodeSelector => "labels as key:value, with ; between them".to_owned(),
+            Self::Tolerations => {
+                "taints as key=value:Effect or key:Effect, with ; between them, where the effect is NoSchedule, PreferNoSchedule \
+                 or NoExecute"
+                    .to_owned()
+            }
+            Self::PodResources => {
+                r#"JSON by container, such as {"csi-attacher": {"limits": {"memory": "128Mi"}}}"#.to_owned()
+            }
         }
     }
 }
@@ -112,6 +132,13 @@ mod tests {
                 Form::OrphanKinds,
                 &["replica-data", "instance", "replica-data;instance", "instance; replica-data"],
                 &["replica", "replica-data,instance", ";", "replica-data;"],
+            ),
+            (Form::NodeSelector, &["kubernetes.io/os:linux", "a:b;c:d"], &["linux", ":linux"]),
+            (Form::Tolerations, &["a=b:NoSchedule", "a:NoExecute;:"], &["a=b:Never", "=b:NoExecute"]),
+            (
+                Form::PodResources,
+                &[r#"{"csi-attacher": {"limits": {"memory": "1Gi"}}}"#],
+                &["much", "[]", r#"{"a": 1}"#],
             ),
         ] {
             good.iter().for_each(|value| assert!(form.fits(value), "{form:?} {value:?}"));

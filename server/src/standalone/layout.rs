@@ -13,6 +13,9 @@
 //! | `DATA/support-bundles/` | archives that wait to be downloaded |
 //! | `RUN/node-N/im.sock` | a node's instance manager |
 //!
+//! In a cluster a node has the cluster's name for it, and its directories are called `node-N` all the same: such a name may be
+//! long.
+//!
 //! RUN is `/run/aurochs-<8 hex of the data directory's path>` for root, else under `$XDG_RUNTIME_DIR` or `/tmp`: paths
 //! of unix sockets must be short, data directories need not be.
 
@@ -28,6 +31,8 @@ use crate::environment::premises::Premises;
 
 /// The longest path of a unix socket is 108 bytes with its end; engines add file names below the run directory.
 const RUN_PATH_MAXIMUM: usize = 60;
+/// Longest name of a node: names of files are made of it.
+const NODE_NAME_MAXIMUM: usize = 200;
 /// Hardly more than one machine can use; a number beyond is a typing error.
 const NODES_MAXIMUM: u32 = 32;
 
@@ -37,6 +42,10 @@ pub enum LayoutError {
     Io { what: &'static str, path: PathBuf, source: io::Error },
     #[error("{0} logical nodes are not possible; give 1 to 32 with --nodes")]
     Nodes(u32),
+    #[error(
+        "{0:?} can't be the name of a node; it has small letters, digits, dashes and dots, at most 200 (--node-name)"
+    )]
+    NodeName(String),
     #[error("the directory for sockets {0} is too long a path; set XDG_RUNTIME_DIR to a shorter one")]
     RunPathTooLong(PathBuf),
     #[error("{0} belongs to another user; remove it or set XDG_RUNTIME_DIR")]
@@ -51,20 +60,36 @@ pub struct Layout {
     pub run: PathBuf,
     /// Names of the nodes.
     pub nodes: Vec<String>,
+    /// Node name to the name of its directories, where that is another one.
+    directories: BTreeMap<String, String>,
 }
 
 impl Layout {
     /// Where the nodes' disks are, below the data directory.
     pub const NODE_DIRECTORIES: &str = "nodes";
 
-    /// Makes the directories.
+    /// Makes the directories for this number of nodes: `node-1`, `node-2`, …
     pub fn make(data: &Path, nodes: u32) -> Result<Self, LayoutError> {
+        Self::make_named(data, nodes, None)
+    }
+
+    /// The same with another name: that of the one node, or what the names of several begin with.
+    pub fn make_named(data: &Path, nodes: u32, name: Option<&str>) -> Result<Self, LayoutError> {
         if nodes == 0 || nodes > NODES_MAXIMUM {
             return Err(LayoutError::Nodes(nodes));
         }
+        if let Some(name) = name.filter(|name| !is_node_name(name)) {
+            return Err(LayoutError::NodeName(name.to_owned()));
+        }
         make_private(data)?;
-        let nodes = (1..=nodes).map(|number| format!("node-{number}")).collect();
-        let layout = Self { nodes, ..Self::find(data)? };
+        let named = (1..=nodes).map(|number| match name {
+            None => (format!("node-{number}"), format!("node-{number}")),
+            Some(name) if nodes == 1 => (name.to_owned(), format!("node-{number}")),
+            Some(name) => (format!("{name}-{number}"), format!("node-{number}")),
+        });
+        let directories: BTreeMap<String, String> = named.clone().collect();
+        let nodes = named.map(|(name, _)| name).collect();
+        let layout = Self { nodes, directories, ..Self::find(data)? };
         make_private(&layout.run)?;
         let owner = fs::symlink_metadata(&layout.run).map(|metadata| (metadata.uid(), metadata.is_dir()));
         if owner.ok() != Some((nix::unistd::geteuid().as_raw(), true)) {
@@ -94,7 +119,7 @@ impl Layout {
             }
         }
         nodes.sort();
-        Ok(Self { data, run, nodes })
+        Ok(Self { data, run, nodes, directories: BTreeMap::new() })
     }
 
     #[must_use]
@@ -124,7 +149,7 @@ impl Layout {
 
     #[must_use]
     pub fn node_data(&self, node: &str) -> PathBuf {
-        self.node_directories().join(node)
+        self.node_directories().join(self.directory(node))
     }
 
     #[must_use]
@@ -134,7 +159,11 @@ impl Layout {
 
     #[must_use]
     pub fn node_run(&self, node: &str) -> PathBuf {
-        self.run.join(node)
+        self.run.join(self.directory(node))
+    }
+
+    fn directory<'a>(&'a self, node: &'a str) -> &'a str {
+        self.directories.get(node).map_or(node, String::as_str)
     }
 
     #[must_use]
@@ -155,6 +184,14 @@ impl Layout {
     pub fn default_disks(&self) -> BTreeMap<String, PathBuf> {
         self.nodes.iter().map(|node| (node.clone(), self.node_data(node))).collect()
     }
+}
+
+/// As Kubernetes names its nodes.
+fn is_node_name(name: &str) -> bool {
+    let is_end = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    let is_inner = |byte: u8| is_end(byte) || matches!(byte, b'-' | b'.');
+    let ends = name.bytes().next().is_some_and(is_end) && name.bytes().next_back().is_some_and(is_end);
+    ends && name.len() <= NODE_NAME_MAXIMUM && name.bytes().all(is_inner)
 }
 
 fn run_directory(data: &Path) -> PathBuf {
@@ -196,5 +233,22 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         assert!(matches!(Layout::make(directory.path(), 0), Err(LayoutError::Nodes(0))));
         assert!(matches!(Layout::make(directory.path(), 33), Err(LayoutError::Nodes(33))));
+    }
+
+    #[test]
+    fn a_long_name_of_a_node_makes_no_long_path() {
+        let directory = tempfile::tempdir().unwrap();
+        let name = "ip-10-0-1-23.eu-central-1.compute.internal";
+        let layout = Layout::make_named(directory.path(), 1, Some(name)).unwrap();
+        assert_eq!(layout.nodes, [name]);
+        assert!(layout.node_run(name).ends_with("node-1") && layout.node_data(name).ends_with("nodes/node-1"));
+        let layout = Layout::make_named(directory.path(), 2, Some("b")).unwrap();
+        assert_eq!(layout.nodes, ["b-1", "b-2"]);
+        assert!(layout.node_run("b-2").ends_with("node-2"));
+        fs::remove_dir_all(&layout.run).unwrap();
+        for bad in ["", "Node", "-a", "a-", "a/b", ".."] {
+            let refused = Layout::make_named(directory.path(), 1, Some(bad));
+            assert!(matches!(refused, Err(LayoutError::NodeName(_))), "{bad}");
+        }
     }
 }

@@ -3,10 +3,12 @@
 //! 1. [`layout`] — where everything lies;
 //! 2. [`claim`] — only one manager for a data directory, and how to find it;
 //! 3. [`supervise`] — instance managers are started, adopted, started again;
-//! 4. this file — serve until told to stop; [`stop`] — stop everything.
+//! 4. [`duty`] — what acts, as opposed to what answers: always, or in a cluster ([`crate::cluster`]) when it is this manager's turn;
+//! 5. this file — serve until told to stop; [`stop`] — stop everything.
 
 pub mod check;
 mod claim;
+mod duty;
 mod first;
 mod layout;
 pub mod stop;
@@ -21,16 +23,19 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 
+use crate::admission::Judge;
 use crate::app::App;
 use crate::auth::Auth;
 use crate::auth::users::{self, FirstPassword, UsersError};
 use crate::backups::{self, Backups};
+use crate::cluster::users::ClusterUsers;
+use crate::cluster::{self, Cluster, ClusterError, Member};
 use crate::controllers::{self, Context, Controllers};
 use crate::events::Events;
 use crate::instance::{Clients, Instances, Network};
 use crate::jobs::Jobs;
 use crate::notifications::{self, Notifications};
-use crate::recurring::{self, clock::Clock};
+use crate::recurring::clock::Clock;
 use crate::resources::condition::is_true;
 use crate::resources::node::READY;
 use crate::resources::{Node, Object};
@@ -38,13 +43,15 @@ use crate::samples::Samples;
 use crate::settings::{Name, Settings};
 use crate::store::sqlite::Sqlite;
 use crate::store::{Store, StoreError};
-use crate::support_bundle::{self, Bundles, Place};
+use crate::support_bundle::{Bundles, Place};
 use crate::web::connections::tls::Tls;
+
+use duty::{Duty, Work};
 
 pub use claim::ClaimError;
 pub use layout::{Layout, LayoutError};
 
-/// What the dashboard's corner says; Kubernetes will have names of its own.
+/// What the dashboard's corner says. In a cluster it is the namespace.
 const INSTALLATION_NAME: &str = "standalone";
 
 /// Settings that start with another value than Longhorn's. One machine's root disk is shared with the system and is
@@ -56,6 +63,8 @@ const FIRST_SETTINGS: &[(Name, &str)] = &[
     (Name::RecurringSuccessfulJobsHistoryLimit, "100"),
     (Name::RecurringFailedJobsHistoryLimit, "100"),
 ];
+/// The same in a cluster: its disks are what Longhorn's are.
+const FIRST_SETTINGS_IN_A_CLUSTER: &[(Name, &str)] = FIRST_SETTINGS.split_at(1).1;
 
 /// How long a start waits for its nodes before it serves all the same.
 const NODES_PATIENCE: std::time::Duration = std::time::Duration::from_secs(15);
@@ -73,6 +82,8 @@ pub struct Options {
     pub engine_binary: Option<PathBuf>,
     /// Which zone, and region, each node is in.
     pub zones: Vec<zone::NodeZone>,
+    /// The Kubernetes cluster that keeps the resources; `None` keeps them in the data directory.
+    pub kubernetes: Option<Member>,
 }
 
 /// Why the manager could not start or had to end.
@@ -84,6 +95,8 @@ pub enum Error {
     Zone(#[from] zone::ZoneError),
     #[error(transparent)]
     Claim(#[from] ClaimError),
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
     #[error("there is no {0}; build it (make run does) or name it with --engine-binary")]
     NoEngineBinary(PathBuf),
     #[error("can't open the database {path}: {source}; if the file is damaged, move it aside and restore a copy")]
@@ -113,13 +126,16 @@ pub struct Manager {
     pub first_password: Option<FirstPassword>,
     listener: TcpListener,
     sqlite: Sqlite,
-    controllers: Controllers,
+    /// Keeps the manager's view fresh.
+    looking: Controllers,
+    duty: Duty,
     _instance_managers: supervise::Supervisor,
     _claim: claim::Claim,
 }
 
 impl Manager {
-    /// Claims the data directory, opens the store, brings the instance managers up, starts the controllers.
+    /// Claims the data directory, opens the store, brings the instance managers up, starts the controllers. In a cluster they
+    /// start when it is this manager's turn, which may be long after it began to serve.
     pub async fn start(options: &Options) -> Result<Self, Error> {
         Self::start_by(options, Clock::default()).await
     }
@@ -127,7 +143,7 @@ impl Manager {
     /// The same with another clock for recurring jobs than the system's.
     pub async fn start_by(options: &Options, clock: Clock) -> Result<Self, Error> {
         let binary = engine_binary(options.engine_binary.clone())?;
-        let layout = Layout::make(&options.data, options.nodes)?;
+        let layout = options.layout()?;
         zone::check(&options.zones, &layout.nodes)?;
         let claim = claim::Claim::take(&layout)?;
         // Bound before anything is started: an address in use must not leave processes behind.
@@ -136,15 +152,20 @@ impl Manager {
         let database = layout.database();
         let sqlite = Sqlite::open(&database).await;
         let sqlite = sqlite.map_err(|source| Error::Database { path: database, source })?;
+        let cluster = match &options.kubernetes {
+            Some(member) => Some(Cluster::connect(member).await?),
+            None => None,
+        };
+        let users = bring_users(options, cluster.as_ref(), &layout).await;
         let (auth, first_password) = Auth::open(&layout.data, &sqlite)?;
         auth.catch_up().await;
         let settings = Settings::default();
         let jobs = Jobs::open(sqlite.pool(), settings.clone()).await.map_err(Error::Jobs)?;
+        let store = open_store(cluster.as_ref(), &sqlite, &auth).await?;
         let instance_managers = supervise::Supervisor::start(&layout, &binary);
 
         let clients = Clients::new(layout.instance_manager_addresses(), options.network.clone());
         let owner = clients.nodes().next().unwrap_or_default().into();
-        let store = Store::new(Arc::new(sqlite.clone()));
         let backups = Backups::at(&layout.data);
         let samples = Samples::open(sqlite.pool(), &settings, &store);
         let context = Context {
@@ -160,32 +181,57 @@ impl Manager {
             clients,
             default_disks: Arc::new(layout.default_disks()),
             node_labels: Arc::new(zone::labels(&options.zones)),
-            first_settings: FIRST_SETTINGS,
+            first_settings: if cluster.is_some() { FIRST_SETTINGS_IN_A_CLUSTER } else { FIRST_SETTINGS },
         };
-        first::settings(&context.store, &layout).await?;
-        zone::apply(&context.store, &options.zones).await?;
+        let mut looking = Controllers::look(&context).await?;
+        looking.add(users.map(ClusterUsers::follow).into_iter().collect());
+        if let Some(cluster) = &cluster {
+            looking.add(vec![cluster::credentials::follow(cluster, &context.store, &backups)]);
+        }
+        let place = options.kubernetes.as_ref().and_then(|member| member.webhook.as_ref());
+        let webhook = match (&cluster, place) {
+            (Some(cluster), Some(place)) => Some(cluster.webhook(place, &layout.data).await?),
+            _ => None,
+        };
+        let name = options.kubernetes.as_ref().map_or(INSTALLATION_NAME, |member| member.namespace.as_str());
+        let notifications = Notifications::open(&layout.data, &sqlite, name)?;
         let bundles = bundles(&layout, &context.owner, &options.network);
-        let mut controllers = Controllers::start(&context).await?;
-        controllers.add(support_bundle::controller::start(&context, &bundles));
-        controllers.add(recurring::start(&context, &clock).await);
-        let (store, settings, events) = (context.store.clone(), context.settings.clone(), context.events.clone());
-        let premises = layout.premises();
-        let app = App { bundles, premises, ..App::new(store, settings, auth, events, jobs.clone(), INSTALLATION_NAME) };
-        let (store, events) = (&context.store, &context.events);
-        let (notifications, tasks) =
-            Notifications::start(&layout.data, &sqlite, store, events, &jobs, INSTALLATION_NAME)?;
-        controllers.add(tasks);
-        let app = App { notifications, samples, backups, ..app.with_clients(context.clients.clone()) };
-        let app = app.with_instances(context.instances.clone());
+        let app = App {
+            bundles: bundles.clone(),
+            premises: layout.premises(),
+            notifications: notifications.clone(),
+            samples,
+            backups,
+            clients: context.clients.clone(),
+            instances: context.instances.clone(),
+            ..App::new(context.store.clone(), context.settings.clone(), auth, context.events.clone(), jobs, name)
+        };
+        let registration = match webhook {
+            Some((webhook, registration)) => {
+                looking.add(webhook.serve(Judge::from(&app)).map_err(ClusterError::from)?);
+                Some(registration)
+            }
+            None => None,
+        };
+        let (store, clients, zones) = (app.store.clone(), app.clients.clone(), options.zones.clone());
+        let work = Work { context, layout, zones, bundles, notifications, clock, registration };
+        let duty = match cluster {
+            Some(cluster) => Duty::in_turn(work, cluster),
+            None => {
+                let duty = Duty::begin(&work).await?;
+                wait_for_nodes(&store, &clients).await;
+                duty
+            }
+        };
         let address = listener.local_addr().map_err(Error::Http)?;
-        wait_for_nodes(&context.store, &context.clients).await;
         Ok(Self {
             app,
             address,
             first_password,
             listener,
             sqlite,
-            controllers,
+            looking,
+            duty,
             _instance_managers: instance_managers,
             _claim: claim,
         })
@@ -199,17 +245,43 @@ impl Manager {
     /// The same over TLS, if there is any.
     pub async fn serve_over(self, tls: Option<Tls>, stop: impl Future<Output = ()>) {
         crate::router::serve_over(self.listener, tls, self.app.clone(), stop).await;
-        end(self.controllers, &self.app, &self.sqlite).await;
+        end(self.duty, self.looking, &self.app, &self.sqlite).await;
     }
 
     /// Ends it; nothing is written afterwards, so that the next manager of the same data may start.
     pub async fn stop(self) {
-        end(self.controllers, &self.app, &self.sqlite).await;
+        end(self.duty, self.looking, &self.app, &self.sqlite).await;
     }
 }
 
-async fn end(controllers: Controllers, app: &App, sqlite: &Sqlite) {
-    controllers.stop().await;
+impl Options {
+    fn layout(&self) -> Result<Layout, LayoutError> {
+        let Some(member) = &self.kubernetes else { return Layout::make(&self.data, self.nodes) };
+        let name = member.node_name.clone().unwrap_or_else(|| host_name().to_lowercase());
+        Layout::make_named(&self.data, self.nodes, Some(&name))
+    }
+}
+
+/// The users of a cluster's Secret, where there is to be one. They are there before anybody can log in.
+async fn bring_users(options: &Options, cluster: Option<&Cluster>, layout: &Layout) -> Option<ClusterUsers> {
+    let secret = options.kubernetes.as_ref()?.users_secret.as_ref()?;
+    Some(ClusterUsers::bring(cluster?, secret, &layout.data).await)
+}
+
+/// Where the resources are.
+async fn open_store(cluster: Option<&Cluster>, sqlite: &Sqlite, auth: &Auth) -> Result<Store, Error> {
+    let Some(cluster) = cluster else { return Ok(Store::new(Arc::new(sqlite.clone()))) };
+    auth.accept_tokens(cluster.tokens());
+    Ok(Store::new(Arc::new(cluster.store().await?)))
+}
+
+fn host_name() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").map(|name| name.trim().to_owned()).unwrap_or_default()
+}
+
+async fn end(duty: Duty, looking: Controllers, app: &App, sqlite: &Sqlite) {
+    duty.end().await;
+    looking.stop().await;
     app.auth.look_at_users().await;
     app.auth.audit().settle().await;
     app.jobs.settle().await;

@@ -4,6 +4,7 @@
 //! to clone). Semantics are Kubernetes': optimistic concurrency by resource version, spec and status written
 //! separately, deletion that waits for finalizers, watches that start with what is there.
 
+pub mod kube;
 mod mirror;
 mod raw;
 mod shelf;
@@ -33,6 +34,9 @@ pub enum StoreError {
     Conflict { kind: &'static str, name: String },
     #[error("{kind} {name:?} in the store can't be read by this version: {source}")]
     Decode { kind: &'static str, name: String, source: serde_json::Error },
+    /// It breaks a rule of the keeper's own, and would do so the next time.
+    #[error("the Kubernetes API server refuses {kind} {name:?}: {why}")]
+    Refused { kind: &'static str, name: String, why: String },
     #[error("the store failed while {doing}: {source}")]
     Backend { doing: String, source: Box<dyn std::error::Error + Send + Sync> },
 }
@@ -226,7 +230,12 @@ pub enum RawError {
     NotFound,
     AlreadyExists,
     Conflict,
-    Backend { doing: String, source: Box<dyn std::error::Error + Send + Sync> },
+    /// Why.
+    Refused(String),
+    Backend {
+        doing: String,
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
 }
 
 impl RawError {
@@ -236,6 +245,7 @@ impl RawError {
             Self::NotFound => StoreError::NotFound { kind, name },
             Self::AlreadyExists => StoreError::AlreadyExists { kind, name },
             Self::Conflict => StoreError::Conflict { kind, name },
+            Self::Refused(why) => StoreError::Refused { kind, name, why },
             Self::Backend { doing, source } => StoreError::Backend { doing, source },
         }
     }

@@ -23,10 +23,11 @@ impl RawObject {
     }
 }
 
-/// A list and the version of the whole store at which it was true.
+/// A list, and the announcement up to which it is true.
 #[derive(Clone, Debug)]
 pub struct RawList {
     pub items: Vec<RawObject>,
+    /// That of the last [`RawEvent`] of the kind that is in it, or a later one.
     pub version: u64,
 }
 
@@ -34,7 +35,7 @@ pub struct RawList {
 #[derive(Clone, Debug)]
 pub struct RawEvent {
     pub plural: &'static str,
-    /// The store's version after the change.
+    /// Grows with every change of the kind. Not the object's version: how a keeper counts is its own affair.
     pub version: u64,
     pub deleted: bool,
     /// As it is, or as it last was.

@@ -1,26 +1,44 @@
-//! The store as its users meet it, on a real file.
+//! What every keeper promises, as the store's users meet it; each on SQLite here, and all on a Kubernetes API server by
+//! `kube/tests.rs`. What only a file can show stands at the end.
 
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
+
+use super::kube::Kube;
 use super::sqlite::Sqlite;
 use super::{Store, StoreError, WatchEvent};
 use crate::resources::volume::{VolumeSpec, VolumeState};
 use crate::resources::{LABEL_VOLUME, Object, Replica, Setting, Volume};
 
-struct Fixture {
+/// An empty store and the place that it is in.
+pub(super) struct Fixture {
     store: Store,
-    directory: tempfile::TempDir,
+    place: Place,
 }
 
+/// Where a store lives on when it is closed.
+pub(super) enum Place {
+    File(tempfile::TempDir),
+    Namespace(::kube::Client, String),
+}
+
+/// Room for changes that nobody reads, where a test says nothing else.
+const ROOM: usize = 256;
+
 impl Fixture {
-    async fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let store = Self::open(&directory).await;
-        Self { store, directory }
+    async fn in_a_file() -> Self {
+        Self::at(Place::File(tempfile::tempdir().unwrap())).await
     }
 
-    async fn open(directory: &tempfile::TempDir) -> Store {
-        Store::new(Arc::new(Sqlite::open(&directory.path().join("aurochs.db")).await.unwrap()))
+    pub(super) async fn at(place: Place) -> Self {
+        let store = place.open(ROOM).await;
+        Self { store, place }
+    }
+
+    /// As another process would.
+    async fn open(&self) -> Store {
+        self.place.open(ROOM).await
     }
 
     async fn volume(&self, name: &str) -> Object<Volume> {
@@ -28,11 +46,58 @@ impl Fixture {
     }
 }
 
+impl Place {
+    async fn open(&self, room: usize) -> Store {
+        match self {
+            Self::File(directory) => {
+                let file = directory.path().join("aurochs.db");
+                Store::new(Arc::new(Sqlite::open_buffered(&file, room).await.unwrap()))
+            }
+            Self::Namespace(client, namespace) => {
+                Store::new(Arc::new(Kube::open_buffered(client.clone(), namespace, room).await.unwrap()))
+            }
+        }
+    }
+}
+
+/// Name and test of each promise.
+type Promise = (&'static str, fn(Fixture) -> BoxFuture<'static, ()>);
+
+macro_rules! promises {
+    ($($name:ident),* $(,)?) => {
+        mod on_sqlite {
+            $(
+                #[tokio::test]
+                async fn $name() {
+                    super::$name(super::Fixture::in_a_file().await).await;
+                }
+            )*
+        }
+
+        pub(super) const PROMISES: &[Promise] =
+            &[$((stringify!($name), |fixture| Box::pin($name(fixture)))),*];
+    };
+}
+
+promises![
+    a_reader_that_stands_still_holds_nobody_up,
+    what_was_written_is_there_after_a_restart,
+    a_stale_write_is_refused,
+    concurrent_modifications_all_count,
+    spec_and_status_are_written_apart,
+    an_unchanged_write_changes_no_version,
+    deletion_waits_for_the_finalizer,
+    a_second_creation_is_refused_and_a_recreated_object_is_another_one,
+    labels_find_the_objects_of_a_volume,
+    annotations_are_kept,
+    a_watch_tells_what_is_there_and_then_every_change,
+    a_watch_that_fell_behind_gets_the_present,
+    a_change_follows_what_another_process_wrote,
+];
+
 /// Whoever asked for a list and is not looked at any more (one of several futures whose owner waits for something else)
 /// keeps nobody else from reading.
-#[tokio::test]
-async fn a_reader_that_stands_still_holds_nobody_up() {
-    let fixture = Fixture::new().await;
+async fn a_reader_that_stands_still_holds_nobody_up(fixture: Fixture) {
     let mut first = Box::pin(fixture.store.list::<Replica>());
     let mut second = Box::pin(fixture.store.list::<Setting>());
     assert!(futures::poll!(&mut first).is_pending() && futures::poll!(&mut second).is_pending());
@@ -41,23 +106,19 @@ async fn a_reader_that_stands_still_holds_nobody_up() {
     assert!(first.await.unwrap().is_empty() && second.await.unwrap().is_empty());
 }
 
-#[tokio::test]
-async fn what_was_written_is_there_after_a_restart() {
-    let fixture = Fixture::new().await;
+async fn what_was_written_is_there_after_a_restart(fixture: Fixture) {
     let created = fixture.volume("a").await;
     assert!(!created.metadata.uid.is_empty() && !created.metadata.creation_timestamp.is_empty());
     let mut changed = created.clone();
     changed.spec.node_id = "node-1".into();
     fixture.store.update(&changed).await.unwrap();
-    let reopened = Fixture::open(&fixture.directory).await;
+    let reopened = fixture.open().await;
     let read = reopened.get::<Volume>("a").await.unwrap();
     assert_eq!(read.spec.node_id, "node-1");
     assert_eq!(read.metadata.uid, created.metadata.uid);
 }
 
-#[tokio::test]
-async fn a_stale_write_is_refused() {
-    let fixture = Fixture::new().await;
+async fn a_stale_write_is_refused(fixture: Fixture) {
     let first = fixture.volume("a").await;
     let mut second = first.clone();
     second.spec.node_id = "node-2".into();
@@ -69,9 +130,7 @@ async fn a_stale_write_is_refused() {
     assert_eq!(fixture.store.get::<Volume>("a").await.unwrap().spec.node_id, "node-2");
 }
 
-#[tokio::test]
-async fn concurrent_modifications_all_count() {
-    let fixture = Fixture::new().await;
+async fn concurrent_modifications_all_count(fixture: Fixture) {
     fixture.volume("a").await;
     let increments = (0..10).map(|_| {
         let store = fixture.store.clone();
@@ -84,9 +143,7 @@ async fn concurrent_modifications_all_count() {
     assert_eq!(volume.spec.snapshot_max_count, VolumeSpec::default().snapshot_max_count + 10);
 }
 
-#[tokio::test]
-async fn spec_and_status_are_written_apart() {
-    let fixture = Fixture::new().await;
+async fn spec_and_status_are_written_apart(fixture: Fixture) {
     let mut volume = fixture.volume("a").await;
     volume.spec.node_id = "node-1".into();
     volume.status.state = VolumeState::Attached;
@@ -100,9 +157,7 @@ async fn spec_and_status_are_written_apart() {
     assert_eq!(volume.status.state, VolumeState::Attached);
 }
 
-#[tokio::test]
-async fn an_unchanged_write_changes_no_version() {
-    let fixture = Fixture::new().await;
+async fn an_unchanged_write_changes_no_version(fixture: Fixture) {
     let volume = fixture.volume("a").await;
     let same = fixture.store.update(&volume).await.unwrap();
     assert_eq!(same.metadata.resource_version, volume.metadata.resource_version);
@@ -110,9 +165,7 @@ async fn an_unchanged_write_changes_no_version() {
     assert_eq!(same.metadata.resource_version, volume.metadata.resource_version);
 }
 
-#[tokio::test]
-async fn deletion_waits_for_the_finalizer() {
-    let fixture = Fixture::new().await;
+async fn deletion_waits_for_the_finalizer(fixture: Fixture) {
     fixture.volume("a").await;
     fixture.store.delete::<Volume>("a").await.unwrap();
     assert!(fixture.store.get::<Volume>("a").await.unwrap().is_deleting());
@@ -128,9 +181,7 @@ async fn deletion_waits_for_the_finalizer() {
     assert!(fixture.store.find::<Setting>("s").await.unwrap().is_none());
 }
 
-#[tokio::test]
-async fn a_second_creation_is_refused_and_a_recreated_object_is_another_one() {
-    let fixture = Fixture::new().await;
+async fn a_second_creation_is_refused_and_a_recreated_object_is_another_one(fixture: Fixture) {
     let first = fixture.volume("a").await;
     let again = fixture.store.create(&Object::<Volume>::new("a", VolumeSpec::default())).await;
     assert!(matches!(again, Err(StoreError::AlreadyExists { .. })));
@@ -141,9 +192,7 @@ async fn a_second_creation_is_refused_and_a_recreated_object_is_another_one() {
     assert!(fixture.store.update(&first).await.unwrap_err().is_conflict());
 }
 
-#[tokio::test]
-async fn labels_find_the_objects_of_a_volume() {
-    let fixture = Fixture::new().await;
+async fn labels_find_the_objects_of_a_volume(fixture: Fixture) {
     for volume in ["a", "b"] {
         let volume = fixture.volume(volume).await;
         for number in 0..3 {
@@ -158,9 +207,7 @@ async fn labels_find_the_objects_of_a_volume() {
     assert_eq!(fixture.store.list_labelled::<Replica>(LABEL_VOLUME, "b").await.unwrap().len(), 2);
 }
 
-#[tokio::test]
-async fn annotations_are_kept() {
-    let fixture = Fixture::new().await;
+async fn annotations_are_kept(fixture: Fixture) {
     fixture.volume("a").await;
     let note = ("example.org/note".to_owned(), "moved on Friday".to_owned());
     let change = |volume: &mut Object<Volume>| volume.metadata.annotations.extend([note.clone()]);
@@ -168,9 +215,7 @@ async fn annotations_are_kept() {
     assert_eq!(fixture.store.get::<Volume>("a").await.unwrap().metadata.annotations, [note].into());
 }
 
-#[tokio::test]
-async fn a_watch_tells_what_is_there_and_then_every_change() {
-    let fixture = Fixture::new().await;
+async fn a_watch_tells_what_is_there_and_then_every_change(fixture: Fixture) {
     fixture.volume("old").await;
     let mut watch = fixture.store.watch::<Volume>();
     assert!(matches!(watch.next().await, Some(WatchEvent::Applied(volume)) if volume.name() == "old"));
@@ -182,11 +227,8 @@ async fn a_watch_tells_what_is_there_and_then_every_change() {
     assert!(matches!(watch.next().await, Some(WatchEvent::Deleted(volume)) if volume.name() == "old"));
 }
 
-#[tokio::test]
-async fn a_watch_that_fell_behind_gets_the_present() {
-    let directory = tempfile::tempdir().unwrap();
-    let sqlite = Sqlite::open_buffered(&directory.path().join("aurochs.db"), 2).await.unwrap();
-    let fixture = Fixture { store: Store::new(Arc::new(sqlite)), directory };
+async fn a_watch_that_fell_behind_gets_the_present(fixture: Fixture) {
+    let fixture = Fixture { store: fixture.place.open(2).await, ..fixture };
     fixture.volume("goes").await;
     fixture.volume("stays").await;
     let mut watch = fixture.store.watch::<Volume>();
@@ -208,6 +250,23 @@ async fn a_watch_that_fell_behind_gets_the_present() {
     }
 }
 
+/// Somebody works on the file with a tool of their own: what this process has seen of it is old, and is read again.
+async fn a_change_follows_what_another_process_wrote(fixture: Fixture) {
+    fixture.volume("a").await;
+    let other = fixture.open().await;
+    assert_eq!(other.get::<Volume>("a").await.unwrap().spec.node_id, "");
+    let write = |volume: &mut Object<Volume>| volume.spec.node_id = "node-1".into();
+    fixture.store.modify::<Volume>("a", write).await.unwrap();
+    let own = |volume: &mut Object<Volume>| volume.spec.number_of_replicas += 1;
+    let changed = other.modify::<Volume>("a", own).await.unwrap();
+    assert_eq!(changed.spec.node_id, "node-1", "the other's change was lost");
+    let state = |status: &mut crate::resources::volume::VolumeStatus| status.state = VolumeState::Attached;
+    let told = fixture.store.modify_status::<Volume>("a", state).await.unwrap();
+    assert_eq!(told.spec.number_of_replicas, changed.spec.number_of_replicas);
+}
+
+// === what only a file can show ===
+
 /// Other tables in the same file (events, sessions) are written by connections of their own.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_write_waits_for_those_of_other_tables() {
@@ -228,23 +287,6 @@ async fn a_write_waits_for_those_of_other_tables() {
         store.modify::<Volume>("a", |volume| volume.spec.node_id = format!("node-{number}")).await.unwrap();
     }
     others.await.unwrap();
-}
-
-/// Somebody works on the file with a tool of their own: what this process has seen of it is old, and is read again.
-#[tokio::test]
-async fn a_change_follows_what_another_process_wrote() {
-    let fixture = Fixture::new().await;
-    fixture.volume("a").await;
-    let other = Fixture::open(&fixture.directory).await;
-    assert_eq!(other.get::<Volume>("a").await.unwrap().spec.node_id, "");
-    let write = |volume: &mut Object<Volume>| volume.spec.node_id = "node-1".into();
-    fixture.store.modify::<Volume>("a", write).await.unwrap();
-    let own = |volume: &mut Object<Volume>| volume.spec.number_of_replicas += 1;
-    let changed = other.modify::<Volume>("a", own).await.unwrap();
-    assert_eq!(changed.spec.node_id, "node-1", "the other's change was lost");
-    let state = |status: &mut crate::resources::volume::VolumeStatus| status.state = VolumeState::Attached;
-    let told = fixture.store.modify_status::<Volume>("a", state).await.unwrap();
-    assert_eq!(told.spec.number_of_replicas, changed.spec.number_of_replicas);
 }
 
 /// A node may have dozens of labels and tells its status every few seconds.

@@ -91,7 +91,7 @@ impl<K: Kind> Watch<K> {
         if event.deleted {
             self.told.remove(&event.object.metadata.name);
         } else {
-            self.told.insert(event.object.metadata.name.clone(), event.version);
+            self.told.insert(event.object.metadata.name.clone(), event.object.version());
         }
         self.push(&event.object, event.deleted);
     }

@@ -1,21 +1,16 @@
 //! What the page says before its program has come, which on a slow link takes seconds: how the volumes are, how much space there
 //! is. The program replaces it by the same facts with everything that can be done about them.
 
-use std::borrow::Borrow;
-use std::collections::BTreeMap;
-use std::fmt::Display;
-use std::sync::LazyLock;
-
 use aurochs_api::live::LiveItem;
 use aurochs_api::node::{Node, Space};
 use aurochs_api::schema::Resource;
 use aurochs_api::size::ByteSize;
 use aurochs_api::volume::Volume;
 use aurochs_api::volume::phase::{Group, Phase};
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderMap;
 
-use super::assets;
 use super::live::Live;
+use super::words::Words;
 
 /// Volumes that a first view lists: more than a screen has.
 const ROWS: usize = 60;
@@ -47,19 +42,6 @@ pub(super) struct Row {
     pub(super) size: ByteSize,
     pub(super) group: Group,
 }
-
-/// The language that the browser asks for. Who chose another one by hand gets no first view.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Words {
-    English,
-    Chinese,
-}
-
-/// English to Chinese, as the dashboard has it.
-static CHINESE: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| {
-    let file = assets::manifest().plain("words-zh.json").unwrap_or_default();
-    serde_json::from_slice(file).unwrap_or_default()
-});
 
 impl FirstView {
     /// Of the page at `path`; none for pages that begin with something else, and as long as the manager itself knows nothing.
@@ -123,44 +105,6 @@ fn rows(items: &[&LiveItem]) -> Vec<Row> {
     volumes.into_iter().take(ROWS).map(row).collect()
 }
 
-impl Words {
-    fn asked_for(headers: &HeaderMap) -> Self {
-        let languages = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let first = languages.split(',').next().unwrap_or_default().trim().to_ascii_lowercase();
-        if first.starts_with("zh") { Self::Chinese } else { Self::English }
-    }
-
-    /// As documents name it.
-    pub(super) const fn language(self) -> &'static str {
-        match self {
-            Self::English => "en",
-            Self::Chinese => "zh-Hans",
-        }
-    }
-
-    pub(super) fn of(self, english: &'static str) -> &'static str {
-        match self {
-            Self::English => english,
-            Self::Chinese => CHINESE.get(english).map_or(english, String::as_str),
-        }
-    }
-
-    pub(super) fn group(self, group: impl Borrow<Group>) -> &'static str {
-        self.of(match group.borrow() {
-            Group::Healthy => "Healthy",
-            Group::Degraded => "Degraded",
-            Group::InProgress => "In progress",
-            Group::Faulted => "Faulted",
-            Group::Detached => "Detached",
-        })
-    }
-
-    /// A pattern with one place.
-    pub(super) fn filled(self, english: &'static str, value: impl Display) -> String {
-        self.of(english).replace("{}", &value.to_string())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use aurochs_api::node::Disk;
@@ -191,17 +135,5 @@ mod tests {
         let names: Vec<_> = rows(&items).into_iter().map(|row| (row.name, row.group)).collect();
         let listed = [("a", Group::Degraded), ("b", Group::Healthy), ("c", Group::Detached)];
         assert_eq!(names, listed.map(|(name, group)| (name.to_owned(), group)));
-    }
-
-    #[test]
-    fn the_browser_says_the_language() {
-        let asked = |language: &str| {
-            Words::asked_for(&[(header::ACCEPT_LANGUAGE, language.parse().unwrap())].into_iter().collect())
-        };
-        assert_eq!(
-            (asked("zh-CN,zh;q=0.9,en;q=0.8"), asked("de,zh;q=0.5"), asked("")),
-            (Words::Chinese, Words::English, Words::English)
-        );
-        assert_eq!(Words::English.filled("schedulable of {}", ByteSize(1 << 30)), "schedulable of 1 GiB");
     }
 }

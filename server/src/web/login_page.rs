@@ -8,6 +8,7 @@ use axum::response::{Html, IntoResponse, Response};
 use super::nonce::Nonce;
 use super::request_url::way_to_root;
 use super::security_headers::plain_page_policy;
+use super::words::Words;
 use crate::error::ApiError;
 
 const TOKENS: &str = include_str!("../../../assets/styles/00-tokens.css");
@@ -21,8 +22,9 @@ pub struct LoginPage {
     pub user: String,
     /// Page to go to afterwards.
     pub target: Target,
-    /// Why the last try failed.
+    /// Why the last try failed, in the page's language.
     pub problem: Option<String>,
+    pub words: Words,
 }
 
 #[derive(Template)]
@@ -33,6 +35,7 @@ struct LoginHtml<'a> {
     user: &'a str,
     target: &'a Target,
     problem: Option<&'a str>,
+    words: Words,
 }
 
 impl LoginPage {
@@ -40,7 +43,7 @@ impl LoginPage {
     pub fn respond(&self, status: StatusCode) -> Response {
         let nonce = &Nonce::random();
         let (user, target, problem) = (&self.user, &self.target, self.problem.as_deref());
-        page(&LoginHtml { nonce, tokens: TOKENS, user, target, problem }, status, nonce)
+        page(&LoginHtml { nonce, tokens: TOKENS, user, target, problem, words: self.words }, status, nonce)
     }
 }
 

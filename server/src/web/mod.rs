@@ -14,3 +14,4 @@ pub mod request_url;
 pub mod schemas_header;
 pub mod security_headers;
 pub mod shell;
+pub mod words;

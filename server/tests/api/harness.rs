@@ -96,10 +96,9 @@ impl Manager {
     pub(crate) fn notify(&mut self) {
         self.stop_notifying();
         let (app, sqlite, directory) = (&self.app, &self.sqlite, self.directory.path());
-        let started = Notifications::start(directory, sqlite, &app.store, &app.events, &app.jobs, "test");
-        let (notifications, tasks) = started.unwrap();
+        let notifications = Notifications::open(directory, sqlite, "test").unwrap();
+        self.notifying = notifications.start(&app.store, &app.events, &app.jobs);
         self.app.notifications = notifications;
-        self.notifying = tasks;
         self.service = router::service(self.app.clone());
     }
 

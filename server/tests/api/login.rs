@@ -64,6 +64,18 @@ async fn health_and_the_login_page_need_no_login() {
 }
 
 #[tokio::test]
+async fn the_login_page_speaks_the_browsers_language() {
+    let manager = Manager::start().await;
+    let chinese = [("accept", "text/html"), ("accept-language", "zh-CN,zh;q=0.9")];
+    let page = manager.send(request("GET", "/login", &chinese, "")).await;
+    assert!(page.text.contains("lang=\"zh-Hans\"") && page.text.contains("登录"), "{}", page.text);
+    let refused = log_in(&manager, &[("accept-language", "zh-CN")], "user=ann&password=wrong").await;
+    assert!(refused.text.contains("用户名或密码错误。"), "{}", refused.text);
+    let refused = log_in(&manager, &[], "user=ann&password=wrong").await;
+    assert!(refused.text.contains("The user name or the password is wrong."), "{}", refused.text);
+}
+
+#[tokio::test]
 async fn a_browser_is_sent_to_the_login_page_and_back() {
     let manager = Manager::start().await;
     let html = [("accept", "text/html,*/*;q=0.8")];

@@ -210,8 +210,8 @@ async fn the_settings_page() {
     manager.add_node("node-1", 10 << 30).await;
     let context = context(&manager);
     controllers::setting::ensure_defaults(&context).await.unwrap();
-    let tasks: Vec<_> =
-        controllers::setting::start(&context).into_iter().chain(controllers::volume::start(&context)).collect();
+    let follower = controllers::setting::follow(&context);
+    let tasks: Vec<_> = [follower].into_iter().chain(controllers::volume::start(&context)).collect();
     for (name, value, stored) in [
         ("replica-soft-anti-affinity", "true", "true"),
         ("orphan-resource-auto-deletion", "replica-data;instance", "replica-data;instance"),

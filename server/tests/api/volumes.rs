@@ -81,7 +81,7 @@ async fn bad_wishes_are_refused_with_the_reason() {
         (json!({"name": "data", "size": "1Gi", "dataLocality": "near"}), "best-effort"),
         (json!({"name": "data", "size": "1Gi", "replicaSoftAntiAffinity": "maybe"}), "replicaSoftAntiAffinity"),
         (json!({"name": "data", "size": "1Gi", "nodeSelector": ["ssd"]}), "\"ssd\""),
-        (json!({"name": "data", "size": "1Gi", "encrypted": true}), "encrypted"),
+        (json!({"name": "data", "size": "16Mi", "encrypted": true}), "larger than 16 MiB"),
         (json!({"name": "data", "size": "1Gi", "dataEngine": "v2"}), "dataEngine"),
     ] {
         assert_refused(&manager.post("/v1/volumes", body).await, StatusCode::UNPROCESSABLE_ENTITY, words);

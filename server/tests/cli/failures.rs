@@ -34,7 +34,8 @@ fn every_kind_of_failure_has_its_code_and_says_what_to_do() {
     let address = world.server.replace("://", "://admin:planted-secret@");
     let refused = world.fails(2, &format!("volume ls --server {address}"));
     assert!(refused.contains("--password-file") && !refused.contains("planted-secret"), "{refused}");
-    let data = world.data().display();
+    let data = world.data();
+    let data = data.display();
     for place in [format!("--data {data}"), format!("--password-file {data}/admin-password")] {
         let listed =
             said(world.command(&format!("volume ls -o name {place}")).env_remove("AUROCHS_PASSWORD").output().unwrap());

@@ -1,15 +1,13 @@
 //! The command line against a real installation: `aurochs serve` with its engines, and `aurochs …` as a person or a script
 //! starts it. Needs `aurochs-engine` beside the test's target directory (`cargo build -p aurochs-engine`).
 
-#![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test says with a panic what is wrong")]
+#![expect(clippy::unwrap_used, reason = "a test says with a panic what is wrong")]
 
 mod backing_images;
 mod backups;
 mod failures;
 mod files;
 mod history;
-#[path = "../installed/installation/leftovers.rs"]
-mod leftovers;
 mod machines;
 mod mails;
 #[path = "../installed/nbd.rs"]

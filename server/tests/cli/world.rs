@@ -6,18 +6,17 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use aurochs_test_place::Place;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
-
-use crate::leftovers;
 
 /// Far more than anything takes; only what never comes true meets it.
 const PATIENCE: Duration = Duration::from_secs(120);
 const PROGRAM: &str = env!("CARGO_BIN_EXE_aurochs");
 
 pub(crate) struct World {
-    data: tempfile::TempDir,
+    place: Place,
     manager: Child,
     /// What it says to a person, kept open for as long as it says something; none where nobody listens.
     _told: Option<BufReader<std::process::ChildStdout>>,
@@ -39,9 +38,8 @@ fn engine_binary() -> PathBuf {
     binary
 }
 
-/// Not below /tmp: it may be a tmpfs, which has no direct I/O.
-fn empty() -> tempfile::TempDir {
-    tempfile::tempdir_in("/var/tmp").unwrap()
+fn empty() -> Place {
+    Place::new(Path::new(PROGRAM))
 }
 
 fn serve(data: &Path, nodes: u32, address: &str) -> Command {
@@ -58,29 +56,29 @@ impl World {
 
     /// `change`: something about the manager's command.
     pub(crate) fn start_with(nodes: u32, change: impl FnOnce(&mut Command)) -> Self {
-        let data = empty();
-        let mut serve = serve(data.path(), nodes, "127.0.0.1:0");
+        let place = empty();
+        let mut serve = serve(&place.data(), nodes, "127.0.0.1:0");
         change(&mut serve);
         let mut manager = serve.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let mut first = String::new();
         let mut told = BufReader::new(manager.stdout.take().unwrap());
         told.read_line(&mut first).unwrap();
         let server = first.trim().strip_prefix("Aurochs is at ").unwrap_or_default().to_owned();
-        let password = std::fs::read_to_string(data.path().join("admin-password")).unwrap_or_default();
+        let password = std::fs::read_to_string(place.data().join("admin-password")).unwrap_or_default();
         assert!(!server.is_empty(), "the manager did not start: {first:?}");
-        Self { data, manager, _told: Some(told), server, password: password.trim().to_owned() }.ready(nodes)
+        Self { place, manager, _told: Some(told), server, password: password.trim().to_owned() }.ready(nodes)
     }
 
     /// A manager whose output nobody reads: its pipes are closed before it says its first word.
     pub(crate) fn unheard() -> Self {
-        let data = empty();
+        let place = empty();
         // Freed for it; nobody is told which one it took otherwise.
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
-        let mut serve = serve(data.path(), 1, &address);
+        let mut serve = serve(&place.data(), 1, &address);
         let mut manager = serve.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         drop((manager.stdout.take(), manager.stderr.take()));
         let server = format!("http://{address}");
-        let mut world = Self { data, manager, _told: None, server, password: String::new() };
+        let mut world = Self { place, manager, _told: None, server, password: String::new() };
         let end = Instant::now() + PATIENCE;
         // Written before it says its first word.
         while world.password.is_empty() {
@@ -114,8 +112,8 @@ impl World {
         world
     }
 
-    pub(crate) fn data(&self) -> &Path {
-        self.data.path()
+    pub(crate) fn data(&self) -> PathBuf {
+        self.place.data()
     }
 
     // === commands; words are what spaces divide ===
@@ -180,11 +178,9 @@ pub(crate) fn said(output: Output) -> Said {
 }
 
 impl Drop for World {
-    /// A test that fails leaves no processes either.
     fn drop(&mut self) {
         let _ = kill(Pid::from_raw(self.manager.id().try_into().unwrap()), Signal::SIGTERM);
         let _ = self.manager.wait();
-        leftovers::end(self.data.path());
     }
 }
 

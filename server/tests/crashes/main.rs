@@ -20,8 +20,6 @@
 
 mod elsewhere;
 mod judge;
-#[path = "../installed/installation/leftovers.rs"]
-mod leftovers;
 mod model;
 #[path = "../installed/nbd.rs"]
 #[expect(dead_code, reason = "another suite trims, and asks for the size")]

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use aurochs_server::standalone::{Layout, stop};
 use aurochs_server::store::sqlite::Sqlite;
+use aurochs_test_place::Place;
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::leftovers;
 use crate::model::Outcome;
 
 pub(crate) const NODES: u32 = 4;
@@ -42,7 +42,7 @@ pub(crate) struct Answer {
 }
 
 pub(crate) struct Manager {
-    root: tempfile::TempDir,
+    root: Place,
     address: String,
     password: String,
     child: Option<Child>,
@@ -51,8 +51,7 @@ pub(crate) struct Manager {
 
 impl Manager {
     pub(crate) async fn first_start() -> Self {
-        // Not below /tmp, which may be without direct I/O; short, for the sockets' paths.
-        let root = tempfile::Builder::new().prefix("aur-").tempdir_in("/var/tmp").unwrap();
+        let root = Place::new(Path::new(env!("CARGO_BIN_EXE_aurochs")));
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let client = reqwest::Client::builder().cookie_store(true).timeout(PATIENCE).build().unwrap();
         let address = format!("127.0.0.1:{port}");
@@ -75,7 +74,7 @@ impl Manager {
     }
 
     pub(crate) fn data(&self) -> PathBuf {
-        self.root.path().join("data")
+        self.root.data()
     }
 
     pub(crate) fn layout(&self) -> Layout {
@@ -157,7 +156,7 @@ impl Manager {
     /// Keeps everything for whoever looks into a failure, where the environment asks for it.
     pub(crate) fn keep(&mut self) {
         if std::env::var_os("AUROCHS_KEEP").is_some() {
-            self.root.disable_cleanup(true);
+            self.root.keep_files();
             eprintln!("kept: {}", self.root.path().display());
         }
     }
@@ -171,10 +170,8 @@ impl Manager {
 }
 
 impl Drop for Manager {
-    /// A test that fails leaves no processes either.
     fn drop(&mut self) {
         self.kill();
-        leftovers::end(&self.data());
     }
 }
 

@@ -6,6 +6,7 @@ use leptos::prelude::*;
 use super::badge::Shape;
 use super::causes::WhyList;
 use super::skeleton::Skeleton;
+use crate::clock;
 use crate::live::{ListState, Thing, follow_at};
 use crate::words::{Mark, count, fill, names, tr};
 
@@ -85,16 +86,20 @@ fn foreseen(answer: &Thing) -> AnyView {
     });
     let stuck: Vec<_> = answer.items("volumes").iter().flat_map(Thing::causes).take(3).collect();
     let obstacles = Thing::of(serde_json::json!({ "causes": answer.at("obstacles") })).causes();
-    let notes: Vec<String> = answer.items("volumes").iter().flat_map(|volume| volume.texts("notes")).take(4).collect();
+    let mut notes: Vec<String> = answer.items("volumes").iter().flat_map(|volume| volume.texts("notes")).collect();
+    // What holds for several volumes is said once.
+    notes.sort();
+    notes.dedup();
+    notes.truncate(4);
     let moved = answer.items("volumes").len();
     view! {
-        <p class=format!("dot {}", mark.class())><Shape mark=Signal::stored(mark) /><span>{loss}{answer.text("summary").to_owned()}</span></p>
+        <p class=format!("dot {}", mark.class())><Shape mark=Signal::stored(mark) /><span>{loss}{answer.told("summary")}</span></p>
         <ul>
             {copy}
             {freed}
             {line(of(|volume| volume.flag("lastHealthyReplica") && !volume.flag("deleted")), |names| fill("The last good copy goes: {}", &[&names]))}
             {line(of(|volume| volume.flag("interrupted")), |names| fill("Who uses it loses it: {}", &[&names]))}
-            {notes.into_iter().map(|note| view! { <li>{note}</li> }).collect_view()}
+            {notes.into_iter().map(|note| view! { <li>{clock::localized(&note)}</li> }).collect_view()}
         </ul>
         <WhyList causes=obstacles />
         <WhyList causes=stuck />

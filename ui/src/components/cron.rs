@@ -9,6 +9,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use crate::api::{self, ApiError};
 use crate::clock;
 use crate::live::Thing;
+use crate::model::order::put_in_order;
 use crate::model::rhythm::{Every, HOUR_STEPS, MINUTE_STEPS, Rhythm, split_zone, with_zone};
 use crate::model::time;
 use crate::words::{self, fill, tr};
@@ -102,7 +103,7 @@ fn Moments(every: Every, shown: Memo<Option<Rhythm>>, write: Callback<Rhythm>) -
     };
     let step = move |steps: [u32; 6]| {
         let mut steps = steps.to_vec();
-        steps.sort_unstable();
+        put_in_order(&mut steps, &Ord::cmp);
         choice(tr("Interval"), steps, |rhythm| rhythm.step, |rhythm, step| Rhythm { step, ..rhythm })
     };
     match every {

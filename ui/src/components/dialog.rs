@@ -24,6 +24,9 @@ pub(crate) fn Dialog(
     #[prop(into)]
     answer: Signal<String>,
     #[prop(default = Tone::Plain)] tone: Tone,
+    /// There is nothing to refuse: it has the one button.
+    #[prop(optional)]
+    only_tells: bool,
     #[prop(into)] ready: Signal<bool>,
     call: Call,
     on_answer: Callback<()>,
@@ -56,7 +59,7 @@ pub(crate) fn Dialog(
                 <div class="body">{children()}</div>
                 <Failure error=call.error />
                 <footer>
-                    <button type="button" on:click=close>{tr("Cancel")}</button>
+                    {(!only_tells).then(|| view! { <button type="button" on:click=close>{tr("Cancel")}</button> })}
                     <button
                         type="submit"
                         class=if tone == Tone::Danger { "danger" } else { "primary" }

@@ -1,9 +1,14 @@
 //! How a page begins, and what it is made of.
 
+use leptos::html;
 use leptos::prelude::*;
 use leptos_router::hooks::{use_location, use_query_map};
+use wasm_bindgen::JsCast;
 
 use crate::words::tr;
+
+/// Pixels of the tab before that stay in view.
+const BEFORE_TAB: i32 = 48;
 
 /// The title of a page with the way back and what can be done.
 #[component]
@@ -53,6 +58,16 @@ pub(crate) fn Tabs(tabs: Vec<Tab>) -> impl IntoView {
         tabs.with_value(|tabs| tabs.iter().position(|tab| tab.key == key)).unwrap_or_default()
     });
     let path = use_location().pathname;
+    // On a phone the chosen one may stand beyond the edge.
+    let row = NodeRef::<html::Nav>::new();
+    Effect::new(move |_| {
+        chosen.track();
+        let Some(row) = row.get() else { return };
+        let tab = row.query_selector("[aria-current]").ok().flatten();
+        if let Some(tab) = tab.and_then(|tab| tab.dyn_into::<web_sys::HtmlElement>().ok()) {
+            row.set_scroll_left(tab.offset_left() - row.offset_left() - BEFORE_TAB);
+        }
+    });
     let link = move |(index, tab): (usize, Tab)| {
         // A bare query would be one of the document's base.
         let href = move || format!("{}?tab={}", path.get(), tab.key);
@@ -60,7 +75,7 @@ pub(crate) fn Tabs(tabs: Vec<Tab>) -> impl IntoView {
         view! { <a class="tab" href=href aria-current=current>{tr(tab.label)}</a> }
     };
     view! {
-        <nav class="tabs" aria-label=tr("Views")>{tabs.get_value().into_iter().enumerate().map(link).collect_view()}</nav>
+        <nav node_ref=row class="tabs" aria-label=tr("Views")>{tabs.get_value().into_iter().enumerate().map(link).collect_view()}</nav>
         {move || tabs.with_value(|tabs| tabs.get(chosen.get()).map(|tab| tab.view.run()))}
     }
 }

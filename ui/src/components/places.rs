@@ -4,6 +4,7 @@ use aurochs_api::cause::CauseDetail;
 use aurochs_api::size::ByteSize;
 use leptos::prelude::*;
 
+use crate::clock;
 use crate::words::{self, fill};
 
 /// What is missing, where the rule is about bytes.
@@ -25,7 +26,7 @@ fn says_more(details: &[CauseDetail]) -> bool {
 pub(crate) fn Places(details: Vec<CauseDetail>) -> impl IntoView {
     let line = |detail: CauseDetail| {
         let numbers = shortfall(&detail).map(|text| view! { <span class="xs">{text}</span> });
-        view! { <li>{detail.text}{numbers}</li> }
+        view! { <li>{clock::localized(&detail.text)}{numbers}</li> }
     };
     says_more(&details).then(|| {
         view! {

@@ -6,6 +6,8 @@ use aurochs_api::cause::Cause;
 use aurochs_api::size::ByteSize;
 use serde_json::Value;
 
+use crate::clock;
+
 /// Cheap to clone. What is not there reads as empty: an older manager may lack a field.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Thing(Arc<Value>);
@@ -46,6 +48,11 @@ impl Thing {
     /// Text; empty when there is none.
     pub(crate) fn text(&self, path: &str) -> &str {
         self.at(path).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// A sentence of the manager, as people read it.
+    pub(crate) fn told(&self, path: &str) -> String {
+        clock::localized(self.text(path))
     }
 
     /// A number, also one that is written as text.

@@ -8,6 +8,7 @@ use aurochs_api::volume::phase::Phase;
 
 use super::filter::natural;
 use crate::address;
+use crate::words::told;
 
 /// What a cause belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +68,7 @@ impl Attention {
         }
         for setting in settings {
             let subject =
-                Subject::Setting { name: setting.name.clone(), title: setting.definition.display_name.clone() };
+                Subject::Setting { name: setting.name.clone(), title: told(&setting.definition.display_name) };
             list.extend(setting.causes.iter().map(|cause| Self { subject: subject.clone(), cause: cause.clone() }));
         }
         list.sort_by(|a, b| b.cause.severity.cmp(&a.cause.severity).then_with(|| natural(a.name(), b.name())));

@@ -5,6 +5,7 @@ pub(crate) mod attention;
 pub(crate) mod filter;
 pub(crate) mod growth;
 pub(crate) mod node_edit;
+pub(crate) mod order;
 pub(crate) mod placement;
 pub(crate) mod rebuild;
 pub(crate) mod replicas;

@@ -15,6 +15,7 @@ use std::collections::{HashMap, HashSet};
 use aurochs_api::ids::VOLUME_HEAD;
 use aurochs_api::snapshot::Snapshot;
 
+use super::order::put_in_order;
 use super::time;
 
 /// How a row hangs on the one that it grew from.
@@ -101,8 +102,9 @@ impl<'a> Tree<'a> {
             let created = by_name.get(name).and_then(|layer| time::parse(&layer.created)).unwrap_or(i64::MIN);
             (!on_head_branch.contains(name), std::cmp::Reverse(created), *name)
         };
-        tree.children.values_mut().for_each(|children| children.sort_by_key(place));
-        tree.roots.sort_by_key(place);
+        let order = |a: &&'a str, b: &&'a str| place(a).cmp(&place(b));
+        tree.children.values_mut().for_each(|children| put_in_order(children, &order));
+        put_in_order(&mut tree.roots, &order);
         tree
     }
 

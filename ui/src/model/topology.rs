@@ -6,6 +6,7 @@ use aurochs_api::node::{Node, NodeStatus};
 use aurochs_api::volume::Volume;
 
 use super::filter::natural;
+use super::order::put_in_order;
 use super::replicas::{ReplicaPhase, ReplicaView};
 
 /// One replica, as a dot on its disk.
@@ -79,9 +80,9 @@ impl Topology {
         homeless.extend(placed.into_values().flatten().map(|(_, _, dot)| dot));
         let mut zones: Vec<ZoneBox> = zones.into_iter().map(|(name, nodes)| ZoneBox { name, nodes }).collect();
         for zone in &mut zones {
-            zone.nodes.sort_by(|a, b| natural(&a.name, &b.name));
+            put_in_order(&mut zone.nodes, &|a, b| natural(&a.name, &b.name));
         }
-        zones.sort_by(|a, b| natural(&a.name, &b.name));
+        put_in_order(&mut zones, &|a, b| natural(&a.name, &b.name));
         Self { zones, homeless }
     }
 
@@ -133,7 +134,7 @@ fn node_box(node: &Node, here: Vec<(String, String, Dot)>) -> NodeBox {
         disks.push(DiskBox { name: String::new(), is_usable: false, used: 0, dots: elsewhere });
     }
     for disk in &mut disks {
-        disk.dots.sort_by(|a, b| natural(&a.volume, &b.volume).then_with(|| a.replica.cmp(&b.replica)));
+        put_in_order(&mut disk.dots, &|a, b| natural(&a.volume, &b.volume).then_with(|| a.replica.cmp(&b.replica)));
     }
     NodeBox { name: node.name.clone(), status: node.status(), disks }
 }

@@ -59,7 +59,7 @@ fn Entries() -> impl IntoView {
             <AskText key="type" label=tr("Type of object") />
             <AskText key="object" label=tr("Object") />
             <AskText key="action" label=tr("Action") />
-            <button type="button" class="right" on:click=move |_| entries.refresh()>{tr("Look again")}</button>
+            <button type="button" class="right" on:click=move |_| entries.refresh()>{tr("Refresh")}</button>
         </div>
         <DataTable
             id="audit"
@@ -81,6 +81,7 @@ fn action(audit: &Thing) -> String {
         ("login", _) => tr("Log in").to_owned(),
         ("logout", _) => tr("Log out").to_owned(),
         ("users", _) => tr("Users").to_owned(),
+        ("backupTargetTest", _) => tr("Test").to_owned(),
         ("", "POST") => tr("Create").to_owned(),
         ("", "PUT") => tr("Change").to_owned(),
         ("", "DELETE") => tr("Delete").to_owned(),
@@ -142,10 +143,10 @@ fn columns() -> Vec<Column> {
         }),
         Column {
             view: Some(|audit| {
-                let text = audit.text("message").to_owned();
+                let text = audit.told("message");
                 view! { <span class="clip" title=text.clone()>{text.clone()}</span> }.into_any()
             }),
-            ..plain("message", "Message", Kind::Long, |audit| Value::text(audit.text("message")))
+            ..plain("message", "Message", Kind::Long, |audit| Value::Text(audit.told("message")))
         },
         Column { hidden: true, ..plain("address", "Address", Kind::Text, |audit| Value::text(audit.text("address"))) },
         Column { hidden: true, ..plain("path", "Path", Kind::Text, |audit| Value::text(audit.text("path"))) },

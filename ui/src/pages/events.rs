@@ -7,7 +7,7 @@ use crate::address;
 use crate::components::page::PageHead;
 use crate::components::table::{Column, DataTable, Filter, Kind, Value};
 use crate::live::{Thing, follow};
-use crate::words::{Mark, fill, tr};
+use crate::words::{Mark, fill, told, tr};
 
 #[component]
 pub(crate) fn EventsPage() -> impl IntoView {
@@ -66,7 +66,7 @@ pub(crate) fn object(event: &Thing) -> AnyView {
 
 fn distinct(events: &[Thing], path: &str) -> Vec<(String, String)> {
     let words: std::collections::BTreeSet<&str> = events.iter().map(|event| event.text(path)).collect();
-    words.into_iter().filter(|word| !word.is_empty()).map(|word| (word.to_owned(), word.to_owned())).collect()
+    words.into_iter().filter(|word| !word.is_empty()).map(|word| (word.to_owned(), told(word))).collect()
 }
 
 pub(crate) fn filters() -> Vec<Filter> {
@@ -105,17 +105,18 @@ pub(crate) fn columns() -> Vec<Column> {
             let (mark, word) = kind(event);
             Value::State(mark, word.to_owned())
         }),
-        plain("kind", "Kind", Kind::Text, |event| Value::text(event.text("event.involvedObject.kind"))),
-        plain("reason", "Reason", Kind::Text, |event| Value::text(event.text("event.reason"))),
+        // Early, so that a phone shows it.
+        plain("last", "Last seen", Kind::Time, |event| Value::Time(event.text("event.lastTimestamp").to_owned())),
+        plain("reason", "Reason", Kind::Text, |event| Value::Text(event.told("event.reason"))),
         Column {
             view: Some(|event| {
-                let text = event.text("event.message").to_owned();
+                let text = event.told("event.message");
                 view! { <span class="clip" title=text.clone()>{text.clone()}</span> }.into_any()
             }),
-            ..plain("message", "Message", Kind::Long, |event| Value::text(event.text("event.message")))
+            ..plain("message", "Message", Kind::Long, |event| Value::Text(event.told("event.message")))
         },
+        plain("kind", "Kind", Kind::Text, |event| Value::Text(event.told("event.involvedObject.kind"))),
         plain("count", "Count", Kind::Number, |event| event.number("event.count").map_or(Value::None, Value::Number)),
-        plain("last", "Last seen", Kind::Time, |event| Value::Time(event.text("event.lastTimestamp").to_owned())),
         Column {
             hidden: true,
             ..plain("first", "First seen", Kind::Time, |event| {

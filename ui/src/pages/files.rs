@@ -8,6 +8,7 @@ use super::titled;
 use crate::components::page::PageHead;
 use crate::components::table::DataTable;
 use crate::live::{ListState, Thing};
+use crate::model::order::put_in_order;
 use crate::panels::files::{Choose, Folder, Place, Source, columns, crumbs, entries, go, load};
 use crate::role;
 use crate::words::{fill, tr};
@@ -59,7 +60,8 @@ fn Browser(place: Memo<Option<Place>>) -> impl IntoView {
         let Some(place) = place.get() else { return Vec::new() };
         let mut rows: Vec<Thing> = folder.things.get().iter().map(|file| with_addresses(file, &place)).collect();
         // Folders first, each kind in the order of the manager.
-        rows.sort_by_key(|row| row.text("kind") != "directory");
+        let is_file = |row: &Thing| row.text("kind") != "directory";
+        put_in_order(&mut rows, &|a, b| is_file(a).cmp(&is_file(b)));
         rows
     });
     let whole = move || {
@@ -101,7 +103,7 @@ fn Browser(place: Memo<Option<Place>>) -> impl IntoView {
 #[component]
 fn Partition(place: Memo<Option<Place>>, folder: Folder) -> impl IntoView {
     let wanted = Memo::new(move |_| match folder.state.get() {
-        ListState::Failed(error) => error.message.contains("partition"),
+        ListState::Failed(error) => error.next_step.contains("?partition="),
         _ => place.with(|place| place.as_ref().is_some_and(|place| !place.partition.is_empty())),
     });
     let number = move || place.with(|place| place.as_ref().map(|place| place.partition.clone()).unwrap_or_default());

@@ -78,7 +78,7 @@ fn List(rows: Vec<(String, Thing)>) -> impl IntoView {
         };
         let pid =
             process.number("pid").filter(|pid| *pid > 0.0).map(|pid| fill("process {}", &[&pid])).unwrap_or_default();
-        let error = format!("{}{}", process.text("error"), process.text("status.errorMsg"));
+        let error = format!("{}{}", process.told("error"), process.told("status.errorMsg"));
         let volume = name.rfind("-e-").or_else(|| name.rfind("-r-")).map(|end| name[..end].to_owned());
         let name = match volume {
             Some(volume) => view! { <a class="link" href=address::volume(&volume) on:click=|_| Questions::expect().close()>{name}</a> }.into_any(),

@@ -13,7 +13,7 @@ use crate::panels::ops::acts::{danger, entry};
 use crate::panels::ops::job::{JobDuration, JobProgress, JobSheet, ask_cancel, title};
 use crate::panels::paged::Paged;
 use crate::role::may_write;
-use crate::words::{JOB_KINDS, JOB_STATES, job_kind, job_state, starter, tr};
+use crate::words::{JOB_KINDS, JOB_STATES, job_kind, job_state, starter, told, tr};
 
 const ASKED: &[(&str, &str)] =
     &[("kind", "kind"), ("state", "state"), ("by", "startedBy"), ("volume", "volume"), ("node", "node")];
@@ -97,7 +97,7 @@ fn entries(job: &Thing, set: Callback<(&'static str, String)>) -> Vec<Entry> {
             (!job.has_action("cancel")).then(|| match (job.text("cancelRefusal"), job.text("cancelAskedBy")) {
                 ("", "") => tr("Not possible now").to_owned(),
                 ("", _) => tr("Somebody asked for it already").to_owned(),
-                (why, _) => why.to_owned(),
+                (why, _) => told(why),
             });
         let job = job.clone();
         entries.push(danger(tr("Cancel…"), refusal, move || ask_cancel(&job)));
@@ -141,7 +141,7 @@ pub(crate) fn columns() -> Vec<Column> {
             view: Some(|job| view! { <JobDuration job=job.clone() /> }.into_any()),
             ..plain("took", "Took", Kind::Custom, |_| Value::None)
         },
-        plain("message", "Message", Kind::Long, |job| Value::Text(job.text("message").to_owned())),
+        plain("message", "Message", Kind::Long, |job| Value::Text(job.told("message"))),
         Column {
             hidden: true,
             ..plain("volume", "Volume", Kind::Text, |job| Value::Text(job.text("volume").to_owned()))

@@ -12,6 +12,7 @@ use crate::components::skeleton::Skeleton;
 use crate::dialogs::outlive;
 use crate::live::Live;
 use crate::model::filter::natural;
+use crate::model::order::put_in_order;
 use crate::panels::asked::{AskChoice, AskText, asked};
 use crate::panels::node_card::{Choice, NodeCard};
 use crate::panels::nodes::acts::Acts;
@@ -45,7 +46,7 @@ pub(crate) fn NodesPage() -> impl IntoView {
             })
         });
         let mut names: Vec<String> = shown.map(|node| node.name.clone()).collect();
-        names.sort_by(|a, b| natural(a, b));
+        put_in_order(&mut names, &|a, b| natural(a, b));
         names
     });
     let choice = Choice { open: RwSignal::new(BTreeSet::new()), selected: RwSignal::new(BTreeSet::new()) };

@@ -4,7 +4,6 @@ use aurochs_api::cause::{Cause, CauseCode};
 use leptos::prelude::*;
 
 use super::titled;
-use crate::api;
 use crate::components::badge::Badge;
 use crate::components::dialog::Tone;
 use crate::components::menu::Entry;
@@ -14,6 +13,7 @@ use crate::live::{List, Thing, follow};
 use crate::panels::ops::acts::{Plan, danger};
 use crate::role::may_write;
 use crate::words::{self, Mark, fill, orphan_kind, tr};
+use crate::{api, clock};
 
 #[component]
 pub(crate) fn OrphansPage() -> impl IntoView {
@@ -81,9 +81,7 @@ fn deletion(orphans: Vec<Thing>) -> Vec<Entry> {
         }
         // What the manager says against it now; it decides again when it is asked.
         let against = |orphan: &Thing| orphan.causes().into_iter().find(|cause| cause.code == CauseCode::RemovalFailed);
-        lines.extend(
-            orphans.iter().filter_map(against).take(5).map(|cause| format!("{} {}", cause.message, cause.next_step)),
-        );
+        lines.extend(orphans.iter().filter_map(against).take(5).map(|cause| sentences(&cause)));
         let plan = Plan {
             title: if one {
                 fill("Delete {}?", &[&name(&orphans[0])])
@@ -121,9 +119,14 @@ fn name(orphan: &Thing) -> String {
     }
 }
 
+/// What it is, and what can be done.
+fn sentences(cause: &Cause) -> String {
+    format!("{} {}", clock::localized(&cause.message), clock::localized(&cause.next_step))
+}
+
 fn why(orphan: &Thing) -> AnyView {
     let badge = |cause: Cause| {
-        let text = format!("{} {}", cause.message, cause.next_step);
+        let text = sentences(&cause);
         view! { <span title=text><Badge mark=Signal::stored(Mark::of(&cause)) text=words::cause(cause.code).to_owned() /></span> }
     };
     orphan.causes().into_iter().next_back().map(badge).into_any()
@@ -160,7 +163,7 @@ fn why_column() -> Column {
         kind: Kind::Custom,
         view: Some(why),
         ..plain("why", "Why", |orphan| {
-            orphan.causes().first().map_or(Value::None, |cause| Value::text(cause.message.as_str()))
+            orphan.causes().first().map_or(Value::None, |cause| Value::Text(clock::localized(&cause.message)))
         })
     }
 }

@@ -8,6 +8,7 @@ use super::titled;
 use crate::components::page::{PageHead, Tab, Tabs};
 use crate::components::skeleton::Skeleton;
 use crate::live::Live;
+use crate::model::order::put_in_order;
 use crate::model::setting_form::differs;
 use crate::notices::Notices;
 use crate::panels::asked::{AskChoice, AskText, asked};
@@ -16,7 +17,7 @@ use crate::panels::settings::drafts::Drafts;
 use crate::panels::settings::leave;
 use crate::panels::settings::notifications::Notifications;
 use crate::panels::settings::row::SettingRow;
-use crate::words::{category, fill, tr};
+use crate::words::{category, fill, told, tr};
 
 /// Those that are there are shown in this order; danger comes last.
 const ORDER: [&str; 6] = ["general", "scheduling", "snapshot", "backup", "orphan", "system info"];
@@ -47,7 +48,8 @@ fn All() -> impl IntoView {
         let settings = live.settings.all();
         let fits = |setting: &&std::sync::Arc<aurochs_api::setting::Setting>| {
             let definition = &setting.definition;
-            let words = [&setting.name, &definition.display_name, &definition.description];
+            let (title, description) = (&definition.display_name, &definition.description);
+            let words = [&setting.name, title, description, &told(title), &told(description)];
             definition.kind != "deprecated"
                 && (wanted.is_empty() || definition.category == wanted)
                 && (!changed
@@ -71,7 +73,7 @@ fn All() -> impl IntoView {
             }
         };
         let mut sorted: Vec<String> = found.into_iter().collect();
-        sorted.sort_by_key(|name| rank(name));
+        put_in_order(&mut sorted, &|a, b| rank(a).cmp(&rank(b)));
         sorted
     });
     let part = move |name: String| view! { <CategoryPart name shown drafts /> };
@@ -117,7 +119,7 @@ fn CategoryPart(name: String, shown: Memo<Vec<(String, String)>>, drafts: Drafts
     let unapplied = move || {
         let settings = live.settings.all();
         let waiting = settings.iter().filter(|setting| !setting.applied && setting.definition.category == DANGER);
-        waiting.map(|setting| setting.definition.display_name.clone()).collect::<Vec<_>>()
+        waiting.map(|setting| told(&setting.definition.display_name)).collect::<Vec<_>>()
     };
     let warning = move || {
         is_danger.then(|| view! {

@@ -75,7 +75,7 @@ pub(crate) fn VolumeJobsPanel(name: Memo<String>) -> impl IntoView {
         let page = format!("jobs?job={}", job.id());
         let mut entries = vec![entry(tr("Details and log…"), None, move || address::go(&page))];
         if untrack(may_write) && job.text("state") == "running" {
-            let why = job.text("cancelRefusal").to_owned();
+            let why = job.told("cancelRefusal");
             let why = if why.is_empty() { tr("Not possible now").to_owned() } else { why };
             let refusal = (!job.has_action("cancel")).then_some(why);
             entries.push(danger(tr("Cancel…"), refusal, move || ask_cancel(&job)));

@@ -86,8 +86,10 @@ fn Line(line: Attention) -> impl IntoView {
         }
         other => (other.0, word),
     };
-    let next_step =
-        if line.cause.next_step.is_empty() { tr("Nothing to do.").to_owned() } else { line.cause.next_step };
+    let next_step = match line.cause.next_step.as_str() {
+        "" => tr("Nothing to do.").to_owned(),
+        next_step => clock::localized(next_step),
+    };
     view! {
         <li class="attn">
             <Badge mark=Signal::stored(mark) text=word.to_owned() />

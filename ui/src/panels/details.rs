@@ -10,7 +10,7 @@ use leptos::prelude::*;
 
 use crate::components::facts::{FactList, fact};
 use crate::components::when::When;
-use crate::words::{self, fill, tr};
+use crate::words::{self, fill, told, tr};
 
 /// One fact: its English name and what it says of a volume; empty for nothing to say.
 type Fact = (&'static str, fn(&Volume) -> String);
@@ -145,13 +145,15 @@ fn health(robustness: Robustness) -> &'static str {
 }
 
 fn ready(volume: &Volume) -> String {
-    if volume.ready { tr("Yes").to_owned() } else { fill("No: {}", &[&volume.not_ready_message]) }
+    if volume.ready { tr("Yes").to_owned() } else { fill("No: {}", &[&told(&volume.not_ready_message)]) }
 }
 
 fn conditions(volume: &Volume) -> String {
     let told = volume.conditions.iter().filter(|(_, condition)| condition.status != ConditionStatus::Unknown);
     let is_true = |status| if status == ConditionStatus::True { tr("yes") } else { tr("no") };
-    told.map(|(kind, condition)| format!("{kind}: {}", is_true(condition.status))).collect::<Vec<_>>().join(", ")
+    told.map(|(kind, condition)| format!("{}: {}", words::condition(kind), is_true(condition.status)))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn expansion(volume: &Volume) -> String {

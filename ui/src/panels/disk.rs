@@ -2,17 +2,18 @@
 
 use std::sync::Arc;
 
+use aurochs_api::cause::Cause;
 use aurochs_api::node::{Disk, DiskHealth, Node};
 use aurochs_api::size::ByteSize;
 use leptos::prelude::*;
 
+use super::node_card::Reason;
 use super::nodes::acts::Acts;
 use super::nodes::figures::Figures;
 use crate::address;
 use crate::components::badge::{Badge, Shape};
 use crate::components::bar::{Bar, Part, share};
 use crate::components::menu::Menu;
-use crate::components::places::Places;
 use crate::live::Live;
 use crate::role::may_write;
 use crate::words::{self, Mark, fill, tr};
@@ -56,56 +57,75 @@ fn health(disk: &Disk) -> Option<(Mark, String)> {
     Some((mark(&worst.health_status), devices.map(line).collect::<Vec<_>>().join(" · ")))
 }
 
+/// Figures change all the time, and only what shows them is drawn anew: a menu that is open stays.
 #[component]
-pub(crate) fn DiskPart(node: Arc<Node>, name: String, disk: Disk) -> impl IntoView {
+pub(crate) fn DiskPart(node: Signal<Arc<Node>>, name: String) -> impl IntoView {
     let acts = Acts::expect();
-    let (mark, word) = state(&disk);
-    let whole = disk.storage_maximum.bytes();
-    let bar: Vec<Part> =
-        parts(&disk).iter().map(|(_, colour, size)| Part { share: share(size.bytes(), whole), colour }).collect();
-    let legend = parts(&disk).into_iter().map(|(name, colour, size)| {
-        view! {
-            <div><dt style=format!("--c:var(--{colour})")>{name}</dt><dd>{size.to_string()}</dd></div>
-        }
-    });
-    let causes = disk
-        .causes
-        .iter()
-        .map(|cause| view! {
-            <li class=Mark::of(cause).class()>{cause.message.clone()}" "<span class="dim">{cause.next_step.clone()}</span><Places details=cause.details.clone() /></li>
-        });
-    let health = health(&disk);
-    let tags = disk.tags.iter().map(|tag| view! { <span class="tag">{tag.clone()}</span> }).collect_view();
+    let disk = {
+        let name = name.clone();
+        Memo::new(move |_| node.with(|node| node.disks.get(&name).cloned().unwrap_or_default()))
+    };
+    let bar = move || {
+        let disk = disk.get();
+        let part = |&(_, colour, size): &(_, _, ByteSize)| Part {
+            share: share(size.bytes(), disk.storage_maximum.bytes()),
+            colour,
+        };
+        parts(&disk).iter().map(part).collect::<Vec<_>>()
+    };
+    let legend = move || {
+        let part = |(name, colour, size): (&str, &str, ByteSize)| {
+            view! { <div><dt style=format!("--c:var(--{colour})")>{name.to_owned()}</dt><dd>{size.to_string()}</dd></div> }
+        };
+        parts(&disk.get()).map(part).into_iter().collect_view()
+    };
+    let cause = |cause: Cause| view! { <Reason cause /> };
+    let health = move || {
+        health(&disk.get()).map(|(mark, text)| {
+            view! {
+                <p class="xs health"><span class=format!("dot {}", mark.class())><Shape mark=Signal::stored(mark) /></span>" "{text}</p>
+            }
+        })
+    };
+    let promised = move || {
+        let disk = disk.get();
+        let count = words::count(disk.scheduled_replica.len(), "replica");
+        fill("{} promised to {}", &[&disk.storage_scheduled, &count])
+    };
+    let placed = Memo::new(move |_| disk.with(|disk| disk.scheduled_replica.clone()));
+    let path = move || disk.with(|disk| disk.path.clone());
+    let tag = |tag: String| view! { <span class="tag">{tag}</span> };
     let entries = {
-        let (node, name) = (node.clone(), name.clone());
-        Callback::new(move |()| acts.of_disk(&node, &name))
+        let name = name.clone();
+        Callback::new(move |()| acts.of_disk(&node.get_untracked(), &name))
     };
     let label = fill("Actions for {}", &[&name]);
     view! {
         <div class="disk" data-testid=format!("disk-{name}")>
             <div class="head">
                 <strong>{name.clone()}</strong>
-                <span class="xs mono path" title=disk.path.clone()>{disk.path.clone()}</span>
-                {tags}
+                <span class="xs mono path" title=path>{path}</span>
+                {move || disk.get().tags.into_iter().map(tag).collect_view()}
                 <span class="right">
-                    <Badge mark=Signal::stored(mark) text=word.to_owned() />
+                    <Badge
+                        mark=Signal::derive(move || disk.with(state).0)
+                        text=Signal::derive(move || disk.with(state).1.to_owned())
+                    />
                     {move || may_write().then(|| view! { <Menu label=label.clone() entries /> })}
                 </span>
             </div>
-            <Figures disks=vec![disk.clone()] />
-            <Bar parts=Signal::stored(bar) />
+            {move || view! { <Figures disks=vec![disk.get()] /> }}
+            <Bar parts=Signal::derive(bar) />
             <dl class="legend">
-                {legend.collect_view()}
-                <div><dt class="plain">{tr("Total")}</dt><dd>{disk.storage_maximum.to_string()}</dd></div>
+                {legend}
+                <div><dt class="plain">{tr("Total")}</dt><dd>{move || disk.get().storage_maximum.to_string()}</dd></div>
             </dl>
-            {health.map(|(mark, text)| view! {
-                <p class="xs health"><span class=format!("dot {}", mark.class())><Shape mark=Signal::stored(mark) /></span>" "{text}</p>
-            })}
+            {health}
             <details class="placed">
-                <summary class="xs">{fill("{} promised to {}", &[&disk.storage_scheduled, &words::count(disk.scheduled_replica.len(), "replica")])}</summary>
-                <PlacedReplicas replicas=disk.scheduled_replica.into_iter().collect() />
+                <summary class="xs">{promised}</summary>
+                {move || view! { <PlacedReplicas replicas=placed.get().into_iter().collect() /> }}
             </details>
-            <ul class="reasons">{causes.collect_view()}</ul>
+            <ul class="reasons">{move || disk.get().causes.into_iter().map(cause).collect_view()}</ul>
         </div>
     }
 }

@@ -12,6 +12,7 @@ use super::disk::DiskPart;
 use super::nodes::acts::Acts;
 use super::nodes::figures::Figures;
 use super::nodes::machine::{Conditions, Frontends};
+use crate::clock;
 use crate::components::badge::Badge;
 use crate::components::menu::Menu;
 use crate::components::places::Places;
@@ -138,16 +139,11 @@ fn Inside(node: Signal<Arc<Node>>) -> impl IntoView {
 /// All disks of a node.
 #[component]
 pub(crate) fn Disks(node: Signal<Arc<Node>>) -> impl IntoView {
-    // The node's own figures and probes move all the time; only what is drawn draws anew.
-    let disks = Memo::new(move |_| node.with(|node| (node.status(), node.disks.clone())));
+    let names = Memo::new(move |_| node.with(|node| node.disks.keys().cloned().collect::<Vec<_>>()));
     view! {
         <div class="disks">
-            {move || {
-                let (_, disks) = disks.get();
-                let node = node.get_untracked();
-                disks.into_iter().map(|(name, disk)| view! { <DiskPart node=node.clone() name disk /> }).collect_view()
-            }}
-            {move || disks.with(|(_, disks)| disks.is_empty()).then(|| view! { <p class="dim">{tr("No disk. Add one, and replicas can be placed here.")}</p> })}
+            <For each=move || names.get() key=String::clone children=move |name| view! { <DiskPart node name /> } />
+            {move || names.with(Vec::is_empty).then(|| view! { <p class="dim">{tr("No disk. Add one, and replicas can be placed here.")}</p> })}
         </div>
     }
 }
@@ -157,7 +153,7 @@ pub(crate) fn Reason(cause: Cause) -> impl IntoView {
     let class = Mark::of(&cause).class();
     view! {
         <li class=class>
-            {cause.message}" "<span class="dim">{cause.next_step}</span>
+            {clock::localized(&cause.message)}" "<span class="dim">{clock::localized(&cause.next_step)}</span>
             <Places details=cause.details />
         </li>
     }

@@ -11,9 +11,9 @@ use web_sys::{HtmlElement, KeyboardEvent};
 use super::frame::places;
 use crate::components::icon::{Icon, Pictogram};
 use crate::hold::Hold;
-use crate::live::{ListState, Thing, follow_at};
+use crate::live::{ListState, Live, Thing, follow_at};
 use crate::role::may_write;
-use crate::words::{fill, tr};
+use crate::words::{fill, is_chinese, told, tr};
 use crate::{address, dialogs};
 
 /// The manager is asked when typing rests.
@@ -85,6 +85,7 @@ fn asks_for_search(event: &KeyboardEvent) -> bool {
 #[component]
 fn Search(palette: Palette) -> impl IntoView {
     Hold::expect().while_mounted();
+    let live = Live::expect();
     let dialog = NodeRef::<html::Dialog>::new();
     let typed = RwSignal::new(String::new());
     let asked = RwSignal::new(String::new());
@@ -102,7 +103,7 @@ fn Search(palette: Palette) -> impl IntoView {
         if words.trim().is_empty() {
             return recent();
         }
-        let mut hits = known(&words);
+        let mut hits = known(&words, live);
         // What was found for other words is old.
         if asked.get() == words {
             hits.extend(
@@ -247,8 +248,8 @@ fn reveal(index: usize) {
     }
 }
 
-/// Pages and actions whose names have all the words.
-fn known(words: &str) -> Vec<Hit> {
+/// Pages, settings and actions whose names have all the words.
+fn known(words: &str, live: Live) -> Vec<Hit> {
     let words: Vec<String> = words.split_whitespace().map(str::to_lowercase).collect();
     let has = |english: &str, shown: &str| {
         let text = format!("{english}\n{shown}").to_lowercase();
@@ -263,6 +264,14 @@ fn known(words: &str) -> Vec<Hit> {
                 note: String::new(),
                 way: Way::To(href.to_owned()),
             });
+        }
+    }
+    // The manager finds settings by their English words.
+    for setting in if is_chinese() { live.settings.all() } else { Vec::new() } {
+        let title = told(&setting.definition.display_name);
+        if has("", &title) {
+            let way = Way::To(format!("settings?q={}", setting.name));
+            hits.push(Hit { kind: tr("Setting").to_owned(), name: title, note: setting.name.clone(), way });
         }
     }
     if untrack(may_write) && has("Create volume", tr("Create volume")) {
@@ -288,7 +297,7 @@ fn hit(found: &Thing) -> Hit {
         "orphan" => (tr("Orphan"), format!("orphans?q={}", encoded(name))),
         _ => (tr("Other"), String::new()),
     };
-    let note = [found.text("context"), found.text("matched")];
+    let note = [found.told("context"), found.told("matched")];
     let note = note.into_iter().filter(|note| !note.is_empty()).collect::<Vec<_>>().join(" · ");
     Hit { kind: kind.to_owned(), name: name.to_owned(), note, way: Way::To(to) }
 }

@@ -56,7 +56,7 @@ fn SpacePart(of: Memo<(Space, Figures)>) -> impl IntoView {
         let (space, figures) = of.get();
         let enabled = space.total.saturating_sub(space.disabled);
         fill(
-            "{} are promised to replicas, of {} on enabled disks; {} are set aside for others.",
+            "{} are promised to replicas, of {} on enabled disks. {} are reserved for others; what they use of it counts as used.",
             &[&figures.used, &enabled, &figures.reserved],
         )
     };

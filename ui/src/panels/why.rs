@@ -10,7 +10,7 @@ use leptos::prelude::*;
 use crate::components::bar::Progress;
 use crate::components::causes::WhyList;
 use crate::live::Live;
-use crate::words::{self, Mark, fill, tr};
+use crate::words::{self, Mark, fill, told, tr};
 
 #[component]
 pub(crate) fn WhyPanel(volume: Memo<Option<Arc<Volume>>>) -> impl IntoView {
@@ -42,7 +42,7 @@ fn Work(job: Arc<Job>) -> impl IntoView {
     let what = if job.node.is_empty() { what.to_owned() } else { fill("{} on {}", &[&what, &job.node]) };
     let planned = job.planned_bytes.unwrap_or_default();
     let transferred = words::transferred(ByteSize(job.done_bytes), ByteSize(planned), job.bytes_per_second);
-    let phase = job.phases.last().map(|phase| phase.name.clone()).filter(|name| !name.is_empty());
+    let phase = job.phases.last().map(|phase| told(&phase.name)).filter(|name| !name.is_empty());
     let detail: Vec<String> = phase.into_iter().chain((!transferred.is_empty()).then_some(transferred)).collect();
     let percent = (planned > 0).then(|| percent(job.done_bytes, planned));
     let left = job.seconds_left.map(|left| fill("{} left", &[&words::span(left)]));

@@ -26,23 +26,26 @@ const BUILDERS: [(&str, bool); 12] = [
     (".hint(", false),
 ];
 
-fn root() -> PathBuf {
+pub(super) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
+pub(super) fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(directory).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
             sources(&path, found);
-        } else if path.extension().is_some_and(|extension| extension == "rs") && !path.ends_with("words/complete.rs") {
+        } else if path.extension().is_some_and(|extension| extension == "rs")
+            && !path.ends_with("words/complete.rs")
+            && !path.ends_with("words/served.rs")
+        {
             found.push(path);
         }
     }
 }
 
 /// The file without its tests and comments.
-fn code(path: &Path) -> String {
+pub(super) fn code(path: &Path) -> String {
     let text = fs::read_to_string(path).unwrap();
     let text = text.split("\n#[cfg(test)]\nmod tests").next().unwrap_or_default();
     let lines = text.lines().filter(|line| !line.trim_start().starts_with("//"));
@@ -50,7 +53,7 @@ fn code(path: &Path) -> String {
 }
 
 /// A literal at the start of the text: what it says, and how many bytes it takes.
-fn literal(text: &str) -> Option<(String, usize)> {
+pub(super) fn literal(text: &str) -> Option<(String, usize)> {
     let inside = text.strip_prefix('"')?;
     let mut said = String::new();
     let mut characters = inside.char_indices();
@@ -132,7 +135,7 @@ fn keys(code: &str) -> Vec<String> {
     keys
 }
 
-fn words() -> BTreeMap<String, Vec<(String, String)>> {
+pub(super) fn words() -> BTreeMap<String, Vec<(String, String)>> {
     let mut all: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
     for entry in fs::read_dir(root().join("assets/words/zh")).unwrap() {
         let path = entry.unwrap().path();

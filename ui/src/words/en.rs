@@ -5,7 +5,8 @@ use aurochs_api::node::NodeStatus;
 use aurochs_api::size::ByteSize;
 use aurochs_api::volume::phase::{Group, Phase};
 
-use super::tr::{fill, is_chinese, tr};
+use super::told;
+use super::tr::{fill, is_chinese, label, tr};
 use crate::live::Link;
 use crate::model::attention::Remedy;
 use crate::model::placement::Forecast;
@@ -224,7 +225,8 @@ pub(crate) fn span(seconds: u64) -> String {
     match seconds {
         0..60 => fill("{} s", &[&seconds]),
         60..3600 => fill("{} min", &[&seconds.div_ceil(60)]),
-        3600..172_800 => fill("{} h {} min", &[&(seconds / 3600), &(seconds % 3600 / 60)]),
+        3600..86_400 if seconds % 3600 < 60 => fill("{} h", &[&(seconds / 3600)]),
+        3600..86_400 => fill("{} h {} min", &[&(seconds / 3600), &(seconds % 3600 / 60)]),
         _ => fill("{} d {} h", &[&(seconds / 86_400), &(seconds % 86_400 / 3600)]),
     }
 }
@@ -281,18 +283,18 @@ pub(crate) fn frontend(frontend: &str) -> &str {
 }
 
 /// Longhorn's names of node conditions.
-pub(crate) fn condition(kind: &str) -> &str {
-    match kind {
+pub(crate) fn condition(kind: &str) -> String {
+    told(match kind {
         // True means that it is not running.
-        "Multipathd" => tr("No multipathd"),
-        "MountPropagation" => tr("Mount propagation"),
-        "RequiredPackages" => tr("Required packages"),
-        "KernelModulesLoaded" => tr("Kernel modules"),
-        "NFSClientInstalled" => tr("NFS client"),
-        "HugePagesAvailable" => tr("Huge pages"),
-        "DiskFilesystem" => tr("File system"),
+        "Multipathd" => label("No multipathd"),
+        "MountPropagation" => label("Mount propagation"),
+        "RequiredPackages" => label("Required packages"),
+        "KernelModulesLoaded" => label("Kernel modules"),
+        "NFSClientInstalled" => label("NFS client"),
+        "HugePagesAvailable" => label("Huge pages"),
+        "DiskFilesystem" => label("File system"),
         other => other,
-    }
+    })
 }
 
 /// Longhorn's short names of access modes.
@@ -331,7 +333,7 @@ mod tests {
     #[test]
     fn ages() {
         for (seconds, text) in [
-            (-7200, "in 2 h 0 min"),
+            (-7200, "in 2 h"),
             (-59, "just now"),
             (4, "just now"),
             (59, "55 s ago"),
@@ -347,7 +349,9 @@ mod tests {
     fn spans() {
         assert_eq!(span(38), "38 s");
         assert_eq!(span(61), "2 min");
+        assert_eq!(span(3600), "1 h");
         assert_eq!(span(7500), "2 h 5 min");
+        assert_eq!(span(32 * 3600), "1 d 8 h");
         assert_eq!(span(6 * 86_400 + 14 * 3600 + 2880), "6 d 14 h");
     }
 

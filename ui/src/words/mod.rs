@@ -6,11 +6,15 @@ mod complete;
 mod en;
 mod mark;
 mod ops;
+#[cfg(test)]
+mod served;
+mod told;
 mod tr;
 mod volume;
 
 pub(crate) use en::*;
 pub(crate) use mark::{Mark, process_mark};
 pub(crate) use ops::*;
+pub(crate) use told::told;
 pub(crate) use tr::{fill, is_chinese, label, speak_chinese, tr};
 pub(crate) use volume::*;

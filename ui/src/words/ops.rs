@@ -2,7 +2,7 @@
 
 use aurochs_api::node::NodeStatus;
 
-use super::{Mark, fill, tr};
+use super::{Mark, fill, told, tr};
 use crate::live::Thing;
 
 /// What a job does.
@@ -70,7 +70,7 @@ pub(crate) fn starter(job: &Thing) -> String {
         "user" => name.to_owned(),
         "recurringJob" => fill("Recurring job {}", &[&name]),
         _ if name.is_empty() => tr("The system").to_owned(),
-        _ => fill("The system: {}", &[&name]),
+        _ => fill("The system: {}", &[&told(name)]),
     }
 }
 

@@ -20,6 +20,11 @@ pub(crate) fn is_chinese() -> bool {
     CHINESE.get().is_some()
 }
 
+/// The words, where texts are Chinese.
+pub(super) fn chinese() -> Option<&'static BTreeMap<String, String>> {
+    CHINESE.get()
+}
+
 /// The text in the language of the user.
 pub(crate) fn tr(english: &'static str) -> &'static str {
     CHINESE.get().and_then(|words| words.get(english)).map_or(english, String::as_str)
@@ -35,7 +40,8 @@ pub(crate) fn fill(pattern: &'static str, values: &[&dyn Display]) -> String {
     filled(tr(pattern), values)
 }
 
-fn filled(pattern: &str, values: &[&dyn Display]) -> String {
+/// A pattern in any language with its places filled.
+pub(super) fn filled(pattern: &str, values: &[&dyn Display]) -> String {
     let mut text = String::with_capacity(pattern.len() + 24);
     let mut rest = pattern;
     let mut next = 0;

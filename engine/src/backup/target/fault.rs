@@ -76,17 +76,24 @@ struct Inner {
     what: String,
     why: String,
     next_step: Option<String>,
+    is_given_up: bool,
 }
 
 impl StoreError {
     /// "cannot `verb` `what`: `why`".
     pub(crate) fn new(kind: ErrorKind, verb: &'static str, what: impl Into<String>, why: impl Into<String>) -> Self {
-        Self(Box::new(Inner { kind, verb, what: what.into(), why: why.into(), next_step: None }))
+        Self(Box::new(Inner { kind, verb, what: what.into(), why: why.into(), next_step: None, is_given_up: false }))
     }
 
     /// With a next step of its own, better than that of its kind.
     pub(crate) fn with_next_step(mut self, next_step: impl Into<String>) -> Self {
         self.0.next_step = Some(next_step.into());
+        self
+    }
+
+    /// The server was waited for as long as makes sense.
+    pub(crate) fn given_up(mut self) -> Self {
+        self.0.is_given_up = true;
         self
     }
 
@@ -106,6 +113,12 @@ impl StoreError {
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
+    }
+
+    /// Whether the same call would wait in vain now, also where it may succeed later.
+    #[must_use]
+    pub fn is_given_up(&self) -> bool {
+        self.0.is_given_up
     }
 
     /// What was tried, in one word: `open`, `mount`, `list`, `get`, `put`, `look up`, `remove`.
@@ -155,7 +168,7 @@ fn kind_of_io(error: &io::Error) -> ErrorKind {
 }
 
 /// The system's words, without the number that Rust puts behind them.
-fn plain_io(error: &io::Error) -> String {
+pub(crate) fn plain_io(error: &io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
     let mut letters = text.chars();

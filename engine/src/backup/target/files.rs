@@ -10,6 +10,7 @@ use futures::{StreamExt, TryStreamExt};
 use super::blocking::Blocking;
 use super::fault::StoreError;
 use super::local::Directory;
+use super::share::Share;
 use crate::backup::store::{Entry, Found, Listing};
 
 /// Files that are removed at the same time.
@@ -23,9 +24,21 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    pub(crate) async fn open(root: PathBuf, what: &str, blocking: Blocking) -> Result<Self, StoreError> {
-        let directory = blocking.run("open", what, move || Directory::open(&root)).await?;
+    /// `share` is what is mounted at `root`.
+    pub(crate) async fn open(
+        root: PathBuf,
+        share: Option<Share>,
+        what: &str,
+        blocking: Blocking,
+    ) -> Result<Self, StoreError> {
+        let silence = blocking.silence().clone();
+        let directory = blocking.run("open", what, move || Directory::open(&root, share, silence)).await?;
         Ok(Self { directory: Arc::new(directory), blocking })
+    }
+
+    /// Returns when no call is worth another try.
+    pub(crate) async fn is_given_up(&self) {
+        self.blocking.silence().is_given_up().await;
     }
 
     pub(crate) async fn read(&self, path: &str, limit: u64) -> Result<Bytes, StoreError> {

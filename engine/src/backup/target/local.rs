@@ -20,34 +20,43 @@ use nix::libc;
 use time::OffsetDateTime;
 
 use super::fault::{ErrorKind, StoreError};
+use super::objects::explained;
+use super::share::Share;
+use super::silence::Silence;
 use crate::backup::store::{Entry, Listing};
 
 /// Between the name of a file and a number, in the name of one that is being written. Longhorn's are the same.
 const TEMPORARY: &str = ".tmp.";
 /// Directories that somebody removes while we write into them are made again this often.
 const ATTEMPTS: usize = 5;
+/// Files that are read or written in one go. After each piece of a larger one it is known that the server is still there.
+const PIECE: usize = 4 << 20;
 /// Empty directories above a removed file go too, up to this one.
 const TOP: &str = "backupstore";
 
 /// The file access below one directory. Every call blocks; see `blocking`.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Directory {
     root: PathBuf,
     /// The file system that the root was on when it was opened.
     device: u64,
+    /// What is mounted there.
+    share: Option<Share>,
+    /// Hears of the parts of a large file or directory.
+    silence: Silence,
 }
 
 impl Directory {
     /// `root` has to be there: a directory that is made here would hide a disk that is not mounted or a wrong URL.
-    pub(crate) fn open(root: &Path) -> Result<Self, StoreError> {
+    pub(crate) fn open(root: &Path, share: Option<Share>, silence: Silence) -> Result<Self, StoreError> {
         let shown = root.display().to_string();
         match fs::metadata(root) {
-            Ok(facts) if facts.is_dir() => Ok(Self { root: root.to_owned(), device: facts.dev() }),
+            Ok(facts) if facts.is_dir() => Ok(Self { root: root.to_owned(), device: facts.dev(), share, silence }),
             Ok(_) => Err(StoreError::new(ErrorKind::NoBucket, "open", shown, "it is not a directory")),
             Err(error) if error.kind() == IoKind::NotFound => {
                 Err(StoreError::new(ErrorKind::NoBucket, "open", shown, "the directory does not exist"))
             }
-            Err(error) => Err(StoreError::io("open", shown, &error)),
+            Err(error) => Err(told(share.as_ref(), "open", &shown, &error)),
         }
     }
 
@@ -63,8 +72,11 @@ impl Directory {
             }
             let mut data = Vec::with_capacity(usize::try_from(facts.len()).unwrap_or_default());
             // It may grow meanwhile, when it is somebody else's.
-            let length = (&file).take(limit.saturating_add(1)).read_to_end(&mut data)?;
-            Ok((length as u64 <= limit).then(|| data.into()))
+            let mut rest = (&file).take(limit.saturating_add(1));
+            while (&mut rest).take(PIECE as u64).read_to_end(&mut data)? == PIECE {
+                self.silence.heard_answer();
+            }
+            Ok((data.len() as u64 <= limit).then(|| data.into()))
         };
         match read() {
             Ok(Some(data)) => Ok(data),
@@ -80,7 +92,7 @@ impl Directory {
         loop {
             attempts += 1;
             let result = self.is_mounted().and_then(|()| make_directories(&self.root, parent));
-            match result.and_then(|()| replace(parent, &file, data)) {
+            match result.and_then(|()| replace(parent, &file, data, &self.silence)) {
                 Ok(()) => return Ok(()),
                 // Another one removed the directory because it was empty.
                 Err(error) if error.kind() == IoKind::NotFound && attempts < ATTEMPTS => {}
@@ -110,6 +122,7 @@ impl Directory {
                     Err(error) if is_missing(&error) => continue,
                     Err(error) => return Err(error),
                 };
+                self.silence.heard_answer();
                 if facts.is_dir() {
                     listing.directories.push(name);
                 } else if facts.is_file() && !is_temporary(&name) {
@@ -177,7 +190,15 @@ impl Directory {
             return StoreError::new(ErrorKind::Mount, verb, path, why)
                 .with_next_step("check that the disk or the server is there; the next attempt opens it again");
         }
-        StoreError::io(verb, path, error)
+        told(self.share.as_ref(), verb, path, error)
+    }
+}
+
+/// The failure of a system call on a file, of a share or of this machine.
+fn told(share: Option<&Share>, verb: &'static str, path: &str, error: &io::Error) -> StoreError {
+    match share.and_then(|share| share.explain_io(error)) {
+        Some(failure) => explained(verb, path, &failure),
+        None => StoreError::io(verb, path, error),
     }
 }
 
@@ -191,8 +212,11 @@ fn is_missing(error: &io::Error) -> bool {
     matches!(error.kind(), IoKind::NotFound | IoKind::NotADirectory)
 }
 
-/// Whether a file of this name is, or was, being written.
+/// Whether a file of this name is, or was, being written; or was removed, and an NFS client has it open.
 fn is_temporary(name: &str) -> bool {
+    if let Some(number) = name.strip_prefix(".nfs") {
+        return number.len() == 24 && number.bytes().all(|digit| digit.is_ascii_hexdigit());
+    }
     name.rsplit_once(TEMPORARY)
         .is_some_and(|(_, number)| !number.is_empty() && number.bytes().all(|digit| digit.is_ascii_digit()))
 }
@@ -219,17 +243,29 @@ fn make_directories(root: &Path, directory: &Path) -> io::Result<()> {
     }
 }
 
-fn replace(parent: &Path, file: &Path, data: &[u8]) -> io::Result<()> {
-    let (temporary, mut written) = create_temporary(file)?;
-    let result = written
-        .write_all(data)
-        .and_then(|()| written.sync_all())
-        .and_then(|()| fs::rename(&temporary, file))
-        .and_then(|()| sync_directory(parent));
+fn replace(parent: &Path, file: &Path, data: &[u8], silence: &Silence) -> io::Result<()> {
+    let (temporary, written) = create_temporary(file)?;
+    let result = write_out(&written, data, silence).and_then(|()| written.sync_all());
+    // Before it is removed: NFS keeps a file that is open for a while, under yet another name.
+    drop(written);
+    let result = result.and_then(|()| fs::rename(&temporary, file)).and_then(|()| sync_directory(parent));
     if result.is_err() {
         let _ = fs::remove_file(&temporary);
     }
     result
+}
+
+/// Writes all pieces, and syncs all but the last one: what is written to memory tells nothing of the server.
+fn write_out(mut file: &File, data: &[u8], silence: &Silence) -> io::Result<()> {
+    let mut pieces = data.chunks(PIECE).peekable();
+    while let Some(piece) = pieces.next() {
+        file.write_all(piece)?;
+        if pieces.peek().is_some() {
+            file.sync_data()?;
+            silence.heard_answer();
+        }
+    }
+    Ok(())
 }
 
 fn create_temporary(file: &Path) -> io::Result<(PathBuf, File)> {

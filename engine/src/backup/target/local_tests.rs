@@ -1,15 +1,24 @@
+use std::time::Duration;
+
 use super::*;
+
+fn opened(place: &Path) -> Result<Directory, StoreError> {
+    Directory::open(place, None, Silence::new("the disk", Duration::from_secs(1)))
+}
 
 fn directory() -> (tempfile::TempDir, Directory) {
     let place = tempfile::tempdir_in("/var/tmp").unwrap();
-    let directory = Directory::open(place.path()).unwrap();
+    let directory = opened(place.path()).unwrap();
     (place, directory)
 }
 
 #[test]
 fn a_temporary_name_is_known_by_its_number() {
     assert!(is_temporary("volume.cfg.tmp.1763783803123456789"));
-    for name in ["volume.cfg", "a.tmp.b.cfg", "a.tmp.", "a.tmp", "a.tmp.12x"] {
+    assert!(is_temporary(".nfs000000000000000400000001"));
+    for name in
+        [".nfs0001", ".nfs00000000000000040000000x", "volume.cfg", "a.tmp.b.cfg", "a.tmp.", "a.tmp", "a.tmp.12x"]
+    {
         assert!(!is_temporary(name), "{name}");
     }
 }
@@ -46,6 +55,18 @@ fn a_file_above_the_limit_is_refused_before_it_is_in_memory() {
     File::create(place.path().join("huge")).unwrap().set_len(1 << 40).unwrap();
     let error = directory.read("huge", 1 << 20).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Damaged, "{error}");
+}
+
+#[test]
+fn a_large_file_comes_and_goes_in_pieces() {
+    let (_place, directory) = directory();
+    for length in [0, 1, PIECE - 1, PIECE, PIECE + 1, 2 * PIECE, 3 * PIECE - 1] {
+        let data: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+        directory.write("backupstore/large", &data).unwrap();
+        assert!(directory.read("backupstore/large", length as u64).unwrap() == data, "{length}");
+        let error = directory.read("backupstore/large", (length as u64).saturating_sub(1));
+        assert_eq!(error.is_err(), length > 0, "{length}");
+    }
 }
 
 #[test]
@@ -92,5 +113,5 @@ fn a_target_that_went_away_is_an_error_and_not_empty() {
         assert_eq!(error.kind(), ErrorKind::Mount, "{error}");
     }
     assert!(!place.path().exists());
-    assert_eq!(Directory::open(place.path()).unwrap_err().kind(), ErrorKind::NoBucket);
+    assert_eq!(opened(place.path()).err().unwrap().kind(), ErrorKind::NoBucket);
 }

@@ -15,6 +15,7 @@
 //! | `files` | the calls of a store on a directory |
 //! | `local` | a directory: of this machine, or of a mounted NFS or CIFS share |
 //! | `blocking` | threads for file systems that may never answer |
+//! | `silence` | when a server that answers nobody is given up, for all that wait for it |
 
 mod answer;
 pub(crate) mod azure;
@@ -29,6 +30,7 @@ pub(crate) mod mount;
 pub(crate) mod objects;
 pub(crate) mod s3;
 pub(crate) mod share;
+pub(crate) mod silence;
 mod trust;
 mod url;
 

@@ -7,11 +7,14 @@
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::process::Stdio;
 use std::time::Duration;
 
 use nix::fcntl::{Flock, FlockArg};
 use nix::libc;
+use nix::sys::signal::{self, Signal};
+use nix::unistd::Pid;
 use tokio::process::Command;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -24,6 +27,8 @@ use super::share::{Kind, Mount, Share, mounts_at};
 
 /// For one run of mount(8), as Longhorn has it, and for a mounted share to answer.
 const MOUNT_TIMEOUT: Duration = Duration::from_secs(5);
+/// For mount(8) to end after its helper was killed.
+const END_TIMEOUT: Duration = Duration::from_secs(1);
 /// Others that hold the lock mount too: three versions, and what they clean up before.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(30);
 const LOCK_POLL: Duration = Duration::from_millis(100);
@@ -51,7 +56,7 @@ pub(crate) async fn mounted(share: &Share, credentials: &Credentials, mounts: &P
     let make = move || {
         fs::create_dir_all(&directory).map_err(|error| StoreError::io("mount", directory.display().to_string(), &error))
     };
-    Blocking::new(MOUNT_TIMEOUT).run("mount", &device, make).await?;
+    Blocking::once(MOUNT_TIMEOUT, &share.who()).run("mount", &device, make).await?;
     mount(share, credentials, &place).await.map_err(|failure| fail(&failure))?;
     Ok(place)
 }
@@ -116,17 +121,51 @@ enum Unsuccessful {
     Refused(String),
 }
 
-/// Runs a program to its end or for [`MOUNT_TIMEOUT`]. One that hangs in the kernel is killed when it comes back.
+/// Runs a program to its end or for [`MOUNT_TIMEOUT`]. What hangs in the kernel is killed when it comes back.
 async fn run(mut command: Command) -> Result<(), Unsuccessful> {
-    command.env("LC_ALL", "C").stdin(Stdio::null()).kill_on_drop(true);
-    match timeout(MOUNT_TIMEOUT, command.output()).await {
-        Err(_) => Err(Unsuccessful::NoAnswer),
-        Ok(Err(error)) => Err(Unsuccessful::NotStarted(error)),
-        Ok(Ok(output)) if output.status.success() => Ok(()),
-        Ok(Ok(output)) => {
+    command.env("LC_ALL", "C").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let child = command.spawn().map_err(Unsuccessful::NotStarted)?;
+    let helpers = Helpers(child.id());
+    let mut ended = pin!(child.wait_with_output());
+    let Ok(output) = timeout(MOUNT_TIMEOUT, &mut ended).await else {
+        helpers.kill();
+        let _ = timeout(END_TIMEOUT, ended).await;
+        helpers.are_gone();
+        return Err(Unsuccessful::NoAnswer);
+    };
+    helpers.are_gone();
+    match output {
+        Err(error) => Err(Unsuccessful::NotStarted(error)),
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => {
             let (words, more) = (String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&output.stdout));
             Err(Unsuccessful::Refused(format!("{words} {more}")))
         }
+    }
+}
+
+/// The programs that do the work of mount(8) and umount(8), whose process this names. One for NFS goes on for two minutes
+/// where no server is, so killing mount(8) alone would let it mount later, when nobody expects that any more.
+struct Helpers(Option<u32>);
+
+impl Helpers {
+    fn kill(&self) {
+        let Some(process) = self.0 else { return };
+        let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children")).unwrap_or_default();
+        for helper in children.split_whitespace().filter_map(|number| number.parse().ok()) {
+            let _ = signal::kill(Pid::from_raw(helper), Signal::SIGKILL);
+        }
+    }
+
+    /// The process has ended: its number may be somebody else's.
+    fn are_gone(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Helpers {
+    fn drop(&mut self) {
+        self.kill();
     }
 }
 
@@ -143,7 +182,7 @@ async fn answers(mount: &Mount) -> bool {
         let read = fs::read_dir(&place).map(drop);
         read.map_err(|error| StoreError::io("look at", place.display().to_string(), &error))
     };
-    Blocking::new(MOUNT_TIMEOUT).run("look at", &mount.device, look).await.is_ok()
+    Blocking::once(MOUNT_TIMEOUT, &mount.device).run("look at", &mount.device, look).await.is_ok()
 }
 
 async fn locked(mounts: &Path) -> io::Result<Flock<File>> {

@@ -7,10 +7,13 @@
 //!
 //! Options in the URL replace all of these. Mount points are Longhorn's: the server with `_` for every `.`, then the path.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
+use nix::libc;
+
 use super::answer::Failure;
-use super::fault::ErrorKind;
+use super::fault::{ErrorKind, plain_io};
 
 /// A share of a file server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -155,8 +158,54 @@ impl Share {
         failure(ErrorKind::Mount, format!("mount says: {}", one_line(words)))
     }
 
+    /// What an error of a file below the mount means; `None` where it means what it does on any disk.
+    pub(crate) fn explain_io(&self, error: &io::Error) -> Option<Failure> {
+        match error.raw_os_error()? {
+            // The kernel says no more of a server that did not answer in time than of one whose disk is broken.
+            libc::EIO
+            | libc::EAGAIN
+            | libc::ETIMEDOUT
+            | libc::EHOSTDOWN
+            | libc::EHOSTUNREACH
+            | libc::ENETUNREACH
+            | libc::ENOTCONN
+            | libc::ECONNREFUSED
+            | libc::ECONNRESET
+            | libc::ECONNABORTED => {
+                let words = plain_io(error);
+                let why = format!("{} does not answer, or can't use its own disk ({words})", self.who());
+                Some(Failure::new(ErrorKind::Unreachable, why))
+            }
+            libc::EACCES | libc::EPERM => {
+                let failure = Failure::new(ErrorKind::Denied, "the server does not allow it".to_owned());
+                Some(failure.with_next_step(self.permission()))
+            }
+            libc::EROFS => {
+                let failure = Failure::new(ErrorKind::Denied, "it is read-only".to_owned());
+                Some(failure.with_next_step(format!("let {} export {} for writing", self.server, self.path)))
+            }
+            _ => None,
+        }
+    }
+
+    /// How somebody gets to write there.
+    fn permission(&self) -> String {
+        let Self { server, path, .. } = self;
+        match self.kind {
+            Kind::Nfs => format!(
+                "export {path} on {server} with no_root_squash, or give it there to the user that root is made into (nobody)"
+            ),
+            Kind::Cifs => format!("let CIFS_USERNAME of the target's credentials read and write {path} on {server}"),
+        }
+    }
+
+    /// Who has it, for people.
+    pub(crate) fn who(&self) -> String {
+        format!("the {} server {}", self.kind.name(), self.server)
+    }
+
     pub(crate) fn no_answer(&self) -> Failure {
-        Failure::new(ErrorKind::Timeout, format!("the {} server {} does not answer", self.kind.name(), self.server))
+        Failure::new(ErrorKind::Timeout, format!("{} does not answer", self.who()))
     }
 }
 

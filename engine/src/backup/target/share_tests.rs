@@ -93,3 +93,22 @@ fn tools_that_are_missing_are_named() {
     assert!(failure.next_step.as_ref().unwrap().contains("nfs-common"), "{failure:?}");
     assert!(cifs().explain(words, false).next_step.unwrap().contains("cifs-utils"));
 }
+
+#[test]
+fn errors_of_files_on_a_share_speak_of_its_server() {
+    for (error, share, kind, why, step) in [
+        (libc::EIO, nfs(None), ErrorKind::Unreachable, "NFS server 10.0.0.1 does not answer", ""),
+        (libc::EHOSTDOWN, cifs(), ErrorKind::Unreachable, "CIFS server nas.example does not answer", ""),
+        (libc::EACCES, nfs(None), ErrorKind::Denied, "does not allow", "no_root_squash"),
+        (libc::EACCES, cifs(), ErrorKind::Denied, "does not allow", "CIFS_USERNAME"),
+        (libc::EROFS, nfs(None), ErrorKind::Denied, "read-only", "export /opt/backup for writing"),
+    ] {
+        let failure = share.explain_io(&io::Error::from_raw_os_error(error)).unwrap();
+        assert_eq!(failure.kind, kind, "{failure}");
+        assert!(failure.why.contains(why) && !failure.why.contains("os error"), "{failure}");
+        assert!(failure.next_step.unwrap_or_default().contains(step));
+    }
+    for error in [libc::ENOENT, libc::ENOSPC, libc::ESTALE] {
+        assert!(nfs(None).explain_io(&io::Error::from_raw_os_error(error)).is_none());
+    }
+}

@@ -1,4 +1,6 @@
 //! What is mounted: `/proc/self/mountinfo`.
+//!
+//! A file system is on a device also when it is mounted from one that stands on it: the plain side of LUKS, a logical volume.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -7,6 +9,8 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
 use crate::frontend::node::DeviceNumber;
+
+const BLOCK_DEVICES: &str = "/sys/dev/block";
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Mount {
@@ -46,13 +50,32 @@ pub fn mounted_at(node: &Path) -> Vec<PathBuf> {
 /// The mounts of the block device at `node`; none when it is no block device.
 #[must_use]
 pub(crate) fn mounts_of(node: &Path) -> Vec<Mount> {
+    let Some(device) = number_of(node) else { return Vec::new() };
+    let devices = with_those_above(Path::new(BLOCK_DEVICES), device);
+    all().unwrap_or_default().into_iter().filter(|mount| devices.contains(&mount.device)).collect()
+}
+
+fn number_of(node: &Path) -> Option<DeviceNumber> {
     use std::os::unix::fs::{FileTypeExt, MetadataExt};
-    let Ok(metadata) = std::fs::metadata(node) else { return Vec::new() };
-    if !metadata.file_type().is_block_device() {
-        return Vec::new();
+    let metadata = std::fs::metadata(node).ok().filter(|metadata| metadata.file_type().is_block_device())?;
+    Some(DeviceNumber::of_raw(metadata.rdev()))
+}
+
+/// A block device and all that stand on it, the lowest first. `directory` is the kernel's, where they are by number.
+fn with_those_above(directory: &Path, device: DeviceNumber) -> Vec<DeviceNumber> {
+    let mut devices = vec![device];
+    let mut looked_at = 0;
+    while let Some(below) = devices.get(looked_at) {
+        looked_at += 1;
+        let holders = std::fs::read_dir(directory.join(below.to_string()).join("holders"));
+        let numbers = holders.into_iter().flatten().flatten().filter_map(|holder| {
+            let text = std::fs::read_to_string(holder.path().join("dev")).ok()?;
+            DeviceNumber::parse(&text)
+        });
+        let above: Vec<_> = numbers.filter(|number| !devices.contains(number)).collect();
+        devices.extend(above);
     }
-    let device = DeviceNumber::of_raw(metadata.rdev());
-    all().unwrap_or_default().into_iter().filter(|mount| mount.device == device).collect()
+    devices
 }
 
 /// A mounted block device.
@@ -64,30 +87,35 @@ pub(in crate::frontend) struct MountedDevice {
     pub(in crate::frontend) mount_points: Vec<PathBuf>,
 }
 
-/// The block device at `node`, if it is one and mounted.
+impl MountedDevice {
+    /// The one of these that is mounted; the lowest if it is several.
+    fn first(devices: &[DeviceNumber], mounts: &[(DeviceNumber, PathBuf)]) -> Option<Self> {
+        let of = |device: &DeviceNumber| -> Vec<PathBuf> {
+            mounts.iter().filter(|(number, _)| number == device).map(|(_, at)| at.clone()).collect()
+        };
+        let (device, mount_points) =
+            devices.iter().map(|device| (device, of(device))).find(|(_, mount_points)| !mount_points.is_empty())?;
+        Some(Self { number: nix::sys::stat::makedev(device.major, device.minor), mount_points })
+    }
+}
+
+/// The block device at `node`, if it is one and mounted, or the one above it that is.
 pub(in crate::frontend) fn mounted_device(node: &Path) -> Option<MountedDevice> {
-    use std::os::unix::fs::MetadataExt;
-    let mount_points = mounted_at(node);
-    let number = std::fs::metadata(node).ok()?.rdev();
-    (!mount_points.is_empty()).then_some(MountedDevice { number, mount_points })
+    mounted_number(number_of(node)?)
 }
 
-/// The block device of this number, if it is mounted.
+/// The block device of this number, if it is mounted, or the one above it that is.
 pub(in crate::frontend) fn mounted_number(device: DeviceNumber) -> Option<MountedDevice> {
-    let mounts = all().unwrap_or_default().into_iter().filter(|mount| mount.device == device);
-    let mount_points: Vec<_> = mounts.map(|mount| mount.mount_point).collect();
-    let number = nix::sys::stat::makedev(device.major, device.minor);
-    (!mount_points.is_empty()).then_some(MountedDevice { number, mount_points })
+    let mounts: Vec<_> = all().ok()?.into_iter().map(|mount| (mount.device, mount.mount_point)).collect();
+    MountedDevice::first(&with_those_above(Path::new(BLOCK_DEVICES), device), &mounts)
 }
 
-/// The block device at `node`, if it is one and mounted in the mount namespace of any other process; the mount points are
-/// paths through such a process. Each namespace is looked at once.
+/// The block device at `node`, or the one above it, if it is mounted in the mount namespace of any other process; the mount
+/// points are paths through such a process. Each namespace is looked at once.
 pub(in crate::frontend) fn mounted_elsewhere(node: &Path) -> Option<MountedDevice> {
-    use std::os::unix::fs::{FileTypeExt, MetadataExt};
-    let metadata = std::fs::metadata(node).ok().filter(|metadata| metadata.file_type().is_block_device())?;
-    let device = DeviceNumber::of_raw(metadata.rdev());
+    let devices = with_those_above(Path::new(BLOCK_DEVICES), number_of(node)?);
     let mut seen: BTreeSet<PathBuf> = std::fs::read_link("/proc/self/ns/mnt").into_iter().collect();
-    let mut mount_points = Vec::new();
+    let mut found = Vec::new();
     for process in std::fs::read_dir("/proc").ok()?.flatten() {
         let namespace = std::fs::read_link(process.path().join("ns/mnt"));
         if !namespace.is_ok_and(|namespace| seen.insert(namespace)) {
@@ -95,10 +123,12 @@ pub(in crate::frontend) fn mounted_elsewhere(node: &Path) -> Option<MountedDevic
         }
         let mounts = seen_by(&process.file_name().to_string_lossy()).unwrap_or_default();
         let root = process.path().join("root");
-        let found = mounts.iter().filter(|mount| mount.device == device);
-        mount_points.extend(found.filter_map(|mount| Some(root.join(mount.mount_point.strip_prefix("/").ok()?))));
+        let mounts = mounts.iter().filter(|mount| devices.contains(&mount.device));
+        found.extend(
+            mounts.filter_map(|mount| Some((mount.device, root.join(mount.mount_point.strip_prefix("/").ok()?)))),
+        );
     }
-    (!mount_points.is_empty()).then(|| MountedDevice { number: metadata.rdev(), mount_points })
+    MountedDevice::first(&devices, &found)
 }
 
 /// `36 35 98:0 /mnt1 /mnt2 rw,noatime master:1 - ext3 /dev/root rw`
@@ -153,5 +183,31 @@ mod tests {
             let line = format!("1 0 8:1 / /m {mount},relatime - ext4 /dev/sda1 {filesystem}");
             assert_eq!(parse(line.as_bytes()).unwrap().turned_read_only, turned, "{line}");
         }
+    }
+
+    #[test]
+    fn what_stands_on_a_device() {
+        let directory = tempfile::tempdir().unwrap();
+        // 7:1 below 254:0 (LUKS), that below 254:1 and 254:2 (logical volumes); 7:2 has nobody above it.
+        for (below, name, above) in
+            [("7:1", "dm-0", "254:0"), ("254:0", "dm-1", "254:1"), ("254:0", "dm-2", "254:2"), ("254:2", "odd", "")]
+        {
+            let holder = directory.path().join(below).join("holders").join(name);
+            std::fs::create_dir_all(&holder).unwrap();
+            std::fs::write(holder.join("dev"), format!("{above}\n")).unwrap();
+        }
+        let number = |text: &str| DeviceNumber::parse(text).unwrap();
+        let mut devices = with_those_above(directory.path(), number("7:1"));
+        assert_eq!(devices[..2], [number("7:1"), number("254:0")]);
+        devices[2..].sort_by_key(|device| device.minor);
+        assert_eq!(devices[2..], [number("254:1"), number("254:2")]);
+        assert_eq!(with_those_above(directory.path(), number("7:2")), [number("7:2")]);
+
+        let at = |device: &str, path: &str| (number(device), PathBuf::from(path));
+        let mounts = [at("254:2", "/upper"), at("254:1", "/lower"), at("254:1", "/again"), at("7:2", "/other")];
+        let first = MountedDevice::first(&devices, &mounts).unwrap();
+        assert_eq!(first.number, nix::sys::stat::makedev(254, 1));
+        assert_eq!(first.mount_points, [PathBuf::from("/lower"), PathBuf::from("/again")]);
+        assert_eq!(MountedDevice::first(&devices, &mounts[3..]), None);
     }
 }

@@ -65,6 +65,10 @@ impl Edit {
         Ok(Self { directory: directory.to_owned(), _lock: locked })
     }
 
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// All users, by name.
     pub fn list(&self) -> Result<Vec<(String, Role)>, EditError> {
         let text = self.text(FILE)?;
@@ -147,7 +151,7 @@ impl Edit {
     }
 
     /// Empty when there is no such file.
-    fn text(&self, file: &str) -> Result<String, EditError> {
+    pub(super) fn text(&self, file: &str) -> Result<String, EditError> {
         let path = self.directory.join(file);
         match fs::read_to_string(&path) {
             Ok(text) => Ok(text),
@@ -157,7 +161,7 @@ impl Edit {
     }
 
     /// It stays that user's who had it, or is that of the directory: the manager may run as another user than this.
-    fn write(&self, file: &str, text: &str) -> Result<(), EditError> {
+    pub(super) fn write(&self, file: &str, text: &str) -> Result<(), EditError> {
         let path = self.directory.join(file);
         let before = fs::metadata(&path).or_else(|_| fs::metadata(&self.directory)).ok();
         let owner = before.map(|metadata| Owner { user: metadata.uid(), group: metadata.gid() });

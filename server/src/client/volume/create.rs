@@ -145,7 +145,7 @@ struct Source {
     /// Let it be attached at once: its data comes out of the backup on demand, and in the background
     #[arg(long, requires = "from_backup", conflicts_with = "standby")]
     instant_restore: bool,
-    /// Encrypt the data
+    /// It is opened encrypted by the CSI driver, with the secret of its class; who attaches it by hand encrypts it by hand
     #[arg(long)]
     encrypted: bool,
     /// Let it be used on two nodes while a virtual machine moves

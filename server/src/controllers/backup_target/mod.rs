@@ -188,7 +188,7 @@ impl Targets {
         let is_shared = others.iter().any(|other| other.name() != name && other.spec.credential_secret == *secret);
         // One of another name was written by a person, who may want it for the next target.
         if secret == name && !is_shared {
-            context.backups.credentials().remove(secret)?;
+            context.backups.credentials().let_go(secret)?;
         }
         self.leave(target, "").await?;
         context.store.remove_finalizer::<BackupTarget>(name).await?;

@@ -11,8 +11,8 @@ use super::super::{Context, Error};
 use super::told;
 use crate::instance::rpc;
 use crate::metrics;
-use crate::resources::Engine;
 use crate::resources::engine::EngineStatus;
+use crate::resources::{Engine, Metadata};
 
 /// A person watches a rebuild, a purge, a copy; once a second is live enough and bearable for the store.
 const PROGRESS_PERIOD: Duration = Duration::from_secs(1);
@@ -21,7 +21,7 @@ const SIZES_PERIOD: Duration = Duration::from_secs(60);
 /// Pause before connecting again to an engine whose stream broke although its process runs.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(500);
 
-/// What is kept in memory of an engine goes with whoever listens to it, also when that one is aborted.
+/// What is kept in memory of an engine, by its uid, goes with whoever listens to it, also when that one is aborted.
 struct Kept<'a>(&'a str);
 
 impl Drop for Kept<'_> {
@@ -31,13 +31,14 @@ impl Drop for Kept<'_> {
 }
 
 /// Follows until the task is aborted.
-pub(super) async fn follow(context: Context, queue: WorkQueue, name: String, address: String) {
-    let _kept = Kept(&name);
+pub(super) async fn follow(context: Context, queue: WorkQueue, engine: Metadata, address: String) {
+    let Metadata { name, uid, .. } = engine;
+    let _kept = Kept(&uid);
     loop {
-        if let Err(error) = listen(&context, &name, &address).await {
+        if let Err(error) = listen(&context, &name, &uid, &address).await {
             tracing::debug!(engine = name, %error, "the stream of an engine broke");
         }
-        metrics::forget_engine(&name);
+        metrics::forget_engine(&uid);
         context.samples.forget(&name);
         // Whoever sees first that the process is gone looks at the engine again.
         queue.add(&name);
@@ -45,7 +46,7 @@ pub(super) async fn follow(context: Context, queue: WorkQueue, name: String, add
     }
 }
 
-async fn listen(context: &Context, name: &str, address: &str) -> Result<(), Error> {
+async fn listen(context: &Context, name: &str, uid: &str, address: &str) -> Result<(), Error> {
     let mut client = context.clients.engine(address)?;
     let doing = || format!("watching engine {name}");
     let mut stream = client.watch(engine_v1::StatusRequest {}).await.map_err(rpc(doing()))?.into_inner();
@@ -64,7 +65,7 @@ async fn listen(context: &Context, name: &str, address: &str) -> Result<(), Erro
             _ => stream.message().await,
         };
         let Some(message) = message.map_err(rpc(doing()))? else { return Ok(()) };
-        metrics::engine_told(name, &message);
+        metrics::engine_told(uid, &message);
         context.samples.told(name, &message);
         let at_once = match &written {
             None => true,

@@ -198,7 +198,7 @@ impl Engines {
         if followed.is_some_and(|follower| &follower.address == address && !follower.task.is_finished()) {
             return;
         }
-        let task = follow::follow(self.context.clone(), self.queue.clone(), engine.name().to_owned(), address.clone());
+        let task = follow::follow(self.context.clone(), self.queue.clone(), engine.metadata.clone(), address.clone());
         let follower = Follower { address: address.clone(), task: tokio::spawn(task) };
         if let Some(former) = followers.insert(engine.name().to_owned(), follower)
             && former.address != *address

@@ -226,7 +226,7 @@ fn restores(message: &engine_v1::EngineStatus) -> BTreeMap<String, RestoreStatus
     message.replicas.iter().map(|replica| (replica.name.clone(), row(replica))).collect()
 }
 
-fn clone(clone: &engine_v1::CloneStatus) -> CloneProgress {
+pub(in crate::controllers) fn clone(clone: &engine_v1::CloneStatus) -> CloneProgress {
     let running = clone.state() == engine_v1::CloneState::InProgress;
     CloneProgress {
         source_volume: clone.source_volume.clone(),

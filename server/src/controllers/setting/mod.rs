@@ -81,14 +81,23 @@ fn told_by_system(name: Name) -> Option<String> {
     }
 }
 
+/// Tells which values are in force.
+#[must_use]
+pub fn start(context: &Context) -> Vec<JoinHandle<()>> {
+    vec![applied::start(context)]
+}
+
+/// Fills the copy in memory with what is stored, for a manager that does not act.
+pub async fn read(context: &Context) -> Result<(), StoreError> {
+    context.store.list::<Setting>().await?.iter().for_each(|setting| context.settings.take(setting));
+    Ok(())
+}
+
 /// Follows changes. A setting takes effect with the next pass that reads it, and [`Settings::changed`] wakes who does.
 ///
 /// [`Settings::changed`]: crate::settings::Settings::changed
-pub fn start(context: &Context) -> Vec<JoinHandle<()>> {
-    vec![follow(context), applied::start(context)]
-}
-
-fn follow(context: &Context) -> JoinHandle<()> {
+#[must_use]
+pub fn follow(context: &Context) -> JoinHandle<()> {
     let (mut watch, settings) = (context.store.watch::<Setting>(), context.settings.clone());
     tokio::spawn(async move {
         while let Some(event) = watch.next().await {

@@ -70,7 +70,7 @@ fn rates(page: &mut Page, world: &World) {
     let running: Vec<_> = world
         .engines
         .iter()
-        .filter_map(|engine| Some((volumes.get(engine.spec.volume_name.as_str())?, io::rates(engine.name()))))
+        .filter_map(|engine| Some((volumes.get(engine.spec.volume_name.as_str())?, io::rates(&engine.metadata.uid))))
         .collect();
     let mut gauge = |name, help, value: fn(&Rate) -> f64, of: fn(&io::Rates) -> &Rate| {
         let mut family = page.gauge(name, help);

@@ -120,7 +120,9 @@ async fn check_parameters(
             }
             match parameter(source::ENCRYPTION) {
                 "" | "ignore" => Ok(()),
-                other => Err(ApiError::not_yet(Feature::Encryption, format_args!("a copy with encryption {other:?}"))),
+                other => {
+                    Err(ApiError::not_yet(Feature::EncryptedImages, format_args!("a copy with encryption {other:?}")))
+                }
             }
         }
         SourceType::Restore => {

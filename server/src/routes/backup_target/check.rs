@@ -69,10 +69,10 @@ pub(super) fn spec(
     })
 }
 
-/// The same for one that a system backup tells of.
+/// The same for one that is told of by something else than a body: a system backup, a manifest.
 pub(crate) fn found(target: &str, input: &BackupTargetInput) -> Result<BackupTargetSpec, ApiError> {
     name(target)?;
-    // No backup of a system has credentials in it.
+    // Neither has credentials in it.
     let input = BackupTargetInput { credentials: None, ..input.clone() };
     spec(target, &BackupTargetSpec::default(), &input)
 }
@@ -111,7 +111,7 @@ pub(super) async fn owns_secret(store: &Store, name: &str, secret: &str) -> Resu
 }
 
 /// A standby volume follows what is in its target.
-pub(super) async fn nobody_follows(store: &Store, name: &str, tried: &str) -> Result<(), ApiError> {
+pub(crate) async fn nobody_follows(store: &Store, name: &str, tried: &str) -> Result<(), ApiError> {
     let follows = |volume: &&Object<Volume>| {
         let is_standby = volume.spec.standby || volume.status.is_standby;
         is_standby && volume.spec.backup_target_name == name && !volume.is_deleting()

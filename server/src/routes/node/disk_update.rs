@@ -8,10 +8,9 @@ use aurochs_api::schema::Resource;
 use aurochs_api::size::ByteSize;
 
 use super::update;
-use crate::app::App;
 use crate::controllers::job::keys;
 use crate::environment::disk_paths::{self, PathError};
-use crate::environment::premises::Place;
+use crate::environment::premises::{Place, Premises};
 use crate::error::{ApiError, ErrorKind};
 use crate::feature::Feature;
 use crate::jobs::StartedBy;
@@ -26,14 +25,7 @@ use crate::view::node;
 pub async fn handle(target: Target, input: DiskUpdateInput) -> Result<Resource<NodeView>, ApiError> {
     let (store, name) = (&target.app.store, target.name.as_str());
     let node = store.get::<Node>(name).await?;
-    let paths = input.disks.iter().map(|(name, disk)| (name.as_str(), disk.path.as_str()));
-    disk_paths::check(paths).map_err(refused)?;
-    let mut disks = BTreeMap::new();
-    for (disk, wish) in &input.disks {
-        disks.insert(disk.clone(), checked(&node, disk, wish)?);
-    }
-    check_premises(&target.app, &node, &disks).await?;
-    check_removed(store, &node, &disks).await?;
+    let disks = judged(store, &target.app.premises, &node, &input).await?;
     for (disk, _) in disks.iter().filter(|(_, disk)| disk.eviction_requested) {
         let by = StartedBy::User(target.user.clone());
         target.app.jobs.expect(keys::evacuation(name, Some(disk)), by);
@@ -41,6 +33,24 @@ pub async fn handle(target: Target, input: DiskUpdateInput) -> Result<Resource<N
     let changed = replace(store, &node, &disks).await?;
     tracing::info!(node = name, disks = disks.len(), "disks changed");
     Ok(node::resource(&changed, Links::of(&target.url)))
+}
+
+/// The disks that a node gets by this wish, if it can have them.
+pub(crate) async fn judged(
+    store: &Store,
+    premises: &Premises,
+    node: &Object<Node>,
+    input: &DiskUpdateInput,
+) -> Result<BTreeMap<String, DiskSpec>, ApiError> {
+    let paths = input.disks.iter().map(|(name, disk)| (name.as_str(), disk.path.as_str()));
+    disk_paths::check(paths).map_err(refused)?;
+    let mut disks = BTreeMap::new();
+    for (disk, wish) in &input.disks {
+        disks.insert(disk.clone(), checked(node, disk, wish)?);
+    }
+    check_premises(store, premises, node, &disks).await?;
+    check_removed(store, node, &disks).await?;
+    Ok(disks)
 }
 
 /// All disks at once, unless somebody changed them since they were judged: their disks must not be taken away by a list
@@ -66,7 +76,12 @@ async fn replace(
 }
 
 /// Where all nodes are on one machine, a new disk has to lie apart from all others.
-async fn check_premises(app: &App, node: &Object<Node>, disks: &BTreeMap<String, DiskSpec>) -> Result<(), ApiError> {
+async fn check_premises(
+    store: &Store,
+    premises: &Premises,
+    node: &Object<Node>,
+    disks: &BTreeMap<String, DiskSpec>,
+) -> Result<(), ApiError> {
     let place = |node: &str, disk: &str, spec: &DiskSpec| Place {
         node: node.to_owned(),
         disk: disk.to_owned(),
@@ -79,10 +94,10 @@ async fn check_premises(app: &App, node: &Object<Node>, disks: &BTreeMap<String,
         return Ok(());
     }
     let mut present: Vec<Place> = of_this(false).map(|(name, spec)| place(node.name(), name, spec)).collect();
-    for other in app.store.list::<Node>().await?.iter().filter(|other| other.name() != node.name()) {
+    for other in store.list::<Node>().await?.iter().filter(|other| other.name() != node.name()) {
         present.extend(other.spec.disks.iter().map(|(name, spec)| place(other.name(), name, spec)));
     }
-    let premises = app.premises.clone();
+    let premises = premises.clone();
     let checked = tokio::task::spawn_blocking(move || premises.check(&added, &present)).await;
     checked.map_err(|error| ApiError::internal("looking where disks lie", error))?.map_err(refused)
 }

@@ -79,7 +79,7 @@ fn apply(node: &mut Object<Node>, update: &NodeUpdate, tags: Option<&Vec<String>
 }
 
 /// Longhorn's rule: what is emptied takes nothing new.
-fn eviction_refusal(node: &Object<Node>) -> Option<ApiError> {
+pub(crate) fn eviction_refusal(node: &Object<Node>) -> Option<ApiError> {
     (node.spec.eviction_requested && node.spec.allow_scheduling).then(|| {
         let message = format_args!("need to disable scheduling on node {} for node eviction", node.name());
         ApiError::new(
@@ -91,7 +91,7 @@ fn eviction_refusal(node: &Object<Node>) -> Option<ApiError> {
 }
 
 /// Sorted and without doubles; a tag has the form of a label's key, as in Longhorn.
-pub(super) fn tags(tags: &[String]) -> Result<Vec<String>, ApiError> {
+pub(crate) fn tags(tags: &[String]) -> Result<Vec<String>, ApiError> {
     let mut tags: Vec<String> = tags.iter().map(|tag| tag.trim().to_owned()).collect();
     tags.sort();
     tags.dedup();

@@ -4,7 +4,7 @@ use axum::Extension;
 use axum::Form;
 use axum::extract::rejection::{FormRejection, QueryRejection};
 use axum::extract::{FromRequest, Query, Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
@@ -12,6 +12,7 @@ use crate::auth::client::{self, Client};
 use crate::auth::{Auth, LoginError};
 use crate::error::{ApiError, ErrorKind};
 use crate::web::login_page::{LoginPage, Target, see_other};
+use crate::web::words::Words;
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -29,9 +30,9 @@ struct Credentials {
 }
 
 /// Shows the empty form.
-pub async fn show(wanted: Result<Query<Wanted>, QueryRejection>) -> Response {
+pub async fn show(headers: HeaderMap, wanted: Result<Query<Wanted>, QueryRejection>) -> Response {
     let target = Target::parse(&wanted.map(|Query(wanted)| wanted.next).unwrap_or_default());
-    LoginPage { target, ..LoginPage::default() }.respond(StatusCode::OK)
+    LoginPage { target, words: Words::asked_for(&headers), ..LoginPage::default() }.respond(StatusCode::OK)
 }
 
 /// Checks name and password; sends the browser on, or shows the form again with the reason.
@@ -43,6 +44,7 @@ pub(crate) async fn submit(
     if client::sender(request.headers(), &client) == client::Sender::Foreign {
         return foreign_form().into_response();
     }
+    let words = Words::asked_for(request.headers());
     let form = match Form::<Credentials>::from_request(request, &()).await {
         Ok(Form(form)) => form,
         Err(rejection) => return not_a_form(&rejection).into_response(),
@@ -60,23 +62,27 @@ pub(crate) async fn submit(
             if matches!(error, LoginError::Wrong) {
                 auth.note_wrong(name, &client);
             }
-            show_again(&form, target, error)
+            show_again(&form, target, error, words)
         }
     }
 }
 
-fn show_again(form: &Credentials, target: Target, error: LoginError) -> Response {
+fn show_again(form: &Credentials, target: Target, error: LoginError, words: Words) -> Response {
     let problem = match &error {
-        LoginError::Wrong => "The user name or the password is wrong.".to_owned(),
-        LoginError::TooMany(wait) => {
-            let seconds = wait.as_secs() + 1;
-            format!("Too many wrong passwords. Wait {seconds} s, then try again.")
+        // Those of tokens come of no password.
+        LoginError::Wrong | LoginError::BadToken | LoginError::NoRole(_) => {
+            words.of("The user name or the password is wrong.").to_owned()
         }
-        LoginError::Busy => "Many logins are waiting. Try again in a moment.".to_owned(),
-        LoginError::Failed(_) => "The login can't be checked right now. The manager's log says why.".to_owned(),
+        LoginError::TooMany(wait) => {
+            words.filled("Too many wrong passwords. Wait {} s, then try again.", wait.as_secs() + 1)
+        }
+        LoginError::Busy => words.of("Many logins are waiting. Try again in a moment.").to_owned(),
+        LoginError::Failed(_) => {
+            words.of("The login can't be checked right now. The manager's log says why.").to_owned()
+        }
     };
     let error = ApiError::from(error);
-    let page = LoginPage { user: form.user.clone(), target, problem: Some(problem) };
+    let page = LoginPage { user: form.user.clone(), target, problem: Some(problem), words };
     let mut response = page.respond(error.kind.status());
     if let Some(value) = error.retry_after_header() {
         response.headers_mut().insert(header::RETRY_AFTER, value);

@@ -40,10 +40,7 @@ pub(crate) async fn put(
     let row = settings::definition(name).ok_or_else(|| ApiError::not_found("setting", name))?;
     let value = settings::check(name, value)?;
     let one_at_a_time = settings.writing().await;
-    check::against_others(row.name, &value, |other| settings.text(other))?;
-    if row.name == Name::V1DataEngine && value == "false" {
-        refuse_while_engines_run(store).await?;
-    }
+    check_present(store, settings, row.name, &value).await?;
     let stored = match store.modify::<Setting>(name, |setting| setting.spec.value.clone_from(&value)).await {
         Err(StoreError::NotFound { .. }) => {
             store.create(&Object::new(name, SettingSpec { value: value.clone() })).await
@@ -54,6 +51,15 @@ pub(crate) async fn put(
     drop(one_at_a_time);
     tracing::info!(setting = name, value, "changed");
     Ok(stored)
+}
+
+/// Whether a value, which is good by itself, goes together with what is there now.
+pub(crate) async fn check_present(store: &Store, settings: &Settings, name: Name, value: &str) -> Result<(), ApiError> {
+    check::against_others(name, value, |other| settings.text(other))?;
+    if name == Name::V1DataEngine && value == "false" {
+        refuse_while_engines_run(store).await?;
+    }
+    Ok(())
 }
 
 /// How many of the volumes in the way are named.

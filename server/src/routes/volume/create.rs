@@ -8,6 +8,7 @@ use axum::Json;
 use axum::extract::State;
 
 use super::action::invalid;
+use super::from_backup::Origin;
 use super::{backing_image, backup_target, data_source, from_backup, get, new_volume, recurring_job, room, rules};
 use crate::auth::User;
 use crate::backups::Backups;
@@ -15,7 +16,7 @@ use crate::controllers::job::keys;
 use crate::controllers::volume::default_group;
 use crate::error::ApiError;
 use crate::jobs::{Jobs, StartedBy};
-use crate::resources::volume::{LABEL_BACKUP_TARGET, LABEL_ENABLED};
+use crate::resources::volume::{LABEL_BACKUP_TARGET, LABEL_ENABLED, VolumeSpec};
 use crate::resources::{Object, Volume};
 use crate::routes::body::Body;
 use crate::settings::Settings;
@@ -32,22 +33,7 @@ pub async fn handle(
     user: User,
     Body(mut input): Body<VolumeCreateInput>,
 ) -> Result<get::Answer, ApiError> {
-    let name: VolumeName = input.name.parse().map_err(|error| invalid(error, "Choose another name."))?;
-    rules::engine_on(&settings, format_args!("volume {name} is not created"))?;
-    let origin = from_backup::of(&store, &backups, &mut input).await?;
-    if input.backing_image.is_empty() && !input.data_source.is_empty() {
-        input.backing_image = backing_image::of_source(&store, &input.data_source).await?;
-    }
-    let spec = new_volume::spec(&input, &settings)?;
-    if let Some(origin) = &origin {
-        origin.check(&spec)?;
-        backing_image::check_origin(&store, &spec, &origin.volume).await?;
-    }
-    backup_target::check(&store, &spec.backup_target_name).await?;
-    data_source::check(&store, &spec).await?;
-    backing_image::check(&store, &spec).await?;
-    room::check_size(&store, &settings, &name, spec.size).await?;
-    room::check_selectors(&store, &spec).await?;
+    let (name, spec, origin) = prepare(&store, &settings, &backups, &mut input).await?;
     let mut volume = Object::<Volume>::new(name.as_str(), spec);
     volume.metadata.labels = labels(&volume.spec.backup_target_name, &input.recurring_job_selector)?;
     default_group::join(&mut volume);
@@ -61,6 +47,41 @@ pub async fn handle(
     store.create(&volume).await?;
     tracing::info!(volume = %name, "created");
     get::view(&store, &url, name.as_str()).await.map(Json)
+}
+
+/// The spec that a wish becomes, complete and judged; nothing is written.
+pub(crate) async fn spec(
+    store: &Store,
+    settings: &Settings,
+    backups: &Backups,
+    mut input: VolumeCreateInput,
+) -> Result<VolumeSpec, ApiError> {
+    prepare(store, settings, backups, &mut input).await.map(|(_, spec, _)| spec)
+}
+
+async fn prepare(
+    store: &Store,
+    settings: &Settings,
+    backups: &Backups,
+    input: &mut VolumeCreateInput,
+) -> Result<(VolumeName, VolumeSpec, Option<Origin>), ApiError> {
+    let name: VolumeName = input.name.parse().map_err(|error| invalid(error, "Choose another name."))?;
+    rules::engine_on(settings, format_args!("volume {name} is not created"))?;
+    let origin = from_backup::of(store, backups, input).await?;
+    if input.backing_image.is_empty() && !input.data_source.is_empty() {
+        input.backing_image = backing_image::of_source(store, &input.data_source).await?;
+    }
+    let spec = new_volume::spec(input, settings)?;
+    if let Some(origin) = &origin {
+        origin.check(&spec)?;
+        backing_image::check_origin(store, &spec, &origin.volume).await?;
+    }
+    backup_target::check(store, &spec.backup_target_name).await?;
+    data_source::check(store, &spec).await?;
+    backing_image::check(store, &spec).await?;
+    room::check_size(store, settings, &name, spec.size).await?;
+    room::check_selectors(store, &spec).await?;
+    Ok((name, spec, origin))
 }
 
 fn labels(backup_target: &str, jobs: &[RecurringJobRef]) -> Result<BTreeMap<String, String>, ApiError> {

@@ -12,6 +12,7 @@ use crate::controllers::volume::cluster::{limits, views};
 use crate::controllers::volume::growth_room::shortages;
 use crate::error::ApiError;
 use crate::jobs::StartedBy;
+use crate::resources::volume::VolumeSpec;
 use crate::resources::{LABEL_VOLUME, Node, Object, Replica, Volume};
 
 /// Answers with the volume; `controllers[0].size` tells when it has grown. Its own size changes nothing.
@@ -31,15 +32,19 @@ pub async fn handle(target: Target, input: ExpandInput) -> Result<Resource<Volum
     action::change(&target, |volume| {
         // Somebody may have been quicker.
         check_growth(volume, wished)?;
-        let spec = &mut volume.spec;
-        spec.size = wished;
-        let least = ByteSize(spec.size.bytes().saturating_mul(2));
-        if spec.snapshot_max_size > ByteSize::ZERO && spec.snapshot_max_size < least {
-            spec.snapshot_max_size = least;
-        }
+        grow(&mut volume.spec, wished);
         Ok(())
     })
     .await
+}
+
+/// The size, and what has to go with it.
+pub(crate) fn grow(spec: &mut VolumeSpec, size: ByteSize) {
+    spec.size = size;
+    let least = ByteSize(size.bytes().saturating_mul(2));
+    if spec.snapshot_max_size > ByteSize::ZERO && spec.snapshot_max_size < least {
+        spec.snapshot_max_size = least;
+    }
 }
 
 /// A volume never shrinks: nobody knows what a file system has at its end.

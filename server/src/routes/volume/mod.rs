@@ -28,7 +28,7 @@ pub mod snapshot_cr;
 pub mod snapshot_create;
 pub mod snapshot_delete;
 pub mod snapshot_get;
-mod snapshot_labels;
+pub(crate) mod snapshot_labels;
 pub mod snapshot_list;
 pub mod snapshot_purge;
 pub mod snapshot_revert;

@@ -39,6 +39,12 @@ pub(crate) fn check_found(name: &str, spec: &VolumeSpec, settings: &Settings) ->
     check_enabled(spec, settings)
 }
 
+/// A spec that replaces another one.
+pub(crate) fn check_changed(name: &str, spec: &VolumeSpec) -> Result<(), ApiError> {
+    check(spec)?;
+    refuse_what_is_missing(name, spec)
+}
+
 // === defaults: "Volume defaults set by the mutator" ===
 
 fn with_defaults(input: &VolumeCreateInput, settings: &Settings) -> Result<VolumeSpec, ApiError> {
@@ -243,7 +249,7 @@ fn check_encrypted(spec: &VolumeSpec) -> Result<(), ApiError> {
     Err(invalid(message, "Give a larger size."))
 }
 
-/// Refused rather than ignored: who asks for encryption must not get a volume without.
+/// Refused rather than ignored: who asks for something must not get a volume without.
 fn refuse_what_is_missing(name: &str, spec: &VolumeSpec) -> Result<(), ApiError> {
     let queues = spec.ublk_queue_depth > 0 || spec.ublk_number_of_queue > 0 || spec.nvme_tcp_nr_io_queues > 0;
     let second_frontend = matches!(spec.frontend, Frontend::Nvmf | Frontend::Ublk);
@@ -252,7 +258,6 @@ fn refuse_what_is_missing(name: &str, spec: &VolumeSpec) -> Result<(), ApiError>
         (second_frontend, "frontend nvmf or ublk", Feature::SecondEngine),
         (queues, "ublkQueueDepth, ublkNumberOfQueue or nvmeTcpNrIoQueues", Feature::SecondEngine),
         (spec.data_layout != Default::default(), "dataLayout", Feature::SecondEngine),
-        (spec.encrypted, "encrypted", Feature::Encryption),
         (spec.migratable, "migratable", Feature::Migration),
         (spec.access_mode == AccessMode::Rwx, "accessMode rwx", Feature::SharedVolumes),
         (spec.clone_mode == CloneMode::LinkedClone, "cloneMode linked-clone", Feature::LinkedClones),

@@ -87,7 +87,7 @@ pub(super) const ROWS: &[Definition] = &[
         .typed(ValueType::Untold)
         .optional()
         .applies(Applies::WhenAllDetached)
-        .later(Feature::Kubernetes)
+        .in_kubernetes()
         .says("Priority Class", "PriorityClass of the system's own pods."),
     text(Name::StorageNetwork, "")
         .optional()
@@ -97,17 +97,20 @@ pub(super) const ROWS: &[Definition] = &[
         .says("Storage Network", "Network through which engines and replicas speak with each other."),
     text(Name::SystemManagedComponentsNodeSelector, "")
         .optional()
+        .formed(Form::NodeSelector)
         .applies(Applies::WhenAllDetached)
-        .later(Feature::Kubernetes)
+        .in_kubernetes()
         .says("System Managed Components Node Selector", "Nodes on which the system's own pods run: key:value;key:value."),
     text(Name::SystemManagedCsiComponentsResourceLimits, "")
         .optional()
-        .later(Feature::Kubernetes)
+        .formed(Form::PodResources)
+        .in_kubernetes()
         .says("System Managed CSI Components Resource Limits", "Requests and limits of the CSI pods, as JSON."),
     text(Name::TaintToleration, "")
         .optional()
+        .formed(Form::Tolerations)
         .applies(Applies::WhenAllDetached)
-        .later(Feature::Kubernetes)
+        .in_kubernetes()
         .says("Kubernetes Taint Toleration", "Taints that the system's own pods tolerate: key=value:Effect;key:Effect."),
     boolean(Name::V1DataEngine, "true").says(
         "V1 Data Engine",

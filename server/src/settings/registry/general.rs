@@ -72,7 +72,7 @@ pub(super) const ROWS: &[Definition] = &[
         .later(Feature::SecondEngine)
         .says("Default Queue Depth for UBLK", "Requests that a ublk device of the second engine takes at the same time."),
     boolean(Name::DeletingConfirmationFlag, "false")
-        .later(Feature::Uninstall)
+        .in_kubernetes()
         .says("Deleting Confirmation Flag", "The system may be uninstalled, with all its volumes."),
     boolean(Name::DetachManuallyAttachedVolumesWhenCordoned, "false").says(
         "Detach Manually Attached Volumes When Cordoned",

@@ -19,7 +19,7 @@ pub(super) const ROWS: &[Definition] = &[
         .later(Feature::Kubernetes)
         .says("CSI Allowed Topology Keys", "Labels of nodes that may stand in the affinity of a volume, with , between them."),
     boolean(Name::CsiStorageCapacityTracking, "false")
-        .later(Feature::Kubernetes)
+        .in_kubernetes()
         .says("CSI Storage Capacity Tracking", "The space of nodes is told to Kubernetes' scheduler."),
     text(Name::DefaultLonghornStaticStorageClass, "longhorn-static").later(Feature::Kubernetes).says(
         "Default Longhorn Static StorageClass Name",
@@ -43,10 +43,10 @@ pub(super) const ROWS: &[Definition] = &[
         .says("Pod Deletion Policy When Node is Down", "Pods that are removed by force when their node is down."),
     text(Name::RegistrySecret, "")
         .optional()
-        .later(Feature::Kubernetes)
+        .in_kubernetes()
         .says("Registry Secret", "Name of the secret with which the system's images are pulled."),
     text(Name::SystemManagedPodsImagePullPolicy, "if-not-present")
         .one_of(&["if-not-present", "never", "always"])
-        .later(Feature::Kubernetes)
+        .in_kubernetes()
         .says("System Managed Pod Image Pull Policy", "When the images of the system's own pods are pulled."),
 ];

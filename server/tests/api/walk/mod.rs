@@ -337,7 +337,7 @@ async fn whatever_is_asked_the_answer_is_good_or_a_clear_refusal() {
             assert!(met, "{method} {pattern} was never asked");
         }
     }
-    for missing in ["encrypted volumes", "Kubernetes mode"] {
+    for missing in ["v2 data engine", "Kubernetes mode"] {
         assert!(walk.missing.contains(missing), "{missing} is not named: {:?}", walk.missing);
     }
     assert!(walk.count > 3000, "only {} requests", walk.count);

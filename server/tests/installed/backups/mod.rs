@@ -119,7 +119,10 @@ impl Installation {
     pub(crate) async fn until_restored(&self, volume: &str) -> Object<Volume> {
         self.until(&format!("{volume} is restored and let go"), async |store| {
             let volume = store.get::<Volume>(volume).await.unwrap();
-            volume.is_restored() && volume.status.state == aurochs_server::resources::volume::VolumeState::Detached
+            // Last, after it is detached, its wish for a device is as before.
+            volume.is_restored()
+                && volume.status.state == aurochs_server::resources::volume::VolumeState::Detached
+                && !volume.spec.disable_frontend
         })
         .await;
         self.store().get(volume).await.unwrap()

@@ -1,7 +1,6 @@
 //! An installation on this machine, and its one volume as the store has it.
 
 mod api;
-mod leftovers;
 mod processes;
 
 use std::path::{Path, PathBuf};
@@ -23,6 +22,7 @@ use aurochs_server::resources::{
 use aurochs_server::standalone::{Layout, Manager, Options, stop};
 use aurochs_server::store::Store;
 use aurochs_server::store::sqlite::Sqlite;
+use aurochs_test_place::Place;
 use nix::unistd::Pid;
 use serde_json::json;
 
@@ -43,7 +43,9 @@ fn engine_binary() -> PathBuf {
 }
 
 pub(crate) struct Installation {
-    data: tempfile::TempDir,
+    /// Cleaned up when all else here is gone.
+    _place: Place,
+    data: PathBuf,
     manager: Option<Manager>,
     /// Of the first user, as the header has it.
     authorization: String,
@@ -79,9 +81,10 @@ impl Installation {
 
     /// A place for one, with nothing in it.
     pub(crate) fn empty(zones: &[&str], clock: Clock) -> Self {
+        let place = Place::new(&engine_binary().with_file_name("aurochs"));
         Self {
-            // Not below /tmp: it may be a tmpfs, which has no direct I/O.
-            data: tempfile::tempdir_in("/var/tmp").unwrap(),
+            data: place.data(),
+            _place: place,
             manager: None,
             authorization: String::new(),
             zones: zones.iter().map(|zone| (*zone).to_owned()).collect(),
@@ -105,12 +108,13 @@ impl Installation {
     /// Starts the manager and waits for no node.
     pub(crate) async fn launch_manager(&mut self, nodes: u32) {
         let options = Options {
-            data: self.data.path().to_owned(),
+            data: self.data.clone(),
             nodes,
             address: "127.0.0.1:0".parse().unwrap(),
             network: Network::default(),
             engine_binary: Some(engine_binary()),
             zones: self.zones.iter().map(|zone| zone.parse().unwrap()).collect(),
+            kubernetes: None,
         };
         let manager = Manager::start_by(&options, self.clock.clone()).await.unwrap();
         if let Some(first) = &manager.first_password {
@@ -127,7 +131,7 @@ impl Installation {
     }
 
     pub(crate) fn path(&self) -> &Path {
-        self.data.path()
+        &self.data
     }
 
     pub(crate) fn store(&self) -> Store {
@@ -256,11 +260,10 @@ impl Installation {
 }
 
 impl Drop for Installation {
-    /// A test that fails leaves no processes either.
     fn drop(&mut self) {
         self.thaw();
+        // Before its place is cleaned up.
         self.manager.take();
-        leftovers::end(self.data.path());
     }
 }
 

@@ -90,8 +90,8 @@ items:
   status: {lastBackup: backup-0123456789abcdef}
 - apiVersion: longhorn.io/v1beta2
   kind: Volume
-  metadata: {name: secret}
-  spec: {size: \"33554432\", numberOfReplicas: 1, encrypted: true}
+  metadata: {name: second}
+  spec: {size: \"33554432\", numberOfReplicas: 1, dataEngine: v2}
 kind: VolumeList
 ";
 
@@ -132,7 +132,7 @@ async fn what_can_not_be_brought_back_is_told_and_the_rest_is_there() {
         "setting of-another-version: this version has no such setting",
         "volume plain: it had no backup",
         "volume gone: its backup backup-0123456789abcdef is not in backup target default any more",
-        "volume secret: making volume secret with encrypted is not done",
+        "volume second: making volume second with dataEngine v2 is not done",
     ] {
         assert!(told.contains(words), "{words}: {told}");
     }

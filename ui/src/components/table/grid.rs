@@ -219,10 +219,15 @@ fn Sheet(board: Board, caption: &'static str) -> impl IntoView {
             (first..last).map(|index| (index, listed.lines[index].item().clone())).collect::<Vec<_>>()
         })
     });
+    // No more than there are: those beyond would take the room of the first column.
+    let columns = move || {
+        let shown = if board.narrow.get() { 1 } else { board.chosen.with(Vec::len) };
+        shown + usize::from(board.picks.get()) + usize::from(board.menu.is_some())
+    };
     let gap = move |rows: usize| {
         #[expect(clippy::cast_precision_loss, reason = "a list has far fewer than 2^52 rows")]
         let pixels = rows as f64 * row_pixels(board.narrow.get());
-        (rows > 0).then(|| view! { <tr class="gap" aria-hidden="true"><td colspan="99" style=format!("height:{pixels}px")></td></tr> })
+        (rows > 0).then(|| view! { <tr class="gap" aria-hidden="true"><td colspan=columns() style=format!("height:{pixels}px")></td></tr> })
     };
     let above = move || gap(span.get().0.min(count.get()));
     let below = move || gap(count.get().saturating_sub(span.get().1));

@@ -17,7 +17,7 @@ pub(super) fn ask(names: Vec<String>) {
     let (batch, name) = (Batch::new(names), volume.name.clone());
     ask_confirm(Confirm {
         title: fill("Cancel the expansion of {}", &[&name]),
-        answer: "Cancel expansion",
+        answer: "Stop expanding",
         tone: Tone::Plain,
         consequences: None,
         lines: vec![

@@ -64,8 +64,8 @@ fn RevertDialog(volume: String, snapshot: String) -> impl IntoView {
     let progress = RwSignal::new(Progress { keep: true, kept: false, in_use, reverted: false });
     let running = RwSignal::new(false);
     let call = Call::new();
-    let title = fill("Go back to {}", &[&way.snapshot]);
-    let done = fill("{} is as it was at {}.", &[&way.volume, &way.snapshot]);
+    let title = fill("Go back to snapshot {}", &[&way.snapshot]);
+    let done = fill("{} is as it was at snapshot {}.", &[&way.volume, &way.snapshot]);
     drive(way, shape, progress, running, call, move || {
         notices.done(done.clone());
         questions.close();

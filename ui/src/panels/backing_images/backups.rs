@@ -80,7 +80,7 @@ fn state(row: &Thing) -> Value {
 fn state_view(row: &Thing) -> AnyView {
     let (mark, words) = state_of(row);
     let percent = row.number("progress").filter(|_| mark == Mark::Progress).map(|percent| format!(" {percent} %"));
-    let error = row.text("error").to_owned();
+    let error = row.told("error");
     view! { <span title=error><Badge mark=Signal::stored(mark) text=words /><span class="xs">{percent}</span></span> }
         .into_any()
 }

@@ -40,6 +40,7 @@ pub(super) fn show_copies(image: &Thing) {
             <Dialog
                 title=fill("Copies of {}", &[&name])
                 answer=tr("Done")
+                only_tells=true
                 ready=true
                 call=Call::new()
                 on_answer=close
@@ -72,7 +73,7 @@ fn Copies(id: String) -> impl IntoView {
         let percent = copy.number("progress").filter(|_| copy.text("state") == "in-progress");
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a percent")]
         let progress = percent.map(|percent| view! { <Progress percent=Signal::stored(percent as u32) label=words /> });
-        let message = Some(copy.text("message")).filter(|message| !message.is_empty()).map(str::to_owned);
+        let message = Some(copy.told("message")).filter(|message| !message.is_empty());
         let address = format!("{}?action=backingImageCleanup", api::address_of("backingimages", image.id()));
         let (where_it_is, disk) = (place(&uuid), uuid);
         let clean = move |_| {
@@ -113,7 +114,7 @@ pub(super) fn ask_copies(image: &Thing) {
         tone: Tone::Plain,
         intro: None,
         fields: vec![
-            Field::number("minNumberOfCopies", "At least so many copies", 1, COPIES_MAXIMUM)
+            Field::number("minNumberOfCopies", "Minimum number of copies", 1, COPIES_MAXIMUM)
                 .value(now)
                 .hint("Volumes that stand on it bring one to each disk of theirs besides."),
         ],

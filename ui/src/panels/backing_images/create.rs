@@ -69,7 +69,7 @@ fn fields(volumes: Vec<String>, images: Vec<String>) -> Vec<Field> {
         Field::select("image", "Backing image", names(images))
             .required()
             .when(|values| values.text("sourceType") == "clone"),
-        Field::number("minNumberOfCopies", "At least so many copies", 1, COPIES_MAXIMUM).value(COPIES),
+        Field::number("minNumberOfCopies", "Minimum number of copies", 1, COPIES_MAXIMUM).value(COPIES),
         Field::text("expectedChecksum", "Expected checksum (SHA-512)")
             .check(check_checksum)
             .advanced()

@@ -17,7 +17,7 @@ use crate::components::dialog::Dialog;
 use crate::dialogs::Questions;
 use crate::live::Thing;
 use crate::notices::Notices;
-use crate::words::{self, fill, tr};
+use crate::words::{self, fill, told, tr};
 
 /// Longhorn's name of the form's only field.
 const FIELD: &str = "chunk";
@@ -205,6 +205,6 @@ fn outcome(request: &XmlHttpRequest) -> Result<(), ApiError> {
             next_step: tr("Check the connection and upload again: nothing of it is kept.").to_owned(),
         },
         (_, true) => ApiError { message: fill("The manager answered {}.", &[&status]), next_step: String::new() },
-        (_, false) => ApiError { message: body.message, next_step: body.detail },
+        (_, false) => ApiError { message: told(&body.message), next_step: told(&body.detail) },
     })
 }

@@ -23,6 +23,7 @@ pub(crate) fn ask_test(target: &Thing) {
             <Dialog
                 title=fill("Test {}", &[&name])
                 answer=tr("Done")
+                only_tells=true
                 ready=true
                 call=Call::new()
                 on_answer=close
@@ -96,7 +97,7 @@ fn Outcome(told: Thing) -> impl IntoView {
     let end = if told.flag("usable") {
         view! { <p>{tr("Backups can be kept here.")}</p> }.into_any()
     } else {
-        let (message, next_step) = (told.text("message").to_owned(), told.text("nextStep").to_owned());
+        let (message, next_step) = (told.told("message"), told.told("nextStep"));
         view! { <div class="failure" data-testid="failure"><p>{message}</p><p class="dim">{next_step}</p></div> }
             .into_any()
     };

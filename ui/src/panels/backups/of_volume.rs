@@ -200,7 +200,7 @@ fn show_address(backup: &Thing) {
         let url = Signal::stored(url.clone());
         let close = Callback::new(move |()| questions.close());
         view! {
-            <Dialog title=title answer=tr("Done") ready=true call=Call::new() on_answer=close on_close=close>
+            <Dialog title=title answer=tr("Done") only_tells=true ready=true call=Call::new() on_answer=close on_close=close>
                 <Command label=tr("Address") text=url />
                 <p class="hint">{tr("Takes the backup along: to the fromBackup of a volume or a storage class, and to aurochs-engine backup.")}</p>
             </Dialog>

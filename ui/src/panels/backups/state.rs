@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 
+use crate::clock;
 use crate::components::badge::Badge;
 use crate::components::bar::Progress;
 use crate::live::Thing;
@@ -25,6 +26,7 @@ pub(crate) fn state_view(backup: &Thing) -> AnyView {
     let (mark, words) = state(backup);
     let why = [backup.text("error"), backup.text("messages.error")].into_iter().find(|why| !why.is_empty());
     let why = why.map(str::to_owned).or_else(|| backup.causes().first().map(|cause| cause.message.clone()));
+    let why = why.map(|why| clock::localized(&why));
     let badge = view! { <Badge mark=Signal::stored(mark) text=words.to_owned() /> };
     let running = backup.text("state") == "InProgress";
     let progress = running.then(|| {

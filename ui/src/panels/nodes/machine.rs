@@ -7,9 +7,11 @@ use aurochs_api::condition::{Condition, ConditionStatus};
 use aurochs_api::node::{EnvironmentItem, FrontendOffer, Node};
 use leptos::prelude::*;
 
+use crate::clock;
 use crate::components::badge::Shape;
 use crate::live::Live;
-use crate::words::{self, Mark, fill, process_mark, process_state, tr};
+use crate::model::order::put_in_order;
+use crate::words::{self, Mark, fill, process_mark, process_state, told, tr};
 
 #[component]
 fn Check(mark: Mark, text: String, reason: String) -> impl IntoView {
@@ -49,8 +51,8 @@ fn ConditionLine(condition: Condition) -> impl IntoView {
     // A condition that holds needs no explanation.
     let reason = match condition.status {
         ConditionStatus::True => String::new(),
-        ConditionStatus::False | ConditionStatus::Unknown if condition.message.is_empty() => condition.reason.clone(),
-        ConditionStatus::False | ConditionStatus::Unknown => condition.message.clone(),
+        ConditionStatus::False | ConditionStatus::Unknown if condition.message.is_empty() => told(&condition.reason),
+        ConditionStatus::False | ConditionStatus::Unknown => clock::localized(&condition.message),
     };
     view! { <Check mark text reason /> }
 }
@@ -92,7 +94,7 @@ fn OfferLine(offer: FrontendOffer) -> impl IntoView {
             <span class=format!("dot {}", mark.class())><Shape mark=Signal::stored(mark) /></span>
             <details class="why-frontend">
                 <summary>{words::frontend(&offer.kind).to_owned()}<span class="xs">{question}</span></summary>
-                <p class="xs">{offer.reason}</p>
+                <p class="xs">{told(&offer.reason)}</p>
             </details>
         </li>
     }
@@ -103,7 +105,7 @@ fn OfferLine(offer: FrontendOffer) -> impl IntoView {
 pub(crate) fn Environment(node: Signal<Arc<Node>>) -> impl IntoView {
     let items = Memo::new(move |_| {
         let mut items = node.with(|node| node.environment.clone());
-        items.sort_by_key(|item| (item.ok, std::cmp::Reverse(item.severity)));
+        put_in_order(&mut items, &|a, b| a.ok.cmp(&b.ok).then(b.severity.cmp(&a.severity)));
         items
     });
     let line = |item: EnvironmentItem| {
@@ -112,8 +114,8 @@ pub(crate) fn Environment(node: Signal<Arc<Node>>) -> impl IntoView {
             (false, Severity::Info) => Mark::Idle,
             (false, severity) => severity.into(),
         };
-        let reason = if item.ok { String::new() } else { item.remedy };
-        view! { <Check mark text=format!("{}: {}", item.name, item.message) reason /> }
+        let reason = if item.ok { String::new() } else { told(&item.remedy) };
+        view! { <Check mark text=format!("{}: {}", item.name, told(&item.message)) reason /> }
     };
     view! { <ul class="checks">{move || items.get().into_iter().map(line).collect_view()}</ul> }
 }

@@ -92,7 +92,7 @@ pub(crate) fn ReplicaTable(id: &'static str, #[prop(into)] node: Signal<String>)
             caption="Replicas"
             rows=Signal::derive(move || all.get())
             state=Signal::derive(state)
-            columns=columns()
+            columns=columns(node.get_untracked().is_empty())
             menu=menu
             bulk=bulk
             empty=|| view! { <p class="calm dim">{tr("No replica is here. The next volume that has room to gain may get one.")}</p> }
@@ -100,7 +100,8 @@ pub(crate) fn ReplicaTable(id: &'static str, #[prop(into)] node: Signal<String>)
     }
 }
 
-fn columns() -> Vec<Column> {
+/// On the page of one node its name says nothing.
+fn columns(of_all_nodes: bool) -> Vec<Column> {
     let plain = |key, label, kind, value| Column { key, label, kind, hidden: false, value, view: None };
     vec![
         plain("name", "Replica", Kind::Text, |row| Value::text(row.id())),
@@ -112,7 +113,7 @@ fn columns() -> Vec<Column> {
             }),
             ..plain("volume", "Volume", Kind::Custom, |row| Value::text(row.text("volume")))
         },
-        plain("node", "Node", Kind::Text, |row| Value::text(row.text("node"))),
+        Column { hidden: !of_all_nodes, ..plain("node", "Node", Kind::Text, |row| Value::text(row.text("node"))) },
         plain("disk", "Disk", Kind::Text, |row| Value::text(row.text("disk"))),
         plain("size", "Size", Kind::Bytes, |row| Value::Bytes(row.bytes("size").bytes())),
         Column { hidden: true, ..plain("path", "Directory", Kind::Text, |row| Value::text(row.text("path"))) },

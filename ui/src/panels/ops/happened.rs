@@ -41,8 +41,8 @@ pub(crate) fn Happened(
             <li>
                 <span class=format!("dot {}", mark.class()) title=word><Shape mark=Signal::stored(mark) /><span class="sr-only">{word}</span></span>
                 <span>
-                    {object(&event)}" "<span class="dim">{event.text("event.message").to_owned()}</span>
-                    <span class="xs"><When text=event.text("event.lastTimestamp").to_owned() />" "{event.text("event.reason").to_owned()}" "{times(&event)}</span>
+                    {object(&event)}" "<span class="dim">{event.told("event.message")}</span>
+                    <span class="xs"><When text=event.text("event.lastTimestamp").to_owned() />" "{event.told("event.reason")}" "{times(&event)}</span>
                 </span>
             </li>
         }

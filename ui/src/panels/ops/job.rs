@@ -172,11 +172,10 @@ fn Told(job: Thing) -> impl IntoView {
     ];
     let rate = job.bytes("bytesPerSecond");
     let rate = (rate != ByteSize::ZERO).then(|| view! { <p class="xs">{fill("{} a second", &[&rate])}</p> });
-    let message = Some(job.text("message").to_owned()).filter(|text| !text.is_empty());
-    let message = message.map(
-        |text| view! { <div class="failure"><p>{text}</p><p class="dim">{job.text("nextStep").to_owned()}</p></div> },
-    );
-    let refusal = Some(job.text("cancelRefusal").to_owned()).filter(|text| !text.is_empty());
+    let message = Some(job.told("message")).filter(|text| !text.is_empty());
+    let message =
+        message.map(|text| view! { <div class="failure"><p>{text}</p><p class="dim">{job.told("nextStep")}</p></div> });
+    let refusal = Some(job.told("cancelRefusal")).filter(|text| !text.is_empty());
     let refusal = refusal.map(|why| view! { <p class="xs">{fill("It can't be cancelled: {}", &[&why])}</p> });
     let asked = Some(job.text("cancelAskedBy").to_owned()).filter(|text| !text.is_empty());
     let asked = asked.map(|who| view! { <p class="xs">{fill("{} asked for its end.", &[&who])}</p> });
@@ -200,7 +199,7 @@ fn Phases(job: Thing) -> impl IntoView {
         view! {
             <li class=mark.class()>
                 <Shape mark=Signal::stored(mark) />
-                <span>{phase.text("name").to_owned()}" "<span class="xs"><When text=phase.text("at").to_owned() /></span></span>
+                <span>{phase.told("name")}" "<span class="xs"><When text=phase.text("at").to_owned() /></span></span>
             </li>
         }
     };
@@ -229,7 +228,7 @@ fn Log(job: Thing) -> impl IntoView {
         let at = time::parse(line.text("at")).map(clock::wall_time).unwrap_or_default();
         let at = at.rsplit(' ').next().unwrap_or_default().to_owned();
         let class = log_level(line.text("level")).class();
-        shown.push(view! { <li class=class><time>{at}</time>" "{line.text("text").to_owned()}</li> }.into_any());
+        shown.push(view! { <li class=class><time>{at}</time>" "{line.told("text")}</li> }.into_any());
     }
     (!shown.is_empty()).then(|| view! { <h3>{tr("Log")}</h3><ol class="log">{shown}</ol> })
 }

@@ -85,9 +85,9 @@ fn fields(job: Option<&Thing>) -> Vec<Field> {
         fixed(Field::text("name", "Name").required().value(text("name", "")).check(check_name)),
         fixed(Field::select("task", "Task", tasks).value(task)),
         fixed(
-            Field::toggle("force", "Also without new data")
+            Field::toggle("force", "Also when nothing is new")
                 .value(force)
-                .hint("Else a volume that nothing was written to is left out.")
+                .hint("Otherwise volumes that nothing was written to are left out.")
                 .when(|values| can_be_forced(&values.text("task"))),
         ),
         Field::cron("cron", "When").value(text("cron", CRON)),

@@ -28,6 +28,7 @@ pub(super) fn show_history(job: &Thing) {
             <Dialog
                 title=fill("Runs of {}", &[&name])
                 answer=tr("Done")
+                only_tells=true
                 ready=true
                 call=Call::new()
                 on_answer=close
@@ -77,7 +78,7 @@ fn Run(run: Thing) -> impl IntoView {
     let took = began.zip(time::parse(run.text("endedAt"))).and_then(|(began, ended)| u64::try_from(ended - began).ok());
     let took = took.map(|seconds| format!("{} · ", words::span(seconds)));
     let by = (run.text("starter") == "user").then(|| fill("by {}", &[&run.text("startedBy")]));
-    let message = Some(run.text("message")).filter(|message| !message.is_empty()).map(str::to_owned);
+    let message = Some(run.told("message")).filter(|message| !message.is_empty());
     let log = RwSignal::new(None::<Vec<Thing>>);
     let address = api::address_of("jobs", run.id());
     let open = move |_| {
@@ -111,7 +112,7 @@ fn Log(lines: Vec<Thing>) -> impl IntoView {
         let at = time::parse(line.text("at")).map(clock::wall_time).unwrap_or_default();
         // The day stands above.
         let at = at.get(11..).unwrap_or(&at).to_owned();
-        view! { <li class=line.text("level").to_owned()><span class="xs">{at}</span>" "{line.text("text").to_owned()}</li> }
+        view! { <li class=line.text("level").to_owned()><span class="xs">{at}</span>" "{line.told("text")}</li> }
     };
     view! { <ol class="log">{lines.into_iter().map(line).collect_view()}</ol> }
 }

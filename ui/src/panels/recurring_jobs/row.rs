@@ -46,7 +46,7 @@ pub(crate) fn columns() -> Vec<Column> {
         Column {
             key: "schedule",
             label: "Schedule",
-            kind: Kind::Wide,
+            kind: Kind::Long,
             hidden: false,
             value: |row| Value::Text(times(row)),
             view: Some(times_view),
@@ -200,7 +200,7 @@ fn last_view(row: &Thing) -> AnyView {
         return view! { <span class="dim">"–"</span> }.into_any();
     };
     let (mark, words) = outcome(row.text("lastRun.outcome"));
-    let title = format!("{} {}", clock::wall_time(at), row.text("lastRun.message"));
+    let title = format!("{} {}", clock::wall_time(at), row.told("lastRun.message"));
     view! { <span title=title><Badge mark=Signal::stored(mark) text=words /></span> }.into_any()
 }
 

@@ -12,6 +12,7 @@ use crate::components::menu::Entry;
 use crate::components::table::{Column, DataTable, Kind, Value};
 use crate::dialogs::{FormQuestion, Sending, ask_form};
 use crate::live::{List, Thing, follow};
+use crate::model::order::put_in_order;
 use crate::notices::Notices;
 use crate::panels::ops::acts::{Plan, at_once, danger, entry};
 use crate::role::may_write;
@@ -52,7 +53,7 @@ fn columns() -> Vec<Column> {
         Column {
             view: Some(|target| {
                 let (mark, word) = state(target);
-                let why = target.text("lastError").to_owned();
+                let why = target.told("lastError");
                 view! { <span title=why><Badge mark=Signal::stored(mark) text=word.to_owned() /></span> }.into_any()
             }),
             ..plain("state", "State", Kind::Custom, |target| Value::text(state(target).1))
@@ -65,7 +66,7 @@ fn columns() -> Vec<Column> {
         }),
         plain("dropped", "Dropped", Kind::Number, |target| target.number("dropped").map_or(Value::None, Value::Number)),
         plain("last", "Last delivered", Kind::Time, |target| Value::Time(target.text("lastDeliveredAt").to_owned())),
-        plain("error", "Last error", Kind::Text, |target| Value::text(target.text("lastError"))),
+        plain("error", "Last error", Kind::Text, |target| Value::Text(target.told("lastError"))),
     ]
 }
 
@@ -148,7 +149,7 @@ fn chosen(target: Option<&Thing>, path: &str, new: &str, known: &[Known]) -> Str
     texts.sort();
     let fits = |(_, list): &&Known| {
         let mut list: Vec<&str> = list.to_vec();
-        list.sort_unstable();
+        put_in_order(&mut list, &Ord::cmp);
         texts == list
     };
     known.iter().find(fits).map_or_else(|| "as-it-is".to_owned(), |(word, _)| (*word).to_owned())

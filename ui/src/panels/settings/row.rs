@@ -6,11 +6,12 @@ use aurochs_api::setting::Setting;
 use leptos::prelude::*;
 
 use super::drafts::{Drafts, told};
+use crate::clock;
 use crate::components::places::Places;
 use crate::live::Row;
 use crate::model::setting_form::{Parts, check, differs, parts};
 use crate::role::may_write;
-use crate::words::{fill, tr};
+use crate::words::{self, fill, tr};
 
 #[component]
 pub(crate) fn SettingRow(row: Row<Setting>, drafts: Drafts) -> impl IntoView {
@@ -34,7 +35,7 @@ pub(crate) fn SettingRow(row: Row<Setting>, drafts: Drafts) -> impl IntoView {
     let undo =
         move |_| setting.with_untracked(|setting| drafts.put(setting, parts(&setting.definition, &setting.value)));
     let engines: Vec<String> = shown.get_untracked().into_keys().collect();
-    let title = if definition.display_name.is_empty() { name.clone() } else { definition.display_name.clone() };
+    let title = if definition.display_name.is_empty() { name.clone() } else { words::told(&definition.display_name) };
     let label = title.clone();
     let field = move |engine: String| view! { <Part setting shown drafts engine label=label.clone() /> };
     let read_only = definition.read_only;
@@ -42,7 +43,7 @@ pub(crate) fn SettingRow(row: Row<Setting>, drafts: Drafts) -> impl IntoView {
         <div class="setting" class:changed=is_changed class:own=is_own data-testid=format!("setting-{name}")>
             <div class="setting-words">
                 <h3>{title}</h3>
-                <p class="dim">{definition.description.clone()}</p>
+                <p class="dim">{words::told(&definition.description)}</p>
                 <p class="xs mono">{name.clone()}</p>
             </div>
             <div class="setting-fields">
@@ -52,7 +53,7 @@ pub(crate) fn SettingRow(row: Row<Setting>, drafts: Drafts) -> impl IntoView {
                     let (waits, causes) = pending.get();
                     waits.then(|| view! {
                         <p class="hint warn">{tr("Stored, and not in force yet.")}</p>
-                        {causes.into_iter().map(|cause| view! { <p class="hint warn">{cause.message}" "{cause.next_step}</p><Places details=cause.details /> }).collect_view()}
+                        {causes.into_iter().map(|cause| view! { <p class="hint warn">{clock::localized(&cause.message)}" "{clock::localized(&cause.next_step)}</p><Places details=cause.details /> }).collect_view()}
                     })
                 }}
                 <p class="xs setting-default">

@@ -10,7 +10,6 @@ use std::collections::BTreeSet;
 
 use leptos::prelude::*;
 
-use crate::api;
 use crate::components::badge::Badge;
 use crate::components::bar::Progress;
 use crate::components::dialog::Tone;
@@ -18,6 +17,7 @@ use crate::components::table::{Filter, Value};
 use crate::dialogs::{Confirm, Sending, ask_confirm};
 use crate::live::Thing;
 use crate::words::{self, Mark, fill, tr};
+use crate::{api, clock};
 
 /// Longhorn's states of both, in words.
 fn words_of(state: &str) -> (Mark, &'static str) {
@@ -65,15 +65,15 @@ fn state_view(row: &Thing) -> AnyView {
     let progress = percent.filter(|_| mark == Mark::Progress).map(|percent| {
         view! { <Progress percent=Signal::stored(percent) label=label /><span class="xs num">{percent}" %"</span> }
     });
-    let error = row.text("error").to_owned();
+    let error = row.told("error");
     view! { <span class="with-progress" title=error><Badge mark=Signal::stored(mark) text=words />{progress}</span> }
         .into_any()
 }
 
 /// The error, or the first cause.
 fn error(row: &Thing) -> Value {
-    let cause = row.causes().into_iter().next().map(|cause| cause.message);
-    let error = Some(row.text("error")).filter(|error| !error.is_empty()).map(str::to_owned).or(cause);
+    let cause = row.causes().into_iter().next().map(|cause| clock::localized(&cause.message));
+    let error = Some(row.told("error")).filter(|error| !error.is_empty()).or(cause);
     error.map_or(Value::None, Value::Text)
 }
 

@@ -10,10 +10,12 @@ use aurochs_engine::grpc::engine_v1::{
 use tonic::transport::Channel;
 
 use super::super::family::{Family, can_be_asked, engine_name};
+use crate::controllers::engine::told;
 use crate::controllers::snapshot::layer_name;
 use crate::controllers::{Context, Error};
 use crate::instance::{CHANGE_TIMEOUT, ClientError, LOOK_TIMEOUT, rpc, within};
 use crate::resources::data_source::DataSource;
+use crate::resources::engine::CloneProgress;
 use crate::resources::{Engine, LABEL_VOLUME, Object, Snapshot, Volume};
 
 /// Label of a snapshot that was taken for a copy: the volume that it is for.
@@ -26,8 +28,8 @@ pub(super) enum Copying {
     Running,
     /// The last one that was begun failed, and why.
     Ended(String),
-    /// The data is there.
-    There,
+    /// The data is there; how much was copied, unless the engine that did it has ended.
+    There(Option<CloneProgress>),
 }
 
 /// Asks the engine itself: what is stored of it lags by a moment, and would show the attempt before.
@@ -39,10 +41,11 @@ pub(super) async fn copying(context: &Context, family: &Family, snapshot: &str) 
 /// is what everything else stands on, as nothing is that was taken after it.
 fn judge(status: &EngineStatus, snapshot: &str) -> Copying {
     let is_told = |clone: &CloneStatus| clone.state() == Told::Complete && clone.snapshot == snapshot;
+    let of_this = status.clone.as_ref().filter(|clone| is_told(clone));
     if let Some(found) = status.snapshots.iter().find(|one| one.name == snapshot)
-        && (found.parent.is_empty() || status.clone.as_ref().is_some_and(is_told))
+        && (found.parent.is_empty() || of_this.is_some())
     {
-        return Copying::There;
+        return Copying::There(of_this.map(told::clone));
     }
     match &status.clone {
         None => Copying::NotBegun,
@@ -181,12 +184,18 @@ mod tests {
         assert_eq!(judge(&clone(Told::Failed), "s"), Copying::Ended("no source".into()));
         // An engine that was started again knows nothing of the copy that went before.
         let snapshots = vec![Snapshot { name: "s".into(), ..Snapshot::default() }];
-        assert_eq!(judge(&EngineStatus { snapshots, ..EngineStatus::default() }, "s"), Copying::There);
+        assert_eq!(judge(&EngineStatus { snapshots, ..EngineStatus::default() }, "s"), Copying::There(None));
         // Taken on top of something else: not the copy, unless the engine has just made it.
         let snapshots = vec![Snapshot { name: "s".into(), parent: "grown".into(), ..Snapshot::default() }];
         let other = EngineStatus { snapshots: snapshots.clone(), ..EngineStatus::default() };
         assert_eq!(judge(&other, "s"), Copying::NotBegun);
-        let clone = CloneStatus { state: Told::Complete.into(), snapshot: "s".into(), ..CloneStatus::default() };
-        assert_eq!(judge(&EngineStatus { snapshots, clone: Some(clone), ..other }, "s"), Copying::There);
+        let clone = CloneStatus {
+            state: Told::Complete.into(),
+            snapshot: "s".into(),
+            planned_bytes: 7,
+            ..CloneStatus::default()
+        };
+        let told = Copying::There(Some(told::clone(&clone)));
+        assert_eq!(judge(&EngineStatus { snapshots, clone: Some(clone), ..other }, "s"), told);
     }
 }

@@ -38,6 +38,7 @@ use crate::controllers::tickets::{self, Purpose, Standing};
 use crate::controllers::{Context, Error};
 use crate::events::{EventType, ObjectRef, Reason};
 use crate::resources::data_source::DataSource;
+use crate::resources::engine::{CloneProgress, EngineStatus};
 use crate::resources::volume::{CloneState, CloneStatus, Robustness, VolumeStatus};
 use crate::resources::volume_attachment::{AttacherType, FrontendWish};
 use crate::resources::{Engine, Object, Volume, timestamp};
@@ -137,7 +138,7 @@ impl Clone<'_> {
         }
         let snapshot = self.snapshot_name();
         match calls::copying(self.context, self.family, &snapshot).await? {
-            Copying::There => self.copied(&source).await,
+            Copying::There(told) => self.copied(&source, told).await,
             Copying::Running => {
                 findings.causes.push(self.underway("its data is being copied"));
                 self.note(CloneState::Initiated, &snapshot).await
@@ -219,7 +220,12 @@ impl Clone<'_> {
     }
 
     /// The data is there; the source is not needed any more.
-    async fn copied(&self, source: &Object<Volume>) -> Result<(), Error> {
+    async fn copied(&self, source: &Object<Volume>, told: Option<CloneProgress>) -> Result<(), Error> {
+        // What is stored of the engine lags by a moment, and the job that ends with the next step says how much was copied.
+        if told.is_some() && self.family.engine.status.clone != told {
+            let note = |status: &mut EngineStatus| status.clone.clone_from(&told);
+            self.context.store.modify_status::<Engine>(self.family.engine.name(), note).await?;
+        }
         if self.source.snapshot.is_none() {
             calls::remove_helper(self.context, source, &self.snapshot_name()).await;
         }

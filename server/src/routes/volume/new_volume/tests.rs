@@ -234,8 +234,7 @@ fn rule_rebuild_limits() {
 #[test]
 fn what_is_missing_is_refused_by_name() {
     for (words, change) in [
-        ("encrypted volumes", (|wish| wish.encrypted = true) as fn(&mut VolumeCreateInput)),
-        ("ReadWriteMany", |wish| wish.access_mode = "rwx".into()),
+        ("ReadWriteMany", (|wish| wish.access_mode = "rwx".into()) as fn(&mut VolumeCreateInput)),
         ("v2 data engine", |wish| wish.ublk_queue_depth = 32),
         ("v2 data engine", |wish| wish.nvme_tcp_nr_io_queues = 1),
         ("v2 data engine", |wish| {

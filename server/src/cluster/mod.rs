@@ -1,0 +1,143 @@
+//! A Kubernetes cluster that keeps the resources: how it is found, which manager acts, and what there is in a cluster only. All
+//! managers serve.
+//!
+//! 1. [`connect`](Cluster::connect) — the API server of a kubeconfig, or of the cluster that this process is a pod of;
+//! 2. [`lease`] — one manager at a time acts on a namespace;
+//! 3. [`crate::store::kube`] — the resources;
+//! 4. [`adopt`] — what others made is made ready;
+//! 5. [`release`] — what the chart says: settings, backup target, StorageClass;
+//! 6. [`webhook`] — the API server asks about what others write;
+//! 7. [`users`] — who logs in with a password; [`tokens`] — service accounts; [`credentials`] — what backup targets ask for.
+//!
+//! Other programs than the manager: [`deployer`] keeps the objects of the CSI driver ([`driver`]); [`upgrade`] and [`uninstall`] are
+//! asked by Helm. [`dynamic`] and [`change`] are how all of them speak with the API server.
+
+pub mod adopt;
+mod change;
+pub mod credentials;
+pub mod deployer;
+pub mod driver;
+mod dynamic;
+pub mod lease;
+pub mod release;
+#[cfg(test)]
+pub(crate) mod tests;
+pub mod tokens;
+pub mod uninstall;
+pub mod upgrade;
+pub mod users;
+pub mod webhook;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use kube::{Client, Config};
+use tokio::time::{Instant, sleep};
+
+use crate::store::kube::{Kube, OpenError};
+use lease::{Candidate, Turn};
+use tokens::Tokens;
+use webhook::{Place, Registration, Webhook, WebhookError};
+
+/// Longhorn's namespace, and the default.
+pub const NAMESPACE: &str = "longhorn-system";
+
+/// How long definitions are waited for that are not there yet.
+const DEFINITIONS_PATIENCE: Duration = Duration::from_secs(60);
+/// Pause between two looks for them.
+const DEFINITIONS_PAUSE: Duration = Duration::from_secs(2);
+
+/// A connection on which nothing came for this long is broken. Watches hear of bookmarks more often.
+const SILENCE_LONGEST: Duration = Duration::from_secs(300);
+
+/// A manager's place in a cluster.
+#[derive(Clone, Debug, Default)]
+pub struct Member {
+    /// Of the resources.
+    pub namespace: String,
+    /// How the API server is reached; `None` for what the environment says.
+    pub kubeconfig: Option<PathBuf>,
+    /// Name of the machine, which no other manager of the cluster may have; `None` for the host's.
+    pub node_name: Option<String>,
+    /// The Secret of the users, for all managers the same; `None` for users of the data directory.
+    pub users_secret: Option<String>,
+    /// Where the API server asks about what people write; `None` for no such place.
+    pub webhook: Option<Place>,
+}
+
+/// Why the cluster can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    #[error("no Kubernetes API server is known: {0}; set KUBECONFIG, or run as a pod with a service account")]
+    Unknown(String),
+    #[error("the kubeconfig {path} can't be used: {reason}; name another one with --kubeconfig")]
+    Kubeconfig { path: PathBuf, reason: String },
+    #[error("the way to the Kubernetes API server can't be made: {0}")]
+    Client(kube::Error),
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    #[error(transparent)]
+    Webhook(#[from] WebhookError),
+}
+
+/// A namespace of a cluster.
+#[derive(Clone)]
+pub struct Cluster {
+    client: Client,
+    namespace: String,
+}
+
+impl Cluster {
+    /// Finds the API server as kubectl does, or by what a pod is given. Asks it nothing yet.
+    pub async fn connect(member: &Member) -> Result<Self, ClusterError> {
+        let mut config = match &member.kubeconfig {
+            Some(path) => read(path).await?,
+            None => Config::infer().await.map_err(|error| ClusterError::Unknown(error.to_string()))?,
+        };
+        // The store sends again what may be sent again, and knows when to give up.
+        config.default_retry = false;
+        config.read_timeout = Some(SILENCE_LONGEST);
+        let client = Client::try_from(config).map_err(ClusterError::Client)?;
+        Ok(Self { client, namespace: member.namespace.clone() })
+    }
+
+    /// Waits until no other manager acts on the namespace. `identity` names this one to people: node and process.
+    pub async fn wait_for_turn(&self, identity: &str) -> Turn {
+        Candidate::new(self.client.clone(), &self.namespace, identity).wait_for_turn().await
+    }
+
+    /// Who has a service account of the cluster.
+    #[must_use]
+    pub fn tokens(&self) -> Tokens {
+        Tokens::new(self.client.clone(), &self.namespace)
+    }
+
+    /// The resources. Definitions that were applied together with this program may take some seconds until they are in force.
+    pub async fn store(&self) -> Result<Kube, ClusterError> {
+        let start = Instant::now();
+        loop {
+            match Kube::open(self.client.clone(), &self.namespace).await {
+                Err(OpenError::NoDefinition(name)) if start.elapsed() < DEFINITIONS_PATIENCE => {
+                    tracing::info!(name, "waiting for the custom resource definitions");
+                    sleep(DEFINITIONS_PAUSE).await;
+                }
+                opened => return Ok(opened?),
+            }
+        }
+    }
+
+    /// A webhook at this place, and what the API server is to be told of it.
+    pub async fn webhook(&self, place: &Place, data: &Path) -> Result<(Webhook, Registration), ClusterError> {
+        let webhook = Webhook::open(&self.client, &self.namespace, place, data).await?;
+        let registration = webhook.registration(&self.client, &self.namespace, place);
+        Ok((webhook, registration))
+    }
+}
+
+async fn read(path: &Path) -> Result<Config, ClusterError> {
+    let unusable = |reason: String| ClusterError::Kubeconfig { path: path.to_owned(), reason };
+    let kubeconfig = Kubeconfig::read_from(path).map_err(|error| unusable(error.to_string()))?;
+    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
+    config.map_err(|error| unusable(error.to_string()))
+}

@@ -1,0 +1,10 @@
+//! Managers whose resources are in a Kubernetes cluster, on a real API server: `make test-k8s` runs them. The managers run
+//! inside the test, instance managers are the real binary (`cargo build -p aurochs-engine`).
+
+#![expect(clippy::unwrap_used, reason = "a test says with a panic what is wrong")]
+
+mod admission;
+mod budget;
+mod helm;
+mod member;
+mod turns;
