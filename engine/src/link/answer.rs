@@ -64,6 +64,8 @@ pub(super) fn remote(error: ReplicaError) -> RemoteError {
         | ReplicaError::ChainTooLong { .. }
         | ReplicaError::Rebuilding { .. }
         | ReplicaError::NotRebuilding { .. }
+        | ReplicaError::CatchingUp { .. }
+        | ReplicaError::NoCatchUp { .. }
         | ReplicaError::InvalidSize { .. }
         | ReplicaError::Smaller { .. }
         | ReplicaError::VolumeNotEmpty { .. }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::replica::hash::HashState;
-use crate::replica::{DirtyRegions, HeadFacts, LayerInfo, PurgeStatus, SnapshotFacts, SnapshotSelection};
+use crate::replica::{
+    DirtyRegions, HeadFacts, LayerInfo, MissedRegions, PurgeStatus, SnapshotFacts, SnapshotSelection,
+};
 
 /// What an engine asks of a replica beside reads and writes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -142,6 +144,23 @@ pub enum ControlRequest {
     RegionRoundEnd {
         round: u64,
     },
+    /// From now on what this replica misses is taken down, durably before the answer: it is no member since this generation.
+    BeginToMiss {
+        replica: String,
+        since: u64,
+    },
+    /// It is a member again, or its data is given up.
+    ForgetMissed {
+        replica: String,
+    },
+    /// What it misses.
+    MissedRegions {
+        replica: String,
+    },
+    /// As `RebuildBegin`, for a replica that lacks no more than this and what is dirty in its own log: its layers stay.
+    CatchUpBegin {
+        lacks: DirtyRegions,
+    },
 }
 
 /// Who speaks.
@@ -212,6 +231,8 @@ pub enum ControlReply {
     RegionRound {
         round: u64,
     },
+    /// `None`: nobody knows.
+    MissedRegions(Option<MissedRegions>),
 }
 
 /// Kind of a failure on the replica's side; decides what the engine does.

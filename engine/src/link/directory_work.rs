@@ -140,6 +140,18 @@ pub(super) fn control(
             return begun.map(|round| ControlReply::RegionRound { round }).map_err(remote);
         }
         ControlRequest::RegionRoundEnd { round } => replica.end_region_round(round),
+        ControlRequest::BeginToMiss { replica: absent, since } => {
+            replica.begin_to_miss(&absent, since).map(|is_known| {
+                if !is_known {
+                    tracing::info!(absent, "what it misses cannot be taken down: it will be rebuilt in full");
+                }
+            })
+        }
+        ControlRequest::ForgetMissed { replica: back } => replica.forget_missed(&back),
+        ControlRequest::MissedRegions { replica: absent } => {
+            return replica.missed_regions(&absent).map(ControlReply::MissedRegions).map_err(remote);
+        }
+        ControlRequest::CatchUpBegin { lacks } => replica.catch_up_begin(&lacks),
         ControlRequest::SnapshotForgetPrepared => {
             replica.undo_prepared();
             Ok(())

@@ -75,6 +75,15 @@ pub enum ReplicaError {
     )]
     Rebuilding { what: &'static str },
 
+    #[error(
+        "cannot {what}: this replica gets what it missed into its head, which must not become a layer before it is complete; \
+         rebuild it in full instead"
+    )]
+    CatchingUp { what: &'static str },
+
+    #[error("this replica cannot be brought up to date by what it missed: {why}; rebuild it in full")]
+    NoCatchUp { why: &'static str },
+
     #[error("cannot {what}: no rebuild of this replica has begun since it was opened; begin one first")]
     NotRebuilding { what: &'static str },
 

@@ -32,6 +32,7 @@
 mod abandon;
 mod allocation;
 mod below;
+mod catch_up;
 pub(crate) mod chain;
 mod checksum;
 mod create;
@@ -84,7 +85,7 @@ pub use fence::FenceState;
 pub use head_facts::HeadFacts;
 pub use purge::{Pace, PurgeRun, PurgeState, PurgeStatus};
 pub use raw_layers::LayerInfo;
-pub use regions::DirtyRegions;
+pub use regions::{DirtyRegions, MissedRegions};
 pub use snapshot_view::{SnapshotFacts, SnapshotSelection};
 
 use crate::crash_point;

@@ -24,7 +24,7 @@ pub(super) struct Structure {
     pub(super) meta: VolumeMeta,
     pub(super) records: Records,
     pub(super) head: Head,
-    /// What lies below the head. Empty while rebuilding: nothing is read then.
+    /// What lies below the head. Empty while rebuilding, unless the replica catches up: nothing is read then.
     pub(super) lower: Layers,
     pub(super) below: Below,
     pub(super) rebuild: RebuildTarget,

@@ -6,6 +6,7 @@
 //! down, [`barrier`] does what needs all I/O to pause, [`reconcile`] makes members equal after an unclean stop, [`hash`] has snapshots
 //! hashed. [`backup`] and [`restore`] move snapshots to backup stores and back, [`lazy`] while the volume is in use. `salvage` is what a person may decide when every member is lost.
 
+mod absent;
 mod allocation;
 pub mod backup;
 pub mod barrier;

@@ -6,7 +6,10 @@
 //! 3. every member syncs its head, and makes those regions clean that it has not begun to change since 1.
 //!
 //! Invariant: **a round ends only if every request that it waited for ended on every member that began it**, or the members
-//! were made equal where one did not: nothing is left to be made equal, and the members are those that began.
+//! were made equal where one did not: nothing is left to be made equal, and the members are those that began. And it ends only
+//! when the members take down what those miss that have left (`absent`): what is dirty is all that tells it before.
+//!
+//! A replica that joins is not asked: what it lacks is among what is dirty in its log, if it catches up.
 //!
 //! A region that becomes clean costs its next write a write to the log. So while there are writes, only what has been left
 //! alone for long is cleared; when there are none, everything.
@@ -17,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 
-use super::membership::View;
+use super::membership::{Mode, View};
 use super::ordering::Access;
 use super::{Shared, Volume};
 use crate::link::ReplicaLink;
@@ -110,7 +113,7 @@ async fn begin(shared: &Shared) -> Option<Round> {
         return None;
     }
     let (view, changes) = (shared.membership.view(), shared.counters.modifications());
-    let asked = view.members.iter().map(|member| async {
+    let asked = view.members.iter().filter(|member| member.mode == Mode::ReadWrite).map(|member| async {
         match member.link.control(&ControlRequest::RegionRoundBegin).await {
             Ok(ControlReply::RegionRound { round }) => Some((member.link.clone(), round)),
             // It keeps no log, or is gone, which others notice.
@@ -132,6 +135,9 @@ async fn wait_and_end(shared: &Shared, round: Round) -> bool {
 /// Everything that was in flight when the round began has ended.
 async fn end(shared: &Shared, round: Round) -> bool {
     if shared.membership.settled().await.is_err() || shared.unequal.left() > 0 {
+        return false;
+    }
+    if !shared.membership.absent_are_noted() {
         return false;
     }
     if !round.view.has_members_of(&shared.membership.view()) {

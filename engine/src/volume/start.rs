@@ -31,12 +31,12 @@ use super::record::{Epoch, Generation, Keeper, KeeperError, Record};
 use super::status::LayerCache;
 use super::unequal::Unequal;
 use super::{Shared, Volume, growth_at_start, snapshot_limits, watchdog};
-use crate::crash_point;
 use crate::link::control::{ControlReply, ControlRequest, Hello};
 use crate::link::extents::ExtentPages;
 use crate::link::{Address, LinkError, ReplicaLink};
 use crate::replica::LayerInfo;
 use crate::replica::tree::Tree;
+use crate::{crash_point, rule};
 
 /// How long a member may take for an answer during the start.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -130,6 +130,9 @@ impl Volume {
         };
         keeper.compare_and_set(record.epoch, record.generation, &started).await?;
         crash_point::reached("volume-start.recorded");
+        if salvaged.is_empty() {
+            note_absent(&candidates, &record, &started).await;
+        }
         if !salvaged.is_empty() {
             crate::crash_point::reached("salvage.recorded");
         }
@@ -197,6 +200,25 @@ impl Volume {
         tokio::spawn(super::region_rounds::run(Arc::clone(&shared)));
         Self { shared }
     }
+}
+
+/// Who is here takes down what those members miss that are not, before anything is made clean or acknowledged. Not after a
+/// salvage: the members that are given up may have had what nobody here knows of.
+async fn note_absent(candidates: &[Candidate], before: &Record, now: &Record) {
+    if rule::is_left_out(rule::MISSED_FIRST) {
+        return;
+    }
+    let since = now.generation.0;
+    let noted = candidates.iter().map(|candidate| async {
+        for absent in before.members.difference(&now.members) {
+            let request = ControlRequest::BeginToMiss { replica: absent.clone(), since };
+            if let Err(error) = in_time(&candidate.link, candidate.link.control(&request)).await {
+                let replica = candidate.link.name();
+                tracing::warn!(replica, absent, %error, "it does not take down what an absent replica misses");
+            }
+        }
+    });
+    join_all(noted).await;
 }
 
 /// What the members' maps tell together, and whether all of them tell the same. One that has none, beside others that

@@ -53,7 +53,8 @@ impl Content {
             return false;
         }
         if let Some(missed) = self.missed.iter_mut().find(|missed| missed.replica == replica) {
-            // It was forgotten, perhaps, and that was lost: what it missed before is too much then, and no harm.
+            // It was a member again, and that this was to be forgotten got lost: what it missed before is too much, and no harm.
+            missed.since = missed.since.max(since);
             missed.regions.add(&self.dirty);
             return true;
         }
@@ -97,7 +98,8 @@ mod tests {
         assert!(log.covers(8..9) && !log.covers(5..6) && !log.covers(8..10));
         log.dirty.set(70..71);
         assert!(log.begin_to_miss("a", 10), "once more");
-        assert_eq!(log.missed("a").unwrap().regions.iter().collect::<Vec<_>>(), [3, 5, 8, 70]);
+        let again = log.missed("a").unwrap();
+        assert_eq!((again.since, again.regions.iter().collect::<Vec<_>>()), (10, vec![3, 5, 8, 70]));
     }
 
     #[test]

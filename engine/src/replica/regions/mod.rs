@@ -27,6 +27,7 @@ mod bits;
 mod content;
 mod file;
 mod format;
+mod on_the_wire;
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -36,7 +37,7 @@ use bits::{Bits, masks};
 use content::Content;
 use file::{LogFile, marks_of};
 use format::{About, MetaMarks, region_count, region_size};
-use serde::{Deserialize, Serialize};
+pub use on_the_wire::{DirtyRegions, MissedRegions};
 
 use super::directory::Directory;
 use super::{Replica, ReplicaError};
@@ -44,37 +45,6 @@ use crate::{crash_point, rule};
 
 /// How many regions are marked behind the one that a sequential writer comes to.
 const AHEAD: u64 = 16;
-
-/// Regions in which this replica may differ from others, in a form for the wire.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DirtyRegions {
-    pub region_bytes: u64,
-    /// Sixteen hexadecimal digits for 64 regions, the first one's in the lowest bit. Words that are zero are empty.
-    words: Vec<String>,
-}
-
-impl DirtyRegions {
-    /// The regions as ranges of bytes, in order; they may reach past the end of the volume. `None` where they make no sense.
-    #[must_use]
-    pub fn ranges(&self) -> Option<Vec<Range<u64>>> {
-        if self.region_bytes == 0 {
-            return None;
-        }
-        let mut ranges: Vec<Range<u64>> = Vec::new();
-        for (text, at) in self.words.iter().zip(0_u64..) {
-            let word = if text.is_empty() { 0 } else { u64::from_str_radix(text, 16).ok()? };
-            for bit in (0..64).filter(|bit| word >> bit & 1 == 1) {
-                let start = (at * 64 + bit).checked_mul(self.region_bytes)?;
-                let end = start.checked_add(self.region_bytes)?;
-                match ranges.last_mut() {
-                    Some(last) if last.end == start => last.end = end,
-                    _ => ranges.push(start..end),
-                }
-            }
-        }
-        Some(ranges)
-    }
-}
 
 /// The log of an open directory.
 #[derive(Debug)]
@@ -255,10 +225,29 @@ impl Regions {
         more.set(regions.clone());
         let mut content = state.content.clone();
         content.add(&more);
-        self.store(state, content)?;
-        self.set_marked(regions);
+        self.store(state, content, regions)?;
         crash_point::reached("regions.marked");
         Ok(())
+    }
+
+    /// Makes the regions of all these ranges dirty, durably and with one write to the log.
+    ///
+    /// # Errors
+    /// As [`Regions::mark`].
+    pub(super) fn mark_all(&self, ranges: &[Range<u64>]) -> Result<(), ReplicaError> {
+        let state = self.wait_to_write();
+        let mut content = state.content.clone();
+        let mut more = Bits::none(content.dirty.regions());
+        for range in ranges.iter().filter(|range| range.start < range.end) {
+            let regions = self.touched(range.start, range.end - range.start);
+            more.set(regions.start.min(more.regions())..regions.end.min(more.regions()));
+        }
+        content.add(&more);
+        if state.everything || content == state.content {
+            self.end_of_writing(state);
+            return Ok(());
+        }
+        self.store(state, content, 0..0)
     }
 
     /// Begins a round and gives its number: what is marked from now on stays dirty when it ends.
@@ -338,6 +327,27 @@ impl Regions {
         })
     }
 
+    /// Nothing is known of what any absent replica misses: this one was absent itself.
+    ///
+    /// # Errors
+    /// As [`Regions::forget_missed`].
+    pub(super) fn forget_all_missed(&self, directory: &Directory) -> Result<(), ReplicaError> {
+        self.change_absent(directory, |content| {
+            let knew = !content.missed.is_empty();
+            content.missed.clear();
+            knew
+        })
+    }
+
+    /// From now on everything is dirty, and nothing known of absent replicas. The caller has replaced `volume.meta`: the file
+    /// is bound to the one before, and not trusted any more.
+    pub(super) fn forget(&mut self) {
+        let round = self.lock().round;
+        *self = Self::with(self.about.clone(), None);
+        // One that goes on knows nothing of this.
+        self.lock().round = round + 1;
+    }
+
     /// Changes of which absent replicas it is known what they miss: `change` says whether anything is to be written.
     fn change_absent(
         &self,
@@ -381,9 +391,10 @@ impl Regions {
     }
 
     /// Since which generation the replica is absent, and what it misses; `None` where that is not known.
-    pub(super) fn missed(&self, replica: &str) -> Option<(u64, DirtyRegions)> {
+    pub(super) fn missed(&self, replica: &str) -> Option<MissedRegions> {
         let state = self.lock();
-        state.content.missed(replica).map(|missed| (missed.since, self.on_the_wire(&missed.regions)))
+        let missed = state.content.missed(replica)?;
+        Some(MissedRegions { since: missed.since, regions: self.on_the_wire(&missed.regions) })
     }
 
     /// `None`: everything may differ.
@@ -393,16 +404,18 @@ impl Regions {
     }
 
     fn on_the_wire(&self, regions: &Bits) -> DirtyRegions {
-        let text = |word: &u64| if *word == 0 { String::new() } else { format!("{word:016x}") };
-        DirtyRegions {
-            region_bytes: region_size(self.about.volume_size),
-            words: regions.words().iter().map(text).collect(),
-        }
+        DirtyRegions::of_words(region_size(self.about.volume_size), regions.words().iter().copied())
     }
 
-    /// Makes the file say `content`, which has the same sets as before.
-    fn store(&self, mut state: MutexGuard<'_, State>, content: Content) -> Result<(), ReplicaError> {
+    /// Makes the file say `content`, which has the same sets as before, and then marks `regions`.
+    fn store(
+        &self,
+        mut state: MutexGuard<'_, State>,
+        content: Content,
+        regions: Range<u64>,
+    ) -> Result<(), ReplicaError> {
         let Some(file) = state.file.clone() else {
+            self.end_of_writing(state);
             return Err(ReplicaError::Failed { why: "the log of dirty regions has no file".to_owned() });
         };
         state.is_being_written = true;
@@ -412,6 +425,8 @@ impl Regions {
         let mut state = self.lock();
         if stored.is_ok() {
             state.content = content;
+            // In here: a round that ends next would make clean what is dirty and not marked, just before it is written.
+            self.set_marked(regions);
         }
         self.end_of_writing(state);
         stored
@@ -476,7 +491,7 @@ impl Replica {
     ///
     /// # Errors
     /// The replica is closed or has failed.
-    pub fn missed_regions(&self, replica: &str) -> Result<Option<(u64, DirtyRegions)>, ReplicaError> {
+    pub fn missed_regions(&self, replica: &str) -> Result<Option<MissedRegions>, ReplicaError> {
         self.shared(|structure| Ok(structure.regions.missed(replica)))
     }
 

@@ -181,7 +181,7 @@ fn what_an_absent_replica_misses_is_kept_until_it_is_back_or_the_head_is_another
     let mut log = place.clean(100);
     mark(&log, 3);
     let absent =
-        |log: &Regions, replica: &str| log.missed(replica).map(|(since, regions)| (since, regions_of(&regions)));
+        |log: &Regions, replica: &str| log.missed(replica).map(|missed| (missed.since, regions_of(&missed.regions)));
     assert!(log.begin_to_miss(&place.directory, "a", 7).unwrap());
     mark(&log, 50);
     log.end_round(&place.directory, log.begin_round()).unwrap();

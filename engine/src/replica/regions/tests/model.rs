@@ -192,7 +192,7 @@ impl Model {
         let own = if self.left_out == LeftOut::OwnDirty { Some(Vec::new()) } else { dirty(&self.members[at].log) };
         let stayed = self.members_there();
         for source in &stayed {
-            let missed = self.members[*source].log.missed(NAME).map(|(_, regions)| regions_of(&regions));
+            let missed = self.members[*source].log.missed(NAME).map(|missed| regions_of(&missed.regions));
             let (Some(missed), Some(own)) = (missed, &own) else { continue };
             for region in 0..REGIONS {
                 let differs =
