@@ -13,7 +13,7 @@
 //! looked at under the barrier under which it joins, with nothing in flight.
 //!
 //! **Copying.** Requests that come meanwhile go to it too. A piece is read from a member and written to the replica in one turn,
-//! so that no write comes in between. Blocks that hold zeros only are written as zeros, which keeps holes.
+//! so that no write comes in between. Of the regions, only what the head of either holds is copied (`held`).
 //!
 //! A snapshot or an expansion meanwhile ends it: the replica refuses, is dropped, and is rebuilt in full.
 
@@ -23,7 +23,8 @@ use std::sync::Arc;
 use futures::StreamExt;
 use futures::stream;
 
-use super::pace::{self, PIECE, Pace};
+use super::held::{Held, Piece};
+use super::pace::{self, Pace};
 use super::state::Progress;
 use super::{OperationError, ReplicaLink, ask_to_begin, barrier, failed, source};
 use crate::crash_point;
@@ -141,25 +142,32 @@ async fn take_down_only_now(shared: &Shared, link: &ReplicaLink) {
     }
 }
 
-/// Copies the ranges to the joiner.
+/// Copies to the joiner what it lacks in these ranges.
 pub(super) async fn copy(
     shared: &Arc<Shared>,
     link: &ReplicaLink,
     ranges: &[Range<u64>],
     progress: &Progress,
 ) -> Result<(), OperationError> {
-    progress.plan(ranges.iter().map(|range| range.end - range.start).sum());
+    let source = source(shared)?;
+    let mut held = Held::within(ranges);
+    for replica in [&source, link] {
+        held.look_at(replica).await.map_err(|error| OperationError::Failed(error.to_string()))?;
+    }
+    let pieces = held.pieces();
+    progress.source_gives(source.name(), "");
+    progress.plan(pieces.iter().map(Piece::bytes).sum());
     shared.changed.tell();
     let pace = shared.rebuilds.pace();
-    let mut copies = stream::iter(pieces(ranges))
-        .map(|(offset, length)| async move {
-            copy_piece(shared, pace, link, offset, length).await?;
-            Ok::<u32, OperationError>(length)
+    let mut copies = stream::iter(pieces)
+        .map(|piece| async move {
+            copy_piece(shared, pace, link, &piece).await?;
+            Ok::<u64, OperationError>(piece.bytes())
         })
         .buffer_unordered(PIECES);
     let all = async {
         while let Some(copied) = copies.next().await {
-            progress.copied("", copied?.into());
+            progress.copied(source.name(), copied?);
             shared.changed.tell();
             crash_point::reached("join.region-copied");
         }
@@ -171,34 +179,30 @@ pub(super) async fn copy(
     }
 }
 
-/// Cuts the ranges into pieces.
-fn pieces(ranges: &[Range<u64>]) -> impl Iterator<Item = (u64, u32)> {
-    ranges.iter().flat_map(|range| {
-        let end = range.end;
-        (range.start..end).step_by(PIECE as usize).map(move |at| (at, (end - at).min(u64::from(PIECE)) as u32))
-    })
-}
-
 async fn copy_piece(
     shared: &Arc<Shared>,
     pace: &Pace,
     link: &ReplicaLink,
-    offset: u64,
-    length: u32,
+    piece: &Piece,
 ) -> Result<(), OperationError> {
-    let _admitted = pace.admit(length).await;
-    let _turn = shared.ordering.turn(offset, u64::from(length), Access::Write).await;
-    let data = fan_out::read_ordered(shared, offset, length).await.map_err(failed)?;
-    for (part, is_zero) in runs(&data) {
-        let at = offset + part.start as u64;
-        let kind = if is_zero { Kind::WriteZeroes } else { Kind::Write };
-        let mut request = Request::new(kind, at, part.len() as u32);
-        if is_zero {
-            request.may_unmap = true;
-        } else {
-            request.payload = AlignedBuf::copy_of(&data[part]).into();
+    let (start, length) = piece.span();
+    // At most a MiB.
+    let _admitted = pace.admit(piece.bytes() as u32).await;
+    let _turn = shared.ordering.turn(start, length, Access::Write).await;
+    let data = fan_out::read_ordered(shared, start, length as u32).await.map_err(failed)?;
+    for part in &piece.parts {
+        let inside = (part.start - start) as usize..(part.end - start) as usize;
+        for (run, is_zero) in runs(&data[inside.clone()]) {
+            let at = part.start + run.start as u64;
+            let kind = if is_zero { Kind::WriteZeroes } else { Kind::Write };
+            let mut request = Request::new(kind, at, run.len() as u32);
+            if is_zero {
+                request.may_unmap = true;
+            } else {
+                request.payload = AlignedBuf::copy_of(&data[inside.start + run.start..inside.start + run.end]).into();
+            }
+            link.request(request).await.map_err(|error| OperationError::Failed(error.to_string()))?;
         }
-        link.request(request).await.map_err(|error| OperationError::Failed(error.to_string()))?;
     }
     Ok(())
 }
@@ -219,14 +223,6 @@ fn runs(data: &[u8]) -> Vec<(Range<usize>, bool)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn pieces_cover_the_ranges_once() {
-        let piece = u64::from(PIECE);
-        let found: Vec<_> = pieces(&[0..piece + 4096, 5 * piece..6 * piece]).collect();
-        assert_eq!(found, [(0, PIECE), (piece, 4096), (5 * piece, PIECE)]);
-        assert_eq!(pieces(&[]).count(), 0);
-    }
 
     #[test]
     fn blocks_of_zeros_are_told_apart() {

@@ -10,6 +10,7 @@ mod catch_up;
 mod copy;
 mod counter;
 mod groups;
+mod held;
 mod pace;
 mod pieces;
 mod rate;
