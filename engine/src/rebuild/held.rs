@@ -84,7 +84,7 @@ impl Held {
                             _ => parts.push(at..end),
                         }
                     }
-                    _ => pieces.push(Piece { parts: vec![at..end] }),
+                    _ => pieces.push(Piece { parts: std::iter::once(at..end).collect() }),
                 }
                 at = end;
             }

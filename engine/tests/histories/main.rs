@@ -148,7 +148,8 @@ impl History {
     /// Something that goes wrong, or is mended.
     async fn fail(&mut self) {
         let victim = self.rng.random_range(0..self.parties.replicas.len());
-        match self.rng.random_range(0..18) {
+        match self.rng.random_range(0..20) {
+            18 | 19 => self.leave_for_a_while(victim).await,
             0..=2 => self.parties.replicas[victim].crash().await,
             3 => self.parties.replicas[victim].stop().await,
             4 | 5 => self.parties.replicas[victim].proxy.cut(),
@@ -161,6 +162,23 @@ impl History {
             13 | 14 => self.crash_engine().await,
             _ => self.mend(victim),
         }
+    }
+
+    /// A replica's process ends and comes back, and gets what it missed, or everything. What the others know of that may have
+    /// been made clean meanwhile.
+    async fn leave_for_a_while(&mut self, victim: usize) {
+        let name = self.parties.replicas[victim].name.clone();
+        self.parties.replicas[victim].crash().await;
+        let noticed = async {
+            while self.engine.mode(&name) == Some(ReplicaMode::Rw) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_millis(50), noticed).await;
+        if self.rng.random_bool(0.5) {
+            self.clear_dirty_regions();
+        }
+        self.mend(victim);
     }
 
     /// A replica's process stops in the middle; sometimes it is dropped for that, and rebuilt before it goes on.

@@ -50,12 +50,15 @@ struct InFlight {
     missing: Vec<usize>,
 }
 
+/// Its number on each member that is there, and the writes that it waits for.
+type Round = (Vec<(usize, u64)>, BTreeSet<u64>);
+
 struct Model {
     rng: StdRng,
     members: Vec<Member>,
     in_flight: Vec<InFlight>,
-    /// The round that goes on: its number on each member that is there, and the writes that it waits for.
-    round: Option<(Vec<(usize, u64)>, BTreeSet<u64>)>,
+    /// The one that goes on.
+    round: Option<Round>,
     /// Who is no member for now.
     absent: Option<usize>,
     writes: u64,

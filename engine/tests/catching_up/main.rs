@@ -4,6 +4,8 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod absences;
+#[path = "../parties/mod.rs"]
 mod parties;
 
 use std::collections::{BTreeMap, BTreeSet};
