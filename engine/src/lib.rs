@@ -13,7 +13,8 @@
 //! What changes layers (snapshot, revert, removal, expansion) is one request to all replicas under `volume::barrier`; what
 //! takes long (rebuild, purge, clone, hash) runs beside I/O and shows in the status. Beside that path: [`backing`] is
 //! the image under all layers, [`image_format`] reads and writes qcow2, `offline` looks at a directory that nobody
-//! serves, [`mod@backup`] keeps snapshots in Longhorn's backup stores, [`instance`] keeps processes and control records, [`crash_point`] names every step a crash test ends at.
+//! serves, [`mod@backup`] keeps snapshots in Longhorn's backup stores, [`instance`] keeps processes and control records, [`crash_point`] names every step a crash test
+//! ends at, [`rule`] what a test leaves out to see that it would be missed.
 //! `docs/engine.md` has the files, the steps of every operation, and what differs from Longhorn.
 //!
 //! Invariants (SAFETY.md): every acknowledged write is on every recorded member; at most one epoch completes I/O; a
@@ -33,5 +34,6 @@ pub mod offline;
 pub mod process;
 pub mod rebuild;
 pub mod replica;
+pub mod rule;
 pub mod sys;
 pub mod volume;

@@ -181,7 +181,7 @@ fn files(directory: &Path) -> BTreeMap<String, String> {
         true => std::fs::read_to_string(directory.join(name)).unwrap(),
         false => String::new(),
     };
-    entries.filter(|name| !name.starts_with("aurochs.state")).map(|name| (name.clone(), text(&name))).collect()
+    entries.filter(|name| !name.starts_with("aurochs.")).map(|name| (name.clone(), text(&name))).collect()
 }
 
 /// The directory is in the form that Longhorn's clone leaves: root snapshot `name`, an empty head on it.

@@ -64,10 +64,13 @@ pub(super) fn remote(error: ReplicaError) -> RemoteError {
         | ReplicaError::ChainTooLong { .. }
         | ReplicaError::Rebuilding { .. }
         | ReplicaError::NotRebuilding { .. }
+        | ReplicaError::CatchingUp { .. }
+        | ReplicaError::NoCatchUp { .. }
         | ReplicaError::InvalidSize { .. }
         | ReplicaError::Smaller { .. }
         | ReplicaError::VolumeNotEmpty { .. }
         | ReplicaError::NotFilling
+        | ReplicaError::RegionRoundOver { .. }
         | ReplicaError::NoAncestor { .. }
         | ReplicaError::InTheWay { .. }
         | ReplicaError::ImageMissing { .. } => RemoteErrorKind::Refused,

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::replica::hash::HashState;
-use crate::replica::{HeadFacts, LayerInfo, PurgeStatus, SnapshotFacts, SnapshotSelection};
+use crate::replica::{
+    DirtyRegions, HeadFacts, LayerInfo, MissedRegions, PurgeStatus, SnapshotFacts, SnapshotSelection,
+};
 
 /// What an engine asks of a replica beside reads and writes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -134,6 +136,31 @@ pub enum ControlRequest {
     RemoteMapSet {
         text: Option<String>,
     },
+    /// Where the replica may differ from other members.
+    DirtyRegions,
+    /// What the replica writes from now on stays dirty when the round ends that begins here.
+    RegionRoundBegin,
+    /// Everything that had begun before the round has ended, on all members alike.
+    RegionRoundEnd {
+        round: u64,
+    },
+    /// From now on what this replica misses is taken down, durably before the answer: it is no member since this generation.
+    BeginToMiss {
+        replica: String,
+        since: u64,
+    },
+    /// It is a member again, or its data is given up.
+    ForgetMissed {
+        replica: String,
+    },
+    /// What it misses.
+    MissedRegions {
+        replica: String,
+    },
+    /// As `RebuildBegin`, for a replica that lacks no more than this and what is dirty in its own log: its layers stay.
+    CatchUpBegin {
+        lacks: DirtyRegions,
+    },
 }
 
 /// Who speaks.
@@ -199,6 +226,13 @@ pub enum ControlReply {
     Purge(PurgeStatus),
     /// `None` where it is not kept.
     RevisionCounter(Option<u64>),
+    /// `None`: anywhere.
+    DirtyRegions(Option<DirtyRegions>),
+    RegionRound {
+        round: u64,
+    },
+    /// `None`: nobody knows.
+    MissedRegions(Option<MissedRegions>),
 }
 
 /// Kind of a failure on the replica's side; decides what the engine does.

@@ -134,6 +134,24 @@ pub(super) fn control(
             replica.prepare_snapshot(&name, user_created, &created, &labels)
         }
         ControlRequest::RemoteMapSet { text } => replica.set_remote_map(text.as_deref()),
+        ControlRequest::DirtyRegions => return replica.dirty_regions().map(ControlReply::DirtyRegions).map_err(remote),
+        ControlRequest::RegionRoundBegin => {
+            let begun = replica.begin_region_round();
+            return begun.map(|round| ControlReply::RegionRound { round }).map_err(remote);
+        }
+        ControlRequest::RegionRoundEnd { round } => replica.end_region_round(round),
+        ControlRequest::BeginToMiss { replica: absent, since } => {
+            replica.begin_to_miss(&absent, since).map(|is_known| {
+                if !is_known {
+                    tracing::info!(absent, "what it misses cannot be taken down: it will be rebuilt in full");
+                }
+            })
+        }
+        ControlRequest::ForgetMissed { replica: back } => replica.forget_missed(&back),
+        ControlRequest::MissedRegions { replica: absent } => {
+            return replica.missed_regions(&absent).map(ControlReply::MissedRegions).map_err(remote);
+        }
+        ControlRequest::CatchUpBegin { lacks } => replica.catch_up_begin(&lacks),
         ControlRequest::SnapshotForgetPrepared => {
             replica.undo_prepared();
             Ok(())

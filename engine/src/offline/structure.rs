@@ -334,7 +334,8 @@ fn belongs(survey: &Survey, file: &str) -> bool {
         let images = survey.layers.keys().chain(&survey.leftovers.images);
         images.flat_map(|image| [image.clone(), names::meta_of(image), names::checksum_of(image)])
     };
-    [names::VOLUME_META, names::REVISION_COUNTER, names::STATE_FILE, LOST_AND_FOUND].contains(&file)
+    [names::VOLUME_META, names::REVISION_COUNTER, names::STATE_FILE, names::REGIONS_FILE, LOST_AND_FOUND]
+        .contains(&file)
         || survey.leftovers.files.iter().any(|left| left == file)
         || of_layers().any(|known| known == file)
 }

@@ -1,14 +1,16 @@
 //! Rebuilding a replica while the volume is in use (SAFETY.md, "Joining").
 //!
-//! `copy` moves the layers: `groups` of them from several `sources` at once, at a `pace` that leaves the foreground its
-//! share (`window`). `state` is what the status shows. A crash at any step leaves the replica outside the membership:
+//! A replica that was a member gets what it missed (`catch_up`), if that is known. Else `copy` moves all layers: `groups` of
+//! them from several `sources` at once. Both go at a `pace` that leaves the foreground its share (`window`). `state` is what the status shows. A crash at any step leaves the replica outside the membership:
 //! it becomes a member only by the record, after everything is on its disk.
 //!
 //! A rebuild ends early when the joiner is removed, lost or failed a write, and when the volume is closed.
 
+mod catch_up;
 mod copy;
 mod counter;
 mod groups;
+mod held;
 mod pace;
 mod pieces;
 mod rate;
@@ -132,6 +134,8 @@ async fn run(
         Ok(()) => {
             tracing::info!(replica = link.name(), "rebuilt");
             progress.succeed();
+            // Its log says that much is dirty, or everything.
+            shared.region_rounds.want();
         }
         Err(error) => {
             tracing::warn!(replica = link.name(), %error, "rebuild failed");
@@ -151,6 +155,14 @@ async fn run(
     shared.changed.tell();
 }
 
+/// What a replica that has joined does not have.
+enum Lacks {
+    /// Everything but what is written from now on.
+    Layers(Vec<LayerInfo>),
+    /// Nothing else.
+    Regions(catch_up::Ranges),
+}
+
 /// Lets go of `work` when the replica is about to be a member.
 async fn rebuild(
     shared: &Arc<Shared>,
@@ -158,10 +170,10 @@ async fn rebuild(
     progress: &Progress,
     work: &mut Option<WorkGuard>,
 ) -> Result<(), OperationError> {
-    let layers = join(shared, link, progress).await?;
+    let lacks = join(shared, link, progress).await?;
     shared.changed.tell();
     tokio::select! {
-        filled = fill(shared, link, &layers, progress) => filled?,
+        filled = fill(shared, link, &lacks, progress) => filled?,
         why = progress.cancelled() => return Err(OperationError::Failed(why)),
         // Otherwise the pieces that wait for their turn would wait for nothing.
         () = link.lost() => {
@@ -193,12 +205,15 @@ async fn rebuild(
 
 /// What takes long, and may be given up at any point: the joiner is thrown away then.
 async fn fill(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     link: &ReplicaLink,
-    layers: &[LayerInfo],
+    lacks: &Lacks,
     progress: &Progress,
 ) -> Result<(), OperationError> {
-    copy::layers(shared, link, layers, progress).await?;
+    match lacks {
+        Lacks::Layers(layers) => copy::layers(shared, link, layers, progress).await?,
+        Lacks::Regions(ranges) => catch_up::copy(shared, link, ranges, progress).await?,
+    }
     crash_point::reached("join.copied");
     let finish = link.control(&ControlRequest::RebuildFinish).await;
     finish.map_err(|error| OperationError::Failed(error.to_string()))?;
@@ -224,9 +239,10 @@ async fn barrier(shared: &Arc<Shared>, progress: &Progress) -> Result<Turn, Oper
 }
 
 /// The record has the replica as joining first, and no longer as a member: only then anything of it is thrown away. That
-/// may take as long as the control plane takes. Then, under a barrier: a snapshot separates what is copied from what
-/// comes as writes, and the replica gets an empty directory with the same layers. Returns the layers to copy.
-async fn join(shared: &Arc<Shared>, link: &ReplicaLink, progress: &Progress) -> Result<Vec<LayerInfo>, OperationError> {
+/// may take as long as the control plane takes. Then, under a barrier, it goes on with what it has, if that is possible.
+/// Otherwise: a snapshot separates what is copied from what comes as writes, and the replica gets an empty directory with
+/// the same layers. Returns what there is to copy.
+async fn join(shared: &Arc<Shared>, link: &ReplicaLink, progress: &Progress) -> Result<Lacks, OperationError> {
     tokio::select! {
         announced = shared.membership.announce(link.name()) => announced.map_err(failed)?,
         why = progress.cancelled() => return Err(OperationError::Failed(why)),
@@ -237,6 +253,10 @@ async fn join(shared: &Arc<Shared>, link: &ReplicaLink, progress: &Progress) -> 
         only = shared.snapshotting.lock() => only,
         why = progress.cancelled() => return Err(OperationError::Failed(why)),
     };
+    if let Some(ranges) = catch_up::join(shared, link, progress).await? {
+        tracing::info!(replica = link.name(), "it was a member, and gets what it missed");
+        return Ok(Lacks::Regions(ranges));
+    }
     let separating = NewSnapshot {
         name: uuid::Uuid::new_v4().to_string(),
         labels: std::collections::BTreeMap::new(),
@@ -250,7 +270,7 @@ async fn join(shared: &Arc<Shared>, link: &ReplicaLink, progress: &Progress) -> 
     if joined.is_err() {
         shared.forget_prepared_snapshot().await;
     }
-    joined
+    joined.map(Lacks::Layers)
 }
 
 /// What can be done for the snapshot while requests still flow.
@@ -285,7 +305,7 @@ async fn join_under_barrier(
     }
     let asked = start::ask_layers(&source(shared)?).await;
     let layers = asked.map_err(|error| OperationError::Failed(error.to_string()))?;
-    begin(link, &layers, progress).await?;
+    ask_to_begin(link, &ControlRequest::RebuildBegin { layers: layers.clone() }, progress).await?;
     crash_point::reached("join.begun");
     shared.membership.add_joiner(link).map_err(failed)?;
     watchdog::watch_link(shared, link);
@@ -293,16 +313,15 @@ async fn join_under_barrier(
 }
 
 /// All I/O waits for this, and nobody watches the link of a replica that has not joined yet.
-async fn begin(link: &ReplicaLink, layers: &[LayerInfo], progress: &Progress) -> Result<(), OperationError> {
-    let request = ControlRequest::RebuildBegin { layers: layers.to_vec() };
+async fn ask_to_begin(link: &ReplicaLink, request: &ControlRequest, progress: &Progress) -> Result<(), OperationError> {
     let cause = tokio::select! {
-        begun = link.control(&request) => {
+        begun = link.control(request) => {
             return begun.map(drop).map_err(|error| OperationError::Failed(error.to_string()));
         }
         why = progress.cancelled() => why,
         () = link.lost() => link.lost_cause().unwrap_or("the link was lost").to_owned(),
         () = tokio::time::sleep(BEGIN_PATIENCE) => {
-            format!("it did not empty its directory within {} s", BEGIN_PATIENCE.as_secs())
+            format!("it was not ready to join within {} s", BEGIN_PATIENCE.as_secs())
         }
     };
     link.fail(&cause);

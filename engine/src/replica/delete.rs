@@ -26,7 +26,9 @@ pub fn delete_directory(dir: &Path) -> Result<(), ReplicaError> {
         crash_point::reached("delete.layer-file-removed");
     }
     directory.sync()?;
-    for small in [names::REVISION_COUNTER, names::REMOTE_FILE, names::STATE_FILE, names::VOLUME_META] {
+    let small_files =
+        [names::REVISION_COUNTER, names::REMOTE_FILE, names::REGIONS_FILE, names::STATE_FILE, names::VOLUME_META];
+    for small in small_files {
         directory.remove(&format!("{small}{}", names::TMP_SUFFIX))?;
         directory.remove(small)?;
         crash_point::reached("delete.small-file-removed");

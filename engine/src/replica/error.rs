@@ -75,6 +75,15 @@ pub enum ReplicaError {
     )]
     Rebuilding { what: &'static str },
 
+    #[error(
+        "cannot {what}: this replica gets what it missed into its head, which must not become a layer before it is complete; \
+         rebuild it in full instead"
+    )]
+    CatchingUp { what: &'static str },
+
+    #[error("this replica cannot be brought up to date by what it missed: {why}; rebuild it in full")]
+    NoCatchUp { why: &'static str },
+
     #[error("cannot {what}: no rebuild of this replica has begun since it was opened; begin one first")]
     NotRebuilding { what: &'static str },
 
@@ -91,6 +100,11 @@ pub enum ReplicaError {
 
     #[error("nothing is being filled under this name; begin to fill the volume again")]
     NotFilling,
+
+    #[error(
+        "dirty regions stay as they are: another round of clearing has begun after round {round}, and its end will do it"
+    )]
+    RegionRoundOver { round: u64 },
 
     #[error("snapshot {base:?} is not below snapshot {name:?}; take all data instead of what changed since")]
     NoAncestor { base: String, name: String },

@@ -2,7 +2,7 @@
 //!
 //! | stray | left by | what is done |
 //! |---|---|---|
-//! | `*.meta.tmp`, `*.checksum..tmp`, `aurochs.state.tmp`, `aurochs.remote.tmp`, `revision.counter.tmp` | a crash while a small file was replaced | removed |
+//! | `*.meta.tmp`, `*.checksum..tmp`, `aurochs.state.tmp`, `aurochs.remote.tmp`, `aurochs.regions.tmp`, `revision.counter.tmp` | a crash while a small file was replaced | removed |
 //! | a snapshot's name on the file that is the head | a snapshot before `volume.meta` was replaced | the name is removed: the head would go on changing it |
 //! | `aurochs.remote` where `volume.meta` does not say `Rebuilding` | a map of blocks in a backup that came or went | removed (`remote_map`) |
 //! | another head, empty or also known under a name that stays: a snapshot's, or the head's | a snapshot or revert, before or after `volume.meta` was replaced | the name is removed: no data goes with it |

@@ -1,7 +1,8 @@
 //! The owner of one replica directory, in Longhorn's on-disk format. All calls block; threads may share a [`Replica`].
 //!
-//! The way of a write: [`write`](Replica::write) checks the range, completes partial blocks by reading what is
-//! there, puts whole blocks into the head image and then remembers in the head's extent map that the head holds them.
+//! The way of a write: [`write`](Replica::write) checks the range, sees to it that the log of dirty regions says so
+//! (`regions`), completes partial blocks by reading what is there, puts whole blocks into the head image and then remembers
+//! in the head's extent map that the head holds them.
 //! The way of a read: [`read`](Replica::read) asks the head's map, then the map of the layers below, and issues one
 //! `pread` for every run of blocks that lie in one file.
 //!
@@ -23,6 +24,7 @@
 //! | structure, shared | which layers there are | reads, writes, discards, flushes |
 //! | structure, exclusive | the same | snapshot, revert, expand, remove, the swap of a purge, rebuild begin and finish, close: they wait for I/O in flight |
 //! | the storage of removed layers | what is punched out of them, or copied into them | discards, the steps of a purge |
+//! | the state of the log of dirty regions | what its file says; for a moment, never across I/O: who writes to the file says so in it | the first change of a region in a while |
 //! | the maps | which blocks the head holds, and which layer below it holds a block | for the moment of a look-up or an update, never across I/O |
 //!
 //! Two requests for the same block are never in flight together unless both are reads: the engine orders them.
@@ -30,6 +32,7 @@
 mod abandon;
 mod allocation;
 mod below;
+mod catch_up;
 pub(crate) mod chain;
 mod checksum;
 mod create;
@@ -57,6 +60,7 @@ mod raw_layers;
 mod read;
 mod rebuild;
 mod rebuild_target;
+mod regions;
 mod remote_map;
 mod remove;
 mod replace;
@@ -81,6 +85,7 @@ pub use fence::FenceState;
 pub use head_facts::HeadFacts;
 pub use purge::{Pace, PurgeRun, PurgeState, PurgeStatus};
 pub use raw_layers::LayerInfo;
+pub use regions::{DirtyRegions, MissedRegions};
 pub use snapshot_view::{SnapshotFacts, SnapshotSelection};
 
 use crate::crash_point;
@@ -309,6 +314,9 @@ impl Replica {
         let outcome = change(structure);
         if structure.meta.head != head {
             self.remember_new_head();
+        }
+        if !matches!(outcome, Err(ChangeError::Broken(_))) {
+            structure.regions.follow(&self.directory, structure.meta.size, &structure.meta.head);
         }
         match outcome {
             Ok(value) => Ok(value),

@@ -8,6 +8,8 @@ pub(crate) const REVISION_COUNTER: &str = "revision.counter";
 pub(crate) const STATE_FILE: &str = "aurochs.state";
 /// Ours too: what is still in a backup (`remote_map`).
 pub(crate) const REMOTE_FILE: &str = "aurochs.remote";
+/// And the log of dirty regions (`regions`).
+pub(crate) const REGIONS_FILE: &str = "aurochs.regions";
 pub(crate) const FIRST_HEAD: &str = "volume-head-000.img";
 pub(crate) const META_SUFFIX: &str = ".meta";
 pub(crate) const TMP_SUFFIX: &str = ".tmp";
@@ -81,7 +83,7 @@ pub(crate) fn is_tmp(file: &str) -> bool {
     let of_layer = |suffix| target.strip_suffix(suffix).is_some_and(is_layer);
     of_layer(".checksum.")
         || of_layer(META_SUFFIX)
-        || [VOLUME_META, STATE_FILE, REMOTE_FILE, REVISION_COUNTER].contains(&target)
+        || [VOLUME_META, STATE_FILE, REMOTE_FILE, REGIONS_FILE, REVISION_COUNTER].contains(&target)
 }
 
 /// Whether an image of this name is a layer.
@@ -149,7 +151,7 @@ mod tests {
     fn what_a_replacement_leaves_is_recognised() {
         assert_eq!(tmp_of("volume.meta"), "volume.meta.tmp");
         assert_eq!(tmp_of(&checksum_of("volume-snap-a.img")), "volume-snap-a.img.checksum..tmp");
-        for file in [VOLUME_META, STATE_FILE, REVISION_COUNTER, &checksum_of("volume-snap-a.img")] {
+        for file in [VOLUME_META, STATE_FILE, REGIONS_FILE, REVISION_COUNTER, &checksum_of("volume-snap-a.img")] {
             assert!(is_tmp(&tmp_of(file)) && !is_tmp(file), "{file}");
         }
         assert!(!is_tmp("volume-snap-a.img.tmp"));

@@ -16,8 +16,9 @@ use super::leftovers::Leftovers;
 use super::metadata::VolumeMeta;
 use super::names;
 use super::purge::{InterruptedMerges, Slot};
+use super::regions::Regions;
 use super::remote_map::RemoteMap;
-use super::replace::ReplaceError;
+use super::replace::{Prepared, ReplaceError};
 use super::revision_counter::RevisionCounter;
 use super::stack::{Head, Layers, Structure};
 use super::unfinished::Unwritten;
@@ -72,6 +73,7 @@ impl Replica {
         crash_point::reached("open.marked-dirty");
         fence.store(&directory)?;
         crash_point::reached("open.fence-stored");
+        structure.regions.follow(&directory, structure.meta.size, &structure.meta.head);
         structure.take_back(&unwritten)?;
         leftovers.remove(&directory)?;
         remote.tidy(&directory)?;
@@ -119,7 +121,9 @@ impl Replica {
         self.store_revision()?;
         crash_point::reached("close.synced");
         let clean = VolumeMeta { dirty: false, ..structure.meta.clone() };
-        if let Err(error) = self.directory.replace(names::VOLUME_META, &clean.encode()?, 0o644) {
+        let prepared = self.directory.prepare(names::VOLUME_META, &clean.encode()?, 0o644);
+        let prepared = prepared.inspect(|_| structure.regions.expect_change(&self.directory));
+        if let Err(error) = prepared.and_then(Prepared::commit) {
             if let ReplaceError::Unknown(error) = &error {
                 // The directory may count as clean now, and must not be written to any more.
                 *life = Life::Failed { why: error.to_string() };
@@ -217,6 +221,7 @@ fn open_structure(directory: &Directory, meta: VolumeMeta, mut records: Records)
         load_lower(directory, &meta, &records, &meta.head)?
     };
     note_missing_images(directory, &mut records)?;
+    let regions = Regions::load(directory, meta.size, &meta.head);
     Ok(Structure {
         meta,
         records,
@@ -224,6 +229,7 @@ fn open_structure(directory: &Directory, meta: VolumeMeta, mut records: Records)
         lower,
         below: super::below::Below::default(),
         rebuild: super::rebuild_target::RebuildTarget::default(),
+        regions,
     })
 }
 

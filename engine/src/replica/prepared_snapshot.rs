@@ -58,6 +58,7 @@ impl Replica {
             let taken = Taken { image: &image, user_created, created, labels, refusal: "nothing was prepared" };
             *slot = Some(taken.prepare(&self.directory, structure, &structure.meta)?);
             crash_point::reached("snapshot.prepared");
+            structure.regions.expect_change(&self.directory);
             // What was written meanwhile.
             self.sync_head(structure)
         })

@@ -50,7 +50,7 @@ impl Replica {
         if !is_whole(offset, length) || self.check_range("a write", offset, length).is_err() {
             return None;
         }
-        self.admit_write(self.gate.try_enter()?, offset, length).ok()
+        self.admit_write(self.gate.try_enter()?, offset, length).ok()?.ok()
     }
 
     /// A read that has nothing to wait for; `None` where it has, or where it has to be refused: [`Replica::read_queued`]
@@ -77,7 +77,13 @@ impl Replica {
             return self.on_thread(move |replica| replica.write(offset, &data)).await;
         }
         self.check_range("a write", offset, length)?;
-        let write = self.admit_write(self.gate.enter_later().await, offset, length)?;
+        let mut pass = self.gate.enter_later().await;
+        let write = loop {
+            pass = match self.admit_write(pass, offset, length)? {
+                Ok(write) => break write,
+                Err(pass) => self.mark(pass, offset, length).await?,
+            };
+        };
         outcome(|then| write.start(queue, data, then)).await
     }
 
@@ -98,12 +104,35 @@ impl Replica {
         }
     }
 
-    fn admit_write(self: &Arc<Self>, pass: Pass, offset: u64, length: u64) -> Result<ReadyWrite, ReplicaError> {
+    /// Makes the range dirty in the log, which waits for the disk.
+    async fn mark(self: &Arc<Self>, pass: Pass, offset: u64, length: u64) -> Result<Pass, ReplicaError> {
+        self.on_thread(move |replica| {
+            replica.inside(&pass, |structure| structure.regions.mark(offset, length))?;
+            Ok(pass)
+        })
+        .await
+    }
+
+    /// Gives the pass back where the range has to be marked as dirty first.
+    fn admit_write(
+        self: &Arc<Self>,
+        pass: Pass,
+        offset: u64,
+        length: u64,
+    ) -> Result<Result<ReadyWrite, Pass>, ReplicaError> {
         let image = self.inside(&pass, |structure| {
+            if !structure.regions.mark_at_once(offset, length) {
+                return Ok(None);
+            }
             self.count_revision();
-            Ok(structure.head.image())
+            Ok(Some(structure.head.image()))
         })?;
-        Ok(ReadyWrite { replica: Arc::clone(self), pass, image, offset, blocks: touched(offset, length) })
+        Ok(match image {
+            Some(image) => {
+                Ok(ReadyWrite { replica: Arc::clone(self), pass, image, offset, blocks: touched(offset, length) })
+            }
+            None => Err(pass),
+        })
     }
 
     /// `None` where a thread reads it better.

@@ -20,8 +20,8 @@ use super::rebuild_target::{FilledLayer, RebuildTarget};
 use super::snapshot::FreshHead;
 use super::stack::{Layers, Structure};
 use super::{ChangeError, Replica, ReplicaError};
-use crate::crash_point;
 use crate::disk::image::{Access, ImageFile};
+use crate::{crash_point, rule};
 
 impl Replica {
     /// Drops every layer this replica has and prepares empty ones like `layers`: all layers of the source, its head
@@ -38,6 +38,11 @@ impl Replica {
             set_rebuilding(&self.directory, structure, true)
                 .map_err(|error| error.undone("the rebuild did not begin"))?;
             crash_point::reached("rebuild.begun");
+            // Only now: what the file says is about the `volume.meta` of before. Until this is a member again, and a round of
+            // the members has ended, it may differ from them anywhere.
+            if !rule::is_left_out(rule::REBUILD_FORGETS) {
+                structure.regions.forget();
+            }
             self.forget_remote(structure)?;
             if let Some(revision) = &self.revision {
                 revision.set(0);
@@ -109,7 +114,7 @@ impl Replica {
 
     /// The image of a layer that the source's data goes to.
     fn filled_layer(&self, structure: &Structure, file_name: &str) -> Result<Arc<FilledLayer>, ReplicaError> {
-        if !structure.meta.rebuilding || !structure.rebuild.is_begun() {
+        if !structure.meta.rebuilding || !structure.rebuild.is_begun() || structure.rebuild.is_catching_up() {
             return Err(ReplicaError::NotRebuilding { what: "write into a snapshot" });
         }
         let known = structure.records.get(file_name).is_some() && file_name != structure.meta.head;

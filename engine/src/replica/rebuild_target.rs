@@ -22,6 +22,8 @@ pub(super) struct RebuildTarget {
     /// Since this replica was opened: what an earlier opening left is not continued, since what it had written without
     /// syncing, and which failures of a sync it had been told of, is forgotten.
     is_begun: bool,
+    /// The layers are complete and stay as they are: the head alone is filled ([`super::catch_up`]).
+    is_catching_up: bool,
     /// Opened when the first data for a layer arrives, synced when the rebuild finishes.
     layers: Mutex<BTreeMap<String, Arc<FilledLayer>>>,
     /// Snapshots taken of our own head meanwhile: complete already, and never to be changed.
@@ -43,6 +45,15 @@ impl RebuildTarget {
     /// Of a rebuild that has just begun.
     pub(super) fn begun() -> Self {
         Self { is_begun: true, ..Self::default() }
+    }
+
+    /// Of a catch-up that has just begun.
+    pub(super) fn catching_up() -> Self {
+        Self { is_begun: true, is_catching_up: true, ..Self::default() }
+    }
+
+    pub(super) fn is_catching_up(&self) -> bool {
+        self.is_catching_up
     }
 
     pub(super) fn is_begun(&self) -> bool {

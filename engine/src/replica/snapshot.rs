@@ -71,6 +71,9 @@ impl Replica {
 
     /// Whether a snapshot of this name can be taken: the name is free, and the chain can be opened afterwards.
     pub(super) fn check_room_for(&self, structure: &Structure, name: &str, image: &str) -> Result<(), ReplicaError> {
+        if structure.rebuild.is_catching_up() {
+            return Err(ReplicaError::CatchingUp { what: "take a snapshot" });
+        }
         if structure.records.get(image).is_some() {
             return Err(ReplicaError::SnapshotExists { name: name.to_owned() });
         }

@@ -11,6 +11,7 @@ use super::layer_files;
 use super::map_trust::MapTrust;
 use super::metadata::VolumeMeta;
 use super::rebuild_target::RebuildTarget;
+use super::regions::Regions;
 use crate::backing::BackingFile;
 use crate::crash_point;
 use crate::disk::image::{Access, ImageFile};
@@ -23,10 +24,11 @@ pub(super) struct Structure {
     pub(super) meta: VolumeMeta,
     pub(super) records: Records,
     pub(super) head: Head,
-    /// What lies below the head. Empty while rebuilding: nothing is read then.
+    /// What lies below the head. Empty while rebuilding, unless the replica catches up: nothing is read then.
     pub(super) lower: Layers,
     pub(super) below: Below,
     pub(super) rebuild: RebuildTarget,
+    pub(super) regions: Regions,
 }
 
 /// The layer that takes writes.

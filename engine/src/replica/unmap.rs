@@ -44,6 +44,7 @@ impl Replica {
             if length == 0 {
                 return Ok(());
             }
+            structure.regions.mark(offset, length)?;
             let blocks = inner(offset, length);
             if blocks.is_empty() {
                 // At most two partial blocks.
@@ -70,6 +71,7 @@ impl Replica {
             if blocks.is_empty() {
                 return Ok(0);
             }
+            structure.regions.mark(offset, length)?;
             structure.discard(&self.directory, blocks)
         })
     }
@@ -84,8 +86,8 @@ impl Structure {
     }
 
     fn zero_blocks(&self, blocks: Blocks, may_unmap: bool) -> Result<(), ReplicaError> {
-        // While rebuilding, the layers below will hold data that is not there yet.
-        if self.meta.rebuilding {
+        // While rebuilding, the layers below will hold data that is not there yet. Those of a replica that catches up do.
+        if self.meta.rebuilding && !self.rebuild.is_catching_up() {
             return self.head.write_zeros(blocks);
         }
         for (part, hides_data) in self.lower.hidden_data(blocks)? {

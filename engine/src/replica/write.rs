@@ -19,6 +19,7 @@ impl Replica {
         self.check_range("a write", offset, data.len() as u64)?;
         self.shared(|structure| {
             self.count_revision();
+            structure.regions.mark(offset, data.len() as u64)?;
             structure.write(offset, data)
         })
     }

@@ -25,7 +25,7 @@ use crate::link::control::ControlRequest;
 
 /// How long requests of a volume that goes down wait for the keeper: two questions of its client.
 const SETTLE_PATIENCE: Duration = Duration::from_secs(10);
-/// How long the clean end is tried to be recorded. Without that, the next start compares everything that the heads hold.
+/// How long the clean end is tried to be recorded. Without that, the next start compares what their logs say.
 const CLEAN_PATIENCE: Duration = Duration::from_secs(10);
 /// How long all of an end may take: longer than what above waits for the keeper, and than a slow disk's sync.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(60);
@@ -97,6 +97,9 @@ impl Volume {
         crash_point::reached("volume-close.flushed");
         // What was not compared yet would be forgotten by a clean mark.
         let equal = shared.unequal.left() == 0;
+        if equal {
+            super::region_rounds::clear_at_rest(shared).await;
+        }
         let view = shared.membership.view();
         let all_closed = close_members(&view).await;
         crash_point::reached("volume-close.members-closed");

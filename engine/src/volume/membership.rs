@@ -23,6 +23,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 
+use super::absent::Absentees;
 use super::changes::Changes;
 use super::generation;
 use super::record::{Generation, Keeper, KeeperError, Record};
@@ -137,6 +138,7 @@ pub(crate) struct Membership {
     /// False only while settled: spares the common case a lock.
     unsettled: AtomicBool,
     keeper: Arc<dyn Keeper>,
+    absent: Absentees,
     /// Held while the record is being changed.
     recording: tokio::sync::Mutex<()>,
     wake: Notify,
@@ -158,6 +160,7 @@ impl Membership {
             settlement: watch::Sender::new(Settlement::Settled),
             unsettled: AtomicBool::new(false),
             keeper,
+            absent: Absentees::default(),
             recording: tokio::sync::Mutex::new(()),
             wake: Notify::new(),
             read_turn: AtomicUsize::new(0),
@@ -326,11 +329,14 @@ impl Membership {
     pub(crate) async fn remove(&self, name: &str) -> Result<bool, IoError> {
         let find = |view: &View| view.members.iter().find(|member| member.link.name() == name).cloned();
         if let Some(member) = find(&self.view()) {
+            // Whoever asks for this gives up what is on its disk, a corrupted snapshot for example.
+            self.absent.give_up(name);
             self.suspect(&member.link, "removed on request");
         }
         self.settled().await?;
         // The last one stays where it is.
         if find(&self.view()).is_some() {
+            self.absent.take_back(name);
             return Ok(false);
         }
         // Whoever asked knows that it is out; the list of failed ones is for those who don't.
@@ -437,6 +443,8 @@ impl Membership {
                 Ok(made) => {
                     unanswered.clear();
                     self.tell_promoted(&made).await;
+                    self.absent.note(&self.view(), &view.record, &made).await;
+                    crash_point::reached("membership.absent-noted");
                     self.recorded(made);
                 }
                 Err(error @ (KeeperError::Conflict { .. } | KeeperError::Missing(_))) => {
@@ -489,6 +497,11 @@ impl Membership {
                 Err(error) => self.report(&member.link, &error),
             }
         }
+    }
+
+    /// Whether every member takes down what those miss that have left.
+    pub(crate) fn absent_are_noted(&self) -> bool {
+        self.absent.are_noted()
     }
 
     fn is_over(&self) -> bool {

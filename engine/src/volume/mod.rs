@@ -6,6 +6,7 @@
 //! down, [`barrier`] does what needs all I/O to pause, [`reconcile`] makes members equal after an unclean stop, [`hash`] has snapshots
 //! hashed. [`backup`] and [`restore`] move snapshots to backup stores and back, [`lazy`] while the volume is in use. `salvage` is what a person may decide when every member is lost.
 
+mod absent;
 mod allocation;
 pub mod backup;
 pub mod barrier;
@@ -30,6 +31,7 @@ pub mod read_choice;
 mod read_modify_write;
 pub mod reconcile;
 pub mod record;
+mod region_rounds;
 pub mod restore;
 mod runs_on;
 mod salvage;
@@ -71,6 +73,7 @@ pub(crate) struct Shared {
     pub(crate) ordering: Ordering,
     pub(crate) membership: Membership,
     pub(crate) unequal: Unequal,
+    pub(crate) region_rounds: region_rounds::RegionRounds,
     pub(crate) counters: Counters,
     pub(crate) layers: LayerCache,
     pub(crate) rebuilds: crate::rebuild::Rebuilds,

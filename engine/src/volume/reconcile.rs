@@ -126,6 +126,7 @@ pub(crate) async fn run(shared: Arc<Shared>) {
             tracing::info!(regions = planned, "all members are equal");
         }
         tell_settled(&shared.membership.view()).await;
+        shared.region_rounds.want();
         shared.unequal.added().await;
     }
 }

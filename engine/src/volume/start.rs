@@ -9,10 +9,12 @@
 //!    larger than the engine was told, it came about without being told to whoever starts engines, and the larger size
 //!    counts, since clients may have written up to it. If they are smaller, the volume was expanded while it was down,
 //!    and grows: before it is served, or in the background where that has to wait for 5 (`growth_at_start`).
-//! 5. After an unclean stop everything in the members' heads is compared before it is read. A member whose host has not
+//! 5. After an unclean stop what is dirty in a member's log is compared before it is read; everything in the members' heads,
+//!    where one of them has no log that can be trusted. A member whose host has not
 //!    rebooted is the source: the others may lack acknowledged writes that were never flushed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,12 +31,12 @@ use super::record::{Epoch, Generation, Keeper, KeeperError, Record};
 use super::status::LayerCache;
 use super::unequal::Unequal;
 use super::{Shared, Volume, growth_at_start, snapshot_limits, watchdog};
-use crate::crash_point;
 use crate::link::control::{ControlReply, ControlRequest, Hello};
 use crate::link::extents::ExtentPages;
 use crate::link::{Address, LinkError, ReplicaLink};
 use crate::replica::LayerInfo;
 use crate::replica::tree::Tree;
+use crate::{crash_point, rule};
 
 /// How long a member may take for an answer during the start.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -128,6 +130,9 @@ impl Volume {
         };
         keeper.compare_and_set(record.epoch, record.generation, &started).await?;
         crash_point::reached("volume-start.recorded");
+        if salvaged.is_empty() {
+            note_absent(&candidates, &record, &started).await;
+        }
         if !salvaged.is_empty() {
             crate::crash_point::reached("salvage.recorded");
         }
@@ -135,7 +140,7 @@ impl Volume {
         let size = candidates.first().and_then(|candidate| head_size(&candidate.layers)).unwrap_or(wanted);
         let unequal = Unequal::default();
         if !record.clean && candidates.len() > 1 {
-            add_heads(&candidates, &unequal, size).await;
+            add_what_may_differ(&candidates, &unequal, size).await;
         }
         let view = View::new(members(&candidates), failed, started);
         let (map, all_alike) = remote_map(&candidates, &options.volume)?;
@@ -161,6 +166,7 @@ impl Volume {
             ordering: Ordering::default(),
             membership: Membership::new(view, keeper),
             unequal,
+            region_rounds: super::region_rounds::RegionRounds::default(),
             counters: Counters::default(),
             layers,
             rebuilds: crate::rebuild::Rebuilds::default(),
@@ -191,8 +197,28 @@ impl Volume {
         tokio::spawn(watchdog::run(Arc::clone(&shared)));
         tokio::spawn(super::status::run_refresh(Arc::clone(&shared)));
         tokio::spawn(super::reconcile::run(Arc::clone(&shared)));
+        tokio::spawn(super::region_rounds::run(Arc::clone(&shared)));
         Self { shared }
     }
+}
+
+/// Who is here takes down what those members miss that are not, before anything is made clean or acknowledged. Not after a
+/// salvage: the members that are given up may have had what nobody here knows of.
+async fn note_absent(candidates: &[Candidate], before: &Record, now: &Record) {
+    if rule::is_left_out(rule::MISSED_FIRST) {
+        return;
+    }
+    let since = now.generation.0;
+    let noted = candidates.iter().map(|candidate| async {
+        for absent in before.members.difference(&now.members) {
+            let request = ControlRequest::BeginToMiss { replica: absent.clone(), since };
+            if let Err(error) = in_time(&candidate.link, candidate.link.control(&request)).await {
+                let replica = candidate.link.name();
+                tracing::warn!(replica, absent, %error, "it does not take down what an absent replica misses");
+            }
+        }
+    });
+    join_all(noted).await;
 }
 
 /// What the members' maps tell together, and whether all of them tell the same. One that has none, beside others that
@@ -399,6 +425,29 @@ async fn complete_snapshot(candidate: &Candidate, model: &[LayerInfo]) -> Result
     };
     in_time(&candidate.link, candidate.link.control(&request)).await?;
     in_time(&candidate.link, ask_layers(&candidate.link)).await
+}
+
+/// What the members' logs say, or everything that they hold where one of them knows nothing: a region in which two members
+/// differ is dirty in the log of one of them.
+async fn add_what_may_differ(candidates: &[Candidate], unequal: &Unequal, size: u64) {
+    let logs =
+        join_all(candidates.iter().map(|candidate| in_time(&candidate.link, ask_dirty_ranges(&candidate.link)))).await;
+    let Some(logs) = logs.into_iter().map(|log| log.ok().flatten()).collect::<Option<Vec<_>>>() else {
+        return add_heads(candidates, unequal, size).await;
+    };
+    for range in logs.into_iter().flatten() {
+        unequal.add(range.start, range.end.min(size).saturating_sub(range.start));
+    }
+    tracing::info!(regions = unequal.left(), "only what was being written is compared");
+}
+
+/// `None` where the member cannot say.
+async fn ask_dirty_ranges(link: &ReplicaLink) -> Result<Option<Vec<Range<u64>>>, LinkError> {
+    match link.control(&ControlRequest::DirtyRegions).await? {
+        ControlReply::DirtyRegions(log) => Ok(log.and_then(|log| log.ranges())),
+        // A version that keeps no log says that it does not know the question; a test's may say anything.
+        _ => Ok(None),
+    }
 }
 
 /// Everything that any member holds in its head may differ, and in the removed layers below it: a discard that was in

@@ -70,7 +70,12 @@ impl Model {
             Step::Write { block, count, byte } => self.head.put(block, count, byte),
             Step::Zero { block, count } => self.head.put(block, count, 0),
             Step::Discard { block, count } => self.head.held.retain(|at, _| !(block..block + count).contains(at)),
-            Step::Flush | Step::Hash(_) | Step::PowerCut { .. } | Step::Prepare(_) => {}
+            Step::Flush
+            | Step::ClearRegions
+            | Step::Miss(_)
+            | Step::Hash(_)
+            | Step::PowerCut { .. }
+            | Step::Prepare(_) => {}
             Step::Snapshot(name) => {
                 let head = Layer { parent: Some(name.to_owned()), ..Layer::default() };
                 self.snapshots.insert(name.to_owned(), std::mem::replace(&mut self.head, head));
@@ -301,7 +306,7 @@ pub(crate) fn check_files(dir: &Path, revision_counter: bool, what: &str) {
     let listing: BTreeSet<String> = entries.collect();
     let volume: VolumeMeta = as_longhorn_writes(dir, "volume.meta", what);
     assert_eq!((volume.dirty, volume.sector_size), (false, 512), "{what}");
-    let mut expected = BTreeSet::from(["volume.meta".to_owned(), "aurochs.state".to_owned()]);
+    let mut expected = BTreeSet::from(["volume.meta", "aurochs.state", "aurochs.regions"].map(str::to_owned));
     if revision_counter {
         expected.insert("revision.counter".to_owned());
     }

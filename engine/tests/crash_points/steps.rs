@@ -44,6 +44,10 @@ pub(crate) enum Step {
     },
     /// Changes nothing for a reader.
     Prepare(&'static str),
+    /// A round that makes all regions clean; changes nothing for a reader either.
+    ClearRegions,
+    /// Another replica has left.
+    Miss(&'static str),
     Snapshot(&'static str),
     Revert(&'static str),
     Remove(&'static str),
@@ -134,6 +138,11 @@ impl Runner {
                 fallocate(&head, FallocateFlags::FALLOC_FL_KEEP_SIZE, offset, length).unwrap();
                 self.replica().abandon();
                 self.open();
+            }
+            Step::Miss(replica) => self.replica().begin_to_miss(replica, 3).map(drop).unwrap(),
+            Step::ClearRegions => {
+                let round = self.replica().begin_region_round().unwrap();
+                self.replica().end_region_round(round).unwrap();
             }
             Step::Prepare(name) => self.replica().prepare_snapshot(name, true, CREATED, &labels()).unwrap(),
             Step::Snapshot(name) => self.replica().snapshot(name, true, CREATED, &labels()).unwrap(),

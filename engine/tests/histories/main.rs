@@ -19,6 +19,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aurochs_engine::grpc::engine_v1::{EngineState, EngineStatus, PurgeState, ReplicaMode};
+use aurochs_engine::rule;
 use aurochs_engine::volume::barrier::OperationError;
 use aurochs_engine::volume::purge::IfPurging;
 use aurochs_engine::volume::record::Record;
@@ -132,13 +133,14 @@ impl History {
 
     /// Something that its owner does to the volume.
     async fn operate(&mut self) {
-        match self.rng.random_range(0..14) {
+        match self.rng.random_range(0..17) {
             0..=3 => self.snapshot(),
             4 | 5 => self.remove_snapshot(),
             6 => self.revert().await,
             7..=9 => self.purge(),
             10 => self.hash(),
             11 | 12 => self.read_snapshot(),
+            13..=15 => self.clear_dirty_regions(),
             _ => self.expand(),
         }
     }
@@ -146,7 +148,8 @@ impl History {
     /// Something that goes wrong, or is mended.
     async fn fail(&mut self) {
         let victim = self.rng.random_range(0..self.parties.replicas.len());
-        match self.rng.random_range(0..18) {
+        match self.rng.random_range(0..20) {
+            18 | 19 => self.leave_for_a_while(victim).await,
             0..=2 => self.parties.replicas[victim].crash().await,
             3 => self.parties.replicas[victim].stop().await,
             4 | 5 => self.parties.replicas[victim].proxy.cut(),
@@ -159,6 +162,23 @@ impl History {
             13 | 14 => self.crash_engine().await,
             _ => self.mend(victim),
         }
+    }
+
+    /// A replica's process ends and comes back, and gets what it missed, or everything. What the others know of that may have
+    /// been made clean meanwhile.
+    async fn leave_for_a_while(&mut self, victim: usize) {
+        let name = self.parties.replicas[victim].name.clone();
+        self.parties.replicas[victim].crash().await;
+        let noticed = async {
+            while self.engine.mode(&name) == Some(ReplicaMode::Rw) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_millis(50), noticed).await;
+        if self.rng.random_bool(0.5) {
+            self.clear_dirty_regions();
+        }
+        self.mend(victim);
     }
 
     /// A replica's process stops in the middle; sometimes it is dropped for that, and rebuilt before it goes on.
@@ -245,6 +265,11 @@ impl History {
         let Some(name) = self.choose_snapshot() else { return };
         let rehash = self.rng.random_bool(0.5);
         drop(self.engine.spawn(|volume| async move { volume.hash_snapshot(&name, rehash).await }));
+    }
+
+    /// As happens when nobody writes for a while.
+    fn clear_dirty_regions(&self) {
+        drop(self.engine.spawn(|volume| async move { volume.clear_dirty_regions().await }));
     }
 
     /// Bounded: what is grown stays.
@@ -428,4 +453,18 @@ fn no_acknowledged_write_is_lost_whatever_fails() {
             });
         }
     });
+}
+
+/// What no history misses is not tested by them.
+#[test]
+#[cfg_attr(not(debug_assertions), ignore = "a release build leaves no rule out")]
+fn histories_fail_without_the_log_of_dirty_regions() {
+    let run = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "no_acknowledged_write_is_lost_whatever_fails"])
+        .env(rule::LEAVE_OUT, rule::REGIONS_ARE_MARKED)
+        .env("AUROCHS_HISTORIES", "200")
+        .output();
+    let run = run.unwrap();
+    let said = [run.stdout, run.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+    assert!(!run.status.success() && said.contains("history failed"), "nothing notices that the rule is left out");
 }

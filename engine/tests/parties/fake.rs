@@ -1,6 +1,7 @@
 //! A replica that answers as a test tells it, request by request.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use aurochs_engine::disk::AlignedBuf;
@@ -36,6 +37,8 @@ pub struct FakeReplica {
     pub address: Address,
     /// What it was told of the membership.
     pub generations: Generations,
+    /// How many rounds ended that make its regions clean.
+    pub rounds_ended: Arc<AtomicU64>,
     asked: mpsc::UnboundedReceiver<Asked>,
     serving: tokio::task::JoinHandle<()>,
 }
@@ -69,6 +72,7 @@ struct Habits {
     size: u64,
     checksum: [u8; 32],
     generations: Generations,
+    rounds_ended: Arc<AtomicU64>,
 }
 
 impl FakeReplica {
@@ -81,13 +85,15 @@ impl FakeReplica {
         let listener = UnixListener::bind(at).unwrap();
         let (ask, asked) = mpsc::unbounded_channel();
         let generations = Generations::default();
-        let habits = Habits { size, checksum, generations: generations.clone() };
+        let rounds_ended = Arc::new(AtomicU64::new(0));
+        let habits =
+            Habits { size, checksum, generations: generations.clone(), rounds_ended: Arc::clone(&rounds_ended) };
         let serving = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 tokio::spawn(serve(stream, habits.clone(), ask.clone()));
             }
         });
-        Self { address: Address::Unix(at.to_owned()), generations, asked, serving }
+        Self { address: Address::Unix(at.to_owned()), generations, rounds_ended, asked, serving }
     }
 
     /// The next data request; pings and control requests are answered without asking.
@@ -177,6 +183,11 @@ fn control(request: &ControlRequest, habits: &Habits) -> Result<ControlReply, Re
         ]),
         ControlRequest::LayerExtents { .. } => ControlReply::Extents(vec![(0, 4096)]),
         ControlRequest::Checksum { .. } => ControlReply::Checksum(habits.checksum),
+        ControlRequest::RegionRoundBegin => ControlReply::RegionRound { round: 1 },
+        ControlRequest::RegionRoundEnd { .. } => {
+            habits.rounds_ended.fetch_add(1, Ordering::SeqCst);
+            ControlReply::Done
+        }
         ControlRequest::RevisionCounter => ControlReply::RevisionCounter(None),
         _ => ControlReply::Done,
     })

@@ -36,23 +36,23 @@ use tempfile::TempDir;
 use super::{OpenOptions, Replica};
 use crate::disk::AlignedBuf;
 
-const BLOCK: usize = 4096;
-const CREATED: &str = "2026-11-21T02:06:49Z";
+pub(super) const BLOCK: usize = 4096;
+pub(super) const CREATED: &str = "2026-11-21T02:06:49Z";
 
 /// A replica directory that goes away with the test.
-struct Scratch {
+pub(super) struct Scratch {
     _root: TempDir,
-    dir: PathBuf,
+    pub(super) dir: PathBuf,
     options: OpenOptions,
 }
 
 impl Scratch {
     /// `/var/tmp` lies on a disk, where `/tmp` may be memory without extents.
-    fn root() -> TempDir {
+    pub(super) fn root() -> TempDir {
         tempfile::tempdir_in("/var/tmp").unwrap()
     }
 
-    fn new(blocks: usize) -> Self {
+    pub(super) fn new(blocks: usize) -> Self {
         Self::with(blocks, OpenOptions::default())
     }
 
@@ -63,7 +63,7 @@ impl Scratch {
         Self { _root: root, dir, options }
     }
 
-    fn open(&self) -> Replica {
+    pub(super) fn open(&self) -> Replica {
         Replica::open(&self.dir, self.options).unwrap()
     }
 
@@ -83,14 +83,14 @@ fn listing(dir: &Path) -> Vec<String> {
     names
 }
 
-fn filled(byte: u8, length: usize) -> AlignedBuf {
+pub(super) fn filled(byte: u8, length: usize) -> AlignedBuf {
     let mut buffer = AlignedBuf::zeroed(length);
     buffer.fill(byte);
     buffer
 }
 
 /// Writes `byte` over whole blocks.
-fn put(replica: &Replica, block: usize, count: usize, byte: u8) {
+pub(super) fn put(replica: &Replica, block: usize, count: usize, byte: u8) {
     replica.write((block * BLOCK) as u64, &filled(byte, count * BLOCK)).unwrap();
 }
 
@@ -106,10 +106,10 @@ fn bytes_in(replica: &Replica, file_name: &str) -> Vec<u8> {
         .collect()
 }
 
-fn head_bytes(replica: &Replica) -> Vec<u8> {
+pub(super) fn head_bytes(replica: &Replica) -> Vec<u8> {
     bytes_in(replica, &replica.head_file())
 }
 
-fn take(replica: &Replica, name: &str) {
+pub(super) fn take(replica: &Replica, name: &str) {
     replica.snapshot(name, true, CREATED, &BTreeMap::new()).unwrap();
 }
