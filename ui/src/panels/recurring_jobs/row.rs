@@ -51,14 +51,7 @@ pub(crate) fn columns() -> Vec<Column> {
             value: |row| Value::Text(times(row)),
             view: Some(times_view),
         },
-        Column {
-            key: "next",
-            label: "Next run",
-            kind: Kind::Time,
-            hidden: false,
-            value: next,
-            view: Some(next_view),
-        },
+        Column { key: "next", label: "Next run", kind: Kind::Time, hidden: false, value: next, view: Some(next_view) },
         Column { key: "last", label: "Last run", kind: Kind::State, hidden: false, value: last, view: Some(last_view) },
         Column {
             key: "ran",
