@@ -11,7 +11,9 @@ use std::sync::Once;
 
 /// Not below /tmp: it may be a tmpfs, which has no direct I/O; short, for the sockets' paths.
 const PARENT: &str = "/var/tmp";
-const PREFIX: &str = "aur-";
+/// Not that of the engine's tests (`aur-<id in hexadecimal>-…`): a directory of a running one would be taken for one of a process
+/// that is gone.
+const PREFIX: &str = "aui-";
 
 /// A directory of an installation whose manager has `data` of it.
 #[derive(Debug)]
