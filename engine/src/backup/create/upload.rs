@@ -29,8 +29,9 @@ const PIECE: u64 = 1 << 20;
 /// Pieces of one block that are read at the same time.
 const READS: usize = 4;
 /// Memory of the blocks on their way and of the encoders, in bytes, unless two blocks need more. With what comes on top
-/// (buffers of connections, free memory between them, the list) a backup stays below 64 MiB.
-const MEMORY: u64 = 44 << 20;
+/// (buffers of connections and of direct writes, the volume's own pieces, free memory between them, the list) a backup is to
+/// stay below 64 MiB: with 44 MiB here an engine took 72.
+const MEMORY: u64 = 30 << 20;
 /// Blocks on their way unless the request says how many; memory allows fewer where they are large.
 const DEFAULT_CONCURRENCY: usize = 24;
 
