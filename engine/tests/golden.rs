@@ -66,13 +66,13 @@ impl Golden {
     }
 }
 
-const OPTIONS: OpenOptions = OpenOptions { revision_counter: true };
+const OPTIONS: OpenOptions = OpenOptions { revision_counter: true, no_checksums: false };
 
 fn check(name: &str) {
     let golden = Golden::extract(name);
     golden.check_files();
     let counted = golden.manifest.revision_counter;
-    let options = OpenOptions { revision_counter: counted.is_some() };
+    let options = OpenOptions { revision_counter: counted.is_some(), ..OpenOptions::default() };
     let replica = Replica::open(&golden.dir, options).unwrap();
     assert_eq!(replica.size(), golden.manifest.volume_size);
     assert_eq!(replica.head_file(), golden.manifest.head);

@@ -168,7 +168,7 @@ impl FreshHead {
         let meta = LayerMeta::head(&name, parent, created);
         let file = names::meta_of(&name);
         let made =
-            ImageFile::create(&directory.file(&name), volume.size).map_err(ReplicaError::from).and_then(|image| {
+            directory.create_image(&name, volume.size).map_err(ReplicaError::from).and_then(|image| {
                 crash_point::reached("fresh-head.image-made");
                 image.take_for_writing()?;
                 directory.replace(&file, &meta.encode(&file)?, 0o644)?;

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 
-use super::Shared;
+use super::{Shared, repair};
 use super::membership::{Mode, View};
 use super::ordering::Access;
 use super::unequal::{REGION, regions};
@@ -57,6 +57,11 @@ async fn make_region_equal(shared: &Shared, region: u64) -> Result<(), IoError> 
             Ok(()) => break,
             // A failed member is out now; the others are compared again, until one is left and equal to itself.
             Err((link, error)) => {
+                if repair::is_damage(&error)
+                    && repair::repair_ordered(shared, &link, offset, u64::from(length)).await
+                {
+                    continue;
+                }
                 let readable = view.members.iter().filter(|member| member.mode == Mode::ReadWrite).count();
                 shared.membership.report(&link, &error);
                 if readable <= 1 {

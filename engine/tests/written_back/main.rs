@@ -71,7 +71,7 @@ fn work_on(name: &str) {
     let golden = Golden::extract(name);
     let before = Reader::open(&golden.dir);
     let (mut head, mut snapshots) = (before.head(), before.live_snapshots());
-    let options = OpenOptions { revision_counter: golden.dir.join("revision.counter").exists() };
+    let options = OpenOptions { revision_counter: golden.dir.join("revision.counter").exists(), ..OpenOptions::default() };
     let replica = Replica::open(&golden.dir, options).unwrap();
     let counted = replica.revision_counter();
     let put = |head: &mut Vec<u8>, offset: usize, byte: u8, length: usize| {

@@ -167,7 +167,7 @@ impl<'call> Subject<'call> {
         let file_name = names::snapshot_image(snapshot)?;
         let image = replica.shared(|structure| {
             check_hashable(structure, snapshot, &file_name)?;
-            Ok(ImageFile::open(&replica.directory.file(&file_name), Access::ReadOnly)?)
+            Ok(replica.directory.open_image(&file_name, Access::ReadOnly)?)
         })?;
         Ok(Self { replica, snapshot, file_name, image })
     }

@@ -24,6 +24,7 @@ mod rebuilds;
 mod refusals;
 mod small_disk;
 mod strangers;
+mod sums;
 mod syncs;
 mod texts;
 mod views;
