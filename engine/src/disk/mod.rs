@@ -8,6 +8,7 @@ pub(crate) mod image;
 pub(crate) mod pool;
 pub(crate) mod queue;
 pub(crate) mod sums;
+pub(crate) mod zeros;
 
 pub use buffer::AlignedBuf;
 pub use image::DiskError;

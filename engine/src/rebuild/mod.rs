@@ -352,7 +352,7 @@ async fn compare_layers(shared: &Shared, link: &ReplicaLink) -> Result<(), Opera
 /// A member with all data.
 fn source(shared: &Shared) -> Result<ReplicaLink, OperationError> {
     let view = shared.membership.view();
-    let source = view.members.iter().find(|member| member.mode == Mode::ReadWrite);
+    let source = view.readable().next();
     let source = source.ok_or_else(|| OperationError::Failed("no replica is left to copy from".to_owned()))?;
     Ok(source.link.clone())
 }

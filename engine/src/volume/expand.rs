@@ -178,7 +178,7 @@ impl Shared {
             return Err(error);
         }
         let view = self.membership.view();
-        let readable = view.members.iter().filter(|member| member.mode == Mode::ReadWrite);
+        let readable = view.readable();
         let layers = join_all(readable.map(|member| start::ask_layers(&member.link))).await;
         let grown = |layers: &Vec<crate::replica::LayerInfo>| start::head_size(layers) == Some(size);
         if !layers.is_empty() && layers.iter().all(|layers| layers.as_ref().is_ok_and(grown)) {

@@ -121,7 +121,7 @@ impl Volume {
 
 fn members(shared: &Shared) -> Vec<ReplicaLink> {
     let view = shared.membership.view();
-    let members = view.members.iter().filter(|member| member.mode == Mode::ReadWrite);
+    let members = view.readable();
     members.map(|member| member.link.clone()).collect()
 }
 

@@ -86,6 +86,11 @@ impl View {
         self.wanted_record() == self.record && self.members.iter().all(|member| member.mode != Mode::Promoting)
     }
 
+    /// The members that may be read: those that have everything.
+    pub(crate) fn readable(&self) -> impl Iterator<Item = &Member> {
+        self.members.iter().filter(|member| member.mode == Mode::ReadWrite)
+    }
+
     pub(crate) fn joiner(&self) -> Option<&Member> {
         self.members.iter().find(|member| member.mode != Mode::ReadWrite)
     }
@@ -108,7 +113,7 @@ impl View {
     }
 
     fn readable(&self) -> usize {
-        self.members.iter().filter(|member| member.mode == Mode::ReadWrite).count()
+        self.readable().count()
     }
 }
 

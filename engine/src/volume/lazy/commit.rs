@@ -85,7 +85,7 @@ pub(crate) async fn hand_over<'volume>(
 async fn on_members(shared: &Arc<Shared>, request: &ControlRequest) -> Result<(), IoError> {
     shared.membership.check_running()?;
     let view = shared.membership.view();
-    let members: Vec<&Member> = view.members.iter().filter(|member| member.mode == Mode::ReadWrite).collect();
+    let members: Vec<&Member> = view.readable().collect();
     let answers = join_all(members.iter().map(async |member| {
         let answer = member.link.control(request).await;
         crash_point::reached("lazy.member-answered");
