@@ -86,8 +86,14 @@ fn check(name: &str) {
         // Opened, read and closed, a directory is as Longhorn left it, apart from our own file.
         std::fs::remove_file(golden.dir.join("aurochs.state")).unwrap();
         golden.check_files();
-        assert_eq!(std::fs::read_dir(&golden.dir).unwrap().count(), golden.manifest.files.len());
+        assert_eq!(count_files(&golden.dir), golden.manifest.files.len());
     }
+}
+
+/// But for the checksums of blocks, which come with reading and writing.
+fn count_files(dir: &std::path::Path) -> usize {
+    let names = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| !name.starts_with("aurochs.sums.")).count()
 }
 
 macro_rules! golden {
@@ -147,7 +153,7 @@ fn an_expansion_writes_what_longhorn_wrote() {
     std::fs::remove_file(dir.join("aurochs.state")).unwrap();
     let written = Golden { dir, ..golden };
     let counter = written.manifest.files.keys().filter(|file| *file == "revision.counter").count();
-    let files = std::fs::read_dir(&written.dir).unwrap().count();
+    let files = count_files(&written.dir);
     assert_eq!(files, written.manifest.files.len() - counter);
     for (file, facts) in written.manifest.files.iter().filter(|(file, _)| *file != "revision.counter") {
         let content = std::fs::read(written.dir.join(file)).unwrap();

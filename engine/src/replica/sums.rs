@@ -154,7 +154,8 @@ impl Directory {
     pub(super) fn sync_sums(&self) -> Result<(), ReplicaError> {
         let Some(sums) = self.sums() else { return Ok(()) };
         let _one_at_a_time = sums.lock_syncing();
-        let mut removed = false;
+        let (mut removed, mut outcome) = (false, Ok(()));
+        // All of them, also after a failure: those that are left are not looked at again.
         for changed in sums.unsynced.take() {
             if changed.sync() {
                 continue;
@@ -163,13 +164,14 @@ impl Directory {
             match std::fs::remove_file(&path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     changed.note_unsynced();
-                    return Err(DiskError::at("remove the checksums", &path)(error).into());
+                    outcome = Err(DiskError::at("remove the checksums", &path)(error).into());
                 }
                 _ => removed = true,
             }
         }
         crash_point::reached("sums.synced");
-        if removed { self.sync() } else { Ok(()) }
+        let names = if removed { self.sync() } else { Ok(()) };
+        outcome.and(names)
     }
 
     /// From here on, and until [`Directory::end_of_change`], the image is changed past the log: its sums do not count for an

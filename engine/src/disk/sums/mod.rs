@@ -192,7 +192,7 @@ impl Sums {
     }
 
     /// Gives the file another name. Durable when the directory is.
-    pub(crate) fn rename(&self, to: &Path) -> Result<Renamed, DiskError> {
+    pub(crate) fn rename(self: &Arc<Self>, to: &Path) -> Result<Renamed, DiskError> {
         // It has one from here on: who opened it later would make another one.
         self.file();
         let mut path = self.lock_path();
@@ -220,7 +220,7 @@ impl Sums {
     }
 
     /// `None` where nothing is known, nor can be.
-    fn file(&self) -> Option<&File> {
+    fn file(self: &Arc<Self>) -> Option<&File> {
         if self.is_lost() {
             return None;
         }
@@ -235,6 +235,8 @@ impl Sums {
             Ok(file) => Some(self.file.get_or_init(|| file)),
             Err(error) => {
                 drop(path);
+                // What is in it is out of date with the next write.
+                self.note_unsynced();
                 self.lose(&error);
                 None
             }
