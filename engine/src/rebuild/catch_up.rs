@@ -35,7 +35,6 @@ use crate::link::control::{ControlReply, ControlRequest};
 use crate::link::frame::Kind;
 use crate::replica::{DirtyRegions, MissedRegions};
 use crate::rule;
-use crate::volume::membership::Mode;
 use crate::volume::ordering::Access;
 use crate::volume::{Shared, fan_out, start, watchdog};
 

@@ -29,7 +29,6 @@ use crate::replica::LayerInfo;
 use crate::volume::barrier::{NewSnapshot, OperationError};
 use crate::volume::exclusive_work::{Work, WorkGuard};
 use crate::volume::lazy;
-use crate::volume::membership::Mode;
 use crate::volume::ordering::Turn;
 use crate::volume::purge_pause::PurgeWaits;
 use crate::volume::{Shared, Volume, generation, start, watchdog};

@@ -21,7 +21,6 @@ use futures::future::join_all;
 
 use super::barrier::{OperationError, now};
 use super::exclusive_work::{Work, WorkGuard};
-use super::membership::Mode;
 use super::{Shared, Volume, start};
 use crate::crash_point;
 use crate::disk::BLOCK_SIZE;

@@ -18,7 +18,6 @@ use std::time::Duration;
 use futures::future::join_all;
 
 use super::barrier::OperationError;
-use super::membership::Mode;
 use super::{Shared, Volume};
 use crate::grpc::engine_v1::{HashPhase, ReplicaHash, SnapshotHashState};
 use crate::link::control::{ControlReply, ControlRequest, RemoteErrorKind};

@@ -111,10 +111,6 @@ impl View {
     pub(crate) fn is_readable(&self, link: &ReplicaLink) -> bool {
         self.members.iter().any(|member| member.mode == Mode::ReadWrite && member.link.is_same(link))
     }
-
-    fn readable(&self) -> usize {
-        self.readable().count()
-    }
 }
 
 /// Where a volume stands between its view and its record.
@@ -218,7 +214,7 @@ impl Membership {
         let Some(at) = view.members.iter().position(|member| member.link.is_same(link)) else { return };
         let member = view.members[at].clone();
         let name = link.name();
-        if member.mode == Mode::ReadWrite && view.readable() == 1 {
+        if member.mode == Mode::ReadWrite && view.readable().count() == 1 {
             if member.link.lost_cause().is_some() {
                 drop(view);
                 let message = format!("no replica is left: {name}, the last one, failed: {cause}");

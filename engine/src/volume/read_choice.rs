@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::membership::{Mode, View};
+use super::membership::View;
 use crate::link::ReplicaLink;
 
 /// Bytes up to which a read counts as small.

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 
-use super::membership::{Mode, View};
+use super::membership::View;
 use super::ordering::Access;
 use super::{Shared, Volume};
 use crate::link::ReplicaLink;

@@ -172,7 +172,7 @@ impl Regions {
     }
 
     /// Binds the log to the `volume.meta` that is prepared too, which may come into force at any moment.
-    fn expect_change(&self, directory: &Directory) {
+    pub(super) fn expect_change(&self, directory: &Directory) {
         let mut state = self.wait_to_write();
         let marks = marks_of(directory);
         if let Some(file) = state.file.as_ref().filter(|_| !state.everything && marks != state.marks) {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use futures::future::join_all;
 use tokio::sync::MutexGuard;
 
-use super::super::membership::{Member, Mode};
+use super::super::membership::Member;
 use super::super::{Shared, fan_out};
 use super::map::Map;
 use crate::crash_point;
