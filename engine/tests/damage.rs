@@ -82,7 +82,10 @@ async fn a_changed_block_of_the_head_is_read_elsewhere_and_repaired() {
     flip(&changed, 5 * BLOCK as u64 + 7);
     let status = read_until_repaired(&engine, 5 * BLOCK as u64, BLOCK, 1).await;
     assert_eq!((status.found, status.repaired, status.not_repaired), (1, 1, 0));
-    assert_eq!((status.last_replica.as_str(), status.last_image.as_str()), (parties.replicas[0].name.as_str(), HEAD_IMAGE));
+    assert_eq!(
+        (status.last_replica.as_str(), status.last_image.as_str()),
+        (parties.replicas[0].name.as_str(), HEAD_IMAGE)
+    );
     assert_eq!((status.last_offset, byte_of(&changed, 5 * BLOCK as u64 + 7)), (5 * BLOCK as u64, 1));
     assert!(all_are_members(&parties, &engine), "one bad block takes nobody out");
     engine.run(|volume| async move { volume.close().await }).await.unwrap();
@@ -200,7 +203,10 @@ async fn what_is_known_stays_right_and_is_kept() {
     for name in ["b", "a"] {
         engine.run(move |volume| async move { volume.remove_snapshot(name).await }).await.unwrap();
     }
-    engine.run(|volume| async move { volume.purge(aurochs_engine::volume::purge::IfPurging::Refuse).await }).await.unwrap();
+    engine
+        .run(|volume| async move { volume.purge(aurochs_engine::volume::purge::IfPurging::Refuse).await })
+        .await
+        .unwrap();
     engine.wait("the purge is over", |status| status.exclusive_work.is_empty()).await;
     engine.run(|volume| async move { volume.expand(2 * SIZE, std::future::ready(Ok(()))).await }).await.unwrap();
     put(&engine, SIZE + MIB, 5, 10 * BLOCK).await;

@@ -49,7 +49,8 @@ fn repair(replica: &Replica, header: &Header, payload: &AlignedBuf) -> Answer {
     }
     let (block, data) = payload.split_at(LAYER_NAME_LENGTH);
     let report = replica.repair(layer_name(block)?, header.offset, &AlignedBuf::copy_of(data)).map_err(remote)?;
-    let text = serde_json::to_vec(&report).map_err(|error| refused(&format!("the answer can't be written: {error}")))?;
+    let text =
+        serde_json::to_vec(&report).map_err(|error| refused(&format!("the answer can't be written: {error}")))?;
     Ok(AlignedBuf::copy_of(&text))
 }
 

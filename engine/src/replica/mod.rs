@@ -87,8 +87,8 @@ pub use fence::FenceState;
 pub use head_facts::HeadFacts;
 pub use purge::{Pace, PurgeRun, PurgeState, PurgeStatus};
 pub use raw_layers::LayerInfo;
-pub use repair::RepairReport;
 pub use regions::{DirtyRegions, MissedRegions};
+pub use repair::RepairReport;
 pub use snapshot_view::{SnapshotFacts, SnapshotSelection};
 
 use crate::crash_point;

@@ -62,11 +62,7 @@ impl Replica {
 }
 
 /// The image that a reader gets the block from; `None` where no layer holds it.
-fn holder(
-    structure: &Structure,
-    layers: Option<&Layers>,
-    block: u64,
-) -> Result<Option<Arc<ImageFile>>, ReplicaError> {
+fn holder(structure: &Structure, layers: Option<&Layers>, block: u64) -> Result<Option<Arc<ImageFile>>, ReplicaError> {
     let mut lower = &structure.lower;
     match layers {
         Some(layers) => lower = layers,
@@ -77,12 +73,7 @@ fn holder(
     Ok(found.map(|layer| lower.image(layer)))
 }
 
-fn repair_block(
-    image: &ImageFile,
-    offset: u64,
-    data: &[u8],
-    report: &mut RepairReport,
-) -> Result<(), ReplicaError> {
+fn repair_block(image: &ImageFile, offset: u64, data: &[u8], report: &mut RepairReport) -> Result<(), ReplicaError> {
     let mut found = AlignedBuf::zeroed(BLOCK_SIZE as usize);
     let bad = match image.read_blocks(offset, found.padded_mut()) {
         Ok(()) => return Ok(()),

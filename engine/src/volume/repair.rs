@@ -18,10 +18,10 @@ use super::ordering::Access;
 use super::{Shared, read_choice};
 use crate::disk::{AlignedBuf, BLOCK_SIZE};
 use crate::grpc::engine_v1::ChecksumStatus;
+use crate::link::ReplicaLink;
 use crate::link::client::{LinkError, Request};
 use crate::link::control::RemoteErrorKind;
 use crate::link::frame::Kind;
-use crate::link::ReplicaLink;
 use crate::replica::RepairReport;
 
 /// As many repairs wait at most. What is left out is found again by the next read.
@@ -118,12 +118,24 @@ impl Repairs {
         status.last_found_at = now();
         let RepairReport { image, offset, .. } = report;
         if report.not_repaired > 0 {
-            tracing::error!(volume, replica, image, offset, blocks = report.not_repaired,
+            tracing::error!(
+                volume,
+                replica,
+                image,
+                offset,
+                blocks = report.not_repaired,
                 "the disk of a replica has changed blocks, and no other replica has what was written there: they cannot be \
-                 read; write them anew, or restore a backup");
+                 read; write them anew, or restore a backup"
+            );
         } else {
-            tracing::warn!(volume, replica, image, offset, blocks = report.repaired,
-                "the disk of a replica had changed blocks; they were repaired from another replica");
+            tracing::warn!(
+                volume,
+                replica,
+                image,
+                offset,
+                blocks = report.repaired,
+                "the disk of a replica had changed blocks; they were repaired from another replica"
+            );
         }
     }
 }

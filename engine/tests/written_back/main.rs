@@ -29,7 +29,10 @@ use reader::Reader;
 
 /// Files that are not compared.
 fn is_apart(file: &str) -> bool {
-    file == "aurochs.state" || file == "aurochs.regions" || file.starts_with("aurochs.sums.") || file.ends_with(".checksum")
+    file == "aurochs.state"
+        || file == "aurochs.regions"
+        || file.starts_with("aurochs.sums.")
+        || file.ends_with(".checksum")
 }
 
 fn files(dir: &Path) -> BTreeMap<String, u32> {
@@ -71,7 +74,8 @@ fn work_on(name: &str) {
     let golden = Golden::extract(name);
     let before = Reader::open(&golden.dir);
     let (mut head, mut snapshots) = (before.head(), before.live_snapshots());
-    let options = OpenOptions { revision_counter: golden.dir.join("revision.counter").exists(), ..OpenOptions::default() };
+    let options =
+        OpenOptions { revision_counter: golden.dir.join("revision.counter").exists(), ..OpenOptions::default() };
     let replica = Replica::open(&golden.dir, options).unwrap();
     let counted = replica.revision_counter();
     let put = |head: &mut Vec<u8>, offset: usize, byte: u8, length: usize| {

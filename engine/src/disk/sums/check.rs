@@ -13,7 +13,9 @@ const LOOKS: usize = 3;
 
 /// A block that does not hold what was written into it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the block at byte {offset} does not hold what was written into it: its CRC-32C is {found:08x} instead of {known:08x}")]
+#[error(
+    "the block at byte {offset} does not hold what was written into it: its CRC-32C is {found:08x} instead of {known:08x}"
+)]
 pub(crate) struct BadBlock {
     /// Bytes from the start of the image.
     pub(crate) offset: u64,

@@ -89,7 +89,15 @@ impl Sums {
     /// Those of an image with so many blocks.
     pub(crate) fn at(path: PathBuf, blocks: u64, unsynced: Arc<Unsynced>) -> Self {
         let (lost, is_unsynced) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { path: Mutex::new(path), blocks, file: OnceLock::new(), lost, in_flight: InFlight::default(), is_unsynced, unsynced }
+        Self {
+            path: Mutex::new(path),
+            blocks,
+            file: OnceLock::new(),
+            lost,
+            in_flight: InFlight::default(),
+            is_unsynced,
+            unsynced,
+        }
     }
 
     pub(crate) fn path(&self) -> PathBuf {
