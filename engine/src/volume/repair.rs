@@ -237,7 +237,8 @@ async fn read(link: &ReplicaLink, wanted: &Wanted) -> Result<AlignedBuf, LinkErr
     match link.snapshot_read(snapshot, wanted.offset, length).await {
         // It is removed, and may be another one's there; the checksum tells.
         Err(error) if error.remote_kind() == Some(RemoteErrorKind::Refused) => {
-            link.request(Request::layer_read(&wanted.seen_from, wanted.offset, &[0..length])).await
+            let all = 0..length;
+            link.request(Request::layer_read(&wanted.seen_from, wanted.offset, std::slice::from_ref(&all))).await
         }
         read => read,
     }
