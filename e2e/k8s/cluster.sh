@@ -40,7 +40,6 @@ if [ "${1:-}" != --inside ]; then
   setpriv --pdeathsig KILL unshare --fork --kill-child=KILL --pid --mount-proc --mount --net --uts --propagation private \
     "$0" --inside "$@" 7>&- &
   child=$!
-  echo "$child" >"$directory/process"
   # unshare itself is deaf to signals; its child is process 1 inside.
   trap 'pkill -TERM -P $child || true' TERM INT HUP
   code=0
@@ -54,6 +53,7 @@ fi
 shift
 
 # From here on in the new namespaces, as process 1: whatever is started below ends with it.
+readlink /proc/self/ns/mnt >"$CLUSTER_DIR/namespace"
 . "$harness/programs.sh"
 . "$harness/network.sh"
 . "$harness/certificates.sh"

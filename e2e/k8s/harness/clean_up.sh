@@ -8,11 +8,14 @@ set -uo pipefail
 trap '' HUP INT TERM PIPE
 cat >/dev/null
 directory=$1
-process=$(cat "$directory/process" 2>/dev/null)
 
-# The process that all others end with dies with the script.
-tries=100
-while [ -n "$process" ] && tr '\0' ' ' 2>/dev/null <"/proc/$process/cmdline" | grep -q -- --inside && [ $((tries -= 1)) -gt 0 ]; do sleep 0.1; done
+# Everything of the cluster is in one mount namespace, whose name it left, and ends with the script. The namespace goes with the
+# last of them: a moment later the files of loop devices in it have lost their directories.
+namespace=$(cat "$directory/namespace" 2>/dev/null)
+is_alive() { [ -n "$namespace" ] && find /proc -maxdepth 3 -path '/proc/[0-9]*/ns/mnt' -lname "$namespace" 2>/dev/null | grep -q .; }
+tries=300
+while is_alive && [ $((tries -= 1)) -gt 0 ]; do sleep 0.1; done
+sleep 0.3
 
 # Those whose file was in a mount namespace that is gone: its path has no directory any more.
 dead_loop_devices() {
