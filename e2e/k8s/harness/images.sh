@@ -87,7 +87,8 @@ import_product() {
   for program in mount umount blkid e2fsck mke2fs mkfs.ext4 resize2fs mkfs.xfs xfs_growfs xfs_repair losetup; do
     put "$root" "$(command -v "$program")"
   done
-  all+=("$(sed -n 's/^ *- --manager-image=//p' "$manifest" | head -n 1)" '{}')
+  # kubelet looks for a name without a registry at the usual one.
+  all+=("docker.io/$(sed -n 's/^ *- --manager-image=//p' "$manifest" | head -n 1)" '{}')
   for program in csi-attacher csi-provisioner csi-resizer csi-snapshotter registrar; do
     ln "$K8S_BIN/$program" "$root/usr/local/bin/" 2>/dev/null || cp "$K8S_BIN/$program" "$root/usr/local/bin/"
     name=$program

@@ -79,6 +79,9 @@ enforceNodeAllocatable: []
 evictionHard: {memory.available: 1Mi, nodefs.available: "0%", imagefs.available: "0%", nodefs.inodesFree: "0%"}
 imageGCHighThresholdPercent: 100
 podCIDR: 10.244.0.0/24
+# Who was killed on purpose comes back at once, and the next time too.
+featureGates: {KubeletCrashLoopBackOffMax: true}
+crashLoopBackOff: {maxContainerRestartPeriod: 1s}
 YAML
   # Not at the usual place: whoever guesses it is found out.
   start kubelet kubelet --config "$CLUSTER_DIR/kubelet.yaml" --kubeconfig "$CLUSTER_DIR/$NODE_NAME.kubeconfig" \

@@ -101,7 +101,7 @@ impl Namespace {
     }
 
     /// The volume that a claim has got, once it is bound.
-    #[must_use]
+    #[expect(clippy::must_use_candidate, reason = "it also waits")]
     #[track_caller]
     pub fn volume_of(&self, claim: &str) -> String {
         self.wait(&["--for=jsonpath={.status.phase}=Bound", &format!("pvc/{claim}")]);

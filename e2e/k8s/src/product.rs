@@ -6,8 +6,8 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, OnceLock};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use serde_json::Value;
 
@@ -21,10 +21,9 @@ const MANAGER_ACCOUNT: &str = "longhorn-service-account";
 /// Longer than a test lasts.
 const TOKEN_HOURS: &str = "--duration=12h";
 
-/// The one installation of a cluster. It ends with the cluster.
+/// The one installation of a cluster. It ends with the cluster, and not with the process that made it: the next one takes it over.
 #[derive(Debug)]
 pub struct Product {
-    manager: Mutex<Option<Child>>,
     token: String,
 }
 
@@ -37,12 +36,15 @@ impl Product {
     }
 
     fn install() -> Self {
+        if manager_file().exists() {
+            return Self { token: token(PLUGIN_ACCOUNT) };
+        }
         let manifest = fs::read_to_string(repository().join("deploy/longhorn.yaml")).unwrap();
         kubectl::with_input(&["apply", "--server-side", "-f", "-"], &adapted(&manifest));
         let definitions = repository().join("deploy/chart/files/crds.yaml");
         kubectl::wait(&["--for=condition=Established", "-f", definitions.to_str().unwrap()]);
         write_kubeconfig(&manager_kubeconfig(), &token(MANAGER_ACCOUNT));
-        let product = Self { manager: Mutex::new(None), token: token(PLUGIN_ACCOUNT) };
+        let product = Self { token: token(PLUGIN_ACCOUNT) };
         product.start_manager();
         // The machine that runs the tests may be nearly full; the volumes here are sparse.
         for (setting, value) in
@@ -81,18 +83,18 @@ impl Product {
         command.args(["--address", "0.0.0.0:9500", "--users-secret", "longhorn-users"]);
         command.args(["--webhook-address", "0.0.0.0:9502", "--webhook-url", &format!("https://{address}:9502")]);
         command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
-        *self.manager.lock().unwrap() = Some(command.spawn().unwrap());
+        let manager = command.spawn().unwrap();
+        fs::write(manager_file(), manager.id().to_string()).unwrap();
         let answers = "http://127.0.0.1:9500/healthz";
         let asked = ["-sf", "--retry", "240", "--retry-delay", "0", "--retry-all-errors", "--retry-max-time", "60"];
         let asked = Command::new("curl").args(asked).arg(answers).stdout(Stdio::null()).status();
         assert!(asked.is_ok_and(|status| status.success()), "the manager does not answer: {}", log_of("manager"));
     }
 
-    /// As a crash would.
-    pub fn kill_manager(&self) {
-        let mut manager = self.manager.lock().unwrap().take().unwrap();
-        manager.kill().unwrap();
-        manager.wait().unwrap();
+    /// The manager's process.
+    #[must_use]
+    pub fn manager(&self) -> u32 {
+        fs::read_to_string(manager_file()).unwrap().parse().unwrap()
     }
 
     /// Writes a setting as a user of kubectl does.
@@ -141,6 +143,10 @@ fn binary(name: &str) -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let beside = || own.ancestors().nth(2).unwrap().to_owned();
     std::env::var_os("AUROCHS_BIN_DIR").map_or_else(beside, PathBuf::from).join(name)
+}
+
+fn manager_file() -> PathBuf {
+    directory().join("manager.process")
 }
 
 fn manager_kubeconfig() -> PathBuf {
