@@ -17,7 +17,7 @@ fn w30_a_volume_grows() {
     // The file system of a volume that is not in use grows when it is mounted.
     let pod = namespace.pod_with("user", "grows");
     namespace.wait(&["--for=jsonpath={.status.capacity.storage}=2Gi", "pvc/grows"]);
-    assert!(mebibytes(&pod.run("df -m /data | tail -n 1")) > 1900);
+    assert!(mebibytes(&pod.run("df -P -m /data | tail -n 1")) > 1900);
     let events = namespace.object(&["events"]).to_string();
     assert!(events.contains("\"Resizing\""), "{events}");
 
@@ -29,12 +29,12 @@ fn w30_a_volume_grows() {
     kubectl::wait(&["-n", NAMESPACE, &is, &format!("volumes.longhorn.io/{volume}")]);
     if can_grow_mounted() {
         namespace.wait(&["--for=jsonpath={.status.capacity.storage}=3Gi", "pvc/grows"]);
-        assert!(mebibytes(&pod.run("df -m /data | tail -n 1")) > 2900);
+        assert!(mebibytes(&pod.run("df -P -m /data | tail -n 1")) > 2900);
     }
     pod.delete();
     let pod = namespace.pod_with("user", "grows");
     namespace.wait(&["--for=jsonpath={.status.capacity.storage}=3Gi", "pvc/grows"]);
-    assert!(mebibytes(&pod.run("df -m /data | tail -n 1")) > 2900);
+    assert!(mebibytes(&pod.run("df -P -m /data | tail -n 1")) > 2900);
     assert_eq!(pod.run("cat /data/file"), "before");
 }
 

@@ -13,7 +13,8 @@ fn w31_definitions_and_columns() {
     let volume = namespace.volume_of("shown");
     let table = kubectl::run(&["-n", NAMESPACE, "get", "lhv", &volume]);
     let columns: Vec<&str> = table.lines().next().unwrap().split_whitespace().collect();
-    assert_eq!(columns, ["NAME", "DATA", "ENGINE", "STATE", "ROBUSTNESS", "SCHEDULED", "SIZE", "NODE", "AGE"]);
+    let longhorns = "NAME DATA ENGINE STATE ROBUSTNESS SCHEDULED SIZE NODE SWITCHOVER AGE";
+    assert_eq!(columns.join(" "), longhorns);
     let definition = kubectl::object(&["crd", "backupvolumes.longhorn.io"]);
     let columns = definition["spec"]["versions"][0]["additionalPrinterColumns"].as_array().unwrap();
     let columns: Vec<&str> = columns.iter().filter_map(|column| column["name"].as_str()).collect();
