@@ -74,6 +74,10 @@ impl Product {
     }
 
     /// Starts the manager; returns when it answers.
+    #[expect(
+        clippy::zombie_processes,
+        reason = "it lives on when the tests' process ends, and the cluster's first process waits for it"
+    )]
     pub fn start_manager(&self) {
         let log = File::options().create(true).append(true).open(directory().join("log/manager.log")).unwrap();
         let address = variable("NODE_ADDRESS");
