@@ -110,7 +110,7 @@ async fn fill(device: &Device, kind: &str) -> Result<(), Failure> {
     }
     // It grows only after a whole check.
     let checked = programs::run("e2fsck", &["-f", "-p"], &[&device.path], LONG).await?;
-    if !checked.code.is_some_and(|code| code <= MENDED_MAXIMUM) {
+    if checked.code.is_none_or(|code| code > MENDED_MAXIMUM) {
         tracing::warn!(device = %device.path.display(), told = checked.told(), "the file system does not grow unmounted");
         return Ok(());
     }
