@@ -38,8 +38,9 @@ pub fn kill(id: u32) {
 
 fn is_running(id: u32) -> bool {
     let Ok(line) = fs::read_to_string(format!("/proc/{id}/stat")) else { return false };
-    // Behind the name, which may hold anything.
-    line.rsplit(')').next().is_some_and(|rest| !rest.trim_start().starts_with('Z'))
+    // Behind the name, which may hold anything. Threads of it may end later than the one that it began with, and have its files.
+    let has_ended = line.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z'));
+    !has_ended || fs::read_dir(format!("/proc/{id}/task")).is_ok_and(|threads| threads.count() > 1)
 }
 
 /// What a process has in memory, in MiB.
