@@ -143,14 +143,6 @@ impl FromStr for Compression {
     }
 }
 
-/// Compresses a block that is given in pieces. Where there are many, an [`Encoder`] is several times as fast.
-///
-/// # Errors
-/// As [`Encoder::encode`].
-pub fn encode(compression: Compression, pieces: Vec<Bytes>) -> io::Result<Vec<u8>> {
-    Encoder::default().encode(compression, pieces)
-}
-
 /// Compresses blocks one after the other. What LZ4 needs beside a block stays for the next one: megabytes that are taken
 /// from the system anew for each block cost three times what the compression does.
 #[derive(Default)]
@@ -241,9 +233,8 @@ pub fn decode(compression: Compression, file: &Bytes, length: u64, checksum: &Ch
 
 fn uncompress(compression: Compression, file: &Bytes, length: u64) -> Result<Bytes, DecodeError> {
     const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
-    const LZ4_MAGIC: [u8; 4] = [0x04, 0x22, 0x4d, 0x18];
     let compression = match compression {
-        Compression::Gzip if file.starts_with(&LZ4_MAGIC) => Compression::Lz4,
+        Compression::Gzip if file.starts_with(&FRAME_HEAD[..4]) => Compression::Lz4,
         Compression::Lz4 if file.starts_with(&GZIP_MAGIC) => Compression::Gzip,
         other => other,
     };
@@ -313,6 +304,10 @@ mod tests {
 
     fn pieces(data: &[u8]) -> Vec<Bytes> {
         data.chunks(1 << 20).map(Bytes::copy_from_slice).collect()
+    }
+
+    fn encode(compression: Compression, pieces: Vec<Bytes>) -> io::Result<Vec<u8>> {
+        Encoder::default().encode(compression, pieces)
     }
 
     const ALL: [Compression; 3] = [Compression::None, Compression::Gzip, Compression::Lz4];

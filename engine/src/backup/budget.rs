@@ -81,7 +81,7 @@ impl Processors {
     /// Of them no more than so many.
     fn at_most(limit: usize) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let count = processors.min(limit).max(1);
+        let count = processors.min(limit);
         Self { free: Arc::new(Semaphore::new(count)), count, encoders: Arc::default() }
     }
 

@@ -1,9 +1,8 @@
 //! Data as a raw image: at its own place, with holes where there is none.
 
 use super::output::PartFile;
+use crate::disk::zeros::is_zero;
 use crate::disk::{BLOCK_SIZE, DiskError};
-
-const ZERO_BLOCK: [u8; BLOCK_SIZE as usize] = [0; BLOCK_SIZE as usize];
 
 /// A raw image that is being written.
 pub(super) struct RawOutput {
@@ -24,11 +23,6 @@ impl RawOutput {
         }
         Ok(())
     }
-}
-
-/// Whether all bytes are zero.
-pub(super) fn is_zero(data: &[u8]) -> bool {
-    data.chunks(ZERO_BLOCK.len()).all(|part| part == &ZERO_BLOCK[..part.len()])
 }
 
 /// The parts of `data` without units (of `unit` bytes, the last perhaps shorter) that are all zeros.

@@ -28,13 +28,13 @@ use super::pace::{self, Pace};
 use super::state::Progress;
 use super::{OperationError, ReplicaLink, ask_to_begin, barrier, failed, source};
 use crate::crash_point;
+use crate::disk::zeros::is_zero;
 use crate::disk::{AlignedBuf, BLOCK_SIZE};
 use crate::link::client::Request;
 use crate::link::control::{ControlReply, ControlRequest};
 use crate::link::frame::Kind;
 use crate::replica::{DirtyRegions, MissedRegions};
 use crate::rule;
-use crate::volume::membership::Mode;
 use crate::volume::ordering::Access;
 use crate::volume::{Shared, fan_out, start, watchdog};
 
@@ -115,7 +115,7 @@ async fn lacks(shared: &Shared, link: &ReplicaLink) -> Result<DirtyRegions, &'st
 async fn missed(shared: &Shared, replica: &str, told: u64) -> Result<DirtyRegions, &'static str> {
     let mut all: Option<DirtyRegions> = None;
     let view = shared.membership.view();
-    for member in view.members.iter().filter(|member| member.mode == Mode::ReadWrite) {
+    for member in view.readable() {
         let asked = ControlRequest::MissedRegions { replica: replica.to_owned() };
         let Ok(ControlReply::MissedRegions(Some(MissedRegions { since, regions }))) = member.link.control(&asked).await
         else {
@@ -136,7 +136,7 @@ async fn missed(shared: &Shared, replica: &str, told: u64) -> Result<DirtyRegion
 async fn take_down_only_now(shared: &Shared, link: &ReplicaLink) {
     let view = shared.membership.view();
     let since = view.record.generation.0;
-    for member in view.members.iter().filter(|member| member.mode == Mode::ReadWrite) {
+    for member in view.readable() {
         let request = ControlRequest::BeginToMiss { replica: link.name().to_owned(), since };
         drop(member.link.control(&request).await);
     }
@@ -211,7 +211,7 @@ async fn copy_piece(
 fn runs(data: &[u8]) -> Vec<(Range<usize>, bool)> {
     let mut runs: Vec<(Range<usize>, bool)> = Vec::new();
     for (block, at) in data.chunks(BLOCK_SIZE as usize).zip((0..).step_by(BLOCK_SIZE as usize)) {
-        let is_zero = block.iter().all(|byte| *byte == 0);
+        let is_zero = is_zero(block);
         match runs.last_mut() {
             Some((run, zero)) if *zero == is_zero => run.end = at + block.len(),
             _ => runs.push((at..at + block.len(), is_zero)),

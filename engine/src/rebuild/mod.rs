@@ -29,7 +29,6 @@ use crate::replica::LayerInfo;
 use crate::volume::barrier::{NewSnapshot, OperationError};
 use crate::volume::exclusive_work::{Work, WorkGuard};
 use crate::volume::lazy;
-use crate::volume::membership::Mode;
 use crate::volume::ordering::Turn;
 use crate::volume::purge_pause::PurgeWaits;
 use crate::volume::{Shared, Volume, generation, start, watchdog};
@@ -352,7 +351,7 @@ async fn compare_layers(shared: &Shared, link: &ReplicaLink) -> Result<(), Opera
 /// A member with all data.
 fn source(shared: &Shared) -> Result<ReplicaLink, OperationError> {
     let view = shared.membership.view();
-    let source = view.members.iter().find(|member| member.mode == Mode::ReadWrite);
+    let source = view.readable().next();
     let source = source.ok_or_else(|| OperationError::Failed("no replica is left to copy from".to_owned()))?;
     Ok(source.link.clone())
 }

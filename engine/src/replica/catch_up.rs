@@ -79,9 +79,7 @@ fn is_known_to_be_corrupted(directory: &Directory, image: &str) -> Result<bool, 
 /// Keeps the log under the new `volume.meta` too, so that a crash in between does not make it one that is not trusted.
 fn set_rebuilding(directory: &Directory, structure: &mut Structure) -> Result<(), ChangeError> {
     let meta = VolumeMeta { rebuilding: true, ..structure.meta.clone() };
-    let prepared = directory.prepare(names::VOLUME_META, &meta.encode()?, 0o644)?;
-    structure.regions.expect_change(directory);
-    prepared.commit()?;
+    structure.regions.replace_meta(directory, &meta.encode()?)?;
     structure.meta = meta;
     Ok(())
 }

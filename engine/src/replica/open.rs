@@ -18,7 +18,7 @@ use super::names;
 use super::purge::{InterruptedMerges, Slot};
 use super::regions::Regions;
 use super::remote_map::RemoteMap;
-use super::replace::{Prepared, ReplaceError};
+use super::replace::ReplaceError;
 use super::revision_counter::RevisionCounter;
 use super::stack::{Head, Layers, Structure};
 use super::unfinished::Unwritten;
@@ -121,9 +121,7 @@ impl Replica {
         self.store_revision()?;
         crash_point::reached("close.synced");
         let clean = VolumeMeta { dirty: false, ..structure.meta.clone() };
-        let prepared = self.directory.prepare(names::VOLUME_META, &clean.encode()?, 0o644);
-        let prepared = prepared.inspect(|_| structure.regions.expect_change(&self.directory));
-        if let Err(error) = prepared.and_then(Prepared::commit) {
+        if let Err(error) = structure.regions.replace_meta(&self.directory, &clean.encode()?) {
             if let ReplaceError::Unknown(error) = &error {
                 // The directory may count as clean now, and must not be written to any more.
                 *life = Life::Failed { why: error.to_string() };

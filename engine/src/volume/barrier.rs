@@ -213,7 +213,7 @@ impl Shared {
             .zip(answers)
             .filter_map(|(member, answer)| answer.err().map(|error| (member, error)))
             .collect();
-        let readable = view.members.iter().filter(|member| member.mode == Mode::ReadWrite).count();
+        let readable = view.readable().count();
         let failed_readable = failures.iter().filter(|(member, _)| member.mode == Mode::ReadWrite).count();
         if failed_readable == readable
             && let Some((_, error)) = failures.first()

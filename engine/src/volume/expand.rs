@@ -21,7 +21,6 @@ use futures::future::join_all;
 
 use super::barrier::{OperationError, now};
 use super::exclusive_work::{Work, WorkGuard};
-use super::membership::Mode;
 use super::{Shared, Volume, start};
 use crate::crash_point;
 use crate::disk::BLOCK_SIZE;
@@ -178,7 +177,7 @@ impl Shared {
             return Err(error);
         }
         let view = self.membership.view();
-        let readable = view.members.iter().filter(|member| member.mode == Mode::ReadWrite);
+        let readable = view.readable();
         let layers = join_all(readable.map(|member| start::ask_layers(&member.link))).await;
         let grown = |layers: &Vec<crate::replica::LayerInfo>| start::head_size(layers) == Some(size);
         if !layers.is_empty() && layers.iter().all(|layers| layers.as_ref().is_ok_and(grown)) {

@@ -18,7 +18,6 @@ use std::time::Duration;
 use futures::future::join_all;
 
 use super::barrier::OperationError;
-use super::membership::Mode;
 use super::{Shared, Volume};
 use crate::grpc::engine_v1::{HashPhase, ReplicaHash, SnapshotHashState};
 use crate::link::control::{ControlReply, ControlRequest, RemoteErrorKind};
@@ -121,7 +120,7 @@ impl Volume {
 
 fn members(shared: &Shared) -> Vec<ReplicaLink> {
     let view = shared.membership.view();
-    let members = view.members.iter().filter(|member| member.mode == Mode::ReadWrite);
+    let members = view.readable();
     members.map(|member| member.link.clone()).collect()
 }
 

@@ -86,6 +86,11 @@ impl View {
         self.wanted_record() == self.record && self.members.iter().all(|member| member.mode != Mode::Promoting)
     }
 
+    /// The members that may be read: those that have everything.
+    pub(crate) fn readable(&self) -> impl Iterator<Item = &Member> {
+        self.members.iter().filter(|member| member.mode == Mode::ReadWrite)
+    }
+
     pub(crate) fn joiner(&self) -> Option<&Member> {
         self.members.iter().find(|member| member.mode != Mode::ReadWrite)
     }
@@ -105,10 +110,6 @@ impl View {
     /// Whether this very link is a member that may be read.
     pub(crate) fn is_readable(&self, link: &ReplicaLink) -> bool {
         self.members.iter().any(|member| member.mode == Mode::ReadWrite && member.link.is_same(link))
-    }
-
-    fn readable(&self) -> usize {
-        self.members.iter().filter(|member| member.mode == Mode::ReadWrite).count()
     }
 }
 
@@ -213,7 +214,7 @@ impl Membership {
         let Some(at) = view.members.iter().position(|member| member.link.is_same(link)) else { return };
         let member = view.members[at].clone();
         let name = link.name();
-        if member.mode == Mode::ReadWrite && view.readable() == 1 {
+        if member.mode == Mode::ReadWrite && view.readable().count() == 1 {
             if member.link.lost_cause().is_some() {
                 drop(view);
                 let message = format!("no replica is left: {name}, the last one, failed: {cause}");

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::membership::{Mode, View};
+use super::membership::View;
 use crate::link::ReplicaLink;
 
 /// Bytes up to which a read counts as small.
@@ -45,5 +45,5 @@ pub(crate) fn others<'a>(view: &'a View, failed: &'a ReplicaLink) -> impl Iterat
 }
 
 fn readable(view: &View) -> impl Iterator<Item = &ReplicaLink> {
-    view.members.iter().filter(|member| member.mode == Mode::ReadWrite).map(|member| &member.link)
+    view.readable().map(|member| &member.link)
 }

@@ -57,7 +57,7 @@ async fn make_region_equal(shared: &Shared, region: u64) -> Result<(), IoError> 
             Ok(()) => break,
             // A failed member is out now; the others are compared again, until one is left and equal to itself.
             Err((link, error)) => {
-                let readable = view.members.iter().filter(|member| member.mode == Mode::ReadWrite).count();
+                let readable = view.readable().count();
                 shared.membership.report(&link, &error);
                 if readable <= 1 {
                     return Err(super::fan_out::io_error(&error));
@@ -73,7 +73,7 @@ async fn make_region_equal(shared: &Shared, region: u64) -> Result<(), IoError> 
 
 /// The first member is the source: `start` puts those whose host has not rebooted in front.
 async fn compare_and_copy(view: &View, offset: u64, length: u32) -> Result<(), (ReplicaLink, LinkError)> {
-    let members: Vec<_> = view.members.iter().filter(|member| member.mode == Mode::ReadWrite).collect();
+    let members: Vec<_> = view.readable().collect();
     let Some((source, others)) = members.split_first() else { return Ok(()) };
     if others.is_empty() {
         return Ok(());

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 
-use super::membership::{Mode, View};
+use super::membership::View;
 use super::ordering::Access;
 use super::{Shared, Volume};
 use crate::link::ReplicaLink;
@@ -113,7 +113,7 @@ async fn begin(shared: &Shared) -> Option<Round> {
         return None;
     }
     let (view, changes) = (shared.membership.view(), shared.counters.modifications());
-    let asked = view.members.iter().filter(|member| member.mode == Mode::ReadWrite).map(|member| async {
+    let asked = view.readable().map(|member| async {
         match member.link.control(&ControlRequest::RegionRoundBegin).await {
             Ok(ControlReply::RegionRound { round }) => Some((member.link.clone(), round)),
             // It keeps no log, or is gone, which others notice.

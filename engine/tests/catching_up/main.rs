@@ -80,6 +80,11 @@ async fn come_back(parties: &mut Parties, engine: &TestEngine) -> Rebuild {
     rebuild_of(&engine.status(), &parties.replicas[BACK].name)
 }
 
+async fn come_back_in_full(parties: &mut Parties, engine: &TestEngine) {
+    let rebuild = come_back(parties, engine).await;
+    assert!(rebuild.planned_bytes >= 8 * MIB, "in full: {rebuild:?}");
+}
+
 async fn add(parties: &mut Parties, engine: &TestEngine) {
     parties.replicas[BACK].start();
     let (name, address) = (parties.replicas[BACK].name.clone(), parties.replicas[BACK].proxy.address.clone());
@@ -231,8 +236,7 @@ async fn a_snapshot_meanwhile_is_right_and_ends_the_catch_up() {
     snapshot(&engine, "meanwhile", true).await;
     assert!(!ended(&engine).await.error.is_empty());
     set_pace(&engine, FREE).await;
-    let rebuild = come_back(&mut parties, &engine).await;
-    assert!(rebuild.planned_bytes >= 8 * MIB, "in full: {rebuild:?}");
+    come_back_in_full(&mut parties, &engine).await;
     close_equal(&mut parties, &engine).await;
 }
 
@@ -242,8 +246,7 @@ async fn after_a_change_of_layers_it_is_rebuilt_in_full() {
     leave(&mut parties, &engine).await;
     put_block(&engine, 3, 3).await;
     snapshot(&engine, "meanwhile", true).await;
-    let rebuild = come_back(&mut parties, &engine).await;
-    assert!(rebuild.planned_bytes >= 8 * MIB, "in full: {rebuild:?}");
+    come_back_in_full(&mut parties, &engine).await;
     close_equal(&mut parties, &engine).await;
 }
 
@@ -251,13 +254,9 @@ async fn after_a_change_of_layers_it_is_rebuilt_in_full() {
 async fn one_whose_directory_somebody_else_had_is_rebuilt_in_full() {
     let (mut parties, engine) = begin().await;
     leave(&mut parties, &engine).await;
-    // As whoever opens it to write: what that one writes is in no log.
-    let directory = &parties.replicas[BACK].directory;
-    let meta = directory.join("volume.meta");
-    std::fs::copy(&meta, meta.with_extension("new")).unwrap();
-    std::fs::rename(meta.with_extension("new"), &meta).unwrap();
-    let rebuild = come_back(&mut parties, &engine).await;
-    assert!(rebuild.planned_bytes >= 8 * MIB, "in full: {rebuild:?}");
+    // What that one writes is in no log.
+    parties.replicas[BACK].was_opened_elsewhere();
+    come_back_in_full(&mut parties, &engine).await;
     close_equal(&mut parties, &engine).await;
 }
 
@@ -267,8 +266,7 @@ async fn one_that_was_removed_on_request_is_rebuilt_in_full() {
     let (mut parties, engine) = begin().await;
     let name = parties.replicas[BACK].name.clone();
     engine.run(|volume| async move { volume.remove_replica(&name).await }).await.unwrap();
-    let rebuild = come_back(&mut parties, &engine).await;
-    assert!(rebuild.planned_bytes >= 8 * MIB, "in full: {rebuild:?}");
+    come_back_in_full(&mut parties, &engine).await;
     // As any other, once it is a member.
     clear(&engine).await;
     leave(&mut parties, &engine).await;
@@ -296,10 +294,9 @@ async fn what_was_taken_down_in_an_earlier_absence_does_not_count() {
     parties.replicas[0].start();
     let engine = parties.attach_salvaging().await.unwrap();
     clear(&engine).await;
-    let rebuild = come_back(&mut parties, &engine).await;
+    come_back_in_full(&mut parties, &engine).await;
     let content = close_equal(&mut parties, &engine).await;
     assert_eq!((content[2 * MIB as usize + 8192], content[6 * MIB as usize + 8192]), (3, 1));
-    assert!(rebuild.planned_bytes >= 8 * MIB, "in full: {rebuild:?}");
 }
 
 /// Its layers have the right names by then, and nothing in them.
@@ -319,9 +316,8 @@ async fn one_whose_rebuild_in_full_broke_off_does_not_catch_up() {
     parties.replicas[BACK].crash().await;
     assert!(!ended(&engine).await.error.is_empty());
     set_pace(&engine, FREE).await;
-    let rebuild = come_back(&mut parties, &engine).await;
+    come_back_in_full(&mut parties, &engine).await;
     close_equal(&mut parties, &engine).await;
-    assert!(rebuild.planned_bytes >= 8 * MIB, "in full: {rebuild:?}");
 }
 
 /// What no test misses is not tested.

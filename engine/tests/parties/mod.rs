@@ -185,6 +185,13 @@ impl Party {
         self.process = Some((runtime, server));
     }
 
+    /// Leaves `volume.meta` as whoever opens the directory to write does.
+    pub fn was_opened_elsewhere(&self) {
+        let meta = self.directory.join("volume.meta");
+        std::fs::copy(&meta, meta.with_extension("new")).unwrap();
+        std::fs::rename(meta.with_extension("new"), &meta).unwrap();
+    }
+
     /// Ends without warning; what is in its system calls is finished by the kernel.
     pub async fn crash(&mut self) {
         let Some((runtime, server)) = self.process.take() else { return };

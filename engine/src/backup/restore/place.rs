@@ -15,6 +15,7 @@ use crate::backup::block::{Checksum, Hasher};
 use crate::backup::fetch::Fetcher;
 use crate::backup::sink::BlockSink;
 use crate::backup::{BackupError, Progress};
+use crate::disk::zeros::is_zero;
 
 /// Bytes that are read or written at a time.
 const PIECE: usize = 1 << 20;
@@ -185,10 +186,4 @@ fn hash_of_zeros(mut length: u64) -> Hasher {
         length -= part;
     }
     hasher
-}
-
-/// Compares sixteen bytes at a time.
-fn is_zero(data: &[u8]) -> bool {
-    let (words, rest) = data.as_chunks::<16>();
-    words.iter().all(|word| u128::from_ne_bytes(*word) == 0) && rest.iter().all(|byte| *byte == 0)
 }

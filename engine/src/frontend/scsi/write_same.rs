@@ -7,6 +7,7 @@ use super::nexus::Call;
 use super::sense::Sense;
 use super::{BLOCK_BYTES, MAX_WRITE_SAME_BLOCKS};
 use crate::disk::AlignedBuf;
+use crate::disk::zeros::is_zero;
 use crate::frontend::{BlockDevice, Durability};
 
 /// Repeated data are written in pieces of this size, so that the command takes little memory.
@@ -49,7 +50,7 @@ pub(super) async fn write_same<D: BlockDevice>(call: &Call<'_, D>, data: Aligned
         return Ok(Completion::good());
     }
     let may_unmap = call.cdb.bit(1, 3);
-    let written = if data.iter().all(|&byte| byte == 0) {
+    let written = if is_zero(&data) {
         call.unit.device.write_zeroes(range.offset, range.length, may_unmap, Durability::Written).await
     } else {
         repeat(call, range, &data).await

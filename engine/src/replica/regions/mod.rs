@@ -40,6 +40,8 @@ use format::{About, MetaMarks, region_count, region_size};
 pub use on_the_wire::{DirtyRegions, MissedRegions};
 
 use super::directory::Directory;
+use super::names;
+use super::replace::ReplaceError;
 use super::{Replica, ReplicaError};
 use crate::{crash_point, rule};
 
@@ -160,6 +162,13 @@ impl Regions {
         *self = Self::with(about, (!was_everything).then(|| Content::dirty(dirty)));
         // One that goes on knows nothing of what was marked for the old size.
         self.lock().round = round + 1;
+    }
+
+    /// Replaces `volume.meta`, and the log stays one that is trusted, whenever a crash comes.
+    pub(super) fn replace_meta(&self, directory: &Directory, content: &[u8]) -> Result<(), ReplaceError> {
+        let prepared = directory.prepare(names::VOLUME_META, content, 0o644)?;
+        self.expect_change(directory);
+        prepared.commit()
     }
 
     /// Binds the log to the `volume.meta` that is prepared too, which may come into force at any moment.

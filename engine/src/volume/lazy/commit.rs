@@ -8,7 +8,7 @@ use std::sync::Arc;
 use futures::future::join_all;
 use tokio::sync::MutexGuard;
 
-use super::super::membership::{Member, Mode};
+use super::super::membership::Member;
 use super::super::{Shared, fan_out};
 use super::map::Map;
 use crate::crash_point;
@@ -85,7 +85,7 @@ pub(crate) async fn hand_over<'volume>(
 async fn on_members(shared: &Arc<Shared>, request: &ControlRequest) -> Result<(), IoError> {
     shared.membership.check_running()?;
     let view = shared.membership.view();
-    let members: Vec<&Member> = view.members.iter().filter(|member| member.mode == Mode::ReadWrite).collect();
+    let members: Vec<&Member> = view.readable().collect();
     let answers = join_all(members.iter().map(async |member| {
         let answer = member.link.control(request).await;
         crash_point::reached("lazy.member-answered");
