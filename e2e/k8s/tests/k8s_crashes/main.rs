@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 /// In CI.
 const KILLS: u32 = 10;
 /// Between two kills: programs get to work again in between, and are hit in the middle of it.
-const PAUSE_MILLISECONDS: u64 = 2500;
+const PAUSE_MILLISECONDS: u64 = 6000;
 const VICTIMS: [&str; 6] =
     ["aurochs", "aurochs-csi", "csi-provisioner", "csi-attacher", "csi-resizer", "csi-snapshotter"];
 
