@@ -18,7 +18,7 @@ pub use product::Product;
 use std::path::PathBuf;
 
 /// Longest wait for anything, as kubectl has it; whoever needs it has failed.
-pub const PATIENCE: &str = "120s";
+pub const PATIENCE: &str = "240s";
 
 /// A directory of the cluster that this runs in.
 ///

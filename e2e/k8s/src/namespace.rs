@@ -126,12 +126,12 @@ impl Namespace {
         let name = &self.name;
         let volumes = kubectl::attempt(&["-n", name, "get", "pvc", "-o", "jsonpath={.items[*].spec.volumeName}"], "")?;
         let kinds = "deployment,pod,volumesnapshot,pvc";
-        kubectl::attempt(&["-n", name, "delete", kinds, "--all", "--grace-period=1", "--timeout=120s"], "")?;
-        kubectl::attempt(&["delete", "namespace", name, "--timeout=120s"], "")?;
+        kubectl::attempt(&["-n", name, "delete", kinds, "--all", "--grace-period=1", "--timeout=240s"], "")?;
+        kubectl::attempt(&["delete", "namespace", name, "--timeout=240s"], "")?;
         for volume in volumes.split_whitespace() {
             let of_volume = format!("volumes.longhorn.io/{volume}");
-            kubectl::attempt(&["wait", "--for=delete", "--timeout=120s", &format!("pv/{volume}")], "")?;
-            kubectl::attempt(&["-n", NAMESPACE, "wait", "--for=delete", "--timeout=120s", &of_volume], "")?;
+            kubectl::attempt(&["wait", "--for=delete", "--timeout=240s", &format!("pv/{volume}")], "")?;
+            kubectl::attempt(&["-n", NAMESPACE, "wait", "--for=delete", "--timeout=240s", &of_volume], "")?;
         }
         Ok(())
     }

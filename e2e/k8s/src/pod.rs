@@ -37,6 +37,6 @@ impl Pod<'_> {
     /// Ends it, without the time that its only process would be given to end by itself.
     #[track_caller]
     pub fn delete(&self) {
-        self.namespace.run(&["delete", "pod", &self.name, "--grace-period=1", "--timeout=120s"]);
+        self.namespace.run(&["delete", "pod", &self.name, "--grace-period=1", "--timeout=240s"]);
     }
 }

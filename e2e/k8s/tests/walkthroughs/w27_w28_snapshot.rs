@@ -35,7 +35,7 @@ fn w27_w28_a_snapshot_is_a_backup_and_is_restored() {
     let restored = namespace.pod_with("reader", "restored");
     assert_eq!(restored.run("cat /data/file"), "taken");
 
-    namespace.run(&["delete", "volumesnapshot", "mysql-snapshot-demo", "--timeout=120s"]);
+    namespace.run(&["delete", "volumesnapshot", "mysql-snapshot-demo", "--timeout=240s"]);
     kubectl::wait(&["-n", NAMESPACE, "--for=delete", &format!("backups.longhorn.io/{backup}")]);
     kubectl::run(&["delete", "volumesnapshotclass", "longhorn"]);
 }
