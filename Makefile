@@ -17,7 +17,7 @@ BENCH_SETTINGS = $(if $(JOBS),--jobs '$(JOBS)') $(if $(TARGETS),--targets '$(TAR
 	$(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SIZE),--size $(SIZE)) $(if $(QUICK),--quick)
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop build ui test test-kernel test-k8s soak crash bench bench-backup bench-large bench-ui shots load install-deps clean
+.PHONY: help run stop build ui test test-kernel test-k8s crash-k8s bench-k8s soak crash bench bench-backup bench-large bench-ui shots load install-deps clean
 
 help: ## this text
 	@echo "Aurochs: distributed block storage with a dashboard. Targets:"
@@ -45,9 +45,22 @@ test-kernel: ## block devices on kernels that have the drivers, in an emulated m
 	@scripts/install.sh test
 	@$(USE_RUST); scripts/test-kernel.sh $(PART)
 
-test-k8s: ## the store on a real Kubernetes API server, which is built first (five minutes and 4 GB the first time)
+test-k8s: ## chart, store, CSI driver on a real Kubernetes, which is built first (ten minutes and 5 GB the first time); as root
 	@scripts/install.sh k8s
 	@$(USE_RUST); scripts/test-k8s.sh
+
+crash-k8s: ## kill manager, CSI plugin and sidecars K8S_KILLS=100 times on a real Kubernetes while volumes live (AUROCHS_SEED=)
+	@scripts/install.sh k8s
+	@scripts/k8s-tools.sh $(TARGET_DIR)/k8s-tools
+	@$(USE_RUST); cargo build --workspace --locked --bins && \
+	AUROCHS_KILLS=$(or $(K8S_KILLS),100) e2e/k8s/cluster.sh cargo test --workspace --locked --test k8s_crashes -- --ignored --nocapture
+
+bench-k8s: ## VOLUMES claims on a real Kubernetes: rate, requests to the API server, memory of the manager
+	@scripts/install.sh k8s
+	@scripts/k8s-tools.sh $(TARGET_DIR)/k8s-tools
+	@$(USE_RUST); cargo build --locked --release -p aurochs-engine -p aurochs-server -p aurochs-csi --bins && \
+	VOLUMES=$(or $(VOLUMES),1000) AUROCHS_BIN_DIR=$(abspath $(RELEASE)) e2e/k8s/cluster.sh \
+	cargo test --workspace --locked --test k8s_bench -- --ignored --nocapture
 
 soak: ## tens of thousands of random histories (HISTORIES=n); hours
 	@$(USE_RUST); AUROCHS_HISTORIES=$(HISTORIES) cargo test --locked -p aurochs-engine --test histories && \

@@ -11,10 +11,11 @@ where=$(realpath "$where")
 exec 9>"$where/lock"
 flock 9
 
-# What is there is of another version when the pins have changed.
-if ! cmp -s "$module/go.mod" "$where/go.mod"; then
+# What is there is of another version when the pins, or a program of the module's own, have changed.
+pins=$(find "$module" -name go.mod -o -name '*.go' | LC_ALL=C sort | xargs cat)
+if [ "$pins" != "$(cat "$where/pins" 2>/dev/null)" ]; then
   find "$where" -maxdepth 1 -type f -perm -u+x -delete
-  cp "$module/go.mod" "$where/go.mod"
+  printf '%s\n' "$pins" >"$where/pins"
 fi
 missing=()
 for program in "$@"; do

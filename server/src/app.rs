@@ -83,7 +83,7 @@ impl App {
             notifications: Notifications::default(),
             backups: Backups::default(),
             clients: Clients::new(BTreeMap::new(), Network::default()),
-            instances: Instances::new([]),
+            instances: Instances::default(),
             samples: Samples::default(),
             search,
             bundles: Bundles::default(),

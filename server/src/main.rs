@@ -82,6 +82,11 @@ enum Command {
         /// Where the cluster's API server asks about what people write with kubectl (over TLS); without it nobody is asked.
         #[arg(long, value_name = "IP:PORT", requires = "kubernetes")]
         webhook_address: Option<SocketAddr>,
+        /// Where managers, engines and replicas of other machines reach this machine's instance manager, over TLS with certificates of
+        /// the cluster's own; its engines and replicas get ports from 10000 to 30000 of the same address. Without it the nodes of this
+        /// machine are of use to this manager alone.
+        #[arg(long, value_name = "IP[:PORT]", requires = "kubernetes", value_parser = instance_address)]
+        instance_address: Option<SocketAddr>,
         /// How the API server reaches that address, https://HOST:PORT; without it by the service longhorn-admission-webhook.
         #[arg(long, value_name = "URL", requires = "webhook_address")]
         webhook_url: Option<String>,
@@ -154,6 +159,7 @@ async fn main() -> ExitCode {
             users_secret,
             webhook_address,
             webhook_url: url,
+            instance_address,
             trusted_proxies: proxies,
             tls_cert,
             tls_key,
@@ -161,7 +167,7 @@ async fn main() -> ExitCode {
             metrics_open,
         } => {
             let webhook = webhook_address.map(|address| cluster::webhook::Place { address, url });
-            let member = cluster::Member { namespace, kubeconfig, node_name, users_secret, webhook };
+            let member = cluster::Member { namespace, kubeconfig, node_name, users_secret, webhook, instance_address };
             let kubernetes = kubernetes.then_some(member);
             let network = network.network();
             let options = Options { data, nodes, address, network, engine_binary, zones, kubernetes };
@@ -187,6 +193,20 @@ async fn main() -> ExitCode {
             complain(&format!("error: {error}"));
             ExitCode::FAILURE
         }
+    }
+}
+
+/// As Longhorn's instance managers have it.
+const INSTANCE_PORT: u16 = 8500;
+
+fn instance_address(text: &str) -> std::result::Result<SocketAddr, String> {
+    let address = text.parse().or_else(|_| text.parse().map(|ip| SocketAddr::new(ip, INSTANCE_PORT)));
+    match address {
+        Ok(address) if address.ip().is_unspecified() => {
+            Err("others are told it: give one address of this machine".to_owned())
+        }
+        Ok(address) => Ok(address),
+        Err(_) => Err("it has to be an IP address, with :PORT or without".to_owned()),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Making, checking, mounting and growing the file system of a volume.
 
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::content::{self, Content};
@@ -14,6 +16,8 @@ const XFS_ARGUMENTS: [&str; 3] = ["-q", "-ssize=4096", "-bsize=4096"];
 /// What `e2fsck -p` ends with when there was something to mend, and when somebody has to mend it by hand.
 const MENDED_MAXIMUM: i32 = 3;
 const UNMENDED: i32 = 4;
+/// ext4 may leave less than this unused at the end of a device for ever: too little for a group of blocks.
+const LEFT_AT_END_BYTES: u64 = 16 << 20;
 
 /// Makes a file system where there is nothing, and checks one that is there.
 ///
@@ -26,7 +30,10 @@ pub(super) async fn prepare(device: &Device, kind: &str, arguments: &[&str]) -> 
     drop(alone);
     match found {
         Content::Empty => make(device, kind, arguments).await,
-        Content::Typed(found) if is_same(&found, kind) => check(device, kind).await,
+        Content::Typed(found) if is_same(&found, kind) => {
+            check(device, kind).await?;
+            fill(device, kind).await
+        }
         Content::Typed(found) => {
             let message = format_args!("{path} holds {found}, and {kind} is asked for; nothing is written onto it");
             let next_step = format_args!("Ask for {found}, or use another volume.");
@@ -87,6 +94,43 @@ async fn check(device: &Device, kind: &str) -> Result<(), Failure> {
             Ok(())
         }
     }
+}
+
+/// An ext4 that is smaller than its device grows before it is mounted: while it is, the kernel asks for the right to exceed
+/// limits (`CAP_SYS_RESOURCE`). What does not come to it here is tried again then.
+async fn fill(device: &Device, kind: &str) -> Result<(), Failure> {
+    let size = device.size().await?.0;
+    let path = device.path.clone();
+    if !is_same("ext4", kind) {
+        return Ok(());
+    }
+    let filled = device.blocking("looking at", move || Ok(ext4_size(&File::open(path)?))).await?;
+    if filled.is_none_or(|filled| filled + LEFT_AT_END_BYTES > size) {
+        return Ok(());
+    }
+    // It grows only after a whole check.
+    let checked = programs::run("e2fsck", &["-f", "-p"], &[&device.path], LONG).await?;
+    if checked.code.is_none_or(|code| code > MENDED_MAXIMUM) {
+        tracing::warn!(device = %device.path.display(), told = checked.told(), "the file system does not grow unmounted");
+        return Ok(());
+    }
+    let grown = programs::run("resize2fs", &[], &[&device.path], LONG).await?;
+    if grown.code != Some(0) {
+        tracing::warn!(device = %device.path.display(), told = grown.told(), "the file system has not grown unmounted");
+    }
+    Ok(())
+}
+
+/// What an ext2, 3 or 4 says of its size in bytes.
+fn ext4_size(device: &File) -> Option<u64> {
+    let mut superblock = [0; 1024];
+    device.read_exact_at(&mut superblock, 1024).ok()?;
+    let number = |at: usize| Some(u64::from(u32::from_le_bytes(superblock.get(at..at + 4)?.try_into().ok()?)));
+    let (low, block, incompatible, high) = (number(0x4)?, number(0x18)?, number(0x60)?, number(0x150)?);
+    let is_ext = superblock.get(0x38..0x3a) == Some(&[0x53, 0xef]);
+    let is_64bit = incompatible & 0x80 != 0;
+    let blocks = if is_64bit { high << 32 | low } else { low };
+    is_ext.then(|| blocks.checked_mul(1024_u64.checked_shl(u32::try_from(block).ok()?)?)).flatten()
 }
 
 pub(super) async fn mount(device: &Device, kind: &str, options: &[String], at: &Path) -> Result<(), Failure> {
@@ -162,6 +206,19 @@ pub(super) fn file(path: &Path) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_of_file_systems() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(40 << 20).unwrap();
+        assert_eq!(ext4_size(file.as_file()), None);
+        for bits in ["64bit", "^64bit"] {
+            let words = ["-q", "-F", "-b4096", "-O", bits];
+            let made = std::process::Command::new("mkfs.ext4").args(words).arg(file.path()).arg("32M").status();
+            assert!(made.unwrap().success());
+            assert_eq!(ext4_size(file.as_file()), Some(32 << 20), "{bits}");
+        }
+    }
 
     #[test]
     fn families() {

@@ -26,12 +26,6 @@ pub(crate) fn may_grow(kind: &str) -> bool {
     kind != "ext4" || u64::from_str_radix(rights, 16).unwrap() & SYS_RESOURCE != 0
 }
 
-/// That a file system was not grown is told with what to do about it.
-pub(crate) fn assert_lacks_right(refused: Result<(), Status>) {
-    let status = refused.unwrap_err();
-    assert!(status.code() == tonic::Code::Internal && status.message().contains("CAP_SYS_RESOURCE"), "{status}");
-}
-
 pub(crate) fn block() -> VolumeCapability {
     capability(AccessType::Block(BlockVolume {}))
 }

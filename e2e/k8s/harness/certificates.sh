@@ -1,7 +1,5 @@
 # One authority, and a certificate for each program: kubeconfig files NAME.kubeconfig in $CLUSTER_DIR.
 
-SERVICE_ADDRESS=10.96.0.1
-
 # certificate NAME SUBJECT [EXTENSIONS]
 certificate() {
   local name=$1 subject=$2 extensions=${3:-extendedKeyUsage=clientAuth} pki=$CLUSTER_DIR/pki
@@ -19,7 +17,7 @@ kind: Config
 current-context: it
 clusters:
   - name: it
-    cluster: {server: "https://127.0.0.1:6443", certificate-authority: $pki/ca.crt}
+    cluster: {server: "https://127.0.0.1:443", certificate-authority: $pki/ca.crt}
 users:
   - name: it
     user: {client-certificate: $pki/$1.crt, client-key: $pki/$1.key}

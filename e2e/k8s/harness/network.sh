@@ -3,10 +3,12 @@
 
 NODE_NAME=node1
 NODE_ADDRESS=10.10.0.1
+SERVICE_ADDRESS=10.96.0.1
 
 make_network() {
   hostname "$NODE_NAME"
   ip link set lo up
+  ip address add "$SERVICE_ADDRESS/32" dev lo
   ip link add eth0 type veth peer name eth0-peer
   ip address add "$NODE_ADDRESS/24" dev eth0
   ip link set eth0-peer up

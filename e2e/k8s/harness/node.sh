@@ -1,53 +1,38 @@
 # This machine as a node: Debian's containerd and runc, kubelet, a bridge for pods. Everything they keep is below $CLUSTER_DIR
-# or in memory; cgroups alone are the machine's, below one name.
+# or in memory; cgroups alone are the machine's, below the name of that directory.
 
-# Below it kubelet makes those of the pods.
-CGROUP=aurochs-k8s
-
-# One directory for each hierarchy of cgroup v1, or the one of v2.
-cgroup_directories() {
-  local hierarchy
-  if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
-    echo "/sys/fs/cgroup/$CGROUP"
-    return
-  fi
-  for hierarchy in /sys/fs/cgroup/*/; do
-    [ -e "$hierarchy/cgroup.procs" ] && echo "$hierarchy$CGROUP"
-  done
-}
-
-# Takes away what a cluster left that died: its processes ended with it, its groups did not.
-remove_cgroups() {
-  local directory
-  for directory in $(cgroup_directories); do
-    [ -d "$directory" ] && find "$directory" -depth -type d -exec rmdir {} + 2>/dev/null
-  done
-  return 0
-}
+CONTAINERD=/run/containerd.sock
 
 make_cgroups() {
-  local directory file
-  for directory in $(cgroup_directories); do
+  local hierarchy name directory file
+  name=$(basename "$CLUSTER_DIR")
+  # One directory for each hierarchy of cgroup v1, or the one of v2.
+  for hierarchy in /sys/fs/cgroup /sys/fs/cgroup/*/; do
+    [ -e "$hierarchy/cgroup.procs" ] || continue
+    directory=$hierarchy/$name
     mkdir -p "$directory"
     # A group of cpuset takes no process before it is told where that may run.
     for file in cpuset.cpus cpuset.mems; do
-      [ -e "$directory/$file" ] && cat "$(dirname "$directory")/$file" >"$directory/$file"
+      [ -e "$directory/$file" ] && cat "$hierarchy/$file" >"$directory/$file"
     done
+    # With v2 no other hierarchy has groups of its own.
+    [ "$hierarchy" != /sys/fs/cgroup ] || break
   done
   return 0
 }
 
-start_node() {
-  local run=$CLUSTER_DIR/run pki=$CLUSTER_DIR/pki seconds=60
+prepare_node() {
   # Mounts of the driver have to appear on "the node" (Bidirectional): that is this namespace, which shares with its own kind
-  # only. Sockets, network namespaces and logs of the programs vanish with it.
+  # only. Sockets, network namespaces, logs and the nodes of volumes vanish with it.
   mount --make-rshared /
-  mount -t tmpfs -o mode=755 run /run
-  mount -t tmpfs -o mode=755 log /var/log
-  mkdir -p "$run" "$CLUSTER_DIR/cni" "$CLUSTER_DIR/kubelet"
-  remove_cgroups
+  mkdir -p /dev/longhorn
+  local at
+  for at in /run /var/log /dev/longhorn; do mount -t tmpfs -o mode=755 cluster "$at"; done
+  mkdir -p "$CLUSTER_DIR/cni" "$CLUSTER_DIR/kubelet"
   make_cgroups
+}
 
+start_containerd() {
   cat >"$CLUSTER_DIR/cni/10-bridge.conflist" <<JSON
 {"cniVersion": "1.0.0", "name": "pods", "plugins": [
   {"type": "bridge", "bridge": "cni0", "isGateway": true, "ipMasq": false, "hairpinMode": true,
@@ -56,11 +41,13 @@ JSON
   cat >"$CLUSTER_DIR/containerd.toml" <<TOML
 version = 2
 root = "$CLUSTER_DIR/containerd"
-state = "$run/containerd"
+state = "/run/containerd"
 [grpc]
-  address = "$run/containerd.sock"
+  address = "$CONTAINERD"
+[plugins."io.containerd.internal.v1.opt"]
+  path = "$CLUSTER_DIR/opt"
 [plugins."io.containerd.grpc.v1.cri"]
-  sandbox_image = "registry.k8s.io/pause:3.10"
+  sandbox_image = "$PAUSE_IMAGE"
   # Without CAP_SYS_RESOURCE no process may be made less likely to be killed.
   restrict_oom_score_adj = true
   [plugins."io.containerd.grpc.v1.cri".cni]
@@ -72,16 +59,19 @@ state = "$run/containerd"
       SystemdCgroup = false
 TOML
   start containerd containerd --config "$CLUSTER_DIR/containerd.toml"
-  ready containerd "$seconds" ctr --address "$run/containerd.sock" version
+  ready containerd 60 ctr --address "$CONTAINERD" version
+}
 
+start_kubelet() {
+  local pki=$CLUSTER_DIR/pki
   cat >"$CLUSTER_DIR/kubelet.yaml" <<YAML
 apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
-containerRuntimeEndpoint: unix://$run/containerd.sock
+containerRuntimeEndpoint: unix://$CONTAINERD
 authentication: {anonymous: {enabled: false}, webhook: {enabled: true}, x509: {clientCAFile: $pki/ca.crt}}
 authorization: {mode: Webhook}
 cgroupDriver: cgroupfs
-cgroupRoot: /$CGROUP
+cgroupRoot: /$(basename "$CLUSTER_DIR")
 failCgroupV1: false
 failSwapOn: false
 enforceNodeAllocatable: []
@@ -89,9 +79,12 @@ enforceNodeAllocatable: []
 evictionHard: {memory.available: 1Mi, nodefs.available: "0%", imagefs.available: "0%", nodefs.inodesFree: "0%"}
 imageGCHighThresholdPercent: 100
 podCIDR: 10.244.0.0/24
+# Who was killed on purpose comes back at once, and the next time too.
+featureGates: {KubeletCrashLoopBackOffMax: true}
+crashLoopBackOff: {maxContainerRestartPeriod: 1s}
 YAML
   # Not at the usual place: whoever guesses it is found out.
   start kubelet kubelet --config "$CLUSTER_DIR/kubelet.yaml" --kubeconfig "$CLUSTER_DIR/$NODE_NAME.kubeconfig" \
     --root-dir "$CLUSTER_DIR/kubelet" --hostname-override "$NODE_NAME" --node-ip "$NODE_ADDRESS" --cert-dir "$pki/kubelet"
-  ready kubelet "$seconds" kubectl --kubeconfig "$CLUSTER_DIR/admin.kubeconfig" wait --for=condition=Ready --timeout=1s "node/$NODE_NAME"
+  ready kubelet 60 kubectl --kubeconfig "$CLUSTER_DIR/admin.kubeconfig" wait --for=condition=Ready --timeout=1s "node/$NODE_NAME"
 }

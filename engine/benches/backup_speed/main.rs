@@ -5,6 +5,7 @@
 //! 3. [`pipeline`] — the library in this process: a source in memory, a directory or a real S3 server on this machine, and
 //!    back into nowhere: what is lost on the way besides hashing and compressing;
 //! 4. [`volume`] — a running volume through its engine: time, memory, and what a client of the volume feels meanwhile;
+//!    [`processors`]: whether they were idle meanwhile, waiting for something else;
 //! 5. [`report`] — medians over the rounds, the spread, all figures as JSON.
 //!
 //! A round measures everything once, every other round backwards, so that whatever the machine does meanwhile hits all alike.
@@ -30,6 +31,7 @@ mod fio;
 mod job;
 mod limits;
 mod pipeline;
+mod processors;
 mod report;
 #[path = "../../tests/s3_server/mod.rs"]
 mod s3_server;

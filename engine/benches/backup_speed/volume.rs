@@ -11,6 +11,7 @@ use aurochs_engine::grpc::engine_v1::{
 use crate::content::Content;
 use crate::fio::{self, Place};
 use crate::job;
+use crate::processors::Processors;
 use crate::report::Figure;
 use crate::server::run;
 use crate::settings::Settings;
@@ -107,11 +108,14 @@ impl Measured {
         let memory = EnginePeak::begin(engine);
         self.begin(&name).await;
         self.first_block(&name).await;
+        let processors = Processors::now();
         let begin = Instant::now();
         self.over(&name).await;
         let backup = mib / begin.elapsed().as_secs_f64();
+        let idle = processors.idle_since();
         let mut figures = vec![
             Figure::rate("backup, volume, directory", backup),
+            Figure::ratio("idle processors: backup, volume, directory", idle),
             Figure::memory("memory of a backup, engine", memory.mib()),
         ];
         let target = format!("restored-{round}");

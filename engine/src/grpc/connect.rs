@@ -1,5 +1,6 @@
 //! Channels to addresses of either kind.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
@@ -9,6 +10,7 @@ use tower::service_fn;
 use super::engine_v1::engine_client::EngineClient;
 use super::instance_v1::instance_manager_client::InstanceManagerClient;
 use crate::link::Address;
+use crate::link::tls::Identity;
 
 /// Opening a connection; requests have timeouts of their own.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -30,8 +32,13 @@ pub fn instance_manager(channel: Channel) -> InstanceManagerClient<Channel> {
     InstanceManagerClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAXIMUM)
 }
 
-/// A channel that connects at its first use and again after a break. Addresses: `unix:/path` or `tcp:host:port`.
+/// A channel that connects at its first use and again after a break. Addresses: `unix:/path` or `tls:host:port`.
 pub fn channel(address: &Address) -> Channel {
+    channel_as(address, None)
+}
+
+/// The same as another member of the cluster than this process is.
+pub fn channel_as(address: &Address, member: Option<Arc<Identity>>) -> Channel {
     let address = address.clone();
     // The URI only names the authority of the requests; the connector knows where to go.
     let endpoint = Endpoint::from_static("http://aurochs.local")
@@ -39,7 +46,7 @@ pub fn channel(address: &Address) -> Channel {
         .http2_keep_alive_interval(Duration::from_secs(10))
         .keep_alive_timeout(Duration::from_secs(10));
     endpoint.connect_with_connector_lazy(service_fn(move |_: Uri| {
-        let address = address.clone();
-        async move { address.connect().await.map(TokioIo::new) }
+        let (address, member) = (address.clone(), member.clone());
+        async move { address.connect_as(member.as_deref()).await.map(TokioIo::new) }
     }))
 }

@@ -10,7 +10,7 @@ mod snapshot_stream;
 use crate::link::Address;
 use crate::link::address::AddressError;
 
-/// A channel to `unix:/path` or `tcp:host:port`. Connects at its first use and again after a break.
+/// A channel to `unix:/path` or `tls:host:port`. Connects at its first use and again after a break.
 pub fn connect(address: &str) -> Result<tonic::transport::Channel, AddressError> {
     Ok(connect::channel(&address.parse::<Address>()?))
 }

@@ -21,6 +21,7 @@ pub(super) fn replica(replica: &ReplicaSpec, settings: &Settings) -> Vec<String>
     if !replica.backing_file.is_empty() {
         arguments.extend(["--backing-file".to_owned(), replica.backing_file.clone()]);
     }
+    arguments.extend(tls(settings));
     arguments
 }
 
@@ -49,7 +50,14 @@ pub(super) fn engine(engine: &EngineSpec, settings: &Settings) -> Vec<String> {
         [(engine.unmap_mark_snap_chain_removed, "--unmap-mark-snap-chain-removed"), (engine.salvage, "--salvage")];
     arguments.extend(flags.into_iter().filter(|(wanted, _)| *wanted).map(|(_, flag)| flag.to_owned()));
     arguments.extend(network(engine));
+    arguments.extend(tls(settings));
     arguments
+}
+
+/// What proves to other machines who the process is.
+fn tls(settings: &Settings) -> Vec<String> {
+    let network = settings.network.iter();
+    network.flat_map(|network| ["--tls".to_owned(), network.tls.display().to_string()]).collect()
 }
 
 /// How clients on other machines reach the volume.

@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
+use std::net::IpAddr;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -22,9 +23,10 @@ use tokio::sync::watch;
 
 use super::adoption::{self, Note, Notes};
 use super::arguments;
+use super::ports::Ports;
 use crate::grpc::instance_v1::instance_start_request::Spec;
 use crate::grpc::instance_v1::{Instance, InstanceKind, InstanceStartRequest, InstanceState};
-use crate::link::Address;
+use crate::link::{Address, nearby};
 
 /// A started process has to answer on its socket within this time.
 const START_TIMEOUT: Duration = Duration::from_secs(20);
@@ -46,6 +48,16 @@ pub struct Settings {
     pub device_directory: PathBuf,
     /// Address of this instance manager, for the engines' keeper.
     pub own_address: Address,
+    /// How other machines reach the processes; `None` for this machine alone.
+    pub network: Option<Network>,
+}
+
+/// Where other machines reach the processes of a node.
+#[derive(Clone, Debug)]
+pub struct Network {
+    pub ip: IpAddr,
+    /// The directory of the certificate that the processes show, and are shown one like.
+    pub tls: PathBuf,
 }
 
 /// Why a process could not be started or stopped.
@@ -77,6 +89,7 @@ pub struct Processes {
 struct Shared {
     settings: Settings,
     notes: Notes,
+    ports: Option<Ports>,
     table: Mutex<BTreeMap<String, Entry>>,
     changed: watch::Sender<u64>,
 }
@@ -95,7 +108,9 @@ impl Processes {
         let notes = Notes::open(&settings.run_directory.join("instances"))?;
         let living = notes.living()?;
         let table = Mutex::new(BTreeMap::new());
-        let processes = Self { shared: Arc::new(Shared { settings, notes, table, changed: watch::Sender::new(0) }) };
+        let ports = settings.network.as_ref().map(|network| Ports::of(network.ip));
+        let shared = Shared { settings, notes, ports, table, changed: watch::Sender::new(0) };
+        let processes = Self { shared: Arc::new(shared) };
         for note in living {
             tracing::info!(instance = note.name, pid = note.pid, "found again");
             processes.adopt(&note);
@@ -190,7 +205,7 @@ impl Processes {
             let Instance { name: running, pid, .. } = running.clone();
             return Err(ProcessError::SecondEngine { volume: request.volume.clone(), running, pid });
         }
-        let (instance, child) = self.spawn(request)?;
+        let (instance, child) = self.spawn(request, &table)?;
         let start_ticks = adoption::start_ticks(instance.pid).unwrap_or_default();
         table.insert(name.to_owned(), Entry { instance: instance.clone(), start_ticks });
         drop(table);
@@ -200,11 +215,16 @@ impl Processes {
         Ok(instance)
     }
 
-    fn spawn(&self, request: &InstanceStartRequest) -> Result<(Instance, std::process::Child), ProcessError> {
+    fn spawn(
+        &self,
+        request: &InstanceStartRequest,
+        table: &BTreeMap<String, Entry>,
+    ) -> Result<(Instance, std::process::Child), ProcessError> {
         let settings = &self.shared.settings;
         let name = request.name.as_str();
         let io_error = |what| move |source| ProcessError::Io { what, name: name.to_owned(), source };
-        let address = Address::Unix(settings.run_directory.join(format!("{name}.sock")));
+        let local = Address::Unix(nearby::socket(&settings.run_directory, name));
+        let address = self.far_address(table).map_err(io_error("find a port"))?.unwrap_or_else(|| local.clone());
         let mut instance = Instance {
             name: name.to_owned(),
             volume: request.volume.clone(),
@@ -229,12 +249,24 @@ impl Processes {
         let log_too = log.try_clone().map_err(io_error("open the log"))?;
         let mut command = Command::new(&settings.binary);
         command.args(arguments).args(["--volume", &request.volume, "--name", name, "--listen", &address.to_string()]);
+        if address != local && instance.kind() == InstanceKind::Replica {
+            // For the engine, if it is on this machine.
+            command.args(["--listen", &local.to_string()]);
+        }
         // A group of its own: a signal to the manager's terminal does not reach the volumes.
         command.process_group(0).stdin(Stdio::null()).stdout(log).stderr(log_too);
         let child = command.spawn().map_err(io_error("start the process"))?;
         instance.pid = child.id();
         tracing::info!(instance = name, pid = instance.pid, "started");
         Ok((instance, child))
+    }
+
+    /// Where other machines reach the next process, if they do.
+    fn far_address(&self, table: &BTreeMap<String, Entry>) -> io::Result<Option<Address>> {
+        let Some(ports) = &self.shared.ports else { return Ok(None) };
+        let port = |entry: &Entry| entry.instance.address.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+        let taken = table.values().filter_map(port).collect();
+        Ok(Some(Address::Tls(ports.free(&taken)?.to_string())))
     }
 
     fn note(&self, instance: &Instance, start_ticks: u64) {

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::Stream;
@@ -12,7 +13,7 @@ use super::disk::{self, Disk, DiskError, Health, Looks, Make};
 use super::environment::{self, Item, Severity};
 use super::images::{self, Images, Place, image_status};
 use super::process::{ProcessError, Processes};
-use super::records::RecordFiles;
+use super::records::Records;
 use super::trim::{TrimError, Trims};
 use crate::frontend::choice;
 use crate::grpc::instance_v1::instance_manager_server::InstanceManager;
@@ -40,14 +41,16 @@ const HOLDER_PAUSE: Duration = Duration::from_millis(100);
 /// One instance manager.
 pub struct Service {
     pub node: String,
+    /// Where other machines reach it; empty where they don't.
+    pub address: String,
     pub processes: Processes,
-    pub records: RecordFiles,
+    pub records: Arc<dyn Records>,
     pub disks: Looks,
     pub health: Health,
     pub trims: Trims,
     pub images: Images,
     /// Told when the instance manager has stopped all instances and should end itself.
-    pub end: std::sync::Arc<Notify>,
+    pub end: Arc<Notify>,
 }
 
 /// The one table from errors to gRPC codes.
@@ -158,7 +161,9 @@ impl Service {
 impl InstanceManager for Service {
     async fn version(&self, _: Request<VersionRequest>) -> Result<Response<VersionReply>, Status> {
         let version = env!("CARGO_PKG_VERSION").to_owned();
-        Ok(Response::new(VersionReply { version, node: self.node.clone(), pid: std::process::id() }))
+        let (node, address) = (self.node.clone(), self.address.clone());
+        let records = self.records.word().to_owned();
+        Ok(Response::new(VersionReply { version, node, pid: std::process::id(), address, records }))
     }
 
     async fn instance_start(&self, request: Request<InstanceStartRequest>) -> Result<Response<Instance>, Status> {
@@ -209,8 +214,7 @@ impl InstanceManager for Service {
     }
 
     async fn record_get(&self, request: Request<RecordGetRequest>) -> Result<Response<RecordReply>, Status> {
-        let (records, volume) = (self.records.clone(), request.into_inner().volume);
-        let found = blocking(move || records.get(&volume)).await?.map_err(|error| keeper_status(&error))?;
+        let found = self.records.get(&request.into_inner().volume).await.map_err(|error| keeper_status(&error))?;
         Ok(Response::new(RecordReply { record: found.map(Into::into) }))
     }
 
@@ -220,17 +224,18 @@ impl InstanceManager for Service {
     ) -> Result<Response<RecordReply>, Status> {
         let request = request.into_inner();
         let next = request.next.ok_or_else(|| Status::invalid_argument("the request has no record"))?;
-        let (records, record) = (self.records.clone(), next.into());
         let (epoch, generation) = (Epoch(request.expected_epoch), Generation(request.expected_generation));
-        let set = blocking(move || records.compare_and_set(epoch, generation, &record)).await?;
+        // In a task of its own: a caller that goes away must not leave a change half made.
+        let records = Arc::clone(&self.records);
+        let set = tokio::spawn(async move { records.compare_and_set(epoch, generation, &next.into()).await });
+        let set = set.await.map_err(|error| Status::internal(error.to_string()))?;
         let set = set.map_err(|error| keeper_status(&error))?;
         Ok(Response::new(RecordReply { record: Some(set.into()) }))
     }
 
     async fn record_delete(&self, request: Request<RecordGetRequest>) -> Result<Response<RecordDeleteReply>, Status> {
         let volume = request.into_inner().volume;
-        let (records, name) = (self.records.clone(), volume.clone());
-        blocking(move || records.delete(&name)).await?.map_err(|error| keeper_status(&error))?;
+        self.records.delete(&volume).await.map_err(|error| keeper_status(&error))?;
         self.processes.forget_devices(&volume).await;
         Ok(Response::new(RecordDeleteReply {}))
     }

@@ -1,25 +1,31 @@
-//! Where a process listens: a unix socket on the same machine, TCP across machines.
+//! Where a process listens: a unix socket on the same machine, TLS across machines. Plain TCP is for measurements and tests: it
+//! asks nobody who he is.
 
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
-/// `unix:/path` or `tcp:host:port`.
+use super::tls::{Identity, TlsListener};
+
+/// `unix:/path`, `tls:host:port` or `tcp:host:port`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Address {
     Unix(PathBuf),
     Tcp(String),
+    /// With a certificate of the cluster on both sides.
+    Tls(String),
 }
 
 /// A text that is no address.
 #[derive(Debug, thiserror::Error)]
-#[error("{0:?} is not an address; it has to be unix:/path or tcp:host:port")]
+#[error("{0:?} is not an address; it has to be unix:/path, tls:host:port or tcp:host:port")]
 pub struct AddressError(String);
 
 impl FromStr for Address {
@@ -29,6 +35,7 @@ impl FromStr for Address {
         match text.split_once(':') {
             Some(("unix", path)) if path.starts_with('/') => Ok(Self::Unix(path.into())),
             Some(("tcp", host)) if host.contains(':') => Ok(Self::Tcp(host.to_owned())),
+            Some(("tls", host)) if host.contains(':') => Ok(Self::Tls(host.to_owned())),
             _ => Err(AddressError(text.to_owned())),
         }
     }
@@ -39,14 +46,24 @@ impl fmt::Display for Address {
         match self {
             Self::Unix(path) => write!(formatter, "unix:{}", path.display()),
             Self::Tcp(host) => write!(formatter, "tcp:{host}"),
+            Self::Tls(host) => write!(formatter, "tls:{host}"),
         }
     }
 }
 
 impl Address {
-    /// Opens a stream to it.
+    /// Opens a stream to it, as the member of the cluster that this process is.
     pub async fn connect(&self) -> io::Result<Stream> {
+        self.connect_as(None).await
+    }
+
+    /// The same as another member.
+    pub async fn connect_as(&self, member: Option<&Identity>) -> io::Result<Stream> {
         match self {
+            Self::Tls(host) => match member {
+                Some(member) => member.connect(host).await,
+                None => Identity::own()?.connect(host).await,
+            },
             Self::Unix(path) => UnixStream::connect(path).await.map(Stream::Unix),
             Self::Tcp(host) => {
                 let stream = TcpStream::connect(host).await?;
@@ -59,6 +76,10 @@ impl Address {
     /// Listens on it. A socket file that nobody listens on any more is replaced; a live one is an error.
     pub async fn listen(&self) -> io::Result<Listener> {
         match self {
+            Self::Tls(host) => {
+                let identity = Arc::clone(Identity::own()?);
+                TlsListener::start(TcpListener::bind(host).await?, identity).map(Listener::Tls)
+            }
             Self::Tcp(host) => TcpListener::bind(host).await.map(Listener::Tcp),
             Self::Unix(path) => {
                 if path.exists() {
@@ -79,12 +100,23 @@ impl Address {
 pub enum Listener {
     Unix(UnixListener),
     Tcp(TcpListener),
+    Tls(TlsListener),
 }
 
 impl Listener {
+    /// Where it listens over TLS, with the port that was chosen.
+    #[must_use]
+    pub fn tls_address(&self) -> Option<Address> {
+        match self {
+            Self::Tls(listener) => Some(Address::Tls(listener.local_address().to_string())),
+            Self::Unix(_) | Self::Tcp(_) => None,
+        }
+    }
+
     /// The next connection.
     pub async fn accept(&self) -> io::Result<Stream> {
         match self {
+            Self::Tls(listener) => listener.next().await,
             Self::Unix(listener) => listener.accept().await.map(|(stream, _)| Stream::Unix(stream)),
             Self::Tcp(listener) => {
                 let (stream, _) = listener.accept().await?;
@@ -161,10 +193,10 @@ mod tests {
 
     #[test]
     fn texts() {
-        for text in ["unix:/run/a.sock", "tcp:127.0.0.1:80", "tcp:[::1]:80"] {
+        for text in ["unix:/run/a.sock", "tcp:127.0.0.1:80", "tcp:[::1]:80", "tls:10.0.0.1:8500"] {
             assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
         }
-        for text in ["", "unix:relative", "tcp:nohost", "http://x", "/run/a.sock"] {
+        for text in ["", "unix:relative", "tcp:nohost", "tls:nohost", "http://x", "/run/a.sock"] {
             assert!(text.parse::<Address>().is_err(), "{text}");
         }
     }

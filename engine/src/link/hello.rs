@@ -7,6 +7,7 @@ use tokio::io::AsyncWriteExt;
 use super::address::{Address, Stream};
 use super::control::{ControlReply, ControlRequest, Hello, Welcome};
 use super::frame::{self, Header, Kind};
+use super::nearby;
 use super::request::{LinkError, encode_json, remote_error};
 
 /// How long a connection may take before the replica counts as not reachable.
@@ -21,6 +22,7 @@ pub(super) async fn open_stream(
     address: &Address,
     hello: &Hello,
 ) -> Result<(Stream, Welcome), LinkError> {
+    let address = nearby::way(replica, address);
     let lost = |cause: String| LinkError::Lost { replica: replica.to_owned(), cause };
     let too_late = |what: &str, limit: Duration| lost(format!("{address} did not {what} within {} s", limit.as_secs()));
     let connected = tokio::time::timeout(CONNECT_TIMEOUT, address.connect()).await;

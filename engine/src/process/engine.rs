@@ -11,14 +11,14 @@ use clap::Args;
 use tokio::sync::watch;
 
 use super::nbd_tls::NbdTlsArguments;
-use super::{ProgramError, asked_to_end};
+use super::{ProgramError, asked_to_end, become_member};
 use crate::frontend::iscsi::Chap;
 use crate::frontend::tenure::{self, Tenure};
 use crate::frontend::{FrontendError, FrontendKind, IoErrorKind, Offering, ServeConfig, Serving, StopRefused, serve};
 use crate::grpc::engine_service::{Offer, Phase, Service};
 use crate::grpc::engine_v1::engine_server::EngineServer;
 use crate::grpc::keeper::InstanceManagerKeeper;
-use crate::link::Address;
+use crate::link::{Address, nearby};
 use crate::volume::Volume;
 use crate::volume::record::{Epoch, Keeper};
 use crate::volume::snapshot_limits::{self, SnapshotLimits};
@@ -56,6 +56,9 @@ pub struct Arguments {
     /// Address of the instance manager that keeps the control record.
     #[arg(long)]
     keeper: Address,
+    /// Directory of this process's certificate for other machines (ca.crt, tls.crt, tls.key).
+    #[arg(long)]
+    tls: Option<PathBuf>,
     /// Sockets and mounts of this node's volumes.
     #[arg(long)]
     run_directory: PathBuf,
@@ -112,6 +115,8 @@ pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
     let asked = asked_to_end()?;
     // A wrong one is told of before anything is touched.
     let chap = chap(arguments.iscsi_chap_file.as_deref())?;
+    become_member(arguments.tls.as_deref())?;
+    nearby::set(&arguments.listen, arguments.run_directory.clone());
     let (phase, phases) = watch::channel(Phase::Starting { volume: arguments.volume.clone() });
     let listener = arguments
         .listen

@@ -1,20 +1,23 @@
 //! `aurochs-engine instance-manager`: one per node.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::Args;
+use futures::Stream;
 use tokio::sync::Notify;
 
-use super::{ProgramError, asked_to_end};
+use super::{ProgramError, asked_to_end, become_member};
 use crate::grpc::instance_v1::instance_manager_server::InstanceManagerServer;
 use crate::instance::disk::{Health, Looks};
 use crate::instance::images::Images;
-use crate::instance::process::{Processes, Settings};
-use crate::instance::records::RecordFiles;
+use crate::instance::process::{Network, Processes, Settings};
+use crate::instance::records::{ApiServerRecords, RecordFiles, Records};
 use crate::instance::service::Service;
 use crate::instance::trim::Trims;
 use crate::link::Address;
+use crate::link::address::Listener;
 
 /// The instance manager of one node.
 #[derive(Debug, Args)]
@@ -37,6 +40,15 @@ pub struct Arguments {
     /// Where to listen; <run-dir>/im.sock by default.
     #[arg(long)]
     listen: Option<Address>,
+    /// Where other machines reach it, over TLS; its processes get ports of the same address.
+    #[arg(long, requires = "tls")]
+    instance_address: Option<SocketAddr>,
+    /// Directory of the certificate for other machines (ca.crt, tls.crt, tls.key), of this process and those it starts.
+    #[arg(long)]
+    tls: Option<PathBuf>,
+    /// File that says how the API server of a cluster is reached, which keeps the control records then.
+    #[arg(long)]
+    api_server: Option<PathBuf>,
 }
 
 /// Runs until it is told to shut down. A signal ends it alone: its processes go on and are found again.
@@ -50,7 +62,17 @@ pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
     let own_address = arguments.listen.unwrap_or_else(|| Address::Unix(arguments.run_dir.join("im.sock")));
     // Before anything else: a second instance manager of the node must not touch the first one's processes.
     let listener = own_address.listen().await.map_err(io(&format!("listen on {own_address}")))?;
+    become_member(arguments.tls.as_deref())?;
+    let far = match arguments.instance_address {
+        None => None,
+        Some(address) => {
+            let address = Address::Tls(address.to_string());
+            Some(address.listen().await.map_err(io(&format!("listen on {address}")))?)
+        }
+    };
+    let network = arguments.instance_address.map(|address| address.ip()).zip(arguments.tls);
     let settings = Settings {
+        network: network.map(|(ip, tls)| Network { ip, tls }),
         node: arguments.node.clone(),
         binary: std::env::current_exe().map_err(io("find this program's own file"))?,
         run_directory: arguments.run_dir,
@@ -59,10 +81,16 @@ pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
         own_address,
     };
     let end = Arc::new(Notify::new());
+    let records: Arc<dyn Records> = match &arguments.api_server {
+        Some(file) => Arc::new(ApiServerRecords::new(file)),
+        None => Arc::new(RecordFiles::open(&arguments.records).map_err(io("open the control records"))?),
+    };
+    let address = far.as_ref().and_then(Listener::tls_address).map(|address| address.to_string());
     let service = Service {
         node: arguments.node.clone(),
+        address: address.unwrap_or_default(),
         processes: Processes::open(settings).map_err(io("look for running processes"))?,
-        records: RecordFiles::open(&arguments.records).map_err(io("open the control records"))?,
+        records,
         disks: Looks::default(),
         health: Health::default(),
         trims: Trims::default(),
@@ -70,11 +98,8 @@ pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
         end: Arc::clone(&end),
     };
     tracing::info!(node = arguments.node, "instance manager ready");
-    let connections = async_stream::stream! {
-        loop {
-            yield listener.accept().await;
-        }
-    };
+    let listeners = std::iter::once(listener).chain(far).map(|listener| Box::pin(connections(listener)));
+    let connections = futures::stream::select_all(listeners);
     let ended = async move {
         tokio::select! {
             () = end.notified() => {}
@@ -88,4 +113,12 @@ pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
         () = async { ended.await; tokio::time::sleep(std::time::Duration::from_millis(200)).await } => {}
     }
     Ok(())
+}
+
+fn connections(listener: Listener) -> impl Stream<Item = std::io::Result<crate::link::address::Stream>> {
+    async_stream::stream! {
+        loop {
+            yield listener.accept().await;
+        }
+    }
 }

@@ -20,6 +20,8 @@ pub use nbd_tls::NbdTlsArguments;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::link::tls::Identity;
+
 /// What every program may fail with; the text is its last word.
 #[derive(Debug, thiserror::Error)]
 pub enum ProgramError {
@@ -31,6 +33,8 @@ pub enum ProgramError {
     Replica(#[from] crate::replica::ReplicaError),
     #[error(transparent)]
     Start(#[from] crate::volume::start::StartError),
+    #[error("the certificate for other machines can't be used: {0}")]
+    Identity(crate::frontend::nbd::TlsError),
     #[error("cannot offer the volume: {0}")]
     Frontend(#[from] crate::frontend::FrontendError),
     #[error("the gRPC server ended: {0}")]
@@ -83,6 +87,13 @@ impl ProgramError {
             _ => 1,
         }
     }
+}
+
+/// Takes the certificate in the directory, if there is one, as this process's own towards other machines.
+fn become_member(tls: Option<&std::path::Path>) -> Result<(), ProgramError> {
+    let Some(directory) = tls else { return Ok(()) };
+    Identity::open(directory).map_err(ProgramError::Identity)?.become_own();
+    Ok(())
 }
 
 /// Resolves when the process is asked to end (SIGTERM or SIGINT). Call early: signals before that kill it.

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use futures::future::join_all;
 
-use super::{ProgramError, asked_to_end};
+use super::{ProgramError, asked_to_end, become_member};
 use crate::link::Address;
 use crate::link::server::{ReplicaServer, ServeOptions};
 use crate::replica::hash::NodeLock;
@@ -24,9 +25,12 @@ pub struct Arguments {
     /// Name of the replica.
     #[arg(long)]
     name: String,
-    /// Where the engine connects: unix:/path or tcp:host:port.
+    /// Where the engine connects: unix:/path or tls:host:port. Repeat for several.
+    #[arg(long, required = true)]
+    listen: Vec<Address>,
+    /// Directory of this process's certificate for other machines (ca.crt, tls.crt, tls.key).
     #[arg(long)]
-    listen: Address,
+    tls: Option<PathBuf>,
     /// Keep Longhorn's revision.counter.
     #[arg(long)]
     revision_counter: bool,
@@ -57,18 +61,19 @@ pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
         let backing_file = arguments.backing_file.as_deref();
         Replica::create_on(&arguments.directory, arguments.size, backing_file, options)?;
     }
-    let listener = arguments
-        .listen
-        .listen()
-        .await
-        .map_err(|source| ProgramError::Io { what: format!("listen on {}", arguments.listen), source })?;
+    become_member(arguments.tls.as_deref())?;
+    let mut listeners = Vec::new();
+    for address in &arguments.listen {
+        let failed = |source| ProgramError::Io { what: format!("listen on {address}"), source };
+        listeners.push(address.listen().await.map_err(failed)?);
+    }
     tracing::info!(replica = arguments.name, directory = %arguments.directory.display(), "serving");
     let Arguments { volume, name, directory, backing_file, .. } = arguments;
     let options =
         ServeOptions { open: options, backing_file, hash_lock: arguments.hash_lock.as_deref().map(NodeLock::at) };
     let server = ReplicaServer::with_options(&volume, &name, directory, options);
     tokio::select! {
-        () = std::sync::Arc::clone(&server).serve(listener) => {}
+        _ = join_all(listeners.into_iter().map(|listener| std::sync::Arc::clone(&server).serve(listener))) => {}
         () = end => {}
     }
     server.close().await?;

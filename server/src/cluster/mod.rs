@@ -4,20 +4,26 @@
 //! 1. [`connect`](Cluster::connect) — the API server of a kubeconfig, or of the cluster that this process is a pod of;
 //! 2. [`lease`] — one manager at a time acts on a namespace;
 //! 3. [`crate::store::kube`] — the resources;
-//! 4. [`adopt`] — what others made is made ready;
-//! 5. [`release`] — what the chart says: settings, backup target, StorageClass;
-//! 6. [`webhook`] — the API server asks about what others write;
-//! 7. [`users`] — who logs in with a password; [`tokens`] — service accounts; [`credentials`] — what backup targets ask for.
+//! 4. [`announce`] — each manager tells of its own machine; [`identity`] — who its processes are to others; [`access`] — how its
+//!    instance managers reach the API server;
+//! 5. [`adopt`] — what others made is made ready;
+//! 6. [`release`] — what the chart says: settings, backup target, StorageClass;
+//! 7. [`webhook`] — the API server asks about what others write;
+//! 8. [`users`] — who logs in with a password; [`tokens`] — service accounts; [`credentials`] — what backup targets ask for.
 //!
 //! Other programs than the manager: [`deployer`] keeps the objects of the CSI driver ([`driver`]); [`upgrade`] and [`uninstall`] are
 //! asked by Helm. [`dynamic`] and [`change`] are how all of them speak with the API server.
 
+pub mod access;
 pub mod adopt;
+pub mod announce;
+mod authority;
 mod change;
 pub mod credentials;
 pub mod deployer;
 pub mod driver;
 mod dynamic;
+pub mod identity;
 pub mod lease;
 pub mod release;
 #[cfg(test)]
@@ -28,6 +34,7 @@ pub mod upgrade;
 pub mod users;
 pub mod webhook;
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -36,6 +43,8 @@ use kube::{Client, Config};
 use tokio::time::{Instant, sleep};
 
 use crate::store::kube::{Kube, OpenError};
+use access::AccessError;
+use identity::IdentityError;
 use lease::{Candidate, Turn};
 use tokens::Tokens;
 use webhook::{Place, Registration, Webhook, WebhookError};
@@ -64,6 +73,8 @@ pub struct Member {
     pub users_secret: Option<String>,
     /// Where the API server asks about what people write; `None` for no such place.
     pub webhook: Option<Place>,
+    /// Where the machine's instance manager is reached from other ones; `None` for nowhere. Of several the ports follow each other.
+    pub instance_address: Option<SocketAddr>,
 }
 
 /// Why the cluster can't be used.
@@ -79,12 +90,17 @@ pub enum ClusterError {
     Store(#[from] OpenError),
     #[error(transparent)]
     Webhook(#[from] WebhookError),
+    #[error(transparent)]
+    Access(#[from] AccessError),
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
 }
 
 /// A namespace of a cluster.
 #[derive(Clone)]
 pub struct Cluster {
     client: Client,
+    config: Config,
     namespace: String,
 }
 
@@ -98,8 +114,18 @@ impl Cluster {
         // The store sends again what may be sent again, and knows when to give up.
         config.default_retry = false;
         config.read_timeout = Some(SILENCE_LONGEST);
-        let client = Client::try_from(config).map_err(ClusterError::Client)?;
-        Ok(Self { client, namespace: member.namespace.clone() })
+        let client = Client::try_from(config.clone()).map_err(ClusterError::Client)?;
+        Ok(Self { client, config, namespace: member.namespace.clone() })
+    }
+
+    /// Writes for instance managers how they reach the API server.
+    pub fn hand_on(&self, file: &Path) -> Result<(), ClusterError> {
+        Ok(access::write(&self.config, &self.namespace, file)?)
+    }
+
+    /// A certificate for the processes of this machine, in this directory.
+    pub async fn identity(&self, node: &str, directory: &Path) -> Result<identity::Member, ClusterError> {
+        Ok(identity::Member::open(&self.client, &self.namespace, node, directory).await?)
     }
 
     /// Waits until no other manager acts on the namespace. `identity` names this one to people: node and process.

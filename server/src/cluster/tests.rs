@@ -23,7 +23,8 @@ pub(crate) async fn client(plane: &ControlPlane) -> Client {
 
 async fn cluster(plane: &ControlPlane) -> Cluster {
     plane.kubectl(&["create", "namespace", "a"], "").unwrap();
-    Cluster { client: client(plane).await, namespace: "a".to_owned() }
+    let config = read(&plane.kubeconfig()).await.unwrap();
+    Cluster { client: client(plane).await, config, namespace: "a".to_owned() }
 }
 
 /// The chart as it is rendered without any values.
@@ -35,7 +36,7 @@ pub(crate) async fn as_account(plane: &ControlPlane, account: &str) -> Cluster {
     plane.give_rights(CHART);
     let mut config = read(&plane.kubeconfig()).await.unwrap();
     config.auth_info.impersonate = Some(format!("system:serviceaccount:{NAMESPACE}:{account}"));
-    Cluster { client: Client::try_from(config).unwrap(), namespace: NAMESPACE.to_owned() }
+    Cluster { client: Client::try_from(config.clone()).unwrap(), config, namespace: NAMESPACE.to_owned() }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -156,7 +157,8 @@ async fn accounts_may_what_they_need_and_no_more() {
         ("longhorn-driver-service-account", "list", "settings.longhorn.io", NAMESPACE),
         ("longhorn-csi-service-account", "create", "persistentvolumes", ""),
         ("longhorn-csi-plugin-service-account", "update", "api.longhorn.io", NAMESPACE),
-        ("longhorn-instance-manager-service-account", "update", "engines.longhorn.io/status", NAMESPACE),
+        ("longhorn-instance-manager-service-account", "patch", "volumes.longhorn.io/status", NAMESPACE),
+        ("longhorn-instance-manager-service-account", "get", "volumes.longhorn.io", NAMESPACE),
     ] {
         assert!(may(account, verb, resource, namespace), "{account} may not {verb} {resource}");
     }
@@ -168,7 +170,8 @@ async fn accounts_may_what_they_need_and_no_more() {
         ("longhorn-driver-service-account", "update", "settings.longhorn.io"),
         ("longhorn-csi-plugin-service-account", "list", "pods"),
         ("longhorn-instance-manager-service-account", "list", "volumes.longhorn.io"),
-        ("longhorn-instance-manager-service-account", "delete", "engines.longhorn.io"),
+        ("longhorn-instance-manager-service-account", "update", "volumes.longhorn.io"),
+        ("longhorn-instance-manager-service-account", "get", "engines.longhorn.io"),
     ] {
         assert!(!may(account, verb, resource, NAMESPACE), "{account} may {verb} {resource}");
     }

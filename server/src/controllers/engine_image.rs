@@ -91,8 +91,11 @@ impl Controller for Images {
             context.store.create(&Object::<EngineImage>::new(name, spec)).await?;
         }
         let count = self.users(&image, true).await?;
-        let runs = |node: &str| (node.to_owned(), runs_this_version(&context.instances.answering(node)));
-        let deployment: BTreeMap<String, bool> = context.clients.nodes().map(runs).collect();
+        let runs = |node: String| {
+            let is_this = runs_this_version(&context.instances.answering(&node));
+            (node, is_this)
+        };
+        let deployment: BTreeMap<String, bool> = context.clients.nodes().into_iter().map(runs).collect();
         let change = |status: &mut EngineImageStatus| {
             status.owner_id = context.owner.to_string();
             status.versions = versions();

@@ -27,6 +27,17 @@ pub fn name_of(node: &str) -> String {
     })
 }
 
+/// What a node's is to be.
+#[must_use]
+pub fn spec_of(node: &str) -> InstanceManagerSpec {
+    InstanceManagerSpec {
+        node_id: node.to_owned(),
+        kind: "aio".to_owned(),
+        data_engine: "v1".to_owned(),
+        image: engine_image::default_image(),
+    }
+}
+
 /// The image and the instance manager of an engine's or replica's process: none where none runs, as before (`None`) where
 /// nobody can tell.
 pub(super) fn runs_as(state: InstanceState, image: &str, node: &str) -> Option<(String, String)> {
@@ -44,7 +55,7 @@ struct Mirror(Context);
 /// Keys are node names.
 pub fn start(context: &Context) -> Vec<JoinHandle<()>> {
     let queue = WorkQueue::default();
-    context.clients.nodes().for_each(|node| queue.add(node));
+    context.clients.nodes().iter().for_each(|node| queue.add(node));
     let fed = runtime::feed_from_instances(&context.instances, &queue, |change| match change {
         InstanceChange::Node(node) | InstanceChange::Instance { node, .. } => vec![node.clone()],
     });
@@ -63,13 +74,7 @@ impl Controller for Mirror {
                 // A node that was taken away leaves nothing behind; one that has never been up has nothing to tell.
                 return Ok(Next::After(runtime::RESYNC));
             }
-            let spec = InstanceManagerSpec {
-                node_id: node.to_owned(),
-                kind: "aio".to_owned(),
-                data_engine: "v1".to_owned(),
-                image: engine_image::default_image(),
-            };
-            context.store.create(&Object::<InstanceManager>::new(&name, spec)).await?;
+            context.store.create(&Object::<InstanceManager>::new(&name, spec_of(node))).await?;
         }
         let instances = context.instances.of_node(node);
         let change = |status: &mut InstanceManagerStatus| {

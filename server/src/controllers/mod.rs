@@ -57,7 +57,7 @@ use tokio::task::JoinHandle;
 
 use crate::backups::Backups;
 use crate::events::Events;
-use crate::instance::{ClientError, Clients, Instances, watcher};
+use crate::instance::{ClientError, Clients, Instances, directory, watcher};
 use crate::jobs::Jobs;
 use crate::samples::Samples;
 use crate::settings::Settings;
@@ -131,9 +131,16 @@ impl Controllers {
         let mut tasks = vec![setting::follow(context)];
         for node in context.clients.nodes() {
             let (clients, instances) = (context.clients.clone(), context.instances.clone());
-            tasks.push(tokio::spawn(watcher::follow(clients, instances, node.to_owned())));
+            tasks.push(tokio::spawn(watcher::follow(clients, instances, node)));
         }
         Ok(Self { tasks })
+    }
+
+    /// The same in a cluster, whose nodes come and go.
+    pub async fn look_around(context: &Context) -> Result<Self, Error> {
+        setting::read(context).await?;
+        let directory = directory::follow(&context.store, &context.clients, &context.instances).await?;
+        Ok(Self { tasks: vec![setting::follow(context), directory] })
     }
 
     /// Brings settings and nodes into being, then starts everything that acts on what [`look`](Self::look) sees.

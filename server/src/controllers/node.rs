@@ -26,7 +26,7 @@ use super::queue::WorkQueue;
 use super::runtime::{self, Controller, Next};
 use super::{Context, Error, orphan};
 use crate::events::{EventType, Reason};
-use crate::instance::{Answering, InstanceChange};
+use crate::instance::{Answering, Clients, InstanceChange};
 use crate::resources::node::{DiskSpec, NodeSpec, NodeStatus, READY};
 use crate::resources::{BackingImage, Engine, LABEL_NODE, Metadata, Node, Object, Replica, condition};
 use crate::scheduling::space;
@@ -47,7 +47,7 @@ struct Nodes {
 /// Keys are node names.
 pub fn start(context: &Context) -> Vec<JoinHandle<()>> {
     let queue = WorkQueue::default();
-    context.clients.nodes().for_each(|node| queue.add(node));
+    context.clients.nodes().iter().for_each(|node| queue.add(node));
     let nodes = Nodes { context: context.clone(), memory: Memory::default(), health: health::Memory::default() };
     vec![
         runtime::feed_from_instances(&context.instances, &queue, |change| match change {
@@ -166,13 +166,22 @@ impl Controller for Nodes {
     }
 }
 
+/// Makes the resource of a node of this machine, whoever acts: this manager alone knows where its disk is. `local` reaches its
+/// instance manager.
+pub async fn introduce(context: &Context, local: &Clients, name: &str) -> Result<(), Error> {
+    let context = Context { clients: local.clone(), ..context.clone() };
+    let nodes = Nodes { context, memory: Memory::default(), health: health::Memory::default() };
+    nodes.ensure(name, true).await.map(drop)
+}
+
 impl Nodes {
     /// The node's resource; at the first sight of a node it is made.
     async fn ensure(&self, name: &str, answers: bool) -> Result<Option<Object<Node>>, Error> {
         if let Some(node) = self.context.store.find::<Node>(name).await? {
             return Ok(Some(node));
         }
-        if !answers {
+        // Of another machine's node its own manager tells.
+        if !answers || !self.context.clients.is_own(name) {
             return Ok(None);
         }
         let spec = NodeSpec { name: name.to_owned(), allow_scheduling: true, ..NodeSpec::default() };

@@ -124,7 +124,9 @@ pub async fn node_for(context: &Context, volume: &Object<Volume>) -> Result<Opti
         }
     }
     let replicas = context.store.list_labelled::<Replica>(LABEL_VOLUME, volume.name()).await?;
-    let found = choose(volume, &replicas, context.clients.nodes(), |node| context.instances.answers(node));
+    let nodes = context.clients.nodes();
+    let all = nodes.iter().map(String::as_str);
+    let found = choose(volume, &replicas, all, |node| context.instances.answers(node));
     Ok(found.map(str::to_owned))
 }
 

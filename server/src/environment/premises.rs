@@ -44,20 +44,32 @@ impl Premises {
     /// The first disk that lies in another one, around it, or among the manager's own files.
     pub fn check(&self, added: &[Place], present: &[Place]) -> Result<(), PathError> {
         let Some(places) = &self.0 else { return Ok(()) };
-        let mut seen: Vec<(String, PathBuf)> = present.iter().map(|place| (place.title(), real(&place.path))).collect();
+        let mut seen: Vec<(&Place, PathBuf)> = present.iter().map(|place| (place, real(&place.path))).collect();
         for place in added {
             let (title, path) = (place.title(), real(&place.path));
-            places.check(place, &path)?;
-            for (other, other_path) in &seen {
-                disk_paths::apart((other, other_path), (&title, &path))?;
+            if places.is_here(place) {
+                places.check(place, &path)?;
             }
-            seen.push((title, path));
+            for (other, other_path) in seen.iter().filter(|(other, _)| places.are_together(other, place)) {
+                disk_paths::apart((&other.title(), other_path), (&title, &path))?;
+            }
+            seen.push((place, path));
         }
         Ok(())
     }
 }
 
 impl Places {
+    /// Whether its node is one of this machine. In a cluster there are others.
+    fn is_here(&self, place: &Place) -> bool {
+        self.default_disks.contains_key(&place.node)
+    }
+
+    /// Whether both are on one machine, as far as is known.
+    fn are_together(&self, one: &Place, other: &Place) -> bool {
+        one.node == other.node || (self.is_here(one) && self.is_here(other))
+    }
+
     fn check(&self, place: &Place, path: &Path) -> Result<(), PathError> {
         let is_default = self.default_disks.get(&place.node).is_some_and(|default| real(default) == path);
         let own = self.own.iter().find(|own| path.starts_with(own)).filter(|_| !is_default);

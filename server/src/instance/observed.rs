@@ -1,5 +1,6 @@
 //! What the instance managers last told about their processes.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -84,11 +85,40 @@ pub struct Instances {
 /// A receiver that lags more than this looks at everything again.
 const CHANGES_BUFFERED: usize = 1024;
 
+impl Default for Instances {
+    /// Of no node.
+    fn default() -> Self {
+        Self::new([""; 0])
+    }
+}
+
 impl Instances {
-    pub fn new<'a>(nodes: impl IntoIterator<Item = &'a str>) -> Self {
+    pub fn new(nodes: impl IntoIterator<Item = impl Into<String>>) -> Self {
         let empty = || NodeState { answering: Answering::NotYet, instances: BTreeMap::new() };
-        let nodes = nodes.into_iter().map(|name| (name.to_owned(), empty())).collect();
+        let nodes = nodes.into_iter().map(|name| (name.into(), empty())).collect();
         Self { nodes: Arc::new(Mutex::new(nodes)), changes: broadcast::Sender::new(CHANGES_BUFFERED) }
+    }
+
+    /// A node that was not known: nothing may be concluded of it before it is heard. True if it was not.
+    pub fn bring(&self, node: &str) -> bool {
+        let is_new = self.with(|nodes| match nodes.entry(node.to_owned()) {
+            Entry::Vacant(place) => {
+                place.insert(NodeState { answering: Answering::NotYet, instances: BTreeMap::new() });
+                true
+            }
+            Entry::Occupied(_) => false,
+        });
+        if is_new {
+            self.announce(vec![InstanceChange::Node(node.to_owned())]);
+        }
+        is_new
+    }
+
+    /// A node that is there no more.
+    pub fn take_away(&self, node: &str) {
+        if self.with(|nodes| nodes.remove(node)).is_some() {
+            self.announce(vec![InstanceChange::Node(node.to_owned())]);
+        }
     }
 
     #[must_use]

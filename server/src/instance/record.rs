@@ -1,5 +1,7 @@
-//! Control records (SAFETY.md): who has all of a volume's data. Any instance manager keeps any volume's record in a
-//! standalone installation, so the first that answers is asked.
+//! Control records (SAFETY.md): who has all of a volume's data. Any instance manager has any volume's record, in the files of the
+//! machine or from the API server of the cluster, so the first that answers is asked.
+
+use std::error::Error as _;
 
 use aurochs_engine::grpc::instance_v1::instance_manager_client::InstanceManagerClient;
 use aurochs_engine::grpc::instance_v1::{Record, RecordCompareAndSetRequest, RecordGetRequest};
@@ -50,13 +52,20 @@ async fn first_answer<T, F: Future<Output = Result<T, tonic::Status>> + Send>(
     doing: &'static str,
     ask: impl Fn(InstanceManagerClient<Channel>) -> F,
 ) -> Result<T, ClientError> {
-    for node in clients.nodes() {
-        let answer = ask(clients.manager(node)?).await;
+    let mut why = None;
+    for node in clients.nearest() {
+        let answer = ask(clients.manager(&node)?).await;
         let answer = answer.map_err(rpc(format!("the control record of {volume} could not be {doing} on {node}: it")));
         match answer {
-            Err(error) if error.is_unreachable() => {}
+            // One that answers and can't reach the records itself says why; the first one is of this machine, if any is.
+            Err(error) if error.is_unreachable() => why = why.or(Some(error).filter(is_answer)),
             answer => return answer,
         }
     }
-    Err(ClientError::NoKeeper { volume: volume.to_owned(), doing })
+    Err(why.unwrap_or_else(|| ClientError::NoKeeper { volume: volume.to_owned(), doing }))
+}
+
+/// Whether it came from the other side: what did not get there has a cause on this one.
+fn is_answer(error: &ClientError) -> bool {
+    matches!(error, ClientError::Rpc { status, .. } if status.source().is_none())
 }

@@ -43,6 +43,8 @@ pub struct InstanceManagerStatus {
     pub conditions: Vec<Condition>,
     pub instance_engines: BTreeMap<String, InstanceProcess>,
     pub instance_replicas: BTreeMap<String, InstanceProcess>,
+    /// Ours: where other machines reach it, `tls:host:port`; empty where they don't. The manager of its machine says it.
+    pub address: String,
     /// Ours: process id and version of the manager itself; 0 and empty while it does not answer.
     pub pid: u32,
     pub version: String,

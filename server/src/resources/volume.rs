@@ -238,4 +238,27 @@ pub struct VolumeStatus {
     pub switchover_state: String,
     /// Ours: why the volume is not as wished, worst first.
     pub causes: Vec<Cause>,
+    /// Ours: who has all of its data (SAFETY.md), where a cluster keeps the resources. The instance managers write it and nobody
+    /// else: what a manager writes leaves it as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub control_record: Option<ControlRecord>,
+}
+
+/// The control record of a volume, as the instance managers keep it (`engine/src/instance/records`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Described, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ControlRecord {
+    pub volume: String,
+    /// Which engine start this is.
+    pub epoch: u64,
+    /// Count of membership changes.
+    pub generation: u64,
+    /// Replicas that hold every acknowledged write.
+    pub members: Vec<String>,
+    /// Replicas that are being rebuilt.
+    pub joining: Vec<String>,
+    /// The last engine closed properly.
+    pub clean: bool,
+    /// Tells the volume from others that have had its name.
+    pub incarnation: String,
 }

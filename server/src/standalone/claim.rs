@@ -99,6 +99,15 @@ impl Process {
         Self { pid, start: start_time(pid) }
     }
 
+    /// Asks it to end, and returns when it has, or when patience has.
+    pub(super) async fn end(&self) {
+        let pid = i32::try_from(self.pid).map(Pid::from_raw);
+        if let Err(errno) = pid.map_or(Err(Errno::ESRCH), |pid| kill(pid, Signal::SIGTERM)) {
+            tracing::warn!(pid = self.pid, %errno, "a process can't be asked to end");
+        }
+        self.wait_for_end().await;
+    }
+
     /// Returns when it has ended, or when patience has.
     pub(super) async fn wait_for_end(&self) {
         let ended = async {

@@ -10,6 +10,8 @@
 //! | `DATA/records/` | control records of the volumes |
 //! | `DATA/nodes/node-N/` | a node's disk: `longhorn-disk.cfg`, `replicas/` |
 //! | `DATA/logs/` | logs of the instance managers |
+//! | `DATA/cluster/api-server.json` | how instance managers reach the API server of a cluster |
+//! | `DATA/cluster/tls/` | certificate of the machine's processes for those of other machines |
 //! | `DATA/support-bundles/` | archives that wait to be downloaded |
 //! | `RUN/node-N/im.sock` | a node's instance manager |
 //!
@@ -97,6 +99,7 @@ impl Layout {
         }
         make_private(&layout.logs())?;
         make_private(&layout.records())?;
+        make_private(&layout.cluster())?;
         for node in &layout.nodes {
             make_private(&layout.node_data(node))?;
             make_private(&layout.node_run(node))?;
@@ -142,6 +145,22 @@ impl Layout {
         self.data.join("logs")
     }
 
+    /// What there is in a cluster alone.
+    #[must_use]
+    pub fn cluster(&self) -> PathBuf {
+        self.data.join("cluster")
+    }
+
+    #[must_use]
+    pub fn api_server_file(&self) -> PathBuf {
+        self.cluster().join("api-server.json")
+    }
+
+    #[must_use]
+    pub fn certificates(&self) -> PathBuf {
+        self.cluster().join("tls")
+    }
+
     #[must_use]
     pub fn support_bundles(&self) -> PathBuf {
         self.data.join("support-bundles")
@@ -175,7 +194,14 @@ impl Layout {
     /// Where disks can't be.
     #[must_use]
     pub fn premises(&self) -> Premises {
-        let own = [self.node_directories(), self.records(), self.logs(), self.support_bundles(), self.run.clone()];
+        let own = [
+            self.node_directories(),
+            self.records(),
+            self.logs(),
+            self.cluster(),
+            self.support_bundles(),
+            self.run.clone(),
+        ];
         Premises::new(&self.data, own, self.default_disks())
     }
 

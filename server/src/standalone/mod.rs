@@ -29,7 +29,7 @@ use crate::auth::Auth;
 use crate::auth::users::{self, FirstPassword, UsersError};
 use crate::backups::{self, Backups};
 use crate::cluster::users::ClusterUsers;
-use crate::cluster::{self, Cluster, ClusterError, Member};
+use crate::cluster::{self, Cluster, ClusterError, Member, identity};
 use crate::controllers::{self, Context, Controllers};
 use crate::events::Events;
 use crate::instance::{Clients, Instances, Network};
@@ -156,16 +156,27 @@ impl Manager {
             Some(member) => Some(Cluster::connect(member).await?),
             None => None,
         };
+        let place = options.kubernetes.as_ref().and_then(|member| member.instance_address);
+        let around = match &cluster {
+            Some(cluster) => Around::make(cluster, &layout, place).await?,
+            None => Around::default(),
+        };
         let users = bring_users(options, cluster.as_ref(), &layout).await;
         let (auth, first_password) = Auth::open(&layout.data, &sqlite)?;
         auth.catch_up().await;
         let settings = Settings::default();
         let jobs = Jobs::open(sqlite.pool(), settings.clone()).await.map_err(Error::Jobs)?;
         let store = open_store(cluster.as_ref(), &sqlite, &auth).await?;
-        let instance_managers = supervise::Supervisor::start(&layout, &binary);
+        let instance_managers = supervise::Supervisor::start(&layout, &binary, around.told.as_ref());
 
-        let clients = Clients::new(layout.instance_manager_addresses(), options.network.clone());
-        let owner = clients.nodes().next().unwrap_or_default().into();
+        let local = Clients::new(layout.instance_manager_addresses(), options.network.clone());
+        let clients = match &around.member {
+            Some(member) => {
+                Clients::in_a_cluster(layout.nodes.clone(), options.network.clone(), Arc::clone(&member.identity))
+            }
+            None => local.clone(),
+        };
+        let owner = layout.nodes.first().map(String::as_str).unwrap_or_default().into();
         let backups = Backups::at(&layout.data);
         let samples = Samples::open(sqlite.pool(), &settings, &store);
         let context = Context {
@@ -183,7 +194,16 @@ impl Manager {
             node_labels: Arc::new(zone::labels(&options.zones)),
             first_settings: if cluster.is_some() { FIRST_SETTINGS_IN_A_CLUSTER } else { FIRST_SETTINGS },
         };
-        let mut looking = Controllers::look(&context).await?;
+        let mut looking = match around.member {
+            Some(member) => {
+                zone::apply(&context.store, &options.zones).await?;
+                let mut looking = Controllers::look_around(&context).await?;
+                looking.add(cluster::announce::start(&context, &local));
+                looking.add(vec![member.keep()]);
+                looking
+            }
+            None => Controllers::look(&context).await?,
+        };
         looking.add(users.map(ClusterUsers::follow).into_iter().collect());
         if let Some(cluster) = &cluster {
             looking.add(vec![cluster::credentials::follow(cluster, &context.store, &backups)]);
@@ -254,6 +274,26 @@ impl Manager {
     }
 }
 
+/// What a manager of a cluster needs beside its resources.
+#[derive(Default)]
+struct Around {
+    told: Option<supervise::InCluster>,
+    /// `None` where other machines don't reach this one.
+    member: Option<identity::Member>,
+}
+
+impl Around {
+    async fn make(cluster: &Cluster, layout: &Layout, address: Option<SocketAddr>) -> Result<Self, Error> {
+        cluster.hand_on(&layout.api_server_file())?;
+        let node = layout.nodes.first().map(String::as_str).unwrap_or_default();
+        let member = match address {
+            Some(_) => Some(cluster.identity(node, &layout.certificates()).await?),
+            None => None,
+        };
+        Ok(Self { told: Some(supervise::InCluster { address }), member })
+    }
+}
+
 impl Options {
     fn layout(&self) -> Result<Layout, LayoutError> {
         let Some(member) = &self.kubernetes else { return Layout::make(&self.data, self.nodes) };
@@ -296,7 +336,7 @@ async fn wait_for_nodes(store: &Store, clients: &Clients) {
             let nodes = store.list::<Node>().await.unwrap_or_default();
             let is_ready = |node: &&Object<Node>| is_true(&node.status.conditions, READY);
             let ready: BTreeSet<&str> = nodes.iter().filter(is_ready).map(|node| node.name()).collect();
-            if clients.nodes().all(|name| ready.contains(name)) {
+            if clients.nodes().iter().all(|name| ready.contains(name.as_str())) {
                 return;
             }
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;

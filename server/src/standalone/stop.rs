@@ -50,7 +50,7 @@ pub async fn stop(data: &Path) -> Result<Stopped, StopError> {
     let clients = Clients::new(layout.instance_manager_addresses(), Network::default());
     let mut answering = Vec::new();
     for node in clients.nodes() {
-        let version = clients.manager(node)?.version(within(LOOK_TIMEOUT, VersionRequest {})).await;
+        let version = clients.manager(&node)?.version(within(LOOK_TIMEOUT, VersionRequest {})).await;
         if let Ok(version) = version {
             answering.push((node, Process::of(version.into_inner().pid)));
         }
@@ -60,11 +60,11 @@ pub async fn stop(data: &Path) -> Result<Stopped, StopError> {
         stopped.engines.extend(stop_engines(&clients, node).await?);
     }
     for (node, process) in answering {
-        let shut_down = clients.manager(node)?.shutdown(within(SHUTDOWN_TIMEOUT, ShutdownRequest {})).await;
+        let shut_down = clients.manager(&node)?.shutdown(within(SHUTDOWN_TIMEOUT, ShutdownRequest {})).await;
         shut_down.map_err(rpc(format!("shutting down the instance manager of {node}")))?;
         // It answers before it ends; a manager started at once must not meet it.
         process.wait_for_end().await;
-        stopped.nodes.push(node.to_owned());
+        stopped.nodes.push(node);
     }
     remove_run_directory(&layout);
     Ok(stopped)

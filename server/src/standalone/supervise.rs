@@ -1,19 +1,22 @@
 //! Keeps one instance manager for each node: adopts the one that answers, starts one where none does.
 //!
 //! An instance manager outlives the manager, and engines and replicas outlive both. Starting a second one beside a
-//! first that merely is slow does no harm: it finds the socket in use and ends.
+//! first that merely is slow does no harm: it finds the socket in use and ends. One that was started in another way than it would be
+//! now (the manager is called with other arguments) is told to end, and the next one takes over its processes.
 
+use std::ffi::OsString;
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use aurochs_engine::grpc::instance_v1::VersionRequest;
+use aurochs_engine::grpc::instance_v1::{VersionReply, VersionRequest};
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 
-use super::Layout;
+use super::{Layout, claim};
 use crate::instance::{Clients, Network, within};
 
 /// How often a node's instance manager is asked whether it is there.
@@ -30,14 +33,49 @@ pub(super) struct Supervisor {
     tasks: Vec<JoinHandle<()>>,
 }
 
+/// What an instance manager of a cluster is told.
+#[derive(Clone, Debug)]
+pub(super) struct InCluster {
+    /// Where other machines reach it: of the first node; the ports of the others follow.
+    pub(super) address: Option<SocketAddr>,
+}
+
 impl Supervisor {
-    pub(super) fn start(layout: &Layout, binary: &Path) -> Self {
+    pub(super) fn start(layout: &Layout, binary: &Path, cluster: Option<&InCluster>) -> Self {
         let clients = Clients::new(layout.instance_manager_addresses(), Network::default());
-        let watch = |node: &String| {
-            let node = NodeProcess { node: node.clone(), layout: layout.clone(), binary: binary.to_owned() };
+        let watch = |(index, node): (usize, &String)| {
+            let node = NodeProcess {
+                node: node.clone(),
+                layout: layout.clone(),
+                binary: binary.to_owned(),
+                cluster: cluster.map(|cluster| cluster.of(index)),
+            };
             tokio::spawn(keep_running(node, clients.clone()))
         };
-        Self { tasks: layout.nodes.iter().map(watch).collect() }
+        Self { tasks: layout.nodes.iter().enumerate().map(watch).collect() }
+    }
+}
+
+impl InCluster {
+    fn of(&self, index: usize) -> Self {
+        let next = |address: SocketAddr| match address.port() {
+            0 => address,
+            port => SocketAddr::new(address.ip(), port.saturating_add(u16::try_from(index).unwrap_or(u16::MAX))),
+        };
+        Self { address: self.address.map(next) }
+    }
+
+    /// Whether what runs was started like this.
+    fn fits(&self, running: &VersionReply) -> bool {
+        let address = running.address.trim_start_matches("tls:").parse::<SocketAddr>().ok();
+        let is_there = match (self.address, address) {
+            (None, None) => true,
+            (Some(wished), Some(running)) => {
+                wished.ip() == running.ip() && [0, running.port()].contains(&wished.port())
+            }
+            _ => false,
+        };
+        is_there && running.records == "api-server"
     }
 }
 
@@ -53,6 +91,8 @@ struct NodeProcess {
     node: String,
     layout: Layout,
     binary: PathBuf,
+    /// `None` without a cluster.
+    cluster: Option<InCluster>,
 }
 
 async fn keep_running(process: NodeProcess, clients: Clients) {
@@ -60,10 +100,14 @@ async fn keep_running(process: NodeProcess, clients: Clients) {
     // Nothing was heard from it yet: the first silence is enough to start one.
     let mut silences = SILENCES_TOLERATED;
     loop {
-        if answers(&clients, &process.node).await {
-            silences = 0;
-        } else {
-            silences += 1;
+        match version(&clients, &process.node).await {
+            Some(running) if process.fits(&running) => silences = 0,
+            Some(running) => {
+                tracing::info!(node = process.node, pid = running.pid, "the instance manager is started anew");
+                claim::Process::of(running.pid).end().await;
+                silences = SILENCES_TOLERATED + 1;
+            }
+            None => silences += 1,
         }
         let ended = child.as_mut().is_some_and(|child| !matches!(child.try_wait(), Ok(None)));
         if ended {
@@ -99,12 +143,24 @@ async fn wait_for_answer(clients: &Clients, node: &str, child: &mut Child) {
 }
 
 async fn answers(clients: &Clients, node: &str) -> bool {
-    let Ok(mut manager) = clients.manager(node) else { return false };
+    version(clients, node).await.is_some()
+}
+
+async fn version(clients: &Clients, node: &str) -> Option<VersionReply> {
+    let mut manager = clients.manager(node).ok()?;
     let version = manager.version(within(ANSWER_PATIENCE, VersionRequest {}));
-    matches!(tokio::time::timeout(ANSWER_PATIENCE, version).await, Ok(Ok(_)))
+    Some(tokio::time::timeout(ANSWER_PATIENCE, version).await.ok()?.ok()?.into_inner())
 }
 
 impl NodeProcess {
+    fn fits(&self, running: &VersionReply) -> bool {
+        match &self.cluster {
+            Some(cluster) => cluster.fits(running),
+            // One of a version that did not say so keeps them in files.
+            None => running.address.is_empty() && running.records != "api-server",
+        }
+    }
+
     /// In a session of its own: neither Ctrl-C in the manager's terminal nor its closing reaches it.
     fn spawn(&self) -> io::Result<Child> {
         let log = self.open_log()?;
@@ -122,11 +178,23 @@ impl NodeProcess {
             .arg(self.layout.node_run(&self.node))
             .arg("--dev-dir")
             .arg(self.device_directory())
+            .args(self.in_cluster())
             .current_dir("/")
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
             .stderr(log);
         command.spawn()
+    }
+
+    /// What there is in a cluster alone.
+    fn in_cluster(&self) -> Vec<OsString> {
+        let Some(cluster) = &self.cluster else { return Vec::new() };
+        let mut arguments = vec!["--api-server".into(), self.layout.api_server_file().into()];
+        if let Some(address) = cluster.address {
+            arguments.extend(["--instance-address".into(), address.to_string().into()]);
+            arguments.extend(["--tls".into(), self.layout.certificates().into()]);
+        }
+        arguments
     }
 
     /// `/dev/longhorn` is root's; others get links beside their sockets.
@@ -137,5 +205,28 @@ impl NodeProcess {
     fn open_log(&self) -> io::Result<File> {
         let path = self.layout.logs().join(format!("instance-manager-{}.log", self.node));
         OpenOptions::new().create(true).append(true).open(path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn running(address: &str, records: &str) -> VersionReply {
+        VersionReply { address: address.to_owned(), records: records.to_owned(), ..VersionReply::default() }
+    }
+
+    #[test]
+    fn one_that_was_started_otherwise_does_not_fit() {
+        let at = |address: &str| InCluster { address: Some(address.parse().unwrap()) };
+        let there = running("tls:10.0.0.1:8500", "api-server");
+        assert!(at("10.0.0.1:8500").fits(&there) && at("10.0.0.1:0").fits(&there));
+        assert!(!at("10.0.0.2:8500").fits(&there) && !at("10.0.0.1:8501").fits(&there));
+        assert!(!at("10.0.0.1:8500").fits(&running("tls:10.0.0.1:8500", "files")), "two keepers of one volume");
+        assert!(!at("10.0.0.1:8500").fits(&running("", "api-server")));
+        let alone = InCluster { address: None };
+        assert!(alone.fits(&running("", "api-server")) && !alone.fits(&there));
+        assert_eq!(at("10.0.0.1:8500").of(2).address, at("10.0.0.1:8502").address);
+        assert_eq!(at("10.0.0.1:0").of(2).address, at("10.0.0.1:0").address);
     }
 }

@@ -36,7 +36,7 @@ impl Installation {
             store: Store::new(Arc::new(sqlite.clone())),
             settings: Settings::default(),
             clients: Clients::new([].into(), Network::default()),
-            instances: Instances::new([]),
+            instances: Instances::default(),
             events: Events::keep(sqlite.pool()),
             jobs: Jobs::default(),
             samples: Samples::default(),

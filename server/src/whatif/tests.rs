@@ -104,7 +104,7 @@ impl World {
     }
 
     async fn ask(&self, question: Question) -> WhatIf {
-        let picture = Picture::read(&self.store, &self.settings, &Instances::new([])).await.unwrap();
+        let picture = Picture::read(&self.store, &self.settings, &Instances::default()).await.unwrap();
         answer(&question, &picture).unwrap()
     }
 }
@@ -310,7 +310,7 @@ async fn a_deleted_volume_has_no_replicas_afterwards_and_that_is_no_loss() {
 #[tokio::test]
 async fn questions_without_sense_are_refused() {
     let world = World::new(&[0]).await;
-    let picture = Picture::read(&world.store, &world.settings, &Instances::new([])).await.unwrap();
+    let picture = Picture::read(&world.store, &world.settings, &Instances::default()).await.unwrap();
     for question in [
         Question::default(),
         about_node(Change::EvictNode, "gone"),

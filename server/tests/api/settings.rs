@@ -29,7 +29,7 @@ pub(crate) fn context(manager: &Manager) -> Context {
         store: manager.store().clone(),
         settings: manager.app.settings.clone(),
         clients: Clients::new([].into(), Network::default()),
-        instances: Instances::new([]),
+        instances: Instances::default(),
         events: Events::default(),
         jobs: Jobs::default(),
         samples: Samples::default(),

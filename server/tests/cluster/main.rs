@@ -6,5 +6,11 @@
 mod admission;
 mod budget;
 mod helm;
+mod machine;
 mod member;
+#[path = "../installed/nbd.rs"]
+#[expect(dead_code, reason = "others use more of it")]
+mod nbd;
+mod nodes;
+mod records;
 mod turns;

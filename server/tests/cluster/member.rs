@@ -1,13 +1,16 @@
 //! A manager of a cluster, and the control plane that it shares with others.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use aurochs_e2e::{ControlPlane, Guard};
+use aurochs_server::app::App;
 use aurochs_server::cluster::webhook::Place;
 use aurochs_server::cluster::{self, NAMESPACE};
 use aurochs_server::instance::Network;
-use aurochs_server::resources::definition;
+use aurochs_server::resources::volume::{Robustness, VolumeState};
+use aurochs_server::resources::{Engine, LABEL_VOLUME, Object, Replica, Volume, definition};
 use aurochs_server::router;
 use aurochs_server::standalone::{Layout, Manager, Options, stop};
 use axum::body::Body;
@@ -16,6 +19,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use tower::ServiceExt;
+
+use crate::nbd::Nbd;
 
 /// Far more than a step takes; only a step that never comes true meets it.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -27,7 +32,7 @@ pub(crate) const NAMESPACED: &str = "--namespace=longhorn-system";
 /// The chart as it is rendered without any values.
 const CHART: &str = include_str!("../../../deploy/tests/default.yaml");
 /// Whom a manager is to the API server.
-const ACCOUNT: &str = "longhorn-service-account";
+pub(crate) const ACCOUNT: &str = "longhorn-service-account";
 
 /// A control plane with our kinds and our namespace, and the chart's service accounts in it.
 pub(crate) async fn plane() -> ControlPlane {
@@ -63,22 +68,34 @@ pub(crate) struct Member {
 
 impl Member {
     pub(crate) async fn start(plane: &ControlPlane, node: &str) -> Self {
-        Self::start_at(plane, node, None).await
+        Self::start_at(plane, node, None, None).await
+    }
+
+    /// Other machines reach its node at this address.
+    pub(crate) async fn start_far(plane: &ControlPlane, node: &str, ip: &str) -> Self {
+        Self::start_at(plane, node, None, Some(format!("{ip}:0").parse().unwrap())).await
     }
 
     /// The API server asks it about what others write.
     pub(crate) async fn start_with_webhook(plane: &ControlPlane, node: &str) -> Self {
         let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        Self::start_at(plane, node, Some(Place { address, url: Some(format!("https://{address}")) })).await
+        let place = Place { address, url: Some(format!("https://{address}")) };
+        Self::start_at(plane, node, Some(place), None).await
     }
 
-    async fn start_at(plane: &ControlPlane, node: &str, webhook: Option<Place>) -> Self {
+    async fn start_at(
+        plane: &ControlPlane,
+        node: &str,
+        webhook: Option<Place>,
+        instance_address: Option<SocketAddr>,
+    ) -> Self {
         let data = Guard::new("aur-member", |data| vec![Layout::find(data).unwrap().run]);
         let member = cluster::Member {
             namespace: NAMESPACE.to_owned(),
             kubeconfig: Some(plane.kubeconfig_of_account(NAMESPACE, ACCOUNT)),
             node_name: Some(node.to_owned()),
             webhook,
+            instance_address,
             ..cluster::Member::default()
         };
         let options = Options {
@@ -108,6 +125,61 @@ impl Member {
         let answer = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
         assert_eq!(status, StatusCode::OK, "{method} {path}: {answer}");
         answer
+    }
+
+    pub(crate) fn app(&self) -> &App {
+        &self.manager.as_ref().unwrap().app
+    }
+
+    /// A volume with a copy on each of the two machines, attached to the node.
+    pub(crate) async fn attached(&self, name: &str, node: &str) {
+        let volume = json!({"name": name, "size": "16777216", "numberOfReplicas": 2, "frontend": "nbd"});
+        self.call("POST", "/v1/volumes", volume).await;
+        self.attach(name, node).await;
+    }
+
+    pub(crate) async fn attach(&self, name: &str, node: &str) {
+        until("it is detached", async || self.volume(name).await.status.state == VolumeState::Detached).await;
+        let path = format!("/v1/volumes/{name}?action=attach");
+        self.call("POST", &path, json!({"hostId": node})).await;
+        let is_there = |volume: &Object<Volume>| volume.status.current_node_id == node;
+        until("it is attached", async || is_there(&self.volume(name).await)).await;
+        self.until_healthy(name).await;
+    }
+
+    pub(crate) async fn until_healthy(&self, name: &str) {
+        until("it is healthy", async || {
+            let volume = self.volume(name).await;
+            (volume.status.state, volume.status.robustness) == (VolumeState::Attached, Robustness::Healthy)
+        })
+        .await;
+    }
+
+    pub(crate) async fn detach(&self, name: &str) {
+        let path = format!("/v1/volumes/{name}?action=detach");
+        self.call("POST", &path, json!({})).await;
+        until("it is detached", async || self.volume(name).await.status.state == VolumeState::Detached).await;
+    }
+
+    pub(crate) async fn volume(&self, name: &str) -> Object<Volume> {
+        self.app().store.get::<Volume>(name).await.unwrap()
+    }
+
+    pub(crate) async fn engine(&self, volume: &str) -> Object<Engine> {
+        let engines = self.app().store.list_labelled::<Engine>(LABEL_VOLUME, volume).await.unwrap();
+        engines.into_iter().next().unwrap()
+    }
+
+    /// Name of the volume's replica on the node.
+    pub(crate) async fn replica_on(&self, volume: &str, node: &str) -> String {
+        let replicas = self.app().store.list_labelled::<Replica>(LABEL_VOLUME, volume).await.unwrap();
+        replicas.iter().find(|replica| replica.spec.node_id == node).unwrap().name().to_owned()
+    }
+
+    /// A client of the volume, on the engine's own machine.
+    pub(crate) async fn client(&self, volume: &str) -> Nbd {
+        until("it is offered", async || !self.engine(volume).await.status.nbd_uri.is_empty()).await;
+        Nbd::connect(&self.engine(volume).await.status.nbd_uri).unwrap()
     }
 
     /// The machine that runs the test may be nearly full; the volumes here are tiny.

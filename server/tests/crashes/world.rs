@@ -54,7 +54,7 @@ pub(crate) async fn list<K: Kind>(sqlite: &Sqlite) -> Vec<Object<K>> {
 pub(crate) async fn instances(layout: &Layout) -> Vec<Running> {
     let clients = Clients::new(layout.instance_manager_addresses(), Network::default());
     let mut all = Vec::new();
-    for node in clients.nodes() {
+    for node in &clients.nodes() {
         let mut manager = clients.manager(node).unwrap();
         let list = manager.instance_list(within(LOOK_TIMEOUT, InstanceListRequest {})).await.unwrap().into_inner();
         all.extend(list.instances.into_iter().map(|told| Running { node: node.to_owned(), told }));

@@ -9,12 +9,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
-use tokio_rustls::rustls::{self, RootCertStore, ServerConfig};
+use tokio_rustls::rustls::{self, ClientConfig, RootCertStore, ServerConfig};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 /// Whether the connections over TCP are encrypted. On the unix socket a client may start TLS where there is any, and
 /// need not: its file's rights decide who may connect.
@@ -88,6 +88,18 @@ impl TlsFiles {
         };
         let pair = |source| TlsError::Pair { certificate: self.certificate.clone(), key: self.key.clone(), source };
         Ok(Arc::new(builder.with_single_cert(chain, key).map_err(pair)?).into())
+    }
+
+    /// The other side: who believes servers of this authority, and shows them the certificate. Blocks.
+    pub fn load_client(&self, server_authority: &Path) -> Result<TlsConnector, TlsError> {
+        let chain = certificates("TLS certificate", &self.certificate)?;
+        let key = self.load_key()?;
+        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .map_err(TlsError::Versions)?
+            .with_root_certificates(authorities(server_authority)?);
+        let pair = |source| TlsError::Pair { certificate: self.certificate.clone(), key: self.key.clone(), source };
+        Ok(Arc::new(builder.with_client_auth_cert(chain, key).map_err(pair)?).into())
     }
 
     fn load_key(&self) -> Result<PrivateKeyDer<'static>, TlsError> {

@@ -99,6 +99,9 @@ pub fn objects(wanted: &Wanted) -> Vec<Value> {
 
 fn deployment(wanted: &Wanted, sidecar: &Sidecar<'_>) -> Value {
     let arguments: Vec<&str> = ARGUMENTS.iter().chain(sidecar.arguments).copied().collect();
+    let mut environment = place_of_the_pod().to_vec();
+    // The provisioner's own word for where its pod is: without it, it does not start with --enable-capacity.
+    environment.push(json!({"name": "NAMESPACE", "value": wanted.namespace}));
     let mut pod = json!({
         "serviceAccountName": SIDECAR_ACCOUNT,
         "affinity": affinity(wanted.anti_affinity, sidecar.name),
@@ -106,7 +109,7 @@ fn deployment(wanted: &Wanted, sidecar: &Sidecar<'_>) -> Value {
             "name": sidecar.name,
             "image": sidecar.image,
             "args": arguments,
-            "env": place_of_the_pod(),
+            "env": environment,
             "ports": [{"name": "http", "containerPort": 8000}],
             "livenessProbe": {
                 "httpGet": {"path": "/healthz/leader-election", "port": "http"},

@@ -127,6 +127,15 @@ fn settings_reach_every_pod() {
 }
 
 #[test]
+fn the_provisioner_knows_its_namespace() {
+    let objects = objects(&wanted());
+    let container = &named(&objects, "Deployment", "csi-provisioner")["spec"]["template"]["spec"]["containers"][0];
+    let environment = container["env"].as_array().unwrap();
+    let namespace = environment.iter().find(|variable| variable["name"] == "NAMESPACE").unwrap();
+    assert_eq!(namespace["value"], wanted().namespace.as_str());
+}
+
+#[test]
 fn pods_of_a_sidecar_keep_apart() {
     let rules = |kind| {
         let mut wanted = wanted();

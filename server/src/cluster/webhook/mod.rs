@@ -1,6 +1,6 @@
 //! The admission webhook: where the API server asks about what people write ([`crate::admission`]).
 //!
-//! 1. [`authority`] — a secret of the namespace, which all managers share, and the certificate that each makes of it;
+//! 1. [`super::authority`] — a secret of the namespace, which all managers share, and the certificate that each makes of it;
 //! 2. this file — the answers, over TLS: every manager gives them;
 //! 3. [`registration`] — the API server is told where to ask, by the manager whose turn it is.
 //!
@@ -10,7 +10,6 @@
 //! As with Longhorn the API server takes nothing of what it is to ask about while nobody answers: who can't be judged might be
 //! wrong. What the managers write is never asked about, so that they depend on nobody.
 
-mod authority;
 mod registration;
 
 use std::net::SocketAddr;
@@ -26,13 +25,13 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use super::authority::{Authority, AuthorityError, Office, Safe, Use};
 use super::dynamic::Failed;
 use crate::admission::review::{self, Question, Review};
 use crate::admission::{Judge, Patch};
 use crate::error::{ApiError, ErrorKind};
 use crate::web::connections::tls::Tls;
 use crate::web::connections::{self, Door, Limits};
-use authority::{Authority, Safe};
 pub use registration::Registration;
 
 /// As Longhorn's.
@@ -52,6 +51,8 @@ const QUESTION_MAXIMUM_BYTES: usize = 4 << 20;
 const RENEWAL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// Authority and registration are looked at again after this long.
 const RESYNC: Duration = Duration::from_secs(240);
+/// Who vouches for it; the secret has Longhorn's name.
+const OFFICE: Office = Office { secret: "longhorn-webhook-ca", name: "Aurochs admission webhook" };
 /// Below the data directory.
 const DIRECTORY: &str = "webhook";
 
@@ -70,10 +71,8 @@ pub enum WebhookError {
     Listen { address: SocketAddr, source: std::io::Error },
     #[error(transparent)]
     Server(#[from] Failed),
-    #[error("the secret {0} can't be used; delete it, and it is made anew")]
-    Authority(&'static str),
-    #[error("no certificate can be made: {0}")]
-    Certificate(String),
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
     #[error("the webhook's certificate can't be written to {path}: {source}")]
     Write { path: PathBuf, source: std::io::Error },
     #[error(transparent)]
@@ -94,9 +93,9 @@ impl Webhook {
     pub async fn open(client: &Client, namespace: &str, place: &Place, data: &Path) -> Result<Self, WebhookError> {
         let address = place.address;
         let listener = TcpListener::bind(address).await.map_err(|source| WebhookError::Listen { address, source })?;
-        let safe = Safe::of(client, namespace);
+        let safe = Safe::of(client, namespace, OFFICE);
         let authority = safe.open().await?;
-        let names = authority::names(namespace, place.url.as_deref());
+        let names = names(namespace, place.url.as_deref());
         let directory = data.join(DIRECTORY);
         write_certificate(&authority, &names, &directory)?;
         Ok(Self { listener, safe, authority, names, directory })
@@ -144,7 +143,7 @@ async fn keep_certificate(safe: Safe, mut authority: Authority, names: Vec<Strin
 
 fn write_certificate(authority: &Authority, names: &[String], directory: &Path) -> Result<(), WebhookError> {
     use std::os::unix::fs::DirBuilderExt;
-    let (certificate, key) = authority.certificate(names)?;
+    let (certificate, key) = authority.certificate(names, Use::Server)?;
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory);
     made.map_err(|source| WebhookError::Write { path: directory.to_owned(), source })?;
     for (name, text) in [(KEY, key), (CERTIFICATE, certificate)] {
@@ -152,6 +151,18 @@ fn write_certificate(authority: &Authority, names: &[String], directory: &Path) 
         crate::private_file::write(&path, &text, None).map_err(|source| WebhookError::Write { path, source })?;
     }
     Ok(())
+}
+
+/// What the API server calls the webhook: the service, or the host of an address that it was told.
+fn names(namespace: &str, url: Option<&str>) -> Vec<String> {
+    let host = url.and_then(|url| url.parse::<http::Uri>().ok()).and_then(|url| url.host().map(str::to_owned));
+    let own = [
+        SERVICE.to_owned(),
+        format!("{SERVICE}.{namespace}"),
+        format!("{SERVICE}.{namespace}.svc"),
+        format!("{SERVICE}.{namespace}.svc.cluster.local"),
+    ];
+    own.into_iter().chain(host.map(|host| host.trim_matches(['[', ']']).to_owned())).collect()
 }
 
 fn service(judge: Judge) -> Router {

@@ -7,8 +7,8 @@ use kube::Client;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
+use super::super::authority::{Authority, Safe};
 use super::super::dynamic::{Failed, asked};
-use super::authority::{Authority, Safe};
 use super::{MUTATION, PATIENCE_SECONDS, PORT, RESYNC, SERVICE, VALIDATION, WebhookError};
 use crate::resources::GROUP;
 use crate::resources::definition::{self, VERSION};
@@ -165,7 +165,8 @@ mod tests {
         let plane = planes::plane().await;
         let cluster = planes::as_account(&plane, "longhorn-service-account").await;
         let (client, url) = (cluster.client.clone(), Some("https://127.0.0.1:9502".to_owned()));
-        let registration = Registration::new(client.clone(), NAMESPACE, url, Safe::of(&client, NAMESPACE));
+        let registration =
+            Registration::new(client.clone(), NAMESPACE, url, Safe::of(&client, NAMESPACE, super::super::OFFICE));
         let entry = |path: &str| {
             let all = "validatingwebhookconfigurations,mutatingwebhookconfigurations";
             let path = format!("jsonpath={{range .items[*]}}{path} {{end}}");

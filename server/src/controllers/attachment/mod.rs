@@ -62,7 +62,9 @@ impl Controller for Attachments {
                 }
             })
             .await?;
-        let silent: Vec<&str> = self.0.clients.nodes().filter(|node| !self.0.instances.answers(node)).collect();
+        let nodes = self.0.clients.nodes();
+        let silent: Vec<&str> =
+            nodes.iter().map(String::as_str).filter(|node| !self.0.instances.answers(node)).collect();
         let tell = |status: &mut _| {
             told::tell_tickets(status, &tickets.spec, &volume, &silent);
             bound::tell(status, &refusals);

@@ -37,7 +37,7 @@ pub(super) async fn make(
 
 /// What another disk has.
 pub(super) fn copy_of(context: &Context, image: &Object<BackingImage>, from: &Disk) -> Result<Source, Error> {
-    let address = context.clients.address(&from.node)?.to_owned();
+    let address = context.clients.address(&from.node)?;
     Ok(Source::Copy(ImageCopy { address, place: Some(place(image, from)) }))
 }
 

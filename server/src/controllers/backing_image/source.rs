@@ -89,7 +89,7 @@ impl BackingImages {
                 ready(uuid).then(|| (uuid.clone(), spec.path.clone()))
             });
             if let Some((disk_uuid, disk_path)) = found {
-                let address = self.context.clients.address(node.name())?.to_owned();
+                let address = self.context.clients.address(node.name())?;
                 let (name, uuid) = (other.name().to_owned(), other.status.uuid.clone());
                 let place = Some(ImagePlace { disk_path, disk_uuid, name, uuid });
                 return Ok(Wanted::Source(Box::new(Source::Copy(ImageCopy { address, place }))));

@@ -49,7 +49,7 @@ async fn snapshot(app: &App, volume: &str, snapshot: &str) -> Result<Disk, ApiEr
     }
     let volume = app.store.get::<Volume>(volume).await?;
     let volume = volume.name();
-    let engine = RunningEngine::find(&app.store, volume).await?.ok_or_else(|| {
+    let engine = RunningEngine::find(app, volume).await?.ok_or_else(|| {
         let message = format_args!("volume {volume} is not attached, so its snapshots can't be read");
         ApiError::new(ErrorKind::Conflict, message, "Attach it, then try again.")
     })?;

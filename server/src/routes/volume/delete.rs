@@ -4,23 +4,25 @@ use aurochs_api::volume::{CloneState, VolumeState};
 use axum::extract::{Path, State};
 
 use super::engine::RunningEngine;
+use crate::app::App;
 use crate::error::{ApiError, ErrorKind};
 use crate::resources::data_source::DataSource;
 use crate::resources::{Object, Volume, VolumeAttachment};
 use crate::store::Store;
 
 /// 200 with an empty body, as soon as the deletion is recorded; the replicas' files go in the background.
-pub async fn handle(State(store): State<Store>, Path(name): Path<String>) -> Result<(), ApiError> {
+pub async fn handle(State(app): State<App>, Path(name): Path<String>) -> Result<(), ApiError> {
+    let store = &app.store;
     let volume = store.get::<Volume>(&name).await?;
     if volume.is_deleting() {
         return Ok(());
     }
-    check_unused(&store, &volume).await?;
+    check_unused(store, &volume).await?;
     // Whatever the tickets say: what is mounted is in use.
-    if let Some(engine) = RunningEngine::find(&store, &name).await? {
+    if let Some(engine) = RunningEngine::find(&app, &name).await? {
         engine.check_not_mounted(unmount_first).await?;
     }
-    check_no_copies(&store, &name).await?;
+    check_no_copies(store, &name).await?;
     store.delete::<Volume>(&name).await?;
     tracing::info!(volume = name, "asked to delete");
     Ok(())

@@ -19,7 +19,7 @@ pub async fn handle(target: Target, input: DetachInput) -> Result<Resource<Volum
     };
     check_standby(&volume)?;
     check_others(&attachment, &input)?;
-    let engine = RunningEngine::find(store, volume.name()).await?;
+    let engine = RunningEngine::find(&target.app, volume.name()).await?;
     if let Some(engine) = engine.filter(|_| !input.force_detach) {
         engine.check_not_mounted(unmount_first).await?;
     }

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aurochs_api::snapshot::Snapshot;
-use aurochs_engine::grpc;
 use aurochs_engine::grpc::engine_v1::engine_client::EngineClient;
 use aurochs_engine::grpc::engine_v1::{Snapshot as EngineSnapshot, StatusRequest};
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
 use super::action::{self, Target};
+use crate::app::App;
 use crate::error::{ApiError, ErrorKind};
 use crate::resources::engine::InstanceState;
 use crate::resources::{Engine, LABEL_VOLUME, Object};
@@ -34,24 +34,24 @@ pub(crate) struct RunningEngine {
 
 impl RunningEngine {
     /// The engine of the volume; 409 while none runs.
-    pub(crate) async fn of(store: &Store, target: &Target) -> Result<Self, ApiError> {
+    pub(crate) async fn of(target: &Target) -> Result<Self, ApiError> {
         let volume = action::volume(target).await?;
-        Self::find(store, volume.name()).await?.ok_or_else(|| {
+        Self::find(&target.app, volume.name()).await?.ok_or_else(|| {
             let message = format_args!("volume {} is not attached, so its snapshots can't be reached", volume.name());
             ApiError::new(ErrorKind::Conflict, message, "Attach it, then try again.")
         })
     }
 
     /// The engine of the volume; none while none runs.
-    pub(crate) async fn find(store: &Store, volume: &str) -> Result<Option<Self>, ApiError> {
-        let engines = store.list_labelled::<Engine>(LABEL_VOLUME, volume).await?;
+    pub(crate) async fn find(app: &App, volume: &str) -> Result<Option<Self>, ApiError> {
+        let engines = app.store.list_labelled::<Engine>(LABEL_VOLUME, volume).await?;
         let running = engines
             .into_iter()
             .find(|engine| engine.status.current_state == InstanceState::Running && !engine.status.address.is_empty());
         let Some(resource) = running else { return Ok(None) };
         let address = &resource.status.address;
-        let channel = grpc::connect(address).map_err(|error| ApiError::internal("reaching the engine", error))?;
-        Ok(Some(Self { resource, client: grpc::connect::engine(channel) }))
+        let client = app.clients.engine(address).map_err(|error| ApiError::internal("reaching the engine", error))?;
+        Ok(Some(Self { resource, client }))
     }
 
     pub(crate) fn client(&self) -> EngineClient<Channel> {

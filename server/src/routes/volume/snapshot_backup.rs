@@ -10,6 +10,7 @@ use aurochs_api::volume::Volume as VolumeView;
 use super::action::{self, Target, invalid};
 use super::engine::RunningEngine;
 use super::rules;
+use crate::app::App;
 use crate::backups::{labels, names};
 use crate::controllers::job::keys;
 use crate::error::{ApiError, ErrorKind};
@@ -31,7 +32,7 @@ pub async fn handle(target: Target, input: SnapshotInput) -> Result<Resource<Vol
     let mode = mode(&input.backup_mode)?;
     rules::filled(&volume, "backing up")?;
     check_target(store, &volume).await?;
-    check_snapshot(store, &volume, &input.name).await?;
+    check_snapshot(&target.app, &volume, &input.name).await?;
     let made = new(store, &volume, &input.name, mode, given).await?;
     target.app.jobs.expect(keys::backup(made.name()), StartedBy::User(target.user.clone()));
     let made = store.create(&made).await?;
@@ -65,16 +66,17 @@ async fn check_target(store: &Store, volume: &Object<Volume>) -> Result<(), ApiE
 }
 
 /// One that the engine took a moment ago has no resource yet.
-async fn check_snapshot(store: &Store, volume: &Object<Volume>, name: &str) -> Result<(), ApiError> {
+async fn check_snapshot(app: &App, volume: &Object<Volume>, name: &str) -> Result<(), ApiError> {
     if name.is_empty() || name == VOLUME_HEAD {
         let message = format_args!("what volume {} holds now can't be backed up, only a snapshot of it", volume.name());
         return Err(invalid(message, "Take a snapshot and give its name."));
     }
+    let store = &app.store;
     let resource = store.find::<Snapshot>(name).await?;
     if resource.is_some_and(|found| found.spec.volume == volume.name() && !found.is_deleting()) {
         return Ok(());
     }
-    let layers = match RunningEngine::find(store, volume.name()).await? {
+    let layers = match RunningEngine::find(app, volume.name()).await? {
         Some(engine) => engine.snapshots().await?,
         None => {
             let engines = store.list_labelled::<Engine>(LABEL_VOLUME, volume.name()).await?;

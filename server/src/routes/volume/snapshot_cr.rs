@@ -11,11 +11,12 @@ use aurochs_api::snapshot::{Snapshot as Layer, SnapshotCr, SnapshotCrInput};
 use super::action::{self, Target, invalid};
 use super::engine::RunningEngine;
 use super::{rules, snapshot_labels};
+use crate::app::App;
 use crate::controllers::snapshot::{owns, resource_for_layer};
 use crate::error::{ApiError, ErrorKind};
 use crate::resources::snapshot::SnapshotSpec;
 use crate::resources::{Engine, LABEL_VOLUME, Object, Snapshot, Volume};
-use crate::store::{Store, StoreError};
+use crate::store::StoreError;
 use crate::view::envelope::{self, Links};
 use crate::view::snapshot;
 
@@ -75,7 +76,7 @@ pub async fn delete(target: Target, input: SnapshotCrInput) -> Result<Resource<E
     let store = &target.app.store;
     let found = match store.find::<Snapshot>(&input.name).await? {
         Some(found) => Some(found),
-        None => make_for_layer(store, &volume, &input.name).await?,
+        None => make_for_layer(&target.app, &volume, &input.name).await?,
     };
     if let Some(found) = found {
         if found.spec.volume != target.name {
@@ -95,13 +96,10 @@ pub async fn delete(target: Target, input: SnapshotCrInput) -> Result<Resource<E
 
 /// The controller makes a resource for every layer, a moment after it was taken. Who asks for the deletion before is not
 /// told that all is well while the snapshot stays: the resource is made here.
-async fn make_for_layer(
-    store: &Store,
-    volume: &Object<Volume>,
-    name: &str,
-) -> Result<Option<Object<Snapshot>>, ApiError> {
+async fn make_for_layer(app: &App, volume: &Object<Volume>, name: &str) -> Result<Option<Object<Snapshot>>, ApiError> {
+    let store = &app.store;
     let is_live = |layer: &Layer| !layer.removed && layer.name != VOLUME_HEAD;
-    let Some(layer) = layers(store, volume.name()).await?.remove(name).filter(is_live) else { return Ok(None) };
+    let Some(layer) = layers(app, volume.name()).await?.remove(name).filter(is_live) else { return Ok(None) };
     let known = store.list_labelled::<Snapshot>(LABEL_VOLUME, volume.name()).await?;
     if known.iter().any(|snapshot| owns(snapshot, &layer)) {
         // It has another name, since this one is, or was, somebody else's.
@@ -115,10 +113,10 @@ async fn make_for_layer(
 }
 
 /// As the engine has them now, or told them before it ended.
-async fn layers(store: &Store, volume: &str) -> Result<BTreeMap<String, Layer>, ApiError> {
-    if let Some(engine) = RunningEngine::find(store, volume).await? {
+async fn layers(app: &App, volume: &str) -> Result<BTreeMap<String, Layer>, ApiError> {
+    if let Some(engine) = RunningEngine::find(app, volume).await? {
         return engine.snapshots().await;
     }
-    let engines = store.list_labelled::<Engine>(LABEL_VOLUME, volume).await?;
+    let engines = app.store.list_labelled::<Engine>(LABEL_VOLUME, volume).await?;
     Ok(engines.into_iter().next().map(|engine| engine.status.snapshots).unwrap_or_default())
 }

@@ -22,7 +22,7 @@ pub async fn handle(target: Target, input: SnapshotInput) -> Result<Resource<Sna
     snapshot_labels::check(&labels)?;
     let volume = action::volume(&target).await?;
     rules::filled(&volume, "taking a snapshot of")?;
-    let engine = RunningEngine::of(store, &target).await?;
+    let engine = RunningEngine::of(&target).await?;
     if engine.resource.status.snapshots.contains_key(&name) {
         let message = format_args!("volume {} has a snapshot named {name:?} already", target.name);
         return Err(ApiError::new(ErrorKind::Conflict, message, "Choose another name."));

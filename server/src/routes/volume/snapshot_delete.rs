@@ -24,7 +24,7 @@ pub async fn handle(target: Target, input: SnapshotInput) -> Result<Resource<Vol
     }
     // What a restore goes on from is a layer, too.
     rules::restored(&action::volume(&target).await?, "deleting a snapshot of")?;
-    let engine = RunningEngine::of(store, &target).await?;
+    let engine = RunningEngine::of(&target).await?;
     let layer = engine.snapshot(&name).await?;
     let tried = format!("deleting the snapshot {name} of volume {volume}");
     let request = engine::request(SnapshotNameRequest { name: name.clone() });

@@ -13,7 +13,7 @@ use crate::view::snapshot::{self, Checksums};
 /// Answers with the snapshot of that name.
 pub async fn handle(target: Target, input: SnapshotInput) -> Result<Resource<Snapshot>, ApiError> {
     let store = &target.app.store;
-    let engine = RunningEngine::of(store, &target).await?;
+    let engine = RunningEngine::of(&target).await?;
     let found = engine.snapshot(&input.name).await?;
     let known = store.list_labelled::<Kind>(LABEL_VOLUME, &target.name).await?;
     Ok(snapshot::resource(found, &Checksums::of(&known), Links::of(&target.url)))

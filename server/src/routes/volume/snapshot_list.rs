@@ -15,7 +15,7 @@ use crate::view::volume;
 /// Answers with the head and the snapshots below it, newest first.
 pub async fn handle(target: Target, _: NoInput) -> Result<Collection<Resource<Snapshot>>, ApiError> {
     let store = &target.app.store;
-    let engine = RunningEngine::of(store, &target).await?;
+    let engine = RunningEngine::of(&target).await?;
     let known = store.list_labelled::<Kind>(LABEL_VOLUME, &target.name).await?;
     let (checksums, links) = (Checksums::of(&known), Links::of(&target.url));
     let layers = volume::snapshots(&engine.snapshots().await?).into_iter();

@@ -14,7 +14,7 @@ use crate::settings::Name;
 
 /// Answers with the volume when the purge has begun, or one runs already; `purgeStatus` tells how far it is.
 pub async fn handle(target: Target, _: NoInput) -> Result<Resource<Volume>, ApiError> {
-    let engine = RunningEngine::of(&target.app.store, &target).await?;
+    let engine = RunningEngine::of(&target).await?;
     let tried = format!("purging the snapshots of volume {}", target.name);
     if target.app.settings.flag(Name::DisableSnapshotPurge) {
         let message = format_args!("{tried} is switched off by the setting disable-snapshot-purge");

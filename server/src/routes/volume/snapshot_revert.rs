@@ -14,7 +14,7 @@ use crate::resources::{Engine, Object};
 pub async fn handle(target: Target, input: SnapshotInput) -> Result<(), ApiError> {
     let (name, volume, store) = (input.name, &target.name, &target.app.store);
     rules::restored(&action::volume(&target).await?, "reverting")?;
-    let engine = RunningEngine::of(store, &target).await?;
+    let engine = RunningEngine::of(&target).await?;
     let found = engine.snapshot(&name).await?;
     if name == VOLUME_HEAD || found.removed {
         let message = format_args!("volume {volume} can't be reverted to {name}: it is no snapshot that is kept");

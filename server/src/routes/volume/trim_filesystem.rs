@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(45);
 /// Answers with the volume when the file system has been trimmed, or after 45 s while it still is.
 pub async fn handle(target: Target, _: NoInput) -> Result<Resource<Volume>, ApiError> {
     let volume = action::volume(&target).await?;
-    let engine = RunningEngine::of(&target.app.store, &target).await?.resource;
+    let engine = RunningEngine::of(&target).await?.resource;
     if engine.spec.disable_frontend {
         let message =
             format_args!("volume {} is in maintenance mode: it has no device, so nothing is mounted", target.name);

@@ -29,6 +29,21 @@ pub(super) fn read(definition: &Definition, object: Value) -> Result<RawObject, 
     Ok(RawObject { metadata, spec, status })
 }
 
+/// Fields of a status that others than managers write: they stay as the API server has them, whatever a manager says.
+const KEPT_BY_OTHERS: &[(&str, &str)] = &[("volumes", "controlRecord")];
+
+/// Brings these into the next status. An instance manager may have written one that this manager has not heard of yet; then the
+/// version that the write names is not the present one, and the API server refuses it.
+pub(super) fn keep_others(plural: &str, stored: &Value, next: &mut Value) {
+    let Value::Object(next) = next else { return };
+    for (_, field) in KEPT_BY_OTHERS.iter().filter(|(of, _)| *of == plural) {
+        match stored.get(field) {
+            Some(stored) => _ = next.insert((*field).to_owned(), stored.clone()),
+            None => _ = next.remove(*field),
+        }
+    }
+}
+
 /// The body of a request.
 pub(super) fn write(definition: &Definition, namespace: &str, object: &RawObject, part: Part) -> Value {
     let mut metadata = json!({"name": object.metadata.name, "namespace": namespace});

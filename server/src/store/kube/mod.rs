@@ -337,6 +337,7 @@ impl RawStore for Kube {
             let mut next = RawObject { status: object.status, ..RawObject::clone(&stored) };
             kind.definition.leave_out_empty("status", &mut next.status);
             kind.definition.keep_foreign("status", &stored.status, &mut next.status);
+            form::keep_others(plural, &stored.status, &mut next.status);
             if next == *stored {
                 return Ok(next);
             }

@@ -1,7 +1,7 @@
 //! Control records as one small synced file per volume.
 //!
-//! Invariant: a record changes only from the epoch and generation that the caller saw, one change at a time on the
-//! whole machine (an flock on a file beside it), and a change that was answered survives a power cut.
+//! Invariant: one change at a time on the whole machine (an flock on a file beside it), and one that was answered survives a
+//! power cut.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 
 use aurochs_api::ids::VolumeName;
 use nix::fcntl::{Flock, FlockArg};
+use tonic::async_trait;
 
+use super::{Records, judge};
 use crate::crash_point;
 use crate::volume::record::{Epoch, Generation, KeeperError, Record};
 
@@ -44,23 +46,11 @@ impl RecordFiles {
         })
     }
 
-    /// Puts `next` in place if the record is at this epoch and generation (both 0: if there is none), and returns what is there
-    /// now: the volume's incarnation stays as it is, or is made here.
+    /// See [`Records::compare_and_set`].
     pub fn compare_and_set(&self, epoch: Epoch, generation: Generation, next: &Record) -> Result<Record, KeeperError> {
         let path = self.path(&next.volume)?;
         let _one_at_a_time = self.lock(&next.volume)?;
-        let now = self.get(&next.volume)?.unwrap_or_default();
-        if (now.epoch, now.generation) != (epoch, generation) {
-            let volume = next.volume.clone();
-            return Err(KeeperError::Conflict { volume, found: now.epoch, generation: now.generation });
-        }
-        if next.members.is_empty() || (next.epoch, next.generation) <= (epoch, generation) {
-            return Err(KeeperError::Unavailable(format!(
-                "a control record without members, or that does not move on, is refused: {next:?}"
-            )));
-        }
-        let incarnation = if now.incarnation.is_empty() { uuid::Uuid::new_v4().to_string() } else { now.incarnation };
-        let next = Record { incarnation, ..next.clone() };
+        let next = judge(self.get(&next.volume)?, epoch, generation, next)?;
         self.replace(&path, &next).map_err(|error| unavailable("write", &path, &error))?;
         Ok(next)
     }
@@ -112,6 +102,41 @@ impl RecordFiles {
     fn lock_path(&self, volume: &str) -> PathBuf {
         self.directory.join(format!("{volume}.lock"))
     }
+}
+
+#[async_trait]
+impl Records for RecordFiles {
+    async fn get(&self, volume: &str) -> Result<Option<Record>, KeeperError> {
+        let (files, volume) = (self.clone(), volume.to_owned());
+        on_a_thread(move || files.get(&volume)).await
+    }
+
+    async fn compare_and_set(
+        &self,
+        epoch: Epoch,
+        generation: Generation,
+        next: &Record,
+    ) -> Result<Record, KeeperError> {
+        let (files, next) = (self.clone(), next.clone());
+        on_a_thread(move || files.compare_and_set(epoch, generation, &next)).await
+    }
+
+    async fn delete(&self, volume: &str) -> Result<(), KeeperError> {
+        let (files, volume) = (self.clone(), volume.to_owned());
+        on_a_thread(move || files.delete(&volume)).await
+    }
+
+    fn word(&self) -> &'static str {
+        "files"
+    }
+}
+
+/// A disk may be slow; it must not hold the runtime's threads.
+async fn on_a_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, KeeperError> + Send + 'static,
+) -> Result<T, KeeperError> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|error| Err(KeeperError::Unavailable(format!("the work on it broke off: {error}"))))
 }
 
 fn unavailable(what: &str, path: &Path, error: &io::Error) -> KeeperError {
