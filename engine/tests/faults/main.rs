@@ -8,8 +8,6 @@ mod parties;
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::FileExt;
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use aurochs_engine::disk::AlignedBuf;
@@ -19,7 +17,6 @@ use aurochs_engine::link::Address;
 use aurochs_engine::link::control::RemoteErrorKind;
 use aurochs_engine::link::frame::Kind;
 use aurochs_engine::replica::{OpenOptions, Replica};
-use aurochs_engine::rule;
 use aurochs_engine::volume::Volume;
 use aurochs_engine::volume::start::{StartError, StartOptions};
 use parties::fake::{FakeReplica, Reply};
