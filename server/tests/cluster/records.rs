@@ -7,7 +7,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tonic::Code;
 
-use crate::member::{Member, NAMESPACED, plane, until};
+use crate::member::{Member, plane, until};
 
 const A: &str = "machine-a";
 const B: &str = "machine-b";
