@@ -228,7 +228,8 @@ async fn a_disk_of_one_machine_lies_apart_from_the_disks_of_other_nodes() {
     manager.add_node("node-1", 1 << 40).await;
     manager.add_node("node-2", 1 << 40).await;
     let root = manager.directory.path().canonicalize().unwrap();
-    manager.set_premises(Premises::new(&root, [root.join("records")], std::collections::BTreeMap::new()));
+    let own_nodes = ["node-1", "node-2"].map(|node| (node.to_owned(), format!("/data/{node}").into()));
+    manager.set_premises(Premises::new(&root, [root.join("records")], own_nodes.into()));
     std::fs::create_dir(root.join("second")).unwrap();
     std::os::unix::fs::symlink(root.join("second"), root.join("link")).unwrap();
     let move_there = |node: &mut Object<Node>| {
@@ -245,4 +246,10 @@ async fn a_disk_of_one_machine_lies_apart_from_the_disks_of_other_nodes() {
         assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{path}: {answer:?}");
         assert!(answer.json()["message"].as_str().unwrap().contains(words), "{path}: {answer:?}");
     }
+    // The same path of another machine is another place.
+    manager.add_node("elsewhere", 1 << 40).await;
+    let below = root.join("second/below").display().to_string();
+    let disks = json!({"disk-1": {"path": "/data/elsewhere", "allowScheduling": true}, "new": {"path": below}});
+    let answer = manager.post("/v1/nodes/elsewhere?action=diskUpdate", json!({"disks": disks})).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
 }

@@ -103,7 +103,8 @@ impl Fake {
                 (self.disturbed, self.version) = (self.disturbed - 1, self.version + 1);
             }
             let patch: Value = serde_json::from_slice(body).unwrap();
-            if patch["metadata"]["resourceVersion"] != self.version.to_string() {
+            let seen = patch["metadata"]["resourceVersion"].as_str().unwrap();
+            if seen.parse() != Ok(self.version) {
                 return (409, json!({"message": "changed"}));
             }
             (self.version, self.record) = (self.version + 1, patch["status"]["controlRecord"].clone());
