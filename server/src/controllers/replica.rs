@@ -137,7 +137,8 @@ impl Replicas {
                 size_bytes: self.size_of(replica).await?.bytes(),
                 revision_counter: !replica.spec.revision_counter_disabled,
                 must_exist: replica.spec.holds_data(),
-                no_checksums: false,
+                // Off until volumes have a say in it, and until what it costs is measured.
+                no_checksums: true,
                 disk_uuid: replica.spec.disk_id.clone(),
                 backing_file,
             })),
