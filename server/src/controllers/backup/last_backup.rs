@@ -1,5 +1,7 @@
 //! The newest backup of a volume, as the volume shows it.
 
+use std::sync::Arc;
+
 use crate::controllers::{Context, Error};
 use crate::resources::backup::{BackupState, LABEL_BACKUP_VOLUME};
 use crate::resources::volume::VolumeStatus;
@@ -16,26 +18,52 @@ fn newest<'a>(backups: &'a [Object<Backup>], target: &str) -> Option<(&'a str, &
 
 /// Writes it where it has changed: in the volume of this name, and in those that follow its backups.
 pub async fn note_all(context: &Context, target: &str, volume: &str) -> Result<(), Error> {
-    let backups = context.store.list_labelled::<Backup>(LABEL_BACKUP_VOLUME, volume).await?;
-    let newest = newest(&backups, target);
     for found in context.store.list_shared::<Volume>().await? {
-        let is_own = found.name() == volume && found.is_restored();
-        let follows = found.status.is_standby && found.followed_volume().as_deref() == Some(volume);
-        let (name, at) = newest.unwrap_or_default();
-        let is_told = found.status.last_backup == name && found.status.last_backup_at == at;
-        if !(is_own || follows) || found.spec.backup_target_name != target || is_told {
-            continue;
+        if found.spec.backup_target_name == target && shown(&found).as_deref() == Some(volume) {
+            note(context, found, volume).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes it in every volume where it has changed: for who copies what volumes show, right behind a backup's end.
+pub async fn note_everywhere(context: &Context) -> Result<(), Error> {
+    for found in context.store.list_shared::<Volume>().await? {
+        if let Some(volume) = shown(&found) {
+            note(context, found, &volume).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The volume whose newest backup is shown: its own, or that of the volume which it follows.
+fn shown(volume: &Object<Volume>) -> Option<String> {
+    if volume.status.is_standby {
+        volume.followed_volume()
+    } else {
+        volume.is_restored().then(|| volume.name().to_owned())
+    }
+}
+
+/// Invariant: **when this returns, what the volume shows is no older than the backups that were known when it was
+/// called**, whoever else writes it: who came with older knowledge looks once more, behind his own writing.
+async fn note(context: &Context, mut found: Arc<Object<Volume>>, volume: &str) -> Result<(), Error> {
+    loop {
+        let backups = context.store.list_labelled::<Backup>(LABEL_BACKUP_VOLUME, volume).await?;
+        let (name, at) = newest(&backups, &found.spec.backup_target_name).unwrap_or_default();
+        if found.status.last_backup == name && found.status.last_backup_at == at {
+            return Ok(());
         }
         let change = |status: &mut VolumeStatus| {
             name.clone_into(&mut status.last_backup);
             at.clone_into(&mut status.last_backup_at);
         };
-        match context.store.modify_status::<Volume>(found.name(), change).await {
-            Err(error) if !error.is_not_found() => return Err(error.into()),
-            _ => {}
-        }
+        found = match context.store.modify_status::<Volume>(found.name(), change).await {
+            Ok(noted) => Arc::new(noted),
+            Err(error) if error.is_not_found() => return Ok(()),
+            Err(error) => return Err(error.into()),
+        };
     }
-    Ok(())
 }
 
 #[cfg(test)]
