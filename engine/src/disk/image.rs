@@ -147,15 +147,14 @@ impl ImageFile {
 
     /// Fills `blocks` from `offset` on; what lies past the end of the file reads as zeros.
     pub(crate) fn read_blocks(&self, offset: u64, blocks: &mut [u8]) -> Result<(), DiskError> {
-        let begun = self.sums.as_ref().map_or(0, |sums| sums.begun());
+        let moment = self.sums.as_ref().map_or(0, |sums| sums.moment());
         self.read_unchecked(offset, blocks)?;
-        self.check(offset, blocks, begun)
+        self.check(offset, blocks, moment)
     }
 
-    /// Checks what was read from `offset` on, as far as it is known what was written there; so many changes had begun before
-    /// the read.
-    pub(super) fn check(&self, offset: u64, blocks: &mut [u8], begun: u64) -> Result<(), DiskError> {
-        self.sums.as_ref().map_or(Ok(()), |sums| sums.check(self, offset, blocks, begun))
+    /// Checks what was read from `offset` on, as far as it is known what was written there; `moment` was before the read.
+    pub(super) fn check(&self, offset: u64, blocks: &mut [u8], moment: u64) -> Result<(), DiskError> {
+        self.sums.as_ref().map_or(Ok(()), |sums| sums.check(self, offset, blocks, moment))
     }
 
     /// Takes down what was written at `offset`, in a way that this value knows nothing of.
@@ -207,6 +206,16 @@ impl ImageFile {
     /// Writes all of `blocks` at `offset`.
     pub(crate) fn write_blocks(&self, offset: u64, blocks: &[u8]) -> Result<(), DiskError> {
         self.changing(offset, blocks.len() as u64, Some(blocks), || self.write_unnoted(offset, blocks))
+    }
+
+    /// Writes what was there before the disk changed it. What is known of it stays, whatever becomes of the write: one that
+    /// fails must not make the damage good.
+    pub(crate) fn write_again(&self, offset: u64, blocks: &[u8]) -> Result<(), DiskError> {
+        let length = blocks.len() as u64;
+        self.sums.as_ref().inspect(|sums| sums.begin(offset, length));
+        let outcome = self.write_unnoted(offset, blocks);
+        self.sums.as_ref().inspect(|sums| sums.end(offset, length));
+        outcome
     }
 
     fn write_unnoted(&self, offset: u64, blocks: &[u8]) -> Result<(), DiskError> {

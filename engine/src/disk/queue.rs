@@ -65,8 +65,8 @@ impl Drop for Handle {
 struct Ticket {
     action: Action,
     then: Then,
-    /// Of a read: for each part, how many changes of its image had begun before.
-    begun: SmallVec<[u64; 1]>,
+    /// Of a read: the moment before, for each part.
+    moments: SmallVec<[u64; 1]>,
 }
 
 struct Shared {
@@ -123,8 +123,8 @@ impl IoQueue {
 
     fn enqueue(&self, action: Action, parts: ImageParts, buffer: AlignedBuf, then: Then) {
         let shared = &self.handle.shared;
-        let begun = begin_with_sums(action, &parts);
-        shared.ring().start(action, parts, buffer, Ticket { action, then, begun });
+        let moments = begin_with_sums(action, &parts);
+        shared.ring().start(action, parts, buffer, Ticket { action, then, moments });
         shared.started.notify_one();
     }
 }
@@ -197,13 +197,13 @@ fn next(shared: &Shared) -> Option<Finished<ImageFile, Ticket>> {
 }
 
 fn complete(finished: Finished<ImageFile, Ticket>) {
-    let Finished { ticket: Ticket { action, then, begun }, mut buffer, parts, outcome } = finished;
+    let Finished { ticket: Ticket { action, then, moments }, mut buffer, parts, outcome } = finished;
     let outcome = match outcome {
-        Ok(()) if sums_need_no_thread(action, &parts, &buffer, &begun) => Ok(()),
+        Ok(()) if sums_need_no_thread(action, &parts, &buffer, &moments) => Ok(()),
         // Rare, or long, and may wait for the disk.
         Ok(()) => {
             tokio::task::spawn_blocking(move || {
-                let outcome = follow_with_sums(action, &parts, &mut buffer, &begun);
+                let outcome = follow_with_sums(action, &parts, &mut buffer, &moments);
                 then(buffer, outcome);
             });
             return;
@@ -240,7 +240,7 @@ fn has_sums(parts: &ImageParts) -> bool {
 /// Before a transfer is given to the kernel.
 fn begin_with_sums(action: Action, parts: &ImageParts) -> SmallVec<[u64; 1]> {
     match action {
-        Action::Read => parts.iter().map(|part| part.file.sums().map_or(0, |sums| sums.begun())).collect(),
+        Action::Read => parts.iter().map(|part| part.file.sums().map_or(0, |sums| sums.moment())).collect(),
         Action::Write => {
             for part in parts {
                 part.file.sums().inspect(|sums| sums.begin(part.file_offset, part.place.len() as u64));
@@ -259,7 +259,7 @@ fn end_changes(action: Action, parts: &ImageParts) {
 }
 
 /// Whether the checksums of a transfer that went well are dealt with: those of a read are right, those of a write taken down.
-fn sums_need_no_thread(action: Action, parts: &ImageParts, buffer: &AlignedBuf, begun: &[u64]) -> bool {
+fn sums_need_no_thread(action: Action, parts: &ImageParts, buffer: &AlignedBuf, moments: &[u64]) -> bool {
     if action == Action::SyncData || !has_sums(parts) {
         return true;
     }
@@ -270,7 +270,7 @@ fn sums_need_no_thread(action: Action, parts: &ImageParts, buffer: &AlignedBuf, 
     let is_done = each.all(|(number, part)| {
         let (Some(sums), Some(data)) = (part.file.sums(), buffer.padded().get(part.place.clone())) else { return true };
         match action {
-            Action::Read => sums.check_at_once(part.file_offset, data, begun.get(number).copied().unwrap_or(0)),
+            Action::Read => sums.check_at_once(part.file_offset, data, moments.get(number).copied().unwrap_or(0)),
             Action::Write => sums.set_at_once(part.file_offset, data),
             Action::SyncData => true,
         }
@@ -286,12 +286,12 @@ fn follow_with_sums(
     action: Action,
     parts: &ImageParts,
     buffer: &mut AlignedBuf,
-    begun: &[u64],
+    moments: &[u64],
 ) -> Result<(), DiskError> {
     for (number, part) in parts.iter().enumerate() {
         let Some(data) = buffer.padded_mut().get_mut(part.place.clone()) else { continue };
         match action {
-            Action::Read => part.file.check(part.file_offset, data, begun.get(number).copied().unwrap_or(0))?,
+            Action::Read => part.file.check(part.file_offset, data, moments.get(number).copied().unwrap_or(0))?,
             Action::Write => part.file.note_written(part.file_offset, data),
             Action::SyncData => {}
         }

@@ -12,8 +12,8 @@ pub(super) fn replica(replica: &ReplicaSpec, settings: &Settings) -> Vec<String>
     if replica.revision_counter {
         arguments.push("--revision-counter".to_owned());
     }
-    if replica.no_checksums {
-        arguments.push("--no-checksums".to_owned());
+    if replica.checksums {
+        arguments.push("--checksums".to_owned());
     }
     if replica.must_exist {
         arguments.push("--must-exist".to_owned());

@@ -34,9 +34,9 @@ pub struct Arguments {
     /// Keep Longhorn's revision.counter.
     #[arg(long)]
     revision_counter: bool,
-    /// Keep no checksums of blocks, and forget those that there are: what the disk changes is not noticed.
+    /// Keep checksums of blocks, so that what the disk changes is noticed. Without it, those that there are are forgotten.
     #[arg(long)]
-    no_checksums: bool,
+    checksums: bool,
     /// Image (raw or qcow2) under the volume, or a directory that holds nothing else. Without it, the one recorded in
     /// the directory, if any.
     #[arg(long)]
@@ -53,7 +53,7 @@ pub struct Arguments {
 /// Runs until it is asked to end; then the directory is closed cleanly.
 pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
     let end = asked_to_end()?;
-    let options = OpenOptions { revision_counter: arguments.revision_counter, no_checksums: arguments.no_checksums };
+    let options = OpenOptions { revision_counter: arguments.revision_counter, no_checksums: !arguments.checksums };
     if !Replica::exists(&arguments.directory) {
         if arguments.must_exist {
             return Err(ProgramError::ReplicaGone(arguments.directory));

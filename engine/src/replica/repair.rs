@@ -6,6 +6,7 @@
 //!   all replicas.
 //! - **It is written where it lies**, never on top of it.
 //! - A checksum that is wrong itself is told apart: then the other replica has the very bytes that are here.
+//! - **A write that fails leaves the checksum as it is**: the block stays known as wrong.
 //!
 //! The engine lets no write of these blocks in meanwhile.
 
@@ -18,6 +19,7 @@ use super::stack::{Layers, Structure};
 use super::{Replica, ReplicaError};
 use crate::disk::image::ImageFile;
 use crate::disk::sums;
+use crate::disk::zeros::is_zero;
 use crate::disk::{AlignedBuf, BLOCK_SIZE};
 
 /// What became of the blocks of a repair that were wrong.
@@ -82,13 +84,14 @@ fn repair_block(image: &ImageFile, offset: u64, data: &[u8], report: &mut Repair
     image.read_unchecked(offset, found.padded_mut())?;
     report.image = image.name();
     report.offset = offset;
-    let is_repaired = if found[..] == *data {
-        // Two replicas have the same bytes: it is the checksum that was changed.
+    let is_repaired = if found[..] == *data && !is_zero(data) {
+        // Two replicas have the same bytes: it is the checksum that was changed. Zeros say nothing: a disk makes them of what
+        // it lost, and they are what the other one shows where it has nothing.
         image.note_written(offset, data);
         true
     } else if sums::of_block(data) == bad.known {
         let writable = image.writable()?;
-        writable.write_blocks(offset, AlignedBuf::copy_of(data).padded())?;
+        writable.write_again(offset, AlignedBuf::copy_of(data).padded())?;
         writable.sync_data()?;
         image.read_blocks(offset, found.padded_mut())?;
         true

@@ -62,6 +62,12 @@ impl Parties {
         Self::made_with(OpenOptions { revision_counter: true, ..OpenOptions::default() }, root, size, copies).await
     }
 
+    /// With replicas that do not notice what their disks change.
+    pub async fn without_checksums(size: u64, copies: usize) -> Self {
+        let options = OpenOptions { no_checksums: true, ..OpenOptions::default() };
+        Self::made_with(options, scratch::directory(), size, copies).await
+    }
+
     /// With the replicas that are there already, as far as they are.
     pub async fn over(root: tempfile::TempDir, size: u64, copies: usize) -> Self {
         Self::made_with(OpenOptions::default(), root, size, copies).await

@@ -138,7 +138,7 @@ impl Replicas {
                 revision_counter: !replica.spec.revision_counter_disabled,
                 must_exist: replica.spec.holds_data(),
                 // Off until volumes have a say in it, and until what it costs is measured.
-                no_checksums: true,
+                checksums: false,
                 disk_uuid: replica.spec.disk_id.clone(),
                 backing_file,
             })),

@@ -46,9 +46,9 @@ fn judge(known: &[u8], block: &[u8]) -> Verdict {
 
 impl Sums {
     /// Whether everything in `data` is what was written at `offset`, as far as that is known, and nothing had to be waited
-    /// for. What was not known is, from now on, unless a change has begun since there were `begun` of them, before the read.
+    /// for. What was not known is, from now on, unless something was changed there since `moment`, before the read.
     /// Otherwise [`Sums::check`] has to look.
-    pub(crate) fn check_at_once(self: &Arc<Self>, offset: u64, data: &[u8], begun: u64) -> bool {
+    pub(crate) fn check_at_once(self: &Arc<Self>, offset: u64, data: &[u8], moment: u64) -> bool {
         if self.is_lost() {
             return true;
         }
@@ -56,7 +56,7 @@ impl Sums {
         pieces(offset, data).all(|(offset, data)| {
             let mut known: Known = [0; TOGETHER * SUM];
             let known = &mut known[..data.len() / BLOCK * SUM];
-            is_cached(file, offset, known) && self.compare(offset, data, known, begun).is_empty()
+            is_cached(file, offset, known) && self.compare(offset, data, known, moment).is_empty()
         })
     }
 
@@ -69,14 +69,14 @@ impl Sums {
         image: &ImageFile,
         offset: u64,
         data: &mut [u8],
-        begun: u64,
+        moment: u64,
     ) -> Result<(), DiskError> {
         for (at, data) in data.chunks_mut(TOGETHER * BLOCK).enumerate() {
             let offset = offset + (at * TOGETHER * BLOCK) as u64;
             let mut known: Known = [0; TOGETHER * SUM];
             let known = &mut known[..data.len() / BLOCK * SUM];
             self.read(offset, known);
-            for wrong in self.compare(offset, data, known, begun) {
+            for wrong in self.compare(offset, data, known, moment) {
                 let place = wrong * BLOCK..(wrong + 1) * BLOCK;
                 self.look_again(image, offset + place.start as u64, &mut data[place])?;
             }
@@ -86,7 +86,7 @@ impl Sums {
 
     /// Which blocks are wrong. Takes down what was not known of others. Zeros are left out: they may be those of a hole, or
     /// lie past the end.
-    fn compare(self: &Arc<Self>, offset: u64, data: &[u8], known: &[u8], begun: u64) -> Vec<usize> {
+    fn compare(self: &Arc<Self>, offset: u64, data: &[u8], known: &[u8], moment: u64) -> Vec<usize> {
         let (mut wrong, mut news) = (Vec::new(), Vec::new());
         for (at, (known, block)) in known.chunks_exact(SUM).zip(data.chunks_exact(BLOCK)).enumerate() {
             match judge(known, block) {
@@ -101,7 +101,7 @@ impl Sums {
                 let sums: Vec<u8> = run.iter().flat_map(|(_, sum)| sum.to_le_bytes()).collect();
                 let start = offset + (run[0].0 * BLOCK) as u64;
                 let range = start..start + (run.len() * BLOCK) as u64;
-                self.in_flight.if_none_since(begun, &range, || self.write(file, start, &sums));
+                self.in_flight.if_nothing_since(moment, &range, || self.write(file, start, &sums));
             }
         }
         wrong

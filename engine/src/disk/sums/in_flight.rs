@@ -9,8 +9,8 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 #[derive(Debug, Default)]
 pub(super) struct InFlight {
-    /// Changes that have ever begun. It is raised under the lock.
-    begun: AtomicU64,
+    /// Beginnings and ends of changes until now. It is raised under the lock.
+    events: AtomicU64,
     state: Mutex<State>,
     ended: Condvar,
 }
@@ -49,14 +49,14 @@ pub(super) enum Look<T> {
 }
 
 impl InFlight {
-    /// Changes that have begun until now.
-    pub(super) fn begun(&self) -> u64 {
-        self.begun.load(Ordering::Acquire)
+    /// The moment, as [`InFlight::if_nothing_since`] wants it.
+    pub(super) fn moment(&self) -> u64 {
+        self.events.load(Ordering::Acquire)
     }
 
     pub(super) fn begin(&self, range: Range<u64>) {
         let mut state = self.lock();
-        self.begun.fetch_add(1, Ordering::AcqRel);
+        self.events.fetch_add(1, Ordering::AcqRel);
         for watch in state.watched.iter_mut().filter(|watch| range.contains(&watch.offset)) {
             watch.is_disturbed = true;
         }
@@ -65,6 +65,7 @@ impl InFlight {
 
     pub(super) fn end(&self, range: &Range<u64>) {
         let mut state = self.lock();
+        self.events.fetch_add(1, Ordering::AcqRel);
         if let Some(at) = state.changing.iter().position(|other| other == range) {
             state.changing.swap_remove(at);
         }
@@ -75,11 +76,11 @@ impl InFlight {
         }
     }
 
-    /// Does `work`, which is over soon, if no change has begun since there were `begun` of them, and none of the range is going
-    /// on. None begins meanwhile.
-    pub(super) fn if_none_since(&self, begun: u64, range: &Range<u64>, work: impl FnOnce()) {
+    /// Does `work`, which is over soon, if no change has begun or ended since that moment, and none of the range is going on:
+    /// then none of the range was, all the time. None begins meanwhile.
+    pub(super) fn if_nothing_since(&self, moment: u64, range: &Range<u64>, work: impl FnOnce()) {
         let state = self.lock();
-        if self.begun() == begun && !state.is_changing(range) {
+        if self.moment() == moment && !state.is_changing(range) {
             work();
         }
     }
@@ -109,5 +110,33 @@ impl InFlight {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Lists: every state of them that a panic may leave is a true one.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of what a read found whose change began before it, during it, or ended during it, nothing is learned.
+    #[test]
+    fn nothing_is_learned_of_what_was_changing_at_any_time() {
+        let learns = |before: &[&str], during: &[&str]| {
+            let in_flight = InFlight::default();
+            let happen = |events: &[&str]| {
+                for event in events {
+                    if *event == "begin" { in_flight.begin(0..4096) } else { in_flight.end(&(0..4096)) }
+                }
+            };
+            happen(before);
+            let moment = in_flight.moment();
+            happen(during);
+            let mut learned = false;
+            in_flight.if_nothing_since(moment, &(0..8192), || learned = true);
+            learned
+        };
+        assert!(learns(&[], &[]) && learns(&["begin", "end"], &[]));
+        assert!(!learns(&["begin"], &[]));
+        assert!(!learns(&["begin"], &["end"]), "it may have found what was there before");
+        assert!(!learns(&[], &["begin"]) && !learns(&[], &["begin", "end"]));
     }
 }

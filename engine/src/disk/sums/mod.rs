@@ -8,7 +8,8 @@
 //! - **A sum that is known is that of what the block holds**, unless the disk has changed it. Not to know is always right.
 //! - **While a block is being changed, what is known of it counts for nobody** (`in_flight`), and if that breaks off, its region
 //!   is dirty in the log: the next open forgets the sums there before anything is read (`replica::sums`).
-//! - **What a read has found is taken down only if no change has begun since the read had**: it may be what was there before.
+//! - **What a read has found is taken down only if nothing was being changed there while it read**: it may be what was there
+//!   before.
 //! - **What cannot be taken down is forgotten**: where the file cannot be written, none of it counts any more, and it goes
 //!   before a region of the log becomes clean. Reads and writes of the image go on.
 //! - A hole holds nothing that a disk could change: whatever is known of one is out of date.
@@ -108,9 +109,9 @@ impl Sums {
         self.path.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes that have begun until now, for [`Sums::check`].
-    pub(crate) fn begun(&self) -> u64 {
-        self.in_flight.begun()
+    /// The moment before a read, for [`Sums::check`].
+    pub(crate) fn moment(&self) -> u64 {
+        self.in_flight.moment()
     }
 
     /// A change of these bytes of the image begins. It ends with [`Sums::end`], when what is known of them is right again.
@@ -159,10 +160,10 @@ impl Sums {
         if sums.end - sums.start <= FEW {
             return self.write(file, offset, &[0; FEW as usize][..(sums.end - sums.start) as usize]);
         }
-        self.note_unsynced();
         if let Err(error) = self.punch(file, sums) {
             self.lose(&error);
         }
+        self.note_unsynced();
     }
 
     fn punch(&self, file: &File, sums: Range<u64>) -> io::Result<()> {
@@ -244,8 +245,8 @@ impl Sums {
             Err(error) => {
                 drop(path);
                 // What is in it is out of date with the next write.
-                self.note_unsynced();
                 self.lose(&error);
+                self.note_unsynced();
                 None
             }
         }
@@ -276,18 +277,18 @@ impl Sums {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
                     sums.fill(0);
-                    self.note_unsynced();
-                    return self.lose(&error);
+                    self.lose(&error);
+                    return self.note_unsynced();
                 }
             }
         }
     }
 
     fn write(self: &Arc<Self>, file: &File, offset: u64, sums: &[u8]) {
-        self.note_unsynced();
         if let Err(error) = self.check_fault("write").and_then(|()| file.write_all_at(sums, place_of(offset))) {
             self.lose(&error);
         }
+        self.note_unsynced();
     }
 
     #[cfg(test)]
@@ -302,7 +303,8 @@ impl Sums {
         Ok(())
     }
 
-    /// Before a change: a sync that is going on may not cover it.
+    /// Behind a change of the file, or the loss of it, and before the change of the image ends: a sync that is going on may not
+    /// cover it, and one that has begun before the change was made does not.
     pub(crate) fn note_unsynced(self: &Arc<Self>) {
         if !self.is_unsynced.swap(true, Ordering::SeqCst) {
             self.unsynced.lock().push(Arc::clone(self));

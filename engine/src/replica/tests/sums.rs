@@ -92,6 +92,35 @@ fn a_block_is_repaired_only_with_what_it_held() {
     assert_eq!(replica.repair("", 0, &filled(9, 8 * BLOCK)).unwrap(), crate::replica::RepairReport::default());
 }
 
+/// The failed write may have left anything there, the damage too.
+#[test]
+fn a_repair_that_fails_leaves_the_block_known_as_wrong() {
+    let scratch = Scratch::new(8);
+    let replica = scratch.open();
+    put(&replica, 0, 4, 7);
+    change(&scratch, "volume-head-000.img", 1);
+    {
+        let _broken = fail("write", "volume-head-000.img", EIO);
+        replica.repair("", 0, &filled(7, 4 * BLOCK)).unwrap_err();
+    }
+    assert!(matches!(read_block(&replica, 1), Err(ReplicaError::Damaged { .. })));
+    assert_eq!(replica.repair("", 0, &filled(7, 4 * BLOCK)).unwrap().repaired, 1);
+    assert_eq!(read_block(&replica, 1).unwrap(), 7);
+}
+
+/// A disk makes zeros of what it lost, and another replica shows them where a layer of it holds nothing.
+#[test]
+fn zeros_elsewhere_do_not_make_lost_data_right() {
+    let scratch = Scratch::new(8);
+    let replica = scratch.open();
+    put(&replica, 0, 4, 7);
+    let head = std::fs::OpenOptions::new().write(true).open(scratch.dir.join("volume-head-000.img")).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&head, &[0; BLOCK], BLOCK as u64).unwrap();
+    let report = replica.repair("", BLOCK as u64, &filled(0, BLOCK)).unwrap();
+    assert_eq!((report.repaired, report.not_repaired), (0, 1));
+    assert!(matches!(read_block(&replica, 1), Err(ReplicaError::Damaged { .. })));
+}
+
 #[test]
 fn a_full_disk_costs_the_checksums_and_nothing_else() {
     let scratch = Scratch::new(8);
