@@ -4,8 +4,17 @@
 //! one. A release build has neither the look-up nor the variable.
 
 /// Every rule that can be left out.
-pub const ALL: &[&str] =
-    &[REGIONS_ARE_MARKED, ROUNDS_WAIT, MISSED_FIRST, OWN_DIRTY_COUNTS, LAST_ABSENCE_COUNTS, REBUILD_FORGETS];
+pub const ALL: &[&str] = &[
+    REGIONS_ARE_MARKED,
+    ROUNDS_WAIT,
+    MISSED_FIRST,
+    OWN_DIRTY_COUNTS,
+    LAST_ABSENCE_COUNTS,
+    REBUILD_FORGETS,
+    READS_ARE_CHECKED,
+    DIRTY_IS_NOT_KNOWN,
+    SUMS_BEFORE_CLEAN,
+];
 
 /// A region is dirty in the log before it changes (`replica::regions`).
 pub const REGIONS_ARE_MARKED: &str = "regions-are-marked";
@@ -19,6 +28,12 @@ pub const OWN_DIRTY_COUNTS: &str = "own-dirty-counts";
 pub const LAST_ABSENCE_COUNTS: &str = "last-absence-counts";
 /// A replica that is rebuilt in full has no log that can be trusted (`replica::rebuild`).
 pub const REBUILD_FORGETS: &str = "rebuild-forgets";
+/// What is read from a disk is checked against what was written (`disk::sums`).
+pub const READS_ARE_CHECKED: &str = "reads-are-checked";
+/// An open forgets the checksums of what the log says is dirty (`replica::sums`).
+pub const DIRTY_IS_NOT_KNOWN: &str = "dirty-is-not-known";
+/// Checksums are durable before a region becomes clean (`replica::sums`).
+pub const SUMS_BEFORE_CLEAN: &str = "sums-before-clean";
 
 /// Variable that names the rule.
 pub const LEAVE_OUT: &str = "AUROCHS_LEAVE_OUT";

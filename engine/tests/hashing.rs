@@ -28,7 +28,7 @@ use parties::{Parties, TestEngine, VOLUME};
 const MIB: u64 = 1 << 20;
 
 async fn with_snapshot(copies: usize) -> (Parties, TestEngine) {
-    let parties = Parties::new(MIB, copies).await;
+    let parties = Parties::without_checksums(MIB, copies).await;
     let engine = parties.attach().await.unwrap();
     let data = AlignedBuf::copy_of(&[5; 64 << 10]);
     engine.run(|volume| async move { volume.write(4096, data, Durability::Written).await }).await.unwrap();

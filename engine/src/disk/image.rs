@@ -2,13 +2,16 @@
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use nix::fcntl::{FallocateFlags, fallocate};
 use nix::libc;
 
+use super::sums::{BadBlock, Sums};
 use super::{AlignedBuf, BLOCK_SIZE, fault};
 use crate::sys::fiemap::{self, Extent};
 
@@ -35,6 +38,11 @@ impl DiskError {
         let path = path.to_path_buf();
         move |source| Self { what, path, source }
     }
+
+    /// The block that does not hold what was written, if that is what went wrong.
+    pub(crate) fn bad_block(&self) -> Option<BadBlock> {
+        self.source.get_ref()?.downcast_ref().copied()
+    }
 }
 
 /// Whether an image is opened to be changed.
@@ -49,6 +57,8 @@ pub(crate) enum Access {
 pub(crate) struct ImageFile {
     file: File,
     path: PathBuf,
+    /// What its blocks hold, where that is taken down.
+    sums: Option<Arc<Sums>>,
 }
 
 impl AsRef<File> for ImageFile {
@@ -66,7 +76,7 @@ impl ImageFile {
             .custom_flags(libc::O_DIRECT | libc::O_NOFOLLOW)
             .open(path)
             .map_err(DiskError::at("open with O_DIRECT", path))?;
-        Ok(Self { file, path: path.to_path_buf() })
+        Ok(Self { file, path: path.to_path_buf(), sums: None })
     }
 
     /// Opens a file that only supplies data from below the chain; it may be reached through a symbolic link.
@@ -76,7 +86,7 @@ impl ImageFile {
             .custom_flags(libc::O_DIRECT)
             .open(path)
             .map_err(DiskError::at("open with O_DIRECT", path))?;
-        Ok(Self { file, path: path.to_path_buf() })
+        Ok(Self { file, path: path.to_path_buf(), sums: None })
     }
 
     /// Makes a new sparse image of `size` bytes whose existence in the directory is not yet durable.
@@ -92,7 +102,24 @@ impl ImageFile {
             .map_err(DiskError::at("create with O_DIRECT", path))?;
         file.set_len(size).map_err(DiskError::at("set the size of", path))?;
         file.sync_all().map_err(DiskError::at("sync", path))?;
-        Ok(Self { file, path: path.to_path_buf() })
+        Ok(Self { file, path: path.to_path_buf(), sums: None })
+    }
+
+    /// With checksums: whatever is read is checked from now on, and whatever is written is taken down.
+    pub(crate) fn with_sums(self, sums: Option<Arc<Sums>>) -> Self {
+        Self { sums, ..self }
+    }
+
+    pub(crate) fn sums(&self) -> Option<&Arc<Sums>> {
+        self.sums.as_ref()
+    }
+
+    /// The same file, open for writing too, whatever its name is now.
+    pub(crate) fn writable(&self) -> Result<Self, DiskError> {
+        let same = PathBuf::from(format!("/proc/self/fd/{}", self.file.as_raw_fd()));
+        let opened = OpenOptions::new().read(true).write(true).custom_flags(libc::O_DIRECT).open(&same);
+        let file = opened.map_err(|error| self.error("open for writing", error))?;
+        Ok(Self { file, path: self.path.clone(), sums: self.sums.clone() })
     }
 
     /// Makes sure that nobody else's writes are on their way to this file, and that others can make sure of ours.
@@ -120,6 +147,44 @@ impl ImageFile {
 
     /// Fills `blocks` from `offset` on; what lies past the end of the file reads as zeros.
     pub(crate) fn read_blocks(&self, offset: u64, blocks: &mut [u8]) -> Result<(), DiskError> {
+        let moment = self.sums.as_ref().map_or(0, |sums| sums.moment());
+        self.read_unchecked(offset, blocks)?;
+        self.check(offset, blocks, moment)
+    }
+
+    /// Checks what was read from `offset` on, as far as it is known what was written there; `moment` was before the read.
+    pub(super) fn check(&self, offset: u64, blocks: &mut [u8], moment: u64) -> Result<(), DiskError> {
+        self.sums.as_ref().map_or(Ok(()), |sums| sums.check(self, offset, blocks, moment))
+    }
+
+    /// Takes down what was written at `offset`, in a way that this value knows nothing of.
+    pub(crate) fn note_written(&self, offset: u64, blocks: &[u8]) {
+        if let Some(sums) = &self.sums {
+            sums.set(offset, blocks);
+        }
+    }
+
+    /// Does `change` to these bytes, which become `blocks`, or what nobody takes down.
+    fn changing<T>(
+        &self,
+        offset: u64,
+        length: u64,
+        blocks: Option<&[u8]>,
+        change: impl FnOnce() -> Result<T, DiskError>,
+    ) -> Result<T, DiskError> {
+        let Some(sums) = &self.sums else { return change() };
+        sums.begin(offset, length);
+        let outcome = change();
+        match blocks.filter(|_| outcome.is_ok()) {
+            Some(blocks) => sums.set(offset, blocks),
+            None => sums.forget(offset, length),
+        }
+        sums.end(offset, length);
+        outcome
+    }
+
+    /// As [`ImageFile::read_blocks`], whatever the disk gives.
+    pub(crate) fn read_unchecked(&self, offset: u64, blocks: &mut [u8]) -> Result<(), DiskError> {
         let mut done = 0;
         while done < blocks.len() {
             let count = match self.file.read_at(&mut blocks[done..], offset + done as u64) {
@@ -140,6 +205,20 @@ impl ImageFile {
 
     /// Writes all of `blocks` at `offset`.
     pub(crate) fn write_blocks(&self, offset: u64, blocks: &[u8]) -> Result<(), DiskError> {
+        self.changing(offset, blocks.len() as u64, Some(blocks), || self.write_unnoted(offset, blocks))
+    }
+
+    /// Writes what was there before the disk changed it. What is known of it stays, whatever becomes of the write: one that
+    /// fails must not make the damage good.
+    pub(crate) fn write_again(&self, offset: u64, blocks: &[u8]) -> Result<(), DiskError> {
+        let length = blocks.len() as u64;
+        self.sums.as_ref().inspect(|sums| sums.begin(offset, length));
+        let outcome = self.write_unnoted(offset, blocks);
+        self.sums.as_ref().inspect(|sums| sums.end(offset, length));
+        outcome
+    }
+
+    fn write_unnoted(&self, offset: u64, blocks: &[u8]) -> Result<(), DiskError> {
         let mut done = 0;
         while done < blocks.len() {
             let written = fault::check("write", &self.path)
@@ -159,16 +238,21 @@ impl ImageFile {
     /// Gives the range back to the file system: it becomes a hole.
     pub(crate) fn punch(&self, offset: u64, length: u64) -> Result<(), DiskError> {
         let flags = FallocateFlags::FALLOC_FL_PUNCH_HOLE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
-        self.allocate(flags, offset, length).map_err(DiskError::at("punch a hole into", &self.path))
+        self.changing(offset, length, None, || {
+            self.allocate(flags, offset, length).map_err(DiskError::at("punch a hole into", &self.path))
+        })
     }
 
     /// Makes the range zeros that have storage and were not written: quick, and no more than reserved space after a
     /// power cut (`replica::unfinished`).
     pub(crate) fn reserve_zeros(&self, offset: u64, length: u64) -> Result<(), DiskError> {
         let flags = FallocateFlags::FALLOC_FL_ZERO_RANGE | FallocateFlags::FALLOC_FL_KEEP_SIZE;
-        match self.allocate(flags, offset, length) {
-            Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => self.write_zeros(offset, length),
-            outcome => outcome.map_err(DiskError::at("zero a range of", &self.path)),
+        let zeroed = self.changing(offset, length, None, || {
+            self.allocate(flags, offset, length).map_err(DiskError::at("zero a range of", &self.path))
+        });
+        match zeroed {
+            Err(error) if error.source.raw_os_error() == Some(libc::EOPNOTSUPP) => self.write_zeros(offset, length),
+            outcome => outcome,
         }
     }
 
@@ -193,6 +277,11 @@ impl ImageFile {
             done += piece;
         }
         Ok(())
+    }
+
+    /// The file's name without its directory, as it was when it was opened.
+    pub(crate) fn name(&self) -> String {
+        self.path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
     }
 
     pub(super) fn path(&self) -> &Path {

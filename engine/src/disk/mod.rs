@@ -7,6 +7,7 @@ pub(crate) mod gathered;
 pub(crate) mod image;
 pub(crate) mod pool;
 pub(crate) mod queue;
+pub(crate) mod sums;
 pub(crate) mod zeros;
 
 pub use buffer::AlignedBuf;

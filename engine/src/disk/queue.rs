@@ -8,6 +8,7 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
+use smallvec::SmallVec;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -18,6 +19,9 @@ use crate::sys::ring::{Action, Finished, Part, Parts, Ring, Submitted};
 
 /// Pause before the kernel is asked again that was short of memory.
 const REFUSED_PAUSE: Duration = Duration::from_millis(1);
+
+/// Larger transfers are checked, or taken down, by a thread of their own: that takes as long as a small request.
+const CHECKED_AT_ONCE: usize = 128 << 10;
 
 /// What becomes of a finished transfer. What it owns is kept until the kernel is done with the transfer. It is called on the
 /// thread that serves requests, and must not wait.
@@ -57,13 +61,21 @@ impl Drop for Handle {
     }
 }
 
+/// What is known of a transfer in the kernel.
+struct Ticket {
+    action: Action,
+    then: Then,
+    /// Of a read: the moment before, for each part.
+    moments: SmallVec<[u64; 1]>,
+}
+
 struct Shared {
-    ring: Mutex<Ring<ImageFile, (Action, Then)>>,
+    ring: Mutex<Ring<ImageFile, Ticket>>,
     started: Notify,
 }
 
 impl Shared {
-    fn ring(&self) -> MutexGuard<'_, Ring<ImageFile, (Action, Then)>> {
+    fn ring(&self) -> MutexGuard<'_, Ring<ImageFile, Ticket>> {
         self.ring.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -111,7 +123,8 @@ impl IoQueue {
 
     fn enqueue(&self, action: Action, parts: ImageParts, buffer: AlignedBuf, then: Then) {
         let shared = &self.handle.shared;
-        shared.ring().start(action, parts, buffer, (action, then));
+        let moments = begin_with_sums(action, &parts);
+        shared.ring().start(action, parts, buffer, Ticket { action, then, moments });
         shared.started.notify_one();
     }
 }
@@ -179,26 +192,112 @@ impl Drop for Supervised {
     }
 }
 
-fn next(shared: &Shared) -> Option<Finished<ImageFile, (Action, Then)>> {
+fn next(shared: &Shared) -> Option<Finished<ImageFile, Ticket>> {
     shared.ring().finished()
 }
 
-fn complete(finished: Finished<ImageFile, (Action, Then)>) {
-    let Finished { ticket: (action, then), mut buffer, parts, outcome } = finished;
+fn complete(finished: Finished<ImageFile, Ticket>) {
+    let Finished { ticket: Ticket { action, then, moments }, mut buffer, parts, outcome } = finished;
     let outcome = match outcome {
-        Ok(()) => Ok(()),
+        Ok(()) if sums_need_no_thread(action, &parts, &buffer, &moments) => Ok(()),
+        // Rare, or long, and may wait for the disk.
+        Ok(()) => {
+            tokio::task::spawn_blocking(move || {
+                let outcome = follow_with_sums(action, &parts, &mut buffer, &moments);
+                then(buffer, outcome);
+            });
+            return;
+        }
         // Interrupted, or short at the end of a file or of its room: the plain calls go on from there or say why not.
         Err(error) if action != Action::SyncData && is_worth_another_way(&error) => {
-            // Rare, and may wait for the disk.
             tokio::task::spawn_blocking(move || {
                 let outcome = again(action, &parts, &mut buffer);
+                end_changes(action, &parts);
                 then(buffer, outcome);
+            });
+            return;
+        }
+        Err(error) if action == Action::Write && has_sums(&parts) => {
+            tokio::task::spawn_blocking(move || {
+                let error = failed(action, &parts, error);
+                for part in &parts {
+                    part.file.sums().inspect(|sums| sums.forget(part.file_offset, part.place.len() as u64));
+                }
+                end_changes(action, &parts);
+                then(buffer, Err(error));
             });
             return;
         }
         Err(error) => Err(failed(action, &parts, error)),
     };
     then(buffer, outcome);
+}
+
+fn has_sums(parts: &ImageParts) -> bool {
+    parts.iter().any(|part| part.file.sums().is_some())
+}
+
+/// Before a transfer is given to the kernel.
+fn begin_with_sums(action: Action, parts: &ImageParts) -> SmallVec<[u64; 1]> {
+    match action {
+        Action::Read => parts.iter().map(|part| part.file.sums().map_or(0, |sums| sums.moment())).collect(),
+        Action::Write => {
+            for part in parts {
+                part.file.sums().inspect(|sums| sums.begin(part.file_offset, part.place.len() as u64));
+            }
+            SmallVec::new()
+        }
+        Action::SyncData => SmallVec::new(),
+    }
+}
+
+/// What is known of the parts of a write is right again.
+fn end_changes(action: Action, parts: &ImageParts) {
+    for part in parts.iter().filter(|_| action == Action::Write) {
+        part.file.sums().inspect(|sums| sums.end(part.file_offset, part.place.len() as u64));
+    }
+}
+
+/// Whether the checksums of a transfer that went well are dealt with: those of a read are right, those of a write taken down.
+fn sums_need_no_thread(action: Action, parts: &ImageParts, buffer: &AlignedBuf, moments: &[u64]) -> bool {
+    if action == Action::SyncData || !has_sums(parts) {
+        return true;
+    }
+    if buffer.len() > CHECKED_AT_ONCE {
+        return false;
+    }
+    let mut each = parts.iter().enumerate();
+    let is_done = each.all(|(number, part)| {
+        let (Some(sums), Some(data)) = (part.file.sums(), buffer.padded().get(part.place.clone())) else { return true };
+        match action {
+            Action::Read => sums.check_at_once(part.file_offset, data, moments.get(number).copied().unwrap_or(0)),
+            Action::Write => sums.set_at_once(part.file_offset, data),
+            Action::SyncData => true,
+        }
+    });
+    if is_done {
+        end_changes(action, parts);
+    }
+    is_done
+}
+
+/// The same on a thread, which may wait for the disk.
+fn follow_with_sums(
+    action: Action,
+    parts: &ImageParts,
+    buffer: &mut AlignedBuf,
+    moments: &[u64],
+) -> Result<(), DiskError> {
+    for (number, part) in parts.iter().enumerate() {
+        let Some(data) = buffer.padded_mut().get_mut(part.place.clone()) else { continue };
+        match action {
+            Action::Read => part.file.check(part.file_offset, data, moments.get(number).copied().unwrap_or(0))?,
+            Action::Write => part.file.note_written(part.file_offset, data),
+            Action::SyncData => {}
+        }
+    }
+    end_changes(action, parts);
+    Ok(())
 }
 
 fn is_worth_another_way(error: &io::Error) -> bool {

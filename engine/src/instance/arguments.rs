@@ -12,6 +12,9 @@ pub(super) fn replica(replica: &ReplicaSpec, settings: &Settings) -> Vec<String>
     if replica.revision_counter {
         arguments.push("--revision-counter".to_owned());
     }
+    if replica.checksums {
+        arguments.push("--checksums".to_owned());
+    }
     if replica.must_exist {
         arguments.push("--must-exist".to_owned());
     }

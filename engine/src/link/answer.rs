@@ -54,6 +54,7 @@ pub(super) fn remote(error: ReplicaError) -> RemoteError {
     let kind = match error.cause() {
         ReplicaError::NoSpace { .. } => RemoteErrorKind::NoSpace,
         ReplicaError::OutOfRange { .. } => RemoteErrorKind::OutOfRange,
+        ReplicaError::Damaged { .. } => RemoteErrorKind::Damaged,
         ReplicaError::StaleEpoch { .. } => RemoteErrorKind::Fenced,
         // The request makes no sense in this state; the directory is as it was.
         ReplicaError::SnapshotExists { .. }

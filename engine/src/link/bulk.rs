@@ -37,6 +37,11 @@ impl BulkLink {
         Ok(Self { link: link.clone(), lanes: Lanes::start(link.name(), opened, Sharing::InTurn) })
     }
 
+    /// The link that these streams belong to.
+    pub(crate) fn link(&self) -> &ReplicaLink {
+        &self.link
+    }
+
     pub(crate) fn name(&self) -> &str {
         self.link.name()
     }

@@ -245,6 +245,9 @@ pub enum RemoteErrorKind {
     OutOfRange,
     /// The request makes no sense in the replica's state; the replica itself is fine.
     Refused,
+    /// A block that had to be read is not what was written: its disk has changed it. The replica is fine otherwise, and has
+    /// changed nothing.
+    Damaged,
     /// The replica can't be trusted to have done it.
     Failed,
 }

@@ -35,11 +35,23 @@ pub(super) fn data(replica: &Replica, header: &Header, payload: &AlignedBuf) -> 
             let name = layer_name(payload)?;
             return replica.read_snapshot(name, header.offset, header.length).map_err(remote);
         }
+        Kind::Repair => return repair(replica, header, payload),
         Kind::FillWrite => return fill_write(replica, header, payload),
         Kind::Control | Kind::Done | Kind::Failed => return Err(refused("not a request")),
     };
     let result = if header.stable { result.and_then(|()| replica.flush()) } else { result };
     result.map(|()| empty).map_err(remote)
+}
+
+fn repair(replica: &Replica, header: &Header, payload: &AlignedBuf) -> Answer {
+    if payload.len() < LAYER_NAME_LENGTH {
+        return Err(refused("the repair does not say what it is seen from"));
+    }
+    let (block, data) = payload.split_at(LAYER_NAME_LENGTH);
+    let report = replica.repair(layer_name(block)?, header.offset, &AlignedBuf::copy_of(data)).map_err(remote)?;
+    let text =
+        serde_json::to_vec(&report).map_err(|error| refused(&format!("the answer can't be written: {error}")))?;
+    Ok(AlignedBuf::copy_of(&text))
 }
 
 fn fill_write(replica: &Replica, header: &Header, payload: &AlignedBuf) -> Answer {

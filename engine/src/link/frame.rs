@@ -48,6 +48,10 @@ pub enum Kind {
     LayerRead = 10,
     /// Raw write into one layer's file: payload is such a block, then the bytes of the parts.
     LayerWrite = 11,
+    /// What another replica shows of a range in which this one has found a block that is wrong: payload is a block of
+    /// `LAYER_NAME_LENGTH` bytes with the layer that it was seen from (none: the head), then the data. The answer's is a JSON
+    /// `RepairReport`.
+    Repair = 12,
     /// Read of a snapshot's content: payload is the snapshot's name.
     SnapshotRead = 16,
     /// Write into the image of a new snapshot: payload is a block of `LAYER_NAME_LENGTH` bytes with the fill's id, then
@@ -73,6 +77,7 @@ impl Kind {
             7 => Self::Ping,
             10 => Self::LayerRead,
             11 => Self::LayerWrite,
+            12 => Self::Repair,
             16 => Self::SnapshotRead,
             17 => Self::FillWrite,
             0x80 => Self::Done,

@@ -87,7 +87,7 @@ impl Request {
     }
 
     /// A read of the parts of a layer's file, counted from `offset`.
-    pub(super) fn layer_read(layer: &str, offset: u64, parts: &[Range<u32>]) -> Self {
+    pub(crate) fn layer_read(layer: &str, offset: u64, parts: &[Range<u32>]) -> Self {
         Self::layer_parts(Kind::LayerRead, layer, offset, parts, &[])
     }
 

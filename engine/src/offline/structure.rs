@@ -336,6 +336,7 @@ fn belongs(survey: &Survey, file: &str) -> bool {
     };
     [names::VOLUME_META, names::REVISION_COUNTER, names::STATE_FILE, names::REGIONS_FILE, LOST_AND_FOUND]
         .contains(&file)
+        || crate::replica::sums::is_file_of_sums(file)
         || survey.leftovers.files.iter().any(|left| left == file)
         || of_layers().any(|known| known == file)
 }

@@ -34,6 +34,9 @@ pub struct Arguments {
     /// Keep Longhorn's revision.counter.
     #[arg(long)]
     revision_counter: bool,
+    /// Keep checksums of blocks, so that what the disk changes is noticed. Without it, those that there are are forgotten.
+    #[arg(long)]
+    checksums: bool,
     /// Image (raw or qcow2) under the volume, or a directory that holds nothing else. Without it, the one recorded in
     /// the directory, if any.
     #[arg(long)]
@@ -50,7 +53,7 @@ pub struct Arguments {
 /// Runs until it is asked to end; then the directory is closed cleanly.
 pub async fn run(arguments: Arguments) -> Result<(), ProgramError> {
     let end = asked_to_end()?;
-    let options = OpenOptions { revision_counter: arguments.revision_counter };
+    let options = OpenOptions { revision_counter: arguments.revision_counter, no_checksums: !arguments.checksums };
     if !Replica::exists(&arguments.directory) {
         if arguments.must_exist {
             return Err(ProgramError::ReplicaGone(arguments.directory));

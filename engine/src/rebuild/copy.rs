@@ -20,13 +20,14 @@ use super::pieces::{Piece, Pieces};
 use super::sources::{self, Source, TARGET_STREAMS};
 use super::state::Progress;
 use crate::crash_point;
+use crate::disk::AlignedBuf;
 use crate::link::bulk::BulkLink;
 use crate::link::control::ControlRequest;
 use crate::link::{LinkError, ReplicaLink};
 use crate::replica::LayerInfo;
 use crate::volume::Shared;
 use crate::volume::barrier::OperationError;
-use crate::volume::read_choice;
+use crate::volume::{read_choice, repair};
 
 /// Copies every layer but the head.
 pub(super) async fn layers(
@@ -151,11 +152,25 @@ impl Copy<'_> {
         }
     }
 
+    /// What the source's disk has changed is repaired first, from another member.
+    async fn read(&self, source: &BulkLink, layer: &str, piece: &Piece) -> Result<AlignedBuf, LinkError> {
+        let Piece { offset, parts } = piece;
+        let read = source.layer_read(layer, *offset, parts).await;
+        if !read.as_ref().is_err_and(repair::is_damage) {
+            return read;
+        }
+        for part in parts {
+            let (start, length) = (offset + u64::from(part.start), part.len() as u64);
+            repair::repair_layer(self.shared, source.link(), layer, start, length).await;
+        }
+        source.layer_read(layer, *offset, parts).await
+    }
+
     /// Returns the bytes moved.
     async fn piece(&self, source: &BulkLink, layer: &str, piece: Piece) -> Result<u64, CopyError> {
         let Piece { offset, parts } = &piece;
         let _admitted = self.pace.admit(piece.bytes()).await;
-        let data = source.layer_read(layer, *offset, parts).await.map_err(CopyError::Source)?;
+        let data = self.read(source, layer, &piece).await.map_err(CopyError::Source)?;
         self.target.layer_write(layer, *offset, parts, &data).await.map_err(CopyError::Target)?;
         Ok(piece.bytes().into())
     }

@@ -59,7 +59,7 @@ impl Structure {
         file_name: &str,
         parts: &[Blocks],
     ) -> Result<(), ReplicaError> {
-        let image = ImageFile::open(&directory.file(file_name), Access::ReadWrite)?;
+        let image = directory.open_image(file_name, Access::ReadWrite)?;
         let outcome = parts.iter().try_for_each(|part| {
             let (offset, length) = bytes_of(part);
             image.punch(offset, length)

@@ -25,6 +25,9 @@ pub fn delete_directory(dir: &Path) -> Result<(), ReplicaError> {
         directory.remove(file)?;
         crash_point::reached("delete.layer-file-removed");
     }
+    for file in listing.iter().filter(|file| super::sums::is_file_of_sums(file)) {
+        directory.remove(file)?;
+    }
     directory.sync()?;
     let small_files =
         [names::REVISION_COUNTER, names::REMOTE_FILE, names::REGIONS_FILE, names::STATE_FILE, names::VOLUME_META];

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use super::error::ReplicaError;
 use super::names;
 use super::replace::ReplaceError;
+use super::sums::DirectorySums;
 use crate::crash_point;
 use crate::disk::{BLOCK_SIZE, DiskError, fault};
 
@@ -17,6 +18,8 @@ pub(crate) struct Directory {
     path: PathBuf,
     /// The open directory: what holds the lock, and what is synced after names changed.
     handle: File,
+    /// Where blocks of its images are known by checksums.
+    sums: Option<DirectorySums>,
 }
 
 impl Directory {
@@ -36,7 +39,7 @@ impl Directory {
     pub(crate) fn take(path: &Path) -> Result<Self, ReplicaError> {
         let handle = File::open(path).map_err(DiskError::at("open the directory", path))?;
         match handle.try_lock() {
-            Ok(()) => Ok(Self { path: path.to_path_buf(), handle }),
+            Ok(()) => Ok(Self { path: path.to_path_buf(), handle, sums: None }),
             Err(TryLockError::WouldBlock) => Err(ReplicaError::InUse { dir: path.to_path_buf() }),
             Err(TryLockError::Error(error)) => Err(DiskError::at("lock the directory", path)(error).into()),
         }
@@ -46,10 +49,19 @@ impl Directory {
     pub(crate) fn look(path: &Path) -> Result<Self, ReplicaError> {
         let handle = File::open(path).map_err(DiskError::at("open the directory", path))?;
         match handle.try_lock_shared() {
-            Ok(()) => Ok(Self { path: path.to_path_buf(), handle }),
+            Ok(()) => Ok(Self { path: path.to_path_buf(), handle, sums: None }),
             Err(TryLockError::WouldBlock) => Err(ReplicaError::InUse { dir: path.to_path_buf() }),
             Err(TryLockError::Error(error)) => Err(DiskError::at("lock the directory", path)(error).into()),
         }
+    }
+
+    /// From here on images are opened with checksums.
+    pub(super) fn keep_sums(&mut self) {
+        self.sums = Some(DirectorySums::default());
+    }
+
+    pub(super) fn sums(&self) -> Option<&DirectorySums> {
+        self.sums.as_ref()
     }
 
     /// Lets another process have the directory.
@@ -124,6 +136,7 @@ impl Directory {
     /// Puts the file `from` in the place of `to`, which it replaces if it is there, durably.
     pub(crate) fn rename(&self, from: &str, to: &str) -> Result<(), ReplaceError> {
         let (path, target) = (self.file(from), self.file(to));
+        let replaced = self.image_with_last_name(to);
         let renamed = fault::check("rename into place", &target).and_then(|()| fs::rename(&path, &target));
         if let Err(error) = renamed {
             let was_there = error.kind() != io::ErrorKind::NotFound;
@@ -140,14 +153,26 @@ impl Directory {
         fault::check("sync the new name of", &target)
             .map_err(|error| DiskError::at("sync the new name of", &target)(error).into())
             .and_then(|()| self.sync())
-            .map_err(ReplaceError::Unknown)
+            .map_err(ReplaceError::Unknown)?;
+        replaced.inspect(|facts| self.forget_image(facts));
+        Ok(())
+    }
+
+    /// The image that goes with this name.
+    fn image_with_last_name(&self, name: &str) -> Option<fs::Metadata> {
+        let facts = || fs::symlink_metadata(self.file(name)).ok();
+        if names::is_image_name(name) { facts().filter(|facts| facts.is_file() && facts.nlink() == 1) } else { None }
     }
 
     /// Removes a name; says whether it was there. The change is durable after [`Directory::sync`].
     pub(crate) fn remove(&self, name: &str) -> Result<bool, ReplicaError> {
         let path = self.file(name);
+        let image = self.image_with_last_name(name);
         match fault::check("remove", &path).and_then(|()| fs::remove_file(&path)) {
-            Ok(()) => Ok(true),
+            Ok(()) => {
+                image.inspect(|facts| self.forget_image(facts));
+                Ok(true)
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
             Err(error) => Err(DiskError::at("remove", &path)(error).into()),
         }

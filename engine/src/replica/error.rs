@@ -118,6 +118,13 @@ pub enum ReplicaError {
     #[error("{} still holds {left} after the replica's own files were deleted; look at them and delete the directory by hand", dir.display())]
     NotEmpty { dir: PathBuf, left: String },
 
+    // Nothing is wrong with the replica otherwise.
+    #[error(
+        "cannot read {}: {bad}; where another replica has the block, it is repaired with that; where none has, write it anew, \
+         or restore a backup", path.display()
+    )]
+    Damaged { path: PathBuf, bad: Box<str> },
+
     #[error("cannot {what} {}: {source}; {}", path.display(), remedy(source))]
     Io {
         what: &'static str,
@@ -193,6 +200,9 @@ impl ReplicaError {
 
 impl From<DiskError> for ReplicaError {
     fn from(error: DiskError) -> Self {
+        if let Some(bad) = error.bad_block() {
+            return Self::Damaged { path: error.path, bad: bad.to_string().into() };
+        }
         let DiskError { what, path, source } = error;
         match source.raw_os_error() {
             Some(libc::ENOSPC | libc::EDQUOT) => Self::NoSpace { what, path },

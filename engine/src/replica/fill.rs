@@ -59,7 +59,7 @@ impl Replica {
             }
             let unfinished = names::unfinished(&image);
             self.directory.remove(&unfinished)?;
-            let file = ImageFile::create(&self.directory.file(&unfinished), size)?;
+            let file = self.directory.create_image(&unfinished, size)?;
             self.directory.sync()?;
             crash_point::reached("fill.image-made");
             *self.lock_fill() = Some(Arc::new(Filling { id: id.to_owned(), image, file }));
@@ -112,6 +112,8 @@ impl Replica {
                 return Err(ReplicaError::InvalidSize { size, why: "the volume was expanded meanwhile" }.into());
             }
             filling.file.sync_data()?;
+            // Nothing in the log tells of it.
+            self.directory.sync_sums()?;
             crash_point::reached("fill.synced");
             self.directory.make_way(&filling.image, &structure.meta.head)?;
             if let Err(error) = name_image(&self.directory, &filling.image) {

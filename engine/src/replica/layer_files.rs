@@ -28,7 +28,7 @@ pub(super) fn open_each<'name>(
 ) -> Result<(), ReplicaError> {
     let names: Vec<&String> = names.collect();
     let open = |name: &&String| -> Result<Opened, ReplicaError> {
-        let image = ImageFile::open(&directory.file(name), Access::ReadOnly)?;
+        let image = directory.open_image(name, Access::ReadOnly)?;
         image.sync_data()?;
         let parts = held(&image, blocks.clone())?;
         Ok((image, parts))

@@ -16,6 +16,7 @@
 //! | `*.img.tmp`, the only name of its file | a person's hand | left alone |
 //! | `*.img.aside`, `*.img.aside-N` | a new layer that found a stranger of its name (`make_way`) | left alone |
 //! | metadata of a removed layer on which nothing stands, without its image | a deletion | removed |
+//! | `aurochs.sums.*` of an image that is gone, or that was being changed | a removal, a merge | removed (`sums`) |
 //! | what has another name, or is no plain file | a person's hand | left alone |
 //! | other metadata off the live chain without its image | a person's hand, a damaged file system | kept, and what lies below it too (`Records`) |
 

@@ -63,12 +63,14 @@ mod rebuild_target;
 mod regions;
 mod remote_map;
 mod remove;
+mod repair;
 mod replace;
 mod revert;
 pub(crate) mod revision_counter;
 mod snapshot;
 mod snapshot_view;
 pub(crate) mod stack;
+pub(crate) mod sums;
 mod sync;
 pub(crate) mod tree;
 pub(crate) mod unfinished;
@@ -86,6 +88,7 @@ pub use head_facts::HeadFacts;
 pub use purge::{Pace, PurgeRun, PurgeState, PurgeStatus};
 pub use raw_layers::LayerInfo;
 pub use regions::{DirtyRegions, MissedRegions};
+pub use repair::RepairReport;
 pub use snapshot_view::{SnapshotFacts, SnapshotSelection};
 
 use crate::crash_point;
@@ -99,6 +102,8 @@ use stack::Structure;
 pub struct OpenOptions {
     /// Keep Longhorn's `revision.counter`.
     pub revision_counter: bool,
+    /// Keep no checksums of blocks, and forget those that there are.
+    pub no_checksums: bool,
 }
 
 /// An open replica directory.

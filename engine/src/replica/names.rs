@@ -10,6 +10,10 @@ pub(crate) const STATE_FILE: &str = "aurochs.state";
 pub(crate) const REMOTE_FILE: &str = "aurochs.remote";
 /// And the log of dirty regions (`regions`).
 pub(crate) const REGIONS_FILE: &str = "aurochs.regions";
+/// In front of those of an image's blocks (`sums`).
+pub(crate) const SUMS_PREFIX: &str = "aurochs.sums.";
+/// Behind the name of such a file whose image is being changed.
+pub(crate) const CHANGING_SUFFIX: &str = ".changing";
 pub(crate) const FIRST_HEAD: &str = "volume-head-000.img";
 pub(crate) const META_SUFFIX: &str = ".meta";
 pub(crate) const TMP_SUFFIX: &str = ".tmp";
@@ -89,6 +93,12 @@ pub(crate) fn is_tmp(file: &str) -> bool {
 /// Whether an image of this name is a layer.
 pub(crate) fn is_layer(file_name: &str) -> bool {
     is_head(file_name) || snapshot_of(file_name).is_some()
+}
+
+/// Whether a file of this name may be an image, or another name of one.
+pub(crate) fn is_image_name(file_name: &str) -> bool {
+    let suffixes = [ABANDONED_SUFFIX, UNFINISHED_SUFFIX, TMP_SUFFIX];
+    is_layer(suffixes.iter().find_map(|suffix| file_name.strip_suffix(suffix)).unwrap_or(file_name))
 }
 
 pub(crate) fn is_head(file_name: &str) -> bool {

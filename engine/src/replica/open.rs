@@ -47,8 +47,11 @@ impl Replica {
         if !dir.is_dir() {
             return Err(ReplicaError::NotFound { dir: dir.to_path_buf() });
         }
-        let directory = Directory::take(dir)?;
+        let mut directory = Directory::take(dir)?;
         directory.check_block_size()?;
+        if !options.no_checksums {
+            directory.keep_sums();
+        }
         let listing = directory.list()?;
         let (mut meta, origin) = read_volume_meta(&directory, &listing)?;
         if let Some(given) = backing_file {
@@ -73,6 +76,9 @@ impl Replica {
         crash_point::reached("open.marked-dirty");
         fence.store(&directory)?;
         crash_point::reached("open.fence-stored");
+        let dirty = structure.regions.dirty().and_then(|dirty| dirty.ranges());
+        directory.begin_sums(dirty.as_deref())?;
+        crash_point::reached("open.sums-judged");
         structure.regions.follow(&directory, structure.meta.size, &structure.meta.head);
         structure.take_back(&unwritten)?;
         leftovers.remove(&directory)?;
@@ -118,6 +124,7 @@ impl Replica {
         self.undo_prepared();
         self.sync_head(structure)?;
         structure.rebuild.sync()?;
+        self.sync_sums()?;
         self.store_revision()?;
         crash_point::reached("close.synced");
         let clean = VolumeMeta { dirty: false, ..structure.meta.clone() };

@@ -177,7 +177,7 @@ impl PreparedSnapshot {
         let (snapshot_meta, volume_meta) = (directory.resume(snapshot_meta), directory.resume(volume_meta));
         snapshot_meta.commit().map_err(ReplicaError::from)?;
         crash_point::reached("snapshot.described");
-        let frozen = ImageFile::open(&directory.file(image), Access::ReadOnly)?;
+        let frozen = directory.open_image(image, Access::ReadOnly)?;
         volume_meta.commit()?;
         crash_point::reached("fresh-head.committed");
         Ok(frozen)

@@ -146,6 +146,6 @@ impl Replica {
             return Err(ReplicaError::LayerNotFound { file_name: file_name.to_owned(), place: "in this replica" });
         }
         structure.records.check_image(file_name)?;
-        Ok(ImageFile::open(&self.directory.file(file_name), Access::ReadOnly)?)
+        Ok(self.directory.open_image(file_name, Access::ReadOnly)?)
     }
 }

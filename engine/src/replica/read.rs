@@ -41,7 +41,11 @@ impl Replica {
         })
     }
 
-    fn layers_from(&self, structure: &Structure, file_name: &str) -> Result<super::stack::Layers, ReplicaError> {
+    pub(super) fn layers_from(
+        &self,
+        structure: &Structure,
+        file_name: &str,
+    ) -> Result<super::stack::Layers, ReplicaError> {
         if structure.records.get(file_name).is_none() {
             return Err(ReplicaError::LayerNotFound { file_name: file_name.to_owned(), place: "in this replica" });
         }

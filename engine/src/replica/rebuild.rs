@@ -235,7 +235,7 @@ fn make_layer(directory: &Directory, structure: &mut Structure, layer: &LayerInf
         // Not on the source either: an empty image would pass for the content of a snapshot that is lost.
         structure.records.note_missing_image(&layer.file_name);
     } else {
-        ImageFile::create(&directory.file(&layer.file_name), layer.file_size)?;
+        directory.create_image(&layer.file_name, layer.file_size)?;
         crash_point::reached("rebuild.layer-image-made");
     }
     let meta = meta_of(layer);

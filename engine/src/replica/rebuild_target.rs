@@ -87,7 +87,7 @@ impl RebuildTarget {
             return Ok(Arc::clone(layer));
         }
         let path = directory.file(file_name);
-        let direct = ImageFile::open(&path, Access::ReadWrite)?;
+        let direct = directory.open_image(file_name, Access::ReadWrite)?;
         let layer = Arc::new(FilledLayer { direct, cached: OnceLock::new(), path });
         layers.insert(file_name.to_owned(), Arc::clone(&layer));
         Ok(layer)
@@ -116,7 +116,11 @@ impl FilledLayer {
             return pieces.try_for_each(|(offset, piece)| self.direct.write_blocks(offset, piece));
         }
         let cached = self.cached()?;
-        pieces.try_for_each(|(offset, piece)| cached.write(offset, piece))?;
+        pieces.try_for_each(|(offset, piece)| {
+            cached.write(offset, piece)?;
+            self.direct.note_written(offset, piece);
+            Ok(())
+        })?;
         cached.begin_write_back(offset, parts.last().map_or(0, |part| part.end.into()))
     }
 

@@ -167,14 +167,13 @@ impl FreshHead {
         let name = free_head(directory, &volume.head)?;
         let meta = LayerMeta::head(&name, parent, created);
         let file = names::meta_of(&name);
-        let made =
-            ImageFile::create(&directory.file(&name), volume.size).map_err(ReplicaError::from).and_then(|image| {
-                crash_point::reached("fresh-head.image-made");
-                image.take_for_writing()?;
-                directory.replace(&file, &meta.encode(&file)?, 0o644)?;
-                crash_point::reached("fresh-head.described");
-                Ok(image)
-            });
+        let made = directory.create_image(&name, volume.size).map_err(ReplicaError::from).and_then(|image| {
+            crash_point::reached("fresh-head.image-made");
+            image.take_for_writing()?;
+            directory.replace(&file, &meta.encode(&file)?, 0o644)?;
+            crash_point::reached("fresh-head.described");
+            Ok(image)
+        });
         match made {
             Ok(image) => Ok(Self { name, size: volume.size, meta, image }),
             Err(error) => {

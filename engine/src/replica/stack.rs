@@ -66,7 +66,7 @@ pub(super) fn place_of(part: &Blocks, first: u64) -> std::ops::Range<usize> {
 impl Head {
     /// Opens the head and reads its map.
     pub(super) fn open(directory: &Directory, meta: &VolumeMeta) -> Result<Self, ReplicaError> {
-        let image = Arc::new(ImageFile::open(&directory.file(&meta.head), Access::ReadWrite)?);
+        let image = Arc::new(directory.open_image(&meta.head, Access::ReadWrite)?);
         image.take_for_writing()?;
         image.sync_data()?;
         let mut map = ExtentMap::default();

@@ -3,6 +3,7 @@
 
 pub(crate) mod block_device;
 pub(crate) mod bytes;
+pub(crate) mod cached_read;
 pub(crate) mod fiemap;
 pub(crate) mod freeze;
 pub(crate) mod io_flusher;

@@ -12,7 +12,7 @@ use super::Shared;
 use super::lazy::access::turn_to_replace;
 use super::membership::{Mode, View};
 use super::ordering::Access;
-use super::read_choice;
+use super::{read_choice, repair};
 use crate::disk::{AlignedBuf, BLOCK_SIZE};
 use crate::frontend::{Durability, IoError, IoErrorKind};
 use crate::link::ReplicaLink;
@@ -53,17 +53,62 @@ pub(super) async fn make_equal(shared: &Arc<Shared>, offset: u64, length: u64) -
 
 /// The caller holds a turn that covers the range.
 pub(crate) async fn read_ordered(shared: &Shared, offset: u64, length: u32) -> Result<AlignedBuf, IoError> {
+    match read_from_any(shared, offset, length).await {
+        // Each member may have another one that is wrong.
+        Err(Unread::Damaged(_)) if touches_several_blocks(offset, length) => {
+            let mut data = AlignedBuf::for_filling(length as usize);
+            for (at, length) in pieces(offset, u64::from(length), BLOCK_SIZE) {
+                let block = read_from_any(shared, at, length).await.map_err(Unread::into_inner)?;
+                let place = (at - offset) as usize;
+                data[place..place + length as usize].copy_from_slice(&block);
+            }
+            Ok(data)
+        }
+        read => read.map_err(Unread::into_inner),
+    }
+}
+
+/// Why no member could read.
+enum Unread {
+    /// Each has a block in the range that its disk has changed, as far as it is there at all.
+    Damaged(IoError),
+    Otherwise(IoError),
+}
+
+impl Unread {
+    fn into_inner(self) -> IoError {
+        match self {
+            Self::Damaged(error) | Self::Otherwise(error) => error,
+        }
+    }
+}
+
+impl From<IoError> for Unread {
+    fn from(error: IoError) -> Self {
+        Self::Otherwise(error)
+    }
+}
+
+fn touches_several_blocks(offset: u64, length: u32) -> bool {
+    length > 0 && offset / BLOCK_SIZE != (offset + u64::from(length) - 1) / BLOCK_SIZE
+}
+
+async fn read_from_any(shared: &Shared, offset: u64, length: u32) -> Result<AlignedBuf, Unread> {
     let view = shared.membership.view();
     let Some(first) = read_choice::best(&view, &shared.membership.read_turn, length) else {
         shared.membership.check_running()?;
-        return Err(no_replica());
+        return Err(no_replica().into());
     };
     let mut failures: Vec<(ReplicaLink, LinkError)> = Vec::new();
     for link in std::iter::once(first).chain(read_choice::others(&view, first)) {
         match link.request(Request::new(Kind::Read, offset, length)).await {
             Ok(data) => {
                 for (failed, error) in failures {
-                    shared.membership.report(&failed, &error);
+                    if repair::is_damage(&error) {
+                        shared.repairs.want(&failed, repair::HEAD, offset, u64::from(length));
+                    } else {
+                        shared.membership.report(&failed, &error);
+                    }
                 }
                 shared.membership.check_running()?;
                 return Ok(data);
@@ -72,11 +117,18 @@ pub(crate) async fn read_ordered(shared: &Shared, offset: u64, length: u32) -> R
         }
     }
     // Nobody could: members whose link is gone are reported, a medium error alone takes nobody out.
-    for (link, error) in failures.iter().filter(|(_, error)| error.remote_kind() != Some(RemoteErrorKind::Failed)) {
-        shared.membership.report(link, error);
+    for (link, error) in &failures {
+        match error.remote_kind() {
+            Some(RemoteErrorKind::Failed) => {}
+            Some(RemoteErrorKind::Damaged) => shared.repairs.want(link, repair::HEAD, offset, u64::from(length)),
+            _ => shared.membership.report(link, error),
+        }
     }
     shared.membership.check_running()?;
-    Err(failures.first().map_or_else(no_replica, |(_, error)| io_error(error)))
+    match failures.iter().find(|(_, error)| repair::is_damage(error)) {
+        Some((_, error)) => Err(Unread::Damaged(io_error(error))),
+        None => Err(failures.first().map_or_else(no_replica, |(_, error)| io_error(error)).into()),
+    }
 }
 
 pub(crate) async fn write(
@@ -227,6 +279,10 @@ async fn to_all(shared: &Shared, view: &View, request: &Request) -> Result<(), I
     if readable_successes == 0 {
         return nobody_has_it(shared, request, &failures);
     }
+    give_whole_blocks(shared, view, request, &mut failures).await;
+    if failures.is_empty() {
+        return shared.membership.settled().await;
+    }
     for (member, error) in &failures {
         shared.membership.report(&member.link, error);
     }
@@ -238,6 +294,49 @@ async fn to_all(shared: &Shared, view: &View, request: &Request) -> Result<(), I
         return nobody_has_it(shared, request, &failures);
     }
     Ok(())
+}
+
+/// A member that had to read a block for a write of a part of it, and found that its disk has changed it, gets the blocks whole
+/// from one that has taken the write: that puts them right, too. The caller's turn covers whole blocks.
+async fn give_whole_blocks(
+    shared: &Shared,
+    view: &View,
+    request: &Request,
+    failures: &mut Vec<(&super::membership::Member, LinkError)>,
+) {
+    if !matches!(request.kind, Kind::Write | Kind::WriteZeroes) {
+        return;
+    }
+    let start = request.offset / BLOCK_SIZE * BLOCK_SIZE;
+    let end = (request.offset + u64::from(request.length)).next_multiple_of(BLOCK_SIZE).min(shared.size());
+    let mut given: Vec<bool> = Vec::new();
+    for (member, error) in failures.iter() {
+        let has_failed = |link: &ReplicaLink| failures.iter().any(|(failed, _)| failed.link.is_same(link));
+        let source = read_choice::others(view, &member.link).find(|link| !has_failed(link));
+        let is_given = match source {
+            Some(source) if repair::is_damage(error) => {
+                // The largest request of a frontend, and two edges.
+                let read = source.request(Request::new(Kind::Read, start, (end - start) as u32)).await;
+                match read {
+                    Ok(data) => {
+                        let mut whole = Request::new(Kind::Write, start, data.len() as u32);
+                        whole.stable = request.stable;
+                        whole.payload = data.into();
+                        member.link.request(whole).await.is_ok()
+                    }
+                    Err(_) => false,
+                }
+            }
+            _ => false,
+        };
+        if is_given {
+            tracing::warn!(volume = shared.name, replica = member.link.name(), offset = request.offset, %error,
+                "the disk of a replica had changed a block that was being written; it has the whole block now");
+        }
+        given.push(is_given);
+    }
+    let mut given = given.into_iter();
+    failures.retain(|_| !given.next().unwrap_or(false));
 }
 
 /// No member could do it: those whose link is gone or who are fenced are reported, the rest stay and the range is
@@ -301,7 +400,7 @@ pub(crate) fn io_error(error: &LinkError) -> IoError {
         Some(RemoteErrorKind::NoSpace) => IoErrorKind::NoSpace,
         Some(RemoteErrorKind::OutOfRange) => IoErrorKind::OutOfRange,
         Some(RemoteErrorKind::Fenced) => IoErrorKind::Fenced,
-        Some(RemoteErrorKind::Refused | RemoteErrorKind::Failed) | None => IoErrorKind::Io,
+        Some(RemoteErrorKind::Refused | RemoteErrorKind::Damaged | RemoteErrorKind::Failed) | None => IoErrorKind::Io,
     };
     IoError::new(kind, error.to_string())
 }

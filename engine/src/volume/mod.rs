@@ -32,6 +32,7 @@ mod read_modify_write;
 pub mod reconcile;
 pub mod record;
 mod region_rounds;
+pub(crate) mod repair;
 pub mod restore;
 mod runs_on;
 mod salvage;
@@ -73,6 +74,7 @@ pub(crate) struct Shared {
     pub(crate) ordering: Ordering,
     pub(crate) membership: Membership,
     pub(crate) unequal: Unequal,
+    pub(crate) repairs: repair::Repairs,
     pub(crate) region_rounds: region_rounds::RegionRounds,
     pub(crate) counters: Counters,
     pub(crate) layers: LayerCache,

@@ -12,10 +12,10 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 
-use super::Shared;
 use super::membership::{Mode, View};
 use super::ordering::Access;
 use super::unequal::{REGION, regions};
+use super::{Shared, repair};
 use crate::crash_point;
 use crate::frontend::IoError;
 use crate::link::client::{LinkError, Payload, ReplicaLink, Request};
@@ -57,6 +57,9 @@ async fn make_region_equal(shared: &Shared, region: u64) -> Result<(), IoError> 
             Ok(()) => break,
             // A failed member is out now; the others are compared again, until one is left and equal to itself.
             Err((link, error)) => {
+                if repair::is_damage(&error) && repair::repair_ordered(shared, &link, offset, u64::from(length)).await {
+                    continue;
+                }
                 let readable = view.readable().count();
                 shared.membership.report(&link, &error);
                 if readable <= 1 {

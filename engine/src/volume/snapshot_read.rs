@@ -19,6 +19,7 @@ use futures::StreamExt;
 use futures::stream::FuturesOrdered;
 
 use super::barrier::OperationError;
+use super::repair::{self, Repairs};
 use super::{Shared, Volume, read_choice};
 use crate::disk::AlignedBuf;
 use crate::link::control::{ControlReply, ControlRequest, RemoteErrorKind};
@@ -78,7 +79,8 @@ impl Volume {
     /// # Errors
     /// As [`Volume::snapshot_facts`], and past the end of the volume.
     pub async fn read_snapshot(&self, name: &str, offset: u64, length: u32) -> Result<AlignedBuf, OperationError> {
-        self.shared.any_member(|link| async move { link.snapshot_read(name, offset, length).await }).await
+        let repairs = &self.shared.repairs;
+        self.shared.any_member(|link| async move { read_piece(repairs, &link, name, offset, length).await }).await
     }
 
     /// Goes through the selected data of a snapshot once, in order, from byte `from` (a multiple of 4096) on.
@@ -140,7 +142,7 @@ impl SnapshotPass {
                 Some(source) => source,
                 none => none.insert(Source::new(choose(&self.shared, &self.lost, &self.last_error)?, self.handed_out)),
             };
-            match source.next(&self.selection).await {
+            match source.next(&self.shared, &self.selection).await {
                 Ok(piece) => {
                     self.check()?;
                     if let Some(piece) = &piece {
@@ -185,16 +187,20 @@ impl Source {
         Self { link, listing: Listing::UpTo(from), waiting: VecDeque::new(), reading: FuturesOrdered::new() }
     }
 
-    async fn next(&mut self, selection: &SnapshotSelection) -> Result<Option<SnapshotPiece>, LinkError> {
+    async fn next(
+        &mut self,
+        shared: &Arc<Shared>,
+        selection: &SnapshotSelection,
+    ) -> Result<Option<SnapshotPiece>, LinkError> {
         if self.reading.is_empty() && self.waiting.is_empty() {
             self.list(selection).await?;
         }
         while self.reading.len() < PARALLEL
             && let Some((offset, length)) = self.waiting.pop_front()
         {
-            let (link, name) = (self.link.clone(), selection.name.clone());
+            let (shared, link, name) = (Arc::clone(shared), self.link.clone(), selection.name.clone());
             self.reading.push_back(Box::pin(async move {
-                let data = link.snapshot_read(&name, offset, length).await?;
+                let data = read_piece(&shared.repairs, &link, &name, offset, length).await?;
                 Ok(SnapshotPiece { offset, data })
             }));
         }
@@ -226,6 +232,23 @@ impl Drop for SnapshotPass {
 fn pieces(offset: u64, length: u64) -> impl Iterator<Item = (u64, u32)> {
     let starts = (0..length).step_by(usize::try_from(PIECE).unwrap_or(usize::MAX));
     starts.map(move |at| (offset + at, u32::try_from(PIECE.min(length - at)).unwrap_or(u32::MAX)))
+}
+
+/// What a member's disk has changed is repaired later; whoever asks goes on with another member.
+async fn read_piece(
+    repairs: &Repairs,
+    link: &ReplicaLink,
+    name: &str,
+    offset: u64,
+    length: u32,
+) -> Result<AlignedBuf, LinkError> {
+    let read = link.snapshot_read(name, offset, length).await;
+    if read.as_ref().is_err_and(repair::is_damage)
+        && let Ok(image) = crate::replica::names::snapshot_image(name)
+    {
+        repairs.want(link, &image, offset, u64::from(length));
+    }
+    read
 }
 
 async fn ask(link: ReplicaLink, request: ControlRequest) -> Result<ControlReply, LinkError> {
@@ -279,7 +302,7 @@ impl Shared {
                 self.membership.report(link, error);
                 Err(OperationError::Failed(error.to_string()))
             }
-            Some(RemoteErrorKind::NoSpace | RemoteErrorKind::Failed) | None => Ok(()),
+            Some(RemoteErrorKind::NoSpace | RemoteErrorKind::Damaged | RemoteErrorKind::Failed) | None => Ok(()),
         }
     }
 }

@@ -166,6 +166,7 @@ impl Volume {
             ordering: Ordering::default(),
             membership: Membership::new(view, keeper),
             unequal,
+            repairs: super::repair::Repairs::default(),
             region_rounds: super::region_rounds::RegionRounds::default(),
             counters: Counters::default(),
             layers,
@@ -198,6 +199,7 @@ impl Volume {
         tokio::spawn(super::status::run_refresh(Arc::clone(&shared)));
         tokio::spawn(super::reconcile::run(Arc::clone(&shared)));
         tokio::spawn(super::region_rounds::run(Arc::clone(&shared)));
+        tokio::spawn(super::repair::run(Arc::clone(&shared)));
         Self { shared }
     }
 }

@@ -196,6 +196,7 @@ impl Volume {
             actual_size_bytes: layers.iter().map(|layer| layer.allocated_bytes).sum(),
             io: Some(shared.counters.snapshot()),
             io_latencies: Some(shared.counters.latencies()),
+            checksums: Some(shared.repairs.status()),
             reconcile_regions_left: shared.unequal.left(),
             is_expanding: expansion.running,
             last_expansion_error: expansion.last_error,

@@ -282,7 +282,7 @@ fn a_checksum_that_no_longer_matches_is_a_problem_only_while_it_is_current() {
 fn hash_anew(golden: &Golden) {
     use aurochs_engine::replica::hash::HashControl;
     use aurochs_engine::replica::{OpenOptions, Replica};
-    let replica = Replica::open(&golden.dir, OpenOptions { revision_counter: true }).unwrap();
+    let replica = Replica::open(&golden.dir, OpenOptions { revision_counter: true, ..OpenOptions::default() }).unwrap();
     for snapshot in ["s1", "s2"] {
         replica.hash_snapshot(snapshot, true, &HashControl::default()).unwrap();
     }

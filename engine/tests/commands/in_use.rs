@@ -8,7 +8,7 @@ use crate::golden_archive::Golden;
 #[test]
 fn a_directory_that_a_replica_has_open_is_refused_with_its_process() {
     let golden = Golden::extract("s01-basic");
-    let replica = Replica::open(&golden.dir, OpenOptions { revision_counter: true }).unwrap();
+    let replica = Replica::open(&golden.dir, OpenOptions { revision_counter: true, ..OpenOptions::default() }).unwrap();
     let (dir, output) = (text(&golden.dir).to_owned(), golden.output());
     let own = std::process::id().to_string();
     let commands: [&[&str]; 4] = [

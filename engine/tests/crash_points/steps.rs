@@ -102,7 +102,7 @@ pub(crate) struct Runner {
 
 impl Runner {
     pub(crate) fn new(dir: PathBuf, revision_counter: bool) -> Self {
-        Self { dir, options: OpenOptions { revision_counter }, replica: None }
+        Self { dir, options: OpenOptions { revision_counter, ..OpenOptions::default() }, replica: None }
     }
 
     pub(crate) fn open(&mut self) -> &Replica {

@@ -10,6 +10,7 @@ pub mod keeper;
 pub mod proxy;
 #[path = "../scratch/mod.rs"]
 pub mod scratch;
+pub mod sums;
 pub mod transfers;
 
 use std::collections::BTreeMap;
@@ -58,7 +59,13 @@ impl Parties {
     /// With replicas that keep Longhorn's revision counter.
     pub async fn counting(size: u64, copies: usize) -> Self {
         let root = scratch::directory();
-        Self::made_with(OpenOptions { revision_counter: true }, root, size, copies).await
+        Self::made_with(OpenOptions { revision_counter: true, ..OpenOptions::default() }, root, size, copies).await
+    }
+
+    /// With replicas that do not notice what their disks change.
+    pub async fn without_checksums(size: u64, copies: usize) -> Self {
+        let options = OpenOptions { no_checksums: true, ..OpenOptions::default() };
+        Self::made_with(options, scratch::directory(), size, copies).await
     }
 
     /// With the replicas that are there already, as far as they are.
@@ -146,6 +153,7 @@ fn views(directory: &Path) -> BTreeMap<String, Vec<u8>> {
         }
         views.insert(if layer.is_head { HEAD.to_owned() } else { layer.file_name }, bytes);
     }
+    sums::check_sums(directory);
     // Not closed: what a test finds must not depend on who looked before.
     views
 }

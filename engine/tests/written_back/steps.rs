@@ -28,7 +28,8 @@ fn in_order(golden: &Reader) -> Vec<String> {
 /// Makes the directory `ours` by doing what was done to the golden one; `closed` is how that ended.
 pub(crate) fn repeat(golden: &Golden, ours: &Path, closed: bool) {
     let wanted = Reader::open(&golden.dir);
-    let options = OpenOptions { revision_counter: golden.dir.join("revision.counter").exists() };
+    let options =
+        OpenOptions { revision_counter: golden.dir.join("revision.counter").exists(), ..OpenOptions::default() };
     Replica::create(ours, wanted.size as u64, options).unwrap();
     let replica = Replica::open(ours, options).unwrap();
     let mut head_parent = String::new();

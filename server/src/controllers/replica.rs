@@ -137,6 +137,8 @@ impl Replicas {
                 size_bytes: self.size_of(replica).await?.bytes(),
                 revision_counter: !replica.spec.revision_counter_disabled,
                 must_exist: replica.spec.holds_data(),
+                // Off until volumes have a say in it, and until what it costs is measured.
+                checksums: false,
                 disk_uuid: replica.spec.disk_id.clone(),
                 backing_file,
             })),

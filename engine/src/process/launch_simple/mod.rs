@@ -139,7 +139,7 @@ impl Running {
             what: format!("listen on {address}; is volume {} running already?", arguments.name),
             source,
         })?;
-        let options = OpenOptions { revision_counter: prepared.revision_counter };
+        let options = OpenOptions { revision_counter: prepared.revision_counter, no_checksums: true };
         let server = ReplicaServer::new(arguments.name.as_str(), REPLICA, arguments.directory.clone(), options);
         let listening = tokio::spawn(Arc::clone(&server).serve(listener));
         match Self::offer(arguments, prepared, &places, address).await {

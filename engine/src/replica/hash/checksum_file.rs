@@ -40,9 +40,10 @@ pub struct SnapshotChecksum {
 }
 
 impl SnapshotChecksum {
-    /// What a hash that found `sum` has to record; `known` is the valid checksum of before.
-    pub(super) fn found(sum: u64, change_time: &str, known: Option<&Self>) -> Self {
-        let sum = hex(sum);
+    /// What a hash that found `sum` has to record, or a block that the disk has changed (`None`); `known` is the valid checksum
+    /// of before.
+    pub(super) fn found(sum: Option<u64>, change_time: &str, known: Option<&Self>) -> Self {
+        let sum = sum.map(hex).unwrap_or_default();
         let right = known.map_or_else(|| sum.clone(), |known| known.checksum.clone());
         Self {
             method: METHOD.to_owned(),
@@ -127,10 +128,10 @@ mod tests {
 
     #[test]
     fn the_first_sum_stays_and_says_what_came_later() {
-        let first = SnapshotChecksum::found(7, "t", None);
+        let first = SnapshotChecksum::found(Some(7), "t", None);
         assert_eq!((first.checksum.as_str(), first.silently_corrupted), ("0000000000000007", false));
-        let other = SnapshotChecksum::found(8, "t", Some(&first));
+        let other = SnapshotChecksum::found(Some(8), "t", Some(&first));
         assert_eq!((other.checksum.as_str(), other.silently_corrupted), ("0000000000000007", true));
-        assert!(!SnapshotChecksum::found(7, "t", Some(&other)).silently_corrupted);
+        assert!(!SnapshotChecksum::found(Some(7), "t", Some(&other)).silently_corrupted);
     }
 }

@@ -105,7 +105,8 @@ impl Replica {
     ///
     /// # Errors
     /// [`ReplicaError::SnapshotNotFound`] and [`ReplicaError::SnapshotRemoved`], also when the snapshot goes meanwhile;
-    /// [`HashError::Changed`], [`HashError::Cancelled`], or the disk's.
+    /// [`HashError::Changed`], [`HashError::Cancelled`], or the disk's; [`ReplicaError::Damaged`] where the disk has changed a
+    /// block of a snapshot that has no valid sum.
     pub fn hash_snapshot(
         &self,
         snapshot: &str,
@@ -119,11 +120,20 @@ impl Replica {
         if let Some(known) = known.as_ref().filter(|_| !rehash) {
             return Ok(known.clone());
         }
-        let sum = subject.sum(&before, control)?;
+        let sum = match (subject.sum(&before, control), &known) {
+            (Ok(sum), _) => Some(sum),
+            // It cannot be the sum of before.
+            (Err(HashError::Replica(ReplicaError::Damaged { .. })), Some(_)) => None,
+            (Err(error @ HashError::Replica(ReplicaError::Damaged { .. })), None) => {
+                subject.check_unchanged(&before)?;
+                return Err(error);
+            }
+            (Err(error), _) => return Err(error),
+        };
         crash_point::reached("hash.summed");
         let found = SnapshotChecksum::found(sum, &before.change_time, known.as_ref());
         if found.silently_corrupted {
-            tracing::error!(snapshot, recorded = found.checksum, found = checksum_file::hex(sum),
+            tracing::error!(snapshot, recorded = found.checksum, found = sum.map(checksum_file::hex),
                 directory = %self.directory.path().display(), "the data of a snapshot has changed on the disk");
         }
         subject.record(&before, &found)?;
@@ -167,7 +177,7 @@ impl<'call> Subject<'call> {
         let file_name = names::snapshot_image(snapshot)?;
         let image = replica.shared(|structure| {
             check_hashable(structure, snapshot, &file_name)?;
-            Ok(ImageFile::open(&replica.directory.file(&file_name), Access::ReadOnly)?)
+            Ok(replica.directory.open_image(&file_name, Access::ReadOnly)?)
         })?;
         Ok(Self { replica, snapshot, file_name, image })
     }

@@ -61,8 +61,8 @@ pub(super) struct Coalesce {
 
 impl Coalesce {
     pub(super) fn begin(directory: &Directory, removed: &str, child: &str) -> Result<Self, ReplicaError> {
-        let source = ImageFile::open(&directory.file(child), Access::ReadOnly)?;
-        let target = ImageFile::open(&directory.file(removed), Access::ReadWrite)?;
+        let source = directory.open_image(child, Access::ReadOnly)?;
+        let target = directory.open_image(removed, Access::ReadWrite)?;
         let (size, has) = (source.size()?, target.size()?);
         if has > size {
             let why = format!("it has {has} bytes, and {child}, which stands on it, only {size}");
@@ -72,6 +72,7 @@ impl Coalesce {
             target.grow_to(size)?;
             crash_point::reached("purge.grown");
         }
+        directory.begin_change(&target)?;
         let end = size.div_ceil(BLOCK_SIZE);
         let (removed, child) = (removed.to_owned(), child.to_owned());
         Ok(Self { removed, child, source, target, at: 0, end, touched: 0, measured: 0, needed_bytes: 0 })
@@ -164,8 +165,9 @@ impl Coalesce {
         GiveBack { removed, child, source, target, at: 0, end: touched, why }
     }
 
-    pub(super) fn sync(&self) -> Result<(), ReplicaError> {
+    pub(super) fn sync(&self, directory: &Directory) -> Result<(), ReplicaError> {
         self.target.sync_data()?;
+        directory.end_of_change(&self.target)?;
         crash_point::reached("purge.synced");
         Ok(())
     }
@@ -180,7 +182,7 @@ impl Coalesce {
         }
         let (removed, child) = (&self.removed, &self.child);
         // Opened under a name that is not removed below; it is the same file.
-        let merged = ImageFile::open(&directory.file(removed), Access::ReadOnly)?;
+        let merged = directory.open_image(removed, Access::ReadOnly)?;
         let place = place_below_head(structure, removed)?;
         let reparented = Reparented::prepare(directory, structure, child, &parent)?;
         link_over(directory, removed, child)?;

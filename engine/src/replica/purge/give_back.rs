@@ -5,6 +5,7 @@
 
 use crate::disk::image::ImageFile;
 use crate::replica::ReplicaError;
+use crate::replica::directory::Directory;
 use crate::replica::stack::{Structure, bytes_of, first_held};
 
 use super::plan;
@@ -45,8 +46,9 @@ impl GiveBack {
     }
 
     /// Makes the holes durable and tells why the merge broke off.
-    pub(super) fn finish(self) -> Result<ReplicaError, ReplicaError> {
+    pub(super) fn finish(self, directory: &Directory) -> Result<ReplicaError, ReplicaError> {
         self.target.sync_data()?;
+        directory.end_of_change(&self.target)?;
         Ok(self.why)
     }
 }

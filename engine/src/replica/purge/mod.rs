@@ -232,7 +232,7 @@ impl PurgeRun {
             }
             Some(Ok(bytes)) => {
                 self.progress.advance(bytes);
-                coalesce.sync()?;
+                coalesce.sync(&replica.directory)?;
                 self.alone(replica, |structure| coalesce.swap(&replica.directory, structure))?;
             }
         }
@@ -244,7 +244,7 @@ impl PurgeRun {
             self.work = Work::GiveBack(copy);
         } else {
             let removed = copy.removed.clone();
-            let why = copy.finish()?;
+            let why = copy.finish(&replica.directory)?;
             self.pass_over(removed, why)?;
         }
         Ok(Step::More)

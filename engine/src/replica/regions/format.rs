@@ -4,7 +4,7 @@
 //!
 //! | byte | length | what |
 //! |---|---|---|
-//! | 0 | 8 | `aurregn1`, with the version at its end |
+//! | 0 | 8 | `aurregn2`, with the version at its end: 1 was of programs that kept no checksums (`replica::sums`) |
 //! | 8 | 8 | size of the volume in bytes |
 //! | 16 | 8 | size of a region in bytes |
 //! | 24 | 32 | up to two [`MetaMark`]s of `volume.meta`: inode (0: none), time of change in nanoseconds since 1970 |
@@ -35,7 +35,7 @@ pub(super) const PAGE: usize = BLOCK_SIZE as usize;
 /// Words of bits in a page.
 pub(super) const PAGE_WORDS: usize = (PAGE - 8) / WORD_BYTES;
 
-const MAGIC: &[u8; 8] = b"aurregn1";
+const MAGIC: &[u8; 8] = b"aurregn2";
 const MARKS_AT: usize = 24;
 const MARK_BYTES: usize = 16;
 const HEAD_AT: usize = 56;
@@ -242,7 +242,7 @@ mod tests {
         content.missed[0].regions = bits_of(size, &[1]);
         let file = encode(&about(size), &[Some(MARK), Some(NEXT)], &content);
         assert_eq!(file.len(), 3 * PAGE);
-        assert_eq!(file[..16], *b"aurregn1\0\0\x80\x02\0\0\0\0");
+        assert_eq!(file[..16], *b"aurregn2\0\0\x80\x02\0\0\0\0");
         assert_eq!(file[16..40], *b"\0\0\x10\0\0\0\0\0\x04\x03\x02\x01\0\0\0\0\xfb\xff\xff\xff\xff\xff\xff\xff");
         assert_eq!(file[40..56], *b"\x4d\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x10");
         assert_eq!(file[56..96], *b"volume-head-003.img\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0");

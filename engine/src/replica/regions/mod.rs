@@ -519,6 +519,7 @@ impl Replica {
     pub fn end_region_round(&self, round: u64) -> Result<(), ReplicaError> {
         self.shared(|structure| {
             self.sync_head(structure)?;
+            self.sync_sums()?;
             structure.regions.end_round(&self.directory, round)
         })
     }

@@ -30,12 +30,17 @@ fn hash(replica: &Replica, rehash: bool) -> Result<crate::replica::hash::Snapsho
 /// Changes a byte of the snapshot's file as a decaying disk does: the file system knows nothing of it. The change time
 /// can't be set, so the checksum is given the new one instead.
 fn decay(scratch: &Scratch, replica: &Replica, found: &str) {
-    File::options().write(true).open(scratch.dir.join(IMAGE)).unwrap().write_all_at(&[8], 4096 * 3).unwrap();
+    let mut known: crate::replica::hash::SnapshotChecksum = serde_json::from_str(&scratch.text(CHECKSUM)).unwrap();
+    assert_eq!(known.checksum, found);
+    let image = scratch.dir.join(IMAGE);
+    File::options().write(true).open(&image).unwrap().write_all_at(&[8], 4096 * 3).unwrap();
     assert_eq!(replica.snapshot_checksum("s").unwrap(), None, "a changed file has no checksum");
-    let now = hash(replica, false).unwrap();
-    assert_ne!(now.checksum, found);
-    let text = scratch.text(CHECKSUM).replace(&now.checksum, found);
-    fs::write(scratch.dir.join(CHECKSUM), text).unwrap();
+    assert!(
+        matches!(hash(replica, false), Err(HashError::Replica(ReplicaError::Damaged { .. }))),
+        "nor does it get one"
+    );
+    known.change_time = crate::replica::hash::checksum_file::change_time(&fs::metadata(&image).unwrap());
+    fs::write(scratch.dir.join(CHECKSUM), serde_json::to_string(&known).unwrap()).unwrap();
 }
 
 #[test]

@@ -24,6 +24,7 @@ mod rebuilds;
 mod refusals;
 mod small_disk;
 mod strangers;
+mod sums;
 mod syncs;
 mod texts;
 mod views;
@@ -76,11 +77,19 @@ impl Scratch {
     }
 }
 
+/// But for the checksums of blocks, which come when an image is first read or written.
 fn listing(dir: &Path) -> Vec<String> {
-    let mut names: Vec<String> =
-        std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
+    let (_, names) = with_sums(dir);
     names
+}
+
+/// Files of checksums, and all others.
+fn with_sums(dir: &Path) -> (Vec<String>, Vec<String>) {
+    let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let (mut of_sums, mut others): (Vec<_>, Vec<_>) = entries.partition(|name| super::sums::is_file_of_sums(name));
+    of_sums.sort();
+    others.sort();
+    (of_sums, others)
 }
 
 pub(super) fn filled(byte: u8, length: usize) -> AlignedBuf {

@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::super::{OpenOptions, Replica};
 use super::listing;
 
-const OPTIONS: OpenOptions = OpenOptions { revision_counter: true };
+const OPTIONS: OpenOptions = OpenOptions { revision_counter: true, no_checksums: false };
 
 /// Marks and purges the directory that Longhorn had before, and compares with the one it had afterwards.
 fn purged_as_longhorn(before: &str, marked: &[&str], after: &str) {

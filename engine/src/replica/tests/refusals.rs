@@ -180,7 +180,7 @@ fn older_epochs_even_after_a_crash() {
 
 #[test]
 fn deletion_keeps_what_is_not_the_replicas() {
-    let scratch = Scratch::with(4, OpenOptions { revision_counter: true });
+    let scratch = Scratch::with(4, OpenOptions { revision_counter: true, ..OpenOptions::default() });
     let replica = scratch.open();
     take(&replica, "s");
     replica.close().unwrap();

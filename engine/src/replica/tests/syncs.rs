@@ -127,7 +127,7 @@ async fn a_snapshot_waits_for_a_flush_that_has_begun() {
 
 #[test]
 fn what_is_more_than_the_head_is_a_threads() {
-    let counting = Scratch::with(4, OpenOptions { revision_counter: true });
+    let counting = Scratch::with(4, OpenOptions { revision_counter: true, ..OpenOptions::default() });
     assert!(Arc::new(counting.open()).ready_flush().is_none(), "the counter's file is written too");
     let scratch = Scratch::new(4);
     let replica = Arc::new(scratch.open());

@@ -8,7 +8,7 @@ use super::{CREATED, Scratch, put, take};
 
 #[test]
 fn a_new_replica() {
-    let scratch = Scratch::with(4096, OpenOptions { revision_counter: true });
+    let scratch = Scratch::with(4096, OpenOptions { revision_counter: true, ..OpenOptions::default() });
     let files = ["revision.counter", "volume-head-000.img", "volume-head-000.img.meta", "volume.meta"];
     assert_eq!(scratch.listing(), files);
     assert_eq!(
@@ -104,7 +104,7 @@ fn removed_ancestors_go_with_the_last_leaf() {
 
 #[test]
 fn the_revision_counter_is_stored_at_flush_and_close() {
-    let scratch = Scratch::with(4, OpenOptions { revision_counter: true });
+    let scratch = Scratch::with(4, OpenOptions { revision_counter: true, ..OpenOptions::default() });
     let counted = || scratch.text("revision.counter").trim_matches('\0').to_owned();
     let replica = scratch.open();
     put(&replica, 0, 1, 1);
