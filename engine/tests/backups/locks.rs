@@ -192,8 +192,13 @@ async fn work_ends_when_its_lock_is_lost() {
     let breaking = async {
         held.begun.acquire().await.unwrap().forget();
         let folder = place.path(&layout::locks("vol"));
-        fs::remove_dir_all(&folder).unwrap();
-        fs::write(&folder, b"no directory").unwrap();
+        // The lock is renewed all the while, which makes its folder anew.
+        for moment in 0.. {
+            fs::rename(&folder, place.path(&format!("lost-{moment}"))).unwrap();
+            if fs::write(&folder, b"no directory").is_ok() {
+                break;
+            }
+        }
         std::future::pending::<()>().await;
     };
     let outcome = tokio::select! {
