@@ -448,6 +448,10 @@ fn no_acknowledged_write_is_lost_whatever_fails() {
                         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
                     let outcome = runtime.block_on(async { tokio::spawn(run(seed)).await });
                     runtime.shutdown_background();
+                    if outcome.is_err() {
+                        // The others end with what they are at.
+                        next.store(seeds.end, std::sync::atomic::Ordering::Relaxed);
+                    }
                     assert!(outcome.is_ok(), "history failed; run it again with AUROCHS_SEED={seed}");
                 }
             });
@@ -462,7 +466,8 @@ fn histories_fail_without_the_log_of_dirty_regions() {
     let run = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "no_acknowledged_write_is_lost_whatever_fails"])
         .env(rule::LEAVE_OUT, rule::REGIONS_ARE_MARKED)
-        .env("AUROCHS_HISTORIES", "200")
+        // It ends with the first one that fails: where the machine is busy, the moment that counts comes seldom.
+        .env("AUROCHS_HISTORIES", "20000")
         .output();
     let run = run.unwrap();
     let said = [run.stdout, run.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
