@@ -14,6 +14,7 @@ use std::fmt;
 use std::io::{self, Read, Write};
 use std::str::FromStr;
 
+use aurochs_sha512::LANES;
 use bytes::Bytes;
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
@@ -41,6 +42,12 @@ impl Checksum {
         let mut hasher = Hasher::default();
         hasher.update(data);
         hasher.finish()
+    }
+
+    fn from_digest(digest: &[u8; 64]) -> Self {
+        let mut bytes = [0; 32];
+        bytes.copy_from_slice(&digest[..32]);
+        Self(bytes)
     }
 }
 
@@ -96,11 +103,27 @@ impl Hasher {
 
     #[must_use]
     pub fn finish(self) -> Checksum {
-        let digest = self.0.finalize();
-        let mut bytes = [0; 32];
-        bytes.copy_from_slice(&digest[..32]);
-        Checksum(bytes)
+        Checksum::from_digest(&self.0.finalize().into())
     }
+}
+
+/// Checksums of blocks that are given in pieces. Several of the same length take less time together than one by one.
+#[must_use]
+pub fn checksums(blocks: &[Vec<Bytes>]) -> Vec<Checksum> {
+    let together = |blocks: &[Vec<Bytes>]| {
+        let [first, _, ..] = blocks else { return None };
+        // What is too few is made up for with the first one.
+        let lanes: [&[Bytes]; LANES] = std::array::from_fn(|lane| &blocks.get(lane).unwrap_or(first)[..]);
+        let digests = aurochs_sha512::digests(lanes)?;
+        Some(digests.iter().take(blocks.len()).map(Checksum::from_digest).collect())
+    };
+    let alone = |block: &Vec<Bytes>| {
+        let mut hasher = Hasher::default();
+        block.iter().for_each(|piece| hasher.update(piece));
+        hasher.finish()
+    };
+    let checksums = blocks.chunks(LANES).map(|some| together(some).unwrap_or_else(|| some.iter().map(alone).collect()));
+    checksums.collect::<Vec<Vec<_>>>().concat()
 }
 
 /// How blocks are compressed. The first backup of a volume decides it for all of them.
@@ -220,15 +243,35 @@ pub enum DecodeError {
 /// # Errors
 /// [`DecodeError`]: then nobody sees what came out.
 pub fn decode(compression: Compression, file: &Bytes, length: u64, checksum: &Checksum) -> Result<Bytes, DecodeError> {
-    let content = uncompress(compression, file, length)?;
-    let found = Checksum::of(&content);
-    if found != *checksum {
-        return Err(DecodeError::Checksum { found });
+    let content = Unchecked::of_file(compression, file, length)?;
+    let found = Checksum::of(&content.0);
+    content.checked(found, checksum, length)
+}
+
+/// What came out of a block's file, as long as nobody knows whether it is the block.
+pub(super) struct Unchecked(Bytes);
+
+impl Unchecked {
+    /// As [`decode`], without the check.
+    pub(super) fn of_file(compression: Compression, file: &Bytes, length: u64) -> Result<Self, DecodeError> {
+        uncompress(compression, file, length).map(Self)
     }
-    if content.len() as u64 != length {
-        return Err(DecodeError::Length { found: content.len() as u64, expected: length });
+
+    /// For [`checksums`].
+    pub(super) fn pieces(&self) -> Vec<Bytes> {
+        vec![self.0.clone()]
     }
-    Ok(content)
+
+    /// `found` is its checksum, `checksum` the block's.
+    pub(super) fn checked(self, found: Checksum, checksum: &Checksum, length: u64) -> Result<Bytes, DecodeError> {
+        if found != *checksum {
+            return Err(DecodeError::Checksum { found });
+        }
+        if self.0.len() as u64 != length {
+            return Err(DecodeError::Length { found: self.0.len() as u64, expected: length });
+        }
+        Ok(self.0)
+    }
 }
 
 fn uncompress(compression: Compression, file: &Bytes, length: u64) -> Result<Bytes, DecodeError> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::block::{self, Checksum, Compression};
+use super::block::{Checksum, Compression, DecodeError, Unchecked};
 use super::budget::{self, Budget, Processors, Share};
 use super::store::Store;
 use super::target::ErrorKind;
@@ -91,15 +91,16 @@ impl Fetcher {
         let file = self.read(path, checksum, length).await?;
         let mut share = self.blocks.take(length + DECODER.min(2 * length)).await?;
         let compression = self.compression;
-        let decoded = self.processors.run(move || {
-            let outcome = block::decode(compression, &file, length, &checksum);
+        let damaged = |error: DecodeError| BackupError::BlockDamaged { path: path.to_owned(), why: error.to_string() };
+        let unchecked = self.processors.run(move || {
+            let outcome = Unchecked::of_file(compression, &file, length);
             drop(file);
             drop(waiting);
             outcome
         });
-        let content = decoded
-            .await?
-            .map_err(|error| BackupError::BlockDamaged { path: path.to_owned(), why: error.to_string() })?;
+        let unchecked = unchecked.await?.map_err(damaged)?;
+        let (found, _) = self.processors.hash(unchecked.pieces()).await?;
+        let content = unchecked.checked(found, &checksum, length).map_err(damaged)?;
         share.shrink_to(length);
         Ok(Fetched { content, share })
     }

@@ -1,4 +1,4 @@
-//! The only unsafe code of the data plane: thin wrappers over the kernel's interfaces, each with its proof.
+//! The only unsafe code of this package: thin wrappers over the kernel's interfaces, each with its proof.
 #![expect(unsafe_code, reason = "the one module that talks to the kernel directly; every block carries its proof")]
 
 pub(crate) mod block_device;

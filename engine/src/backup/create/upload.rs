@@ -17,7 +17,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 
 use super::{CreateRequest, Mode};
 use crate::backup::backup_record::{BlockEntry, BlockList};
-use crate::backup::block::{Checksum, Compression, Hasher};
+use crate::backup::block::{Checksum, Compression};
 use crate::backup::budget::{self, Budget, Processors};
 use crate::backup::source::BlockSource;
 use crate::backup::store::{Entry, Store};
@@ -113,7 +113,7 @@ impl<'call> Upload<'call> {
         let block_size = self.request.block_size;
         let mut share = self.budget.take(working(block_size)).await?;
         let pieces = self.read(offset).await?;
-        let (checksum, pieces) = self.processors.run(move || (hash(&pieces), pieces)).await?;
+        let (checksum, pieces) = self.processors.hash(pieces).await?;
         if self.claim(checksum) {
             let path = layout::block(&self.request.volume, &checksum);
             let there = self.store.facts(&path).await?;
@@ -183,10 +183,4 @@ impl<'call> Upload<'call> {
 /// Memory of a block until it is compressed: what comes out takes the place of the pieces that went in.
 fn working(block_size: u64) -> u64 {
     block_size + PIECE
-}
-
-fn hash(pieces: &[Bytes]) -> Checksum {
-    let mut hasher = Hasher::default();
-    pieces.iter().for_each(|piece| hasher.update(piece));
-    hasher.finish()
 }
