@@ -142,6 +142,27 @@ async fn what_no_replica_has_is_an_error_and_never_wrong_data() {
     }
 }
 
+/// A write of a part of it fails on both, so that its region is compared.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_that_no_replica_has_takes_nobody_out() {
+    let (parties, engine) = begin(2).await;
+    for replica in 0..2 {
+        flip(&image(&parties, replica, HEAD_IMAGE), 6 * BLOCK as u64 + replica as u64);
+    }
+    let part = AlignedBuf::copy_of(&[2; 512]);
+    let written =
+        engine.run(|volume| async move { volume.write(6 * BLOCK as u64, part, Durability::Written).await }).await;
+    written.unwrap_err();
+    assert_eq!(get(&engine, 7 * BLOCK as u64, BLOCK).await.unwrap(), vec![1; BLOCK]);
+    get(&engine, 6 * BLOCK as u64, BLOCK).await.unwrap_err();
+    assert!(all_are_members(&parties, &engine));
+    clear(&engine).await;
+    put(&engine, 6 * BLOCK as u64, 3, BLOCK).await;
+    for _ in 0..64 {
+        assert_eq!(get(&engine, 6 * BLOCK as u64, BLOCK).await.unwrap(), vec![3; BLOCK]);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_single_replica_says_so_too() {
     let (parties, engine) = begin(1).await;

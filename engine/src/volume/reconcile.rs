@@ -6,7 +6,8 @@
 //! background. Writes go to all members as always and need not wait.
 //!
 //! Invariants: a region in the set is compared on every member before it leaves the set; while the set holds anything,
-//! no replica joins (one that does is dropped when something comes in), because a joiner is not compared.
+//! no replica joins (one that does is dropped when something comes in), because a joiner is not compared. A block that every
+//! member's disk has changed is left as it is: nobody is shown what is in it, as long as checksums are kept.
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use super::ordering::Access;
 use super::unequal::{REGION, regions};
 use super::{Shared, repair};
 use crate::crash_point;
+use crate::disk::{AlignedBuf, BLOCK_SIZE};
 use crate::frontend::IoError;
 use crate::link::client::{LinkError, Payload, ReplicaLink, Request};
 use crate::link::control::{ControlReply, ControlRequest};
@@ -57,9 +59,17 @@ async fn make_region_equal(shared: &Shared, region: u64) -> Result<(), IoError> 
             Ok(()) => break,
             // A failed member is out now; the others are compared again, until one is left and equal to itself.
             Err((link, error)) => {
-                if repair::is_damage(&error) && repair::repair_ordered(shared, &link, offset, u64::from(length)).await {
-                    continue;
-                }
+                let (link, error) = if repair::is_damage(&error) {
+                    if repair::repair_ordered(shared, &link, offset, u64::from(length)).await {
+                        continue;
+                    }
+                    match block_by_block(&shared.membership.view(), offset, length).await {
+                        Ok(()) => break,
+                        Err(failed) => failed,
+                    }
+                } else {
+                    (link, error)
+                };
                 let readable = view.readable().count();
                 shared.membership.report(&link, &error);
                 if readable <= 1 {
@@ -107,6 +117,45 @@ async fn compare_and_copy(view: &View, offset: u64, length: u32) -> Result<(), (
         request.stable = true;
         request.payload = data.clone();
         member.link.request(request).await.map_err(|error| (member.link.clone(), error))?;
+    }
+    Ok(())
+}
+
+/// The same where a member has a block that its disk has changed: it gets what another one has there, whatever that is. What
+/// nobody has is left as it is, and is an error on whoever is asked; one lost block takes no member out.
+async fn block_by_block(view: &View, offset: u64, length: u32) -> Result<(), (ReplicaLink, LinkError)> {
+    let members: Vec<_> = view.readable().collect();
+    let end = offset + u64::from(length);
+    for block in (offset..end).step_by(BLOCK_SIZE as usize) {
+        let length = BLOCK_SIZE.min(end - block) as u32;
+        let read = |member: &&super::membership::Member| {
+            let link = member.link.clone();
+            async move { link.request(Request::new(Kind::Read, block, length)).await }
+        };
+        let mut shown = Vec::new();
+        for (member, read) in members.iter().zip(join_all(members.iter().map(read)).await) {
+            match read {
+                Ok(data) => shown.push(Some(data)),
+                Err(error) if repair::is_damage(&error) => shown.push(None),
+                Err(error) => return Err((member.link.clone(), error)),
+            }
+        }
+        let Some(source) = shown.iter().flatten().next().cloned() else { continue };
+        let differs = |data: &Option<AlignedBuf>| data.as_ref().is_none_or(|data| **data != *source);
+        let request =
+            Request { stable: true, payload: source.clone().into(), ..Request::new(Kind::Write, block, length) };
+        for (member, shown) in members.iter().zip(&shown).filter(|(_, data)| differs(data)) {
+            match shown {
+                Some(_) => tracing::info!(replica = member.link.name(), offset = block, length, "made equal"),
+                None => tracing::warn!(
+                    replica = member.link.name(),
+                    offset = block,
+                    length,
+                    "the disk of a replica has changed a block, and it has now what another replica has there"
+                ),
+            }
+            member.link.request(request.clone()).await.map_err(|error| (member.link.clone(), error))?;
+        }
     }
     Ok(())
 }
