@@ -218,6 +218,20 @@ impl ImageFile {
         outcome
     }
 
+    /// Writes a block of which something else is known than what it holds: it is as wrong here as it was where it comes from.
+    /// False where that cannot be taken down:
+    /// whatever was written has to go again.
+    pub(crate) fn write_as(&self, offset: u64, block: &[u8], known: u32) -> Result<bool, DiskError> {
+        let Some(sums) = self.sums.as_ref().filter(|sums| !sums.is_lost()) else { return Ok(false) };
+        let length = block.len() as u64;
+        sums.begin(offset, length);
+        // First: a write that is cut off must not be taken for the block.
+        sums.set_to(offset, known);
+        let outcome = self.write_unnoted(offset, block);
+        sums.end(offset, length);
+        outcome.map(|()| !sums.is_lost())
+    }
+
     fn write_unnoted(&self, offset: u64, blocks: &[u8]) -> Result<(), DiskError> {
         let mut done = 0;
         while done < blocks.len() {

@@ -132,6 +132,13 @@ impl Sums {
         }
     }
 
+    /// Takes down something else than what the block holds.
+    pub(crate) fn set_to(self: &Arc<Self>, offset: u64, known: u32) {
+        if let Some(file) = self.file() {
+            self.write(file, offset, &known.to_le_bytes());
+        }
+    }
+
     /// As [`Sums::set`], if the disk need not be asked for that; says whether it was done.
     pub(crate) fn set_at_once(self: &Arc<Self>, offset: u64, data: &[u8]) -> bool {
         if self.is_lost() {

@@ -23,7 +23,7 @@ use std::os::unix::fs::MetadataExt;
 
 use crate::crash_point;
 use crate::disk::image::{Access, ImageFile};
-use crate::disk::{AlignedBuf, BLOCK_SIZE};
+use crate::disk::{AlignedBuf, BLOCK_SIZE, DiskError};
 use crate::replica::directory::{Directory, STAT_BLOCK};
 use crate::replica::extent_map::Blocks;
 use crate::replica::metadata::LayerMeta;
@@ -57,6 +57,8 @@ pub(super) struct Coalesce {
     /// First block that was not measured.
     measured: u64,
     needed_bytes: u64,
+    /// A block that the disk has changed was carried along: it must not lose what is known of it.
+    carried: Option<DiskError>,
 }
 
 impl Coalesce {
@@ -75,7 +77,7 @@ impl Coalesce {
         directory.begin_change(&target)?;
         let end = size.div_ceil(BLOCK_SIZE);
         let (removed, child) = (removed.to_owned(), child.to_owned());
-        Ok(Self { removed, child, source, target, at: 0, end, touched: 0, measured: 0, needed_bytes: 0 })
+        Ok(Self { removed, child, source, target, at: 0, end, touched: 0, measured: 0, needed_bytes: 0, carried: None })
     }
 
     /// Whether the tree is still one in which this merge may take place.
@@ -100,15 +102,39 @@ impl Coalesce {
             for part in &parts {
                 let (offset, length) = bytes_of(part);
                 let piece = &mut buffer.padded_mut()[..length as usize];
-                self.source.read_blocks(offset, piece)?;
                 self.touched = part.end;
-                self.target.write_blocks(offset, piece)?;
+                self.copy(offset, piece)?;
             }
             self.at = parts.last().map_or(self.end, |part| part.end);
             parts.iter().map(|part| bytes_of(part).1).sum()
         };
         crash_point::reached("purge.copied");
         Ok(copied)
+    }
+
+    /// What the disk has changed is carried along with what is known of it: it can be repaired in its new place, and a lost
+    /// block does not keep all that is removed on the disk.
+    fn copy(&mut self, offset: u64, piece: &mut [u8]) -> Result<(), DiskError> {
+        match self.source.read_blocks(offset, piece) {
+            Err(error) if error.bad_block().is_some() => {}
+            read => return read.and_then(|()| self.target.write_blocks(offset, piece)),
+        }
+        for (at, block) in (offset..).step_by(BLOCK_SIZE as usize).zip(piece.chunks_mut(BLOCK_SIZE as usize)) {
+            let error = match self.source.read_blocks(at, block) {
+                Ok(()) => {
+                    self.target.write_blocks(at, block)?;
+                    continue;
+                }
+                Err(error) => error,
+            };
+            let Some(bad) = error.bad_block() else { return Err(error) };
+            self.source.read_unchecked(at, block)?;
+            if !self.target.write_as(at, block, bad.known)? {
+                return Err(error);
+            }
+            self.carried = Some(error);
+        }
+        Ok(())
     }
 
     /// Looks through the next piece for what the merge takes on the disk before it gives anything back. False when
@@ -165,11 +191,16 @@ impl Coalesce {
         GiveBack { removed, child, source, target, at: 0, end: touched, why }
     }
 
-    pub(super) fn sync(&self, directory: &Directory) -> Result<(), ReplicaError> {
+    /// The error in the answer is that of a copy that must not take its place.
+    pub(super) fn sync(&mut self, directory: &Directory) -> Result<Result<(), DiskError>, ReplicaError> {
         self.target.sync_data()?;
         directory.end_of_change(&self.target)?;
         crash_point::reached("purge.synced");
-        Ok(())
+        let is_known = self.target.sums().is_some_and(|sums| !sums.is_lost());
+        Ok(match self.carried.take() {
+            Some(error) if !is_known => Err(error),
+            _ => Ok(()),
+        })
     }
 
     /// Steps 4 to 7, alone with the structure. Does nothing where the tree has changed since the copy.

@@ -232,8 +232,10 @@ impl PurgeRun {
             }
             Some(Ok(bytes)) => {
                 self.progress.advance(bytes);
-                coalesce.sync(&replica.directory)?;
-                self.alone(replica, |structure| coalesce.swap(&replica.directory, structure))?;
+                match coalesce.sync(&replica.directory)? {
+                    Ok(()) => self.alone(replica, |structure| coalesce.swap(&replica.directory, structure))?,
+                    Err(error) => self.work = Work::GiveBack(coalesce.give_back(error.into())),
+                }
             }
         }
         Ok(Step::More)

@@ -8,7 +8,7 @@ use nix::libc::{EIO, ENOSPC};
 use super::{BLOCK, Scratch, filled, head_bytes, put, take, with_sums};
 use crate::disk::fault::fail;
 use crate::disk::queue::IoQueue;
-use crate::replica::{Replica, ReplicaError};
+use crate::replica::{Replica, ReplicaError, names};
 use crate::rule;
 
 const HEAD: &str = "volume-head-000.img";
@@ -188,6 +188,47 @@ fn a_merge_that_breaks_off_leaves_nothing_that_counts() {
     assert!(matches!(read_block(&replica, 5), Err(ReplicaError::Damaged { .. })), "what was merged is known");
     change(&scratch, "volume-snap-new.img", 0);
     assert!(matches!(read_block(&replica, 0), Err(ReplicaError::Damaged { .. })), "so is what was there before");
+}
+
+/// It stays what it was: known as wrong, and to be repaired; and what is removed does not stay on the disk for it.
+#[test]
+fn a_merge_carries_a_changed_block_along() {
+    let scratch = Scratch::new(8);
+    let replica = scratch.open();
+    put(&replica, 0, 4, 7);
+    take(&replica, "old");
+    put(&replica, 2, 4, 8);
+    take(&replica, "new");
+    replica.mark_removed(&["old".to_owned()]).unwrap();
+    change(&scratch, "volume-snap-new.img", 3);
+    replica.purge().unwrap();
+    clear(&replica);
+    replica.close().unwrap();
+    let replica = scratch.open();
+    assert_eq!(scratch.listing().iter().filter(|file| file.contains("old")).count(), 0);
+    assert!(matches!(read_block(&replica, 3), Err(ReplicaError::Damaged { .. })));
+    assert_eq!([0, 1, 2, 4, 5].map(|block| read_block(&replica, block).unwrap()), [7, 7, 8, 8, 8]);
+    assert_eq!(replica.repair("", 3 * BLOCK as u64, &filled(8, BLOCK)).unwrap().repaired, 1);
+    assert_eq!(read_block(&replica, 3).unwrap(), 8);
+}
+
+/// Else it would be good from then on.
+#[test]
+fn a_changed_block_is_not_merged_where_nothing_can_be_known() {
+    let scratch = Scratch::new(8);
+    let replica = scratch.open();
+    put(&replica, 0, 4, 7);
+    take(&replica, "old");
+    put(&replica, 2, 4, 8);
+    take(&replica, "new");
+    replica.mark_removed(&["old".to_owned()]).unwrap();
+    change(&scratch, "volume-snap-new.img", 3);
+    {
+        let _full = fail("write", names::CHANGING_SUFFIX, ENOSPC);
+        replica.purge().unwrap_err();
+    }
+    assert!(matches!(read_block(&replica, 3), Err(ReplicaError::Damaged { .. })));
+    assert_eq!([0, 1, 2, 4, 5].map(|block| read_block(&replica, block).unwrap()), [7, 7, 8, 8, 8]);
 }
 
 /// A read may meet a write that came after it, and finds either content, or a part of each.
