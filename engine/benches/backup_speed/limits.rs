@@ -1,6 +1,9 @@
 //! How fast hashing and compressing go on this machine, with nothing else to do.
 
 use std::cell::RefCell;
+use std::fs;
+use std::io::Write;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Instant;
@@ -9,13 +12,19 @@ use aurochs_engine::backup::block::{self, Checksum, Compression, Encoder, Hasher
 use bytes::Bytes;
 
 use crate::content::{BLOCK, Content};
+use crate::processors::Machine;
 use crate::report::Figure;
 use crate::settings::Settings;
+use crate::workplace::Workplace;
 
 /// Of the volume: so much is enough for a steady figure.
 const BYTES_MAXIMUM: u64 = 1 << 30;
+/// Blocks that are hashed at once.
+const TOGETHER: u64 = 4;
+/// Files that are written at once.
+const IN_FLIGHT: usize = 24;
 
-pub(crate) fn measure(settings: &Settings) -> Vec<Figure> {
+pub(crate) fn measure(settings: &Settings, workplace: &Workplace) -> Vec<Figure> {
     let content = Content::new(settings.size().min(BYTES_MAXIMUM));
     let cores = cores();
     let hash = |number: u64| assert_ne!(checksum(&content.block(number)), Checksum::of(b""));
@@ -30,16 +39,41 @@ pub(crate) fn measure(settings: &Settings) -> Vec<Figure> {
         let (checksum, file) = &stored[number as usize % stored.len()];
         drop(block::decode(Compression::Lz4, file, BLOCK, checksum).unwrap());
     };
+    let together = |number: u64| {
+        let some: Vec<_> = (0..TOGETHER).map(|at| content.block(number * TOGETHER + at)).collect();
+        assert_eq!(block::checksums(&some).len(), some.len());
+    };
     let mut figures = Vec::new();
     for (threads, where_) in [(1, "one core"), (cores, "all cores")] {
         let mut add = |what: &str, mib_per_second| {
             figures.push(Figure::rate(&format!("{what}, {where_}"), mib_per_second));
         };
         add("SHA-512", rate(threads, content.size(), &hash));
+        let fours = content.size() / TOGETHER;
+        add("SHA-512 of four blocks at once", TOGETHER as f64 * rate(threads, fours, &together));
         add("LZ4 compress", rate(threads, content.size(), &compress));
         add("hash and compress", rate(threads, content.size(), &|number| drop(both(number))));
         add("uncompress and hash", rate(threads, content.size(), &decode));
     }
+    figures.extend(disk(&stored, content.size(), &workplace.directory("alone")));
+    figures
+}
+
+/// The files of a backup written into a directory, each synced, with nothing else to do: MiB of
+/// the volume a second.
+fn disk(stored: &[(Checksum, Bytes)], bytes: u64, directory: &Path) -> Vec<Figure> {
+    let mib = bytes as f64 / f64::from(1 << 20);
+    let path = |number: u64| directory.join(number.to_string());
+    let machine = Machine::now();
+    let write = |number: u64| {
+        let mut file = fs::File::create(path(number)).unwrap();
+        file.write_all(&stored[number as usize % stored.len()].1).unwrap();
+        file.sync_all().unwrap();
+    };
+    let written = rate(IN_FLIGHT, bytes, &write);
+    let mut figures = vec![Figure::rate("files written and synced, alone", written)];
+    figures.extend(machine.taken_since("files written and synced, alone", mib));
+    (0..bytes / BLOCK).for_each(|number| fs::remove_file(path(number)).unwrap());
     figures
 }
 

@@ -5,7 +5,7 @@
 //! 3. [`pipeline`] — the library in this process: a source in memory, a directory or a real S3 server on this machine, and
 //!    back into nowhere: what is lost on the way besides hashing and compressing;
 //! 4. [`volume`] — a running volume through its engine: time, memory, and what a client of the volume feels meanwhile;
-//!    [`processors`]: whether they were idle meanwhile, waiting for something else;
+//!    [`processors`]: whether they were idle meanwhile, and what else was busy;
 //! 5. [`report`] — medians over the rounds, the spread, all figures as JSON.
 //!
 //! A round measures everything once, every other round backwards, so that whatever the machine does meanwhile hits all alike.
@@ -82,7 +82,7 @@ async fn measure(settings: &Settings, workplace: &Workplace) {
         for step in steps.into_iter().filter(|step| settings.has(step)) {
             eprintln!("round {} of {}: {step}", round + 1, settings.rounds());
             match step {
-                "limits" => record.add(limits::measure(settings)),
+                "limits" => record.add(limits::measure(settings, workplace)),
                 "directory" => record.add(pipeline::measure(settings, &stores.directory, "directory", round).await),
                 "s3" => match &stores.s3 {
                     Some(s3) => record.add(pipeline::measure(settings, &s3.store, "s3", round).await),

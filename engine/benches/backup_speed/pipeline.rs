@@ -17,7 +17,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 
 use crate::content::{BLOCK, Content};
-use crate::processors::Processors;
+use crate::processors::Machine;
 use crate::report::Figure;
 use crate::s3_server::S3Server;
 use crate::settings::Settings;
@@ -81,11 +81,12 @@ pub(crate) async fn measure(settings: &Settings, store: &Store, place: &str, rou
         storage_class: String::new(),
         concurrency: 0,
     };
-    let (memory, processors) = (Peak::begin(), Processors::now());
+    let (memory, machine) = (Peak::begin(), Machine::now());
     let begin = Instant::now();
     let created = create_with(store, &request, &content, &Progress::default(), LOCKS).await.unwrap();
     let backup = mib / begin.elapsed().as_secs_f64();
-    let (backup_memory, backup_idle) = (memory.mib(), processors.idle_since());
+    let mut taken = machine.taken_since(&format!("backup, library, {place}"), mib);
+    let backup_memory = memory.mib();
     assert_eq!(created.new_blocks, content.size() / BLOCK);
 
     let sink = Nowhere::default();
@@ -95,22 +96,23 @@ pub(crate) async fn measure(settings: &Settings, store: &Store, place: &str, rou
         sink_is_empty: true,
         ..RestoreRequest::default()
     };
-    let (memory, processors) = (Peak::begin(), Processors::now());
+    let (memory, machine) = (Peak::begin(), Machine::now());
     let begin = Instant::now();
     let restored = restore_with(store, &request, &sink, &Progress::default(), LOCKS).await.unwrap();
     let restore = mib / begin.elapsed().as_secs_f64();
-    let (restore_memory, restore_idle) = (memory.mib(), processors.idle_since());
+    taken.extend(machine.taken_since(&format!("restore, library, {place}"), mib));
+    let restore_memory = memory.mib();
     assert_eq!(restored.fetched_bytes, content.size());
     assert!(sink.0.load(Ordering::Relaxed) > content.size() / 2, "what is restored is written");
     delete_volume_with(store, &volume, LOCKS).await.unwrap();
-    vec![
+    let mut figures = vec![
         Figure::rate(&format!("backup, library, {place}"), backup),
         Figure::rate(&format!("restore, library, {place}"), restore),
-        Figure::ratio(&format!("idle processors: backup, library, {place}"), backup_idle),
-        Figure::ratio(&format!("idle processors: restore, library, {place}"), restore_idle),
         Figure::memory(&format!("memory of a backup, library, {place}"), backup_memory),
         Figure::memory(&format!("memory of a restore, library, {place}"), restore_memory),
-    ]
+    ];
+    figures.extend(taken);
+    figures
 }
 
 /// Takes everything and keeps nothing but how much it was.

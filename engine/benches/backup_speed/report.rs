@@ -17,6 +17,7 @@ pub(crate) enum Unit {
     MibPerSecond,
     Mib,
     Ratio,
+    SecondsPerGib,
 }
 
 /// One figure of one round.
@@ -34,6 +35,10 @@ impl Figure {
 
     pub(crate) fn memory(name: &str, mib: f64) -> Self {
         Self { name: name.to_owned(), unit: Unit::Mib, value: mib }
+    }
+
+    pub(crate) fn seconds_a_gib(name: &str, value: f64) -> Self {
+        Self { name: name.to_owned(), unit: Unit::SecondsPerGib, value }
     }
 
     pub(crate) fn ratio(name: &str, value: f64) -> Self {
@@ -122,6 +127,7 @@ impl Record {
                 Unit::MibPerSecond => (" MiB/s", 0),
                 Unit::Mib => (" MiB", 1),
                 Unit::Ratio => ("", 2),
+                Unit::SecondsPerGib => (" s/GiB", 2),
             };
             let limit = match name.split(',').next() {
                 Some("backup") => self.of_limit(name, "hash and compress, all cores"),

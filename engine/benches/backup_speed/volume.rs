@@ -11,7 +11,7 @@ use aurochs_engine::grpc::engine_v1::{
 use crate::content::Content;
 use crate::fio::{self, Place};
 use crate::job;
-use crate::processors::Processors;
+use crate::processors::Machine;
 use crate::report::Figure;
 use crate::server::run;
 use crate::settings::Settings;
@@ -108,16 +108,16 @@ impl Measured {
         let memory = EnginePeak::begin(engine);
         self.begin(&name).await;
         self.first_block(&name).await;
-        let processors = Processors::now();
+        let machine = Machine::now();
         let begin = Instant::now();
         self.over(&name).await;
         let backup = mib / begin.elapsed().as_secs_f64();
-        let idle = processors.idle_since();
+        let taken = machine.taken_since("backup, volume, directory", mib);
         let mut figures = vec![
             Figure::rate("backup, volume, directory", backup),
-            Figure::ratio("idle processors: backup, volume, directory", idle),
             Figure::memory("memory of a backup, engine", memory.mib()),
         ];
+        figures.extend(taken);
         let target = format!("restored-{round}");
         // No client has the volume: a restore wants it for itself.
         let offer = Offer { nothing: true, ..Offer::default() };
@@ -144,7 +144,7 @@ impl Measured {
         loop {
             let status = volume.status().await.restore.expect("the restore is shown");
             if begin.is_none() && status.done_bytes > 0 {
-                begin = Some(Instant::now());
+                begin = Some((Instant::now(), Machine::now()));
             }
             match status.state() {
                 TransferState::TransferInProgress => tokio::time::sleep(LOOK).await,
@@ -152,11 +152,14 @@ impl Measured {
                 _ => panic!("{status:?}"),
             }
         }
-        let seconds = begin.map_or(f64::INFINITY, |begin| begin.elapsed().as_secs_f64());
-        vec![
+        let (begin, machine) = begin.expect("progress is told before the end");
+        let seconds = begin.elapsed().as_secs_f64();
+        let mut figures = vec![
             Figure::rate("restore, volume, directory", mib / seconds),
             Figure::memory("memory of a restore, engine", memory.mib()),
-        ]
+        ];
+        figures.extend(machine.taken_since("restore, volume, directory", mib));
+        figures
     }
 
     /// What a client of the volume has during a backup, as parts of what it has without one.

@@ -16,6 +16,9 @@ use self::volume::{Offer, Spec, Storage, Volume};
 pub(crate) const RAW: &str = "raw";
 pub(crate) const NBD_1: &str = "ours-nbd-1";
 pub(crate) const NBD_3: &str = "ours-nbd-3";
+/// With checksums of blocks.
+pub(crate) const CHECKED_1: &str = "ours-nbd-1-checked";
+pub(crate) const CHECKED_3: &str = "ours-nbd-3-checked";
 pub(crate) const ISCSI_1: &str = "ours-iscsi-1";
 pub(crate) const ISCSI_3: &str = "ours-iscsi-3";
 pub(crate) const LOOP_3: &str = "ours-loop-3";
@@ -25,7 +28,7 @@ pub(crate) const NBDKIT: &str = "nbdkit";
 pub(crate) const NBDFUSE: &str = "nbdfuse-loop";
 
 /// In the order of the tables.
-pub(crate) const NAMES: [&str; 19] = [
+pub(crate) const NAMES: [&str; 21] = [
     RAW,
     QSD,
     NBDKIT,
@@ -33,6 +36,8 @@ pub(crate) const NAMES: [&str; 19] = [
     NBDFUSE,
     NBD_1,
     NBD_3,
+    CHECKED_1,
+    CHECKED_3,
     ISCSI_1,
     ISCSI_3,
     LOOP_3,
@@ -145,6 +150,19 @@ async fn start_volumes(
         if let Some((name, path)) = device.zip(volume.device.clone()) {
             push(name, Kind::BlockDevice, Place::File(path));
         }
+        running.volumes.push(volume);
+    }
+    for (copies, target) in [(1, CHECKED_1), (3, CHECKED_3)] {
+        if !settings.wants(target) {
+            continue;
+        }
+        let name = format!("bench-checked-{copies}");
+        let (storage, offer) = (Storage::Checked, Offer::default());
+        let spec = Spec { name: &name, size: settings.size(), copies, storage, offer };
+        let volume = Volume::start(settings, workplace, &spec).await;
+        images.fill(&volume.nbd_uri).await;
+        let (size, servers, place) = (settings.size(), volume.counted(), Place::Nbd(volume.nbd_uri.clone()));
+        running.targets.push(Target { name: target, kind: Kind::Server, place, size, servers });
         running.volumes.push(volume);
     }
 }

@@ -24,6 +24,8 @@ const EPOCH: u64 = 1;
 #[derive(Clone, Debug)]
 pub(crate) enum Storage {
     Disk,
+    /// The same, with checksums of blocks.
+    Checked,
     /// Below this directory.
     Below(PathBuf),
     /// Nowhere: they answer at once.
@@ -155,7 +157,7 @@ impl Replica {
         let place = workplace.directory(&format!("volumes/{}", spec.name));
         let directory = match &spec.storage {
             Storage::Below(storage) => storage.join(&name),
-            Storage::Disk | Storage::Nowhere => place.join(&name),
+            Storage::Disk | Storage::Checked | Storage::Nowhere => place.join(&name),
         };
         let address = free_address();
         let (size, log) = (spec.size.to_string(), place.join(format!("{name}.log")));
@@ -166,7 +168,9 @@ impl Replica {
         } else {
             let (path, listen) = (directory.display().to_string(), format!("tcp:{address}"));
             let arguments = ["replica", "--directory", &path, "--size", &size, "--volume", spec.name, "--name", &name];
-            Server::start("replica", log, &settings.engine, arguments.into_iter().chain(["--listen", &listen]))
+            let checksums = matches!(spec.storage, Storage::Checked).then_some("--checksums");
+            let arguments = arguments.into_iter().chain(["--listen", &listen]).chain(checksums);
+            Server::start("replica", log, &settings.engine, arguments)
         };
         server.listening(address).await;
         Self { directory, start: begin.elapsed(), name, address, server }
