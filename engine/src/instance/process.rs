@@ -14,6 +14,7 @@ use std::net::IpAddr;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -76,6 +77,8 @@ pub enum ProcessError {
     BadName(String),
     #[error("cannot {what} for instance {name}: {source}")]
     Io { what: &'static str, name: String, source: io::Error },
+    #[error("the instance manager is about to end, and starts nothing any more; the next one does")]
+    Closing,
     #[error("instance {name} (process {pid}) did not end within {seconds} s of being killed; its disk may hang")]
     DoesNotEnd { name: String, pid: u32, seconds: u64 },
 }
@@ -92,6 +95,8 @@ struct Shared {
     ports: Option<Ports>,
     table: Mutex<BTreeMap<String, Entry>>,
     changed: watch::Sender<u64>,
+    /// Nothing is started any more. Changed and asked with the table locked.
+    closing: AtomicBool,
 }
 
 #[derive(Clone)]
@@ -109,7 +114,8 @@ impl Processes {
         let living = notes.living()?;
         let table = Mutex::new(BTreeMap::new());
         let ports = settings.network.as_ref().map(|network| Ports::of(network.ip));
-        let shared = Shared { settings, notes, ports, table, changed: watch::Sender::new(0) };
+        let (changed, closing) = (watch::Sender::new(0), AtomicBool::new(false));
+        let shared = Shared { settings, notes, ports, table, changed, closing };
         let processes = Self { shared: Arc::new(shared) };
         for note in living {
             tracing::info!(instance = note.name, pid = note.pid, "found again");
@@ -193,6 +199,9 @@ impl Processes {
             return Err(ProcessError::BadName(name.to_owned()));
         }
         let mut table = self.lock();
+        if self.shared.closing.load(Ordering::Relaxed) {
+            return Err(ProcessError::Closing);
+        }
         if let Some(entry) = table.get(name)
             && adoption::is_alive(entry.instance.pid, entry.start_ticks)
         {
@@ -396,6 +405,12 @@ impl Processes {
             }
         };
         tokio::time::timeout(time, is_gone).await.is_ok()
+    }
+
+    /// Starts nothing from now on: whoever sees a process end would have it started again.
+    pub fn close(&self) {
+        let _table = self.lock();
+        self.shared.closing.store(true, Ordering::Relaxed);
     }
 
     /// Engines first, so that they let go of their replicas cleanly.

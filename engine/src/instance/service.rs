@@ -60,6 +60,7 @@ fn process_status(error: &ProcessError) -> Status {
         ProcessError::SecondEngine { .. } => Status::failed_precondition(error.to_string()),
         ProcessError::NothingToStart { .. } | ProcessError::BadName(_) => Status::invalid_argument(error.to_string()),
         ProcessError::Io { .. } => Status::internal(error.to_string()),
+        ProcessError::Closing => Status::unavailable(error.to_string()),
         ProcessError::DoesNotEnd { .. } => Status::deadline_exceeded(error.to_string()),
     }
 }
@@ -76,9 +77,10 @@ fn disk_status(error: &DiskError) -> Status {
     match error {
         DiskError::Io { .. } | DiskError::Hangs(_) => Status::unavailable(error.to_string()),
         DiskError::Missing(_) => Status::not_found(error.to_string()),
-        DiskError::Configuration { .. } | DiskError::NotADirectory(_) | DiskError::OtherDisk { .. } => {
-            Status::failed_precondition(error.to_string())
-        }
+        DiskError::Configuration { .. }
+        | DiskError::NotADirectory(_)
+        | DiskError::NotOfTheNode { .. }
+        | DiskError::OtherDisk { .. } => Status::failed_precondition(error.to_string()),
         DiskError::NotAReplica(_) | DiskError::NotAbsolute(_) => Status::invalid_argument(error.to_string()),
     }
 }

@@ -210,6 +210,10 @@ async fn accept(listener: TcpListener, identity: Arc<Identity>, accepted: mpsc::
                     match identity.accept(stream).await {
                         // Nobody takes it when the process ends.
                         Ok(stream) => _ = accepted.send(stream).await,
+                        // As a probe does, every few seconds.
+                        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                            tracing::debug!(%peer, "who connected has gone without a word");
+                        }
                         Err(error) => tracing::info!(%peer, %error, "who is no member of the cluster is not let in"),
                     }
                     drop(turn);

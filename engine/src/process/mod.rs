@@ -30,6 +30,8 @@ pub enum ProgramError {
     #[error("cannot {what}: {source}")]
     Io { what: String, source: std::io::Error },
     #[error(transparent)]
+    Host(#[from] crate::instance::host::HostError),
+    #[error(transparent)]
     Replica(#[from] crate::replica::ReplicaError),
     #[error(transparent)]
     Start(#[from] crate::volume::start::StartError),

@@ -51,7 +51,7 @@ pub enum KeeperError {
 
 type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, KeeperError>> + Send + 'a>>;
 
-/// Keeps records: a synced file per volume standalone, the Engine resource on Kubernetes.
+/// Keeps records: a synced file per volume standalone, the Volume resource on Kubernetes.
 pub trait Keeper: Send + Sync + 'static {
     fn get<'a>(&'a self, volume: &'a str) -> Answer<'a, Record>;
     /// Puts `next` in place if the record still has this epoch and generation.

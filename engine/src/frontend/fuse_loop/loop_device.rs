@@ -182,15 +182,21 @@ pub(super) fn clear_leftover(index: u32, node: &Path) -> Result<Detached, BlockE
     leftover.detach(true)
 }
 
-/// Loop devices bound to `backing`.
+/// Loop devices bound to `backing`, also those that were when it was mounted in a container that is gone: its mount went with it, and
+/// what is left of the path is the file's name.
 pub(super) fn bound_to(backing: &Path) -> Vec<u32> {
     let Ok(devices) = std::fs::read_dir("/sys/block") else {
         return Vec::new();
     };
     devices
         .filter_map(|entry| entry.ok()?.file_name().to_str()?.strip_prefix("loop")?.parse().ok())
-        .filter(|&index| backing_path(index).is_some_and(|path| path == backing))
+        .filter(|&index| backing_path(index).is_some_and(|path| path == backing || is_orphan_of(&path, backing)))
         .collect()
+}
+
+fn is_orphan_of(path: &Path, backing: &Path) -> bool {
+    let is_its_name = || path.strip_prefix("/").ok().map(Path::as_os_str) == backing.file_name();
+    is_its_name() && !path.exists()
 }
 
 pub(super) fn backing_path(index: u32) -> Option<PathBuf> {

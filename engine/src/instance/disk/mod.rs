@@ -22,6 +22,8 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
+use super::host;
+
 pub use ability::Ability;
 pub use health::{Health, HealthError};
 pub use looks::Looks;
@@ -44,6 +46,8 @@ pub enum DiskError {
     Missing(PathBuf),
     #[error("{0} is no directory")]
     NotADirectory(PathBuf),
+    #[error("{path} can't be used as a disk: {source}; choose a directory of the node, as below /var/lib or /mnt")]
+    NotOfTheNode { path: PathBuf, source: io::Error },
     #[error("{path} holds {}, and not the disk {wanted}; mount that one", found.as_deref().map_or_else(
         || "no disk".to_owned(), |found| format!("the disk {found}")))]
     OtherDisk { path: PathBuf, wanted: String, found: Option<String> },
@@ -128,6 +132,8 @@ fn check_directory(path: &Path, make: Make) -> Result<(), DiskError> {
     if !is_plain(path) {
         return Err(DiskError::NotAbsolute(path.to_owned()));
     }
+    let not_the_nodes = |source| DiskError::NotOfTheNode { path: path.to_owned(), source };
+    host::show_disk(path, make == Make::Directory).map_err(not_the_nodes)?;
     match fs::metadata(path) {
         Ok(metadata) if metadata.is_dir() => Ok(()),
         Ok(_) => Err(DiskError::NotADirectory(path.to_owned())),
