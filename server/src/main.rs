@@ -87,6 +87,10 @@ enum Command {
         /// machine are of use to this manager alone.
         #[arg(long, value_name = "IP[:PORT]", requires = "kubernetes", value_parser = instance_address)]
         instance_address: Option<SocketAddr>,
+        /// Run this machine's instance manager, with all engines and replicas, as a pod of this image, which this manager, a pod itself,
+        /// keeps beside it.
+        #[arg(long, value_name = "IMAGE", requires = "kubernetes", conflicts_with_all = ["instance_address", "nodes"])]
+        instance_manager_image: Option<String>,
         /// How the API server reaches that address, https://HOST:PORT; without it by the service longhorn-admission-webhook.
         #[arg(long, value_name = "URL", requires = "webhook_address")]
         webhook_url: Option<String>,
@@ -160,6 +164,7 @@ async fn main() -> ExitCode {
             webhook_address,
             webhook_url: url,
             instance_address,
+            instance_manager_image,
             trusted_proxies: proxies,
             tls_cert,
             tls_key,
@@ -167,7 +172,15 @@ async fn main() -> ExitCode {
             metrics_open,
         } => {
             let webhook = webhook_address.map(|address| cluster::webhook::Place { address, url });
-            let member = cluster::Member { namespace, kubeconfig, node_name, users_secret, webhook, instance_address };
+            let member = cluster::Member {
+                namespace,
+                kubeconfig,
+                node_name,
+                users_secret,
+                webhook,
+                instance_address,
+                instance_manager_image,
+            };
             let kubernetes = kubernetes.then_some(member);
             let network = network.network();
             let options = Options { data, nodes, address, network, engine_binary, zones, kubernetes };

@@ -18,10 +18,10 @@ use crate::store::Store;
 /// Pause between two looks. An instance manager that was started again may be at another port.
 const PERIOD: Duration = Duration::from_secs(2);
 
-/// Tells of these nodes until the tasks are aborted. `local` reaches their instance managers on this machine.
-pub fn start(context: &Context, local: &Clients) -> Vec<JoinHandle<()>> {
-    let announced = |node: String| tokio::spawn(keep(context.clone(), local.clone(), node));
-    local.nodes().into_iter().map(announced).collect()
+/// Tells of these nodes until the tasks are aborted. `local` reaches their instance managers on this machine, once they are there.
+pub fn start(context: &Context, local: &Clients, nodes: &[String]) -> Vec<JoinHandle<()>> {
+    let announced = |node: &String| tokio::spawn(keep(context.clone(), local.clone(), node.clone()));
+    nodes.iter().map(announced).collect()
 }
 
 async fn keep(context: Context, local: Clients, node: String) {
@@ -40,7 +40,9 @@ async fn keep(context: Context, local: Clients, node: String) {
 }
 
 async fn tell(context: &Context, local: &Clients, node: &str) -> Result<(), Error> {
-    let version = local.manager(node)?.version(within(LOOK_TIMEOUT, VersionRequest {})).await;
+    // A pod is told of when it has an address.
+    let Ok(mut manager) = local.manager(node) else { return Ok(()) };
+    let version = manager.version(within(LOOK_TIMEOUT, VersionRequest {})).await;
     // One that is being started is there a moment later.
     let Ok(version) = version else { return Ok(()) };
     let address = version.into_inner().address;

@@ -5,7 +5,8 @@
 //! 2. [`lease`] — one manager at a time acts on a namespace;
 //! 3. [`crate::store::kube`] — the resources;
 //! 4. [`announce`] — each manager tells of its own machine; [`identity`] — who its processes are to others; [`access`] — how its
-//!    instance managers reach the API server;
+//!    instance managers reach the API server; [`instance_pods`] — where these are pods, which
+//!    [`disruption`] protects; [`kubernetes_nodes`] — what Kubernetes says of the machine;
 //! 5. [`adopt`] — what others made is made ready;
 //! 6. [`release`] — what the chart says: settings, backup target, StorageClass;
 //! 7. [`webhook`] — the API server asks about what others write;
@@ -21,9 +22,12 @@ mod authority;
 mod change;
 pub mod credentials;
 pub mod deployer;
+pub mod disruption;
 pub mod driver;
 mod dynamic;
 pub mod identity;
+pub mod instance_pods;
+pub mod kubernetes_nodes;
 pub mod lease;
 pub mod release;
 #[cfg(test)]
@@ -45,6 +49,7 @@ use tokio::time::{Instant, sleep};
 use crate::store::kube::{Kube, OpenError};
 use access::AccessError;
 use identity::IdentityError;
+use instance_pods::{Pods, PodsError};
 use lease::{Candidate, Turn};
 use tokens::Tokens;
 use webhook::{Place, Registration, Webhook, WebhookError};
@@ -75,6 +80,8 @@ pub struct Member {
     pub webhook: Option<Place>,
     /// Where the machine's instance manager is reached from other ones; `None` for nowhere. Of several the ports follow each other.
     pub instance_address: Option<SocketAddr>,
+    /// Image of the instance manager, which is a pod then; `None` for a process beside the manager.
+    pub instance_manager_image: Option<String>,
 }
 
 /// Why the cluster can't be used.
@@ -94,6 +101,8 @@ pub enum ClusterError {
     Access(#[from] AccessError),
     #[error(transparent)]
     Identity(#[from] IdentityError),
+    #[error(transparent)]
+    Pods(#[from] PodsError),
 }
 
 /// A namespace of a cluster.
@@ -126,6 +135,11 @@ impl Cluster {
     /// A certificate for the processes of this machine, in this directory.
     pub async fn identity(&self, node: &str, directory: &Path) -> Result<identity::Member, ClusterError> {
         Ok(identity::Member::open(&self.client, &self.namespace, node, directory).await?)
+    }
+
+    /// The instance manager of the node as a pod, where `data` is this manager's data directory.
+    pub async fn instance_pods(&self, node: &str, image: &str, data: &Path) -> Result<Pods, ClusterError> {
+        Ok(Pods::open(self, node, image, data).await?)
     }
 
     /// Waits until no other manager acts on the namespace. `identity` names this one to people: node and process.

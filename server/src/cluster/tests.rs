@@ -151,7 +151,10 @@ async fn accounts_may_what_they_need_and_no_more() {
     for (account, verb, resource, namespace) in [
         ("longhorn-service-account", "update", "volumes.longhorn.io/status", NAMESPACE),
         ("longhorn-service-account", "get", "secrets", NAMESPACE),
+        ("longhorn-service-account", "create", "pods", NAMESPACE),
         ("longhorn-service-account", "delete", "pods", NAMESPACE),
+        ("longhorn-service-account", "watch", "nodes", ""),
+        ("longhorn-service-account", "create", "poddisruptionbudgets.policy", NAMESPACE),
         ("longhorn-service-account", "create", "tokenreviews.authentication.k8s.io", ""),
         ("longhorn-driver-service-account", "create", "daemonsets.apps", NAMESPACE),
         ("longhorn-driver-service-account", "list", "settings.longhorn.io", NAMESPACE),
@@ -164,7 +167,6 @@ async fn accounts_may_what_they_need_and_no_more() {
     }
     for (account, verb, resource) in [
         ("longhorn-service-account", "delete", "secrets"),
-        ("longhorn-service-account", "create", "pods"),
         ("longhorn-service-account", "list", "persistentvolumes"),
         ("longhorn-driver-service-account", "get", "secrets"),
         ("longhorn-driver-service-account", "update", "settings.longhorn.io"),

@@ -19,7 +19,8 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::dynamic::{self, Failed, Named, asked, found};
 use super::{Cluster, driver, lease};
-use crate::resources::{BackingImage, Kind, Setting, Volume, definition};
+use crate::controllers::instance_manager;
+use crate::resources::{BackingImage, Kind, Node, Setting, Volume, definition};
 use crate::settings::Name;
 
 /// Pause between two looks at what has to go.
@@ -80,6 +81,7 @@ pub async fn run(cluster: &Cluster, force: bool) -> Result<(), UninstallError> {
     for component in ["app=longhorn-manager", "longhorn.io/component=instance-manager"] {
         remove_pods(cluster, component).await?;
     }
+    remove_budgets(cluster).await?;
     // A manager may have registered it once more before it ended.
     for object in webhooks() {
         remove(cluster, &object).await?;
@@ -192,6 +194,17 @@ async fn remove_pods(cluster: &Cluster, label: &str) -> Result<(), UninstallErro
         }
         sleep(LOOK_PERIOD).await;
     }
+}
+
+/// Those of the nodes' instance managers.
+async fn remove_budgets(cluster: &Cluster) -> Result<(), UninstallError> {
+    for node in list(&ours(cluster, Node::KIND, Node::PLURAL), Node::PLURAL).await? {
+        let name = instance_manager::name_of(node.metadata.name.as_deref().unwrap_or_default());
+        let namespace = Some(cluster.namespace.as_str());
+        let budget = Named { api_version: "policy/v1", kind: "PodDisruptionBudget", name: &name, namespace };
+        remove(cluster, &budget).await?;
+    }
+    Ok(())
 }
 
 // === resources alone ===

@@ -147,7 +147,7 @@ impl Controller for Nodes {
         let frontends = if answers { Some(looks::frontends(context, name).await?) } else { None };
         let environment = if answers { self.memory.environment(context, &node, &answering).await } else { None };
         let health = if answers { self.health.look(context, &node).await } else { None };
-        let verdict = self.verdict(&node).await?;
+        let verdict = verdict(context, &node).await?;
         causes.extend(verdict.as_ref().and_then(|(policy, verdict)| drain::cause(*policy, name, verdict)));
         let findings = status::Findings {
             answering: &answering,
@@ -308,25 +308,6 @@ impl Nodes {
             .collect()
     }
 
-    /// For a cordoned node: whether it may go, under the policy that holds.
-    async fn verdict(&self, node: &Object<Node>) -> Result<Option<(Policy, Verdict)>, Error> {
-        if !node.spec.cordoned {
-            return Ok(None);
-        }
-        let (store, name) = (&self.context.store, node.name());
-        let (engines, replicas, nodes) =
-            tokio::try_join!(store.list::<Engine>(), store.list::<Replica>(), store.list::<Node>())?;
-        let can_be_counted_on =
-            |other: &&Object<Node>| !other.spec.cordoned && condition::is_true(&other.status.conditions, READY);
-        let scene = Scene {
-            attached: drain::attached_to(name, &engines),
-            replicas: replicas.iter().map(ReplicaFacts::from).collect(),
-            guarding: nodes.iter().filter(can_be_counted_on).map(|other| other.name().to_owned()).collect(),
-        };
-        let policy = Policy::of(&self.context.settings.text(Name::NodeDrainPolicy));
-        Ok(Some((policy, drain::judge(policy, name, &scene))))
-    }
-
     /// Writes the status, and tells when the node came or went.
     async fn tell(&self, node: &Object<Node>, findings: status::Findings<'_>) -> Result<Object<Node>, Error> {
         let (context, name) = (&self.context, node.name());
@@ -350,6 +331,25 @@ impl Nodes {
         announce(context, node, &updated);
         Ok(updated)
     }
+}
+
+/// For a cordoned node: whether it may go, under the policy that holds.
+pub async fn verdict(context: &Context, node: &Object<Node>) -> Result<Option<(Policy, Verdict)>, Error> {
+    if !node.spec.cordoned {
+        return Ok(None);
+    }
+    let (store, name) = (&context.store, node.name());
+    let (engines, replicas, nodes) =
+        tokio::try_join!(store.list::<Engine>(), store.list::<Replica>(), store.list::<Node>())?;
+    let can_be_counted_on =
+        |other: &&Object<Node>| !other.spec.cordoned && condition::is_true(&other.status.conditions, READY);
+    let scene = Scene {
+        attached: drain::attached_to(name, &engines),
+        replicas: replicas.iter().map(ReplicaFacts::from).collect(),
+        guarding: nodes.iter().filter(can_be_counted_on).map(|other| other.name().to_owned()).collect(),
+    };
+    let policy = Policy::of(&context.settings.text(Name::NodeDrainPolicy));
+    Ok(Some((policy, drain::judge(policy, name, &scene))))
 }
 
 /// Events at the moments when the node begins or ceases to answer.

@@ -70,9 +70,10 @@ impl Duty {
         Ok(Self::Always(work.begin().await?))
     }
 
-    pub(super) fn in_turn(work: Work, cluster: Cluster) -> Self {
+    /// `has_pods`: instance managers are pods.
+    pub(super) fn in_turn(work: Work, cluster: Cluster, has_pods: bool) -> Self {
         let (stop, stopped) = oneshot::channel();
-        let work = InCluster { work, cluster };
+        let work = InCluster { work, cluster, has_pods };
         Self::InTurn { stop, task: tokio::spawn(take_turns(work, stopped)) }
     }
 
@@ -94,6 +95,7 @@ impl Duty {
 struct InCluster {
     work: Work,
     cluster: Cluster,
+    has_pods: bool,
 }
 
 impl InCluster {
@@ -102,7 +104,10 @@ impl InCluster {
         // Before there are nodes: settings say which disks they get.
         let taken = cluster::release::take(&self.cluster, &context.store, &context.settings).await;
         let mut controllers = self.work.begin().await?;
-        controllers.add(vec![taken.follow()]);
+        controllers.add(vec![taken.follow(), cluster::kubernetes_nodes::follow(&self.cluster, &context.store)]);
+        if self.has_pods {
+            controllers.add(cluster::disruption::start(&self.cluster, context));
+        }
         // Kubectl's objects are of a cluster alone.
         controllers.add(cluster::adopt::start(&context.store));
         Ok(controllers)

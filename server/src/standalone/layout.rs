@@ -19,7 +19,8 @@
 //! long.
 //!
 //! RUN is `/run/aurochs-<8 hex of the data directory's path>` for root, else under `$XDG_RUNTIME_DIR` or `/tmp`: paths
-//! of unix sockets must be short, data directories need not be.
+//! of unix sockets must be short, data directories need not be. `$AUROCHS_RUN` is taken before all of these, as the directory that
+//! RUN is in.
 
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder};
@@ -225,6 +226,9 @@ fn run_directory(data: &Path) -> PathBuf {
     let digest = Sha256::digest(data.as_os_str().as_bytes());
     let hash: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
     let uid = nix::unistd::geteuid();
+    if let Some(directory) = std::env::var_os("AUROCHS_RUN").filter(|directory| !directory.is_empty()) {
+        return PathBuf::from(directory).join(format!("aurochs-{hash}"));
+    }
     if uid.is_root() {
         return PathBuf::from(format!("/run/aurochs-{hash}"));
     }

@@ -15,7 +15,7 @@ pub mod stop;
 mod supervise;
 pub mod zone;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -28,6 +28,7 @@ use crate::app::App;
 use crate::auth::Auth;
 use crate::auth::users::{self, FirstPassword, UsersError};
 use crate::backups::{self, Backups};
+use crate::cluster::instance_pods::Pods;
 use crate::cluster::users::ClusterUsers;
 use crate::cluster::{self, Cluster, ClusterError, Member, identity};
 use crate::controllers::{self, Context, Controllers};
@@ -129,7 +130,7 @@ pub struct Manager {
     /// Keeps the manager's view fresh.
     looking: Controllers,
     duty: Duty,
-    _instance_managers: supervise::Supervisor,
+    _instance_managers: Option<supervise::Supervisor>,
     _claim: claim::Claim,
 }
 
@@ -156,10 +157,9 @@ impl Manager {
             Some(member) => Some(Cluster::connect(member).await?),
             None => None,
         };
-        let place = options.kubernetes.as_ref().and_then(|member| member.instance_address);
-        let around = match &cluster {
-            Some(cluster) => Around::make(cluster, &layout, place).await?,
-            None => Around::default(),
+        let around = match (&cluster, &options.kubernetes) {
+            (Some(cluster), Some(place)) => Around::make(cluster, &layout, place).await?,
+            _ => Around::default(),
         };
         let users = bring_users(options, cluster.as_ref(), &layout).await;
         let (auth, first_password) = Auth::open(&layout.data, &sqlite)?;
@@ -167,14 +167,20 @@ impl Manager {
         let settings = Settings::default();
         let jobs = Jobs::open(sqlite.pool(), settings.clone()).await.map_err(Error::Jobs)?;
         let store = open_store(cluster.as_ref(), &sqlite, &auth).await?;
-        let instance_managers = supervise::Supervisor::start(&layout, &binary, around.told.as_ref());
-
-        let local = Clients::new(layout.instance_manager_addresses(), options.network.clone());
-        let clients = match &around.member {
-            Some(member) => {
-                Clients::in_a_cluster(layout.nodes.clone(), options.network.clone(), Arc::clone(&member.identity))
-            }
-            None => local.clone(),
+        let of_a_member = |member: &identity::Member| {
+            Clients::in_a_cluster(layout.nodes.clone(), options.network.clone(), Arc::clone(&member.identity))
+        };
+        let beside = || Clients::new(layout.instance_manager_addresses(), options.network.clone());
+        let local = match &around {
+            // Its pod says where it is, and answers members alone.
+            Around { pods: Some(_), member: Some(member), .. } => of_a_member(member),
+            _ => beside(),
+        };
+        let clients = around.member.as_ref().map_or_else(|| local.clone(), of_a_member);
+        let (has_pods, nodes) = (around.pods.is_some(), layout.nodes.clone());
+        let instance_managers = match around.pods {
+            Some(_) => None,
+            None => Some(supervise::Supervisor::start(&layout, &binary, around.told.as_ref())),
         };
         let owner = layout.nodes.first().map(String::as_str).unwrap_or_default().into();
         let backups = Backups::at(&layout.data);
@@ -190,7 +196,8 @@ impl Manager {
             giving_up: Arc::default(),
             owner,
             clients,
-            default_disks: Arc::new(layout.default_disks()),
+            // Below the data directory only where the instance manager is: a pod's is where Longhorn's are.
+            default_disks: Arc::new(if has_pods { BTreeMap::new() } else { layout.default_disks() }),
             node_labels: Arc::new(zone::labels(&options.zones)),
             first_settings: if cluster.is_some() { FIRST_SETTINGS_IN_A_CLUSTER } else { FIRST_SETTINGS },
         };
@@ -198,8 +205,9 @@ impl Manager {
             Some(member) => {
                 zone::apply(&context.store, &options.zones).await?;
                 let mut looking = Controllers::look_around(&context).await?;
-                looking.add(cluster::announce::start(&context, &local));
+                looking.add(cluster::announce::start(&context, &local, &nodes));
                 looking.add(vec![member.keep()]);
+                looking.add(around.pods.map(|pods| pods.keep(&context, local)).into_iter().collect());
                 looking
             }
             None => Controllers::look(&context).await?,
@@ -236,7 +244,7 @@ impl Manager {
         let (store, clients, zones) = (app.store.clone(), app.clients.clone(), options.zones.clone());
         let work = Work { context, layout, zones, bundles, notifications, clock, registration };
         let duty = match cluster {
-            Some(cluster) => Duty::in_turn(work, cluster),
+            Some(cluster) => Duty::in_turn(work, cluster, has_pods),
             None => {
                 let duty = Duty::begin(&work).await?;
                 wait_for_nodes(&store, &clients).await;
@@ -280,17 +288,24 @@ struct Around {
     told: Option<supervise::InCluster>,
     /// `None` where other machines don't reach this one.
     member: Option<identity::Member>,
+    /// The instance manager, where it is a pod.
+    pods: Option<Pods>,
 }
 
 impl Around {
-    async fn make(cluster: &Cluster, layout: &Layout, address: Option<SocketAddr>) -> Result<Self, Error> {
+    async fn make(cluster: &Cluster, layout: &Layout, place: &Member) -> Result<Self, Error> {
         cluster.hand_on(&layout.api_server_file())?;
+        let address = place.instance_address;
         let node = layout.nodes.first().map(String::as_str).unwrap_or_default();
-        let member = match address {
-            Some(_) => Some(cluster.identity(node, &layout.certificates()).await?),
+        let pods = match &place.instance_manager_image {
+            Some(image) => Some(cluster.instance_pods(node, image, &layout.data).await?),
             None => None,
         };
-        Ok(Self { told: Some(supervise::InCluster { address }), member })
+        let member = match address.is_some() || pods.is_some() {
+            true => Some(cluster.identity(node, &layout.certificates()).await?),
+            false => None,
+        };
+        Ok(Self { told: Some(supervise::InCluster { address }), member, pods })
     }
 }
 

@@ -22,6 +22,7 @@ use tokio::time::sleep;
 
 use super::Cluster;
 use super::driver::sidecars::{AntiAffinity, Replicas};
+use super::driver::system_pods::SystemPods;
 use super::driver::{self, Images, Wanted, kubelet_root};
 use crate::settings::{Name, Settings};
 use trouble::{Reporter, Trouble};
@@ -113,16 +114,6 @@ impl Deployer {
 
 /// What the objects are to be like, by arguments and settings.
 fn wanted(options: &Options, namespace: &str, kubelet_root: &str, settings: &Settings) -> Result<Wanted, Trouble> {
-    use super::driver::system_pods::{self, SystemPods};
-    let text = |name| settings.text(name);
-    let pods = SystemPods {
-        tolerations: system_pods::tolerations(&text(Name::TaintToleration))?,
-        node_selector: system_pods::node_selector(&text(Name::SystemManagedComponentsNodeSelector))?,
-        priority_class: text(Name::PriorityClass),
-        registry_secret: text(Name::RegistrySecret),
-        pull_policy: system_pods::pull_policy(&text(Name::SystemManagedPodsImagePullPolicy))?,
-        resources: system_pods::resources(&text(Name::SystemManagedCsiComponentsResourceLimits))?,
-    };
     Ok(Wanted {
         namespace: namespace.to_owned(),
         images: options.images.clone(),
@@ -130,7 +121,7 @@ fn wanted(options: &Options, namespace: &str, kubelet_root: &str, settings: &Set
         kubelet_root: kubelet_root.to_owned(),
         replicas: options.replicas,
         anti_affinity: options.anti_affinity,
-        pods,
+        pods: SystemPods::of(settings)?,
         tracks_capacity: settings.flag(Name::CsiStorageCapacityTracking),
         log: options.log.clone(),
         version: format!("v{}", env!("CARGO_PKG_VERSION")),

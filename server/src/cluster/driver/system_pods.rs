@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use crate::settings::{Name, Settings};
+
 /// Said by the settings `taint-toleration`, `system-managed-components-node-selector`, `priority-class`, `registry-secret`,
 /// `system-managed-pods-image-pull-policy` and `system-managed-csi-components-resource-limits`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -149,8 +151,36 @@ impl PullPolicy {
 }
 
 impl SystemPods {
+    /// What the settings say.
+    ///
+    /// # Errors
+    /// One of them can't be understood.
+    pub fn of(settings: &Settings) -> Result<Self, SystemPodsError> {
+        let text = |name| settings.text(name);
+        Ok(Self {
+            node_selector: node_selector(&text(Name::SystemManagedComponentsNodeSelector))?,
+            resources: resources(&text(Name::SystemManagedCsiComponentsResourceLimits))?,
+            ..Self::of_one_node(settings)?
+        })
+    }
+
+    /// The same for a pod whose node is known, and which is none of the CSI components.
+    ///
+    /// # Errors
+    /// A setting that is about it can't be understood.
+    pub fn of_one_node(settings: &Settings) -> Result<Self, SystemPodsError> {
+        let text = |name| settings.text(name);
+        Ok(Self {
+            tolerations: tolerations(&text(Name::TaintToleration))?,
+            priority_class: text(Name::PriorityClass),
+            registry_secret: text(Name::RegistrySecret),
+            pull_policy: pull_policy(&text(Name::SystemManagedPodsImagePullPolicy))?,
+            ..Self::default()
+        })
+    }
+
     /// Puts into a pod's `spec` what holds for all; `containers` in it have names and get pull policy and resources.
-    pub(super) fn apply(&self, spec: &mut Value) {
+    pub(in crate::cluster) fn apply(&self, spec: &mut Value) {
         if !self.tolerations.is_empty() {
             spec["tolerations"] = self.tolerations.iter().map(Toleration::object).collect();
         }
