@@ -53,7 +53,7 @@ done
 lint() { cargo clippy "${everything[@]}" --all-targets --quiet -- -D warnings; }
 compile() { cargo build "${everything[@]}" --bins && cargo test "${everything[@]}" --no-run --quiet; }
 # Random histories of all operations; `make soak` runs more.
-export AUROCHS_HISTORIES=${AUROCHS_HISTORIES:-2000}
+export AUROCHS_HISTORIES=${AUROCHS_HISTORIES:-1000}
 unit_tests() { scripts/run-suites.py --without e2e -- "${everything[@]}"; }
 process_tests() { cargo test "${everything[@]}" "${e2e_tests[@]}" --no-fail-fast -- --test-threads=1; }
 property_tests() { cargo test "${everything[@]}" --test api_properties; }
