@@ -11,7 +11,7 @@ case $purpose in
   run) ;;
   test) packages+=(apache2-utils xfsprogs libnbd-bin libiscsi-bin qemu-utils fio libglib2.0-dev openssl zstd jq curl procps chromium nginx-light python3-venv python3-aiosmtpd) ;;
   bench) packages+=(libnbd-bin qemu-utils fio nbdkit tgt dpkg-dev libiscsi-dev libnbd-dev libaio-dev zlib1g-dev libiscsi-bin) ;;
-  k8s) packages+=(etcd-server containerd runc containernetworking-plugins busybox-static xfsprogs mariadb-server-core mariadb-client-core jq openssl procps iproute2 curl) ;;
+  k8s) packages+=(etcd-server containerd runc containernetworking-plugins nftables busybox-static xfsprogs mariadb-server-core mariadb-client-core jq openssl procps iproute2 curl) ;;
   *) echo "usage: scripts/install.sh [run|test|bench|k8s]" >&2; exit 2 ;;
 esac
 # NodeSource's nodejs contains npm and conflicts with Debian's package of that name, so commands are asked for here.

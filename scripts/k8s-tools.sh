@@ -7,7 +7,7 @@ where=${1:?usage: scripts/k8s-tools.sh DIRECTORY [PROGRAM…]}
 shift
 scripts=$(dirname "$(realpath "$0")")
 module=$scripts/../e2e/k8s
-[ $# -gt 0 ] || set -- kube-apiserver kubectl kube-controller-manager kube-scheduler kubelet \
+[ $# -gt 0 ] || set -- kube-apiserver kubectl kube-controller-manager kube-scheduler kube-proxy kubelet \
   csi-provisioner csi-attacher csi-snapshotter snapshot-controller csi-resizer registrar
 version=$(sed -n 's/^\t*k8s.io\/kubernetes \(v[^ ]*\).*/\1/p' "$module/go.mod" | head -n 1)
 # Otherwise they call themselves v0.0.0, and clients take them for very old ones.

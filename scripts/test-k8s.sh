@@ -16,6 +16,6 @@ cargo build "${everything[@]}" --bins || exit 1
 cargo test "${everything[@]}" --no-fail-fast --lib -- --ignored --test-threads=1 || code=1
 cargo test "${everything[@]}" --no-fail-fast --test cluster -- --ignored --test-threads=1 || code=1
 
-cargo test "${everything[@]}" --no-run --test walkthroughs --test k8s_crashes || exit 1
+cargo test "${everything[@]}" --no-run --test walkthroughs --test upkeep --test k8s_crashes || exit 1
 K8S_BIN=$AUROCHS_K8S_TOOLS AUROCHS_BIN_DIR=$target/debug LOGS=$target/k8s-logs e2e/k8s/cluster.sh e2e/k8s/tests.sh || code=1
 exit $code

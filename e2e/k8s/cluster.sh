@@ -2,7 +2,7 @@
 # A real Kubernetes for the time of one command, on this machine, as root:
 #
 #   e2e/k8s/cluster.sh COMMAND…      control plane (etcd, API server, controller manager, scheduler, snapshot controller) and one
-#                                    node (containerd, kubelet) with the images of harness/images.sh
+#                                    node (containerd, kubelet, kube-proxy) with the images of harness/images.sh
 #
 # COMMAND finds KUBECONFIG (an admin's), CLUSTER_DIR (certificates, logs, kubelet's directory), NODE_NAME, NODE_ADDRESS, and
 # kubectl and the sidecars in its PATH. Its exit code is this script's. LOGS=DIRECTORY keeps the programs' logs there.
@@ -23,7 +23,7 @@ if [ "${1:-}" != --inside ]; then
   export AUROCHS_BIN_DIR=${AUROCHS_BIN_DIR:-$(realpath -m "$here/../../${CARGO_TARGET_DIR:-target}/debug")}
   export PATH=$K8S_BIN:$PATH
   for program in etcd containerd ctr runc busybox jq openssl ip setpriv unshare losetup kubectl kubelet snapshot-controller \
-    kube-apiserver kube-controller-manager kube-scheduler; do
+    kube-apiserver kube-controller-manager kube-scheduler kube-proxy nft; do
     command -v "$program" >/dev/null || { echo "cluster: no $program (looked in $K8S_BIN and PATH)" >&2; exit 1; }
   done
   # Clusters whose clean-up died with them: nobody holds their lock any more.
@@ -74,6 +74,7 @@ images=$!
 start_control_plane
 wait "$images" || { cat "$CLUSTER_DIR/log/images.log" >&2; exit 1; }
 start_kubelet
+start_kube_proxy
 start_snapshot_controller
 export KUBECONFIG=$CLUSTER_DIR/admin.kubeconfig NODE_NAME NODE_ADDRESS
 "$@" &

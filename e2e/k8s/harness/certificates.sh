@@ -37,8 +37,9 @@ make_certificates() {
     certificate admin /O=system:masters/CN=admin
     certificate controller-manager /CN=system:kube-controller-manager
     certificate scheduler /CN=system:kube-scheduler
+    certificate kube-proxy /CN=system:kube-proxy
     certificate "$NODE_NAME" "/O=system:nodes/CN=system:node:$NODE_NAME"
     openssl genrsa -out "$pki/accounts.key" 2048
   } >"$CLUSTER_DIR/log/certificates.log" 2>&1 || { cat "$CLUSTER_DIR/log/certificates.log" >&2; return 1; }
-  for name in admin controller-manager scheduler "$NODE_NAME"; do kubeconfig "$name"; done
+  for name in admin controller-manager scheduler kube-proxy "$NODE_NAME"; do kubeconfig "$name"; done
 }

@@ -36,5 +36,6 @@ while
   rm -rf "$directory" 2>/dev/null || left+=" $directory"
   [ -n "$left" ] && [ $((tries -= 1)) -gt 0 ]
 do sleep 0.1; done
-rmdir /dev/longhorn 2>/dev/null
+# Empty for all but a cluster that has mounted its own there, which it would lose.
+ls -d /var/tmp/aurochs-k8s.* >/dev/null 2>&1 || rmdir /dev/longhorn /var/lib/aurochs /var/lib/longhorn 2>/dev/null
 [ -z "$left" ] || { echo "left of the cluster: $left" >&2; exit 1; }

@@ -1,7 +1,9 @@
-# This machine as a node: Debian's containerd and runc, kubelet, a bridge for pods. Everything they keep is below $CLUSTER_DIR
+# This machine as a node: Debian's containerd and runc, kubelet, kube-proxy, a bridge for pods. Everything they keep is below $CLUSTER_DIR
 # or in memory; cgroups alone are the machine's, below the name of that directory.
 
 CONTAINERD=/run/containerd.sock
+# Of the machine's they are there without anything in them: clean_up.sh takes them away.
+OWN_DIRECTORIES=(/dev/longhorn /var/lib/aurochs /var/lib/longhorn)
 
 make_cgroups() {
   local hierarchy name directory file
@@ -25,9 +27,14 @@ prepare_node() {
   # Mounts of the driver have to appear on "the node" (Bidirectional): that is this namespace, which shares with its own kind
   # only. Sockets, network namespaces, logs and the nodes of volumes vanish with it.
   mount --make-rshared /
-  mkdir -p /dev/longhorn
   local at
+  mkdir -p "${OWN_DIRECTORIES[@]}"
   for at in /run /var/log /dev/longhorn; do mount -t tmpfs -o mode=755 cluster "$at"; done
+  # Of the product: its data and the default disk.
+  for at in /var/lib/aurochs /var/lib/longhorn; do
+    mkdir "$CLUSTER_DIR/$(basename "$at")"
+    mount --bind "$CLUSTER_DIR/$(basename "$at")" "$at"
+  done
   mkdir -p "$CLUSTER_DIR/cni" "$CLUSTER_DIR/kubelet"
   make_cgroups
 }
@@ -87,4 +94,24 @@ YAML
   start kubelet kubelet --config "$CLUSTER_DIR/kubelet.yaml" --kubeconfig "$CLUSTER_DIR/$NODE_NAME.kubeconfig" \
     --root-dir "$CLUSTER_DIR/kubelet" --hostname-override "$NODE_NAME" --node-ip "$NODE_ADDRESS" --cert-dir "$pki/kubelet"
   ready kubelet 60 kubectl --kubeconfig "$CLUSTER_DIR/admin.kubeconfig" wait --for=condition=Ready --timeout=1s "node/$NODE_NAME"
+}
+
+# Addresses of services lead to their pods, also from the node itself.
+start_kube_proxy() {
+  cat >"$CLUSTER_DIR/kube-proxy.yaml" <<YAML
+apiVersion: kubeproxy.config.k8s.io/v1alpha1
+kind: KubeProxyConfiguration
+mode: nftables
+# Pods are behind one bridge: answers would not come by this way where bridges don't ask the firewall.
+nftables: {masqueradeAll: true}
+clientConnection: {kubeconfig: $CLUSTER_DIR/kube-proxy.kubeconfig}
+clusterCIDR: 10.244.0.0/16
+hostnameOverride: $NODE_NAME
+# What the whole machine has of these stays as it is.
+conntrack: {maxPerCore: 0, min: 0, tcpEstablishedTimeout: 0s, tcpCloseWaitTimeout: 0s}
+healthzBindAddress: 127.0.0.1:10256
+metricsBindAddress: 127.0.0.1:10249
+YAML
+  start kube-proxy kube-proxy --config "$CLUSTER_DIR/kube-proxy.yaml"
+  ready kube-proxy 60 curl -sf http://127.0.0.1:10256/healthz
 }

@@ -1,7 +1,8 @@
 //! Tests on a real Kubernetes with a node: what `cluster.sh` starts, with our manager, our CSI plugin and the real sidecars on it.
 //!
 //! [`kubectl`] asks the API server, and waits for what it tells; [`Product`] is what a user installs, there once for all tests of
-//! a process; [`Namespace`] is a test's own, and goes with all that is in it; [`Pod`] runs a command inside; [`processes`] are killed.
+//! a process; [`Namespace`] is a test's own, and goes with all that is in it; [`Pod`] runs a command inside; [`processes`] are killed;
+//! a [`Visitor`] opens the dashboard.
 
 #![expect(clippy::unwrap_used, clippy::print_stderr, reason = "a test fixture fails by panicking, and says why")]
 
@@ -10,10 +11,12 @@ pub mod namespace;
 pub mod pod;
 pub mod processes;
 pub mod product;
+pub mod visitor;
 
 pub use namespace::Namespace;
 pub use pod::Pod;
 pub use product::Product;
+pub use visitor::Visitor;
 
 use std::path::PathBuf;
 

@@ -16,10 +16,24 @@ pub fn of(program: &str) -> Vec<u32> {
     ids.filter(|id| name(*id).is_some_and(|name| name == program)).collect()
 }
 
-fn name(id: u32) -> Option<String> {
+/// The processes of a program that was called with these words first, its own name among them.
+#[must_use]
+pub fn called(words: &[&str]) -> Vec<u32> {
+    let [program, first @ ..] = words else { return Vec::new() };
+    let is_called = |id: &u32| {
+        let said = arguments(*id).unwrap_or_default();
+        said.len() >= words.len() && first.iter().zip(&said[1..]).all(|(word, said)| word == said)
+    };
+    of(program).into_iter().filter(is_called).collect()
+}
+
+fn arguments(id: u32) -> Option<Vec<String>> {
     let line = fs::read(format!("/proc/{id}/cmdline")).ok()?;
-    let first = line.split(|byte| *byte == 0).next()?;
-    Some(String::from_utf8_lossy(first).rsplit('/').next()?.to_owned())
+    Some(line.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect())
+}
+
+fn name(id: u32) -> Option<String> {
+    Some(arguments(id)?.first()?.rsplit('/').next()?.to_owned())
 }
 
 /// Kills a process without warning, and returns when it runs no more.

@@ -1,23 +1,27 @@
 //! What a user installs: the manifest `deploy/longhorn.yaml`, by `kubectl apply`.
 //!
-//! The manager alone is no pod: it is a process of the node, below the account and with the rights that the manifest gives it. All
-//! others (driver deployer, CSI plugin, sidecars) are pods, of the images that `harness/images.sh` made of the same programs. They
-//! reach the manager at the node's address, since nobody serves names and addresses of services here.
+//! All of it are pods, of the images that `harness/images.sh` made of our programs. They reach the manager at the address of its
+//! service, since nobody serves names of services here.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use crate::{directory, kubectl, variable};
+use crate::{kubectl, processes, variable};
 
 /// Where it is.
 pub const NAMESPACE: &str = "longhorn-system";
+/// The manager's DaemonSet, and the label `app` of its pods.
+pub const MANAGER: &str = "longhorn-manager";
+/// The pods of instance managers.
+pub const INSTANCE_MANAGER: &str = "longhorn.io/component=instance-manager";
 /// Our account of the driver: it may use the API.
 const PLUGIN_ACCOUNT: &str = "longhorn-csi-plugin-service-account";
-const MANAGER_ACCOUNT: &str = "longhorn-service-account";
+/// Address of the service `longhorn-backend`.
+const BACKEND: &str = "10.96.0.50";
 /// Longer than a test lasts.
 const TOKEN_HOURS: &str = "--duration=12h";
 
@@ -36,16 +40,15 @@ impl Product {
     }
 
     fn install() -> Self {
-        if manager_file().exists() {
+        if kubectl::attempt(&["-n", NAMESPACE, "get", "daemonset", MANAGER], "").is_ok() {
             return Self { token: token(PLUGIN_ACCOUNT) };
         }
         let manifest = fs::read_to_string(repository().join("deploy/longhorn.yaml")).unwrap();
         kubectl::with_input(&["apply", "--server-side", "-f", "-"], &adapted(&manifest));
         let definitions = repository().join("deploy/chart/files/crds.yaml");
         kubectl::wait(&["--for=condition=Established", "-f", definitions.to_str().unwrap()]);
-        write_kubeconfig(&manager_kubeconfig(), &token(MANAGER_ACCOUNT));
         let product = Self { token: token(PLUGIN_ACCOUNT) };
-        product.start_manager();
+        product.wait_for_manager();
         // The machine that runs the tests may be nearly full; the volumes here are sparse.
         for (setting, value) in
             [("storage-minimal-available-percentage", "0"), ("storage-over-provisioning-percentage", "10000")]
@@ -59,8 +62,16 @@ impl Product {
     /// Waits until everything runs that takes part in a volume's life.
     pub fn wait_until_ready(&self) {
         let in_namespace = |arguments: &[&str]| kubectl::wait(&[&["-n", NAMESPACE], arguments].concat());
-        in_namespace(&["--for=create", "daemonset/longhorn-csi-plugin"]);
-        in_namespace(&["--for=jsonpath={.status.numberReady}=1", "daemonset/longhorn-csi-plugin"]);
+        for name in [MANAGER, "longhorn-csi-plugin"] {
+            let daemonset = format!("daemonset/{name}");
+            in_namespace(&["--for=create", &daemonset]);
+            in_namespace(&["--for=jsonpath={.status.numberReady}=1", &daemonset]);
+        }
+        in_namespace(&["--for=create", "pod", "-l", INSTANCE_MANAGER]);
+        in_namespace(&["--for=condition=Ready", "pod", "-l", INSTANCE_MANAGER]);
+        let node = format!("nodes.longhorn.io/{}", variable("NODE_NAME"));
+        in_namespace(&["--for=create", &node]);
+        in_namespace(&["--for=condition=Ready", &node]);
         for name in ["csi-attacher", "csi-provisioner", "csi-resizer", "csi-snapshotter"] {
             let deployment = format!("deployment/{name}");
             in_namespace(&["--for=create", &deployment]);
@@ -73,32 +84,25 @@ impl Product {
         kubectl::wait(&["--for=create", "storageclass/longhorn"]);
     }
 
-    /// Starts the manager; returns when it answers.
-    #[expect(
-        clippy::zombie_processes,
-        reason = "it lives on when the tests' process ends, and the cluster's first process waits for it"
-    )]
-    pub fn start_manager(&self) {
-        let log = File::options().create(true).append(true).open(directory().join("log/manager.log")).unwrap();
-        let address = variable("NODE_ADDRESS");
-        let mut command = Command::new(binary("aurochs"));
-        command.args(["serve", "--kubernetes", "--kubeconfig"]).arg(manager_kubeconfig());
-        command.arg("--data").arg(directory().join("data"));
-        command.args(["--address", "0.0.0.0:9500", "--users-secret", "longhorn-users"]);
-        command.args(["--webhook-address", "0.0.0.0:9502", "--webhook-url", &format!("https://{address}:9502")]);
-        command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);
-        let manager = command.spawn().unwrap();
-        fs::write(manager_file(), manager.id().to_string()).unwrap();
-        let answers = "http://127.0.0.1:9500/healthz";
-        let asked = ["-sf", "--retry", "240", "--retry-delay", "0", "--retry-all-errors", "--retry-max-time", "60"];
+    /// Returns when the manager answers. One that was killed is started again by kubelet.
+    pub fn wait_for_manager(&self) {
+        let answers = format!("http://{BACKEND}:9500/healthz");
+        let asked = ["-sf", "--retry", "240", "--retry-delay", "1", "--retry-all-errors", "--retry-max-time", "240"];
         let asked = Command::new("curl").args(asked).arg(answers).stdout(Stdio::null()).status();
-        assert!(asked.is_ok_and(|status| status.success()), "the manager does not answer: {}", log_of("manager"));
+        assert!(asked.is_ok_and(|status| status.success()), "the manager does not answer: {}", log_of(MANAGER));
     }
 
     /// The manager's process.
     #[must_use]
     pub fn manager(&self) -> u32 {
-        fs::read_to_string(manager_file()).unwrap().parse().unwrap()
+        let found = processes::called(&["aurochs", "serve"]);
+        *found.first().unwrap_or_else(|| panic!("no manager runs: {}", log_of(MANAGER)))
+    }
+
+    /// Kills the manager, and returns when another one answers.
+    pub fn kill_manager(&self) {
+        processes::called(&["aurochs", "serve"]).into_iter().for_each(processes::kill);
+        self.wait_for_manager();
     }
 
     /// Writes a setting as a user of kubectl does.
@@ -114,27 +118,29 @@ impl Product {
     #[track_caller]
     pub fn api(&self, path: &str) -> Value {
         let header = format!("Authorization: Bearer {}", self.token);
-        let url = format!("http://127.0.0.1:9500/v1/{path}");
+        let url = format!("http://{BACKEND}:9500/v1/{path}");
         let output = Command::new("curl").args(["-sf", "-H", &header, &url]).output().unwrap();
         assert!(output.status.success(), "GET {path}: {}", String::from_utf8_lossy(&output.stdout));
         serde_json::from_slice(&output.stdout).unwrap()
     }
 }
 
-/// The manifest without the manager's pods, which are not there yet, and with addresses for names. One pod of each sidecar is
-/// enough on one node.
+/// The manifest with addresses for names. One pod of each sidecar is enough on one node.
 fn adapted(manifest: &str) -> String {
-    let is_manager = |document: &&str| document.contains("\nkind: DaemonSet\n");
-    let documents: Vec<&str> = manifest.split("\n---\n").filter(|document| !is_manager(document)).collect();
-    let at = format!("http://{}:9500/", variable("NODE_ADDRESS"));
     let environment = "            - name: AUROCHS_LOG_FORMAT\n";
     let counts: String = ["ATTACHER", "PROVISIONER", "RESIZER", "SNAPSHOTTER"]
         .iter()
         .map(|name| format!("            - {{name: CSI_{name}_REPLICA_COUNT, value: \"1\"}}\n"))
         .collect();
+    let with_address = |document: &str| {
+        let is_backend = document.contains("\nkind: Service\n") && document.contains("\n  name: longhorn-backend\n");
+        let address = format!("  type: ClusterIP\n  clusterIP: {BACKEND}\n");
+        if is_backend { document.replace("  type: ClusterIP\n", &address) } else { document.to_owned() }
+    };
+    let documents: Vec<String> = manifest.split("\n---\n").map(with_address).collect();
     documents
         .join("\n---\n")
-        .replace("http://longhorn-backend:9500/", &at)
+        .replace("http://longhorn-backend:9500/", &format!("http://{BACKEND}:9500/"))
         .replace(environment, &format!("{counts}{environment}"))
 }
 
@@ -142,41 +148,14 @@ fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// A program of ours, beside the directory of this one.
-fn binary(name: &str) -> PathBuf {
-    let own = std::env::current_exe().unwrap();
-    let beside = || own.ancestors().nth(2).unwrap().to_owned();
-    std::env::var_os("AUROCHS_BIN_DIR").map_or_else(beside, PathBuf::from).join(name)
-}
-
-fn manager_file() -> PathBuf {
-    directory().join("manager.process")
-}
-
-fn manager_kubeconfig() -> PathBuf {
-    directory().join("manager.kubeconfig")
-}
-
 fn token(account: &str) -> String {
     kubectl::run(&["-n", NAMESPACE, "create", "token", account, TOKEN_HOURS]).trim().to_owned()
 }
 
-/// A file for a program with this token, and its rights alone.
-fn write_kubeconfig(path: &Path, token: &str) {
-    let authority = directory().join("pki/ca.crt");
-    let kubeconfig = format!(
-        "apiVersion: v1\nkind: Config\ncurrent-context: it\ncontexts:\n- name: it\n  context: {{cluster: it, user: it}}\n\
-         clusters:\n- name: it\n  cluster: {{server: \"https://127.0.0.1:443\", certificate-authority: {}}}\n\
-         users:\n- name: it\n  user: {{token: {token}}}\n",
-        authority.display(),
-    );
-    fs::write(path, kubeconfig).unwrap();
-}
-
-/// The end of a program's log.
+/// The end of what the pods of this application said.
 #[must_use]
-pub fn log_of(name: &str) -> String {
-    let log = fs::read_to_string(directory().join(format!("log/{name}.log"))).unwrap_or_default();
-    let lines: Vec<&str> = log.lines().collect();
-    lines[lines.len().saturating_sub(20)..].join("\n")
+pub fn log_of(app: &str) -> String {
+    let selector = format!("app={app}");
+    kubectl::attempt(&["-n", NAMESPACE, "logs", "-l", &selector, "--tail=20", "--all-containers"], "")
+        .unwrap_or_else(|error| error)
 }

@@ -4,6 +4,9 @@
 #![expect(clippy::unwrap_used, reason = "a test says with a panic what is wrong")]
 
 mod w01_install;
+mod w02_node_port;
+mod w04_service_proxy;
+mod w08_environment;
 mod w20_storage_class;
 mod w21_block;
 mod w22_filesystem;

@@ -1,6 +1,6 @@
 //! W01, W06, W10: what one `kubectl apply` of the manifest brings up.
 
-use aurochs_e2e_k8s::product::NAMESPACE;
+use aurochs_e2e_k8s::product::{INSTANCE_MANAGER, NAMESPACE};
 use aurochs_e2e_k8s::{Product, directory, kubectl, variable};
 
 /// All pods of the table run, and none was started twice.
@@ -10,6 +10,7 @@ fn w01_programs_come_up() {
     Product::get().wait_until_ready();
     let pods = kubectl::object(&["-n", NAMESPACE, "pods"]);
     for app in [
+        "longhorn-manager",
         "longhorn-driver-deployer",
         "longhorn-csi-plugin",
         "csi-attacher",
@@ -24,6 +25,10 @@ fn w01_programs_come_up() {
             assert_eq!(container["restartCount"], 0, "{app}: {container}");
         }
     }
+    let instances = kubectl::object(&["-n", NAMESPACE, "pods", "-l", INSTANCE_MANAGER]);
+    let instances = instances["items"].as_array().unwrap();
+    assert_eq!(instances.len(), 1, "one for each node");
+    assert_eq!(instances[0]["status"]["containerStatuses"][0]["restartCount"], 0);
     let node = kubectl::object(&["-n", NAMESPACE, "nodes.longhorn.io", &variable("NODE_NAME")]);
     let conditions = node["status"]["conditions"].as_array().unwrap();
     let ready = conditions.iter().find(|condition| condition["type"] == "Ready").unwrap();

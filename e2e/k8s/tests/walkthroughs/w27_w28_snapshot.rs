@@ -3,7 +3,7 @@
 use std::fs;
 
 use aurochs_e2e_k8s::product::NAMESPACE;
-use aurochs_e2e_k8s::{Namespace, Product, directory, kubectl};
+use aurochs_e2e_k8s::{Namespace, Product, kubectl};
 use serde_json::{Value, json};
 
 #[test]
@@ -44,12 +44,12 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("{value} is no text"))
 }
 
-/// A directory of the node: the manager and the engines are its processes.
+/// A directory of the node that manager and instance manager have at the same path.
 fn set_backup_target() {
     Product::get();
-    let backups = directory().join("backups");
-    fs::create_dir_all(&backups).unwrap();
-    let change = json!({"spec": {"backupTargetURL": format!("vfs://{}", backups.display())}}).to_string();
+    let backups = "/var/lib/aurochs/backups";
+    fs::create_dir_all(backups).unwrap();
+    let change = json!({"spec": {"backupTargetURL": format!("vfs://{backups}")}}).to_string();
     let target = "backuptargets.longhorn.io/default";
     kubectl::wait(&["-n", NAMESPACE, "--for=create", target]);
     kubectl::run(&["-n", NAMESPACE, "patch", target, "--type=merge", "-p", &change]);
